@@ -1,0 +1,3 @@
+//! The `dacti` program.
+
+fn main() {}
