@@ -1,0 +1,139 @@
+//! Spans (absolute, checked) and regions (the on-disk pair, relative).
+//!
+//! All arithmetic on positions that come from a file happens here, and all of it is checked.
+//! Specification: `docs/spec/daicon.md`, "Regions".
+
+use core::fmt;
+
+/// A range of absolute file positions, in bytes: `start..end`.
+///
+/// `start <= end` holds for every span that this crate makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+impl Span {
+    /// The `len` bytes from `start`; `None` where the end would pass `u64::MAX`.
+    #[must_use]
+    pub const fn new(start: u64, len: u64) -> Option<Self> {
+        match start.checked_add(len) {
+            Some(end) => Some(Self { start, end }),
+            None => None,
+        }
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether the span holds no byte.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.end <= self.start
+    }
+
+    /// Whether every byte of `other` is in this span.
+    #[must_use]
+    pub const fn contains(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    /// Whether the two share a byte. Empty spans share none.
+    #[must_use]
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
+    }
+
+    /// The part of `bytes`, which start at file position `at`, that this span names.
+    #[must_use]
+    pub fn slice_of<'b>(&self, bytes: &'b [u8], at: u64) -> Option<&'b [u8]> {
+        let start = usize::try_from(self.start.checked_sub(at)?).ok()?;
+        let end = usize::try_from(self.end.checked_sub(at)?).ok()?;
+        bytes.get(start..end)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}..{:#x}", self.start, self.end)
+    }
+}
+
+/// A region as a table's entry stores it: offset and size, each four bytes, relative to the table's region offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Region {
+    /// Bytes from the table's region offset.
+    pub offset: u32,
+    /// Length in bytes.
+    pub size: u32,
+}
+
+impl Region {
+    /// A region of `size` bytes, `offset` bytes behind its table's region offset.
+    #[must_use]
+    pub const fn new(offset: u32, size: u32) -> Self {
+        Self { offset, size }
+    }
+
+    /// Reads the eight bytes of an entry's data as a region.
+    #[must_use]
+    pub const fn from_data(data: [u8; 8]) -> Self {
+        let [o0, o1, o2, o3, size @ ..] = data;
+        Self { offset: u32::from_le_bytes([o0, o1, o2, o3]), size: u32::from_le_bytes(size) }
+    }
+
+    /// The region as the eight bytes of an entry's data.
+    #[must_use]
+    pub const fn to_data(self) -> [u8; 8] {
+        let [o0, o1, o2, o3] = self.offset.to_le_bytes();
+        let [s0, s1, s2, s3] = self.size.to_le_bytes();
+        [o0, o1, o2, o3, s0, s1, s2, s3]
+    }
+
+    /// Where the region lies in the file; `None` where the sums pass `u64::MAX`.
+    ///
+    /// `base` is the region offset of the table that the region stands in, absolute.
+    #[must_use]
+    pub fn resolve(self, base: u64) -> Option<Span> {
+        Span::new(base.checked_add(u64::from(self.offset))?, u64::from(self.size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Region, Span};
+
+    #[test]
+    fn region_data_is_offset_then_size() {
+        let region = Region::new(0x0102_0304, 0x0506_0708);
+        assert_eq!(region.to_data(), [4, 3, 2, 1, 8, 7, 6, 5]);
+        assert_eq!(Region::from_data(region.to_data()), region);
+    }
+
+    #[test]
+    fn region_resolves_past_four_gibibytes() {
+        let span = Region::new(u32::MAX, u32::MAX).resolve(1 << 40);
+        assert_eq!(span, Span::new((1 << 40) + 0xffff_ffff, 0xffff_ffff));
+    }
+
+    #[test]
+    fn region_that_passes_the_last_position_is_refused() {
+        assert_eq!(Region::new(1, 0).resolve(u64::MAX), None);
+        assert_eq!(Region::new(0, 1).resolve(u64::MAX), None);
+        assert!(Region::new(0, 0).resolve(u64::MAX).is_some_and(|span| span.is_empty()));
+    }
+
+    #[test]
+    fn empty_spans_overlap_nothing() {
+        let full = Span { start: 0, end: 10 };
+        assert!(!full.overlaps(&Span { start: 5, end: 5 }));
+        assert!(full.overlaps(&Span { start: 9, end: 11 }));
+        assert!(!full.overlaps(&Span { start: 10, end: 11 }));
+    }
+}

@@ -1,0 +1,107 @@
+//! A component table: a borrowed, checked view of its header and entries.
+//!
+//! One table knows nothing of the chain that it stands in; [`TableWalker`](crate::TableWalker) does.
+//! Specification: `docs/spec/daicon.md`, "Component tables".
+
+use crate::{
+    Component, ComponentEntry, ENTRY_LEN, Error, Span, Structure, TABLE_HEADER_LEN, TableHeader,
+    cast, slice_at, struct_at,
+};
+use uuid::Uuid;
+
+/// A component table, borrowed from the bytes that it was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'b> {
+    at: u64,
+    header: TableHeader,
+    entries: &'b [ComponentEntry],
+}
+
+impl<'b> Table<'b> {
+    /// Views `bytes`, which start at file position `at`, as a table.
+    ///
+    /// # Errors
+    /// `Truncated` where the bytes end before the table does.
+    pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
+        let truncated = |what, at, needed| {
+            let end = at_end(at, bytes);
+            Error::Truncated { what, at, needed, end }
+        };
+        let header: &TableHeader = struct_at(bytes)
+            .ok_or_else(|| truncated(Structure::TableHeader, at, TABLE_HEADER_LEN))?;
+        let rest = bytes.get(size_of::<TableHeader>()..).unwrap_or_default();
+        Self::from_parts(*header, rest, at)
+            .ok_or_else(|| truncated(Structure::TableEntries, at, entries_len(header)))
+    }
+
+    /// A table whose header has been read before, with the bytes behind it.
+    pub(crate) fn from_parts(header: TableHeader, entries: &'b [u8], at: u64) -> Option<Self> {
+        let count = cast::to_usize(u64::from(header.count.get()))?;
+        Some(Self { at, header, entries: slice_at(entries, count)? })
+    }
+
+    /// Where the table starts, absolute.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The bytes that header and entries take, absolute. Reserved slots behind them are not part of it.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        let len = TABLE_HEADER_LEN.saturating_add(entries_len(&self.header));
+        Span { start: self.at, end: self.at.saturating_add(len) }
+    }
+
+    /// What region offsets of this table are counted from, absolute.
+    #[must_use]
+    pub const fn region_base(&self) -> u64 {
+        self.header.region_offset.get()
+    }
+
+    /// Where the next table is, absolute; `None` at the end of the chain.
+    #[must_use]
+    pub const fn extension_at(&self) -> Option<u64> {
+        match self.header.extension_offset.get() {
+            0 => None,
+            at => Some(at),
+        }
+    }
+
+    /// The header as it lies in the file.
+    #[must_use]
+    pub const fn header(&self) -> &TableHeader {
+        &self.header
+    }
+
+    /// The entries as they lie in the file, duplicates included.
+    #[must_use]
+    pub const fn entries(&self) -> &'b [ComponentEntry] {
+        self.entries
+    }
+
+    /// Every component with its position, duplicates included, in table order.
+    pub fn components(&self) -> impl Iterator<Item = Component> + use<'b> {
+        let base = self.region_base();
+        let first_at = self.at.saturating_add(TABLE_HEADER_LEN);
+        self.entries.iter().zip(0_u64..).map(move |(entry, i)| {
+            let at = first_at.saturating_add(i.saturating_mul(ENTRY_LEN));
+            Component::from_entry(entry, at, base)
+        })
+    }
+
+    /// The component of that UUID and major version: the first, as a later one is invalid.
+    #[must_use]
+    pub fn find(&self, id: Uuid, major: u16) -> Option<Component> {
+        self.components().find(|found| found.id == id && found.version.major == major)
+    }
+}
+
+/// Length of a table's entries, in bytes.
+pub(crate) fn entries_len(header: &TableHeader) -> u64 {
+    u64::from(header.count.get()).saturating_mul(ENTRY_LEN)
+}
+
+fn at_end(at: u64, bytes: &[u8]) -> u64 {
+    at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,83 @@
+//! Answers wants from bytes that are in hand already, such as a prefetched head.
+//!
+//! A reader asks for 28 bytes, then 24, then a table; whoever fetched the first 64 KiB in one request serves all three
+//! from it.
+
+use crate::Span;
+
+/// A piece of a file in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'b> {
+    at: u64,
+    bytes: &'b [u8],
+    ends_file: bool,
+}
+
+impl<'b> Window<'b> {
+    /// `bytes` from file position `at`, of a file that may go on behind them.
+    #[must_use]
+    pub const fn new(at: u64, bytes: &'b [u8]) -> Self {
+        Self { at, bytes, ends_file: false }
+    }
+
+    /// The same, where the file is known to end with these bytes: a want that passes them is answered short.
+    #[must_use]
+    pub const fn ending_file(at: u64, bytes: &'b [u8]) -> Self {
+        Self { at, bytes, ends_file: true }
+    }
+
+    /// The span that the window covers, absolute.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        let len = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        Span { start: self.at, end: self.at.saturating_add(len) }
+    }
+
+    /// The bytes of `want`; `None` where they must be fetched.
+    ///
+    /// Where the window ends the file, a want that passes its end gets what there is, which may be nothing.
+    #[must_use]
+    pub fn answer(&self, want: Span) -> Option<&'b [u8]> {
+        let own = self.span();
+        if want.start < own.start {
+            return None;
+        }
+        if want.end <= own.end {
+            return want.slice_of(self.bytes, self.at);
+        }
+        if !self.ends_file {
+            return None;
+        }
+        let rest = Span { start: want.start.min(own.end), end: own.end };
+        rest.slice_of(self.bytes, self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Window;
+    use crate::Span;
+
+    #[track_caller]
+    fn check(window: Window<'_>, want: (u64, u64), expected: Option<&[u8]>) {
+        assert_eq!(window.answer(Span { start: want.0, end: want.1 }), expected);
+    }
+
+    #[test]
+    fn answers_only_what_it_covers() {
+        let window = Window::new(10, &[1, 2, 3]);
+        check(window, (10, 12), Some(&[1, 2]));
+        check(window, (12, 13), Some(&[3]));
+        check(window, (9, 11), None);
+        check(window, (12, 14), None);
+    }
+
+    #[test]
+    fn at_the_end_of_the_file_it_answers_short() {
+        let window = Window::ending_file(10, &[1, 2, 3]);
+        check(window, (12, 20), Some(&[3]));
+        check(window, (13, 20), Some(&[]));
+        check(window, (40, 50), Some(&[]));
+        check(window, (9, 11), None);
+    }
+}

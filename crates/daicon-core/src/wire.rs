@@ -1,0 +1,96 @@
+//! The fixed structures of the container, exactly as they lie on disk.
+//!
+//! Nothing here is checked: these are views of bytes. Specification: `docs/spec/daicon.md`.
+
+use crate::{U16Le, U32Le, U64Le, UuidLe, Version};
+use bytemuck::{Pod, Zeroable};
+
+/// The eight bytes that every daicon file starts with: `FF "daicon0"`.
+pub const SIGNATURE: [u8; 8] = *b"\xFFdaicon0";
+/// Length of the signature.
+pub const SIGNATURE_LEN: u64 = 8;
+/// Length of the format header.
+pub const FORMAT_HEADER_LEN: u64 = 20;
+/// Length of signature and format header together: where the first table stands.
+pub const HEAD_LEN: u64 = 28;
+/// Length of a table header.
+pub const TABLE_HEADER_LEN: u64 = 24;
+/// Length of one component's entry in a table.
+pub const ENTRY_LEN: u64 = 28;
+
+/// The format header, at offset 8.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 16 | format UUID |
+/// | 16 | 2 | major version |
+/// | 18 | 2 | minor version |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct FormatHeader {
+    /// Which format this file is of.
+    pub id: UuidLe,
+    /// Major version of that format.
+    pub major: U16Le,
+    /// Minor version of that format.
+    pub minor: U16Le,
+}
+
+impl FormatHeader {
+    /// The version of the format that the file was written by.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        Version::new(self.major.get(), self.minor.get())
+    }
+}
+
+/// The header of a component table.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 8 | region offset: added to the offset of every region in this table |
+/// | 8 | 8 | extension offset: absolute, 0 for none |
+/// | 16 | 4 | reserved: written 0, ignored |
+/// | 20 | 4 | count of entries that follow |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct TableHeader {
+    /// Absolute position that region offsets of this table are counted from.
+    pub region_offset: U64Le,
+    /// Absolute position of the next table, or 0.
+    pub extension_offset: U64Le,
+    /// Zero where written by us; any value is accepted.
+    pub reserved: U32Le,
+    /// How many entries follow.
+    pub count: U32Le,
+}
+
+/// One component in a table.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 16 | component UUID |
+/// | 16 | 2 | major version |
+/// | 18 | 2 | minor version |
+/// | 20 | 8 | data: by default a region, offset u32 then size u32 |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ComponentEntry {
+    /// Which component this is.
+    pub id: UuidLe,
+    /// Major version of the component.
+    pub major: U16Le,
+    /// Minor version of the component.
+    pub minor: U16Le,
+    /// Eight bytes that the component defines, as a rule a region.
+    pub data: [u8; 8],
+}
+
+const _: () = {
+    assert!(SIGNATURE.len() as u64 == SIGNATURE_LEN);
+    assert!(size_of::<FormatHeader>() as u64 == FORMAT_HEADER_LEN);
+    assert!(size_of::<TableHeader>() as u64 == TABLE_HEADER_LEN);
+    assert!(size_of::<ComponentEntry>() as u64 == ENTRY_LEN);
+    assert!(SIGNATURE_LEN + FORMAT_HEADER_LEN == HEAD_LEN);
+    assert!(HEAD_LEN + TABLE_HEADER_LEN + ENTRY_LEN == 80);
+};
