@@ -1,0 +1,391 @@
+//! Turns stored bytes into a region's content, piece by piece or into a buffer, never past a caller's cap.
+//!
+//! Specification: `docs/spec/dacti-index.md`, "Encodings".
+
+#[cfg(feature = "brotli")]
+use crate::window::Heap;
+use crate::{Encoding, Error, Located, Structure};
+#[cfg(feature = "brotli")]
+use alloc::boxed::Box;
+#[cfg(feature = "brotli")]
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
+
+/// How far one call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Stored bytes taken from the front of the input.
+    pub read: usize,
+    /// Decoded bytes written to the front of the output.
+    pub written: usize,
+    /// Whether the region is decoded to its end.
+    pub done: bool,
+}
+
+/// The decoding of one region, in pieces of any size.
+///
+/// ```
+/// use dacti_index::{Decoder, Encoding, Located};
+/// # use daicon_core::Span;
+/// # use uuid::Uuid;
+/// # let (id, at, span) = (Uuid::nil(), 0, Span { start: 0, end: 5 });
+/// let mut decoder = Decoder::new(&Located { id, at, span, encoding: Encoding::NONE }, 1 << 20)?;
+/// let mut out = [0; 3];
+/// let progress = decoder.decode(b"hello", &mut out)?;
+/// assert_eq!((progress.read, &out[..progress.written]), (3, &b"hel"[..]));
+/// # Ok::<(), dacti_index::Error>(())
+/// ```
+///
+/// Memory: nothing for `none`; for `brot` the window that the stream asks for, at most 16 MiB.
+#[derive(Debug)]
+pub struct Decoder {
+    at: u64,
+    stored_len: u64,
+    taken: u64,
+    decoded: u64,
+    decoded_len_max: u64,
+    done: bool,
+    codec: Codec,
+}
+
+enum Codec {
+    None,
+    #[cfg(feature = "brotli")]
+    Brotli(Box<BrotliState<Heap, Heap, Heap>>),
+}
+
+impl core::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            #[cfg(feature = "brotli")]
+            Self::Brotli(_) => "Brotli",
+        })
+    }
+}
+
+impl Decoder {
+    /// A decoder of the region at `located`, which may produce at most `decoded_len_max` bytes.
+    ///
+    /// # Errors
+    /// `UnsupportedEncoding`. Without the feature `brotli` that is what `brot` is, too.
+    pub fn new(located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
+        let at = located.span.start;
+        let codec = match located.encoding {
+            Encoding::NONE => Codec::None,
+            #[cfg(feature = "brotli")]
+            Encoding::BROTLI => {
+                // Strict: a stream with a window past 16 MiB is no brotli stream of RFC 7932.
+                Codec::Brotli(Box::new(BrotliState::new_strict(Heap, Heap, Heap)))
+            }
+            encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
+        };
+        let stored_len = located.span.len();
+        Ok(Self { at, stored_len, taken: 0, decoded: 0, decoded_len_max, done: false, codec })
+    }
+
+    /// Decodes some of `stored`, the bytes behind those taken so far, into `out`.
+    ///
+    /// Call it until it is done. Where it took and wrote nothing, it needs more of either.
+    ///
+    /// # Errors
+    /// `Brotli`, `TrailingBytes`, `TooLong`.
+    pub fn decode(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
+        let left = self.stored_len.saturating_sub(self.taken);
+        let stored = stored.get(..clamp(left, stored.len())).unwrap_or(stored);
+        let mut progress = match &mut self.codec {
+            Codec::None => self.copy(stored, out)?,
+            #[cfg(feature = "brotli")]
+            Codec::Brotli(_) => self.decompress(stored, out)?,
+        };
+        self.taken = self.taken.saturating_add(to_u64(progress.read));
+        self.decoded = self.decoded.saturating_add(to_u64(progress.written));
+        if progress.done && self.taken < self.stored_len {
+            let (at, used, size) = (self.at, self.taken, self.stored_len);
+            return Err(Error::TrailingBytes { at, used, size });
+        }
+        self.done |= progress.done;
+        progress.done = self.done;
+        Ok(progress)
+    }
+
+    /// Says, when all stored bytes have been given, whether they were the whole region.
+    ///
+    /// # Errors
+    /// `Truncated` where more bytes would have been needed.
+    pub fn finish(&self) -> Result<(), Error> {
+        if self.done || (self.stored_len == 0 && matches!(self.codec, Codec::None)) {
+            return Ok(());
+        }
+        let what = match self.codec {
+            Codec::None => Structure::StoredRegion,
+            #[cfg(feature = "brotli")]
+            Codec::Brotli(_) => Structure::BrotliStream,
+        };
+        // A brotli stream does not say how long it is: it needs at least one byte more.
+        let needed = self.stored_len.max(self.taken.saturating_add(1));
+        let (at, end) = (self.at, self.at.saturating_add(self.taken));
+        Err(Error::Truncated { what, at, needed, end })
+    }
+
+    /// Stored bytes taken so far.
+    #[must_use]
+    pub const fn stored_taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Decoded bytes handed out so far.
+    #[must_use]
+    pub const fn decoded_len(&self) -> u64 {
+        self.decoded
+    }
+
+    fn copy(&self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
+        if self.stored_len > self.decoded_len_max {
+            return Err(self.too_long(Structure::StoredRegion));
+        }
+        let len = stored.len().min(out.len());
+        if let (Some(to), Some(from)) = (out.get_mut(..len), stored.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        let done = self.taken.saturating_add(to_u64(len)) >= self.stored_len;
+        Ok(Progress { read: len, written: len, done })
+    }
+
+    #[cfg(feature = "brotli")]
+    fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
+        let room = self.decoded_len_max.saturating_sub(self.decoded);
+        let room = clamp(room, out.len());
+        // At the cap one more byte is asked for, aside: the stream may end here, or be too long.
+        let mut probe = [0];
+        let at_cap = room == 0 && !out.is_empty();
+        let out = if at_cap { &mut probe[..] } else { out.get_mut(..room).unwrap_or_default() };
+        let Codec::Brotli(state) = &mut self.codec else { return Ok(Progress::default()) };
+        let (mut available_in, mut read) = (stored.len(), 0);
+        let (mut available_out, mut written) = (out.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut available_in,
+            &mut read,
+            stored,
+            &mut available_out,
+            &mut written,
+            out,
+            &mut 0,
+            state,
+        );
+        if at_cap && written > 0 {
+            return Err(self.too_long(Structure::BrotliStream));
+        }
+        match result {
+            BrotliResult::ResultFailure => {
+                let offset = self.taken.saturating_add(to_u64(read));
+                Err(Error::Brotli { at: self.at, offset })
+            }
+            BrotliResult::ResultSuccess => Ok(Progress { read, written, done: true }),
+            BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
+                Ok(Progress { read, written, done: false })
+            }
+        }
+    }
+
+    const fn too_long(&self, what: Structure) -> Error {
+        Error::TooLong { what, at: self.at, limit: self.decoded_len_max }
+    }
+}
+
+/// Decodes a whole region, all of whose stored bytes are in hand, into `out`. Returns the decoded length.
+///
+/// # Errors
+/// As [`Decoder`]; `TooLong` where `out` is too short, `Truncated` where `stored` is.
+pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+    let mut decoder = Decoder::new(located, to_u64(out.len()))?;
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let input = stored.get(read..).unwrap_or_default();
+        let output = out.get_mut(written..).unwrap_or_default();
+        let full = output.is_empty();
+        // A full buffer may still end a stream whose last bits bring no byte, or be too short.
+        let mut probe = [0];
+        let output = if full { &mut probe[..] } else { output };
+        let progress = decoder.decode(input, output)?;
+        read = read.saturating_add(progress.read);
+        written = written.saturating_add(progress.written);
+        if progress.done {
+            return Ok(written);
+        }
+        if progress.read == 0 && progress.written == 0 {
+            return decoder.finish().map(|()| written);
+        }
+    }
+}
+
+/// Decodes a whole region, all of whose stored bytes are in hand, into a new vector of at most `decoded_len_max` bytes.
+///
+/// `len_hint` is how long the content is thought to be; a wrong one costs time, not memory: no more than the cap is
+/// reserved, nor more than a brotli stream of that size could reasonably hold before it is decoded.
+///
+/// # Errors
+/// As [`Decoder`]; `Truncated` where `stored` is too short.
+#[cfg(feature = "alloc")]
+pub fn decode_to_vec(
+    located: &Located,
+    stored: &[u8],
+    len_hint: Option<u64>,
+    decoded_len_max: u64,
+) -> Result<alloc::vec::Vec<u8>, Error> {
+    const STEP: usize = 16 * 1024;
+    let mut decoder = Decoder::new(located, decoded_len_max)?;
+    if located.encoding == Encoding::NONE {
+        if located.span.len() > decoded_len_max {
+            return Err(decoder.too_long(Structure::StoredRegion));
+        }
+        decoder.taken = to_u64(stored.len()).min(decoder.stored_len);
+        decoder.done = decoder.taken == decoder.stored_len;
+        decoder.finish()?;
+        return Ok(stored.get(..clamp(located.span.len(), stored.len())).unwrap_or(stored).into());
+    }
+    let likely = to_u64(stored.len()).saturating_mul(8).max(to_u64(STEP));
+    let start = len_hint.unwrap_or(likely).min(likely).min(decoded_len_max).saturating_add(1);
+    let mut out = alloc::vec![0; usize::try_from(start).unwrap_or(STEP)];
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let input = stored.get(read..).unwrap_or_default();
+        let progress = decoder.decode(input, out.get_mut(written..).unwrap_or_default())?;
+        read = read.saturating_add(progress.read);
+        written = written.saturating_add(progress.written);
+        if progress.done {
+            out.truncate(written);
+            return Ok(out);
+        }
+        if written == out.len() {
+            // Doubled by what was really decoded, so a bomb costs no more than the cap.
+            let grown = to_u64(out.len()).saturating_mul(2).max(to_u64(STEP));
+            let grown = grown.min(decoded_len_max.saturating_add(1));
+            out.resize(usize::try_from(grown).unwrap_or(usize::MAX).max(out.len()), 0);
+        } else if progress.read == 0 && progress.written == 0 {
+            decoder.finish()?;
+        }
+    }
+}
+
+fn clamp(len: u64, max: usize) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX).min(max)
+}
+
+fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+#[cfg(feature = "brotli")]
+#[cfg(test)]
+mod tests {
+    use super::{Decoder, decode_into, decode_to_vec};
+    use crate::{Encoding, Error, Located, Structure};
+    use daicon_core::Span;
+    use std::io::Write;
+    use std::{vec, vec::Vec};
+    use uuid::Uuid;
+
+    const AT: u64 = 1000;
+
+    fn located(encoding: Encoding, stored: &[u8]) -> Located {
+        let span = Span::new(AT, stored.len() as u64).unwrap();
+        Located { id: Uuid::nil(), span, encoding, at: 0 }
+    }
+
+    fn compress(content: &[u8]) -> Vec<u8> {
+        let mut stored = Vec::new();
+        brotli::CompressorWriter::new(&mut stored, 4096, 5, 18).write_all(content).unwrap();
+        stored
+    }
+
+    /// Decodes with every combination of piece sizes and holds them against each other.
+    #[track_caller]
+    fn check(encoding: Encoding, stored: &[u8], cap: u64, expected: Result<&[u8], Error>) {
+        let located = located(encoding, stored);
+        let whole = decode_to_vec(&located, stored, None, cap);
+        assert_eq!(whole.as_deref(), expected.as_ref().copied());
+        let mut buffer = vec![0; cap as usize];
+        let into = decode_into(&located, stored, &mut buffer).map(|len| &buffer[..len]);
+        assert_eq!(into, expected);
+        for pieces in [(1, 1), (1, 7), (7, 1), (3, 4096), (4096, 3)] {
+            let streamed = stream(&located, stored, cap, pieces);
+            assert_eq!(streamed.as_deref(), expected.as_ref().copied(), "{pieces:?}");
+        }
+    }
+
+    fn stream(
+        located: &Located,
+        stored: &[u8],
+        cap: u64,
+        pieces: (usize, usize),
+    ) -> Result<Vec<u8>, Error> {
+        let mut decoder = Decoder::new(located, cap)?;
+        let (mut read, mut content) = (0, Vec::new());
+        loop {
+            let input = &stored[read..stored.len().min(read + pieces.0)];
+            let mut out = vec![0; pieces.1];
+            let progress = decoder.decode(input, &mut out)?;
+            read += progress.read;
+            content.extend(&out[..progress.written]);
+            if progress.done {
+                return Ok(content);
+            }
+            if progress.read + progress.written == 0 {
+                decoder.finish()?;
+            }
+        }
+    }
+
+    #[test]
+    fn stored_regions_come_back() {
+        check(Encoding::NONE, b"hello", 5, Ok(b"hello"));
+        check(Encoding::NONE, b"", 0, Ok(b""));
+        let content = b"many words, many words, many words".repeat(100);
+        check(Encoding::BROTLI, &compress(&content), content.len() as u64, Ok(&content));
+        check(Encoding::BROTLI, &compress(&content), 1 << 20, Ok(&content));
+        check(Encoding::BROTLI, &compress(b""), 0, Ok(b""));
+    }
+
+    #[test]
+    fn the_cap_is_the_last_byte_that_may_come_out() {
+        let what = Structure::StoredRegion;
+        check(Encoding::NONE, b"hello", 4, Err(Error::TooLong { what, at: AT, limit: 4 }));
+        let what = Structure::BrotliStream;
+        let bomb = compress(&vec![0; 1 << 24]);
+        assert!(bomb.len() < 1000, "16 MiB in {} bytes", bomb.len());
+        check(Encoding::BROTLI, &bomb, 65_536, Err(Error::TooLong { what, at: AT, limit: 65_536 }));
+        check(Encoding::BROTLI, &compress(b"x"), 0, Err(Error::TooLong { what, at: AT, limit: 0 }));
+    }
+
+    #[test]
+    fn garbage_truncation_and_trailing_bytes_are_told_apart() {
+        let stored = compress(&b"many words, many words".repeat(9));
+        let longer = [&stored[..], b"!"].concat();
+        let (used, size) = (stored.len() as u64, longer.len() as u64);
+        check(Encoding::BROTLI, &longer, 1 << 12, Err(Error::TrailingBytes { at: AT, used, size }));
+        for len in 0..stored.len() {
+            let needed = len as u64 + 1;
+            let (what, end) = (Structure::BrotliStream, AT + len as u64);
+            let expected = Error::Truncated { what, at: AT, needed, end };
+            check(Encoding::BROTLI, &stored[..len], 1 << 12, Err(expected));
+        }
+        let error = decode_to_vec(&located(Encoding::BROTLI, &[0xff; 9]), &[0xff; 9], None, 99);
+        assert!(matches!(error, Err(Error::Brotli { at: AT, .. })), "{error:?}");
+    }
+
+    #[test]
+    fn fewer_stored_bytes_than_the_entry_says_are_a_truncation() {
+        let located = located(Encoding::NONE, b"hello");
+        let what = Structure::StoredRegion;
+        let expected = Error::Truncated { what, at: AT, needed: 5, end: AT + 4 };
+        assert_eq!(decode_to_vec(&located, b"hell", None, 99), Err(expected));
+        assert_eq!(decode_into(&located, b"hell", &mut [0; 99]), Err(expected));
+    }
+
+    #[test]
+    fn an_unknown_encoding_is_named() {
+        let encoding = Encoding::from_tag(*b"zstd");
+        let expected = Error::UnsupportedEncoding { at: AT, encoding };
+        assert_eq!(Decoder::new(&located(encoding, b""), 0).unwrap_err(), expected);
+    }
+}

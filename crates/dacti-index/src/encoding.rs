@@ -1,0 +1,72 @@
+//! The tag that says how a region's bytes are stored.
+//!
+//! Unknown tags are kept: an entry of one stays listable, only decoding it is an error.
+//! Specification: `docs/spec/dacti-index.md`, "Encodings".
+
+use core::fmt;
+
+/// An encoding: four bytes of UTF-8, padded with nulls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Encoding([u8; 4]);
+
+impl Encoding {
+    /// Stored as it is.
+    pub const NONE: Self = Self(*b"none");
+    /// One brotli stream a region.
+    pub const BROTLI: Self = Self(*b"brot");
+
+    /// An encoding by its tag, known or not.
+    #[must_use]
+    pub const fn from_tag(tag: [u8; 4]) -> Self {
+        Self(tag)
+    }
+
+    /// The tag as it lies in the file.
+    #[must_use]
+    pub const fn tag(self) -> [u8; 4] {
+        self.0
+    }
+
+    /// The tag as text without its padding; `None` where it is not UTF-8.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let text = core::str::from_utf8(&self.0).ok()?;
+        Some(text.trim_end_matches('\0'))
+    }
+}
+
+impl fmt::Display for Encoding {
+    /// The name where it is printable, else the four bytes escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) if name.chars().all(|c| !c.is_control()) => f.pad(name),
+            _ => write!(f, "{}", self.0.escape_ascii()),
+        }
+    }
+}
+
+impl fmt::Debug for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encoding({})", self.0.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoding;
+    use std::string::ToString;
+
+    #[track_caller]
+    fn check(tag: [u8; 4], name: Option<&str>, shown: &str) {
+        let encoding = Encoding::from_tag(tag);
+        assert_eq!((encoding.name(), encoding.to_string().as_str()), (name, shown));
+    }
+
+    #[test]
+    fn tags_are_text_padded_with_nulls() {
+        check(*b"none", Some("none"), "none");
+        check(*b"gz\0\0", Some("gz"), "gz");
+        check(*b"\xff\0zz", None, "\\xff\\x00zz");
+        check(*b"\x1b[2J", Some("\x1b[2J"), "\\x1b[2J");
+    }
+}

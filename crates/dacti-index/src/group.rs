@@ -1,0 +1,208 @@
+//! A group: up to 255 regions that share a base and an encoding, as a borrowed view.
+//!
+//! Specification: `docs/spec/dacti-index.md`, "Groups", "Entries", "Which entry counts".
+
+use crate::{
+    ENTRY_LEN, Encoding, Entry, Error, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, Structure,
+};
+use daicon_core::{Span, slice_at, struct_at};
+use uuid::Uuid;
+
+/// Where a region's stored bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located {
+    /// Which region.
+    pub id: Uuid,
+    /// The stored bytes, absolute.
+    pub span: Span,
+    /// How they are stored.
+    pub encoding: Encoding,
+    /// Where the entry stands that says so, absolute.
+    pub at: u64,
+}
+
+impl Located {
+    /// The same, held against a file of `len` bytes.
+    ///
+    /// # Errors
+    /// `OutOfBounds` where the stored bytes pass the file's end. An empty region claims no byte.
+    pub fn within(self, len: u64) -> Result<Self, Error> {
+        if self.span.end > len && !self.span.is_empty() {
+            let size = u32::try_from(self.span.len()).unwrap_or(u32::MAX);
+            let (at, base) = (self.at, self.span.start);
+            return Err(Error::OutOfBounds { at, base, offset: 0, size, end: len });
+        }
+        Ok(self)
+    }
+}
+
+/// A group, borrowed from the bytes that it was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'b> {
+    at: u64,
+    header: GroupHeader,
+    entries: &'b [Entry],
+}
+
+impl<'b> Group<'b> {
+    /// Views `bytes`, which start at file position `at`, as a group. Bytes behind the entries in use are not looked at.
+    ///
+    /// # Errors
+    /// `Truncated` where the bytes end before the entries in use do.
+    pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
+        let header: &GroupHeader = struct_at(bytes)
+            .ok_or_else(|| truncated(Structure::GroupHeader, at, GROUP_HEADER_LEN, at, bytes))?;
+        let rest = bytes.get(size_of::<GroupHeader>()..).unwrap_or_default();
+        Self::from_parts(*header, rest, at)
+    }
+
+    /// A group whose header has been read before, with the bytes behind it.
+    pub(crate) fn from_parts(header: GroupHeader, bytes: &'b [u8], at: u64) -> Result<Self, Error> {
+        let entries = slice_at(bytes, usize::from(header.length)).ok_or_else(|| {
+            let entries_at = at.saturating_add(GROUP_HEADER_LEN);
+            let needed = used_len(&header);
+            truncated(Structure::GroupEntries, entries_at, needed, entries_at, bytes)
+        })?;
+        Ok(Self { at, header, entries })
+    }
+
+    /// Where the group starts, absolute.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The bytes that the group takes, room for all 255 entries included, absolute.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        Span { start: self.at, end: self.at.saturating_add(GROUP_LEN) }
+    }
+
+    /// What the entries' offsets are counted from, absolute. Without meaning in a group of length 0.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.header.entries_offset.get()
+    }
+
+    /// How the group's regions are stored. Without meaning in a group of length 0.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        Encoding::from_tag(self.header.encoding)
+    }
+
+    /// The entries in use as they lie in the file, oldest first.
+    #[must_use]
+    pub const fn entries(&self) -> &'b [Entry] {
+        self.entries
+    }
+
+    /// Where the region of entry `i` is; `None` where there is no such entry.
+    ///
+    /// # Errors
+    /// `OutOfBounds` where the sums pass 2^64.
+    pub fn located(&self, i: usize) -> Result<Option<Located>, Error> {
+        self.entries.get(i).map(|entry| self.locate(entry, i)).transpose()
+    }
+
+    /// Where each region is, in the order of the file: oldest first, so a later one of the same id replaces it.
+    #[must_use]
+    pub fn regions(&self) -> impl DoubleEndedIterator<Item = Result<Located, Error>> + use<'b> {
+        let group = *self;
+        self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
+    }
+
+    /// Where the region `id` is by this group: the last of its entries with that id.
+    ///
+    /// # Errors
+    /// `OutOfBounds` where the sums pass 2^64.
+    pub fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
+        let id = id.into();
+        match self.entries.iter().rposition(|entry| entry.id == id) {
+            Some(i) => self.located(i),
+            None => Ok(None),
+        }
+    }
+
+    fn locate(&self, entry: &Entry, i: usize) -> Result<Located, Error> {
+        let i = u64::try_from(i).unwrap_or(u64::MAX);
+        let entries_at = self.at.saturating_add(GROUP_HEADER_LEN);
+        let at = entries_at.saturating_add(i.saturating_mul(ENTRY_LEN));
+        let (base, offset, size) = (self.base(), entry.offset.get(), entry.size.get());
+        let span = base
+            .checked_add(u64::from(offset))
+            .and_then(|start| Span::new(start, u64::from(size)))
+            .ok_or(Error::OutOfBounds { at, base, offset, size, end: u64::MAX })?;
+        Ok(Located { id: entry.id.get(), span, encoding: self.encoding(), at })
+    }
+}
+
+/// Length of a group's entries in use, in bytes.
+pub(crate) fn used_len(header: &GroupHeader) -> u64 {
+    u64::from(header.length).saturating_mul(ENTRY_LEN)
+}
+
+/// `bytes`, fed for the position `fed_at`, were too few for the structure at `at`.
+pub(crate) fn truncated(what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
+    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Error::Truncated { what, at, needed, end: fed_at.saturating_add(len) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Group;
+    use crate::{Encoding, Entry, Error, GroupHeader, Structure};
+    use daicon_core::{Span, bytes_of};
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    fn group(base: u64, entries: &[Entry]) -> Vec<u8> {
+        let header = GroupHeader::new(base, Encoding::NONE, entries.len() as u8);
+        let mut bytes = bytes_of(&header).to_vec();
+        for entry in entries {
+            bytes.extend(bytes_of(entry));
+        }
+        bytes
+    }
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    #[test]
+    fn the_last_entry_of_an_id_wins() {
+        let entries = [Entry::new(id(1), 0, 1), Entry::new(id(2), 1, 1), Entry::new(id(1), 2, 9)];
+        let bytes = group(100, &entries);
+        let group = Group::parse(&bytes, 50).unwrap();
+        let found = group.find(id(1)).unwrap().unwrap();
+        assert_eq!(found.span, Span { start: 102, end: 111 });
+        assert_eq!(found.at, 50 + 16 + 2 * 24);
+        assert_eq!(group.find(id(3)), Ok(None));
+    }
+
+    #[test]
+    fn regions_lie_past_four_gibibytes() {
+        let bytes = group(1 << 33, &[Entry::new(id(1), u32::MAX, u32::MAX)]);
+        let found = Group::parse(&bytes, 0).unwrap().find(id(1)).unwrap().unwrap();
+        assert_eq!(found.span, Span::new((1 << 33) + 0xffff_ffff, 0xffff_ffff).unwrap());
+    }
+
+    #[test]
+    fn a_span_past_the_last_position_is_refused() {
+        let bytes = group(u64::MAX, &[Entry::new(id(1), 0, 1)]);
+        let (at, base) = (16, u64::MAX);
+        let expected = Error::OutOfBounds { at, base, offset: 0, size: 1, end: u64::MAX };
+        assert_eq!(Group::parse(&bytes, 0).unwrap().find(id(1)), Err(expected));
+    }
+
+    #[test]
+    fn bytes_behind_the_entries_in_use_are_not_needed() {
+        let bytes = group(0, &[Entry::new(id(1), 0, 1)]);
+        assert!(Group::parse(&bytes, 0).is_ok());
+        let error = Group::parse(&bytes[..39], 7).unwrap_err();
+        let what = Structure::GroupEntries;
+        assert_eq!(error, Error::Truncated { what, at: 23, needed: 24, end: 46 });
+        let error = Group::parse(&bytes[..15], 7).unwrap_err();
+        let what = Structure::GroupHeader;
+        assert_eq!(error, Error::Truncated { what, at: 7, needed: 16, end: 22 });
+    }
+}

@@ -1,0 +1,97 @@
+//! The fixed structures of the index, exactly as they lie on disk.
+//!
+//! Nothing here is checked. Specification: `docs/spec/dacti-index.md`.
+
+use crate::Encoding;
+use bytemuck::{Pod, Zeroable};
+use daicon_core::{U32Le, U64Le, UuidLe};
+use uuid::Uuid;
+
+/// Length of the index header.
+pub const INDEX_HEADER_LEN: u64 = 8;
+/// Length of a group's header.
+pub const GROUP_HEADER_LEN: u64 = 16;
+/// Length of an entry.
+pub const ENTRY_LEN: u64 = 24;
+/// Entries that a group has room for.
+pub const GROUP_ENTRIES: usize = 255;
+/// Length of a group, room for all its entries included.
+pub const GROUP_LEN: u64 = 6136;
+
+/// The header of an index.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 4 | version: 0 before 1.0 |
+/// | 4 | 4 | count of groups that follow |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct IndexHeader {
+    /// Minor version of the index's layout.
+    pub version: U32Le,
+    /// How many groups follow.
+    pub groups: U32Le,
+}
+
+/// The header of a group.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 8 | entries offset: absolute, added to the offset of every entry |
+/// | 8 | 4 | encoding of the regions: UTF-8, null-padded |
+/// | 12 | 1 | length: entries in use, 0 to 255 |
+/// | 13 | 3 | reserved: written 0, ignored |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct GroupHeader {
+    /// Absolute position that the entries' offsets are counted from.
+    pub entries_offset: U64Le,
+    /// How the group's regions are stored.
+    pub encoding: [u8; 4],
+    /// Entries in use.
+    pub length: u8,
+    /// Zero where written by us; any value is accepted.
+    pub reserved: [u8; 3],
+}
+
+impl GroupHeader {
+    /// A group of `length` regions of one encoding, counted from `base`.
+    #[must_use]
+    pub const fn new(base: u64, encoding: Encoding, length: u8) -> Self {
+        let entries_offset = U64Le::new(base);
+        Self { entries_offset, encoding: encoding.tag(), length, reserved: [0; 3] }
+    }
+}
+
+/// One region in a group.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 16 | region id |
+/// | 16 | 4 | offset of the stored bytes from the group's base |
+/// | 20 | 4 | size of the stored bytes |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Entry {
+    /// Which region.
+    pub id: UuidLe,
+    /// Bytes from the group's base.
+    pub offset: U32Le,
+    /// Stored length in bytes.
+    pub size: U32Le,
+}
+
+impl Entry {
+    /// A region of `size` stored bytes, `offset` bytes behind its group's base.
+    #[must_use]
+    pub const fn new(id: Uuid, offset: u32, size: u32) -> Self {
+        Self { id: UuidLe::new(id), offset: U32Le::new(offset), size: U32Le::new(size) }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<IndexHeader>() as u64 == INDEX_HEADER_LEN);
+    assert!(size_of::<GroupHeader>() as u64 == GROUP_HEADER_LEN);
+    assert!(size_of::<Entry>() as u64 == ENTRY_LEN);
+    assert!(GROUP_HEADER_LEN + GROUP_ENTRIES as u64 * ENTRY_LEN == GROUP_LEN);
+};
