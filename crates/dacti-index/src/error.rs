@@ -119,9 +119,9 @@ pub enum Error {
         /// The version found.
         found: u32,
     },
-    /// An entry names bytes outside the file, or a position past 2^64.
+    /// An entry whose bytes pass position 2^64.
     #[error(
-        "entry at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} do not lie within the file's {end:#x} bytes"
+        "entry at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the last position that a file can have"
     )]
     OutOfBounds {
         /// Where the entry stands, absolute.
@@ -132,8 +132,6 @@ pub enum Error {
         offset: u32,
         /// Its size.
         size: u32,
-        /// Where the file ends, absolute.
-        end: u64,
     },
     /// A region in an encoding that this reader does not know.
     #[error(

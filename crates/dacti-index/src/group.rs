@@ -25,12 +25,11 @@ impl Located {
     /// The same, held against a file of `len` bytes.
     ///
     /// # Errors
-    /// `OutOfBounds` where the stored bytes pass the file's end. An empty region claims no byte.
+    /// `Truncated` where the stored bytes pass the file's end. An empty region claims no byte.
     pub fn within(self, len: u64) -> Result<Self, Error> {
         if self.span.end > len && !self.span.is_empty() {
-            let size = u32::try_from(self.span.len()).unwrap_or(u32::MAX);
-            let (at, base) = (self.at, self.span.start);
-            return Err(Error::OutOfBounds { at, base, offset: 0, size, end: len });
+            let (at, needed) = (self.span.start, self.span.len());
+            return Err(Error::Truncated { what: Structure::StoredRegion, at, needed, end: len });
         }
         Ok(self)
     }
@@ -131,7 +130,7 @@ impl<'b> Group<'b> {
         let span = base
             .checked_add(u64::from(offset))
             .and_then(|start| Span::new(start, u64::from(size)))
-            .ok_or(Error::OutOfBounds { at, base, offset, size, end: u64::MAX })?;
+            .ok_or(Error::OutOfBounds { at, base, offset, size })?;
         Ok(Located { id: entry.id.get(), span, encoding: self.encoding(), at })
     }
 }
@@ -190,7 +189,7 @@ mod tests {
     fn a_span_past_the_last_position_is_refused() {
         let bytes = group(u64::MAX, &[Entry::new(id(1), 0, 1)]);
         let (at, base) = (16, u64::MAX);
-        let expected = Error::OutOfBounds { at, base, offset: 0, size: 1, end: u64::MAX };
+        let expected = Error::OutOfBounds { at, base, offset: 0, size: 1 };
         assert_eq!(Group::parse(&bytes, 0).unwrap().find(id(1)), Err(expected));
     }
 

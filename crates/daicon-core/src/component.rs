@@ -42,25 +42,27 @@ impl Component {
     /// # Errors
     /// `OutOfBounds` where the sums pass 2^64.
     pub fn span(&self) -> Result<Span, Error> {
-        self.region().resolve(self.base).ok_or_else(|| self.out_of_bounds(u64::MAX))
+        let region = self.region();
+        region.resolve(self.base).ok_or(Error::OutOfBounds {
+            what: Structure::ComponentRegion,
+            at: self.at,
+            base: self.base,
+            offset: region.offset,
+            size: region.size,
+        })
     }
 
     /// Where its region lies in a file of `len` bytes. An empty region claims no byte, so it may point anywhere.
     ///
     /// # Errors
-    /// `OutOfBounds` where the sums pass 2^64 or the region passes the file's end.
+    /// `OutOfBounds` where the sums pass 2^64, `Truncated` where the region passes the file's end.
     pub fn span_within(&self, len: u64) -> Result<Span, Error> {
-        let span = self.region().resolve(self.base).ok_or_else(|| self.out_of_bounds(len))?;
+        let span = self.span()?;
         if span.end > len && !span.is_empty() {
-            return Err(self.out_of_bounds(len));
+            let what = Structure::ComponentRegion;
+            return Err(Error::Truncated { what, at: span.start, needed: span.len(), end: len });
         }
         Ok(span)
-    }
-
-    fn out_of_bounds(&self, end: u64) -> Error {
-        let Region { offset, size } = self.region();
-        let what = Structure::ComponentRegion;
-        Error::OutOfBounds { what, at: self.at, base: self.base, offset, size, end }
     }
 }
 

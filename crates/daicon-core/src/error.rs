@@ -129,9 +129,9 @@ pub enum Error {
         /// Where the source ends, absolute.
         end: u64,
     },
-    /// A region lies outside the file, or its position passes 2^64.
+    /// A region whose position passes 2^64.
     #[error(
-        "{what} named at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} do not lie within the file's {end:#x} bytes"
+        "{what} named at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the last position that a file can have"
     )]
     OutOfBounds {
         /// The structure that lies outside.
@@ -144,8 +144,6 @@ pub enum Error {
         offset: u32,
         /// Its length in bytes.
         size: u32,
-        /// Where the file ends, absolute.
-        end: u64,
     },
     /// Two structures claim the same bytes.
     #[error("{what} at {at:#x}: takes the bytes {}..{end:#x}, of which some belong to {other}", Pos(*.at))]

@@ -23,15 +23,14 @@ impl<'b> Table<'b> {
     /// # Errors
     /// `Truncated` where the bytes end before the table does.
     pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
-        let truncated = |what, at, needed| {
-            let end = at_end(at, bytes);
-            Error::Truncated { what, at, needed, end }
-        };
+        let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
         let header: &TableHeader = struct_at(bytes)
             .ok_or_else(|| truncated(Structure::TableHeader, at, TABLE_HEADER_LEN))?;
         let rest = bytes.get(size_of::<TableHeader>()..).unwrap_or_default();
+        let entries_at = at.saturating_add(TABLE_HEADER_LEN);
         Self::from_parts(*header, rest, at)
-            .ok_or_else(|| truncated(Structure::TableEntries, at, entries_len(header)))
+            .ok_or_else(|| truncated(Structure::TableEntries, entries_at, entries_len(header)))
     }
 
     /// A table whose header has been read before, with the bytes behind it.
@@ -100,8 +99,4 @@ impl<'b> Table<'b> {
 /// Length of a table's entries, in bytes.
 pub(crate) fn entries_len(header: &TableHeader) -> u64 {
     u64::from(header.count.get()).saturating_mul(ENTRY_LEN)
-}
-
-fn at_end(at: u64, bytes: &[u8]) -> u64 {
-    at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
 }

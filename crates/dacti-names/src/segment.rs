@@ -1,0 +1,367 @@
+//! A names list's segment: paths in order, with their ids and how long their regions are.
+//!
+//! A segment may link to an earlier one, so that an update writes only what is new.
+//! Specification: `docs/spec/dacti-names.md`, "Segments", "Earlier segments".
+
+use crate::path::{fault, hashed_id};
+use crate::wire::{HEADER_LEN, NamesHeader, NamesRecord, RECORD_LEN};
+use crate::{Error, NAMES_ID, PathFault, Structure, check_path};
+use alloc::vec::Vec;
+use daicon_core::{Span, bytes_of, slice_at, struct_at};
+use uuid::Uuid;
+
+/// Segments that a reader follows. A writer merges long before.
+pub const SEGMENTS_MAX: usize = 64;
+
+/// A path with the id of its region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name<'b> {
+    /// The path.
+    pub path: &'b str,
+    /// The region's id.
+    pub id: Uuid,
+    /// How long the region's content is thought to be, in bytes. A hint: nothing may depend on it.
+    pub decoded_len: Option<u64>,
+}
+
+impl<'b> Name<'b> {
+    /// A path with the id that is hashed from it.
+    ///
+    /// # Errors
+    /// `Path`, as [`check_path`].
+    pub fn hashed(path: &'b str) -> Result<Self, Error> {
+        Ok(Self { path, id: hashed_id(check_path(path)?), decoded_len: None })
+    }
+
+    /// Whether the id is not the one that is hashed from the path.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        self.id != hashed_id(self.path)
+    }
+}
+
+/// Where the segment before this one is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Its first stored byte, absolute in the file; never 0.
+    pub at: u64,
+    /// Stored bytes.
+    pub size: u32,
+    /// The tag of its encoding.
+    pub encoding: [u8; 4],
+    /// Length of its content in bytes.
+    pub decoded_len: u64,
+}
+
+impl Link {
+    /// The stored bytes that the link names, for the segment whose own stored bytes start at `start`.
+    ///
+    /// Links only lead back, so a chain of them ends.
+    ///
+    /// # Errors
+    /// `LinkForward`.
+    pub fn span_before(&self, start: u64) -> Result<Span, Error> {
+        let span = Span::new(self.at, u64::from(self.size));
+        let end = span.map_or(u64::MAX, |span| span.end);
+        span.filter(|span| span.end <= start).ok_or(Error::LinkForward { end, start })
+    }
+}
+
+/// A segment, borrowed from its content, all of it checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'b> {
+    link: Option<Link>,
+    records: &'b [NamesRecord],
+    heap: &'b str,
+}
+
+impl<'b> Segment<'b> {
+    /// Views `content` as a segment and checks all of it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, with the offset from its first byte.
+    pub fn parse(content: &'b [u8]) -> Result<Self, Error> {
+        let end = to_u64(content.len());
+        let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
+        let header: &NamesHeader = struct_at(content)
+            .ok_or_else(|| truncated(Structure::NamesHeader, 0, to_u64(HEADER_LEN)))?;
+        if header.version.get() != 0 {
+            return Err(Error::UnsupportedVersion { found: header.version.get() });
+        }
+        let count = u64::from(header.count.get());
+        let records_len = count.saturating_mul(to_u64(RECORD_LEN));
+        let records_at = to_u64(HEADER_LEN);
+        let records = content
+            .get(HEADER_LEN..)
+            .and_then(|rest| slice_at::<NamesRecord>(rest, usize::try_from(count).ok()?));
+        let records =
+            records.ok_or_else(|| truncated(Structure::NamesRecord, records_at, records_len))?;
+        let heap_at = records_at.saturating_add(records_len);
+        let heap = usize::try_from(heap_at).ok().and_then(|at| content.get(at..));
+        let heap = check_records(records, heap.unwrap_or_default(), heap_at)?;
+        Ok(Self { link: link_of(header), records, heap })
+    }
+
+    /// How many names there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The segment before this one.
+    #[must_use]
+    pub const fn link(&self) -> Option<Link> {
+        self.link
+    }
+
+    /// Every name, ascending by path.
+    #[must_use]
+    pub fn names(&self) -> impl ExactSizeIterator<Item = Name<'b>> + use<'b> {
+        let heap = self.heap;
+        self.records.iter().map(move |record| name_of(record, heap))
+    }
+
+    /// The name of `path`: a binary search.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<Name<'b>> {
+        let by_path = |record: &NamesRecord| path_of(record, self.heap).cmp(path);
+        let i = self.records.binary_search_by(by_path).ok()?;
+        self.records.get(i).map(|record| name_of(record, self.heap))
+    }
+}
+
+/// Writes a segment of `names`, which must ascend strictly by path.
+///
+/// # Errors
+/// `Path`, `Unsorted`, `ReservedId`, `TooLarge`.
+pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, Error> {
+    let heap_len =
+        names.iter().fold(0_u64, |sum, name| sum.saturating_add(to_u64(name.path.len())));
+    let too_large = || Error::TooLarge { bytes: heap_len };
+    let count = u32::try_from(names.len()).map_err(|_| too_large())?;
+    u32::try_from(heap_len).map_err(|_| too_large())?;
+    let records_len = names.len().saturating_mul(RECORD_LEN);
+    let capacity = usize::try_from(heap_len).map_err(|_| too_large())?;
+    let capacity = capacity.saturating_add(records_len).saturating_add(HEADER_LEN);
+    let mut out = Vec::with_capacity(capacity);
+    out.extend_from_slice(bytes_of(&header_of(count, link)));
+    let mut path_offset = 0_u32;
+    let mut last = "";
+    for (name, i) in names.iter().zip(0_u64..) {
+        check_path(name.path)?;
+        if name.path <= last {
+            let at = i.saturating_mul(to_u64(RECORD_LEN)).saturating_add(to_u64(HEADER_LEN));
+            return Err(Error::Unsorted { at });
+        }
+        last = name.path;
+        if name.id.is_nil() || name.id == NAMES_ID {
+            return Err(Error::ReservedId { id: name.id });
+        }
+        let path_len = u32::try_from(name.path.len()).map_err(|_| too_large())?;
+        let id = if name.is_explicit() { name.id } else { Uuid::nil() };
+        out.extend_from_slice(bytes_of(&NamesRecord {
+            id: id.into(),
+            decoded_len: name.decoded_len.unwrap_or(u64::MAX).into(),
+            path_offset: path_offset.into(),
+            path_len: path_len.into(),
+        }));
+        path_offset = path_offset.saturating_add(path_len);
+    }
+    for name in names {
+        out.extend_from_slice(name.path.as_bytes());
+    }
+    Ok(out)
+}
+
+/// Checks the records one by one against the heap and against each other. Returns the heap as text.
+fn check_records<'b>(
+    records: &[NamesRecord],
+    heap: &'b [u8],
+    heap_at: u64,
+) -> Result<&'b str, Error> {
+    let heap_len = to_u64(heap.len());
+    let record_at =
+        |i: u64| i.saturating_mul(to_u64(RECORD_LEN)).saturating_add(to_u64(HEADER_LEN));
+    let mut offset = 0_u64;
+    let mut last: &[u8] = &[];
+    for (record, i) in records.iter().zip(0_u64..) {
+        let at = record_at(i);
+        let what = Structure::NamesRecord;
+        let found = u64::from(record.path_offset.get());
+        if found != offset {
+            return Err(Error::Mismatch { what, at, expected: offset, found });
+        }
+        let needed = u64::from(record.path_len.get());
+        let path_at = heap_at.saturating_add(offset);
+        let end = offset.saturating_add(needed);
+        if needed == 0 || needed > to_u64(crate::PATH_LEN_MAX) {
+            let fault = if needed == 0 { PathFault::Empty } else { PathFault::TooLong };
+            return Err(Error::Path { what, at, fault });
+        }
+        let what = Structure::NamesPath;
+        let path = Span { start: offset, end }.slice_of(heap, 0).ok_or_else(|| {
+            let end = heap_at.saturating_add(heap_len);
+            Error::Truncated { what, at: path_at, needed, end }
+        })?;
+        let fault = core::str::from_utf8(path).map_or(Some(PathFault::NotUtf8), fault);
+        if let Some(fault) = fault {
+            return Err(Error::Path { what, at: path_at, fault });
+        }
+        if path <= last {
+            return Err(Error::Unsorted { at });
+        }
+        last = path;
+        offset = end;
+    }
+    if offset != heap_len {
+        let (what, at) = (Structure::NamesHeader, 0);
+        let (expected, found) = (heap_at.saturating_add(offset), heap_at.saturating_add(heap_len));
+        return Err(Error::Mismatch { what, at, expected, found });
+    }
+    // Each path was UTF-8 by itself, so all of them together are.
+    core::str::from_utf8(heap).map_err(|_| {
+        let (what, fault) = (Structure::NamesPath, PathFault::NotUtf8);
+        Error::Path { what, at: heap_at, fault }
+    })
+}
+
+fn header_of(count: u32, link: Option<Link>) -> NamesHeader {
+    let none = Link { at: 0, size: 0, encoding: [0; 4], decoded_len: 0 };
+    let link = link.unwrap_or(none);
+    NamesHeader {
+        version: 0.into(),
+        count: count.into(),
+        previous_at: link.at.into(),
+        previous_size: link.size.into(),
+        previous_encoding: link.encoding,
+        previous_len: link.decoded_len.into(),
+    }
+}
+
+fn link_of(header: &NamesHeader) -> Option<Link> {
+    let at = header.previous_at.get();
+    (at != 0).then(|| Link {
+        at,
+        size: header.previous_size.get(),
+        encoding: header.previous_encoding,
+        decoded_len: header.previous_len.get(),
+    })
+}
+
+fn path_of<'b>(record: &NamesRecord, heap: &'b str) -> &'b str {
+    let start = usize::try_from(record.path_offset.get()).unwrap_or(usize::MAX);
+    let len = usize::try_from(record.path_len.get()).unwrap_or(usize::MAX);
+    heap.get(start..start.saturating_add(len)).unwrap_or_default()
+}
+
+fn name_of<'b>(record: &NamesRecord, heap: &'b str) -> Name<'b> {
+    let path = path_of(record, heap);
+    let id = record.id.get();
+    let id = if id.is_nil() { hashed_id(path) } else { id };
+    let decoded_len = Some(record.decoded_len.get()).filter(|len| *len != u64::MAX);
+    Name { path, id, decoded_len }
+}
+
+fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Link, Name, Segment, emit_segment};
+    use crate::{Error, NAMES_ID, PathFault, Structure};
+    use daicon_core::Span;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    fn two() -> Vec<u8> {
+        let explicit = Name { path: "b", id: Uuid::from_u128(0x0102), decoded_len: None };
+        let hashed = Name { decoded_len: Some(7), ..Name::hashed("a.txt").unwrap() };
+        emit_segment(&[hashed, explicit], None).unwrap()
+    }
+
+    #[test]
+    fn two_names_lie_as_the_tables_of_the_specification_say() {
+        let mut expected = [0_u8; 32 + 2 * 32].to_vec();
+        expected[4] = 2; // count
+        expected[48] = 7; // first record: nil id, length 7, offset 0, path length 5
+        expected[60] = 5;
+        expected[79] = 2; // second: explicit id, whose last field is stored as written
+        expected[78] = 1;
+        expected[80..88].fill(0xff);
+        expected[88] = 5;
+        expected[92] = 1;
+        expected.extend(b"a.txtb");
+        assert_eq!(two(), expected);
+    }
+
+    #[test]
+    fn names_come_back_and_are_found() {
+        // spec: R-NAME-07
+        let content = two();
+        let segment = Segment::parse(&content).unwrap();
+        let names: Vec<_> = segment.names().map(|name| (name.path, name.decoded_len)).collect();
+        assert_eq!(names, [("a.txt", Some(7)), ("b", None)]);
+        assert_eq!(segment.find("a.txt").unwrap().id, crate::region_id("a.txt").unwrap());
+        assert_eq!(segment.find("b").unwrap().id, Uuid::from_u128(0x0102));
+        assert_eq!(segment.find("c"), None);
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Vec<u8>), expected: Error) {
+        let mut content = two();
+        change(&mut content);
+        assert_eq!(Segment::parse(&content).err(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let record = Structure::NamesRecord;
+        check(|c| c[0] = 1, Error::UnsupportedVersion { found: 1 });
+        check(|c| c[4] = 3, Error::Truncated { what: record, at: 32, needed: 96, end: 102 });
+        check(
+            |c| c[7] = 1,
+            Error::Truncated { what: record, at: 32, needed: 0x2000_0040, end: 102 },
+        );
+        check(|c| c[88] = 4, Error::Mismatch { what: record, at: 64, expected: 5, found: 4 });
+        let fault = PathFault::Empty;
+        check(|c| c[60] = 0, Error::Path { what: record, at: 32, fault });
+        let what = Structure::NamesPath;
+        check(|c| c[92] = 9, Error::Truncated { what, at: 101, needed: 9, end: 102 });
+        check(|c| c[96] = 0xff, Error::Path { what, at: 96, fault: PathFault::NotUtf8 });
+        check(|c| c[97] = b'/', Error::Path { what, at: 96, fault: PathFault::EmptyPart });
+        check(|c| c[101] = b'a', Error::Unsorted { at: 64 });
+        let what = Structure::NamesHeader;
+        check(|c| c.push(b'x'), Error::Mismatch { what, at: 0, expected: 102, found: 103 });
+        check(|c| c.truncate(31), Error::Truncated { what, at: 0, needed: 32, end: 31 });
+    }
+
+    #[test]
+    fn links_lead_back_only() {
+        let link = Link { at: 100, size: 20, encoding: *b"none", decoded_len: 20 };
+        let content = emit_segment(&[], Some(link)).unwrap();
+        assert_eq!(Segment::parse(&content).unwrap().link(), Some(link));
+        assert_eq!(link.span_before(120), Ok(Span { start: 100, end: 120 }));
+        let expected = Error::LinkForward { end: 120, start: 119 };
+        assert_eq!(link.span_before(119), Err(expected));
+        let expected = Error::LinkForward { end: u64::MAX, start: 119 };
+        assert_eq!(Link { at: u64::MAX, ..link }.span_before(119), Err(expected));
+    }
+
+    #[test]
+    fn a_writer_cannot_write_what_a_reader_refuses() {
+        let [a, b] = ["a", "b"].map(|path| Name::hashed(path).unwrap());
+        assert_eq!(emit_segment(&[b, a], None), Err(Error::Unsorted { at: 64 }));
+        assert_eq!(emit_segment(&[a, a], None), Err(Error::Unsorted { at: 64 }));
+        for id in [Uuid::nil(), NAMES_ID] {
+            let expected = Error::ReservedId { id };
+            assert_eq!(emit_segment(&[Name { id, ..a }], None), Err(expected));
+        }
+    }
+}
