@@ -1,1 +1,159 @@
-fn main() {}
+//! The chores of this workspace: one verb each, and one CI job is exactly one verb.
+//!
+//! Knows how the repository is laid out; knows nothing of what the crates compute.
+
+mod bench;
+mod check;
+mod ci;
+mod features;
+mod fixtures;
+mod fuzz;
+mod layers;
+mod metadata;
+mod no_std;
+mod rid;
+mod run;
+mod rust;
+mod snapshots;
+mod spec;
+mod test;
+mod tidy;
+mod tree;
+
+use run::{Context, Outcome, Result};
+use std::process::ExitCode;
+
+/// One verb.
+struct Task {
+    name: &'static str,
+    args: &'static str,
+    about: &'static str,
+    run: fn(&Context, &[String]) -> Result<Outcome>,
+}
+
+/// Every verb there is.
+const TASKS: &[Task] = &[
+    Task { name: "ci", args: "", about: "every verb below that judges the tree", run: ci::ci },
+    Task {
+        name: "check",
+        args: "",
+        about: "rustfmt, clippy and rustdoc, warnings denied",
+        run: check::check,
+    },
+    Task {
+        name: "test",
+        args: "[ARGS OF CARGO TEST]",
+        about: "all tests of the workspace, doc tests included; examples are built",
+        run: test::test,
+    },
+    Task {
+        name: "fixtures",
+        args: "[--check]",
+        about: "write the fixture files; --check: fail where the committed ones differ",
+        run: fixtures::fixtures,
+    },
+    Task {
+        name: "snapshots",
+        args: "[--check]",
+        about: "accept the snapshots that the tests make now; --check: fail on stale ones",
+        run: snapshots::snapshots,
+    },
+    Task {
+        name: "features",
+        args: "",
+        about: "lint each crate with no feature, with each one alone, with all",
+        run: features::features,
+    },
+    Task {
+        name: "no-std",
+        args: "",
+        about: "build the lower crates for a target that has no `std`",
+        run: no_std::no_std,
+    },
+    Task {
+        name: "layers",
+        args: "",
+        about: "which crate may depend on which; no IO below the facade; no `unsafe`",
+        run: layers::layers,
+    },
+    Task {
+        name: "tidy",
+        args: "",
+        about: "file docs, line and function length, dead files, fixture pairs, paths",
+        run: tidy::tidy,
+    },
+    Task {
+        name: "spec",
+        args: "",
+        about: "each rule of docs/spec has an id, and each id a test that cites it",
+        run: spec::spec,
+    },
+    Task {
+        name: "fuzz",
+        args: "[TARGET] [--seconds N]",
+        about: "the fuzz tests with more rounds; --seconds: fresh seeds for so long",
+        run: fuzz::fuzz,
+    },
+    Task {
+        name: "bench",
+        args: "[--test] [ARGS OF CRITERION]",
+        about: "the benches; --test: run each once, measure nothing",
+        run: bench::bench,
+    },
+];
+
+fn find(name: &str) -> Option<&'static Task> {
+    TASKS.iter().find(|task| task.name == name)
+}
+
+fn usage() -> String {
+    let mut text = String::from("usage: cargo xtask VERB [ARGS]\n\n");
+    for task in TASKS {
+        let call = format!("{} {}", task.name, task.args);
+        text.push_str(&format!("  {call:<36}{}\n", task.about));
+    }
+    text
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else {
+        print!("{}", usage());
+        return ExitCode::from(2);
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", usage());
+        return ExitCode::SUCCESS;
+    }
+    let Some(task) = find(name) else {
+        eprintln!("xtask: there is no verb `{name}`\n\n{}", usage());
+        return ExitCode::from(2);
+    };
+    match (task.run)(&Context::here(), rest) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Skipped(why)) => {
+            eprintln!("xtask {name}: skipped: {why}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("xtask {name}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TASKS, find, usage};
+
+    #[test]
+    fn verbs_have_distinct_names_and_each_is_in_the_usage() {
+        let names: std::collections::BTreeSet<_> = TASKS.iter().map(|task| task.name).collect();
+        assert_eq!(names.len(), TASKS.len());
+        for name in names {
+            assert_eq!(find(name).map(|task| task.name), Some(name));
+            assert!(usage().contains(&format!("\n  {name} ")), "{name}");
+        }
+        assert!(find("nonsense").is_none());
+    }
+}

@@ -1,0 +1,79 @@
+//! `ci`: the verbs that judge the tree, one after the other, up to the first that fails.
+
+use crate::run::{Context, Outcome, Result, no_args, output, under_ci};
+use crate::{find, snapshots};
+use std::time::Instant;
+
+/// In this order: what takes a second first, what people read last. `snapshots` comes after `test`
+/// because it judges what the tests asked for.
+const STEPS: &[(&str, &[&str])] = &[
+    ("tidy", &[]),
+    ("layers", &[]),
+    ("spec", &[]),
+    ("check", &[]),
+    ("features", &[]),
+    ("no-std", &[]),
+    ("fixtures", &["--check"]),
+    ("bench", &["--test"]),
+    ("fuzz", &[]),
+    ("test", &[]),
+    ("snapshots", &["--check"]),
+];
+
+pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
+    no_args(args)?;
+    let before = state(context)?;
+    let mut times = Vec::new();
+    for &(name, args) in STEPS {
+        eprintln!("ci: {name}");
+        let start = Instant::now();
+        let result = step(context, name, args);
+        let time = format!("{name} {:.1} s", start.elapsed().as_secs_f64());
+        match result {
+            Ok(Outcome::Done) => eprintln!("ci: {time}"),
+            Ok(Outcome::Skipped(why)) => return Err(format!("stopped at {name}: {why}").into()),
+            Err(failure) => return Err(format!("stopped at {time}: {failure}").into()),
+        }
+        times.push(time);
+    }
+    // On a person's machine somebody may be editing.
+    if under_ci() && state(context)? != before {
+        return Err(format!("it changed the tree:\n{}", state(context)?).into());
+    }
+    eprintln!("ci: passed ({})", times.join(", "));
+    Ok(Outcome::Done)
+}
+
+fn step(context: &Context, name: &str, args: &[&str]) -> Result<Outcome> {
+    if name == "snapshots" {
+        return snapshots::check_recorded(context);
+    }
+    let task = find(name).ok_or_else(|| format!("there is no verb `{name}`"))?;
+    let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+    (task.run)(context, &args)
+}
+
+fn state(context: &Context) -> Result<String> {
+    output(&mut context.git(["status", "--porcelain"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::STEPS;
+    use crate::TASKS;
+
+    #[test]
+    fn every_verb_but_ci_itself_is_a_step() {
+        let mut verbs: Vec<_> = TASKS.iter().map(|task| task.name).collect();
+        let mut steps: Vec<_> = STEPS.iter().map(|&(name, _)| name).chain(["ci"]).collect();
+        verbs.sort_unstable();
+        steps.sort_unstable();
+        assert_eq!(verbs, steps);
+    }
+
+    #[test]
+    fn snapshots_are_judged_after_the_tests_ran() {
+        let at = |verb| STEPS.iter().position(|&(name, _)| name == verb);
+        assert!(at("test") < at("snapshots"));
+    }
+}

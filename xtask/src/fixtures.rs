@@ -1,0 +1,11 @@
+//! `fixtures`: the committed fixture files, written or compared by a program of the tests package
+//! that shares no code with the crates.
+
+use crate::run::{Context, Outcome, Result, one_flag, run};
+
+pub fn fixtures(context: &Context, args: &[String]) -> Result<Outcome> {
+    let check = one_flag(args, "--check")?;
+    let call = ["run", "--quiet", "-p", "dacti-tests", "--bin", "fixtures", "--"];
+    run(context.cargo(call).args(check.then_some("--check")))?;
+    Ok(Outcome::Done)
+}

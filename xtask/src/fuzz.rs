@@ -1,0 +1,122 @@
+//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them.
+//!
+//! They are ordinary tests, so that every machine can run them. Two variables rule them:
+//! `DACTI_FUZZ_ITERATIONS`, the rounds of each test, and `DACTI_FUZZ_SEED`, a decimal number.
+
+use crate::run::{Context, Failure, Outcome, Result, output, run};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const ITERATIONS: &str = "DACTI_FUZZ_ITERATIONS";
+const SEED: &str = "DACTI_FUZZ_SEED";
+
+/// Rounds of each test unless the variable says otherwise.
+const ITERATIONS_DEFAULT: &str = "20000";
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    target: Option<String>,
+    seconds: Option<u64>,
+}
+
+pub fn fuzz(context: &Context, args: &[String]) -> Result<Outcome> {
+    let wish = wish(args)?;
+    let list = output(suite(context).args(["--", "--list"]))?;
+    let names = chosen(&list, wish.target.as_deref());
+    if names.is_empty() {
+        return Err(format!("no test is called so: {wish:?}; there are:\n{list}").into());
+    }
+    let Some(seconds) = wish.seconds else {
+        run(suite(context).args(["--", "--exact"]).args(&names))?;
+        return Ok(Outcome::Done);
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut seed = fresh_seed();
+    while Instant::now() < end {
+        // The command is printed with its seed: run it again to see the same failure.
+        let mut command = suite(context);
+        command.env(SEED, seed.to_string()).args(["--", "--exact"]).args(&names);
+        run(&mut command)?;
+        seed = next_seed(seed);
+    }
+    Ok(Outcome::Done)
+}
+
+fn suite(context: &Context) -> Command {
+    let mut command =
+        context.cargo(["test", "--quiet", "-p", "dacti-tests", "--test", "conformance"]);
+    let iterations = std::env::var(ITERATIONS).unwrap_or_else(|_| ITERATIONS_DEFAULT.to_owned());
+    command.env(ITERATIONS, iterations);
+    command
+}
+
+fn wish(args: &[String]) -> Result<Wish> {
+    let mut wish = Wish::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--seconds" {
+            let number = args.next().and_then(|number| number.parse().ok());
+            wish.seconds = Some(number.ok_or("--seconds needs a whole number")?);
+        } else if arg.starts_with('-') || wish.target.is_some() {
+            return Err(Failure::from(format!("does not take `{arg}`")));
+        } else {
+            wish.target = Some(arg.clone());
+        }
+    }
+    Ok(wish)
+}
+
+/// From libtest's list, the tests that have `fuzz` in their path, and the target's name in it.
+fn chosen(list: &str, target: Option<&str>) -> Vec<String> {
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let wanted = |name: &&str| name.contains("fuzz") && name.contains(target.unwrap_or_default());
+    names.filter(wanted).map(str::to_owned).collect()
+}
+
+fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    next_seed(u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default())
+}
+
+/// One step of splitmix64: neighbouring seeds shall not look alike.
+fn next_seed(seed: u64) -> u64 {
+    let sum = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wish, chosen, next_seed, wish};
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn arguments() {
+        let some = |target: &str, seconds| Wish { target: Some(target.to_owned()), seconds };
+        assert_eq!(wish(&[]), Ok(Wish::default()));
+        assert_eq!(wish(&words("walk")), Ok(some("walk", None)));
+        assert_eq!(wish(&words("--seconds 9 walk")), Ok(some("walk", Some(9))));
+        assert_eq!(wish(&words("walk --seconds")), Err("--seconds needs a whole number".into()));
+        assert_eq!(wish(&words("walk index")), Err("does not take `index`".into()));
+        assert_eq!(wish(&words("--minutes")), Err("does not take `--minutes`".into()));
+    }
+
+    #[test]
+    fn tests_are_chosen_from_the_list() {
+        let list = "container::fuzz::walk: test\nindex::fuzz_find: test\nindex::find: test\n\
+            fuzz_speed: benchmark\n\n3 tests, 1 benchmark\n";
+        assert_eq!(chosen(list, None), ["container::fuzz::walk", "index::fuzz_find"]);
+        assert_eq!(chosen(list, Some("index")), ["index::fuzz_find"]);
+        assert_eq!(chosen(list, Some("seal")), [""; 0]);
+    }
+
+    #[test]
+    fn seeds_follow_splitmix64() {
+        // The published test vector of the generator for the state 1234567.
+        assert_eq!(next_seed(1_234_567), 6_457_827_717_110_365_317);
+    }
+}

@@ -1,0 +1,274 @@
+//! `layers`: which crate may lean on which, and what must not be found below the facade.
+
+use crate::metadata::{Metadata, Package};
+use crate::run::{Context, Outcome, Result, judge, no_args};
+use crate::rust::{is_no_std, parse, unsafe_lines};
+use crate::tree::Tree;
+
+/// A crate and what it may depend on among ours. Whoever adds an edge argues for it in
+/// ARCHITECTURE.md.
+struct Layer {
+    name: &'static str,
+    /// Dev- and build-dependencies count too.
+    may_use: &'static [&'static str],
+    ground: Ground,
+}
+
+/// What a crate stands on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ground {
+    /// `core`, and `alloc` behind a feature or not: no IO.
+    NoStd,
+    /// The standard library, for adapters over `Read` and `Write`; still no IO of its own.
+    StdAdapters,
+    /// The facade and what is above it.
+    Io,
+}
+
+const LAYERS: &[Layer] = &[
+    Layer { name: "daicon-core", may_use: &[], ground: Ground::NoStd },
+    Layer { name: "dacti-index", may_use: &["daicon-core"], ground: Ground::NoStd },
+    Layer { name: "dacti-lookup", may_use: &["daicon-core", "dacti-index"], ground: Ground::NoStd },
+    Layer { name: "dacti-names", may_use: &["daicon-core", "dacti-index"], ground: Ground::NoStd },
+    Layer { name: "dacti-seal", may_use: &["daicon-core", "dacti-index"], ground: Ground::NoStd },
+    Layer {
+        name: "dacti-cdn",
+        may_use: &["daicon-core", "dacti-index", "dacti-lookup", "dacti-names", "dacti-seal"],
+        ground: Ground::NoStd,
+    },
+    Layer { name: "dacti-dar", may_use: &[], ground: Ground::StdAdapters },
+    Layer { name: "dacti", may_use: BELOW_FACADE, ground: Ground::Io },
+    Layer { name: "dacti-cli", may_use: FACADE, ground: Ground::Io },
+    Layer { name: "dacti-web", may_use: FACADE, ground: Ground::Io },
+];
+
+const BELOW_FACADE: &[&str] = &[
+    "daicon-core",
+    "dacti-index",
+    "dacti-lookup",
+    "dacti-names",
+    "dacti-seal",
+    "dacti-cdn",
+    "dacti-dar",
+];
+
+const FACADE: &[&str] = &[
+    "daicon-core",
+    "dacti-index",
+    "dacti-lookup",
+    "dacti-names",
+    "dacti-seal",
+    "dacti-cdn",
+    "dacti-dar",
+    "dacti",
+];
+
+/// Not shipped; they may lean on anything.
+const UNBOUND: &[&str] = &["dacti-tests", "dacti-benches", "xtask"];
+
+/// Crates that do IO, run futures, start threads or talk to people: none of them, not even through
+/// others, below the facade.
+const FORBIDDEN_BELOW_FACADE: &[&str] = &[
+    "async-std",
+    "async-trait",
+    "clap",
+    "crossterm",
+    "curl",
+    "env_logger",
+    "futures",
+    "futures-channel",
+    "futures-core",
+    "futures-executor",
+    "futures-io",
+    "futures-util",
+    "globset",
+    "h2",
+    "hyper",
+    "ignore",
+    "indicatif",
+    "log",
+    "memmap2",
+    "mio",
+    "object_store",
+    "rayon",
+    "reqwest",
+    "rustls",
+    "smol",
+    "socket2",
+    "tempfile",
+    "tokio",
+    "tracing",
+    "ureq",
+    "walkdir",
+];
+
+pub fn layers(context: &Context, args: &[String]) -> Result<Outcome> {
+    no_args(args)?;
+    let metadata = Metadata::load(context)?;
+    let tree = Tree::load(context)?;
+    let mut findings = edges(&metadata);
+    findings.extend(io_below_facade(&metadata));
+    findings.extend(grounds(&metadata, &tree)?);
+    findings.extend(unsafe_code(&tree)?);
+    findings.extend(lint_tables(&metadata, &tree));
+    judge("breaches of the layers", &findings)?;
+    eprintln!("layers: {} packages, no breach", metadata.members().count());
+    Ok(Outcome::Done)
+}
+
+fn layer(package: &Package) -> Option<&'static Layer> {
+    LAYERS.iter().find(|layer| layer.name == package.name)
+}
+
+fn below_facade(metadata: &Metadata) -> impl Iterator<Item = (&Package, Ground)> {
+    let grounds = metadata.members().filter_map(|p| layer(p).map(|layer| (p, layer.ground)));
+    grounds.filter(|&(_, ground)| ground != Ground::Io)
+}
+
+fn edges(metadata: &Metadata) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in metadata.members().filter(|package| !UNBOUND.contains(&&*package.name)) {
+        let Some(layer) = layer(package) else {
+            findings.push(format!("{} has no place in the list of layers", package.name));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let ours = metadata.member(&dependency.name).is_ok();
+            if ours && !layer.may_use.contains(&&*dependency.name) {
+                findings.push(format!("{} may not depend on {}", package.name, dependency.name));
+            }
+        }
+    }
+    findings
+}
+
+fn io_below_facade(metadata: &Metadata) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (package, _) in below_facade(metadata) {
+        for name in metadata.built_from(package) {
+            if FORBIDDEN_BELOW_FACADE.contains(&name) {
+                findings.push(format!("{} is built from {name}", package.name));
+            }
+        }
+    }
+    findings
+}
+
+fn grounds(metadata: &Metadata, tree: &Tree) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for (package, ground) in below_facade(metadata) {
+        let Some(lib) = package.lib() else {
+            findings.push(format!("{} has no library", package.name));
+            continue;
+        };
+        let path = metadata.relative(&lib.src_path);
+        let file = parse(&path, &tree.text(&path).unwrap_or_default())?;
+        if ground == Ground::NoStd && !is_no_std(&file) {
+            findings.push(format!("{path}: lacks `#![no_std]`"));
+        }
+    }
+    Ok(findings)
+}
+
+fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for (path, text) in tree.texts(".rs") {
+        for line in unsafe_lines(path, &text)? {
+            findings.push(format!("{path}:{line}: `unsafe`"));
+        }
+    }
+    Ok(findings)
+}
+
+/// The lint table holds only where a manifest takes it over.
+fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in metadata.members().filter(|package| layer(package).is_some()) {
+        let path = metadata.relative(&package.manifest_path);
+        let text = tree.text(&path).unwrap_or_default();
+        let mut lines = text.lines().map(|line| line.replace(' ', ""));
+        let taken = lines.any(|line| line == "[lints]")
+            && lines.find(|line| !line.is_empty()).is_some_and(|line| line == "workspace=true");
+        if !taken {
+            findings.push(format!("{path}: lacks `[lints]` with `workspace = true`"));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        BELOW_FACADE, FACADE, Ground, LAYERS, edges, grounds, io_below_facade, lint_tables,
+        unsafe_code,
+    };
+    use crate::metadata::{Metadata, tests::SAMPLE};
+    use crate::tree::tests::tree;
+
+    /// The sample workspace under our names: `low` <- `high` <- `tests`.
+    fn metadata(low: &str, high: &str) -> Metadata {
+        let json = SAMPLE.replace("\"low\"", &format!("\"{low}\""));
+        let json = json.replace("\"high\"", &format!("\"{high}\""));
+        Metadata::parse(&json.replace("\"tests\"", "\"dacti-tests\"")).expect("sample")
+    }
+
+    #[test]
+    fn no_layer_may_use_one_that_is_not_below_it() {
+        for (at, layer) in LAYERS.iter().enumerate() {
+            for used in layer.may_use {
+                assert!(LAYERS[..at].iter().any(|below| below.name == *used), "{}", layer.name);
+            }
+        }
+        let below = LAYERS.iter().filter(|layer| layer.ground != Ground::Io).map(|l| l.name);
+        assert!(below.eq(BELOW_FACADE.iter().copied()));
+        assert_eq!(FACADE[..BELOW_FACADE.len()], *BELOW_FACADE);
+    }
+
+    #[test]
+    fn an_edge_that_is_not_listed_is_a_breach() {
+        assert_eq!(edges(&metadata("daicon-core", "dacti-index")), [""; 0]);
+        let expected = ["daicon-core may not depend on dacti-index"];
+        assert_eq!(edges(&metadata("dacti-index", "daicon-core")), expected);
+        let expected = ["dacti-new has no place in the list of layers"];
+        assert_eq!(edges(&metadata("dacti-new", "dacti-tests")), expected);
+    }
+
+    #[test]
+    fn io_below_the_facade_is_a_breach_even_through_others() {
+        let expected = ["dacti-cdn is built from tokio"];
+        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti-cdn")), expected);
+        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti-dar")).len(), 1);
+        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti")), [""; 0]);
+    }
+
+    #[test]
+    fn a_lower_crate_without_no_std_is_a_breach() {
+        let sources = |high| {
+            tree(&[
+                ("crates/low/src/lib.rs", "//! doc\n#![no_std]\n"),
+                ("crates/high/src/lib.rs", high),
+            ])
+        };
+        let high = metadata("daicon-core", "dacti-index");
+        assert_eq!(grounds(&high, &sources("#![no_std]")), Ok(vec![]));
+        let expected = Ok(vec!["crates/high/src/lib.rs: lacks `#![no_std]`".to_owned()]);
+        assert_eq!(grounds(&high, &sources("// #![no_std]")), expected);
+        assert_eq!(grounds(&metadata("daicon-core", "dacti-dar"), &sources("")), Ok(vec![]));
+    }
+
+    #[test]
+    fn unsafe_is_a_breach_everywhere() {
+        let tree = tree(&[("a.rs", "fn f() {}"), ("b.rs", "\nunsafe fn g() {}")]);
+        assert_eq!(unsafe_code(&tree), Ok(vec!["b.rs:2: `unsafe`".to_owned()]));
+    }
+
+    #[test]
+    fn a_manifest_that_leaves_the_lint_table_out_is_a_breach() {
+        let manifests = tree(&[
+            ("crates/low/Cargo.toml", "[package]\n[lints]\nworkspace = true\n"),
+            ("crates/high/Cargo.toml", "[package]\nworkspace = true\n[lints]\n"),
+        ]);
+        let expected = ["crates/high/Cargo.toml: lacks `[lints]` with `workspace = true`"];
+        assert_eq!(lint_tables(&metadata("daicon-core", "dacti-index"), &manifests), expected);
+    }
+}

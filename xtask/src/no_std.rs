@@ -1,0 +1,127 @@
+//! `no-std`: builds the lower crates for a target that has no `std`, so that nothing they or their
+//! dependencies use can come from there.
+//!
+//! Only such a target proves anything: wasm32-unknown-unknown, for instance, has a `std` too.
+
+use crate::metadata::Metadata;
+use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds, under_ci};
+use std::path::Path;
+use std::process::Command;
+
+/// Packages and the feature sets that each is built with.
+const PACKAGES: &[(&str, &[&str])] =
+    &[("daicon-core", &[""]), ("dacti-index", &["", "alloc", "brotli"]), ("dacti-names", &[""])];
+
+const TARGET: &str = "x86_64-unknown-none";
+
+/// Where Debian keeps a compiler that comes with the sources of its standard library.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core";
+const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src"];
+
+pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
+    no_args(args)?;
+    let metadata = Metadata::members_only(context)?;
+    check_list(&metadata)?;
+    let Some(toolchain) = Toolchain::find(context)? else {
+        return Ok(Outcome::Skipped(format!(
+            "no `core` for {TARGET}: run `rustup target add {TARGET}` (or on Debian, as root, \
+             `apt-get install {}`)",
+            DEBIAN_PACKAGES.join(" ")
+        )));
+    };
+    // A directory of its own: another compiler would throw away what the others built.
+    let target_dir = metadata.target_directory.join("no-std");
+    for &(package, sets) in PACKAGES {
+        for &set in sets {
+            let mut command = toolchain.build(context);
+            command.args(["--target", TARGET, "-p", package, "--no-default-features"]);
+            if !set.is_empty() {
+                command.args(["--features", set]);
+            }
+            run(command.env("CARGO_TARGET_DIR", &target_dir))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn check_list(metadata: &Metadata) -> Result {
+    for &(name, sets) in PACKAGES {
+        let package = metadata.member(name)?;
+        for &feature in sets.iter().filter(|set| !set.is_empty()) {
+            if !package.features.contains_key(feature) {
+                return Err(format!("`{name}` has no feature `{feature}`").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Toolchain {
+    /// The toolchain in use has the target.
+    InUse,
+    /// Debian's compiler builds `core` and `alloc`, and nothing else, from its own sources.
+    Debian,
+}
+
+impl Toolchain {
+    fn find(context: &Context) -> Result<Option<Self>> {
+        if target_installed(context) {
+            return Ok(Some(Self::InUse));
+        }
+        if !debian_ready() && under_ci() && Path::new("/etc/debian_version").exists() && is_root() {
+            run(Command::new("apt-get").arg("update"))?;
+            run(Command::new("apt-get")
+                .args(["install", "-y", "--no-install-recommends"])
+                .args(DEBIAN_PACKAGES)
+                .env("DEBIAN_FRONTEND", "noninteractive"))?;
+        }
+        Ok(debian_ready().then_some(Self::Debian))
+    }
+
+    fn build(&self, context: &Context) -> Command {
+        let mut command = context.cargo(["build", "--quiet"]);
+        if *self == Self::Debian {
+            command.arg("-Zbuild-std=core,alloc");
+            command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+            // `cargo run` points the loader at the libraries of the other compiler.
+            command.env_remove("LD_LIBRARY_PATH");
+        }
+        command
+    }
+}
+
+fn target_installed(context: &Context) -> bool {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.current_dir(&context.root).args(["--print", "target-libdir", "--target", TARGET]);
+    let Ok(dir) = output(&mut rustc) else { return false };
+    let Ok(files) = std::fs::read_dir(dir.trim()) else { return false };
+    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
+}
+
+fn debian_ready() -> bool {
+    Path::new(DEBIAN_SOURCES).is_dir()
+        && succeeds(Command::new(DEBIAN_RUSTC).arg("--version").env_remove("LD_LIBRARY_PATH"))
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_list;
+    use crate::metadata::{Metadata, tests::SAMPLE};
+
+    #[test]
+    fn an_entry_that_the_workspace_does_not_have_is_an_error() {
+        let metadata = Metadata::parse(SAMPLE).expect("sample");
+        let expected = Err("the workspace has no package `daicon-core`".into());
+        assert_eq!(check_list(&metadata), expected);
+        let json =
+            SAMPLE.replace("\"low\"", "\"daicon-core\"").replace("\"high\"", "\"dacti-index\"");
+        let metadata = Metadata::parse(&json).expect("sample");
+        assert_eq!(check_list(&metadata), Err("`dacti-index` has no feature `alloc`".into()));
+    }
+}

@@ -1,0 +1,17 @@
+//! `test`: everything that cargo calls a test.
+
+use crate::run::{Context, Outcome, Result, run, under_ci};
+use crate::snapshots;
+
+/// Arguments are handed on to `cargo test`.
+pub fn test(context: &Context, args: &[String]) -> Result<Outcome> {
+    let mut command = context.cargo(["test", "--workspace"]);
+    command.args(args);
+    if under_ci() {
+        // Nothing is written into the tree there, not even a proposal.
+        command.env("INSTA_UPDATE", "no");
+    }
+    snapshots::record(&mut command, &snapshots::list_of(context)?)?;
+    run(&mut command)?;
+    Ok(Outcome::Done)
+}

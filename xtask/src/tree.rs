@@ -1,0 +1,91 @@
+//! The files of the repository, read once: what git tracks, or would if it were added.
+
+use crate::run::{Context, Result, output};
+use std::collections::BTreeMap;
+
+/// Paths below the root, `/` between their parts, and contents.
+#[derive(Debug, Default)]
+pub struct Tree(BTreeMap<String, Vec<u8>>);
+
+impl Tree {
+    pub fn load(context: &Context) -> Result<Self> {
+        let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        let names = output(&mut context.git(list))
+            .map_err(|failure| format!("the list of files comes from git: {failure}"))?;
+        let mut files = BTreeMap::new();
+        for name in names.split_terminator('\0') {
+            let path = context.root.join(name);
+            // What is deleted but not yet committed is still listed; links have no text of their own.
+            if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+                let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
+                files.insert(name.to_owned(), bytes);
+            }
+        }
+        Ok(Self(files))
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// A file's text; a byte that is no UTF-8 does not hide the rest.
+    pub fn text(&self, path: &str) -> Option<String> {
+        self.0.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// Files with this ending, as text.
+    pub fn texts(&self, ending: &str) -> impl Iterator<Item = (&str, String)> {
+        self.files()
+            .filter(move |(path, _)| path.ends_with(ending))
+            .map(|(path, bytes)| (path, String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+/// The folder that a path lies in; empty at the top.
+pub fn dir_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+/// `dir/rest` with `.` and `..` worked out.
+pub fn join(dir: &str, rest: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in dir.split('/').chain(rest.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::{Tree, dir_of, join};
+
+    pub fn tree(files: &[(&str, &str)]) -> Tree {
+        Tree(files.iter().map(|&(path, text)| (path.to_owned(), text.into())).collect())
+    }
+
+    #[test]
+    fn paths() {
+        assert_eq!(dir_of("a/b/c.rs"), "a/b");
+        assert_eq!(dir_of("c.rs"), "");
+        assert_eq!(join("a/b", "../c/./d.rs"), "a/c/d.rs");
+        assert_eq!(join("", "d.rs"), "d.rs");
+    }
+
+    #[test]
+    fn files_are_chosen_by_their_ending() {
+        let tree = tree(&[("a.rs", "1"), ("b.md", "2"), ("c/d.rs", "3")]);
+        let found: Vec<_> = tree.texts(".rs").collect();
+        assert_eq!(found, [("a.rs", "1".to_owned()), ("c/d.rs", "3".to_owned())]);
+        assert!(tree.has("b.md"));
+        assert_eq!(tree.text("b.md").as_deref(), Some("2"));
+        assert_eq!(tree.text("none"), None);
+    }
+}
