@@ -1,1 +1,6 @@
-//! Cross-crate tests.
+//! Cross-crate tests: an independent reference implementation, and the fixtures that it writes.
+
+pub mod cases;
+pub mod dump;
+pub mod expect;
+pub mod reference;

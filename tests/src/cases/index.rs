@@ -1,0 +1,324 @@
+//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes; every region in force is decoded.
+
+use super::{Case, bad, good};
+use crate::reference::{
+    BROT, Component, Entry, GROUP, Group, INDEX, NONE, PACKAGE, Table, brotli_stored, component,
+    delta, head, index, index_with, path_id, place, small, table,
+};
+
+/// Where the stored bytes start behind an index of one group, and of two.
+const ONE: u64 = 80 + 8 + GROUP;
+const TWO: u64 = ONE + GROUP;
+
+/// `brotli -q 11` of 1 MiB of zeros: exactly the cap of the tests.
+const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00";
+/// The same of one zero more.
+const PAST_CAP: &[u8] = b"\x9b\x00\x00\x10\xf8\x27\x00\xe2\xb1\x40\x40\xf7\xfe\x01";
+/// The same of 64 MiB of zeros.
+const BOMB: &[u8] = b"\xcb\xff\xff\x3f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x8f\xff\xff\x7f\xf0\x4f\x00\
+    \xc4\x61\x11\x80\xee\xfd\x1f\xff\xff\xff\xe0\x9f\x00\x88\xc3\x02\x00\xdd\xfb\x3f\xfe\xff\xff\xc1\
+    \x3f\x01\x10\x87\x05\x00\xba\xf7\x7f\xfc\xff\xff\x83\x7f\x02\x20\x0e\x0b\x00\x74\xef\xff\xf8\xff\
+    \xff\x07\xff\x04\x40\x1c\x16\x00\xe8\xde\xff\xf1\xff\xff\x0f\xfe\x09\x80\x38\x2c\x00\xd0\xbd\xff\
+    \xe3\xff\xff\x1f\xfc\x13\x00\x71\x58\x00\xa0\x7b\xff\x37";
+/// The same of "to be, or not to be, that is the question: to be, or not to be\n".
+const QUESTION: &[u8] =
+    b"\x1b>\x00\x00\x9c\x07\xb6\xad8\xfdB\xdc9\xb2\xa0\xbeV\x00a\xa1\x93oer%\xe6V \
+    :\xe0\x90\x03\xa7\x1f\xdaR\x08\x00\xea\xc7\xc2Lg*\xad\xc1(i\xa3\x85\xd5\x03";
+
+/// A file with that index region behind its head, and the stored bytes behind that.
+fn file(region: &[u8], stored: &[u8]) -> Vec<u8> {
+    sized(region.len() as u32, &[region, stored].concat())
+}
+
+/// A file whose component says that its index region is `size` bytes long.
+fn sized(size: u32, rest: &[u8]) -> Vec<u8> {
+    versioned(Component { size, ..component(INDEX, 80, 0) }, rest)
+}
+
+fn versioned(named: Component, rest: &[u8]) -> Vec<u8> {
+    let mut out = head(PACKAGE, 0, 1);
+    out.extend(table(&Table { components: vec![named], ..Table::default() }));
+    out.extend(rest);
+    out
+}
+
+fn entry(id: u32, offset: u32, size: u32) -> Entry {
+    Entry { id: small(id), offset, size }
+}
+
+fn group(base: u64, entries: &[Entry]) -> Group {
+    Group { base, entries: entries.to_vec(), ..Group::default() }
+}
+
+/// One group of one region at any place, and five bytes behind the index.
+fn region_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
+    file(&index(&[group(base, &[entry(1, offset, size)])]), b"hello")
+}
+
+/// One group of one `brot` region behind the index.
+fn brotli(stream: &[u8]) -> Vec<u8> {
+    let only = group(ONE, &[entry(1, 0, stream.len() as u32)]);
+    file(&index(&[Group { encoding: BROT, ..only }]), stream)
+}
+
+/// The 6,230 bytes of the specification's example.
+fn example() -> Vec<u8> {
+    let only = Entry { id: path_id("hello.txt"), offset: 0, size: 6 };
+    file(&index(&[group(ONE, &[only])]), b"hello\n")
+}
+
+/// An index region of one group whose header counts `groups`.
+fn counts(groups: u32) -> Vec<u8> {
+    file(&index_with(0, groups, &[group(ONE, &[entry(1, 0, 5)])]), b"hello")
+}
+
+fn cut(mut file: Vec<u8>, len: u64) -> Vec<u8> {
+    file.truncate(len as usize);
+    file
+}
+
+pub(super) const CASES: &[Case] = &[
+    // Header.
+    good("index_example_of_the_specification", "R-IDX-01, R-ENT-01, R-GRP-01", example),
+    good("index_of_component_version_0_0", "R-IDX-01", || {
+        let region = index(&[group(ONE, &[entry(1, 0, 5)])]);
+        let named = Component { minor: 0, ..component(INDEX, 80, region.len() as u32) };
+        versioned(named, &[&region[..], b"hello"].concat())
+    }),
+    good("index_of_no_bytes", "R-IDX-02", || sized(0, b"")),
+    good("index_of_no_groups", "R-IDX-05", || file(&index(&[]), b"")),
+    bad("index_of_one_byte", "error corrupt index header at 0x50", "R-IDX-03", || {
+        sized(1, &[0; 99])
+    }),
+    bad("index_of_seven_bytes", "error corrupt index header at 0x50", "R-IDX-03", || {
+        sized(7, &[0; 99])
+    }),
+    bad("index_version_1", "error unsupported index header at 0x50", "R-IDX-04", || {
+        file(&index_with(1, 0, &[]), b"")
+    }),
+    bad("index_version_maximal", "error unsupported index header at 0x50", "R-IDX-04", || {
+        file(&index_with(u32::MAX, 0, &[]), b"")
+    }),
+    bad(
+        "index_component_version_0_2",
+        "error unsupported format header at 0x8",
+        "R-IDX-01",
+        || versioned(Component { minor: 2, ..component(INDEX, 0, 0) }, b""),
+    ),
+    bad(
+        "index_component_version_1_1",
+        "error unsupported format header at 0x8",
+        "R-IDX-01",
+        || versioned(Component { major: 1, ..component(INDEX, 0, 0) }, b""),
+    ),
+    bad("index_cut_in_header", "error truncated component region at 0x50", "R-IDX-05", || {
+        cut(example(), 87)
+    }),
+    bad(
+        "index_cut_in_group_header",
+        "error truncated component region at 0x50",
+        "R-IDX-05",
+        || cut(example(), 96),
+    ),
+    bad("index_cut_in_last_group", "error truncated component region at 0x50", "R-IDX-05", || {
+        cut(example(), ONE - 1)
+    }),
+    bad("index_groups_one_too_many", "error corrupt index header at 0x50", "R-IDX-05", || {
+        counts(2)
+    }),
+    bad("index_groups_maximal", "error corrupt index header at 0x50", "R-IDX-05", || {
+        counts(u32::MAX)
+    }),
+    bad("index_groups_one_below_maximal", "error corrupt index header at 0x50", "R-IDX-05", || {
+        counts(u32::MAX - 1)
+    }),
+    bad("index_groups_that_wrap_to_none", "error corrupt index header at 0x50", "R-IDX-05", || {
+        // 6,136 * 2^29 is a multiple of 2^32.
+        counts(0x2000_0000)
+    }),
+    bad(
+        "index_region_one_byte_short_of_its_group",
+        "error corrupt index header at 0x50",
+        "R-IDX-05",
+        || {
+            let mut region = index(&[group(ONE, &[])]);
+            region.pop();
+            file(&region, b"")
+        },
+    ),
+    good("index_groups_behind_the_counted", "R-IDX-06", || {
+        let newest = group(TWO, &[entry(1, 0, 5)]);
+        let reserve = group(u64::MAX, &[entry(1, 7, 7), entry(2, 9, 9)]);
+        file(&index_with(0, 1, &[newest, reserve]), b"hello")
+    }),
+    // Groups.
+    good("index_entries_behind_the_length", "R-GRP-01", || {
+        let entries = [entry(1, 0, 5), entry(2, u32::MAX, u32::MAX), entry(1, 9, 9)];
+        file(&index(&[Group { length: Some(1), ..group(ONE, &entries) }]), b"hello")
+    }),
+    good("index_groups_of_length_0_are_not_judged", "R-GRP-02", || {
+        let odd = Group { base: u64::MAX, encoding: *b"\xff\xff\xff\xff", ..Group::default() };
+        file(&index(&[odd, group(TWO, &[entry(1, 0, 5)])]), b"hello")
+    }),
+    good("index_padding_not_zero", "R-GRP-03", || {
+        file(&index(&[Group { padding: [0xff; 3], ..group(ONE, &[entry(1, 0, 5)]) }]), b"hello")
+    }),
+    good("index_of_a_full_group", "R-GRP-01", || {
+        let entries: Vec<_> = (0..255).map(|i| entry(i, i % 5, 1)).collect();
+        file(&index(&[group(ONE, &entries)]), b"hello")
+    }),
+    // Entries.
+    good("index_region_base_of_the_table_has_no_part", "R-ENT-01, R-REG-01", || {
+        let region = index(&[group(ONE, &[entry(1, 0, 5)])]);
+        let mut out = head(PACKAGE, 0, 1);
+        let named = component(INDEX, 10, region.len() as u32);
+        out.extend(table(&Table { base: 70, components: vec![named], ..Table::default() }));
+        [&out[..], &region, b"hello"].concat()
+    }),
+    good("index_entries_share_bytes", "R-ENT-04", || {
+        let entries = [entry(1, 0, 5), entry(2, 0, 5), entry(3, 1, 3), entry(4, 4, 1)];
+        file(&index(&[group(ONE, &entries)]), b"hello")
+    }),
+    good("index_empty_region_anywhere", "R-ENT-03", || {
+        let far = group(u64::MAX - 7, &[entry(1, 7, 0)]);
+        file(&index(&[far, group(TWO, &[entry(2, 5, 0), entry(3, 0, 5)])]), b"hello")
+    }),
+    good("index_region_below_its_base_by_nothing", "R-ENT-01", || region_at(0, ONE as u32, 5)),
+    bad(
+        "index_region_one_byte_too_long",
+        "error truncated stored region at 0x1850",
+        "R-ENT-02",
+        || region_at(ONE, 0, 6),
+    ),
+    bad("index_region_at_the_end", "error truncated stored region at 0x1855", "R-ENT-02", || {
+        region_at(ONE, 5, 1)
+    }),
+    bad("index_region_cut", "error truncated stored region at 0x1850", "R-ENT-02", || {
+        cut(region_at(ONE, 0, 5), ONE + 4)
+    }),
+    bad(
+        "index_region_of_maximal_offset_and_size",
+        "error truncated stored region at 0x10000184f",
+        "R-ENT-02",
+        || region_at(ONE, u32::MAX, u32::MAX),
+    ),
+    bad(
+        "index_region_of_maximal_size",
+        "error truncated stored region at 0x1850",
+        "R-ENT-02",
+        || region_at(ONE, 0, u32::MAX),
+    ),
+    bad("index_region_start_wraps", "error corrupt entry at 0x68", "R-ENT-01", || {
+        region_at(u64::MAX, 1, 5)
+    }),
+    bad(
+        "index_region_start_wraps_into_the_file",
+        "error corrupt entry at 0x68",
+        "R-ENT-01",
+        || region_at(u64::MAX - 4, 0x1855, 5),
+    ),
+    bad("index_region_end_wraps", "error corrupt entry at 0x68", "R-ENT-01", || {
+        region_at(u64::MAX - 9, 5, 5)
+    }),
+    bad(
+        "index_empty_region_start_wraps",
+        "error corrupt entry at 0x68",
+        "R-ENT-01, R-ENT-03",
+        || region_at(u64::MAX, 1, 0),
+    ),
+    // Which entry counts.
+    good("index_newest_entry_counts", "R-ORD-01, R-ORD-02, R-ORD-03", || {
+        let newest = group(TWO, &[entry(1, 0, 1), entry(2, 1, 1), entry(1, 2, 1)]);
+        let oldest = group(TWO, &[entry(3, 3, 1), entry(2, 4, 1), entry(3, 5, 1), entry(1, 6, 1)]);
+        file(&index(&[newest, oldest]), b"0123456789")
+    }),
+    good("index_newest_entry_counts_though_the_oldest_is_bad", "R-ORD-01, R-ENT-02", || {
+        let oldest = group(u64::MAX, &[entry(1, u32::MAX, 1)]);
+        file(&index(&[group(TWO, &[entry(1, 0, 5)]), oldest]), b"hello")
+    }),
+    good("index_not_sorted", "R-ORD-04", || {
+        let newest = group(TWO, &[entry(9, 0, 1), entry(3, 1, 1), entry(7, 2, 1)]);
+        let oldest = group(TWO, &[entry(8, 3, 1), entry(1, 4, 1)]);
+        file(&index(&[newest, delta(), oldest]), &[&[0; GROUP as usize][..], b"hello"].concat())
+    }),
+    // Encodings.
+    good("index_unknown_encoding_is_listed", "R-ENC-01, R-PKG-08", || {
+        let unknown = Group { encoding: *b"zst\0", ..group(TWO, &[entry(1, 0, 2)]) };
+        file(&index(&[unknown, group(TWO, &[entry(2, 2, 3)])]), b"hello")
+    }),
+    good("index_encoding_of_other_case_is_another", "R-ENC-01", || {
+        file(&index(&[Group { encoding: *b"NONE", ..group(ONE, &[entry(1, 0, 5)]) }]), b"hello")
+    }),
+    good("index_brotli", "R-ENC-03, R-PKG-08", || {
+        let streams = [QUESTION.to_vec(), brotli_stored(b"hello"), brotli_stored(b""), vec![0x3b]];
+        let mut entries = Vec::new();
+        let mut stored = Vec::new();
+        for (i, stream) in streams.iter().enumerate() {
+            entries.push(entry(i as u32, stored.len() as u32, stream.len() as u32));
+            stored.extend(stream);
+        }
+        let plain = Group { encoding: NONE, ..group(TWO, &[entry(9, 0, 2)]) };
+        file(&index(&[Group { encoding: BROT, ..group(TWO, &entries) }, plain]), &stored)
+    }),
+    good("index_brotli_as_long_as_the_cap", "R-ENC-05", || brotli(AT_CAP)),
+    bad(
+        "index_brotli_one_byte_past_the_cap",
+        "error limit brotli stream at 0x1850",
+        "R-ENC-05",
+        || brotli(PAST_CAP),
+    ),
+    bad("index_brotli_bomb", "error limit brotli stream at 0x1850", "R-ENC-05", || brotli(BOMB)),
+    bad("index_brotli_garbage", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
+        brotli(b"\xff\xff\xff\xff garbage")
+    }),
+    bad("index_brotli_large_window", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
+        // The start that brotli's own extension beyond RFC 7932 uses for windows of up to 1 GiB.
+        brotli(&[&[0x11, 0x1e][..], b"\x03\x03\x03"].concat())
+    }),
+    bad("index_brotli_trailing_byte", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
+        brotli(&[QUESTION, b"\0"].concat())
+    }),
+    bad("index_brotli_two_streams", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
+        brotli(&[QUESTION, QUESTION].concat())
+    }),
+    bad("index_brotli_of_no_bytes", "error truncated brotli stream at 0x1850", "R-ENC-04", || {
+        brotli(b"")
+    }),
+    bad(
+        "index_brotli_cut_in_first_byte",
+        "error truncated brotli stream at 0x1850",
+        "R-ENC-04",
+        || brotli(&QUESTION[..1]),
+    ),
+    bad(
+        "index_brotli_cut_in_the_middle",
+        "error truncated brotli stream at 0x1850",
+        "R-ENC-04",
+        || brotli(&QUESTION[..QUESTION.len() / 2]),
+    ),
+    bad(
+        "index_brotli_cut_before_last_byte",
+        "error truncated brotli stream at 0x1850",
+        "R-ENC-04",
+        || {
+            let stream = brotli_stored(b"hello");
+            brotli(&stream[..stream.len() - 1])
+        },
+    ),
+    good("index_in_an_extension_table", "R-IDX-01, R-EXT-03", || {
+        let mut out = head(PACKAGE, 0, 1);
+        let first = Component { minor: 7, ..component(small(5), 0, 0) };
+        let extension = ONE + 5;
+        let components = vec![first];
+        out.extend(table(&Table { extension, components, ..Table::default() }));
+        out.extend(index(&[group(ONE, &[entry(1, 0, 5)])]));
+        out.extend(b"hello");
+        let named = component(INDEX, 80, 8 + GROUP as u32);
+        place(
+            &mut out,
+            extension as usize,
+            &table(&Table { components: vec![named], ..Table::default() }),
+        );
+        out
+    }),
+];

@@ -1,0 +1,40 @@
+//! The one list of fixtures: each a name, what a reader must say to it, the requirements that it shows, and its bytes.
+//!
+//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of ours has a say.
+
+mod container;
+mod index;
+mod names;
+mod package;
+
+/// One fixture.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// `<area>_<condition>`.
+    pub name: &'static str,
+    /// `ok`, or `error <kind> <structure> at 0x<hex>`.
+    pub verdict: &'static str,
+    /// The requirements shown, separated by commas.
+    pub spec: &'static str,
+    /// The file.
+    pub bytes: fn() -> Vec<u8>,
+}
+
+const fn good(name: &'static str, spec: &'static str, bytes: fn() -> Vec<u8>) -> Case {
+    Case { name, verdict: "ok", spec, bytes }
+}
+
+const fn bad(
+    name: &'static str,
+    verdict: &'static str,
+    spec: &'static str,
+    bytes: fn() -> Vec<u8>,
+) -> Case {
+    Case { name, verdict, spec, bytes }
+}
+
+/// Every fixture, by area.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [container::CASES, index::CASES, names::CASES, package::CASES].concat()
+}

@@ -1,0 +1,162 @@
+//! Fixtures of names segments: bare segments, said to stand at the start of a file, so that nothing is before them.
+
+use super::{Case, bad, good};
+use crate::reference::{Link, NONE, Name, UNKNOWN, id, names, small};
+
+fn named(path: &[u8]) -> Name {
+    Name { id: [0; 16], length: 1, path: path.to_vec() }
+}
+
+/// A segment of these paths.
+fn of(paths: &[&[u8]]) -> Vec<u8> {
+    let list: Vec<_> = paths.iter().map(|path| named(path)).collect();
+    names(Link::default(), &list)
+}
+
+/// The 116 bytes of the specification's example.
+fn example() -> Vec<u8> {
+    let first = Name { length: 6, ..named(b"a.txt") };
+    let second = Name {
+        id: id("00112233-4455-6677-8899-aabbccddeeff"),
+        length: UNKNOWN,
+        path: b"docs/index.html".to_vec(),
+    };
+    names(Link::default(), &[first, second])
+}
+
+fn linked(at: u64, size: u32) -> Vec<u8> {
+    names(Link { at, size, encoding: NONE, decoded: 32 }, &[named(b"a")])
+}
+
+/// The example with four bytes changed.
+fn patched(at: usize, value: u32) -> Vec<u8> {
+    let mut out = example();
+    out[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    out
+}
+
+fn cut(len: usize) -> Vec<u8> {
+    example()[..len].to_vec()
+}
+
+pub(super) const CASES: &[Case] = &[
+    good("names_example_of_the_specification", "R-NAME-03, R-NAME-07, R-PATH-04", example),
+    good("names_of_nothing", "R-NAME-03", || of(&[])),
+    good("names_of_4096_bytes", "R-PATH-03", || of(&[&[b'n'; 4096]])),
+    good("names_odd_but_allowed", "R-PATH-02", || {
+        of(&[b" ", b"...", b"..a", b"C:\\x", b"CON", b"a\n", b"a..b", b"a/.b", b"a/b..", b"~"])
+    }),
+    good("names_ascend_by_bytes_not_by_parts", "R-NAME-05", || {
+        of(&[b"A", b"a", b"a-b", b"a/b", b"ab", b"b/\xc3\xbc.txt"])
+    }),
+    good("names_several_of_one_region", "R-NAME-07", || {
+        let alias = |path: &[u8]| Name { id: small(7), ..named(path) };
+        names(Link::default(), &[alias(b"one"), alias(b"two")])
+    }),
+    good("names_link_to_zero_is_no_link", "R-NAME-10", || {
+        let link = Link { at: 0, size: u32::MAX, encoding: *b"????", decoded: u64::MAX };
+        names(link, &[named(b"a")])
+    }),
+    // Header.
+    bad("names_of_no_bytes", "error truncated names header at 0x0", "R-NAME-03", Vec::new),
+    bad("names_cut_in_header", "error truncated names header at 0x0", "R-NAME-03", || cut(31)),
+    bad("names_version_1", "error unsupported names header at 0x0", "R-NAME-02", || patched(0, 1)),
+    bad("names_version_maximal", "error unsupported names header at 0x0", "R-NAME-02", || {
+        patched(0, u32::MAX)
+    }),
+    bad("names_cut_in_records", "error truncated names record at 0x20", "R-NAME-03", || cut(95)),
+    bad("names_count_one_too_many", "error truncated names record at 0x20", "R-NAME-03", || {
+        patched(4, 3)
+    }),
+    bad("names_count_maximal", "error truncated names record at 0x20", "R-NAME-03", || {
+        patched(4, u32::MAX)
+    }),
+    bad(
+        "names_count_that_wraps_to_none",
+        "error truncated names record at 0x20",
+        "R-NAME-03",
+        || patched(4, 0x0800_0000),
+    ),
+    bad("names_count_one_too_few", "error corrupt names path at 0x40", "R-NAME-03", || {
+        // The second record is taken for the paths, and its id starts with "3\"\x11\0D".
+        patched(4, 1)
+    }),
+    bad(
+        "names_bytes_behind_the_last_path",
+        "error corrupt names path at 0x74",
+        "R-NAME-03",
+        || {
+            let mut out = example();
+            out.push(0);
+            out
+        },
+    ),
+    bad("names_bytes_behind_no_path", "error corrupt names path at 0x20", "R-NAME-03", || {
+        let mut out = of(&[]);
+        out.push(b'a');
+        out
+    }),
+    // Records.
+    bad("names_first_offset_not_zero", "error corrupt names record at 0x20", "R-NAME-04", || {
+        patched(0x38, 1)
+    }),
+    bad("names_offset_leaves_a_gap", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x58, 6)
+    }),
+    bad("names_offset_reads_twice", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x58, 0)
+    }),
+    bad("names_offset_maximal", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x58, u32::MAX)
+    }),
+    bad("names_path_of_no_bytes", "error corrupt names record at 0x20", "R-NAME-04", || {
+        of(&[b"", b"a"])
+    }),
+    bad("names_path_of_4097_bytes", "error corrupt names record at 0x20", "R-NAME-04", || {
+        of(&[&[b'n'; 4097]])
+    }),
+    bad("names_path_length_maximal", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x5c, u32::MAX)
+    }),
+    bad("names_path_one_byte_too_long", "error truncated names path at 0x65", "R-NAME-03", || {
+        patched(0x5c, 16)
+    }),
+    bad("names_cut_in_path", "error truncated names path at 0x65", "R-NAME-03", || cut(115)),
+    bad("names_cut_before_paths", "error truncated names path at 0x60", "R-NAME-03", || cut(96)),
+    bad("names_descend", "error corrupt names record at 0x40", "R-NAME-05", || of(&[b"b", b"a"])),
+    bad("names_twice", "error corrupt names record at 0x60", "R-NAME-05", || {
+        of(&[b"a", b"b", b"b"])
+    }),
+    bad("names_sorted_by_parts", "error corrupt names record at 0x40", "R-NAME-05", || {
+        of(&[b"a/b", b"a-b"])
+    }),
+    // Paths.
+    bad("names_not_utf8", "error corrupt names path at 0x40", "R-NAME-06, R-PATH-01", || {
+        of(&[b"caf\xe9"])
+    }),
+    bad("names_surrogate_half", "error corrupt names path at 0x40", "R-PATH-01", || {
+        of(&[b"\xed\xa0\x80"])
+    }),
+    bad("names_zero_byte", "error corrupt names path at 0x40", "R-PATH-01", || of(&[b"a\0b"])),
+    bad("names_not_composed", "error corrupt names path at 0x61", "R-NAME-06, R-PATH-01", || {
+        of(&[b"a", b"u\xcc\x88"])
+    }),
+    bad("names_parent", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"a/../b"])),
+    bad("names_parent_first", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"../etc"])),
+    bad("names_current", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"./a"])),
+    bad("names_absolute", "error corrupt names path at 0x40", "R-PATH-02", || {
+        of(&[b"/etc/passwd"])
+    }),
+    bad("names_two_slashes", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"a//b"])),
+    bad("names_slash_at_the_end", "error corrupt names path at 0x61", "R-PATH-02", || {
+        of(&[b"a", b"a/"])
+    }),
+    // Links; more of them are whole packages.
+    bad("names_link_at_the_segment_itself", "error corrupt names link at 0x8", "R-NAME-10", || {
+        linked(1, 0)
+    }),
+    bad("names_link_forward", "error corrupt names link at 0x8", "R-NAME-10", || linked(65, 32)),
+    bad("names_link_that_wraps", "error corrupt names link at 0x8", "R-NAME-10", || {
+        linked(u64::MAX, 1)
+    }),
+];

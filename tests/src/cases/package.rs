@@ -1,0 +1,324 @@
+//! Fixtures of packages: format, index, layout where there is one, names, and every region's content.
+
+use super::{Case, bad, good};
+use crate::reference::{
+    BROT, Component, Entry, GROUP, Group, INDEX, Id, LAYOUT, Layout, Link, NAMES, NONE, Name,
+    PACKAGE, Stored, Table, brotli_stored, cdn_package, compact_package, component, head, id,
+    index, layout, names, names_of, path_id, place, small, stored, table,
+};
+
+fn blake3(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+fn compact(files: &[Stored]) -> Vec<u8> {
+    compact_package(files, &names_of(files), NONE)
+}
+
+fn cdn(files: &[Stored]) -> Vec<u8> {
+    cdn_package(files, &names_of(files), NONE, 4096, &blake3)
+}
+
+fn brotli_file(path: &str, content: &[u8]) -> Stored {
+    Stored { bytes: brotli_stored(content), ..stored(path, content) }
+}
+
+/// The package of one empty index, with another head.
+fn of_format(format: Id, major: u16, minor: u16) -> Vec<u8> {
+    let mut out = head(format, major, minor);
+    out.extend(table(&Table { components: vec![component(INDEX, 0, 0)], ..Table::default() }));
+    out
+}
+
+/// A package of one table, one group and any components beside the index.
+fn loose(others: &[Component], groups: &[Group], data: &[u8]) -> Vec<u8> {
+    let index_at = 52 + 28 * (1 + others.len()) as u32;
+    let region = index(groups);
+    let mut components = vec![component(INDEX, index_at, region.len() as u32)];
+    components.extend(others);
+    let mut out = head(PACKAGE, 0, 1);
+    out.extend(table(&Table { components, ..Table::default() }));
+    out.extend(region);
+    out.extend(data);
+    out
+}
+
+const NAMES_FLAGS: Component = component(NAMES, 0, 0);
+/// Where the data of a loose package of one group and the names component starts.
+const DATA: u64 = 108 + 8 + GROUP;
+
+fn named(path: &str) -> Name {
+    Name { id: [0; 16], length: 1, path: path.as_bytes().to_vec() }
+}
+
+/// A package whose names list is a chain: segments as stored, oldest first. The last is the names region.
+fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
+    let data = segments.concat();
+    let size = segments.last().map_or(0, Vec::len) as u32;
+    let newest = Entry { id: NAMES, offset: data.len() as u32 - size, size };
+    let entries = vec![newest];
+    loose(&[NAMES_FLAGS], &[Group { base: DATA, encoding, entries, ..Group::default() }], &data)
+}
+
+/// `count` segments of one name each, every one linked to the one before.
+fn long_chain(count: u32) -> Vec<u8> {
+    let mut segments: Vec<Vec<u8>> = Vec::new();
+    let mut link = Link::default();
+    let mut at = DATA;
+    for i in 0..count {
+        let segment = names(link, &[named(&format!("{i:02}"))]);
+        let size = segment.len() as u32;
+        link = Link { at, size, encoding: NONE, decoded: u64::from(size) };
+        at += u64::from(size);
+        segments.push(segment);
+    }
+    chained(&segments, NONE)
+}
+
+/// Two segments; the link of the second is as given, counted from the first one's start.
+fn two(link: fn(at: u64, size: u32) -> Link) -> Vec<u8> {
+    let older = names(Link::default(), &[named("a")]);
+    let newer = names(link(DATA, older.len() as u32), &[named("b")]);
+    chained(&[older, newer], NONE)
+}
+
+fn link(at: u64, size: u32) -> Link {
+    Link { at, size, encoding: NONE, decoded: u64::from(size) }
+}
+
+/// A package of one region with a layout component; its file ends at 8,192.
+fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut region = layout(promise);
+    change(&mut region);
+    let at = 108 + 8 + GROUP as u32;
+    let named = component(LAYOUT, at, region.len() as u32);
+    let only = Entry { id: small(1), offset: region.len() as u32, size: 5 };
+    let groups = [Group { base: u64::from(at), entries: vec![only], ..Group::default() }];
+    let mut out = loose(&[named], &groups, &[&region[..], b"hello"].concat());
+    out.resize(8192, 0);
+    out
+}
+
+const PROMISE: Layout = Layout {
+    file_id: *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
+    slice: 4096,
+    end: 8192,
+    deltas: 0,
+    keys_at: 0,
+    keys_len: 0,
+};
+
+const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
+const NOT_READ: &str = "error unsupported format header at 0x8";
+
+pub(super) const CASES: &[Case] = &[
+    // Format.
+    good("package_published_80_bytes", "R-PKG-01", || {
+        let empty = Component { minor: 0, ..component(INDEX, 0, 0) };
+        let mut out = head(PACKAGE, 0, 0);
+        out.extend(table(&Table { components: vec![empty], ..Table::default() }));
+        out
+    }),
+    bad("package_of_another_format", NOT_READ, "R-PKG-01, R-FMT-03", || {
+        of_format(id("37cb72a4-caab-440c-8b7c-869019ed348e"), 0, 1)
+    }),
+    bad("package_version_0_2", NOT_READ, "R-PKG-01, R-VER-02, R-VER-03", || {
+        of_format(PACKAGE, 0, 2)
+    }),
+    bad("package_version_1_0", NOT_READ, "R-PKG-01, R-VER-03", || of_format(PACKAGE, 1, 0)),
+    bad("package_version_1_1", NOT_READ, "R-PKG-01", || of_format(PACKAGE, 1, 1)),
+    bad("package_format_uuid_in_text_order", NOT_READ, "R-PKG-01, R-FMT-02", || {
+        let mut out = of_format(PACKAGE, 0, 1);
+        out[8..24].copy_from_slice(&PACKAGE);
+        out
+    }),
+    bad("package_without_index", NOT_READ, "R-PKG-02", || {
+        let mut out = head(PACKAGE, 0, 1);
+        out.extend(table(&Table { components: vec![NAMES_FLAGS], ..Table::default() }));
+        out
+    }),
+    bad("package_of_no_components", NOT_READ, "R-PKG-02", || {
+        let mut out = head(PACKAGE, 0, 1);
+        out.extend(table(&Table::default()));
+        out
+    }),
+    bad("package_with_index_of_version_0_2", NOT_READ, "R-PKG-02", || {
+        let mut out = head(PACKAGE, 0, 1);
+        let newer = Component { minor: 2, ..component(INDEX, 0, 0) };
+        out.extend(table(&Table { components: vec![newer], ..Table::default() }));
+        out
+    }),
+    good("package_with_index_of_two_majors", "R-PKG-02, R-DUP-02", || {
+        let other = Component { major: 1, minor: 0, ..component(INDEX, u32::MAX, u32::MAX) };
+        let mut out = head(PACKAGE, 0, 1);
+        let components = vec![other, component(INDEX, 0, 0)];
+        out.extend(table(&Table { components, ..Table::default() }));
+        out
+    }),
+    // The two layouts.
+    good("package_compact_empty", "R-LAY-10", || compact(&[])),
+    good("package_compact", "R-LAY-10, R-LAY-11, R-ENT-04", || {
+        compact(&[
+            stored("b/\u{fc}.txt", b"same"),
+            stored("a.txt", b"same"),
+            stored("empty", b""),
+            stored("docs/index.html", b"<p>other</p>"),
+        ])
+    }),
+    good("package_compact_brotli", "R-PKG-07, R-ENC-03", || {
+        let files = [brotli_file("one", b"1"), brotli_file("two", b"22"), brotli_file("nil", b"")];
+        compact_package(&files, &brotli_stored(&names_of(&files)), BROT)
+    }),
+    good("package_cdn_empty", "R-LAY-01, R-LAY-03, R-LAY-05", || cdn(&[])),
+    good("package_cdn", "R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-06, R-LAY-09", || {
+        cdn(&[stored("a.txt", b"hello\n"), stored("b", b"")])
+    }),
+    good("package_of_neither_layout", "R-PKG-03, R-EXT-03, R-EXT-08", || {
+        let mut out = head(PACKAGE, 0, 0);
+        let components = vec![component(small(77), 0, 4)];
+        out.extend(table(&Table { extension: 0x107, components, ..Table::default() }));
+        let components = vec![component(INDEX, 0x100, 8 + GROUP as u32)];
+        place(&mut out, 0x107, &table(&Table { base: 0x101, components, ..Table::default() }));
+        let entries = vec![
+            Entry { id: path_id("z"), offset: 0x51, size: 3 },
+            Entry { id: path_id("a"), offset: 0x50, size: 2 },
+        ];
+        let only = Group { base: 2, entries, ..Group::default() };
+        place(&mut out, 0x201, &index(&[only]));
+        out
+    }),
+    good("package_of_mixed_encodings", "R-PKG-08, R-ENC-01", || {
+        let stream = brotli_stored(b"brotli");
+        let data = [&b"plain"[..], &stream, b"????"].concat();
+        let base = 80 + 8 + 3 * GROUP;
+        let of = |encoding, id, offset, size| Group {
+            base,
+            encoding,
+            entries: vec![Entry { id: small(id), offset, size }],
+            ..Group::default()
+        };
+        let stream_len = stream.len() as u32;
+        let groups =
+            [of(NONE, 1, 0, 5), of(BROT, 2, 5, stream_len), of(*b"lzma", 3, 5 + stream_len, 4)];
+        loose(&[], &groups, &data)
+    }),
+    // Names.
+    good("package_with_explicit_id", "R-NAME-01, R-NAME-07, R-PKG-05", || {
+        let chosen = Stored { id: Some(small(9)), ..stored("chosen", b"by hand") };
+        compact(&[chosen, stored("hashed", b"by path")])
+    }),
+    good("package_names_without_entries_and_entries_without_names", "R-NAME-14", || {
+        let list = names(Link::default(), &[named("gone"), named("here")]);
+        let size = list.len() as u32;
+        let entries = vec![
+            Entry { id: NAMES, offset: 0, size },
+            Entry { id: path_id("here"), offset: size, size: 1 },
+            Entry { id: small(3), offset: size + 1, size: 1 },
+        ];
+        let group = Group { base: DATA, entries, ..Group::default() };
+        loose(&[NAMES_FLAGS], &[group], &[&list[..], b"12"].concat())
+    }),
+    good("package_with_wrong_hints", "R-NAME-08", || {
+        let off = |path, decoded| Stored { decoded, ..stored(path, b"four") };
+        compact(&[off("less", 0), off("more", 5), off("most", u64::MAX - 1)])
+    }),
+    good("package_names_of_two_segments", "R-NAME-13, R-NAME-11", || {
+        let older = [Name { id: small(1), ..named("a") }, Name { id: small(2), ..named("b") }];
+        let older = brotli_stored(&names(Link::default(), &older));
+        let decoded = older.len() as u64 - 4;
+        let back = Link { at: DATA, size: older.len() as u32, encoding: BROT, decoded };
+        let newer = [Name { id: small(3), ..named("b") }, Name { id: small(1), ..named("c") }];
+        let newer = names(back, &newer);
+        let behind = (older.len() + newer.len()) as u32;
+        let mut entries =
+            vec![Entry { id: NAMES, offset: older.len() as u32, size: newer.len() as u32 }];
+        entries.extend((1..=3).map(|i| Entry { id: small(i), offset: behind + i - 1, size: 1 }));
+        let group = Group { base: DATA, entries, ..Group::default() };
+        let flags = component(NAMES, 1, 0);
+        loose(&[flags], &[group], &[&older[..], &newer, b"123"].concat())
+    }),
+    good("package_names_of_64_segments", "R-NAME-12", || long_chain(64)),
+    bad("package_names_of_65_segments", "error limit names link at 0x8", "R-NAME-12", || {
+        long_chain(65)
+    }),
+    bad("package_link_past_its_start", "error corrupt names link at 0x8", "R-NAME-10", || {
+        two(|at, size| link(at, size + 1))
+    }),
+    bad("package_link_to_itself", "error corrupt names link at 0x8", "R-NAME-10", || {
+        two(|at, size| link(at + u64::from(size), size))
+    }),
+    bad(
+        "package_link_of_unknown_encoding",
+        "error unsupported names link at 0x8",
+        "R-NAME-10",
+        || two(|at, size| Link { encoding: *b"zstd", ..link(at, size) }),
+    ),
+    bad("package_link_says_less", "error corrupt names link at 0x8", "R-NAME-11", || {
+        two(|at, size| Link { decoded: u64::from(size) - 1, ..link(at, size) })
+    }),
+    bad("package_link_says_more", "error corrupt names link at 0x8", "R-NAME-11", || {
+        two(|at, size| Link { decoded: u64::from(size) + 1, ..link(at, size) })
+    }),
+    bad("package_link_says_maximal", "error corrupt names link at 0x8", "R-NAME-11", || {
+        two(|at, size| Link { decoded: u64::MAX, ..link(at, size) })
+    }),
+    bad(
+        "package_names_bad_in_the_older_segment",
+        "error corrupt names path at 0x40",
+        "R-NAME-06",
+        || {
+            let older = names(Link::default(), &[named("..")]);
+            let newer = names(link(DATA, older.len() as u32), &[named("b")]);
+            chained(&[older, newer], NONE)
+        },
+    ),
+    bad("package_names_not_decodable", "error corrupt brotli stream at 0x186c", "R-ENC-03", || {
+        chained(&[names(Link::default(), &[named("\u{7f}")])], BROT)
+    }),
+    // Layout.
+    good("package_layout_of_other_places", "R-LAY-08", || promising(&PROMISE, |_| ())),
+    good("package_layout_longer_and_reserved_not_zero", "R-LAY-08", || {
+        promising(&PROMISE, |region| {
+            region[68..].fill(0xff);
+            region.extend([0xee; 8]);
+        })
+    }),
+    bad("package_layout_of_79_bytes", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&PROMISE, |region| region.truncate(79))
+    }),
+    bad("package_layout_version_1", "error unsupported layout at 0x186c", "R-LAY-08", || {
+        promising(&PROMISE, |region| region[0] = 1)
+    }),
+    bad("package_layout_head_length_wrong", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&PROMISE, |region| region[4] = 1)
+    }),
+    bad("package_layout_slice_0", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 0, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_slice_2048", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 2048, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_slice_4097", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 4097, end: 4097, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_slice_2_gib", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 1 << 31, end: 0, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_end_not_aligned", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { end: 8191, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_end_past_the_file", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { end: 12_288, ..PROMISE }, |_| ())
+    }),
+    bad(
+        "package_layout_region_outside",
+        "error truncated component region at 0x2000",
+        "R-REG-02",
+        || {
+            let mut out = promising(&PROMISE, |_| ());
+            // The component's offset stands 20 bytes into the second entry.
+            out[100..104].copy_from_slice(&8192_u32.to_le_bytes());
+            out
+        },
+    ),
+];

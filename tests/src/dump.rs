@@ -1,0 +1,87 @@
+//! The lines of an `.expect` file behind its second, one structure a line.
+//!
+//! It refuses to know where the values come from: the reference reader writes the committed lines, and the conformance
+//! tests write the same lines from what our crates find.
+
+use crate::reference::{Id, text};
+
+/// The most content that a dump decodes, in bytes.
+pub const CAP: u64 = 1 << 20;
+
+/// The head of a file.
+#[must_use]
+pub fn head(format: &Id, major: u16, minor: u16, len: u64) -> String {
+    format!("format {} {major}.{minor} length {len}\n", text(format))
+}
+
+/// A table of the chain.
+#[must_use]
+pub fn table(at: u64, base: u64, extension: u64, count: u32) -> String {
+    format!("table {at:#x} base {base:#x} extension {extension:#x} count {count}\n")
+}
+
+/// A component that counts, with its region.
+#[must_use]
+pub fn component(at: u64, id: &Id, (major, minor): (u16, u16), (start, len): (u64, u64)) -> String {
+    format!("component {at:#x} {} {major}.{minor} region {start:#x}+{len}\n", text(id))
+}
+
+/// An entry of a table that an earlier one has replaced.
+#[must_use]
+pub fn ignored(at: u64, first_at: u64) -> String {
+    format!("ignored {at:#x} for {first_at:#x}\n")
+}
+
+/// An extension offset that leads back.
+#[must_use]
+pub fn looped(to: u64) -> String {
+    format!("loop to {to:#x}\n")
+}
+
+/// A reserved field that is not zero.
+#[must_use]
+pub fn reserved(at: u64, value: u32) -> String {
+    format!("reserved {at:#x} is {value:#x}\n")
+}
+
+/// An index.
+#[must_use]
+pub fn index((start, len): (u64, u64), groups: u32) -> String {
+    format!("index {start:#x}+{len} groups {groups}\n")
+}
+
+/// An entry of a group, in force or not.
+#[must_use]
+pub fn entry(at: u64, id: &Id, group: u32, offset: u32, size: u32) -> String {
+    format!("entry {at:#x} {} group {group} {offset:#x}+{size}\n", text(id))
+}
+
+/// A region in force. `content` is `None` where its encoding is not known.
+#[must_use]
+pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&[u8]>) -> String {
+    let content = content.map_or_else(|| "not decoded".to_owned(), bytes);
+    format!("region {} {start:#x}+{len} {} {content}\n", text(id), tag.escape_ascii())
+}
+
+/// A name.
+#[must_use]
+pub fn name(path: &str, id: &Id, length: u64) -> String {
+    format!("name {} {} hint {length:#x}\n", path.as_bytes().escape_ascii(), text(id))
+}
+
+/// A layout.
+#[must_use]
+pub fn layout(file_id: &Id, slice: u64, end: u64, deltas: u32, keys: (u32, u32)) -> String {
+    let id = text(file_id);
+    format!("layout {id} slice {slice} end {end} deltas {deltas} keys {}+{}\n", keys.0, keys.1)
+}
+
+/// Content: the bytes where they are few, else their number and FNV-1a.
+fn bytes(content: &[u8]) -> String {
+    if content.len() <= 64 {
+        return format!("\"{}\"", content.escape_ascii());
+    }
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = content.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    format!("{} bytes, FNV-1a {hash:016x}", content.len())
+}

@@ -1,0 +1,1134 @@
+//! An independent writer and reader of the container, the index, the names list and whole packages.
+//!
+//! It is the twin that our crates are held against, so it imports none of them and shares no idea with them: bytes are
+//! pushed one field after the other, a whole file is in memory, a UUID is sixteen bytes in text order, and nothing is
+//! fast. It refuses to know how the crates are built; it knows `docs/spec/` only. Nothing here is for untrusted input
+//! of any size: the reader is quadratic where that is shorter.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// A UUID as it is written: sixteen bytes, most significant field first.
+pub type Id = [u8; 16];
+
+/// What the container's first eight bytes are.
+pub const SIGNATURE: [u8; 8] = [0xff, 0x64, 0x61, 0x69, 0x63, 0x6f, 0x6e, 0x30];
+/// The package format.
+pub const PACKAGE: Id = id("5f0f7929-7577-4be5-8bb5-4a63199b6722");
+/// The index component.
+pub const INDEX: Id = id("2c5e4717-b715-429b-85cd-d320d242547a");
+/// The layout component.
+pub const LAYOUT: Id = id("198f23aa-227b-499f-9da1-6410035ed473");
+/// The names component, and the region that holds the names list.
+pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
+/// The namespace of ids that are made from paths.
+pub const PATHS: Id = id("8d44e5dd-b871-4639-9f80-630abffdaf58");
+/// The tag of a region that is stored as it is.
+pub const NONE: [u8; 4] = *b"none";
+/// The tag of a region that is one brotli stream.
+pub const BROT: [u8; 4] = *b"brot";
+/// Bytes of a group: a header of 16 and 255 entries of 24.
+pub const GROUP: u64 = 6136;
+/// What a names record says of a length that nobody knows.
+pub const UNKNOWN: u64 = u64::MAX;
+
+/// Reads a UUID from its text.
+///
+/// # Panics
+/// Where the text is no UUID.
+#[must_use]
+pub const fn id(text: &str) -> Id {
+    let text = text.as_bytes();
+    assert!(text.len() == 36);
+    let mut out = [0; 16];
+    let (mut from, mut to) = (0, 0);
+    while to < 16 {
+        if text[from] == b'-' {
+            from += 1;
+        }
+        out[to] = nibble(text[from]) << 4 | nibble(text[from + 1]);
+        from += 2;
+        to += 1;
+    }
+    out
+}
+
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => panic!("not a lower-case hexadecimal digit"),
+    }
+}
+
+/// A UUID whose bytes are all zero but the last four.
+#[must_use]
+pub const fn small(number: u32) -> Id {
+    let [a, b, c, d] = number.to_be_bytes();
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
+}
+
+/// A UUID as text.
+#[must_use]
+pub fn text(id: &Id) -> String {
+    let mut out = String::new();
+    for (i, byte) in id.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        write!(out, "{byte:02x}").expect("a string takes everything");
+    }
+    out
+}
+
+/// Between text order and file order: the first three fields are turned round, which is its own inverse.
+#[must_use]
+pub const fn swap(id: Id) -> Id {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = id;
+    let [i, j, k, l, m, n, o, p] = rest;
+    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Writing
+// ---------------------------------------------------------------------------------------------------------------
+
+/// A component to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Component {
+    /// Its UUID.
+    pub id: Id,
+    /// Its major version.
+    pub major: u16,
+    /// Its minor version.
+    pub minor: u16,
+    /// First half of its data, as a rule a region's offset.
+    pub offset: u32,
+    /// Second half of its data, as a rule a region's size.
+    pub size: u32,
+}
+
+/// A component of version 0.1 with a region.
+#[must_use]
+pub const fn component(id: Id, offset: u32, size: u32) -> Component {
+    Component { id, major: 0, minor: 1, offset, size }
+}
+
+/// A table to be written. Every field can be made wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The region offset.
+    pub base: u64,
+    /// The extension offset.
+    pub extension: u64,
+    /// The reserved field.
+    pub reserved: u32,
+    /// The count, where it is not that of the components.
+    pub count: Option<u32>,
+    /// Slots in all; those without a component are zero.
+    pub slots: usize,
+    /// The components.
+    pub components: Vec<Component>,
+}
+
+/// Signature and format header.
+#[must_use]
+pub fn head(format: Id, major: u16, minor: u16) -> Vec<u8> {
+    let mut out = SIGNATURE.to_vec();
+    out.extend(swap(format));
+    out.extend(major.to_le_bytes());
+    out.extend(minor.to_le_bytes());
+    out
+}
+
+/// A table: header, entries, zeros for the slots that are left.
+#[must_use]
+pub fn table(table: &Table) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(table.base.to_le_bytes());
+    out.extend(table.extension.to_le_bytes());
+    out.extend(table.reserved.to_le_bytes());
+    let count = table.components.len();
+    out.extend(table.count.unwrap_or(count as u32).to_le_bytes());
+    for component in &table.components {
+        out.extend(swap(component.id));
+        out.extend(component.major.to_le_bytes());
+        out.extend(component.minor.to_le_bytes());
+        out.extend(component.offset.to_le_bytes());
+        out.extend(component.size.to_le_bytes());
+    }
+    out.resize(24 + 28 * table.slots.max(count), 0);
+    out
+}
+
+/// Writes `bytes` into `file` at `at`; the file grows with zeros where it has to.
+pub fn place(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    if file.len() < at + bytes.len() {
+        file.resize(at + bytes.len(), 0);
+    }
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// An entry of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The region's id.
+    pub id: Id,
+    /// Its offset from the group's base.
+    pub offset: u32,
+    /// Its size as stored.
+    pub size: u32,
+}
+
+/// A group of an index. Entries past the length may be given, as reserve.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What the offsets of its entries are counted from, absolute.
+    pub base: u64,
+    /// The encoding of its regions.
+    pub encoding: [u8; 4],
+    /// The length, where it is not that of the entries.
+    pub length: Option<u8>,
+    /// The three bytes of padding.
+    pub padding: [u8; 3],
+    /// The entries, oldest first.
+    pub entries: Vec<Entry>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { base: 0, encoding: NONE, length: None, padding: [0; 3], entries: Vec::new() }
+    }
+}
+
+/// A group of length 0, base and encoding zero: reserve for updates.
+#[must_use]
+pub fn delta() -> Group {
+    Group { encoding: [0; 4], ..Group::default() }
+}
+
+/// An index region: header and groups.
+#[must_use]
+pub fn index(groups: &[Group]) -> Vec<u8> {
+    index_with(0, groups.len() as u32, groups)
+}
+
+/// An index region with any version and count of groups.
+#[must_use]
+pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(version.to_le_bytes());
+    out.extend(count.to_le_bytes());
+    for group in groups {
+        let start = out.len();
+        out.extend(group.base.to_le_bytes());
+        out.extend(group.encoding);
+        out.push(group.length.unwrap_or(group.entries.len() as u8));
+        out.extend(group.padding);
+        for entry in &group.entries {
+            out.extend(swap(entry.id));
+            out.extend(entry.offset.to_le_bytes());
+            out.extend(entry.size.to_le_bytes());
+        }
+        assert!(group.entries.len() <= 255, "a group has room for 255 entries");
+        out.resize(start + GROUP as usize, 0);
+    }
+    out
+}
+
+/// One record of a names segment, with its path.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The region's id; zero where it is the path's own.
+    pub id: Id,
+    /// The decoded length, or [`UNKNOWN`].
+    pub length: u64,
+    /// The path. Bytes, as wrong ones are written too.
+    pub path: Vec<u8>,
+}
+
+/// Where the segment before a names segment lies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Link {
+    /// Where its stored bytes start, absolute; 0 for none.
+    pub at: u64,
+    /// How many there are.
+    pub size: u32,
+    /// How they are encoded.
+    pub encoding: [u8; 4],
+    /// What they decode to.
+    pub decoded: u64,
+}
+
+/// A names segment: header, records, paths.
+#[must_use]
+pub fn names(link: Link, names: &[Name]) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(0_u32.to_le_bytes());
+    out.extend((names.len() as u32).to_le_bytes());
+    out.extend(link.at.to_le_bytes());
+    out.extend(link.size.to_le_bytes());
+    out.extend(link.encoding);
+    out.extend(link.decoded.to_le_bytes());
+    let mut heap: Vec<u8> = Vec::new();
+    for name in names {
+        out.extend(swap(name.id));
+        out.extend(name.length.to_le_bytes());
+        out.extend((heap.len() as u32).to_le_bytes());
+        out.extend((name.path.len() as u32).to_le_bytes());
+        heap.extend(&name.path);
+    }
+    out.extend(heap);
+    out
+}
+
+/// The layout component's region.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The file id.
+    pub file_id: Id,
+    /// The slice length.
+    pub slice: u64,
+    /// Where the fresh package ends.
+    pub end: u64,
+    /// Delta groups.
+    pub deltas: u32,
+    /// Where lookup keys may stand.
+    pub keys_at: u32,
+    /// How many bytes they may take.
+    pub keys_len: u32,
+}
+
+/// The 80 bytes of the layout component's region.
+#[must_use]
+pub fn layout(layout: &Layout) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(0_u32.to_le_bytes());
+    out.extend(65_536_u32.to_le_bytes());
+    out.extend(layout.file_id);
+    out.extend(layout.slice.to_le_bytes());
+    out.extend(layout.end.to_le_bytes());
+    out.extend(layout.deltas.to_le_bytes());
+    for field in [16_u32, 504, 752, 8] {
+        out.extend(field.to_le_bytes());
+    }
+    out.extend(layout.keys_at.to_le_bytes());
+    out.extend(layout.keys_len.to_le_bytes());
+    out.extend([0; 12]);
+    assert_eq!(out.len(), 80);
+    out
+}
+
+/// A brotli stream of stored blocks: what a compressor writes for bytes that do not shrink.
+#[must_use]
+pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    // The window of 64 KiB is one zero bit, so the first block starts at bit 1; later ones start at bit 0.
+    let mut shift = 1;
+    for block in content.chunks(65_536) {
+        // Not the last, four nibbles of length: three zero bits. Then the length less one, then "not compressed".
+        let length = block.len() as u32 - 1;
+        let bits = length << (3 + shift) | 1 << (19 + shift);
+        out.extend(&bits.to_le_bytes()[..3]);
+        out.extend(block);
+        shift = 0;
+    }
+    // The last block, empty: two one bits.
+    out.push(if content.is_empty() { 0b110 } else { 0b11 });
+    out
+}
+
+/// One file of a package, as it is to be stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its path.
+    pub path: String,
+    /// Its id, where that is not its path's own.
+    pub id: Option<Id>,
+    /// Its bytes as stored.
+    pub bytes: Vec<u8>,
+    /// How many bytes they decode to.
+    pub decoded: u64,
+}
+
+/// A file that is stored as it is.
+#[must_use]
+pub fn stored(path: &str, bytes: &[u8]) -> Stored {
+    Stored { path: path.to_owned(), id: None, bytes: bytes.to_vec(), decoded: bytes.len() as u64 }
+}
+
+fn entry_id(file: &Stored) -> Id {
+    file.id.unwrap_or_else(|| path_id(&file.path))
+}
+
+/// The names list of a package, decoded.
+#[must_use]
+pub fn names_of(files: &[Stored]) -> Vec<u8> {
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+    let names_list: Vec<_> = sorted
+        .iter()
+        .map(|file| Name {
+            id: file.id.unwrap_or([0; 16]),
+            length: file.decoded,
+            path: file.path.clone().into_bytes(),
+        })
+        .collect();
+    names(Link::default(), &names_list)
+}
+
+/// The regions of a package in the order of their data: the names list, then paths.
+fn regions(files: &[Stored], names_list: &[u8]) -> Vec<(Id, Vec<u8>)> {
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+    let mut out = Vec::new();
+    if !files.is_empty() {
+        out.push((NAMES, names_list.to_vec()));
+    }
+    out.extend(sorted.iter().map(|file| (entry_id(file), file.bytes.clone())));
+    out
+}
+
+/// Groups of 255 entries, sorted by id.
+fn sorted_groups(base: u64, encoding: [u8; 4], mut entries: Vec<Entry>) -> Vec<Group> {
+    entries.sort_by_key(|entry| entry.id);
+    entries
+        .chunks(255)
+        .map(|chunk| Group { base, encoding, entries: chunk.to_vec(), ..Group::default() })
+        .collect()
+}
+
+/// The names component; its data is flags.
+fn names_component(files: &[Stored]) -> Component {
+    component(NAMES, u32::from(files.iter().any(|file| file.id.is_some())), 0)
+}
+
+/// A package in the compact layout, of less than 4 GiB. `names_list` is the names list as stored.
+#[must_use]
+pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -> Vec<u8> {
+    let regions = regions(files, names_list);
+    let groups = regions.len().div_ceil(255) as u64;
+    let components = 1 + usize::from(!files.is_empty());
+    let index_at = 28 + 24 + 28 * components as u64;
+    let index_len = if regions.is_empty() { 0 } else { 8 + GROUP * groups };
+    let base = index_at + index_len;
+    let mut data: Vec<u8> = Vec::new();
+    let mut places: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    let mut entries = Vec::new();
+    for (id, bytes) in regions {
+        let size = bytes.len() as u32;
+        let end = data.len() as u32;
+        let offset = *places.entry(bytes.clone()).or_insert(end);
+        if offset == end {
+            data.extend(&bytes);
+        }
+        entries.push(Entry { id, offset, size });
+    }
+    let index_component = match index_len {
+        0 => component(INDEX, 0, 0),
+        len => component(INDEX, index_at as u32, len as u32),
+    };
+    let mut listed = vec![index_component];
+    if !files.is_empty() {
+        listed.push(names_component(files));
+    }
+    let mut out = head(PACKAGE, 0, 1);
+    out.extend(table(&Table { components: listed, ..Table::default() }));
+    if index_len > 0 {
+        out.extend(index(&sorted_groups(base, encoding, entries)));
+    }
+    out.extend(data);
+    out
+}
+
+/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's business.
+#[must_use]
+pub fn cdn_package(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Vec<u8> {
+    let regions = regions(files, names_list);
+    let filled = regions.len().div_ceil(255) as u64;
+    let deltas = match (filled, regions.len()) {
+        (0..=10, _) => 10 - filled,
+        (_, ..=2_000_000) => 8,
+        _ => 4,
+    };
+    let index_at = if filled <= 10 { 4168 } else { 65_536 - 8 - GROUP * deltas };
+    let index_len = 8 + GROUP * (deltas + filled);
+    let base = index_at + index_len;
+    let mut data: Vec<u8> = Vec::new();
+    let mut entries = Vec::new();
+    for (id, bytes) in &regions {
+        entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
+        data.extend(bytes);
+    }
+    let mut groups: Vec<_> = (0..deltas).map(|_| delta()).collect();
+    groups.extend(sorted_groups(base, encoding, entries));
+    let index_region = index(&groups);
+    let mut digested = b"dacti-layout file id v0".to_vec();
+    digested.extend(&index_region);
+    for (_, bytes) in &regions {
+        digested.extend(hash(bytes));
+    }
+    let file_id = hash(&digested)[..16].try_into().expect("sixteen bytes");
+    let end = (base + data.len() as u64).next_multiple_of(slice);
+    let (keys_at, keys_len) = if filled <= 10 { (0, 0) } else { (1536, (index_at - 1536) as u32) };
+    let mut out = head(PACKAGE, 0, 1);
+    let components = vec![component(LAYOUT, 1000, 80)];
+    place(
+        &mut out,
+        28,
+        &table(&Table { extension: 504, slots: 16, components, ..Table::default() }),
+    );
+    let components =
+        vec![component(INDEX, index_at as u32, index_len as u32), names_component(files)];
+    place(&mut out, 504, &table(&Table { slots: 8, components, ..Table::default() }));
+    let promise = Layout { file_id, slice, end, deltas: deltas as u32, keys_at, keys_len };
+    place(&mut out, 1000, &layout(&promise));
+    place(&mut out, index_at as usize, &index_region);
+    out.extend(data);
+    out.resize(end as usize, 0);
+    out
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// SHA-1 and the ids of paths
+// ---------------------------------------------------------------------------------------------------------------
+
+/// SHA-1, as FIPS 180-4 writes it.
+#[must_use]
+pub fn sha1(message: &[u8]) -> [u8; 20] {
+    let mut padded = message.to_vec();
+    padded.push(0x80);
+    while padded.len() % 64 != 56 {
+        padded.push(0);
+    }
+    padded.extend((message.len() as u64 * 8).to_be_bytes());
+    let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    for block in padded.chunks(64) {
+        let mut words = [0_u32; 80];
+        for t in 0..80 {
+            words[t] = if t < 16 {
+                u32::from_be_bytes(block[4 * t..4 * t + 4].try_into().expect("four bytes"))
+            } else {
+                (words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16]).rotate_left(1)
+            };
+        }
+        let [mut a, mut b, mut c, mut d, mut e] = state;
+        for (t, word) in words.iter().enumerate() {
+            let (mix, constant) = match t {
+                0..20 => (b & c | !b & d, 0x5a82_7999),
+                20..40 => (b ^ c ^ d, 0x6ed9_eba1),
+                40..60 => (b & c | b & d | c & d, 0x8f1b_bcdc),
+                _ => (b ^ c ^ d, 0xca62_c1d6_u32),
+            };
+            let next = a
+                .rotate_left(5)
+                .wrapping_add(mix)
+                .wrapping_add(e)
+                .wrapping_add(constant)
+                .wrapping_add(*word);
+            (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
+        }
+        for (sum, part) in state.iter_mut().zip([a, b, c, d, e]) {
+            *sum = sum.wrapping_add(part);
+        }
+    }
+    let mut out = [0; 20];
+    for (to, word) in out.chunks_mut(4).zip(state) {
+        to.copy_from_slice(&word.to_be_bytes());
+    }
+    out
+}
+
+/// UUID version 5 of a path in the namespace of paths.
+#[must_use]
+pub fn path_id(path: &str) -> Id {
+    let mut message = PATHS.to_vec();
+    message.extend(path.as_bytes());
+    let digest = sha1(&message);
+    let mut out: Id = digest[..16].try_into().expect("sixteen bytes");
+    out[6] = out[6] & 0x0f | 0x50;
+    out[8] = out[8] & 0x3f | 0x80;
+    out
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Reading
+// ---------------------------------------------------------------------------------------------------------------
+
+/// What is wrong with a file, as the first line of a fixture's `.expect` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// `corrupt`, `truncated`, `unsupported`, `limit` or `misuse`.
+    pub kind: &'static str,
+    /// The structure.
+    pub what: &'static str,
+    /// Where, absolute.
+    pub at: u64,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error {} {} at {:#x}", self.kind, self.what, self.at)
+    }
+}
+
+fn fault<T>(kind: &'static str, what: &'static str, at: u64) -> Result<T, Fault> {
+    Err(Fault { kind, what, at })
+}
+
+fn u16_at(file: &[u8], at: u64) -> u16 {
+    let at = at as usize;
+    u16::from_le_bytes(file[at..at + 2].try_into().expect("two bytes"))
+}
+
+fn u32_at(file: &[u8], at: u64) -> u32 {
+    let at = at as usize;
+    u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn u64_at(file: &[u8], at: u64) -> u64 {
+    let at = at as usize;
+    u64::from_le_bytes(file[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn id_at(file: &[u8], at: u64) -> Id {
+    let at = at as usize;
+    swap(file[at..at + 16].try_into().expect("sixteen bytes"))
+}
+
+fn tag_at(file: &[u8], at: u64) -> [u8; 4] {
+    let at = at as usize;
+    file[at..at + 4].try_into().expect("four bytes")
+}
+
+/// A table as it was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSeen {
+    /// Where it starts.
+    pub at: u64,
+    /// Its region base.
+    pub base: u64,
+    /// Its extension offset.
+    pub extension: u64,
+    /// Its count.
+    pub count: u32,
+}
+
+/// A component as it was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where its entry stands.
+    pub at: u64,
+    /// Its UUID.
+    pub id: Id,
+    /// Its major version.
+    pub major: u16,
+    /// Its minor version.
+    pub minor: u16,
+    /// Its data.
+    pub data: [u8; 8],
+    /// The region base of its table.
+    pub base: u64,
+}
+
+/// What a container holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// The format's UUID.
+    pub format: Id,
+    /// Its major version.
+    pub major: u16,
+    /// Its minor version.
+    pub minor: u16,
+    /// The tables, in the order of the chain.
+    pub tables: Vec<TableSeen>,
+    /// The components that count.
+    pub components: Vec<Found>,
+    /// Entries that are ignored, each with the entry that counts.
+    pub ignored: Vec<(u64, u64)>,
+    /// The target of an extension that loops.
+    pub looped: Option<u64>,
+    /// Reserved fields that are not zero, with their value.
+    pub reserved: Vec<(u64, u32)>,
+}
+
+/// Reads a container by the default limits of 64 tables and 256 components.
+///
+/// # Errors
+/// The first fault in the specification's order of checks.
+pub fn read_container(file: &[u8]) -> Result<Container, Fault> {
+    let len = file.len() as u64;
+    if len < 8 {
+        return fault("truncated", "signature", 0);
+    }
+    if file[..7] != SIGNATURE[..7] {
+        return fault("corrupt", "signature", 0);
+    }
+    if file[7] != SIGNATURE[7] {
+        return fault("unsupported", "signature", 0);
+    }
+    if len < 28 {
+        return fault("truncated", "format header", 8);
+    }
+    let mut seen = Container {
+        format: id_at(file, 8),
+        major: u16_at(file, 24),
+        minor: u16_at(file, 26),
+        ..Container::default()
+    };
+    let mut at = 28;
+    loop {
+        read_table(file, at, &mut seen)?;
+        at = u64_at(file, at + 8);
+        if at == 0 {
+            return Ok(seen);
+        }
+        if seen.tables.iter().any(|table| table.at == at) {
+            seen.looped = Some(at);
+            return Ok(seen);
+        }
+    }
+}
+
+fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
+    let len = file.len() as u64;
+    if seen.tables.len() == 64 {
+        return fault("limit", "table header", at);
+    }
+    match at.checked_add(24) {
+        None => return fault("corrupt", "table header", at),
+        Some(end) if end > len => return fault("truncated", "table header", at),
+        Some(_) => {}
+    }
+    let count = u32_at(file, at + 20);
+    let before: u64 = seen.tables.iter().map(|table| u64::from(table.count)).sum();
+    if before + u64::from(count) > 256 {
+        return fault("limit", "table header", at);
+    }
+    let end = at + 24 + 28 * u64::from(count);
+    if end > len {
+        return fault("truncated", "table entries", at + 24);
+    }
+    let taken = |table: &TableSeen| (table.at, table.at + 24 + 28 * u64::from(table.count));
+    let mut earlier = vec![(0, 28)];
+    earlier.extend(seen.tables.iter().map(taken));
+    if earlier.iter().any(|(start, stop)| at < *stop && *start < end) {
+        return fault("corrupt", "table header", at);
+    }
+    let (base, extension) = (u64_at(file, at), u64_at(file, at + 8));
+    seen.tables.push(TableSeen { at, base, extension, count });
+    if u32_at(file, at + 16) != 0 {
+        seen.reserved.push((at + 16, u32_at(file, at + 16)));
+    }
+    for i in 0..u64::from(count) {
+        let at = at + 24 + 28 * i;
+        let data = file[at as usize + 20..at as usize + 28].try_into().expect("eight bytes");
+        let (id, major, minor) = (id_at(file, at), u16_at(file, at + 16), u16_at(file, at + 18));
+        match seen.components.iter().find(|other| other.id == id && other.major == major) {
+            Some(first) => seen.ignored.push((at, first.at)),
+            None => seen.components.push(Found { at, id, major, minor, data, base }),
+        }
+    }
+    Ok(())
+}
+
+/// Where a component's region lies: start and length.
+///
+/// # Errors
+/// Where the sums pass 2^64 - 1, or the region the end of the file.
+pub fn region(found: &Found, len: u64) -> Result<(u64, u64), Fault> {
+    let offset = u64::from(u32_at(&found.data, 0));
+    let size = u64::from(u32_at(&found.data, 4));
+    span(found.base, offset, size, len, ("component region", "component region"), None)
+}
+
+/// Start and length of `size` bytes at `base + offset`. `entry_at` is where overflow is reported, if not there.
+fn span(
+    base: u64,
+    offset: u64,
+    size: u64,
+    len: u64,
+    (overflow, truncated): (&'static str, &'static str),
+    entry_at: Option<u64>,
+) -> Result<(u64, u64), Fault> {
+    let Some(start) = base.checked_add(offset) else {
+        return fault("corrupt", overflow, entry_at.unwrap_or(u64::MAX));
+    };
+    match start.checked_add(size) {
+        None => fault("corrupt", overflow, entry_at.unwrap_or(start)),
+        Some(end) if size > 0 && end > len => fault("truncated", truncated, start),
+        Some(_) => Ok((start, size)),
+    }
+}
+
+/// An entry of an index as it was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntrySeen {
+    /// Where the entry stands.
+    pub at: u64,
+    /// Its group.
+    pub group: u32,
+    /// Where its group stands.
+    pub group_at: u64,
+    /// The region's id.
+    pub id: Id,
+    /// The group's base.
+    pub base: u64,
+    /// The group's encoding.
+    pub encoding: [u8; 4],
+    /// Its offset.
+    pub offset: u32,
+    /// Its size.
+    pub size: u32,
+}
+
+/// What an index holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// Where the region starts, and its length.
+    pub region: (u64, u64),
+    /// How many groups are counted.
+    pub groups: u32,
+    /// Every valid entry, in the order of the file.
+    pub entries: Vec<EntrySeen>,
+}
+
+impl Index {
+    /// The entry that counts for each id: that of the first group which has it, and in that group the last.
+    #[must_use]
+    pub fn regions(&self) -> BTreeMap<Id, EntrySeen> {
+        let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
+        for entry in &self.entries {
+            match out.get(&entry.id) {
+                Some(newer) if newer.group < entry.group => {}
+                _ => {
+                    out.insert(entry.id, *entry);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Reads the index that a container's index component names.
+///
+/// # Errors
+/// The first fault; a container without an index component of version 0.0 or 0.1 is one.
+pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
+    let named = |found: &&Found| found.id == INDEX && found.major == 0 && found.minor <= 1;
+    let Some(found) = container.components.iter().find(named) else {
+        return fault("unsupported", "format header", 8);
+    };
+    index_at(file, region(found, file.len() as u64)?)
+}
+
+/// Reads the index region that starts at `at` and is `len` bytes long, all within the file.
+///
+/// # Errors
+/// The first fault.
+pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
+    let mut out = Index { region: (at, len), ..Index::default() };
+    if len == 0 {
+        return Ok(out);
+    }
+    if len < 8 {
+        return fault("corrupt", "index header", at);
+    }
+    if u32_at(file, at) != 0 {
+        return fault("unsupported", "index header", at);
+    }
+    out.groups = u32_at(file, at + 4);
+    if 8 + GROUP * u64::from(out.groups) > len {
+        return fault("corrupt", "index header", at);
+    }
+    for group in 0..out.groups {
+        let group_at = at + 8 + GROUP * u64::from(group);
+        let (base, encoding) = (u64_at(file, group_at), tag_at(file, group_at + 8));
+        for i in 0..u64::from(file[group_at as usize + 12]) {
+            let at = group_at + 16 + 24 * i;
+            let (id, offset, size) =
+                (id_at(file, at), u32_at(file, at + 16), u32_at(file, at + 20));
+            out.entries.push(EntrySeen { at, group, group_at, id, base, encoding, offset, size });
+        }
+    }
+    Ok(out)
+}
+
+/// Where an entry's stored bytes lie: start and length.
+///
+/// # Errors
+/// Where the sums pass 2^64 - 1, or the bytes the end of the file.
+pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
+    let (offset, size) = (u64::from(entry.offset), u64::from(entry.size));
+    span(entry.base, offset, size, len, ("entry", "stored region"), Some(entry.at))
+}
+
+/// What an entry's stored bytes decode to, if that is no more than `cap` bytes.
+///
+/// # Errors
+/// The first fault.
+pub fn content(file: &[u8], entry: &EntrySeen, cap: u64) -> Result<Vec<u8>, Fault> {
+    let (at, size) = stored_span(entry, file.len() as u64)?;
+    let bytes = if size == 0 { &[] } else { &file[at as usize..(at + size) as usize] };
+    match entry.encoding {
+        NONE if size > cap => fault("limit", "stored region", at),
+        NONE => Ok(bytes.to_vec()),
+        BROT => match unbrotli(bytes, cap) {
+            Ok(content) => Ok(content),
+            Err(kind) => fault(kind, "brotli stream", at),
+        },
+        _ => fault("unsupported", "group header", entry.group_at),
+    }
+}
+
+/// Decodes one brotli stream that must end with the last byte.
+///
+/// # Errors
+/// The kind of the fault.
+pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
+    use brotli::enc::StandardAlloc;
+    use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+    let mut state = BrotliState::new_strict(
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+    );
+    let mut out = Vec::new();
+    let (mut left, mut used, mut total) = (stream.len(), 0, 0);
+    loop {
+        let mut block = [0; 4096];
+        let (mut room, mut written) = (block.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut used,
+            stream,
+            &mut room,
+            &mut written,
+            &mut block,
+            &mut total,
+            &mut state,
+        );
+        out.extend(&block[..written]);
+        if out.len() as u64 > cap {
+            return Err("limit");
+        }
+        match result {
+            BrotliResult::NeedsMoreOutput => {}
+            BrotliResult::ResultSuccess if left == 0 => return Ok(out),
+            BrotliResult::NeedsMoreInput => return Err("truncated"),
+            BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err("corrupt"),
+        }
+    }
+}
+
+/// A record of a names segment as it was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameSeen {
+    /// The path.
+    pub path: String,
+    /// The region's id, hashed from the path where the record has none.
+    pub id: Id,
+    /// Whether the record has one.
+    pub explicit: bool,
+    /// The hint.
+    pub length: u64,
+}
+
+/// A names segment as it was met.
+#[derive(Clone, Debug, Default)]
+pub struct Segment {
+    /// The segment before it.
+    pub link: Link,
+    /// Its records.
+    pub names: Vec<NameSeen>,
+}
+
+/// Whether a path keeps the rules.
+#[must_use]
+pub fn path_is_good(path: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(path) else { return false };
+    (1..=4096).contains(&path.len())
+        && !path.contains(&0)
+        && unicode_normalization::is_nfc(text)
+        && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Reads the segment whose stored bytes start at `start`.
+///
+/// # Errors
+/// The first fault; positions count from the start of the segment.
+pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
+    let len = bytes.len() as u64;
+    if len < 32 {
+        return fault("truncated", "names header", 0);
+    }
+    if u32_at(bytes, 0) != 0 {
+        return fault("unsupported", "names header", 0);
+    }
+    let count = u64::from(u32_at(bytes, 4));
+    let heap = 32 + 32 * count;
+    if heap > len {
+        return fault("truncated", "names record", 32);
+    }
+    let link = Link {
+        at: u64_at(bytes, 8),
+        size: u32_at(bytes, 16),
+        encoding: tag_at(bytes, 20),
+        decoded: u64_at(bytes, 24),
+    };
+    if link.at != 0 {
+        let end = link.at.checked_add(u64::from(link.size));
+        if end.is_none_or(|end| end > start) {
+            return fault("corrupt", "names link", 8);
+        }
+        if link.encoding != NONE && link.encoding != BROT {
+            return fault("unsupported", "names link", 8);
+        }
+    }
+    let mut names: Vec<NameSeen> = Vec::new();
+    let mut next = 0;
+    for i in 0..count {
+        let at = 32 + 32 * i;
+        let (offset, size) = (u64::from(u32_at(bytes, at + 24)), u64::from(u32_at(bytes, at + 28)));
+        if offset != next || !(1..=4096).contains(&size) {
+            return fault("corrupt", "names record", at);
+        }
+        let path_at = heap + offset;
+        if path_at + size > len {
+            return fault("truncated", "names path", path_at);
+        }
+        let path = &bytes[path_at as usize..(path_at + size) as usize];
+        if !path_is_good(path) {
+            return fault("corrupt", "names path", path_at);
+        }
+        if names.last().is_some_and(|before| before.path.as_bytes() >= path) {
+            return fault("corrupt", "names record", at);
+        }
+        let path = String::from_utf8(path.to_vec()).expect("checked above");
+        let stored = id_at(bytes, at);
+        let explicit = stored != [0; 16];
+        let id = if explicit { stored } else { path_id(&path) };
+        names.push(NameSeen { path, id, explicit, length: u64_at(bytes, at + 16) });
+        next += size;
+    }
+    if heap + next != len {
+        return fault("corrupt", "names path", heap + next);
+    }
+    Ok(Segment { link, names })
+}
+
+/// The paths of a package, those of newer segments first in force. Paths without a region are among them.
+///
+/// # Errors
+/// The first fault.
+pub fn names_list(
+    file: &[u8],
+    regions: &BTreeMap<Id, EntrySeen>,
+    cap: u64,
+) -> Result<BTreeMap<String, NameSeen>, Fault> {
+    let mut out = BTreeMap::new();
+    let Some(entry) = regions.get(&NAMES) else { return Ok(out) };
+    let mut bytes = content(file, entry, cap)?;
+    let (mut start, _) = stored_span(entry, file.len() as u64)?;
+    for read in 1.. {
+        let Segment { link, names } = segment(&bytes, start)?;
+        for name in names {
+            out.entry(name.path.clone()).or_insert(name);
+        }
+        if link.at == 0 {
+            break;
+        }
+        if read == 64 {
+            return fault("limit", "names link", 8);
+        }
+        let earlier = EntrySeen {
+            id: NAMES,
+            at: 0,
+            group: 0,
+            group_at: 0,
+            base: link.at,
+            encoding: link.encoding,
+            offset: 0,
+            size: link.size,
+        };
+        bytes = match content(file, &earlier, link.decoded) {
+            Ok(bytes) if bytes.len() as u64 == link.decoded => bytes,
+            Ok(_) | Err(Fault { kind: "limit", .. }) => return fault("corrupt", "names link", 8),
+            Err(other) => return Err(other),
+        };
+        start = link.at;
+    }
+    Ok(out)
+}
+
+/// Reads the layout component's region, where a container has one.
+///
+/// # Errors
+/// The first fault.
+pub fn read_layout(file: &[u8], container: &Container) -> Result<Option<Layout>, Fault> {
+    let named = |found: &&Found| found.id == LAYOUT && (found.major, found.minor) == (0, 1);
+    let Some(found) = container.components.iter().find(named) else { return Ok(None) };
+    let len = file.len() as u64;
+    let (at, size) = region(found, len)?;
+    if size < 80 {
+        return fault("corrupt", "layout", at);
+    }
+    if u32_at(file, at) != 0 {
+        return fault("unsupported", "layout", at);
+    }
+    let seen = Layout {
+        file_id: file[at as usize + 8..at as usize + 24].try_into().expect("sixteen bytes"),
+        slice: u64_at(file, at + 24),
+        end: u64_at(file, at + 32),
+        deltas: u32_at(file, at + 40),
+        keys_at: u32_at(file, at + 60),
+        keys_len: u32_at(file, at + 64),
+    };
+    let slice_is_good = (4096..=1 << 30).contains(&seen.slice) && seen.slice.is_power_of_two();
+    if u32_at(file, at + 4) != 65_536
+        || !slice_is_good
+        || seen.end % seen.slice != 0
+        || seen.end > len
+    {
+        return fault("corrupt", "layout", at);
+    }
+    Ok(Some(seen))
+}
+
+/// Checks that a container is a package of a version that is read.
+///
+/// # Errors
+/// Where it is not.
+pub fn check_format(container: &Container) -> Result<(), Fault> {
+    if container.format != PACKAGE || container.major != 0 || container.minor > 1 {
+        return fault("unsupported", "format header", 8);
+    }
+    Ok(())
+}
+
+/// The region id that a path leads to, by the rule for packages.
+#[must_use]
+pub fn look_up<'r>(
+    container: &Container,
+    regions: &'r BTreeMap<Id, EntrySeen>,
+    names: &BTreeMap<String, NameSeen>,
+    path: &str,
+) -> Option<&'r EntrySeen> {
+    let hashed = regions.get(&path_id(path));
+    let named = names.get(path).map(|name| regions.get(&name.id));
+    let component = container
+        .components
+        .iter()
+        .find(|found| found.id == NAMES && found.major == 0 && found.minor == 1);
+    match component {
+        Some(component) if component.data[0] & 1 == 0 => hashed,
+        Some(_) => named.unwrap_or(hashed),
+        None => hashed.or(named.flatten()),
+    }
+}
