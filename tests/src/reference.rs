@@ -701,24 +701,26 @@ fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
     if seen.tables.len() == 64 {
         return fault("limit", "table header", at);
     }
-    match at.checked_add(24) {
-        None => return fault("corrupt", "table header", at),
-        Some(end) if end > len => return fault("truncated", "table header", at),
-        Some(_) => {}
+    if at.checked_add(24).is_none_or(|end| end > len) {
+        return fault("truncated", "table header", at);
+    }
+    let taken = |table: &TableSeen| (table.at, table.at + 24 + 28 * u64::from(table.count));
+    let mut earlier = vec![(0, 28)];
+    earlier.extend(seen.tables.iter().map(taken));
+    let overlaps = |end: u64| earlier.iter().any(|(start, stop)| at < *stop && *start < end);
+    if overlaps(at + 24) {
+        return fault("corrupt", "table header", at);
     }
     let count = u32_at(file, at + 20);
     let before: u64 = seen.tables.iter().map(|table| u64::from(table.count)).sum();
     if before + u64::from(count) > 256 {
-        return fault("limit", "table header", at);
+        return fault("limit", "table entries", at + 24);
     }
     let end = at + 24 + 28 * u64::from(count);
     if end > len {
         return fault("truncated", "table entries", at + 24);
     }
-    let taken = |table: &TableSeen| (table.at, table.at + 24 + 28 * u64::from(table.count));
-    let mut earlier = vec![(0, 28)];
-    earlier.extend(seen.tables.iter().map(taken));
-    if earlier.iter().any(|(start, stop)| at < *stop && *start < end) {
+    if overlaps(end) {
         return fault("corrupt", "table header", at);
     }
     let (base, extension) = (u64_at(file, at), u64_at(file, at + 8));
@@ -745,23 +747,23 @@ fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
 pub fn region(found: &Found, len: u64) -> Result<(u64, u64), Fault> {
     let offset = u64::from(u32_at(&found.data, 0));
     let size = u64::from(u32_at(&found.data, 4));
-    span(found.base, offset, size, len, ("component region", "component region"), None)
+    span(found.base, offset, size, len, ("component region", "component region"), found.at)
 }
 
-/// Start and length of `size` bytes at `base + offset`. `entry_at` is where overflow is reported, if not there.
+/// Start and length of `size` bytes at `base + offset`, which stand in the entry at `entry_at`.
 fn span(
     base: u64,
     offset: u64,
     size: u64,
     len: u64,
     (overflow, truncated): (&'static str, &'static str),
-    entry_at: Option<u64>,
+    entry_at: u64,
 ) -> Result<(u64, u64), Fault> {
     let Some(start) = base.checked_add(offset) else {
-        return fault("corrupt", overflow, entry_at.unwrap_or(u64::MAX));
+        return fault("corrupt", overflow, entry_at);
     };
     match start.checked_add(size) {
-        None => fault("corrupt", overflow, entry_at.unwrap_or(start)),
+        None => fault("corrupt", overflow, entry_at),
         Some(end) if size > 0 && end > len => fault("truncated", truncated, start),
         Some(_) => Ok((start, size)),
     }
@@ -823,7 +825,8 @@ impl Index {
 pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     let named = |found: &&Found| found.id == INDEX && found.major == 0 && found.minor <= 1;
     let Some(found) = container.components.iter().find(named) else {
-        return fault("unsupported", "format header", 8);
+        let other = container.components.iter().find(|found| found.id == INDEX);
+        return fault("unsupported", "component", other.map_or(28, |found| found.at));
     };
     index_at(file, region(found, file.len() as u64)?)
 }
@@ -866,7 +869,7 @@ pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
 /// Where the sums pass 2^64 - 1, or the bytes the end of the file.
 pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
     let (offset, size) = (u64::from(entry.offset), u64::from(entry.size));
-    span(entry.base, offset, size, len, ("entry", "stored region"), Some(entry.at))
+    span(entry.base, offset, size, len, ("entry", "stored region"), entry.at)
 }
 
 /// What an entry's stored bytes decode to, if that is no more than `cap` bytes.
@@ -883,7 +886,7 @@ pub fn content(file: &[u8], entry: &EntrySeen, cap: u64) -> Result<Vec<u8>, Faul
             Ok(content) => Ok(content),
             Err(kind) => fault(kind, "brotli stream", at),
         },
-        _ => fault("unsupported", "group header", entry.group_at),
+        _ => fault("unsupported", "stored region", at),
     }
 }
 
@@ -976,21 +979,6 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
     if heap > len {
         return fault("truncated", "names record", 32);
     }
-    let link = Link {
-        at: u64_at(bytes, 8),
-        size: u32_at(bytes, 16),
-        encoding: tag_at(bytes, 20),
-        decoded: u64_at(bytes, 24),
-    };
-    if link.at != 0 {
-        let end = link.at.checked_add(u64::from(link.size));
-        if end.is_none_or(|end| end > start) {
-            return fault("corrupt", "names link", 8);
-        }
-        if link.encoding != NONE && link.encoding != BROT {
-            return fault("unsupported", "names link", 8);
-        }
-    }
     let mut names: Vec<NameSeen> = Vec::new();
     let mut next = 0;
     for i in 0..count {
@@ -1018,7 +1006,19 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
         next += size;
     }
     if heap + next != len {
-        return fault("corrupt", "names path", heap + next);
+        return fault("corrupt", "names header", 0);
+    }
+    let link = Link {
+        at: u64_at(bytes, 8),
+        size: u32_at(bytes, 16),
+        encoding: tag_at(bytes, 20),
+        decoded: u64_at(bytes, 24),
+    };
+    if link.at != 0 {
+        let end = link.at.checked_add(u64::from(link.size));
+        if end.is_none_or(|end| end > start) {
+            return fault("corrupt", "names link", 8);
+        }
     }
     Ok(Segment { link, names })
 }
@@ -1106,8 +1106,11 @@ pub fn read_layout(file: &[u8], container: &Container) -> Result<Option<Layout>,
 /// # Errors
 /// Where it is not.
 pub fn check_format(container: &Container) -> Result<(), Fault> {
-    if container.format != PACKAGE || container.major != 0 || container.minor > 1 {
+    if container.format != PACKAGE {
         return fault("unsupported", "format header", 8);
+    }
+    if container.major != 0 || container.minor > 1 {
+        return fault("unsupported", "format header", 24);
     }
     Ok(())
 }

@@ -99,18 +99,12 @@ pub(super) const CASES: &[Case] = &[
     bad("index_version_maximal", "error unsupported index header at 0x50", "R-IDX-04", || {
         file(&index_with(u32::MAX, 0, &[]), b"")
     }),
-    bad(
-        "index_component_version_0_2",
-        "error unsupported format header at 0x8",
-        "R-IDX-01",
-        || versioned(Component { minor: 2, ..component(INDEX, 0, 0) }, b""),
-    ),
-    bad(
-        "index_component_version_1_1",
-        "error unsupported format header at 0x8",
-        "R-IDX-01",
-        || versioned(Component { major: 1, ..component(INDEX, 0, 0) }, b""),
-    ),
+    bad("index_component_version_0_2", "error unsupported component at 0x34", "R-IDX-01", || {
+        versioned(Component { minor: 2, ..component(INDEX, 0, 0) }, b"")
+    }),
+    bad("index_component_version_1_1", "error unsupported component at 0x34", "R-IDX-01", || {
+        versioned(Component { major: 1, ..component(INDEX, 0, 0) }, b"")
+    }),
     bad("index_cut_in_header", "error truncated component region at 0x50", "R-IDX-05", || {
         cut(example(), 87)
     }),

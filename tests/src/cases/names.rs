@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     bad(
         "names_bytes_behind_the_last_path",
-        "error corrupt names path at 0x74",
+        "error corrupt names header at 0x0",
         "R-NAME-03",
         || {
             let mut out = example();
@@ -91,7 +91,7 @@ pub(super) const CASES: &[Case] = &[
             out
         },
     ),
-    bad("names_bytes_behind_no_path", "error corrupt names path at 0x20", "R-NAME-03", || {
+    bad("names_bytes_behind_no_path", "error corrupt names header at 0x0", "R-NAME-03", || {
         let mut out = of(&[]);
         out.push(b'a');
         out

@@ -109,7 +109,9 @@ const PROMISE: Layout = Layout {
 };
 
 const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
-const NOT_READ: &str = "error unsupported format header at 0x8";
+const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
+const OTHER_VERSION: &str = "error unsupported format header at 0x18";
+const NO_INDEX: &str = "error unsupported component at 0x1c";
 
 pub(super) const CASES: &[Case] = &[
     // Format.
@@ -119,35 +121,40 @@ pub(super) const CASES: &[Case] = &[
         out.extend(table(&Table { components: vec![empty], ..Table::default() }));
         out
     }),
-    bad("package_of_another_format", NOT_READ, "R-PKG-01, R-FMT-03", || {
+    bad("package_of_another_format", OTHER_FORMAT, "R-PKG-01, R-FMT-03", || {
         of_format(id("37cb72a4-caab-440c-8b7c-869019ed348e"), 0, 1)
     }),
-    bad("package_version_0_2", NOT_READ, "R-PKG-01, R-VER-02, R-VER-03", || {
+    bad("package_version_0_2", OTHER_VERSION, "R-PKG-01, R-VER-02, R-VER-03", || {
         of_format(PACKAGE, 0, 2)
     }),
-    bad("package_version_1_0", NOT_READ, "R-PKG-01, R-VER-03", || of_format(PACKAGE, 1, 0)),
-    bad("package_version_1_1", NOT_READ, "R-PKG-01", || of_format(PACKAGE, 1, 1)),
-    bad("package_format_uuid_in_text_order", NOT_READ, "R-PKG-01, R-FMT-02", || {
+    bad("package_version_1_0", OTHER_VERSION, "R-PKG-01, R-VER-03", || of_format(PACKAGE, 1, 0)),
+    bad("package_version_1_1", OTHER_VERSION, "R-PKG-01", || of_format(PACKAGE, 1, 1)),
+    bad("package_format_uuid_in_text_order", OTHER_FORMAT, "R-PKG-01, R-FMT-02", || {
         let mut out = of_format(PACKAGE, 0, 1);
         out[8..24].copy_from_slice(&PACKAGE);
         out
     }),
-    bad("package_without_index", NOT_READ, "R-PKG-02", || {
+    bad("package_without_index", NO_INDEX, "R-PKG-02", || {
         let mut out = head(PACKAGE, 0, 1);
         out.extend(table(&Table { components: vec![NAMES_FLAGS], ..Table::default() }));
         out
     }),
-    bad("package_of_no_components", NOT_READ, "R-PKG-02", || {
+    bad("package_of_no_components", NO_INDEX, "R-PKG-02", || {
         let mut out = head(PACKAGE, 0, 1);
         out.extend(table(&Table::default()));
         out
     }),
-    bad("package_with_index_of_version_0_2", NOT_READ, "R-PKG-02", || {
-        let mut out = head(PACKAGE, 0, 1);
-        let newer = Component { minor: 2, ..component(INDEX, 0, 0) };
-        out.extend(table(&Table { components: vec![newer], ..Table::default() }));
-        out
-    }),
+    bad(
+        "package_with_index_of_version_0_2",
+        "error unsupported component at 0x34",
+        "R-PKG-02",
+        || {
+            let mut out = head(PACKAGE, 0, 1);
+            let newer = Component { minor: 2, ..component(INDEX, 0, 0) };
+            out.extend(table(&Table { components: vec![newer], ..Table::default() }));
+            out
+        },
+    ),
     good("package_with_index_of_two_majors", "R-PKG-02, R-DUP-02", || {
         let other = Component { major: 1, minor: 0, ..component(INDEX, u32::MAX, u32::MAX) };
         let mut out = head(PACKAGE, 0, 1);
@@ -249,7 +256,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     bad(
         "package_link_of_unknown_encoding",
-        "error unsupported names link at 0x8",
+        "error unsupported stored region at 0x186c",
         "R-NAME-10",
         || two(|at, size| Link { encoding: *b"zstd", ..link(at, size) }),
     ),
