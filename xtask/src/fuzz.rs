@@ -43,8 +43,8 @@ pub fn fuzz(context: &Context, args: &[String]) -> Result<Outcome> {
 }
 
 fn suite(context: &Context) -> Command {
-    let mut command =
-        context.cargo(["test", "--quiet", "-p", "dacti-tests", "--test", "conformance"]);
+    // The whole workspace is named, for then dependencies have the features that `test` builds.
+    let mut command = context.cargo(["test", "--quiet", "--workspace", "--test", "conformance"]);
     let iterations = std::env::var(ITERATIONS).unwrap_or_else(|_| ITERATIONS_DEFAULT.to_owned());
     command.env(ITERATIONS, iterations);
     command

@@ -153,7 +153,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{command_line, judge, no_args, one_flag, output, run};
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|&word| word.to_owned()).collect()
@@ -188,7 +188,8 @@ mod tests {
     fn a_program_that_fails_or_is_missing_is_a_failure() {
         let rustc = || Command::new("rustc");
         assert!(output(rustc().arg("--version")).expect("rustc").starts_with("rustc "));
-        let failure = run(rustc().arg("--no-such-flag")).expect_err("no such flag").to_string();
+        let failure = run(rustc().arg("--no-such-flag").stderr(Stdio::null()));
+        let failure = failure.expect_err("no such flag").to_string();
         assert!(failure.starts_with("`rustc --no-such-flag` failed: exit"), "{failure}");
         let failure = run(&mut Command::new("no-such-program")).expect_err("none").to_string();
         assert!(failure.starts_with("cannot start `no-such-program`: "), "{failure}");

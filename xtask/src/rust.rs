@@ -335,8 +335,9 @@ mod tests {
 
     #[test]
     fn test_lines_are_those_of_test_items() {
-        let text = "fn a() {}\n/// doc\n#[cfg(test)]\nmod tests {\n}\nfn b() {}\n#[test]\nfn c() {\n}\n\
-            #[cfg(not(test))]\nfn d() {}\nmod e {\n  #[cfg(test)]\n  p! {\n  }\n}\n";
+        let text = "fn a() {}\n/// doc\n#[cfg(test)]\nmod tests {\n}\nfn b() {}\n\
+            #[test]\nfn c() {\n}\n#[cfg(not(test))]\nfn d() {}\n\
+            mod e {\n  #[cfg(test)]\n  p! {\n  }\n}\n";
         assert_eq!(test_lines(&file(text)), [2..=5, 7..=9, 13..=15]);
     }
 
@@ -353,8 +354,8 @@ mod tests {
 
     #[test]
     fn unsafe_is_found_in_macros_but_not_in_words_or_texts() {
-        let text = "#![forbid(unsafe_code)]\n// unsafe\nconst A: &str = \"unsafe\";\nm! { (unsafe) }\n\
-            fn f() { unsafe { g() } }\n";
+        let text = "#![forbid(unsafe_code)]\n// unsafe\nconst A: &str = \"unsafe\";\n\
+            m! { (unsafe) }\nfn f() { unsafe { g() } }\n";
         assert_eq!(unsafe_lines("x.rs", text), Ok(vec![4, 5]));
         let broken = unsafe_lines("x.rs", "fn f() {\n)").expect_err("unbalanced").to_string();
         assert!(broken.starts_with("x.rs:2: "), "{broken}");

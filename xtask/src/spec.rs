@@ -254,7 +254,8 @@ mod tests {
     fn examples_cite_where_they_run() {
         let doc = |info: &str| {
             format!(
-                "//! // spec: R-A-00\n//! ```{info}\n//! // spec: R-A-01\n//! ```\n//! // spec: R-A-02\n"
+                "//! // spec: R-A-00\n//! ```{info}\n//! // spec: R-A-01\n//! ```\n\
+                 //! // spec: R-A-02\n"
             )
         };
         check("crates/a/src/lib.rs", &doc(""), &[("R-A-01", 1)]);
@@ -313,8 +314,9 @@ mod tests {
 
     #[test]
     fn each_must_stands_in_a_block_with_an_id() {
-        let text = "**R-A-01** A reader MUST a.\nIt MUST b.\n\nIt MUST c.\n- **R-A-02** MUST d\n- MUST e\n\
-            As RFC 2119 says MUST.\n| **R-A-03** | MUST f |\n| | MUST g |\nMUSTARD and must.\n";
+        let text = "**R-A-01** A reader MUST a.\nIt MUST b.\n\nIt MUST c.\n- **R-A-02** MUST d\n\
+            - MUST e\nAs RFC 2119 says MUST.\n| **R-A-03** | MUST f |\n\
+            | | MUST g |\nMUSTARD and must.\n";
         assert_eq!(unnamed_rules(text), [4, 6, 9]);
     }
 }

@@ -15,7 +15,7 @@ impl Tree {
         let mut files = BTreeMap::new();
         for name in names.split_terminator('\0') {
             let path = context.root.join(name);
-            // What is deleted but not yet committed is still listed; links have no text of their own.
+            // What is deleted but not yet committed is still listed; a link has no text of its own.
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
                 files.insert(name.to_owned(), bytes);
