@@ -6,7 +6,7 @@ use crate::run::{Context, Outcome, Result, no_args, run};
 
 pub fn features(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
-    let metadata = Metadata::members_only(context)?;
+    let metadata = Metadata::load(context)?;
     for package in metadata.members().filter(|package| package.published()) {
         for set in sets(package) {
             // Clippy is `check` with lints, and can deny warnings without rebuilding dependencies.

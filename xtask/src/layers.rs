@@ -1,9 +1,10 @@
 //! `layers`: which crate may lean on which, and what must not be found below the facade.
 
 use crate::metadata::{Metadata, Package};
-use crate::run::{Context, Outcome, Result, judge, no_args};
+use crate::run::{Context, Outcome, Result, judge, no_args, output};
 use crate::rust::{is_no_std, parse, unsafe_lines};
 use crate::tree::Tree;
+use std::collections::BTreeSet;
 
 /// A crate and what it may depend on among ours. Whoever adds an edge argues for it in
 /// ARCHITECTURE.md.
@@ -107,7 +108,7 @@ pub fn layers(context: &Context, args: &[String]) -> Result<Outcome> {
     let metadata = Metadata::load(context)?;
     let tree = Tree::load(context)?;
     let mut findings = edges(&metadata);
-    findings.extend(io_below_facade(&metadata));
+    findings.extend(io_below_facade(context, &metadata)?);
     findings.extend(grounds(&metadata, &tree)?);
     findings.extend(unsafe_code(&tree)?);
     findings.extend(lint_tables(&metadata, &tree));
@@ -125,16 +126,27 @@ fn below_facade(metadata: &Metadata) -> impl Iterator<Item = (&Package, Ground)>
     grounds.filter(|&(_, ground)| ground != Ground::Io)
 }
 
+/// A package among the examples of a crate shows what that crate alone is good for.
+fn shown_by<'m>(metadata: &'m Metadata, package: &Package) -> Option<&'m str> {
+    let dir = metadata.dir(package);
+    let of = |member: &&Package| dir.starts_with(&format!("{}/examples/", metadata.dir(member)));
+    metadata.members().find(of).map(|member| member.name.as_str())
+}
+
 fn edges(metadata: &Metadata) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members().filter(|package| !UNBOUND.contains(&&*package.name)) {
-        let Some(layer) = layer(package) else {
+        let may_use = if let Some(layer) = layer(package) {
+            layer.may_use.to_vec()
+        } else if let Some(shown) = shown_by(metadata, package) {
+            vec![shown]
+        } else {
             findings.push(format!("{} has no place in the list of layers", package.name));
             continue;
         };
         for dependency in &package.dependencies {
             let ours = metadata.member(&dependency.name).is_ok();
-            if ours && !layer.may_use.contains(&&*dependency.name) {
+            if ours && !may_use.contains(&&*dependency.name) {
                 findings.push(format!("{} may not depend on {}", package.name, dependency.name));
             }
         }
@@ -142,16 +154,34 @@ fn edges(metadata: &Metadata) -> Vec<String> {
     findings
 }
 
-fn io_below_facade(metadata: &Metadata) -> Vec<String> {
+fn io_below_facade(context: &Context, metadata: &Metadata) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for (package, _) in below_facade(metadata) {
-        for name in metadata.built_from(package) {
-            if FORBIDDEN_BELOW_FACADE.contains(&name) {
-                findings.push(format!("{} is built from {name}", package.name));
-            }
-        }
+        let tree = output(&mut context.cargo(TREE.iter().copied().chain([&*package.name])))?;
+        findings.extend(forbidden(package, &tree));
     }
-    findings
+    Ok(findings)
+}
+
+/// What users of one package build, all its features switched on and nobody else's. The target is
+/// named because others add crates of their own: for the web, `uuid` brings futures along.
+const TREE: &[&str] = &[
+    "tree",
+    "--quiet",
+    "--edges=normal,build",
+    "--all-features",
+    "--target=x86_64-unknown-linux-gnu",
+    "--prefix=none",
+    "--format={p}",
+    "--package",
+];
+
+/// Forbidden crates in a printed tree, or named for any target at all.
+fn forbidden(package: &Package, tree: &str) -> Vec<String> {
+    let built: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
+    let found = FORBIDDEN_BELOW_FACADE.iter();
+    let found = found.filter(|&&name| built.contains(name) || package.ships(name));
+    found.map(|name| format!("{} is built from {name}", package.name)).collect()
 }
 
 fn grounds(metadata: &Metadata, tree: &Tree) -> Result<Vec<String>> {
@@ -199,8 +229,7 @@ fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        BELOW_FACADE, FACADE, Ground, LAYERS, edges, grounds, io_below_facade, lint_tables,
-        unsafe_code,
+        BELOW_FACADE, FACADE, Ground, LAYERS, edges, forbidden, grounds, lint_tables, unsafe_code,
     };
     use crate::metadata::{Metadata, tests::SAMPLE};
     use crate::tree::tests::tree;
@@ -234,11 +263,27 @@ mod tests {
     }
 
     #[test]
+    fn an_example_uses_the_crate_that_it_shows() {
+        let nested = |low: &str| {
+            let json = SAMPLE.replace("/w/crates/high/C", "/w/crates/low/examples/high/C");
+            Metadata::parse(&json.replace("\"low\"", &format!("\"{low}\""))).expect("sample")
+        };
+        let expected = ["tests has no place in the list of layers"];
+        assert_eq!(edges(&nested("dacti-index")), expected);
+        let other = SAMPLE.replace("/w/crates/high/C", "/w/tests/examples/high/C");
+        let other = Metadata::parse(&other.replace("\"tests\"", "\"dacti-cli\"")).expect("sample");
+        assert!(edges(&other).contains(&"high may not depend on low".to_owned()));
+    }
+
+    #[test]
     fn io_below_the_facade_is_a_breach_even_through_others() {
-        let expected = ["dacti-cdn is built from tokio"];
-        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti-cdn")), expected);
-        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti-dar")).len(), 1);
-        assert_eq!(io_below_facade(&metadata("daicon-core", "dacti")), [""; 0]);
+        let metadata = metadata("daicon-core", "dacti-cdn");
+        let low = metadata.member("daicon-core").expect("member");
+        assert_eq!(forbidden(low, "daicon-core v0.1.0 (/w)\nuuid v1.0.0\n"), [""; 0]);
+        let expected = ["daicon-core is built from mio", "daicon-core is built from walkdir"];
+        assert_eq!(forbidden(low, "uuid v1.0.0\nwalkdir v2.0.0\nmio v1.0.0 (*)\n"), expected);
+        let high = metadata.member("dacti-cdn").expect("member");
+        assert_eq!(forbidden(high, ""), ["dacti-cdn is built from tokio"]);
     }
 
     #[test]

@@ -11,7 +11,6 @@ pub struct Metadata {
     workspace_members: BTreeSet<String>,
     pub workspace_root: PathBuf,
     pub target_directory: PathBuf,
-    resolve: Option<Resolve>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,6 +28,8 @@ pub struct Package {
 #[derive(Debug, Deserialize)]
 pub struct Dependency {
     pub name: String,
+    /// `None`, `dev` or `build`.
+    kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,41 +38,11 @@ pub struct Target {
     pub src_path: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<NodeDep>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NodeDep {
-    pkg: String,
-    dep_kinds: Vec<DepKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DepKind {
-    kind: Option<String>,
-}
-
 impl Metadata {
-    /// Everything, the resolved graph with all features included.
+    /// Asks for the members alone, which needs no registry.
     pub fn load(context: &Context) -> Result<Self> {
-        Self::ask(context, &["metadata", "--format-version=1", "--all-features"])
-    }
-
-    /// The members alone; asks no registry.
-    pub fn members_only(context: &Context) -> Result<Self> {
-        Self::ask(context, &["metadata", "--format-version=1", "--no-deps"])
-    }
-
-    fn ask(context: &Context, args: &[&str]) -> Result<Self> {
-        Self::parse(&output(&mut context.cargo(args.iter().copied()))?)
+        let call = ["metadata", "--format-version=1", "--no-deps"];
+        Self::parse(&output(&mut context.cargo(call))?)
     }
 
     pub fn parse(json: &str) -> Result<Self> {
@@ -100,33 +71,6 @@ impl Metadata {
     pub fn dir(&self, package: &Package) -> String {
         self.relative(package.manifest_path.parent().unwrap_or(&package.manifest_path))
     }
-
-    /// Names of all packages that a package's library is built from, itself left out.
-    /// Dev-dependencies are not followed: nobody who uses the crate gets them.
-    pub fn built_from(&self, package: &Package) -> BTreeSet<&str> {
-        let nodes: BTreeMap<&str, &Node> = self
-            .resolve
-            .iter()
-            .flat_map(|resolve| &resolve.nodes)
-            .map(|node| (node.id.as_str(), node))
-            .collect();
-        let mut seen = BTreeSet::from([package.id.as_str()]);
-        let mut open = vec![package.id.as_str()];
-        while let Some(id) = open.pop() {
-            for dep in nodes.get(id).iter().flat_map(|node| &node.deps) {
-                let shipped = dep.dep_kinds.iter().any(|k| k.kind.as_deref() != Some("dev"));
-                if shipped && seen.insert(&dep.pkg) {
-                    open.push(&dep.pkg);
-                }
-            }
-        }
-        seen.remove(package.id.as_str());
-        self.packages
-            .iter()
-            .filter(|package| seen.contains(package.id.as_str()))
-            .map(|package| package.name.as_str())
-            .collect()
-    }
 }
 
 impl Package {
@@ -139,6 +83,12 @@ impl Package {
         self.targets.iter().find(|target| target.kind.iter().any(|kind| kind.ends_with("lib")))
     }
 
+    /// Is it part of what users of the crate build?
+    pub fn ships(&self, name: &str) -> bool {
+        let dev = |dependency: &Dependency| dependency.kind.as_deref() == Some("dev");
+        self.dependencies.iter().any(|dependency| dependency.name == name && !dev(dependency))
+    }
+
     pub fn depends_on(&self, name: &str) -> bool {
         self.dependencies.iter().any(|dependency| dependency.name == name)
     }
@@ -148,7 +98,7 @@ impl Package {
 pub mod tests {
     use super::Metadata;
 
-    /// A workspace of `low` <- `high` <- `tests`; `high` ships `middle`, which ships `tokio`.
+    /// A workspace of `low` <- `high` <- `tests`; `high` ships `tokio` and tests with `insta`.
     pub const SAMPLE: &str = r#"{
         "packages": [
             {"id": "l", "name": "low", "manifest_path": "/w/crates/low/Cargo.toml",
@@ -156,32 +106,17 @@ pub mod tests {
              "targets": [{"name": "low", "kind": ["lib"], "src_path": "/w/crates/low/src/lib.rs"}]},
             {"id": "h", "name": "high", "manifest_path": "/w/crates/high/Cargo.toml",
              "publish": null, "features": {},
-             "dependencies": [{"name": "low", "kind": null}, {"name": "middle", "kind": null},
+             "dependencies": [{"name": "low", "kind": null}, {"name": "tokio", "kind": "build"},
                               {"name": "insta", "kind": "dev"}],
              "targets": [{"name": "high", "kind": ["lib"],
                           "src_path": "/w/crates/high/src/lib.rs"}]},
             {"id": "t", "name": "tests", "manifest_path": "/w/tests/Cargo.toml",
              "publish": [], "features": {}, "dependencies": [{"name": "high", "kind": "dev"}],
              "targets": []},
-            {"id": "m", "name": "middle", "manifest_path": "/r/middle/Cargo.toml",
-             "publish": null, "features": {}, "dependencies": [], "targets": []},
-            {"id": "i", "name": "insta", "manifest_path": "/r/insta/Cargo.toml",
-             "publish": null, "features": {}, "dependencies": [], "targets": []},
             {"id": "k", "name": "tokio", "manifest_path": "/r/tokio/Cargo.toml",
              "publish": null, "features": {}, "dependencies": [], "targets": []}
         ],
-        "workspace_members": ["l", "h", "t"], "workspace_root": "/w", "target_directory": "/w/t",
-        "resolve": {"nodes": [
-            {"id": "l", "deps": []},
-            {"id": "h", "deps": [
-                {"pkg": "l", "dep_kinds": [{"kind": null}]},
-                {"pkg": "m", "dep_kinds": [{"kind": null}, {"kind": "dev"}]},
-                {"pkg": "i", "dep_kinds": [{"kind": "dev"}]}]},
-            {"id": "t", "deps": [{"pkg": "h", "dep_kinds": [{"kind": "dev"}]}]},
-            {"id": "m", "deps": [{"pkg": "k", "dep_kinds": [{"kind": "build"}]}]},
-            {"id": "i", "deps": []},
-            {"id": "k", "deps": [{"pkg": "m", "dep_kinds": [{"kind": null}]}]}
-        ]}
+        "workspace_members": ["l", "h", "t"], "workspace_root": "/w", "target_directory": "/w/t"
     }"#;
 
     #[test]
@@ -201,14 +136,11 @@ pub mod tests {
     }
 
     #[test]
-    fn what_a_crate_is_built_from_goes_through_everything_but_dev_dependencies() {
+    fn what_ships_is_not_what_tests_use() {
         let metadata = Metadata::parse(SAMPLE).expect("sample");
-        let built_from = |name| {
-            let names = metadata.built_from(metadata.member(name).expect("member"));
-            names.into_iter().collect::<Vec<_>>()
-        };
-        assert_eq!(built_from("low"), [""; 0]);
-        assert_eq!(built_from("high"), ["low", "middle", "tokio"]);
-        assert_eq!(built_from("tests"), [""; 0]);
+        let high = metadata.member("high").expect("member");
+        let dependencies = ["low", "tokio", "insta", "none"];
+        assert_eq!(dependencies.map(|name| high.depends_on(name)), [true, true, true, false]);
+        assert_eq!(dependencies.map(|name| high.ships(name)), [true, true, false, false]);
     }
 }

@@ -21,7 +21,7 @@ const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src"];
 
 pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
-    let metadata = Metadata::members_only(context)?;
+    let metadata = Metadata::load(context)?;
     check_list(&metadata)?;
     let Some(toolchain) = Toolchain::find(context)? else {
         return Ok(Outcome::Skipped(format!(

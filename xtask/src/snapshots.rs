@@ -10,7 +10,7 @@ use std::process::Command;
 
 pub fn snapshots(context: &Context, args: &[String]) -> Result<Outcome> {
     let check = one_flag(args, "--check")?;
-    let metadata = Metadata::members_only(context)?;
+    let metadata = Metadata::load(context)?;
     let users: Vec<_> = metadata.members().filter(|package| package.depends_on("insta")).collect();
     if users.is_empty() {
         return Err("no package of the workspace depends on insta".into());
@@ -39,7 +39,7 @@ pub fn check_recorded(context: &Context) -> Result<Outcome> {
 
 /// Where the list of snapshots that tests asked for is kept.
 pub fn list_of(context: &Context) -> Result<PathBuf> {
-    Ok(Metadata::members_only(context)?.target_directory.join("xtask-snapshots-asked-for"))
+    Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
 /// Has insta write that list: it appends the path of each snapshot that an assertion reads.

@@ -21,7 +21,7 @@ const EXPECT_LINE: &str = "spec: ";
 pub fn spec(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let tree = Tree::load(context)?;
-    let metadata = Metadata::members_only(context)?;
+    let metadata = Metadata::load(context)?;
     let roots = metadata.members().flat_map(|p| &p.targets).map(|t| metadata.relative(&t.src_path));
     let roots: Vec<String> = roots.collect();
     let tests = modules(&tree, roots.iter().map(String::as_str))?.tests;
@@ -112,12 +112,7 @@ fn citations(tree: &Tree, test_files: &BTreeSet<String>) -> Result<Citations> {
 
 /// Is all of it compiled for tests alone: the tests package, or a crate's own tests folder?
 fn is_test_file(path: &str) -> bool {
-    let mut parts = path.split('/');
-    match parts.next() {
-        Some("tests") => true,
-        Some("crates") => parts.nth(1) == Some("tests"),
-        _ => false,
-    }
+    path.split('/').find(|&part| part == "tests" || part == "src") == Some("tests")
 }
 
 /// What follows `// spec:` where that is a comment of its own, not the end of `/// spec:`.
@@ -231,7 +226,9 @@ mod tests {
         let both: &[_] = &[("R-A-01", 2), ("R-B-02", 1)];
         check("tests/conformance/walk.rs", line, both);
         check("crates/a/tests/walk.rs", line, both);
+        check("crates/a/examples/b/tests/walk.rs", line, both);
         check("crates/a/src/checks.rs", line, both);
+        check("crates/a/src/tests/walk.rs", line, &[]);
         check("crates/a/src/lib.rs", line, &[]);
         check("crates/a/tests.rs", line, &[]);
         check("xtask/src/spec.rs", line, &[]);

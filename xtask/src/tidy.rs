@@ -29,7 +29,7 @@ const README_HEADING: &str = "Who needs this";
 pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let tree = Tree::load(context)?;
-    let metadata = Metadata::members_only(context)?;
+    let metadata = Metadata::load(context)?;
     let mut findings = Vec::new();
     for (path, text) in tree.texts(".rs") {
         findings.extend(source(path, &text)?);
