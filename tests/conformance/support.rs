@@ -1,0 +1,133 @@
+//! What the modules share: the committed fixtures, verdict lines, random numbers from a printed seed.
+
+use dacti_tests::reference::Id;
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+use uuid::Uuid;
+
+/// A committed fixture.
+pub struct Fixture {
+    /// Its name, which starts with its area.
+    pub name: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// First line of the `.expect`.
+    pub verdict: String,
+    /// What stands below the second line.
+    pub dump: String,
+}
+
+impl Fixture {
+    /// Whether readers must take it.
+    pub fn is_good(&self) -> bool {
+        self.verdict == "ok"
+    }
+}
+
+/// The fixtures of one area, by name.
+pub fn fixtures(area: &str) -> Vec<Fixture> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&directory).expect("the fixtures are committed") {
+        let path = entry.expect("the directory can be read").path();
+        let name = path.file_stem().expect("files have names").to_string_lossy().into_owned();
+        if path.extension().is_some_and(|end| end == "expect")
+            && name.starts_with(&format!("{area}_"))
+        {
+            let expect = fs::read_to_string(&path).expect("an expectation is text");
+            let mut lines = expect.splitn(3, '\n');
+            let verdict = lines.next().unwrap_or_default().to_owned();
+            let dump = lines.nth(1).unwrap_or_default().to_owned();
+            let bytes = fs::read(path.with_extension("bin")).expect("each expectation has a file");
+            found.push(Fixture { name, bytes, verdict, dump });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// Holds a reader of ours against every fixture of an area, and names all that differ.
+#[track_caller]
+pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String, String>) {
+    let all = fixtures(area);
+    assert!(all.len() >= at_least, "only {} fixtures of {area}", all.len());
+    let mut wrong = Vec::new();
+    for fixture in &all {
+        let (verdict, dump) = match ours(&fixture.bytes) {
+            Ok(dump) => ("ok".to_owned(), dump),
+            Err(verdict) => (verdict, String::new()),
+        };
+        if verdict != fixture.verdict {
+            wrong.push(format!("{}: must be {:?}, is {verdict:?}", fixture.name, fixture.verdict));
+        } else if dump != fixture.dump {
+            wrong.push(format!("{}: must hold\n{}holds\n{dump}", fixture.name, fixture.dump));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
+/// A verdict line from what an error says about itself.
+pub fn verdict(kind: impl Display, what: impl Display, at: impl Into<Option<u64>>) -> String {
+    match at.into() {
+        Some(at) => format!("error {kind} {what} at {at:#x}"),
+        None => format!("error {kind} {what} nowhere"),
+    }
+}
+
+/// The verdict line of a container's error.
+pub fn container_verdict(error: &daicon_core::Error) -> String {
+    verdict(
+        error.kind(),
+        error.what().map_or_else(String::new, |what| what.to_string()),
+        error.at(),
+    )
+}
+
+/// The verdict line of an index's error.
+pub fn index_verdict(error: &dacti_index::Error) -> String {
+    verdict(
+        error.kind(),
+        error.what().map_or_else(String::new, |what| what.to_string()),
+        error.at(),
+    )
+}
+
+/// The verdict line of an error in a names list.
+pub fn names_verdict(error: &dacti_names::Error) -> String {
+    verdict(error.kind(), error.what(), error.at())
+}
+
+/// A UUID of ours as one of the reference's.
+pub fn id_of(id: Uuid) -> Id {
+    *id.as_bytes()
+}
+
+/// A UUID of the reference's as one of ours.
+pub fn uuid_of(id: Id) -> Uuid {
+    Uuid::from_bytes(id)
+}
+
+/// The bytes of `start..end` that a file has: fewer, or none, past its end.
+pub fn read(file: &[u8], start: u64, end: u64) -> &[u8] {
+    let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
+    &file[clamp(start)..clamp(end)]
+}
+
+/// Splitmix64.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
