@@ -24,9 +24,9 @@ pub fn fuzz(context: &Context, args: &[String]) -> Result<Outcome> {
     let list = output(suite(context).args(["--", "--list"]))?;
     let names = chosen(&list, wish.target.as_deref());
     if names.is_empty() {
-        let all = chosen(&list, None).join(", ");
-        let target = wish.target.unwrap_or_default();
-        return Err(format!("no fuzz test is called `{target}`; there are: {all}").into());
+        let target = wish.target.unwrap_or_else(|| "fuzz".to_owned());
+        let all: String = chosen(&list, None).iter().map(|name| format!("\n  {name}")).collect();
+        return Err(format!("no fuzz test has `{target}` in its name, of these:{all}").into());
     }
     let Some(seconds) = wish.seconds else {
         run(suite(context).args(["--", "--exact"]).args(&names))?;
