@@ -1,3 +1,207 @@
 //! Fuzz smoke tests: mutated fixtures through every reader, held against the reference.
 //!
-//! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, `DACTI_FUZZ_SEED` the seed of the first.
+//! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, `DACTI_FUZZ_SEED` the decimal seed of the first
+//! round; each round's seed is one more, and a round that fails prints its own.
+
+use crate::support::{Random, fixtures, uuid_of};
+use crate::{container, index, names};
+use dacti_index::{Encoding, Located};
+use dacti_tests::reference::{self as by, small};
+use dacti_tests::{dump, expect};
+use daicon_core::Span;
+
+const ITERATIONS: u64 = 3000;
+const SEED: u64 = 0x000d_ac71;
+
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(value) => value.parse().unwrap_or_else(|_| panic!("{name} must be a decimal number")),
+        Err(_) => default,
+    }
+}
+
+/// Says which round it was when one panics.
+struct Round {
+    seed: u64,
+    of: String,
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: DACTI_FUZZ_SEED={} DACTI_FUZZ_ITERATIONS=1", self.of, self.seed);
+        }
+    }
+}
+
+/// Mutates one of `files` a round and hands it to `check`.
+fn run(files: &[(String, Vec<u8>)], check: impl Fn(&[u8])) {
+    assert!(!files.is_empty());
+    let first = setting("DACTI_FUZZ_SEED", SEED);
+    for seed in (0..setting("DACTI_FUZZ_ITERATIONS", ITERATIONS)).map(|i| first.wrapping_add(i)) {
+        let mut random = Random(seed);
+        let (name, bytes) = &files[random.below(files.len())];
+        let round = Round { seed, of: name.clone() };
+        let mut bytes = bytes.clone();
+        for _ in 0..=random.below(4) {
+            mutate(&mut bytes, &mut random);
+        }
+        check(&bytes);
+        drop(round);
+    }
+}
+
+fn of_areas(areas: &[&str]) -> Vec<(String, Vec<u8>)> {
+    areas.iter().flat_map(|area| fixtures(area)).map(|f| (f.name, f.bytes)).collect()
+}
+
+/// Changes a few bytes, most often where they mean something: near the start, or where something is not zero.
+fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+    if bytes.is_empty() {
+        bytes.extend(random.next().to_le_bytes());
+        return;
+    }
+    let at = place(bytes, random);
+    match random.below(12) {
+        0..3 => bytes[at] = random.next() as u8,
+        3 => bytes[at] ^= 1 << random.below(8),
+        4 => put(bytes, at, &odd(random).to_le_bytes()),
+        5..7 => put(bytes, at / 4 * 4, &(odd(random) as u32).to_le_bytes()),
+        7 => {
+            let sum = u32::from_le_bytes(four(bytes, at)).wrapping_add(random.below(5) as u32);
+            put(bytes, at, &sum.wrapping_sub(2).to_le_bytes());
+        }
+        8 => bytes.truncate(at),
+        9 => bytes.extend(std::iter::repeat_n(random.next() as u8, random.below(100))),
+        10 => {
+            let from = place(bytes, random);
+            let len = random.below(64).min(bytes.len() - from.max(at));
+            bytes.copy_within(from..from + len, at);
+        }
+        _ => {
+            let end = bytes.len().min(at + random.below(32));
+            bytes[at..end].fill(0);
+        }
+    }
+}
+
+fn place(bytes: &[u8], random: &mut Random) -> usize {
+    let mut at = random.below(bytes.len());
+    if random.below(3) == 0 {
+        at %= 200;
+    }
+    for _ in 0..random.below(8) {
+        if bytes[at] == 0 {
+            at = random.below(bytes.len());
+        }
+    }
+    at
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    let len = value.len().min(bytes.len() - at);
+    bytes[at..at + len].copy_from_slice(&value[..len]);
+}
+
+fn four(bytes: &[u8], at: usize) -> [u8; 4] {
+    let mut out = [0; 4];
+    let len = out.len().min(bytes.len() - at);
+    out[..len].copy_from_slice(&bytes[at..at + len]);
+    out
+}
+
+/// Numbers at which readers trip.
+fn odd(random: &mut Random) -> u64 {
+    let picks = [0, 1, 27, 28, 52, 255, 256, 257, 6136, 65_535, 65_536, 1 << 31, 1 << 32, 1 << 63];
+    let pick = picks[random.below(picks.len())];
+    match random.below(4) {
+        0 => pick,
+        1 => u64::from(u32::MAX).wrapping_sub(pick),
+        2 => u64::MAX.wrapping_sub(pick),
+        _ => random.next() >> random.below(64),
+    }
+}
+
+#[test]
+fn fuzz_container() {
+    run(&of_areas(&["container", "index"]), |file| {
+        container::check_against_reference(file, "a mutated fixture");
+    });
+}
+
+#[test]
+fn fuzz_index() {
+    run(&of_areas(&["index"]), |file| {
+        let expected = expect::dump_of("index", file).map_err(|fault| fault.to_string());
+        assert_eq!(index::dump_of(file), expected);
+    });
+}
+
+#[test]
+fn fuzz_names() {
+    let mut files = of_areas(&["names"]);
+    // Wrong counts and lengths end the reading; so the good ones are met more often.
+    for _ in 0..5 {
+        let good = fixtures("names").into_iter().filter(|fixture| fixture.is_good());
+        files.extend(good.map(|fixture| (fixture.name, fixture.bytes)));
+    }
+    run(&files, |content| {
+        let expected = expect::dump_of("names", content).map_err(|fault| fault.to_string());
+        assert_eq!(names::ours(content), expected);
+    });
+}
+
+#[test]
+fn fuzz_brotli() {
+    let text = b"to be, or not to be, that is the question; ".repeat(50);
+    let mut files = vec![("stored".to_owned(), by::brotli_stored(&text))];
+    for quality in [0, 5, 11] {
+        let mut stream = Vec::new();
+        let params = brotli::enc::BrotliEncoderParams {
+            quality,
+            ..brotli::enc::BrotliEncoderParams::default()
+        };
+        brotli::BrotliCompress(&mut &text[..], &mut stream, &params).expect("memory takes all");
+        files.push((format!("quality {quality}"), stream));
+    }
+    let cap = 1 << 16;
+    run(&files, |stored| {
+        let span = Span { start: 5, end: 5 + stored.len() as u64 };
+        let located = Located { id: uuid_of(small(1)), span, encoding: Encoding::BROTLI, at: 0 };
+        let file = [&[0; 5], stored].concat();
+        let ours = index::content(&file, &located, cap);
+        assert!(ours.as_ref().map_or(0, Vec::len) as u64 <= cap);
+        let expected =
+            by::unbrotli(stored, cap).map_err(|kind| format!("error {kind} brotli stream at 0x5"));
+        assert_eq!(ours, expected);
+    });
+}
+
+#[test]
+fn the_mutator_reaches_every_byte_and_both_verdicts() {
+    // A fuzzer whose files are all bad, or all good, shows nothing.
+    let start = by::index(&[by::delta()]);
+    let mut touched = vec![false; start.len()];
+    let mut random = Random(1);
+    for _ in 0..50_000 {
+        let mut bytes = start.clone();
+        mutate(&mut bytes, &mut random);
+        for (at, (a, b)) in start.iter().zip(&bytes).enumerate() {
+            touched[at] |= a != b;
+        }
+    }
+    assert!(touched.iter().all(|touched| *touched));
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let all = fixtures("index");
+        let mut bytes = all[random.below(all.len())].bytes.clone();
+        mutate(&mut bytes, &mut random);
+        match expect::dump_of("index", &bytes) {
+            Ok(dump) if !dump.is_empty() => good += 1,
+            _ => bad += 1,
+        }
+    }
+    assert!(good > 30 && bad > 30, "{good} good, {bad} bad");
+    assert!(dump::CAP > 0);
+}

@@ -3,6 +3,7 @@
 //! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from the crates.
 
 mod container;
+mod fuzz;
 mod index;
 mod names;
 mod support;

@@ -9,7 +9,7 @@ use dacti_tests::{dump, expect};
 use proptest::prelude::*;
 
 /// A segment's names, as a fixture's dump; a link is followed as from the start of a file.
-fn ours(content: &[u8]) -> Result<String, String> {
+pub fn ours(content: &[u8]) -> Result<String, String> {
     let segment = Segment::parse(content).map_err(|error| names_verdict(&error))?;
     if let Some(link) = segment.link() {
         link.span_before(expect::SEGMENT_AT).map_err(|error| names_verdict(&error))?;
