@@ -924,6 +924,8 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess if left == 0 => return Ok(out),
+            // A full block may hide that there is more to come out of what went in.
+            BrotliResult::NeedsMoreInput if written == block.len() => {}
             BrotliResult::NeedsMoreInput => return Err("truncated"),
             BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err("corrupt"),
         }
