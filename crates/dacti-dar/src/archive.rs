@@ -1,0 +1,475 @@
+//! Random access: the trailer's view of an archive, its roots, and one block by its CID through the
+//! index. Reads the end of the source and then only what is asked for; proves every block that it
+//! gives out, and nothing else: only a reading of the whole proves the whole.
+
+use alloc::vec::Vec;
+
+use cid::Cid;
+
+use crate::content::{CID_LEN_MAX, CidFault, Fit, Prefix, fits, is_identity, read_cid};
+use crate::error::{Error, Misuse, Structure, Wrong};
+use crate::frame::{FOOTER_LEN, FRAMES_AT_MIN, Head, MAGIC, NO_INDEX};
+use crate::header::{self, Header};
+use crate::index::{self, IndexBucket, READ_LEN, Search, Step, TAIL_LEN};
+use crate::io::{ReadAt, ReadError, ReadFrom, Reader};
+use crate::order::Root;
+use crate::stream::{ReadOptions, Span, StreamReader};
+use crate::table::Located;
+use crate::varint;
+use crate::walk::Walk;
+
+/// The mark and the length that an index begins with, at their longest.
+const INDEX_HEAD_LEN_MAX: u64 = 2 * varint::LEN_MAX as u64;
+
+/// An archive opened by its trailer.
+#[derive(Debug)]
+pub struct Archive<S> {
+    source: S,
+    options: ReadOptions,
+    len: u64,
+    /// The end of the source, read once.
+    tail_at: u64,
+    tail: Vec<u8>,
+    trailer_at: u64,
+    index_at: Option<u64>,
+    digest: [u8; 64],
+    buckets: Result<Vec<IndexBucket>, Error>,
+}
+
+impl<S: ReadAt> Archive<S> {
+    /// Opens an archive: one read of at most 64 KiB (a second one where the list of roots is so long
+    /// that the index's directory lies before them).
+    ///
+    /// # Errors
+    /// What is wrong with the trailer, or the source's.
+    pub fn open(source: S) -> Result<Self, ReadError> {
+        Self::open_with(source, &ReadOptions::default())
+    }
+
+    /// As [`Self::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(source: S, options: &ReadOptions) -> Result<Self, ReadError> {
+        let len = source.len()?;
+        let tail_at = len.saturating_sub(READ_LEN);
+        let tail = read_exact(&source, Span { start: tail_at, len: len.saturating_sub(tail_at) })?;
+        let Some((trailer_at, index_at, digest)) = read_footer(&tail, len) else {
+            // Say first whether this is an archive at all.
+            let begin = read_up_to(&source, 0, MAGIC.len() as u64)?;
+            header::read(&begin, &options.limits)?;
+            return Err(Error::NoTrailer { end: len }.into());
+        };
+        let buckets = Err(Error::Misuse(Misuse::NoIndex));
+        let options = *options;
+        let mut archive =
+            Self { source, options, len, tail_at, tail, trailer_at, index_at, digest, buckets };
+        if let Some(index_at) = archive.index_at {
+            archive.buckets = match archive.read_buckets(index_at) {
+                Ok(buckets) => Ok(buckets),
+                Err(ReadError::Format(error)) => Err(error),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(archive)
+    }
+
+    fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
+        let what = Structure::IndexDirectory;
+        let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
+        let tail = self.read(Span { start: tail_at, len: TAIL_LEN })?;
+        let len = u64::from(index::read_tail(&tail, tail_at)?);
+        let head = self.read_up_to(index_at, INDEX_HEAD_LEN_MAX)?;
+        let end = index_at.saturating_add(head.len() as u64);
+        let wrap = |fault| Error::varint(fault, Structure::Index, index_at, end);
+        let (mark, mark_len) = Head::read(&head).map_err(wrap)?;
+        if mark != Head::Index {
+            return Err(Error::invalid(Structure::Index, index_at, Wrong::Mark).into());
+        }
+        let rest = head.get(mark_len..).unwrap_or_default();
+        let (size, size_len) = varint::read_signed(rest).map_err(wrap)?;
+        let records_at = index_at.saturating_add(mark_len as u64).saturating_add(size_len as u64);
+        let found = records_at.saturating_add(size.cast_unsigned());
+        if found != self.trailer_at {
+            let expected = self.trailer_at;
+            let (what, at) = (Structure::Index, index_at);
+            return Err(Error::Mismatch { what, at, expected, found }.into());
+        }
+        let Some(at) = tail_at.checked_sub(len).filter(|&at| at >= records_at) else {
+            let target = tail_at.saturating_sub(len);
+            let (from, to) = (records_at, tail_at);
+            return Err(Error::OutOfBounds { what, at: tail_at, target, from, to }.into());
+        };
+        let most = u64::from(self.options.limits.prefixes_max).saturating_mul(50);
+        if len > most {
+            return Err(Error::LimitExceeded { what, at, found: len, limit: most }.into());
+        }
+        let directory = self.read(Span { start: at, len })?;
+        let prefixes_max = self.options.limits.prefixes_max;
+        Ok(index::read_directory(&directory, at, records_at, prefixes_max)?)
+    }
+
+    /// The source.
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The archive's length.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no archive is empty: it ends in a trailer")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Where the trailer begins.
+    #[must_use]
+    pub fn trailer_at(&self) -> u64 {
+        self.trailer_at
+    }
+
+    /// Where the index begins.
+    #[must_use]
+    pub fn index_at(&self) -> Option<u64> {
+        self.index_at
+    }
+
+    /// The SHA3-512 of all CIDs, as the trailer has it.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 64] {
+        &self.digest
+    }
+
+    /// The index's buckets.
+    ///
+    /// # Errors
+    /// [`Misuse::NoIndex`], or what is wrong with the index.
+    pub fn buckets(&self) -> Result<&[IndexBucket], Error> {
+        match &self.buckets {
+            Ok(buckets) => Ok(buckets),
+            Err(error) => Err(*error),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
+    /// One past the last place where a frame's bytes can be.
+    pub(crate) fn frames_end(&self) -> u64 {
+        self.index_at.unwrap_or(self.trailer_at)
+    }
+
+    /// Reads a span of the source, out of the tail where that holds it.
+    pub(crate) fn read(&self, span: Span) -> Result<Vec<u8>, ReadError> {
+        if span.start >= self.tail_at {
+            let from = usize::try_from(span.start.saturating_sub(self.tail_at)).ok();
+            let to = usize::try_from(span.end().saturating_sub(self.tail_at)).ok();
+            if let (Some(from), Some(to)) = (from, to)
+                && let Some(bytes) = self.tail.get(from..to)
+            {
+                return Ok(bytes.to_vec());
+            }
+        }
+        read_exact(&self.source, span)
+    }
+
+    fn read_up_to(&self, start: u64, len: u64) -> Result<Vec<u8>, ReadError> {
+        self.read(Span { start, len: len.min(self.len.saturating_sub(start)) })
+    }
+
+    /// The header: one read, as long as the list of a CAR's roots makes it.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the source's.
+    pub fn header(&self) -> Result<Header, ReadError> {
+        let mut len = 1024_u64;
+        let limit = u64::from(self.options.limits.header_len_max);
+        loop {
+            let bytes = self.read_up_to(0, len)?;
+            if let Some(header) = header::read(&bytes, &self.options.limits)? {
+                return Ok(header);
+            }
+            let (what, found) = (Structure::Header, len.saturating_mul(4));
+            if len >= self.len {
+                let end = self.len;
+                return Err(Error::Truncated { what, at: 0, needed: found, end }.into());
+            }
+            if len >= limit {
+                return Err(Error::LimitExceeded { what, at: 0, found, limit }.into());
+            }
+            len = found.min(limit);
+        }
+    }
+
+    /// Whether marks stand before roots and at the blocks' end: if not, the first implementation
+    /// wrote the archive.
+    ///
+    /// # Errors
+    /// As [`Self::header`].
+    pub fn has_marks(&self) -> Result<bool, ReadError> {
+        let frames_at = self.header()?.frames_at;
+        if frames_at >= self.frames_end() {
+            return Ok(false);
+        }
+        let first = self.read_up_to(frames_at, varint::LEN_MAX as u64)?;
+        let end = frames_at.saturating_add(first.len() as u64);
+        let (head, _) = Head::read(&first)
+            .map_err(|fault| Error::varint(fault, Structure::Frame, frames_at, end))?;
+        Ok(matches!(head, Head::Root | Head::End))
+    }
+
+    /// The roots, in the order in which they were written. Loads the whole list.
+    ///
+    /// # Errors
+    /// What is wrong with the list, a limit, or the source's.
+    pub fn roots(&self) -> Result<Vec<Root>, ReadError> {
+        let with_offsets = self.read_roots(true);
+        match with_offsets {
+            Err(ReadError::Format(error))
+                if error.kind() == crate::ErrorKind::Corrupt && !self.has_marks()? =>
+            {
+                // The first implementation's trailers name no offsets.
+                self.read_roots(false)
+            }
+            other => other,
+        }
+    }
+
+    fn read_roots(&self, offsets: bool) -> Result<Vec<Root>, ReadError> {
+        let what = Structure::RootList;
+        let end = self.len.saturating_sub(FOOTER_LEN);
+        let mut bytes = self.read_up_to(self.trailer_at, READ_LEN)?;
+        let mut start = self.trailer_at;
+        let (count, len) = varint::read_signed(&bytes)
+            .map_err(|fault| Error::varint(fault, what, self.trailer_at, end))?;
+        let mut pos = start.saturating_add(len as u64);
+        // A CID takes four bytes at least.
+        let most = end.saturating_sub(pos) / 4;
+        let found = count.cast_unsigned();
+        let limit = u64::from(self.options.limits.roots_max);
+        if found > most {
+            let (at, from, to) = (self.trailer_at, 0, most);
+            return Err(Error::OutOfBounds { what, at, target: found, from, to }.into());
+        }
+        if found > limit {
+            return Err(Error::LimitExceeded { what, at: self.trailer_at, found, limit }.into());
+        }
+        let mut roots = Vec::new();
+        let need = (CID_LEN_MAX + varint::LEN_MAX) as u64;
+        for _ in 0..found {
+            let held_to = start.saturating_add(bytes.len() as u64);
+            if held_to.saturating_sub(pos) < need && held_to < end {
+                start = pos;
+                bytes = self.read_up_to(start, READ_LEN)?;
+            }
+            let from = usize::try_from(pos.saturating_sub(start)).unwrap_or(usize::MAX);
+            let room = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+            let here = bytes.get(from..room.min(bytes.len())).unwrap_or_default();
+            let (next, root_len) = read_root(here, pos, end, offsets)?;
+            self.check_root(&next, pos)?;
+            pos = pos.saturating_add(root_len as u64);
+            roots.push(next);
+        }
+        if pos != end {
+            let (at, expected) = (self.trailer_at, end);
+            return Err(Error::Mismatch { what, at, expected, found: pos }.into());
+        }
+        Ok(roots)
+    }
+
+    fn check_root(&self, root: &Root, at: u64) -> Result<(), Error> {
+        let Some(target) = root.offset else { return Ok(()) };
+        let (from, to) = (FRAMES_AT_MIN, self.frames_end());
+        if (from..to).contains(&target) {
+            return Ok(());
+        }
+        Err(Error::OutOfBounds { what: Structure::RootList, at, target, from, to })
+    }
+
+    /// Where a block stands, by the index alone: the block itself is not looked at, so that nothing
+    /// proves it. Almost always one record or none; more where digests begin alike.
+    ///
+    /// # Errors
+    /// [`Misuse::NoIndex`], what is wrong with the index, or the source's.
+    pub fn candidates(&self, cid: &Cid) -> Result<Vec<Located>, ReadError> {
+        let prefix = Prefix::of(cid);
+        let buckets = self.buckets()?;
+        let Some(bucket) = buckets.iter().find(|bucket| bucket.prefix == prefix) else {
+            return Ok(Vec::new());
+        };
+        let mut search = Search::new(*bucket, cid.hash().digest());
+        // One read takes more records than that: see `Search::feed`.
+        let found_max = self.options.limits.candidates_max.min(1024);
+        while let Step::Read { record, count } = search.step() {
+            let len = count.saturating_mul(index::RECORD_LEN);
+            let bytes = self.read(Span { start: search.at(record), len })?;
+            search.feed(record, &bytes, found_max)?;
+        }
+        let mut found = Vec::new();
+        for record in search.into_found() {
+            self.check_located(&record.located, bucket.at)?;
+            found.push(record.located);
+        }
+        Ok(found)
+    }
+
+    fn check_located(&self, located: &Located, at: u64) -> Result<(), Error> {
+        let what = Structure::IndexRecord;
+        let (from, to) = (FRAMES_AT_MIN, self.frames_end());
+        let least = varint::len_signed(i64::from(located.len)).saturating_add(located.len.into());
+        if located.offset < from
+            || located.subtree_len < least
+            || located.offset.saturating_add(located.subtree_len) > to
+        {
+            let target = located.offset.saturating_add(located.subtree_len.max(least));
+            return Err(Error::OutOfBounds { what, at, target, from, to });
+        }
+        let (found, limit) = (u64::from(located.len), self.options.limits.block_len_max.into());
+        if found > limit {
+            return Err(Error::LimitExceeded { what, at, found, limit });
+        }
+        Ok(())
+    }
+
+    /// A block by its CID, through the index: one read of 64 KiB, rarely two, and one of the block.
+    /// `None` where the archive does not have it.
+    ///
+    /// # Errors
+    /// [`Misuse::NoIndex`], what is wrong with index or block, or the source's.
+    pub fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
+        if is_identity(cid) {
+            return Ok(Some(cid.hash().digest().to_vec()));
+        }
+        for located in self.candidates(cid)? {
+            if let Some(data) = self.block_at(cid, &located)? {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The block whose frame begins at an offset, if it is the one that the CID names; `None` where
+    /// it is another one whose digest begins alike.
+    ///
+    /// # Errors
+    /// What is wrong with the block, or the source's.
+    pub fn block_at(&self, cid: &Cid, located: &Located) -> Result<Option<Vec<u8>>, ReadError> {
+        let (what, at) = (Structure::Block, located.offset);
+        let head_len = varint::len_signed(i64::from(located.len));
+        let len = head_len.saturating_add(u64::from(located.len));
+        let mut bytes = self.read(Span { start: at, len })?;
+        let (head, _) = Head::read(&bytes)
+            .map_err(|fault| Error::varint(fault, Structure::Frame, at, self.len))?;
+        if head != Head::Block(u64::from(located.len)) {
+            let what = Structure::IndexRecord;
+            return Err(Error::invalid(what, at, Wrong::NotAFrame).into());
+        }
+        bytes.drain(..usize::try_from(head_len).unwrap_or(0).min(bytes.len()));
+        let at = at.saturating_add(head_len);
+        match fits(cid, &bytes) {
+            Fit::Yes => Ok(Some(bytes)),
+            Fit::No(found) => {
+                let expected = crate::content::digest_head(cid.hash().digest());
+                if found == expected {
+                    return Ok(None);
+                }
+                Err(Error::WrongHash { what, at, expected, found }.into())
+            }
+            Fit::Unknown if self.options.unknown_hash == crate::UnknownHash::Trust => {
+                Ok(Some(bytes))
+            }
+            Fit::Unknown => Err(Error::UnknownHash { what, at, code: cid.hash().code() }.into()),
+        }
+    }
+
+    /// Reads the whole archive in order, with marks or without; this alone proves all of it.
+    ///
+    /// # Errors
+    /// What is wrong with the header or, without marks, with the list of roots.
+    pub fn stream(&self) -> Result<Reader<ReadFrom<&S>>, ReadError> {
+        if self.has_marks()? {
+            return Ok(Reader::with_options(ReadFrom::new(&self.source, 0), &self.options));
+        }
+        let header = self.header()?;
+        let roots = self.roots()?.into_iter().map(|root| root.cid).collect();
+        let start = header.frames_at;
+        let end = self.frames_end();
+        let machine = StreamReader::unmarked(&self.options, header, roots, end, self.digest);
+        Ok(Reader::with_machine(ReadFrom::new(&self.source, start), start, machine))
+    }
+
+    /// Walks the DAG under a block, depth-first, each block once, back-references followed. With an
+    /// index one look-up finds it; without, the archive is read once.
+    ///
+    /// # Errors
+    /// [`Misuse::NoSuchBlock`], what is wrong with the index, or the source's.
+    pub fn dag(&self, cid: &Cid) -> Result<Walk<'_, S>, ReadError> {
+        Walk::new(self, cid)
+    }
+}
+
+fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, usize), Error> {
+    let what = Structure::RootList;
+    // What a list needs beyond its end contradicts its count.
+    let wrong = Error::invalid(what, at, Wrong::Cid);
+    let (cid, cid_len) = read_cid(bytes).map_err(|fault| match fault {
+        CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },
+        CidFault::Short | CidFault::Invalid => wrong,
+    })?;
+    if !offsets {
+        return Ok((Root { cid, offset: None }, cid_len));
+    }
+    let offset_at = at.saturating_add(cid_len as u64);
+    let (offset, len) = varint::read_signed(bytes.get(cid_len..).unwrap_or_default()).map_err(
+        |fault| match fault {
+            varint::Fault::Short => wrong,
+            other => Error::varint(other, what, offset_at, end),
+        },
+    )?;
+    let offset = match offset {
+        0 if is_identity(&cid) => None,
+        offset => Some(u64::try_from(offset).map_err(|_| {
+            let (from, to) = (FRAMES_AT_MIN, end);
+            Error::OutOfBounds { what, at: offset_at, target: offset.cast_unsigned(), from, to }
+        })?),
+    };
+    Ok((Root { cid, offset }, cid_len.saturating_add(len)))
+}
+
+type Footer = (u64, Option<u64>, [u8; 64]);
+
+/// Trailer offset, index offset and digest, where they make sense.
+fn read_footer(tail: &[u8], len: u64) -> Option<Footer> {
+    let (rest, trailer_at) = tail.split_last_chunk::<8>()?;
+    let (rest, index_at) = rest.split_last_chunk::<8>()?;
+    let digest = *rest.last_chunk::<64>()?;
+    let trailer_at = u64::try_from(i64::from_be_bytes(*trailer_at)).ok()?;
+    let last = len.checked_sub(FOOTER_LEN)?.checked_sub(1)?;
+    if !(FRAMES_AT_MIN..=last).contains(&trailer_at) {
+        return None;
+    }
+    let index_at = match i64::from_be_bytes(*index_at) {
+        NO_INDEX => None,
+        at => Some(u64::try_from(at).ok().filter(|at| (FRAMES_AT_MIN..trailer_at).contains(at))?),
+    };
+    Some((trailer_at, index_at, digest))
+}
+
+fn read_up_to<S: ReadAt>(source: &S, start: u64, len: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = alloc::vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    let got = source.read_at(start, &mut bytes)?;
+    bytes.truncate(got);
+    Ok(bytes)
+}
+
+/// Reads a span whose length was checked against the source's.
+fn read_exact<S: ReadAt>(source: &S, span: Span) -> Result<Vec<u8>, ReadError> {
+    let bytes = read_up_to(source, span.start, span.len)?;
+    if (bytes.len() as u64) < span.len {
+        let (what, at, needed) = (Structure::Frame, span.start, span.len);
+        let end = at.saturating_add(bytes.len() as u64);
+        return Err(Error::Truncated { what, at, needed, end }.into());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,425 @@
+//! CAR archives: reads version 1 and 2, writes version 1. Proves each block against its CID.
+//! Knows nothing of DAR but its errors; ignores a CAR v2's index.
+//!
+//! The reader is a machine like [`StreamReader`](crate::StreamReader): at most three feeds per
+//! section, and no want beyond the limits.
+
+use alloc::vec::Vec;
+use std::io::{self, Read, Write};
+
+use cid::Cid;
+use core::ops::Range;
+
+use crate::cbor::{push_head, push_link};
+use crate::content::{CID_LEN_MAX, CidFault, Fit, cid_len, digest_head, fits, push_cid, read_cid};
+use crate::error::{Error, Misuse, Structure, Wrong};
+use crate::io::{ReadError, Window};
+use crate::limits::UnknownHash;
+use crate::stream::{ReadOptions, Span};
+use crate::varint;
+
+/// What a CAR v2 begins with: the header of a CAR of version 2, without roots.
+const PRAGMA: [u8; 11] = *b"\x0a\xa1\x67version\x02";
+const V2_HEADER_LEN: u64 = 40;
+
+/// What a CAR says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CarHeader {
+    /// 1 or 2.
+    pub version: u8,
+    /// Its roots; may be none, and may name blocks that it does not have.
+    pub roots: Vec<Cid>,
+}
+
+#[derive(serde::Deserialize)]
+struct HeaderNode {
+    version: u64,
+    roots: Option<Vec<Cid>>,
+}
+
+/// A CAR's block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarBlock<'b> {
+    /// Its CID.
+    pub cid: Cid,
+    /// Where its bytes begin.
+    pub at: u64,
+    /// Its bytes, checked against the CID.
+    pub data: &'b [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    V2,
+    HeaderLen,
+    Header { len: u64 },
+    SectionLen,
+    Section { at: u64, len: u64 },
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum CarStep {
+    Header,
+    Block { cid: Cid, at: u64, data: Range<usize> },
+    End,
+}
+
+/// Reads a CAR in one pass: says which bytes it wants, and judges those it is fed.
+#[derive(Debug)]
+pub struct CarReader {
+    options: ReadOptions,
+    state: State,
+    pos: u64,
+    /// Where the blocks of a CAR v2 end.
+    end: Option<u64>,
+    header: CarHeader,
+    unproven: u64,
+}
+
+/// What a CAR's reader meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CarEvent<'b> {
+    /// The header was read.
+    Header,
+    /// A block.
+    Block(CarBlock<'b>),
+    /// The CAR is complete.
+    End,
+}
+
+impl CarReader {
+    /// A machine that reads from offset 0.
+    #[must_use]
+    pub fn new(options: &ReadOptions) -> Self {
+        Self {
+            options: *options,
+            state: State::Start,
+            pos: 0,
+            end: None,
+            header: CarHeader::default(),
+            unproven: 0,
+        }
+    }
+
+    /// The bytes that [`Self::feed`] needs next: an upper bound where a length is not known yet.
+    /// `None` once the CAR is read, or failed.
+    #[must_use]
+    pub fn want(&self) -> Option<Span> {
+        let len = match self.state {
+            State::Start => PRAGMA.len() as u64,
+            State::V2 => V2_HEADER_LEN,
+            State::HeaderLen | State::SectionLen => varint::LEN_MAX as u64,
+            State::Header { len } | State::Section { len, .. } => len,
+            State::Done | State::Failed => return None,
+        };
+        let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
+        Some(Span { start: self.pos, len: len.min(left) })
+    }
+
+    /// The header, once it is read.
+    #[must_use]
+    pub fn header(&self) -> &CarHeader {
+        &self.header
+    }
+
+    /// Blocks believed without proof.
+    #[must_use]
+    pub fn unproven(&self) -> u64 {
+        self.unproven
+    }
+
+    /// Takes bytes that begin at the start of [`Self::want`]; fewer mean that the source ends there.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the CAR; it cannot be read further then.
+    pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<CarEvent<'b>>, Error> {
+        Ok(self.step(bytes)?.map(|step| match step {
+            CarStep::Header => CarEvent::Header,
+            CarStep::Block { cid, at, data } => {
+                let data = bytes.get(data).unwrap_or_default();
+                CarEvent::Block(CarBlock { cid, at, data })
+            }
+            CarStep::End => CarEvent::End,
+        }))
+    }
+
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
+        // What lies beyond a CAR v2's blocks is not part of them.
+        let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..left.min(bytes.len())).unwrap_or_default();
+        let result = match self.state {
+            State::Start => self.read_start(bytes),
+            State::V2 => self.read_v2(bytes),
+            State::HeaderLen => self.read_header_len(bytes),
+            State::Header { len } => self.read_header(bytes, len),
+            State::SectionLen => self.read_section_len(bytes),
+            State::Section { at, len } => self.read_section(bytes, 0, at, len),
+            State::Done | State::Failed => Err(Error::Misuse(Misuse::Finished)),
+        };
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    fn truncated(&self, what: Structure, at: u64, needed: u64, bytes: &[u8]) -> Error {
+        Error::Truncated { what, at, needed, end: self.pos.saturating_add(bytes.len() as u64) }
+    }
+
+    fn read_start(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
+        if bytes.get(..PRAGMA.len()) == Some(&PRAGMA) {
+            self.header.version = 2;
+            self.pos = PRAGMA.len() as u64;
+            self.state = State::V2;
+            return Ok(None);
+        }
+        self.header.version = 1;
+        self.read_header_len(bytes)
+    }
+
+    fn read_v2(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
+        let what = Structure::CarV2Header;
+        let number = |from: usize| -> Option<u64> {
+            let bytes = bytes.get(from..)?.first_chunk::<8>()?;
+            Some(u64::from_le_bytes(*bytes))
+        };
+        // 16 bytes of characteristics, then data offset, data size, index offset.
+        let (Some(at), Some(size), Some(_)) = (number(16), number(24), number(32)) else {
+            return Err(self.truncated(what, self.pos, V2_HEADER_LEN, bytes));
+        };
+        let least = self.pos.saturating_add(V2_HEADER_LEN);
+        let end = at.checked_add(size).filter(|_| at >= least && size > 0);
+        let Some(end) = end else {
+            let (from, to) = (least, u64::MAX);
+            return Err(Error::OutOfBounds { what, at: self.pos, target: at, from, to });
+        };
+        self.pos = at;
+        self.end = Some(end);
+        self.state = State::HeaderLen;
+        Ok(None)
+    }
+
+    fn read_len(&self, bytes: &[u8], what: Structure) -> Result<(u64, usize), Error> {
+        let end = self.pos.saturating_add(bytes.len() as u64);
+        let (len, len_len) =
+            varint::read(bytes).map_err(|fault| Error::varint(fault, what, self.pos, end))?;
+        if len == 0 {
+            return Err(Error::invalid(what, self.pos, Wrong::Empty));
+        }
+        if let Some(end) = self.end {
+            let to = self.pos.saturating_add(len_len as u64).saturating_add(len);
+            if to > end {
+                let (at, from, target) = (self.pos, self.pos, to);
+                return Err(Error::OutOfBounds { what, at, target, from, to: end });
+            }
+        }
+        Ok((len, len_len))
+    }
+
+    fn read_header_len(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
+        let what = Structure::CarHeader;
+        let (found, len_len) = self.read_len(bytes, what)?;
+        let limit = u64::from(self.options.limits.header_len_max);
+        if found > limit {
+            return Err(Error::LimitExceeded { what, at: self.pos, found, limit });
+        }
+        self.pos = self.pos.saturating_add(len_len as u64);
+        self.state = State::Header { len: found };
+        Ok(None)
+    }
+
+    fn read_header(&mut self, bytes: &[u8], len: u64) -> Result<Option<CarStep>, Error> {
+        let (what, at) = (Structure::CarHeader, self.pos);
+        let node = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
+        let node = node.ok_or_else(|| self.truncated(what, at, len, bytes))?;
+        let node: HeaderNode = serde_ipld_dagcbor::from_slice(node)
+            .map_err(|_| Error::invalid(what, at, Wrong::Cbor))?;
+        if node.version != 1 {
+            return Err(Error::Unsupported { what, at, found: node.version });
+        }
+        self.header.roots = node.roots.ok_or(Error::invalid(what, at, Wrong::Cbor))?;
+        self.pos = at.saturating_add(len);
+        self.state = State::SectionLen;
+        Ok(Some(CarStep::Header))
+    }
+
+    fn read_section_len(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
+        if bytes.is_empty() {
+            // A CAR v1 has no end but its source's; a CAR v2 says where its blocks end.
+            if let Some(end) = self.end.filter(|&end| end != self.pos) {
+                let needed = end.saturating_sub(self.pos);
+                return Err(self.truncated(Structure::CarSection, self.pos, needed, bytes));
+            }
+            self.state = State::Done;
+            return Ok(Some(CarStep::End));
+        }
+        let (what, at) = (Structure::CarSection, self.pos);
+        let (found, len_len) = self.read_len(bytes, what)?;
+        let limit = u64::from(self.options.limits.block_len_max);
+        if found.saturating_sub(CID_LEN_MAX as u64) > limit {
+            return Err(Error::LimitExceeded { what, at, found, limit });
+        }
+        self.pos = at.saturating_add(len_len as u64);
+        self.state = State::Section { at, len: found };
+        let here = bytes.len().saturating_sub(len_len) as u64;
+        if here >= found { self.read_section(bytes, len_len, at, found) } else { Ok(None) }
+    }
+
+    fn read_section(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        at: u64,
+        len: u64,
+    ) -> Result<Option<CarStep>, Error> {
+        let what = Structure::CarSection;
+        let to = usize::try_from(len).ok().and_then(|len| from.checked_add(len));
+        let Some(section) = to.and_then(|to| bytes.get(from..to)) else {
+            return Err(self.truncated(what, self.pos, len, bytes));
+        };
+        let (cid, cid_len) = read_cid(section).map_err(|fault| match fault {
+            CidFault::DigestTooLong(found) => Error::Unsupported { what, at: self.pos, found },
+            CidFault::Short | CidFault::Invalid => Error::invalid(what, self.pos, Wrong::Cid),
+        })?;
+        let data = section.get(cid_len..).unwrap_or_default();
+        let data_at = self.pos.saturating_add(cid_len as u64);
+        match fits(&cid, data) {
+            Fit::Yes => {}
+            Fit::No(found) => {
+                let expected = digest_head(cid.hash().digest());
+                return Err(Error::WrongHash { what, at: data_at, expected, found });
+            }
+            Fit::Unknown if self.options.unknown_hash == UnknownHash::Trust => {
+                self.unproven = self.unproven.saturating_add(1);
+            }
+            Fit::Unknown => {
+                return Err(Error::UnknownHash { what, at, code: cid.hash().code() });
+            }
+        }
+        self.pos = self.pos.saturating_add(len);
+        self.state = State::SectionLen;
+        let start = from.saturating_add(cid_len);
+        Ok(Some(CarStep::Block { cid, at: data_at, data: start..to.unwrap_or(start) }))
+    }
+}
+
+/// Reads a CAR from any source.
+#[derive(Debug)]
+pub struct CarStream<R> {
+    window: Window<R>,
+    machine: CarReader,
+}
+
+impl<R: Read> CarStream<R> {
+    /// A reader.
+    pub fn new(source: R, options: &ReadOptions) -> Self {
+        Self { window: Window::new(source), machine: CarReader::new(options) }
+    }
+
+    /// The header.
+    ///
+    /// # Errors
+    /// What is wrong with it, or with the source.
+    pub fn header(&mut self) -> Result<&CarHeader, ReadError> {
+        while self.machine.header.version == 0
+            || !matches!(
+                self.machine.state,
+                State::SectionLen | State::Section { .. } | State::Done | State::Failed
+            )
+        {
+            let Some(want) = self.machine.want() else { break };
+            self.window.fill(want.start, want.len)?;
+            self.machine.step(self.window.bytes())?;
+        }
+        Ok(self.machine.header())
+    }
+
+    /// The next block; `None` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the CAR, or with the source.
+    pub fn next_block(&mut self) -> Result<Option<CarBlock<'_>>, ReadError> {
+        while let Some(want) = self.machine.want() {
+            self.window.fill(want.start, want.len)?;
+            if let Some(CarStep::Block { cid, at, data }) =
+                self.machine.step(self.window.bytes())?
+            {
+                let data = self.window.bytes().get(data).unwrap_or_default();
+                return Ok(Some(CarBlock { cid, at, data }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Blocks believed without proof.
+    #[must_use]
+    pub fn unproven(&self) -> u64 {
+        self.machine.unproven
+    }
+}
+
+/// Writes a CAR v1.
+#[derive(Debug)]
+pub struct CarWriter<W> {
+    sink: W,
+    head: Vec<u8>,
+    len: u64,
+}
+
+impl<W: Write> CarWriter<W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn new(mut sink: W, roots: &[Cid]) -> io::Result<Self> {
+        // {"roots": [...], "version": 1}, as DAG-CBOR orders it.
+        let mut node = Vec::new();
+        push_head(&mut node, 0xa0, 2);
+        push_head(&mut node, 0x60, 5);
+        node.extend_from_slice(b"roots");
+        push_head(&mut node, 0x80, roots.len() as u64);
+        for cid in roots {
+            push_link(&mut node, cid);
+        }
+        push_head(&mut node, 0x60, 7);
+        node.extend_from_slice(b"version");
+        push_head(&mut node, 0, 1);
+        let mut head = Vec::new();
+        varint::push(&mut head, node.len() as u64);
+        head.append(&mut node);
+        sink.write_all(&head)?;
+        let len = head.len() as u64;
+        Ok(Self { sink, head, len })
+    }
+
+    /// Writes a block. It is the caller who knows that it fits its CID.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn block(&mut self, cid: &Cid, data: &[u8]) -> io::Result<()> {
+        self.head.clear();
+        let len = cid_len(cid).saturating_add(data.len() as u64);
+        varint::push(&mut self.head, len);
+        push_cid(&mut self.head, cid);
+        self.sink.write_all(&self.head)?;
+        self.sink.write_all(data)?;
+        self.len = self.len.saturating_add(self.head.len() as u64);
+        self.len = self.len.saturating_add(data.len() as u64);
+        Ok(())
+    }
+
+    /// Flushes the sink and gives it back, with the number of bytes written.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
+        self.sink.flush()?;
+        Ok((self.sink, self.len))
+    }
+}

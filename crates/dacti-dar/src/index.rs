@@ -1,0 +1,342 @@
+//! The index, which is ours: buckets by CID prefix, in each a record of fixed size per block,
+//! sorted by digest. Writes it from a table of blocks, and searches it without loading it.
+//! Knows nothing of sources: a search says which records it wants.
+
+use alloc::vec::Vec;
+
+use crate::content::{Prefix, digest_head};
+use crate::error::{Error, Structure, Wrong};
+use crate::frame::MARK_INDEX;
+use crate::table::{BlockTable, Id, Located, OFFSET_MAX};
+use crate::varint;
+
+/// Bytes of a record: 8 of the digest, 6 of the frame offset, 4 of the block's length, 6 of its
+/// subtree's.
+pub(crate) const RECORD_LEN: u64 = 24;
+/// Bytes after the directory: its length, and the index's own magic.
+pub(crate) const TAIL_LEN: u64 = 8;
+pub(crate) const INDEX_MAGIC: [u8; 4] = *b"dix\x01";
+/// What one read of a search may take.
+pub(crate) const READ_LEN: u64 = 64 << 10;
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) head: u64,
+    pub(crate) located: Located,
+}
+
+fn push_be(out: &mut Vec<u8>, value: u64, width: usize) {
+    let bytes = value.to_be_bytes();
+    out.extend_from_slice(bytes.get(bytes.len().saturating_sub(width)..).unwrap_or_default());
+}
+
+impl Record {
+    fn push(&self, out: &mut Vec<u8>) {
+        push_be(out, self.head, 8);
+        push_be(out, self.located.offset, 6);
+        push_be(out, u64::from(self.located.len), 4);
+        push_be(out, self.located.subtree_len, 6);
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let number = |from: usize, to: usize| -> Option<u64> {
+            Some(bytes.get(from..to)?.iter().fold(0, |sum, &byte| (sum << 8) | u64::from(byte)))
+        };
+        let located = Located {
+            offset: number(8, 14)?,
+            len: u32::try_from(number(14, 18)?).ok()?,
+            subtree_len: number(18, 24)?,
+        };
+        Some(Self { head: number(0, 8)?, located })
+    }
+}
+
+/// An index section, made a piece at a time.
+#[derive(Debug)]
+pub(crate) struct IndexImage {
+    head: Vec<u8>,
+    buckets: Vec<(Prefix, Vec<Id>)>,
+    tail: Vec<u8>,
+    bucket: usize,
+    record: usize,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Records,
+    Done,
+}
+
+impl IndexImage {
+    /// The index over a table whose blocks are all closed.
+    pub(crate) fn new(table: &BlockTable) -> Self {
+        let buckets = table.sorted();
+        let mut tail = Vec::new();
+        varint::push(&mut tail, buckets.len() as u64);
+        let mut records = 0_u64;
+        for (prefix, ids) in &buckets {
+            let count = ids.len() as u64;
+            records = records.saturating_add(count);
+            let Prefix { version, codec, hash, digest_len } = *prefix;
+            for value in [u64::from(version), codec, hash, u64::from(digest_len), count] {
+                varint::push(&mut tail, value);
+            }
+        }
+        let directory_len = tail.len() as u64;
+        push_be(&mut tail, directory_len, 4);
+        tail.extend_from_slice(&INDEX_MAGIC);
+        let len = records.saturating_mul(RECORD_LEN).saturating_add(tail.len() as u64);
+        let mut head = Vec::new();
+        varint::push_signed(&mut head, MARK_INDEX);
+        varint::push_signed(&mut head, len.cast_signed());
+        Self { head, buckets, tail, bucket: 0, record: 0, stage: Stage::Head }
+    }
+
+    /// The next piece, 64 KiB or a little more; empty at the end.
+    pub(crate) fn next_piece(&mut self, table: &BlockTable) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.stage == Stage::Head {
+            out.append(&mut self.head);
+            self.stage = Stage::Records;
+        }
+        while self.stage == Stage::Records && (out.len() as u64) < READ_LEN {
+            let Some((_, ids)) = self.buckets.get(self.bucket) else {
+                out.append(&mut self.tail);
+                self.stage = Stage::Done;
+                break;
+            };
+            let Some(&id) = ids.get(self.record) else {
+                self.bucket = self.bucket.saturating_add(1);
+                self.record = 0;
+                continue;
+            };
+            self.record = self.record.saturating_add(1);
+            if let (Some((_, digest)), Some(located)) = (table.key(id), table.located(id)) {
+                Record { head: digest_head(digest), located }.push(&mut out);
+            }
+        }
+        out
+    }
+}
+
+/// One bucket as the directory lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexBucket {
+    /// What its CIDs have in common.
+    pub prefix: Prefix,
+    /// Where its records begin.
+    pub at: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// Reads the last 8 bytes of an index: the directory's length.
+pub(crate) fn read_tail(bytes: &[u8], at: u64) -> Result<u32, Error> {
+    let what = Structure::IndexDirectory;
+    let short = Error::Truncated { what, at, needed: TAIL_LEN, end: at };
+    let (len, magic) = bytes.split_first_chunk::<4>().ok_or(short)?;
+    if magic != INDEX_MAGIC {
+        let found = digest_head(magic) >> 32;
+        return Err(Error::Unsupported { what, at: at.saturating_add(4), found });
+    }
+    Ok(u32::from_be_bytes(*len))
+}
+
+/// Reads the directory, whose buckets' records begin at `records_at` and end where it begins.
+pub(crate) fn read_directory(
+    bytes: &[u8],
+    at: u64,
+    records_at: u64,
+    prefixes_max: u16,
+) -> Result<Vec<IndexBucket>, Error> {
+    let what = Structure::IndexDirectory;
+    let mut pos = 0_usize;
+    let mut next = || -> Result<u64, Error> {
+        let here = at.saturating_add(pos as u64);
+        let end = at.saturating_add(bytes.len() as u64);
+        let (value, len) = varint::read(bytes.get(pos..).unwrap_or_default())
+            .map_err(|fault| Error::varint(fault, what, here, end))?;
+        pos = pos.saturating_add(len);
+        Ok(value)
+    };
+    let found = next()?;
+    let limit = u64::from(prefixes_max);
+    if found > limit {
+        return Err(Error::LimitExceeded { what, at, found, limit });
+    }
+    let mut buckets: Vec<IndexBucket> = Vec::new();
+    let mut records = records_at;
+    for _ in 0..found {
+        let (version, codec, hash) = (next()?, next()?, next()?);
+        let (digest_len, count) = (next()?, next()?);
+        let version = u8::try_from(version).unwrap_or(u8::MAX);
+        let digest_len = u8::try_from(digest_len).unwrap_or(u8::MAX);
+        let prefix = Prefix { version, codec, hash, digest_len };
+        if version > 1 || !prefix.is_valid() {
+            return Err(Error::invalid(what, at, Wrong::Cid));
+        }
+        if buckets.last().is_some_and(|last| last.prefix >= prefix) {
+            return Err(Error::invalid(what, at, Wrong::Unsorted));
+        }
+        buckets.push(IndexBucket { prefix, at: records, count });
+        let end = count.checked_mul(RECORD_LEN).and_then(|len| records.checked_add(len));
+        records = end.filter(|&end| end <= at).ok_or(Error::OutOfBounds {
+            what,
+            at,
+            target: records.saturating_add(count.saturating_mul(RECORD_LEN)),
+            from: records_at,
+            to: at,
+        })?;
+    }
+    if pos != bytes.len() {
+        return Err(Error::invalid(what, at.saturating_add(pos as u64), Wrong::TrailingBytes));
+    }
+    if records != at {
+        let (expected, found) = (at, records);
+        return Err(Error::Mismatch { what: Structure::Index, at: records_at, expected, found });
+    }
+    Ok(buckets)
+}
+
+/// A search for the records of one digest: says which to read, and judges them.
+#[derive(Debug)]
+pub(crate) struct Search {
+    bucket: IndexBucket,
+    head: u64,
+    /// The records that may still be the ones: from `low` up to `high`.
+    low: u64,
+    high: u64,
+    /// What the heads at `low` and `high` must lie between.
+    low_head: u64,
+    high_head: u64,
+    tries: u32,
+    found: Vec<Record>,
+}
+
+/// What a search needs next.
+pub(crate) enum Step {
+    /// So many records from that number on.
+    Read {
+        record: u64,
+        count: u64,
+    },
+    Done,
+}
+
+impl Search {
+    pub(crate) fn new(bucket: IndexBucket, digest: &[u8]) -> Self {
+        Self {
+            bucket,
+            head: digest_head(digest),
+            low: 0,
+            high: bucket.count,
+            low_head: 0,
+            high_head: u64::MAX,
+            tries: 0,
+            found: Vec::new(),
+        }
+    }
+
+    pub(crate) fn into_found(self) -> Vec<Record> {
+        self.found
+    }
+
+    /// The place of the records that a step names.
+    pub(crate) fn at(&self, record: u64) -> u64 {
+        self.bucket.at.saturating_add(record.saturating_mul(RECORD_LEN))
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        let len = self.high.saturating_sub(self.low);
+        let most = READ_LEN / RECORD_LEN;
+        if len == 0 {
+            return Step::Done;
+        }
+        if len <= most {
+            return Step::Read { record: self.low, count: len };
+        }
+        // Digests are spread evenly: the place follows from the value. Where two such guesses
+        // fail, halving bounds what a hostile index can cost.
+        let guess = if self.tries < 2 {
+            let span = u128::from(self.high_head.saturating_sub(self.low_head)).max(1);
+            let into = u128::from(self.head.saturating_sub(self.low_head));
+            let place = u128::from(len).saturating_mul(into).checked_div(span).unwrap_or(0);
+            self.low.saturating_add(u64::try_from(place).unwrap_or(0))
+        } else {
+            self.low.saturating_add(len / 2)
+        };
+        let record = guess.saturating_sub(most / 2).clamp(self.low, self.high.saturating_sub(most));
+        Step::Read { record, count: most }
+    }
+
+    /// Takes the records that [`Self::step`] named.
+    pub(crate) fn feed(&mut self, record: u64, bytes: &[u8], found_max: u32) -> Result<(), Error> {
+        let what = Structure::IndexRecord;
+        self.tries = self.tries.saturating_add(1);
+        let mut previous = self.low_head;
+        let mut first = None;
+        let (mut below, mut hits) = (0_u64, 0_u64);
+        let mut count = 0_u64;
+        let mut found = Vec::new();
+        for chunk in bytes.chunks_exact(24) {
+            let at = self.at(record.saturating_add(count));
+            let Some(read) = Record::read(chunk) else { continue };
+            if read.head < previous || read.head > self.high_head {
+                return Err(Error::invalid(what, at, Wrong::Unsorted));
+            }
+            previous = read.head;
+            first = first.or(Some(read.head));
+            count = count.saturating_add(1);
+            if read.head < self.head {
+                below = below.saturating_add(1);
+            } else if read.head == self.head {
+                hits = hits.saturating_add(1);
+                found.push(read);
+            }
+            let number = hits.saturating_add(self.found.len() as u64);
+            if number > u64::from(found_max) {
+                let limit = u64::from(found_max);
+                return Err(Error::LimitExceeded { what, at, found: number, limit });
+            }
+            if read.located.offset > OFFSET_MAX {
+                return Err(Error::invalid(what, at, Wrong::Differs));
+            }
+        }
+        self.narrow(record, count, below, hits, first.unwrap_or(0), previous);
+        self.found.append(&mut found);
+        Ok(())
+    }
+
+    /// Cuts the range of candidates by what was read: `below` records before the head, then `hits`.
+    fn narrow(&mut self, record: u64, count: u64, below: u64, hits: u64, first: u64, last: u64) {
+        let end = record.saturating_add(count);
+        let above = count.saturating_sub(below).saturating_sub(hits);
+        if count == 0 {
+            self.low = self.high;
+        } else if below > 0 && above > 0 {
+            // Everything that could be there was read.
+            self.low = self.high;
+        } else if below > 0 {
+            // The rest, if any, comes after.
+            self.low = end;
+            self.low_head = last;
+        } else if above > 0 {
+            self.high = record;
+            self.high_head = first;
+        } else if record > self.low {
+            // Nothing but hits: more may stand on both sides. Those after are read first by
+            // giving up on neither: the limit on candidates ends this soon.
+            self.high = record;
+            self.high_head = first;
+        } else {
+            self.low = end;
+            self.low_head = last;
+        }
+        if self.high <= self.low {
+            self.high = self.low;
+        }
+    }
+}

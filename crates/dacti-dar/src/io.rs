@@ -1,0 +1,437 @@
+//! The blocking fronts: loops around the machines over `Read` and `Write`, and positioned reads.
+//! Knows no bytes of the format.
+
+use alloc::vec::Vec;
+use std::io::{self, Read, Write};
+
+use cid::Cid;
+
+use crate::encode::{Encoder, Placed, WriteOptions};
+use crate::error::Error;
+use crate::header::Header;
+use crate::order::{Root, Summary};
+use crate::stream::{Event, ReadOptions, Step, StreamReader};
+use crate::table::Located;
+
+/// What can go wrong where bytes are moved too.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The archive, or the way it is used.
+    #[error(transparent)]
+    Format(#[from] Error),
+    /// The source or the sink.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl ReadError {
+    /// The format's error, where it is one.
+    #[must_use]
+    pub fn format(&self) -> Option<&Error> {
+        match self {
+            Self::Format(error) => Some(error),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+/// How much is read at least, so that small blocks do not cost a call each.
+const READ_LEN: usize = 128 << 10;
+
+/// A window over a stream: what was read and not used yet.
+#[derive(Debug)]
+pub(crate) struct Window<R> {
+    source: R,
+    buffer: Vec<u8>,
+    /// Where the unused bytes begin and end in the buffer.
+    from: usize,
+    to: usize,
+    /// Where the unused bytes begin in the source.
+    start: u64,
+    ended: bool,
+}
+
+impl<R: Read> Window<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, buffer: Vec::new(), from: 0, to: 0, start: 0, ended: false }
+    }
+
+    /// Makes at least `len` bytes from `start` on available, or all there are. The buffer grows as
+    /// bytes arrive, never ahead of them.
+    pub(crate) fn fill(&mut self, start: u64, len: u64) -> io::Result<()> {
+        loop {
+            let drop = start.saturating_sub(self.start);
+            let held = self.to.saturating_sub(self.from);
+            let drop = usize::try_from(drop).unwrap_or(usize::MAX).min(held);
+            self.from = self.from.saturating_add(drop);
+            self.start = self.start.saturating_add(drop as u64);
+            let ahead = start.saturating_sub(self.start);
+            let held = self.to.saturating_sub(self.from) as u64;
+            if self.ended || (ahead == 0 && held >= len) {
+                return Ok(());
+            }
+            self.read_more()?;
+        }
+    }
+
+    fn read_more(&mut self) -> io::Result<()> {
+        if self.from > 0 {
+            self.buffer.copy_within(self.from..self.to, 0);
+            self.to = self.to.saturating_sub(self.from);
+            self.from = 0;
+        }
+        if self.buffer.len().saturating_sub(self.to) < READ_LEN / 2 {
+            let grown = self.buffer.len().saturating_mul(2).max(READ_LEN);
+            self.buffer.resize(grown, 0);
+        }
+        let room = self.buffer.get_mut(self.to..).unwrap_or_default();
+        match self.source.read(room) {
+            Ok(0) => self.ended = true,
+            Ok(got) => self.to = self.to.saturating_add(got.min(room.len())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+/// Reads an archive in one pass over any source.
+///
+/// Memory: 62 to 124 bytes for each distinct block (with 32-byte digests), the links that wait for
+/// their block, and a buffer of twice the longest block.
+#[derive(Debug)]
+pub struct Reader<R> {
+    window: Window<R>,
+    machine: StreamReader,
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader with default options.
+    pub fn new(source: R) -> Self {
+        Self::with_options(source, &ReadOptions::default())
+    }
+
+    /// A reader.
+    pub fn with_options(source: R, options: &ReadOptions) -> Self {
+        Self { window: Window::new(source), machine: StreamReader::new(options) }
+    }
+
+    pub(crate) fn with_machine(source: R, start: u64, machine: StreamReader) -> Self {
+        let mut window = Window::new(source);
+        window.start = start;
+        Self { window, machine }
+    }
+
+    /// The next event; `None` after [`Event::End`].
+    ///
+    /// # Errors
+    /// Whatever is wrong with the archive, or with the source. It cannot be read further then.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ReadError> {
+        while let Some(want) = self.machine.want() {
+            self.window.fill(want.start, want.len)?;
+            if let Some(step) = self.machine.step(self.window.bytes())? {
+                return Ok(Some(step.event(self.window.bytes())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next block, other events passed over; `None` when the archive is complete.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub fn next_block(&mut self) -> Result<Option<(Cid, &[u8])>, ReadError> {
+        while let Some(want) = self.machine.want() {
+            self.window.fill(want.start, want.len)?;
+            if let Some(Step::Block { cid, data, .. }) = self.machine.step(self.window.bytes())? {
+                return Ok(Some((cid, self.window.bytes().get(data).unwrap_or_default())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads to the end, which proves the archive.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub fn verify(mut self) -> Result<Summary, ReadError> {
+        while self.next_block()?.is_some() {}
+        Ok(self.machine.summary().clone())
+    }
+
+    /// The archive's header; empty before the first event.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        self.machine.header()
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        self.machine.summary()
+    }
+
+    /// Roots so far, in order.
+    pub fn roots(&self) -> impl Iterator<Item = Root> + '_ {
+        self.machine.roots()
+    }
+
+    /// Where a block stands that was read.
+    #[must_use]
+    pub fn locate(&self, cid: &Cid) -> Option<Located> {
+        self.machine.locate(cid)
+    }
+
+    pub(crate) fn into_machine(self) -> StreamReader {
+        self.machine
+    }
+}
+
+/// Writes an archive in one pass to any sink.
+///
+/// [`Writer::finish`] must be called: an archive whose writer was dropped has no trailer, and every
+/// reader says that it is cut short.
+///
+/// Memory: 62 to 124 bytes for each distinct block (with 32-byte digests), and the links that wait
+/// for their block; with an index 4 bytes more per block at the end.
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    sink: W,
+    encoder: Encoder,
+    buffer: Vec<u8>,
+}
+
+/// Blocks longer than this are handed to the sink without a copy.
+const COPY_LEN: usize = 16 << 10;
+
+impl<W: Write> Writer<W> {
+    /// A writer without an index.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn new(sink: W) -> Result<Self, ReadError> {
+        Self::with_options(sink, &WriteOptions::default())
+    }
+
+    /// A writer.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn with_options(sink: W, options: &WriteOptions) -> Result<Self, ReadError> {
+        let encoder = Encoder::new(options);
+        let mut writer = Self { sink, encoder, buffer: Vec::with_capacity(READ_LEN) };
+        writer.put(&[])?;
+        Ok(writer)
+    }
+
+    /// Begins a DAG with its root. See [`Encoder::root`].
+    ///
+    /// # Errors
+    /// As [`Encoder::root`], and the sink's.
+    pub fn root(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
+        let placed = self.encoder.root(cid, data)?;
+        self.place(placed, data)
+    }
+
+    /// Adds the next block in depth-first order. See [`Encoder::block`].
+    ///
+    /// # Errors
+    /// As [`Encoder::block`], and the sink's.
+    pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
+        let placed = self.encoder.block(cid, data)?;
+        self.place(placed, data)
+    }
+
+    /// Adds a back-reference to a block that was written. See [`Encoder::repeat`].
+    ///
+    /// # Errors
+    /// As [`Encoder::repeat`], and the sink's.
+    pub fn repeat(&mut self, cid: &Cid) -> Result<Placed, ReadError> {
+        let placed = self.encoder.repeat(cid)?;
+        self.place(placed, &[])
+    }
+
+    /// The link whose block may come next. See [`Encoder::expected`].
+    #[must_use]
+    pub fn expected(&self) -> Option<Cid> {
+        self.encoder.expected()
+    }
+
+    /// Passes over that link. See [`Encoder::skip`].
+    pub fn skip(&mut self) {
+        self.encoder.skip();
+    }
+
+    /// Whether the block was written.
+    #[must_use]
+    pub fn contains(&self, cid: &Cid) -> bool {
+        self.encoder.locate(cid).is_some()
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        self.encoder.summary()
+    }
+
+    /// Writes index and trailer. Returns the sink, flushed, and what was written.
+    ///
+    /// # Errors
+    /// The sink's, or a limit.
+    pub fn finish(mut self) -> Result<(W, Summary), ReadError> {
+        loop {
+            let piece = self.encoder.finish_piece()?;
+            if piece.is_empty() {
+                break;
+            }
+            self.buffer.extend_from_slice(piece);
+            self.flush_buffer()?;
+        }
+        self.sink.flush()?;
+        Ok((self.sink, self.encoder.summary().clone()))
+    }
+
+    fn place(&mut self, placed: Placed, data: &[u8]) -> Result<Placed, ReadError> {
+        match placed {
+            Placed::Written { .. } => self.put(data)?,
+            Placed::Repeated { .. } | Placed::Inline => self.put(&[])?,
+        }
+        Ok(placed)
+    }
+
+    fn put(&mut self, data: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(self.encoder.head());
+        if data.len() > COPY_LEN {
+            self.flush_buffer()?;
+            return self.sink.write_all(data);
+        }
+        self.buffer.extend_from_slice(data);
+        if self.buffer.len() > READ_LEN - COPY_LEN - 256 {
+            self.flush_buffer()?;
+        }
+        Ok(())
+    }
+
+    fn flush_buffer(&mut self) -> io::Result<()> {
+        self.sink.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Reads at positions: what random access needs of a source.
+pub trait ReadAt {
+    /// Fills `buffer` from `offset` on; returns how many bytes there were, fewer only at the end.
+    ///
+    /// # Errors
+    /// The source's.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The source's length.
+    ///
+    /// # Errors
+    /// The source's.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there is nothing in it.
+    ///
+    /// # Errors
+    /// The source's.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buffer)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        (**self).len()
+    }
+}
+
+impl ReadAt for [u8] {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = self.get(from..).unwrap_or_default();
+        let got = rest.len().min(buffer.len());
+        for (to, from) in buffer.chunks_mut(got.max(1)).zip(rest.chunks(got.max(1))).take(1) {
+            if let (Some(to), Some(from)) = (to.get_mut(..got), from.get(..got)) {
+                to.copy_from_slice(from);
+            }
+        }
+        Ok(got)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok((*self).len() as u64)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.as_slice().read_at(offset, buffer)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.as_slice().len() as u64)
+    }
+}
+
+impl ReadAt for std::fs::File {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut got = 0;
+        while let Some(room) = buffer.get_mut(got..).filter(|room| !room.is_empty()) {
+            match file_read(self, room, offset.saturating_add(got as u64)) {
+                Ok(0) => break,
+                Ok(more) => got = got.saturating_add(more),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(got)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+#[cfg(unix)]
+fn file_read(file: &std::fs::File, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, room, offset)
+}
+
+#[cfg(windows)]
+fn file_read(file: &std::fs::File, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, room, offset)
+}
+
+/// Reads a source from an offset on, as a stream.
+#[derive(Debug)]
+pub struct ReadFrom<S> {
+    source: S,
+    offset: u64,
+}
+
+impl<S: ReadAt> ReadFrom<S> {
+    /// A stream that begins at an offset.
+    pub fn new(source: S, offset: u64) -> Self {
+        Self { source, offset }
+    }
+}
+
+impl<S: ReadAt> Read for ReadFrom<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.source.read_at(self.offset, buffer)?;
+        self.offset = self.offset.saturating_add(got as u64);
+        Ok(got)
+    }
+}

@@ -1,0 +1,468 @@
+//! The depth-first order that readers and writers share: which links wait for their block, which
+//! block a frame may be, where subtrees end, and what goes into the trailer. Knows no bytes of
+//! frames and does no IO.
+//!
+//! Links wait on one stack, as digests with the number of their prefix; the blocks that brought
+//! them are its levels. A block is taken by the topmost waiting link that its bytes hash to; the
+//! links above that one are skipped for good. The stack is a vector, so that the depth of a DAG
+//! costs memory and never stack.
+
+use alloc::vec::Vec;
+
+use cid::Cid;
+use hashbrown::HashSet;
+use sha3::{Digest as _, Sha3_512};
+
+use crate::content::{
+    DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, fits, hash_is_known, is_identity, push_cid,
+};
+use crate::error::{Error, Structure, Wrong};
+use crate::limits::{Limits, UnknownHash};
+use crate::links::{LinkSource, links};
+use crate::table::{BlockTable, Id};
+
+/// An open block: one whose subtree may go on.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    id: Id,
+    /// The stack's height before this block's links were put on it.
+    base: usize,
+}
+
+/// The topmost link that a block or reference fits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// The stack's height below that link.
+    height: usize,
+    pub(crate) bucket: u16,
+    start: usize,
+}
+
+/// What is known once the blocks end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Distinct blocks.
+    pub blocks: u64,
+    /// Their bytes.
+    pub block_bytes: u64,
+    /// Back-references.
+    pub repeats: u64,
+    /// Roots.
+    pub roots: u64,
+    /// Links that were passed over.
+    pub skipped_links: u64,
+    /// Links passed over whose block stands nowhere in the archive, each once, as many as the
+    /// options asked for.
+    pub missing: Vec<Cid>,
+    /// Whether there were more than that.
+    pub missing_more: bool,
+    /// Blocks whose codec is not known here: they count as blocks without links.
+    pub unknown_codec: u64,
+    /// Blocks that are not valid in their codec: they count as blocks without links.
+    pub undecodable: u64,
+    /// Blocks believed without proof, as their hash function is not known here.
+    pub unproven: u64,
+    /// Whether the archive has an index.
+    pub indexed: bool,
+    /// Where the archive ends.
+    pub len: u64,
+}
+
+/// A root as the trailer lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its CID.
+    pub cid: Cid,
+    /// The offset of its block's frame; `None` where the trailer names none, or for an identity
+    /// CID, which has no frame.
+    pub offset: Option<u64>,
+}
+
+#[derive(Debug)]
+enum RootEntry {
+    Block(Id),
+    Identity(u32),
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) limits: Limits,
+    unknown_hash: UnknownHash,
+    missing_max: usize,
+    pub(crate) table: BlockTable,
+    /// Each waiting link: its digest, then its bucket as two bytes.
+    stack: Vec<u8>,
+    levels: Vec<Level>,
+    found: Vec<Cid>,
+    roots: Vec<RootEntry>,
+    identity_roots: Vec<Cid>,
+    seen_identity: HashSet<Vec<u8>>,
+    digest: Sha3_512,
+    missing: HashSet<Vec<u8>>,
+    pub(crate) summary: Summary,
+}
+
+impl Order {
+    pub(crate) fn new(limits: Limits, unknown_hash: UnknownHash, missing_max: usize) -> Self {
+        Self {
+            limits,
+            unknown_hash,
+            missing_max,
+            table: BlockTable::default(),
+            stack: Vec::new(),
+            levels: Vec::new(),
+            found: Vec::new(),
+            roots: Vec::new(),
+            identity_roots: Vec::new(),
+            seen_identity: HashSet::new(),
+            digest: Sha3_512::new(),
+            missing: HashSet::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// The height of the stack of waiting links.
+    pub(crate) fn height(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// The link that ends at a height of the stack: its bucket, and where its digest begins.
+    pub(crate) fn link_below(&self, height: usize) -> Option<(u16, usize)> {
+        let tail = height.checked_sub(2)?;
+        let bytes = self.stack.get(tail..height)?;
+        let bucket = u16::from_le_bytes(bytes.try_into().ok()?);
+        let len = usize::from(self.table.prefix(bucket)?.digest_len);
+        Some((bucket, tail.checked_sub(len)?))
+    }
+
+    /// The digest of such a link.
+    pub(crate) fn link_digest(&self, height: usize, start: usize) -> &[u8] {
+        self.stack.get(start..height.saturating_sub(2)).unwrap_or_default()
+    }
+
+    /// The topmost waiting link above the height `floor` that the block hashes to; `Ok(None)` where
+    /// there is none. In the error, `at` is where the block begins.
+    pub(crate) fn fit(
+        &self,
+        hashed: &mut Hashed<'_>,
+        at: u64,
+        floor: usize,
+    ) -> Result<Option<Taken>, Error> {
+        let mut height = self.stack.len();
+        let mut unknown = None;
+        while let Some((bucket, start)) = self.link_below(height).filter(|_| height > floor) {
+            let code = self.table.prefix(bucket).map_or(0, |prefix| prefix.hash);
+            match hashed.fits(code, self.link_digest(height, start)) {
+                Fit::Yes => return Ok(Some(Taken { height: start, bucket, start })),
+                Fit::No(_) => {}
+                Fit::Unknown => match self.unknown_hash {
+                    UnknownHash::Refuse => unknown = unknown.or(Some(code)),
+                    UnknownHash::Trust => return Ok(Some(Taken { height: start, bucket, start })),
+                },
+            }
+            height = start;
+        }
+        match unknown {
+            Some(code) => Err(Error::UnknownHash { what: Structure::Block, at, code }),
+            None => Ok(None),
+        }
+    }
+
+    /// The topmost waiting link above `floor` to a block of the table.
+    pub(crate) fn fit_known(&self, id: Id, floor: usize) -> Option<Taken> {
+        let (wanted, digest) = self.table.key(id)?;
+        let mut height = self.stack.len();
+        while let Some((bucket, start)) = self.link_below(height).filter(|_| height > floor) {
+            if bucket == wanted && self.link_digest(height, start) == digest {
+                return Some(Taken { height: start, bucket, start });
+            }
+            height = start;
+        }
+        None
+    }
+
+    /// The stack's height below the link that was taken.
+    pub(crate) fn taken_height(taken: &Taken) -> usize {
+        taken.height
+    }
+
+    /// The digest of the link that was taken.
+    pub(crate) fn taken_digest(&self, taken: &Taken) -> &[u8] {
+        let len = self.table.prefix(taken.bucket).map_or(0, |prefix| prefix.digest_len);
+        let end = taken.start.saturating_add(usize::from(len));
+        self.stack.get(taken.start..end).unwrap_or_default()
+    }
+
+    pub(crate) fn taken_cid(&self, taken: &Taken) -> Option<Cid> {
+        self.table.prefix(taken.bucket)?.with(self.taken_digest(taken))
+    }
+
+    /// Checks a block against a CID; an error where that cannot be done and must be.
+    pub(crate) fn prove(&self, cid: &Cid, data: &[u8], at: u64) -> Result<(), Error> {
+        let what = Structure::Block;
+        match fits(cid, data) {
+            Fit::Yes => Ok(()),
+            Fit::No(found) => {
+                let expected = digest_head(cid.hash().digest());
+                Err(Error::WrongHash { what, at, expected, found })
+            }
+            Fit::Unknown if self.unknown_hash == UnknownHash::Trust => Ok(()),
+            Fit::Unknown => Err(Error::UnknownHash { what, at, code: cid.hash().code() }),
+        }
+    }
+
+    /// Drops the links above a height, and closes the levels that brought them.
+    fn pop_to(&mut self, height: usize, keep_top: usize, frame_at: u64) {
+        let mut top = self.stack.len();
+        while top > keep_top {
+            let Some((bucket, start)) = self.link_below(top) else { break };
+            self.skip(bucket, start, top);
+            top = start;
+        }
+        self.stack.truncate(height);
+        while let Some(level) = self.levels.pop_if(|level| level.base > height) {
+            self.table.close(level.id, frame_at);
+        }
+    }
+
+    fn skip(&mut self, bucket: u16, start: usize, end: usize) {
+        self.summary.skipped_links = self.summary.skipped_links.saturating_add(1);
+        if self.missing_max == 0 {
+            return;
+        }
+        let digest = self.stack.get(start..end.saturating_sub(2)).unwrap_or_default();
+        if self.table.find(bucket, digest).is_some() {
+            return;
+        }
+        let mut key = self.table.prefix_bytes(bucket).to_vec();
+        key.extend_from_slice(digest);
+        if self.missing.len() < self.missing_max {
+            self.missing.insert(key);
+        } else if !self.missing.contains(&key) {
+            self.summary.missing_more = true;
+        }
+    }
+
+    /// Ends the DAG in hand: nothing waits any more.
+    pub(crate) fn end_dag(&mut self, at: u64) {
+        self.pop_to(0, 0, at);
+        while let Some(level) = self.levels.pop() {
+            self.table.close(level.id, at);
+        }
+    }
+
+    /// How many blocks are open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Ends a part of the walk: drops the links above `floor`, and closes all but `keep` levels.
+    pub(crate) fn end_region(&mut self, keep: usize, floor: usize, at: u64) {
+        self.pop_to(floor, floor, at);
+        while let Some(level) = self.levels.get(keep..).and_then(|levels| levels.last()) {
+            self.table.close(level.id, at);
+            self.levels.pop();
+        }
+    }
+
+    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above that
+    /// link end at `here`: the frame's own begin, or a reference to it.
+    pub(crate) fn take_block(
+        &mut self,
+        taken: &Taken,
+        data: &[u8],
+        here: u64,
+        frame_at: u64,
+        frame_end: u64,
+    ) -> Result<Id, Error> {
+        let prefix = self.table.prefix(taken.bucket);
+        let mut digest = [0; DIGEST_LEN_MAX];
+        let len = self.taken_digest(taken).len();
+        for (to, from) in digest.iter_mut().zip(self.taken_digest(taken)) {
+            *to = *from;
+        }
+        let digest = digest.get(..len).unwrap_or_default();
+        let keep_top = taken.start.saturating_add(len).saturating_add(2);
+        self.pop_to(taken.height, keep_top, here);
+        let codec = prefix.map_or(0, |prefix| prefix.codec);
+        if !prefix.is_some_and(|p| hash_is_known(p.hash, p.digest_len)) {
+            self.summary.unproven = self.summary.unproven.saturating_add(1);
+        }
+        self.add(taken.bucket, digest, codec, data, frame_at, frame_end)
+    }
+
+    /// Takes a block as a root. The caller has ended the DAG before it, asked [`Self::is_root`]
+    /// and proved the block.
+    pub(crate) fn take_root(
+        &mut self,
+        cid: &Cid,
+        data: &[u8],
+        frame_at: u64,
+        frame_end: u64,
+    ) -> Result<Id, Error> {
+        let prefix = Prefix::of(cid);
+        let bucket = self.table.intern(prefix, frame_at, &self.limits)?;
+        if !hash_is_known(prefix.hash, prefix.digest_len) {
+            self.summary.unproven = self.summary.unproven.saturating_add(1);
+        }
+        let id = self.add(bucket, cid.hash().digest(), cid.codec(), data, frame_at, frame_end)?;
+        self.note_root(id);
+        Ok(id)
+    }
+
+    fn add(
+        &mut self,
+        bucket: u16,
+        digest: &[u8],
+        codec: u64,
+        data: &[u8],
+        frame_at: u64,
+        frame_end: u64,
+    ) -> Result<Id, Error> {
+        let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let id = self.table.insert(bucket, digest, frame_at, len, &self.limits)?;
+        self.digest.update(self.table.prefix_bytes(bucket));
+        self.digest.update(digest);
+        self.summary.blocks = self.summary.blocks.saturating_add(1);
+        self.summary.block_bytes = self.summary.block_bytes.saturating_add(data.len() as u64);
+        match self.push_links(codec, data, frame_at)? {
+            Some(base) => self.levels.push(Level { id, base }),
+            None => self.table.close(id, frame_end),
+        }
+        Ok(id)
+    }
+
+    /// Puts a block's links on the stack, the first on top. Returns the stack's height before;
+    /// `None` where the block has no links.
+    fn push_links(&mut self, codec: u64, data: &[u8], at: u64) -> Result<Option<usize>, Error> {
+        let mut found = core::mem::take(&mut self.found);
+        found.clear();
+        match links(codec, data, &mut found) {
+            LinkSource::Codec => {}
+            LinkSource::UnknownCodec => {
+                self.summary.unknown_codec = self.summary.unknown_codec.saturating_add(1);
+            }
+            LinkSource::Undecodable => {
+                self.summary.undecodable = self.summary.undecodable.saturating_add(1);
+                found.clear();
+            }
+        }
+        let base = self.stack.len();
+        for cid in found.iter().rev() {
+            let digest = cid.hash().digest();
+            let bucket = self.table.intern(Prefix::of(cid), at, &self.limits)?;
+            let needed = self.stack.len().saturating_add(digest.len()).saturating_add(2) as u64;
+            let limit = self.limits.pending_len_max;
+            if needed > limit {
+                let what = Structure::PendingLinks;
+                return Err(Error::LimitExceeded { what, at, found: needed, limit });
+            }
+            self.stack.extend_from_slice(digest);
+            self.stack.extend_from_slice(&bucket.to_le_bytes());
+        }
+        let any = !found.is_empty();
+        // A block of very many links leaves no memory behind.
+        found.truncate(0);
+        found.shrink_to(4096);
+        self.found = found;
+        Ok(any.then_some(base))
+    }
+
+    /// Whether a reference at the link taken would point to a block that it is a part of.
+    pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
+        // Levels above the link end here; an open block below them is an ancestor.
+        let mut ending = self.levels.iter().rev().take_while(|level| level.base > taken.height);
+        !self.table.is_closed(id) && !ending.any(|level| level.id == id)
+    }
+
+    /// Takes a repeated block by the link that [`Self::fit_known`] found.
+    pub(crate) fn take_reference(&mut self, taken: &Taken, id: Id, frame_at: u64) {
+        let len = self.table.key(id).map_or(0, |(_, digest)| digest.len());
+        let keep_top = taken.start.saturating_add(len).saturating_add(2);
+        self.pop_to(taken.height, keep_top, frame_at);
+        self.summary.repeats = self.summary.repeats.saturating_add(1);
+    }
+
+    /// Whether this CID is a root already.
+    pub(crate) fn is_root(&self, cid: &Cid) -> bool {
+        if is_identity(cid) {
+            return self.seen_identity.contains(&cid.to_bytes());
+        }
+        self.table.find_cid(cid).is_some_and(|id| self.table.is_root(id))
+    }
+
+    fn note_root(&mut self, id: Id) {
+        self.table.set_root(id);
+        self.roots.push(RootEntry::Block(id));
+        self.summary.roots = self.summary.roots.saturating_add(1);
+    }
+
+    /// Takes a block that stood before as a root.
+    pub(crate) fn take_root_reference(&mut self, id: Id) {
+        self.summary.repeats = self.summary.repeats.saturating_add(1);
+        self.note_root(id);
+    }
+
+    /// Takes an identity CID as a root: its links wait from here on.
+    pub(crate) fn take_identity_root(&mut self, cid: &Cid, at: u64) -> Result<(), Error> {
+        let limit = u64::from(self.limits.identity_roots_max);
+        let number = self.identity_roots.len() as u64;
+        if number >= limit {
+            let found = number.saturating_add(1);
+            return Err(Error::LimitExceeded { what: Structure::RootMark, at, found, limit });
+        }
+        self.push_links(cid.codec(), cid.hash().digest(), at)?;
+        self.roots.push(RootEntry::Identity(u32::try_from(number).unwrap_or(u32::MAX)));
+        self.identity_roots.push(*cid);
+        self.seen_identity.insert(cid.to_bytes());
+        self.summary.roots = self.summary.roots.saturating_add(1);
+        Ok(())
+    }
+
+    pub(crate) fn root_count(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// A root by its number, in written order.
+    pub(crate) fn root(&self, number: usize) -> Option<Root> {
+        match self.roots.get(number)? {
+            RootEntry::Block(id) => Some(Root {
+                cid: self.table.cid(*id)?,
+                offset: Some(self.table.located(*id)?.offset),
+            }),
+            RootEntry::Identity(i) => {
+                let cid = *self.identity_roots.get(usize::try_from(*i).ok()?)?;
+                Some(Root { cid, offset: None })
+            }
+        }
+    }
+
+    /// A root's bytes in the trailer.
+    pub(crate) fn push_root(&self, number: usize, out: &mut Vec<u8>) {
+        let Some(root) = self.root(number) else { return };
+        push_cid(out, &root.cid);
+        let offset = root.offset.unwrap_or(0);
+        crate::varint::push_signed(out, offset.cast_signed());
+    }
+
+    /// Ends the blocks: the digest of all their CIDs.
+    pub(crate) fn end_blocks(&mut self, at: u64) -> [u8; 64] {
+        self.end_dag(at);
+        let mut missing: Vec<Vec<u8>> = self.missing.drain().collect();
+        missing.sort_unstable();
+        for key in missing {
+            let Ok((cid, _)) = crate::content::read_cid(&key) else { continue };
+            if self.table.find_cid(&cid).is_none() {
+                self.summary.missing.push(cid);
+            }
+        }
+        self.digest.finalize_reset().into()
+    }
+}
+
+/// A varint that does not reach a block's frame, named.
+pub(crate) fn bad_reference(at: u64, wrong: Wrong) -> Error {
+    Error::invalid(Structure::Reference, at, wrong)
+}
