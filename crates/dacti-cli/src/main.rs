@@ -1,3 +1,90 @@
-//! The `dacti` program.
+//! The `dacti` program: packages from the command line.
+//!
+//! Each verb is a file of its own that knows its arguments and nothing of the others. What they share is how to fail
+//! (`outcome`), what to print (`output`), which paths are meant (`select`) and how far they are (`progress`).
 
-fn main() {}
+#![expect(
+    clippy::std_instead_of_alloc,
+    reason = "this program needs std; paths of alloc would gain nothing"
+)]
+
+mod get;
+mod inspect;
+mod ls;
+mod outcome;
+mod output;
+mod pack;
+mod progress;
+mod select;
+mod unpack;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use outcome::{Failure, Outcome};
+use std::process::ExitCode;
+
+/// Packages on plain static hosting: one file that gives up any of its regions in a few range requests.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print errors only.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Say more about what is done.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with loss (what is lost was printed).";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Pack(pack::Args),
+    Ls(ls::Args),
+    Get(get::Args),
+    Unpack(unpack::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+}
+
+/// How much to say on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Talk {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let talk = match (cli.quiet, cli.verbose) {
+        (true, _) => Talk::Quiet,
+        (_, true) => Talk::Verbose,
+        _ => Talk::Normal,
+    };
+    let result = match cli.verb {
+        Verb::Pack(args) => args.run(talk),
+        Verb::Ls(args) => args.run(talk),
+        Verb::Get(args) => args.run(talk),
+        Verb::Unpack(args) => args.run(talk),
+        Verb::Inspect(args) => args.run(),
+        Verb::Verify(args) => args.run(talk),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Loss) => ExitCode::from(3),
+        // Whoever reads our output has seen enough.
+        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            output::error(&message);
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(message)) => {
+            output::error(&message);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -335,7 +335,7 @@ mod tests {
         let what = Structure::NamesPath;
         check(|c| c[92] = 9, Error::Truncated { what, at: 101, needed: 9, end: 102 });
         check(|c| c[96] = 0xff, Error::Path { what, at: 96, fault: PathFault::NotUtf8 });
-        check(|c| c[97] = b'/', Error::Path { what, at: 96, fault: PathFault::EmptyPart });
+        check(|c| c[96] = b'/', Error::Path { what, at: 96, fault: PathFault::EmptyPart });
         check(|c| c[101] = b'a', Error::Unsorted { at: 64 });
         let what = Structure::NamesHeader;
         check(|c| c.push(b'x'), Error::Mismatch { what, at: 0, expected: 102, found: 103 });

@@ -1,1 +1,93 @@
-//! dacti
+//! Packages on plain static hosting: open them, find and read their regions, and build them.
+//!
+//! A package is one file that describes itself and gives up any of its regions by UUID or path. This crate puts the
+//! layers together: the container (`daicon-core`), the index (`dacti-index`), paths (`dacti-names`), and the IO that
+//! none of them has. The normative text is `docs/spec/dacti-package.md`.
+//!
+//! # Who needs this crate
+//!
+//! Programs that read or build packages. Authors of other formats need `daicon-core` alone.
+//!
+//! # Read
+//!
+//! ```no_run
+//! let package = dacti::Package::open("docs.dacti-pack")?;
+//! let page = package.get("guide/index.html")?; // whole, decoded
+//! for listed in package.list()? {
+//!     println!("{} {}", listed.located.id, listed.path.as_deref().unwrap_or("-"));
+//! }
+//! # Ok::<(), dacti::Error>(())
+//! ```
+//!
+//! # Build
+//!
+//! ```
+//! use dacti::{BuildOptions, Content, Package, PackageBuilder};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let out = dir.path().join("site.dacti-pack");
+//! let mut builder = PackageBuilder::new(BuildOptions::default());
+//! builder.add("hello.txt", b"hello".to_vec())?;
+//! builder.add("log.txt", Content::reader(&b"from any reader"[..]))?;
+//! builder.build(&out)?;
+//!
+//! let package = Package::open(&out)?;
+//! assert_eq!(package.get("hello.txt")?, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Cost
+//!
+//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region scans the index, newest groups
+//! first, in windows of 256 KiB, until the region is found. Reading one takes its stored bytes and, for `brot`, a window of at
+//! most 16 MiB. Building takes memory for the names and ids of all regions, a fixed amount for the bytes under way, and
+//! all cores.
+//!
+//! # Promise
+//!
+//! Untrusted packages cannot panic, loop or allocate beyond [`Limits`] and their own size.
+
+#![expect(
+    clippy::std_instead_of_alloc,
+    reason = "this crate needs std; alloc's paths would gain nothing"
+)]
+
+mod atomic;
+mod build;
+mod error;
+mod key;
+mod layout;
+mod limits;
+mod listing;
+mod map;
+mod names;
+mod package;
+mod region;
+mod scan;
+pub mod source;
+mod verify;
+mod view;
+
+pub use atomic::AtomicFile;
+pub use build::{
+    BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
+    RegionName,
+};
+pub use error::{Error, ErrorKind, LayoutFault};
+pub use key::Key;
+pub use layout::{
+    HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SLICE_LEN, SLICE_LEN_RANGE,
+    check_slice_len,
+};
+pub use limits::Limits;
+pub use listing::Listed;
+//pub use map::{Claim, Claimant, FileMap};
+pub use names::Names;
+pub use package::Package;
+pub use region::RegionReader;
+//pub use verify::{Finding, Report, VerifyProgress};
+pub use view::{PACKAGE_FORMAT, View};
+
+pub use dacti_index::{Encoding, Located};
+pub use dacti_names::region_id;
+pub use daicon_core::{Component, Diagnostic, Span, Version};

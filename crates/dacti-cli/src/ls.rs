@@ -1,0 +1,85 @@
+//! `dacti ls`: the regions of a package.
+
+use crate::outcome::{Failure, Outcome};
+use crate::select::Globs;
+use crate::{Talk, output};
+use dacti::{Listed, Package};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// List the regions of a package: those with paths by path, then the others by id.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The package.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// Only paths that match. Without a slash it means a name in any folder; regions without a path match by their id.
+    glob: Option<String>,
+    /// Print id, place, lengths and encoding too.
+    #[arg(long, short)]
+    long: bool,
+    /// Print one JSON object a line: id, path, at, stored_len, decoded_len, encoding.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of `ls --json`. Lengths and places are in bytes; what is not known is null.
+#[derive(Debug, Serialize)]
+struct Line<'l> {
+    id: Uuid,
+    path: Option<&'l str>,
+    at: u64,
+    stored_len: u64,
+    decoded_len: Option<u64>,
+    encoding: String,
+}
+
+impl<'l> From<&'l Listed> for Line<'l> {
+    fn from(listed: &'l Listed) -> Self {
+        Self {
+            id: listed.located.id,
+            path: listed.path.as_deref(),
+            at: listed.located.span.start,
+            stored_len: listed.located.span.len(),
+            decoded_len: listed.decoded_len,
+            encoding: listed.located.encoding.to_string(),
+        }
+    }
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let globs = Globs::new(&self.glob)?;
+        let failed = |error| Failure::with(&self.package, &error);
+        let package = Package::open(&self.package).map_err(failed)?;
+        let mut faults = Vec::new();
+        let listed = package.list_lossy(&mut faults).map_err(failed)?;
+        let mut out = output::stdout();
+        for listed in &listed {
+            if globs.is_empty() || globs.matches(&listed.name()) {
+                self.print(&mut out, listed)?;
+            }
+        }
+        out.flush()?;
+        if talk >= Talk::Normal {
+            faults.iter().for_each(|fault| output::warning(fault));
+        }
+        Ok(Outcome::with_loss(!faults.is_empty()))
+    }
+
+    fn print(&self, out: &mut impl Write, listed: &Listed) -> std::io::Result<()> {
+        let line = Line::from(listed);
+        if self.json {
+            return output::json(out, &line);
+        }
+        let name = output::printable(&listed.name());
+        if !self.long {
+            return writeln!(out, "{name}");
+        }
+        let decoded = line.decoded_len.map_or_else(|| "-".into(), |len| len.to_string());
+        let Line { id, at, stored_len, encoding, .. } = line;
+        writeln!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4} {name}")
+    }
+}

@@ -1,0 +1,63 @@
+//! How a verb ends.
+
+use std::io;
+use std::path::Path;
+
+/// A verb that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of it.
+    Done,
+    /// What could be done; the rest was told.
+    Loss,
+}
+
+impl Outcome {
+    pub(crate) const fn with_loss(lost: bool) -> Self {
+        if lost { Self::Loss } else { Self::Done }
+    }
+}
+
+/// A verb that did not.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reason, for people.
+    Failed(String),
+    /// The arguments do not go together.
+    Usage(String),
+    /// The reader of standard output is gone.
+    OutputClosed,
+}
+
+impl Failure {
+    /// Something that failed with a package.
+    pub(crate) fn with(package: &Path, error: &dacti::Error) -> Self {
+        match error {
+            // These name the file already.
+            dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
+                Self::Failed(error.to_string())
+            }
+            dacti::Error::NotAFile { .. } => Self::Failed(error.to_string()),
+            dacti::Error::Io { action, source, .. } => {
+                Self::Failed(format!("cannot {action} {}: {source}", package.display()))
+            }
+            error => Self::Failed(format!("{}: {error}", package.display())),
+        }
+    }
+}
+
+impl From<dacti::Error> for Failure {
+    fn from(error: dacti::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Only standard output is written without a name.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Failed(format!("cannot write standard output: {error}")),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `dacti pack`: a directory or files become a package.
+
+mod collect;
+
+use crate::outcome::{Failure, Outcome};
+use crate::progress::Bar;
+use crate::{Talk, output};
+use clap::ValueEnum;
+use collect::{Collector, Symlinks};
+use core::num::NonZeroUsize;
+use dacti::{
+    BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, RegionName,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Build a package from a directory or files.
+///
+/// A directory gives all files below it, with paths relative to it; a file gives its name. Names are brought into
+/// Unicode normalisation form C. Folders without files are not kept. The package appears whole or not at all, and the
+/// same input gives the same bytes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Directories and files.
+    #[arg(required = true, value_name = "DIR|FILE")]
+    inputs: Vec<PathBuf>,
+    /// The package to write.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// cdn: with room for updates and caches. compact: for a file that never changes.
+    #[arg(long, value_enum, default_value_t = Layout::Cdn)]
+    layout: Layout,
+    /// Length of the slices in which caches hold the package: the end is padded to it, and updates begin at a multiple.
+    /// auto is 1MiB. A power of two from 4KiB to 1GiB.
+    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
+    slice: u64,
+    /// auto: brotli where the whole becomes smaller, else none.
+    #[arg(long, value_enum, default_value_t = Encoding::Auto)]
+    encoding: Encoding,
+    /// Brotli's quality: 0 is fast, 11 is small.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=11))]
+    quality: u8,
+    /// Take only paths that match this glob. May be given several times.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Leave out paths that match this glob, folders with all that is in them. May be given several times.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a comment.
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
+    /// What to do about symbolic links.
+    #[arg(long, value_enum, default_value_t = Symlinks::Refuse)]
+    symlinks: Symlinks,
+    /// Threads that encode; as many as there are cores by default. Changes no byte.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print what was built as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Layout {
+    Cdn,
+    Compact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Encoding {
+    Auto,
+    None,
+    Brotli,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary<'p> {
+    package: &'p Path,
+    len: u64,
+    regions: u64,
+    content_len: u64,
+    stored_len: u64,
+    shared_len: u64,
+    encoding: String,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let mut ids = self.ids.as_deref().map(read_ids).transpose()?.unwrap_or_default();
+        let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
+        let collected = collector.collect(&self.inputs)?;
+        let mut builder = PackageBuilder::new(self.options());
+        for (path, file) in collected.files {
+            let name = match ids.remove(&path) {
+                Some(id) => RegionName::path_with_id(path, id),
+                None => RegionName::from(path),
+            };
+            builder.add(name, Content::file(file))?;
+        }
+        if let Some(path) = ids.keys().next() {
+            let path = output::printable(path);
+            return Err(Failure::Failed(format!("--ids names {path}, which is not packed")));
+        }
+        let built = {
+            let mut bar = Bar::bytes("packing", 0, talk);
+            builder.build_with(&self.output, &mut |at| bar.set(at.bytes, at.bytes_total))?
+        };
+        for line in notes(&collected.left_out) {
+            output::note(&line);
+        }
+        self.print(&built, talk)?;
+        Ok(Outcome::Done)
+    }
+
+    fn options(&self) -> BuildOptions {
+        BuildOptions {
+            layout: match self.layout {
+                Layout::Cdn => LayoutChoice::Cdn,
+                Layout::Compact => LayoutChoice::Compact,
+            },
+            slice_len: self.slice,
+            encoding: match self.encoding {
+                Encoding::Auto => EncodingChoice::Auto,
+                Encoding::None => EncodingChoice::None,
+                Encoding::Brotli => EncodingChoice::Brotli,
+            },
+            quality: self.quality,
+            threads: self.threads,
+            ..BuildOptions::default()
+        }
+    }
+
+    fn print(&self, built: &Built, talk: Talk) -> Result<(), Failure> {
+        let package = &*self.output;
+        let Built { len, regions, content_len, stored_len, shared_len, encoding } = *built;
+        if self.json {
+            let encoding = encoding.to_string();
+            let summary =
+                Summary { package, len, regions, content_len, stored_len, shared_len, encoding };
+            return Ok(output::json(&mut std::io::stdout().lock(), &summary)?);
+        }
+        if talk >= Talk::Normal {
+            let shared = match shared_len {
+                0 => String::new(),
+                len => format!(", {} saved by storing equal contents once", output::bytes(len)),
+            };
+            output::note(&format!(
+                "{}: {regions} regions, {} stored as {} ({encoding}){shared}, file of {}",
+                package.display(),
+                output::bytes(content_len),
+                output::bytes(stored_len),
+                output::bytes(len),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn notes(left_out: &collect::LeftOut) -> Vec<String> {
+    let mut notes = Vec::new();
+    let collect::LeftOut { symlinks, empty_folders, own_output } = left_out;
+    if *symlinks > 0 {
+        notes.push(format!("{symlinks} symbolic links were skipped"));
+    }
+    if *empty_folders > 0 {
+        notes.push(format!("{empty_folders} folders without files are not kept"));
+    }
+    if *own_output {
+        notes.push("the package itself lies in the directory and was left out".into());
+    }
+    notes
+}
+
+/// A length with an optional unit, or `auto`.
+fn slice_len(text: &str) -> Result<u64, String> {
+    if text == "auto" {
+        return Ok(dacti::SLICE_LEN);
+    }
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => 1,
+        "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        unit => return Err(format!("unknown unit {unit:?}: KiB, MiB and GiB are known")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected auto or a length such as 64KiB")?;
+    let len = number.checked_mul(unit).ok_or("too large")?;
+    dacti::check_slice_len(len).map(|()| len).map_err(|error| error.to_string())
+}
+
+/// The paths that are given an id, from a file of `UUID PATH` lines.
+fn read_ids(file: &Path) -> Result<BTreeMap<String, Uuid>, Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Failed(format!("cannot read {shown}: {error}")))?;
+    let mut ids = BTreeMap::new();
+    for (line, number) in text.lines().zip(1_u64..) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |what: &str| Failure::Failed(format!("{shown}, line {number}: {what}"));
+        let (id, path) = line
+            .split_once(char::is_whitespace)
+            .ok_or_else(|| wrong("expected a UUID, a blank and a path"))?;
+        let id = Uuid::parse_str(id).map_err(|error| wrong(&error.to_string()))?;
+        let path = dacti_names::normalize(path.trim_start()).into_owned();
+        dacti_names::check_path(&path).map_err(|error| wrong(&error.to_string()))?;
+        if ids.insert(path, id).is_some() {
+            return Err(wrong("the path has an id already"));
+        }
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slice_len;
+
+    #[test]
+    fn slices_are_read_with_units() {
+        assert_eq!(slice_len("auto"), Ok(1 << 20));
+        assert_eq!(slice_len("4096"), Ok(4096));
+        assert_eq!(slice_len("64KiB"), Ok(65_536));
+        assert_eq!(slice_len("2M"), Ok(2 << 20));
+        for wrong in ["", "KiB", "64kb", "3MiB", "2KiB", "99999999999999999999", "-1"] {
+            assert!(slice_len(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Progress bars, on a terminal, for what takes over a second.
+
+use crate::Talk;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// How long work may go on in silence.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A bar that shows itself when the work takes long. Where standard error is no terminal, it never does.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    start: Instant,
+    shown: bool,
+}
+
+impl Bar {
+    /// A bar that counts bytes.
+    pub(crate) fn bytes(what: &'static str, total: u64, talk: Talk) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        let template =
+            "{msg} {bar:32} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        // Shown already means: not to be shown any more.
+        Self { bar, start: Instant::now(), shown: talk == Talk::Quiet }
+    }
+
+    /// Where the work is now.
+    pub(crate) fn set(&mut self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        if !self.shown && self.start.elapsed() >= PATIENCE {
+            self.shown = true;
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

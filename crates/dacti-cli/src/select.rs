@@ -1,0 +1,56 @@
+//! Which paths are meant: globs as they are given on the command line.
+
+use crate::outcome::Failure;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// Paths that match any of some globs.
+///
+/// `*` and `?` stay within a part of the path, `**` crosses parts. A glob without a slash means a name in any folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Globs(GlobSet);
+
+impl Globs {
+    pub(crate) fn new<'g>(globs: impl IntoIterator<Item = &'g String>) -> Result<Self, Failure> {
+        let wrong = |error: &globset::Error| Failure::Usage(format!("wrong glob: {error}"));
+        let mut set = GlobSetBuilder::new();
+        for glob in globs {
+            let anywhere = if glob.contains('/') { "" } else { "**/" };
+            let glob =
+                GlobBuilder::new(&format!("{anywhere}{glob}")).literal_separator(true).build();
+            set.add(glob.map_err(|error| wrong(&error))?);
+        }
+        Ok(Self(set.build().map_err(|error| wrong(&error))?))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.0.is_match(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Globs;
+
+    #[track_caller]
+    fn check(glob: &str, path: &str, expected: bool) {
+        assert_eq!(
+            Globs::new([&glob.to_owned()]).unwrap().matches(path),
+            expected,
+            "{glob} {path}"
+        );
+    }
+
+    #[test]
+    fn a_glob_without_a_slash_means_any_folder() {
+        check("*.html", "index.html", true);
+        check("*.html", "a/b/index.html", true);
+        check("a/*.html", "a/index.html", true);
+        check("a/*.html", "a/b/index.html", false);
+        check("a/**", "a/b/index.html", true);
+        check("a/**", "b/a/index.html", false);
+    }
+}

@@ -1,0 +1,201 @@
+//! Turns inputs into stored bytes: a batch of short ones at once, a long one piece by piece.
+
+use super::input::Input;
+use super::pipeline::{Lane, Stopped, Weigh};
+use crate::Error;
+use brotli::enc::BrotliEncoderParams;
+use dacti_index::Encoding;
+use std::io::{self, Read, Write};
+
+/// Bytes that are handed over at once. Shorter inputs are put together up to it.
+pub(super) const PIECE_LEN: u64 = 1 << 20;
+
+/// A region that was encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Encoded {
+    /// Its stored bytes.
+    pub(super) stored_len: u64,
+    /// BLAKE3 of them.
+    pub(super) digest: [u8; 32],
+}
+
+/// Stored bytes: those of whole regions, or a piece of one.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    /// The regions that end in these bytes, in order. Without any, the region goes on.
+    pub(super) ends: Vec<Encoded>,
+}
+
+impl Weigh for Piece {
+    fn weight(&self) -> usize {
+        let ends = self.ends.len().saturating_mul(size_of::<Encoded>());
+        self.bytes.capacity().saturating_add(ends).saturating_add(size_of::<Self>())
+    }
+}
+
+/// How regions are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoder {
+    pub(super) encoding: Encoding,
+    pub(super) quality: u8,
+}
+
+impl Encoder {
+    /// Encodes inputs that follow each other: several short ones, or one of any length.
+    pub(super) fn encode(
+        self,
+        inputs: &[&Input],
+        lane: &Lane<'_, Piece>,
+    ) -> Result<Result<(), Error>, Stopped> {
+        let len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
+        match inputs {
+            [input] if len > PIECE_LEN => self.encode_long(input, lane),
+            _ => match self.encode_short(inputs) {
+                Ok(piece) => lane.put(piece).map(Ok),
+                Err(error) => Ok(Err(error)),
+            },
+        }
+    }
+
+    fn encode_short(self, inputs: &[&Input]) -> Result<Piece, Error> {
+        let mut piece = Piece::default();
+        let mut content = Vec::new();
+        for input in inputs {
+            let start = piece.bytes.len();
+            if self.encoding == Encoding::NONE {
+                input.read_into(&mut piece.bytes)?;
+            } else {
+                content.clear();
+                input.read_into(&mut content)?;
+                let params = self.params(input.len);
+                brotli::BrotliCompress(&mut &content[..], &mut piece.bytes, &params)
+                    .map_err(|error| input.failed(error))?;
+            }
+            let stored = piece.bytes.get(start..).unwrap_or_default();
+            let stored_len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+            let digest = blake3::hash(stored).into();
+            piece.ends.push(Encoded { stored_len, digest });
+        }
+        Ok(piece)
+    }
+
+    fn encode_long(
+        self,
+        input: &Input,
+        lane: &Lane<'_, Piece>,
+    ) -> Result<Result<(), Error>, Stopped> {
+        let mut sink = PieceSink {
+            lane,
+            bytes: Vec::new(),
+            stored_len: 0,
+            stopped: false,
+            hasher: blake3::Hasher::new(),
+        };
+        let result = self.stream(input, &mut sink);
+        if sink.stopped {
+            return Err(Stopped);
+        }
+        if let Err(error) = result {
+            return Ok(Err(error));
+        }
+        let encoded =
+            Encoded { stored_len: sink.stored_len, digest: sink.hasher.finalize().into() };
+        lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
+    }
+
+    fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_>) -> Result<(), Error> {
+        let mut reader = Counting { reader: input.open()?, read: 0 };
+        // One byte more than there should be, so that growth is seen.
+        let mut limited = reader.by_ref().take(input.len.saturating_add(1));
+        if self.encoding == Encoding::NONE {
+            let mut buf = vec![0; 256 * 1024];
+            loop {
+                let read = limited.read(&mut buf).map_err(|error| input.failed(error))?;
+                if read == 0 {
+                    break;
+                }
+                let bytes = buf.get(..read).unwrap_or_default();
+                sink.write_all(bytes).map_err(|error| input.failed(error))?;
+            }
+        } else {
+            brotli::BrotliCompress(&mut limited, sink, &self.params(input.len))
+                .map_err(|error| input.failed(error))?;
+        }
+        input.check_unchanged(reader.read)
+    }
+
+    fn params(self, len: u64) -> BrotliEncoderParams {
+        BrotliEncoderParams {
+            quality: self.quality.into(),
+            lgwin: window_bits(len),
+            size_hint: usize::try_from(len).unwrap_or(usize::MAX),
+            ..BrotliEncoderParams::default()
+        }
+    }
+}
+
+/// The window for content of `len` bytes: just large enough to reach all of it, from 1 KiB to 4 MiB, so that small
+/// regions take little memory to write and to read.
+fn window_bits(len: u64) -> i32 {
+    // A window of 2^n reaches back 2^n - 16 bytes.
+    let bits = len.saturating_add(16).next_power_of_two().trailing_zeros();
+    i32::try_from(bits.clamp(10, 22)).unwrap_or(22)
+}
+
+/// Collects stored bytes and hands them over piece by piece.
+struct PieceSink<'l, 's> {
+    lane: &'l Lane<'s, Piece>,
+    bytes: Vec<u8>,
+    stored_len: u64,
+    stopped: bool,
+    hasher: blake3::Hasher,
+}
+
+impl Write for PieceSink<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        self.bytes.extend_from_slice(bytes);
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.stored_len = self.stored_len.saturating_add(len);
+        if u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) >= PIECE_LEN {
+            let bytes = core::mem::take(&mut self.bytes);
+            if self.lane.put(Piece { bytes, ends: Vec::new() }).is_err() {
+                self.stopped = true;
+                return Err(io::Error::other("stopped"));
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Counting<R> {
+    reader: R,
+    read: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buf)?;
+        self.read = self.read.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_bits;
+
+    #[test]
+    fn windows_just_reach_the_content() {
+        for (len, bits) in
+            [(0, 10), (1008, 10), (1009, 11), (65_520, 16), (65_521, 17), (1 << 40, 22)]
+        {
+            assert_eq!(window_bits(len), bits, "{len}");
+        }
+    }
+}

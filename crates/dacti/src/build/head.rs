@@ -1,0 +1,212 @@
+//! Writes what stands in front of the data once all of it is known: head, tables, layout and index.
+//!
+//! Specification: `docs/spec/dacti-package.md`, "Layouts".
+
+use super::output::Output;
+use super::plan::Plan;
+use super::write::Written;
+use super::{BuildOptions, LayoutChoice};
+use crate::Error;
+use crate::layout::{
+    LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, T1_SLOTS, T2_PLACES, T2_SLOTS,
+};
+use crate::view::PACKAGE_FORMAT;
+use dacti_index::{
+    Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
+    emit_group, emit_header,
+};
+use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
+use uuid::Uuid;
+
+/// What the file id is hashed over, first of all.
+const FILE_ID_DOMAIN: &[u8] = b"dacti-layout file id v0";
+/// Groups that are written at once.
+const GROUPS_AT_ONCE: usize = 64;
+
+/// Writes all that stands in front of the data. Returns the file's final length.
+pub(super) fn write(
+    plan: &Plan,
+    written: &Written,
+    ids: &[Uuid],
+    explicit_ids: bool,
+    options: &BuildOptions,
+    output: &mut Output,
+) -> Result<u64, Error> {
+    let index_digest = write_index(plan, written, ids, output)?;
+    let index = region(plan.index.span)?;
+    let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index);
+    let flags = Flags { explicit_ids }.to_data();
+    let names = ComponentSpec::with_data(NAMES_ID, NAMES_VERSION, flags);
+    let mut components = vec![index];
+    if plan.names_component {
+        components.push(names);
+    }
+    match options.layout {
+        LayoutChoice::Compact => {
+            write_tables(output, &TableSpec { components: &components, ..TableSpec::default() })?;
+            let len = output.end();
+            output.finish(len)?;
+            Ok(len)
+        }
+        LayoutChoice::Cdn => {
+            let fresh_end = output.end().next_multiple_of(options.slice_len);
+            let layout = Layout {
+                file_id: file_id(index_digest, &written.digests),
+                slice_len: options.slice_len,
+                fresh_end,
+                delta_groups: plan.index.delta_groups,
+                t1_slots: T1_SLOTS,
+                t2_places: T2_PLACES.map(|at| u32::try_from(at).unwrap_or(u32::MAX)),
+                t2_slots: T2_SLOTS,
+                keys: plan.index.keys,
+            };
+            write_cdn_head(output, &layout, &components)?;
+            output.finish(fresh_end)?;
+            Ok(fresh_end)
+        }
+    }
+}
+
+/// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout region.
+fn write_cdn_head(
+    output: &Output,
+    layout: &Layout,
+    components: &[ComponentSpec],
+) -> Result<(), Error> {
+    let [place, _] = T2_PLACES;
+    let region = region(Span { start: LAYOUT_AT, end: LAYOUT_AT.saturating_add(LAYOUT_LEN) })?;
+    let own = ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, region);
+    let t1 = TableSpec { slots: T1_SLOTS, extension_at: place, components: &[own], region_base: 0 };
+    write_tables(output, &t1)?;
+    let t2 = TableSpec { slots: T2_SLOTS, components, ..TableSpec::default() };
+    output.write_at(place, &emitted(&t2)?)?;
+    output.write_at(LAYOUT_AT, &layout.emit())
+}
+
+/// Signature, format header and first table.
+fn write_tables(output: &Output, first: &TableSpec<'_>) -> Result<(), Error> {
+    let head = HeadSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
+    let mut start = vec![0; usize::try_from(HEAD_LEN).unwrap_or_default()];
+    emit_format(&head, &mut start)?;
+    start.extend(emitted(first)?);
+    output.write_at(0, &start)
+}
+
+fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0; usize::try_from(table.emitted_len()?).unwrap_or_default()];
+    table.emit(&mut out)?;
+    Ok(out)
+}
+
+/// Writes the index region: its header, empty groups for updates, and the groups of all regions by id.
+///
+/// Returns a hasher that has been given the file id's domain and the region's bytes.
+fn write_index(
+    plan: &Plan,
+    written: &Written,
+    ids: &[Uuid],
+    output: &Output,
+) -> Result<blake3::Hasher, Error> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(FILE_ID_DOMAIN);
+    let mut at = plan.index.span.start;
+    let mut write = |bytes: &[u8]| {
+        hasher.update(bytes);
+        output.write_at(at, bytes)?;
+        at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok::<(), Error>(())
+    };
+    if !plan.index.span.is_empty() {
+        let mut header = [0; size_of::<IndexHeader>()];
+        emit_header(plan.index.groups, &mut header)?;
+        write(&header)?;
+    }
+    let mut buffer = GroupBuffer::default();
+    for _ in 0..plan.index.delta_groups {
+        buffer.next();
+    }
+    for (range, base) in plan.ranges.iter().zip(&written.bases) {
+        let end = range.first.saturating_add(range.count);
+        let in_range = plan.id_order.get(range.first..end).unwrap_or_default();
+        for group in in_range.chunks(GROUP_ENTRIES) {
+            if buffer.is_full() {
+                write(buffer.bytes())?;
+                buffer.clear();
+            }
+            let entries = entries(group, *base, written, ids)?;
+            let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+            let header = GroupHeader::new(*base, plan.encoding, length);
+            emit_group(&header, &entries, buffer.next())?;
+        }
+    }
+    write(buffer.bytes())?;
+    Ok(hasher)
+}
+
+fn entries(
+    inputs: &[usize],
+    base: u64,
+    written: &Written,
+    ids: &[Uuid],
+) -> Result<Vec<Entry>, Error> {
+    let entry = |i: &usize| {
+        let (id, span) = ids.get(*i).zip(written.spans.get(*i))?;
+        let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
+        Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
+    };
+    // The plan keeps ranges below 4 GiB by the most that a region may take. One that takes more is an encoder's fault.
+    let too_long = |i: &usize| {
+        let len = written.spans.get(*i).map_or(0, Span::len);
+        dacti_index::Error::from(Misuse::RegionTooLong { len })
+    };
+    inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
+}
+
+/// The file id: what was hashed of the index, and then the digests of all stored regions, in data order.
+fn file_id(mut hasher: blake3::Hasher, digests: &[[u8; 32]]) -> [u8; 16] {
+    for digest in digests {
+        hasher.update(digest);
+    }
+    let mut id = [0; 16];
+    hasher.finalize_xof().fill(&mut id);
+    id
+}
+
+fn region(span: Span) -> Result<Region, Error> {
+    let short = |n: u64| u32::try_from(n).ok();
+    let region = short(span.start).zip(short(span.len()));
+    let (offset, size) = region.ok_or(dacti_index::Error::from(Misuse::TooManyGroups {
+        groups: span.len().div_ceil(GROUP_LEN),
+    }))?;
+    Ok(Region::new(offset, size))
+}
+
+/// Room for some groups, so that they are written together.
+#[derive(Debug, Default)]
+struct GroupBuffer {
+    bytes: Vec<u8>,
+}
+
+impl GroupBuffer {
+    const GROUP: usize = size_of::<GroupHeader>() + GROUP_ENTRIES * size_of::<Entry>();
+
+    /// Room for one group more, all zeros.
+    fn next(&mut self) -> &mut [u8] {
+        let start = self.bytes.len();
+        self.bytes.resize(start.saturating_add(Self::GROUP), 0);
+        self.bytes.get_mut(start..).unwrap_or_default()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= Self::GROUP.saturating_mul(GROUPS_AT_ONCE)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+    }
+}

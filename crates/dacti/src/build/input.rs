@@ -1,0 +1,289 @@
+//! What goes into a package: a name and where its content comes from.
+
+use crate::Error;
+use crate::source::read_file_at;
+use core::fmt;
+use dacti_index::REGION_LEN_MAX;
+use dacti_names::{NAMES_ID, Name, check_path, region_id};
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// Bytes of a reader that are kept in memory; what is longer goes to a temporary file.
+const SPOOL_MIN: u64 = 64 * 1024;
+
+/// What a region is to be called: a path, an id, or a path with an id of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionName {
+    path: Option<String>,
+    id: Option<Uuid>,
+}
+
+impl RegionName {
+    /// A path with an id that is not the one hashed from it.
+    #[must_use]
+    pub fn path_with_id(path: impl Into<String>, id: Uuid) -> Self {
+        Self { path: Some(path.into()), id: Some(id) }
+    }
+}
+
+impl From<&str> for RegionName {
+    fn from(path: &str) -> Self {
+        Self { path: Some(path.into()), id: None }
+    }
+}
+
+impl From<String> for RegionName {
+    fn from(path: String) -> Self {
+        Self { path: Some(path), id: None }
+    }
+}
+
+impl From<Uuid> for RegionName {
+    fn from(id: Uuid) -> Self {
+        Self { path: None, id: Some(id) }
+    }
+}
+
+/// Where a region's content comes from.
+pub struct Content<'c>(Repr<'c>);
+
+enum Repr<'c> {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+    Reader(Box<dyn Read + 'c>),
+}
+
+impl<'c> Content<'c> {
+    /// A file, read when the package is built. It must not change until then.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Repr::File(path.into()))
+    }
+
+    /// All that `reader` has. It is kept in memory up to 64 KiB, and in a temporary file beyond.
+    #[must_use]
+    pub fn reader(reader: impl Read + 'c) -> Self {
+        Self(Repr::Reader(Box::new(reader)))
+    }
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::File(path) => write!(f, "Content::file({path:?})"),
+            Repr::Bytes(bytes) => write!(f, "Content({} bytes)", bytes.len()),
+            Repr::Reader(_) => f.write_str("Content::reader(..)"),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Bytes(bytes))
+    }
+}
+
+impl From<PathBuf> for Content<'_> {
+    fn from(path: PathBuf) -> Self {
+        Self(Repr::File(path))
+    }
+}
+
+impl From<&Path> for Content<'_> {
+    fn from(path: &Path) -> Self {
+        Self(Repr::File(path.into()))
+    }
+}
+
+/// A temporary file that all long readers share, made when the first of them comes.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    file: Option<Arc<File>>,
+    end: u64,
+}
+
+/// A region to be built.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) path: Option<String>,
+    pub(super) id: Uuid,
+    /// Length of its content in bytes.
+    pub(super) len: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    File { path: PathBuf, modified: Option<SystemTime> },
+    Bytes(Vec<u8>),
+    Spooled { file: Arc<File>, at: u64 },
+}
+
+impl Input {
+    pub(super) fn new(
+        name: RegionName,
+        content: Content<'_>,
+        spool: &mut Spool,
+    ) -> Result<Self, Error> {
+        let id = match (&name.path, name.id) {
+            (Some(path), None) => region_id(path)?,
+            (Some(path), Some(id)) => check_path(path).map(|_| id)?,
+            (None, Some(id)) => id,
+            (None, None) => return Err(Error::Unnamed),
+        };
+        if id.is_nil() || id == NAMES_ID {
+            return Err(Error::ReservedId { id });
+        }
+        let (source, len) = match content.0 {
+            Repr::File(path) => Source::file(path)?,
+            Repr::Bytes(bytes) => Source::bytes(bytes),
+            Repr::Reader(mut reader) => spool.take(&mut *reader)?,
+        };
+        Self { path: name.path, id, len, source }.checked()
+    }
+
+    /// The names list of a package, as a region of its own.
+    pub(super) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
+        let (source, len) = Source::bytes(segment);
+        Self { path: None, id: NAMES_ID, len, source }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        if self.len > REGION_LEN_MAX {
+            return Err(Error::RegionTooLong { name: self.to_string(), len: self.len });
+        }
+        Ok(self)
+    }
+
+    pub(super) fn to_name(&self) -> Option<Name<'_>> {
+        let path = self.path.as_deref()?;
+        Some(Name { path, id: self.id, decoded_len: Some(self.len) })
+    }
+
+    /// The whole content, for one that is short, appended to `out`.
+    pub(super) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        match &self.source {
+            Source::Bytes(bytes) => out.extend_from_slice(bytes),
+            Source::File { .. } | Source::Spooled { .. } => {
+                let before = out.len();
+                let mut reader = self.open()?;
+                // One byte more than there should be, so that growth is seen.
+                let len = self.len.saturating_add(1);
+                reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
+                let read = out.len().saturating_sub(before);
+                self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The content as a stream. Hold what was read against [`check_unchanged`](Self::check_unchanged) at the end.
+    pub(super) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
+        Ok(match &self.source {
+            Source::Bytes(bytes) => Box::new(&bytes[..]),
+            Source::File { path, .. } => {
+                Box::new(File::open(path).map_err(|error| Error::io("open", path, error))?)
+            }
+            Source::Spooled { file, at } => {
+                Box::new(Spooled { file, at: *at, end: at.saturating_add(self.len) })
+            }
+        })
+    }
+
+    /// Makes sure that the content, of which `read` bytes were read, is what was added.
+    pub(super) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
+        let Source::File { path, modified } = &self.source else { return Ok(()) };
+        let metadata = std::fs::metadata(path).map_err(|error| self.failed(error))?;
+        let unchanged =
+            read == self.len && metadata.len() == self.len && metadata.modified().ok() == *modified;
+        if unchanged { Ok(()) } else { Err(Error::Changed { path: path.clone() }) }
+    }
+
+    /// What the system says of this input.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        match &self.source {
+            Source::File { path, .. } => Error::io("read", path, error),
+            Source::Bytes(_) | Source::Spooled { .. } => {
+                Error::io("read", Path::new("a temporary file"), error)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{path:?}"),
+            None if self.id == NAMES_ID => f.write_str("the names list"),
+            None => write!(f, "{}", self.id),
+        }
+    }
+}
+
+impl Source {
+    fn file(path: PathBuf) -> Result<(Self, u64), Error> {
+        let metadata = std::fs::metadata(&path).map_err(|error| Error::io("open", &path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path });
+        }
+        let (len, modified) = (metadata.len(), Metadata::modified(&metadata).ok());
+        Ok((Self::File { path, modified }, len))
+    }
+
+    fn bytes(bytes: Vec<u8>) -> (Self, u64) {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        (Self::Bytes(bytes), len)
+    }
+}
+
+impl Spool {
+    fn take(&mut self, reader: &mut dyn Read) -> Result<(Source, u64), Error> {
+        let failed = |action| {
+            move |error| Error::io(action, Path::new("a reader or its temporary file"), error)
+        };
+        let mut start = Vec::new();
+        (&mut *reader).take(SPOOL_MIN).read_to_end(&mut start).map_err(failed("read"))?;
+        if u64::try_from(start.len()).unwrap_or(u64::MAX) < SPOOL_MIN {
+            return Ok(Source::bytes(start));
+        }
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
+                Arc::clone(self.file.insert(file))
+            }
+        };
+        // The file's cursor stands at its end: everything else reads by position.
+        let mut sink = &*file;
+        sink.write_all(&start).map_err(failed("write"))?;
+        let start_len = u64::try_from(start.len()).unwrap_or(u64::MAX);
+        let limit = REGION_LEN_MAX.saturating_add(1).saturating_sub(start_len);
+        let copied = io::copy(&mut reader.take(limit), &mut sink).map_err(failed("write"))?;
+        let len = start_len.saturating_add(copied);
+        let at = self.end;
+        self.end = at.saturating_add(len);
+        Ok((Source::Spooled { file, at }, len))
+    }
+}
+
+/// A piece of the spool, read by position.
+struct Spooled<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Spooled<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        let buf = buf.get_mut(..len).unwrap_or_default();
+        let read = read_file_at(self.file, self.at, buf)?;
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        Ok(read)
+    }
+}

@@ -1,0 +1,250 @@
+//! Builds a package: plans where everything goes, encodes on all cores, and writes it in one pass under a temporary name.
+//!
+//! The same input gives the same bytes, on any number of cores. Specification: `docs/spec/dacti-package.md`.
+
+mod encode;
+mod head;
+mod input;
+mod output;
+mod pipeline;
+mod plan;
+mod write;
+
+pub use input::{Content, RegionName};
+
+use crate::layout::{SLICE_LEN, check_slice_len};
+use crate::{Encoding, Error};
+use core::num::NonZeroUsize;
+use dacti_names::{NAMES_ID, Name, emit_segment};
+use input::{Input, Spool};
+use output::Output;
+use plan::Plan;
+use std::path::Path;
+
+/// How a package is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LayoutChoice {
+    /// For files that are published and updated: room in the head, padded to the slice length.
+    #[default]
+    Cdn,
+    /// For files that never change: no room, no padding, equal contents stored once.
+    Compact,
+}
+
+/// How regions are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EncodingChoice {
+    /// Brotli where it makes the whole smaller, else as they are. Where it does not, the input is read twice.
+    #[default]
+    Auto,
+    /// As they are.
+    None,
+    /// Brotli, whatever comes of it.
+    Brotli,
+}
+
+/// How to build a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// The layout.
+    pub layout: LayoutChoice,
+    /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two from 4 KiB to 1 GiB.
+    pub slice_len: u64,
+    /// The encoding.
+    pub encoding: EncodingChoice,
+    /// Brotli's quality, 0 to 11.
+    pub quality: u8,
+    /// Threads that encode; by default as many as there are cores. Changes no byte.
+    pub threads: Option<NonZeroUsize>,
+    /// Bytes that may be encoded and not written yet. Changes no byte.
+    pub in_flight_max: usize,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            layout: LayoutChoice::default(),
+            slice_len: SLICE_LEN,
+            encoding: EncodingChoice::default(),
+            quality: 5,
+            threads: None,
+            in_flight_max: 64 << 20,
+        }
+    }
+}
+
+/// How far a build has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Regions written.
+    pub regions: u64,
+    /// Regions in all.
+    pub regions_total: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// Bytes of content in all.
+    pub bytes_total: u64,
+}
+
+/// What was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Built {
+    /// The file's length in bytes.
+    pub len: u64,
+    /// Regions, without the names list's own.
+    pub regions: u64,
+    /// Bytes of their content.
+    pub content_len: u64,
+    /// Bytes that they take, once for each region that was asked for.
+    pub stored_len: u64,
+    /// Bytes of those that were not written, as an equal region had them.
+    pub shared_len: u64,
+    /// How they are stored.
+    pub encoding: Encoding,
+}
+
+/// Collects regions and builds a package of them.
+#[derive(Debug, Default)]
+pub struct PackageBuilder {
+    options: BuildOptions,
+    inputs: Vec<Input>,
+    spool: Spool,
+}
+
+impl PackageBuilder {
+    /// A package without regions.
+    #[must_use]
+    pub fn new(options: BuildOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// Adds a region. A file is opened only when the package is built; a reader is read now, to its end.
+    ///
+    /// # Errors
+    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the system says, and content
+    /// of 4 GiB or more.
+    pub fn add<'c>(
+        &mut self,
+        name: impl Into<RegionName>,
+        content: impl Into<Content<'c>>,
+    ) -> Result<&mut Self, Error> {
+        let input = Input::new(name.into(), content.into(), &mut self.spool)?;
+        self.inputs.push(input);
+        Ok(self)
+    }
+
+    /// How many regions were added.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether none was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// Builds the package and puts it at `path`, where it appears whole or not at all.
+    ///
+    /// # Errors
+    /// As [`build_with`](Self::build_with).
+    pub fn build(self, path: impl AsRef<Path>) -> Result<Built, Error> {
+        self.build_with(path, &mut |_| {})
+    }
+
+    /// Builds the package and tells `progress` how far it has come, from this thread.
+    ///
+    /// # Errors
+    /// A path or id given twice, options that cannot be, more than an index can hold, a file that changed, and what the
+    /// system says. What stood at `path` before still does then.
+    pub fn build_with(
+        mut self,
+        path: impl AsRef<Path>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Built, Error> {
+        self.check_options()?;
+        let explicit_ids = self.add_names()?;
+        let mut output = Output::create(path.as_ref())?;
+        let (plan, written) = match self.options.encoding {
+            EncodingChoice::None => self.store(Encoding::NONE, &mut output, progress)?,
+            EncodingChoice::Brotli => self.store(Encoding::BROTLI, &mut output, progress)?,
+            EncodingChoice::Auto => {
+                let (plan, written) = self.store(Encoding::BROTLI, &mut output, progress)?;
+                if written.stored_len < plan.content_len {
+                    (plan, written)
+                } else {
+                    output.truncate(0)?;
+                    self.store(Encoding::NONE, &mut output, progress)?
+                }
+            }
+        };
+        let ids: Vec<_> = self.inputs.iter().map(|input| input.id).collect();
+        let len = head::write(&plan, &written, &ids, explicit_ids, &self.options, &mut output)?;
+        output.commit()?;
+        Ok(self.built(len, &written, plan.encoding))
+    }
+
+    /// Plans with an encoding and writes the data by that plan.
+    fn store(
+        &self,
+        encoding: Encoding,
+        output: &mut Output,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Plan, write::Written), Error> {
+        let plan = Plan::new(&self.inputs, &self.options, encoding)?;
+        let written = write::data(&self.inputs, &plan, &self.options, output, progress)?;
+        Ok((plan, written))
+    }
+
+    fn built(&self, len: u64, written: &write::Written, encoding: Encoding) -> Built {
+        let regions = self.inputs.iter().filter(|input| input.id != NAMES_ID);
+        let (count, content_len) = regions.fold((0_u64, 0_u64), |(count, len), input| {
+            (count.saturating_add(1), len.saturating_add(input.len))
+        });
+        Built {
+            len,
+            regions: count,
+            content_len,
+            stored_len: written.stored_len,
+            shared_len: written.shared_len,
+            encoding,
+        }
+    }
+
+    fn check_options(&self) -> Result<(), Error> {
+        check_slice_len(self.options.slice_len)?;
+        if self.options.quality > 11 {
+            let found = u64::from(self.options.quality);
+            return Err(Error::Option { what: "quality", found, expected: "0 to 11 are" });
+        }
+        Ok(())
+    }
+
+    /// Sorts the inputs into data order and puts the names list in front of them. Says whether a path has an id of its own.
+    fn add_names(&mut self) -> Result<bool, Error> {
+        // Those without a path come last, by id.
+        self.inputs.sort_by(|a, b| {
+            let key = |input: &Input| (input.path.is_none(), input.id);
+            match (&a.path, &b.path) {
+                (Some(a), Some(b)) => a.cmp(b),
+                _ => key(a).cmp(&key(b)),
+            }
+        });
+        for pair in self.inputs.windows(2) {
+            if let [Input { path: Some(a), .. }, Input { path: Some(b), .. }] = pair
+                && a == b
+            {
+                return Err(Error::DuplicatePath { path: a.clone() });
+            }
+        }
+        let names: Vec<Name<'_>> = self.inputs.iter().filter_map(Input::to_name).collect();
+        if names.is_empty() {
+            return Ok(false);
+        }
+        let explicit = names.iter().any(Name::is_explicit);
+        let list = Input::names_list(emit_segment(&names, None)?)?;
+        self.inputs.insert(0, list);
+        Ok(explicit)
+    }
+}

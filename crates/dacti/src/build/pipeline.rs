@@ -1,0 +1,252 @@
+//! Runs jobs on several threads and hands over what they make in the order of the jobs, with bounded memory.
+//!
+//! The order makes the output independent of the number of threads. A job whose turn it is may always go on; the
+//! others wait when too much is under way, so there is no deadlock and no pile.
+
+use crate::Error;
+use core::num::NonZeroUsize;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Something that a job makes; `weight` is what it costs to keep it.
+pub(super) trait Weigh {
+    /// Bytes of memory, about.
+    fn weight(&self) -> usize;
+}
+
+/// The jobs were stopped, as another failed: the reason is told elsewhere.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// Where a job puts what it makes.
+#[derive(Debug)]
+pub(super) struct Lane<'s, T: Weigh> {
+    shared: &'s Shared<T>,
+    job: usize,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// Something was made, or a job ended.
+    made: Condvar,
+    /// Something was taken, or it is another job's turn.
+    taken: Condvar,
+    jobs: usize,
+    weight_max: usize,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    next_job: usize,
+    turn: usize,
+    weight: usize,
+    stopped: bool,
+    made: BTreeMap<usize, VecDeque<T>>,
+    ended: BTreeMap<usize, Result<(), Error>>,
+}
+
+/// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling thread.
+///
+/// # Errors
+/// The first error in the order of the jobs, or `take`'s.
+pub(super) fn run<T: Weigh + Send>(
+    jobs: usize,
+    threads: NonZeroUsize,
+    weight_max: usize,
+    work: impl Fn(usize, &Lane<'_, T>) -> Result<Result<(), Error>, Stopped> + Sync,
+    take: impl FnMut(T) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let state = State {
+        next_job: 0,
+        turn: 0,
+        weight: 0,
+        stopped: false,
+        made: BTreeMap::new(),
+        ended: BTreeMap::new(),
+    };
+    let shared = Shared {
+        state: Mutex::new(state),
+        made: Condvar::new(),
+        taken: Condvar::new(),
+        jobs,
+        weight_max,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.get().min(jobs) {
+            scope.spawn(|| shared.work(&work));
+        }
+        // Also when `take` fails or panics: the threads must not wait for it.
+        let stop = StopOnDrop(&shared);
+        let result = shared.take_all(take);
+        drop(stop);
+        result
+    })
+}
+
+impl<T: Weigh> Lane<'_, T> {
+    /// Hands over something. Waits while too much is under way, unless it is this job's turn.
+    pub(super) fn put(&self, made: T) -> Result<(), Stopped> {
+        let weight = made.weight();
+        let shared = self.shared;
+        let fits = |state: &State<T>| {
+            state.stopped
+                || state.turn == self.job
+                || state.weight.saturating_add(weight) <= shared.weight_max
+        };
+        let state = shared.lock();
+        let mut state = shared
+            .taken
+            .wait_while(state, |state| !fits(state))
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.stopped {
+            return Err(Stopped);
+        }
+        state.weight = state.weight.saturating_add(weight);
+        state.made.entry(self.job).or_default().push_back(made);
+        if state.turn == self.job {
+            shared.made.notify_all();
+        }
+        Ok(())
+    }
+}
+
+impl<T: Weigh> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // A panic elsewhere leaves the state whole: every change is made by one assignment after another under the
+        // lock, and the panic itself comes out where the threads are joined.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, work: &impl Fn(usize, &Lane<'_, T>) -> Result<Result<(), Error>, Stopped>) {
+        let stop = StopOnDrop(self);
+        while let Some(job) = self.next_job() {
+            let Ok(ended) = work(job, &Lane { shared: self, job }) else { break };
+            let mut state = self.lock();
+            state.ended.insert(job, ended);
+            if state.turn == job {
+                self.made.notify_all();
+            }
+        }
+        // Reached without a panic: the others go on.
+        core::mem::forget(stop);
+    }
+
+    fn next_job(&self) -> Option<usize> {
+        let mut state = self.lock();
+        let job = state.next_job;
+        if state.stopped || job >= self.jobs {
+            return None;
+        }
+        state.next_job = job.saturating_add(1);
+        Some(job)
+    }
+
+    fn take_all(&self, mut take: impl FnMut(T) -> Result<(), Error>) -> Result<(), Error> {
+        for job in 0..self.jobs {
+            let mut state = self.lock();
+            state.turn = job;
+            self.taken.notify_all();
+            loop {
+                if let Some(made) = state.made.get_mut(&job).and_then(VecDeque::pop_front) {
+                    state.weight = state.weight.saturating_sub(made.weight());
+                    drop(state);
+                    self.taken.notify_all();
+                    take(made)?;
+                    state = self.lock();
+                } else if let Some(ended) = state.ended.remove(&job) {
+                    state.made.remove(&job);
+                    ended?;
+                    break;
+                } else if state.stopped {
+                    // A thread panicked; the scope tells.
+                    return Ok(());
+                } else {
+                    state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stops all jobs where its scope is left early.
+struct StopOnDrop<'s, T: Weigh>(&'s Shared<T>);
+
+impl<T: Weigh> Drop for StopOnDrop<'_, T> {
+    fn drop(&mut self) {
+        self.0.lock().stopped = true;
+        self.0.made.notify_all();
+        self.0.taken.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stopped, Weigh, run};
+    use crate::Error;
+    use core::num::NonZeroUsize;
+
+    impl Weigh for usize {
+        fn weight(&self) -> usize {
+            1
+        }
+    }
+
+    fn threads(n: usize) -> NonZeroUsize {
+        NonZeroUsize::new(n).unwrap()
+    }
+
+    #[test]
+    fn what_is_made_comes_in_the_order_of_the_jobs() {
+        for (workers, weight_max) in [(1, 1), (2, 1), (8, 3), (8, 1000)] {
+            let mut taken = Vec::new();
+            run(
+                50,
+                threads(workers),
+                weight_max,
+                |job, lane| {
+                    for i in 0..job % 5 {
+                        lane.put(job * 10 + i)?;
+                    }
+                    Ok(Ok(()))
+                },
+                |made| {
+                    taken.push(made);
+                    Ok(())
+                },
+            )
+            .unwrap();
+            let expected: Vec<_> =
+                (0..50).flat_map(|job| (0..job % 5).map(move |i| job * 10 + i)).collect();
+            assert_eq!(taken, expected);
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_is_the_one_that_is_told() {
+        let result = run(
+            20,
+            threads(4),
+            2,
+            |job, lane| {
+                lane.put(job)?;
+                let path = format!("{job}");
+                Ok(if job == 5 || job == 9 { Err(Error::DuplicatePath { path }) } else { Ok(()) })
+            },
+            |_: usize| Ok(()),
+        );
+        assert!(matches!(result, Err(Error::DuplicatePath { path }) if path == "5"));
+    }
+
+    #[test]
+    fn a_failing_taker_stops_the_jobs() {
+        let work = |job, lane: &super::Lane<'_, usize>| -> Result<Result<(), Error>, Stopped> {
+            loop {
+                lane.put(job)?;
+            }
+        };
+        let result = run(4, threads(3), 10, work, |_| Err(Error::Unnamed));
+        assert!(matches!(result, Err(Error::Unnamed)));
+    }
+}

@@ -1,0 +1,141 @@
+//! Decides, before a byte is read, in which order regions are stored and which groups will list them.
+//!
+//! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges that are stored one
+//! after the other, so that each group reaches its regions. Specification: `docs/spec/dacti-package.md`, "Data order".
+
+use super::input::Input;
+use super::{BuildOptions, LayoutChoice};
+use crate::Error;
+use crate::layout::IndexPlace;
+use dacti_index::{Encoding, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges};
+use dacti_names::NAMES_ID;
+use daicon_core::{ENTRY_LEN, HEAD_LEN, TABLE_HEADER_LEN};
+
+/// Where everything goes, as far as that is known before regions are encoded.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) encoding: Encoding,
+    /// Positions of the inputs in the order in which they are stored.
+    pub(super) data_order: Vec<usize>,
+    /// For each id range in turn, how many of `data_order` belong to it.
+    pub(super) ranges: Vec<IdRange>,
+    /// Positions of the inputs in the order of their ids.
+    pub(super) id_order: Vec<usize>,
+    pub(super) index: IndexPlace,
+    /// Where the first region is stored, absolute.
+    pub(super) data_at: u64,
+    /// Bytes of content in all, the names list's included.
+    pub(super) content_len: u64,
+    /// Whether the package says that it has a names list.
+    pub(super) names_component: bool,
+}
+
+impl Plan {
+    /// `inputs` stand in the order of paths, the names list in front.
+    pub(super) fn new(
+        inputs: &[Input],
+        options: &BuildOptions,
+        encoding: Encoding,
+    ) -> Result<Self, Error> {
+        let id_order = id_order(inputs)?;
+        let stored_len_max =
+            |i: &usize| inputs.get(*i).map_or(0, |input| stored_len_max(input.len, encoding));
+        let ranges = id_ranges(id_order.iter().map(stored_len_max))?;
+        let data_order = data_order(&id_order, &ranges);
+        let filled: usize = ranges.iter().map(IdRange::groups).sum();
+        let filled = u32::try_from(filled).unwrap_or(u32::MAX);
+        let entries = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
+        let has_names = inputs.iter().any(|input| input.id == NAMES_ID);
+        let names_component = has_names || options.layout == LayoutChoice::Cdn;
+        let index = match options.layout {
+            LayoutChoice::Cdn => IndexPlace::cdn(filled, entries),
+            LayoutChoice::Compact => {
+                IndexPlace::compact(filled, compact_tables_end(names_component))
+            }
+        };
+        if index.groups > GROUPS_MAX {
+            let groups = u64::from(index.groups);
+            return Err(dacti_index::Error::from(Misuse::TooManyGroups { groups }).into());
+        }
+        let data_at = index.span.end.max(compact_tables_end(names_component));
+        let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
+        Ok(Self {
+            encoding,
+            data_order,
+            ranges,
+            id_order,
+            index,
+            data_at,
+            content_len,
+            names_component,
+        })
+    }
+}
+
+/// Where the one table of the `compact` layout ends.
+fn compact_tables_end(names_component: bool) -> u64 {
+    let components = if names_component { 2 } else { 1 };
+    ENTRY_LEN.saturating_mul(components).saturating_add(HEAD_LEN).saturating_add(TABLE_HEADER_LEN)
+}
+
+/// The positions of the inputs by id. The same id twice is an error.
+fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    // By the 16 bytes in text order, which is how `Uuid` compares.
+    order.sort_unstable_by_key(|i| inputs.get(*i).map(|input| input.id));
+    for pair in order.windows(2) {
+        let &[a, b] = pair else { continue };
+        let (Some(first), Some(second)) = (inputs.get(a.min(b)), inputs.get(a.max(b))) else {
+            continue;
+        };
+        if first.id == second.id {
+            let (first, second, id) = (first.to_string(), second.to_string(), first.id);
+            return Err(Error::DuplicateId { id, first, second });
+        }
+    }
+    Ok(order)
+}
+
+/// The positions of the inputs as they are stored: range by range, in path order inside each.
+fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
+    let mut order = id_order.to_vec();
+    for range in ranges {
+        let end = range.first.saturating_add(range.count);
+        if let Some(part) = order.get_mut(range.first..end) {
+            // Inputs stand in path order, so their positions are it.
+            part.sort_unstable();
+        }
+    }
+    order
+}
+
+/// The most bytes that a region may take when it is stored.
+fn stored_len_max(len: u64, encoding: Encoding) -> u64 {
+    if encoding == Encoding::NONE {
+        return len;
+    }
+    // What does not shrink is kept in stored blocks of at least 16 KiB, each of a few bytes more.
+    let blocks = len >> 12;
+    len.saturating_add(blocks).saturating_add(64).min(REGION_LEN_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{data_order, stored_len_max};
+    use dacti_index::{Encoding, id_ranges};
+
+    #[test]
+    fn ranges_are_stored_one_by_one_in_path_order() {
+        // Inputs 0..5 in path order; by id they stand 4 2 0 3 1. Two gigabytes each: two to a range.
+        let id_order = [4, 2, 0, 3, 1];
+        let ranges = id_ranges([2_000_000_000; 5]).unwrap();
+        assert_eq!(data_order(&id_order, &ranges), [2, 4, 0, 3, 1]);
+    }
+
+    #[test]
+    fn what_fits_an_entry_is_not_refused_for_brotlis_overhead() {
+        assert_eq!(stored_len_max(0xffff_ffff, Encoding::BROTLI), 0xffff_ffff);
+        assert_eq!(stored_len_max(0, Encoding::BROTLI), 64);
+        assert_eq!(stored_len_max(9, Encoding::NONE), 9);
+    }
+}

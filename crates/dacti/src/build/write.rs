@@ -1,0 +1,210 @@
+//! Writes the data of a package: every region's stored bytes, in data order.
+
+use super::encode::{Encoded, Encoder, PIECE_LEN, Piece};
+use super::input::Input;
+use super::output::Output;
+use super::pipeline::run;
+use super::plan::Plan;
+use super::{BuildOptions, LayoutChoice, Progress};
+use crate::Error;
+use core::num::NonZeroUsize;
+use core::ops::Range;
+use daicon_core::Span;
+use std::collections::HashMap;
+
+/// What was written, as far as the index needs it.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Stored bytes of each input, absolute, by its position.
+    pub(super) spans: Vec<Span>,
+    /// Start of each id range's data, absolute.
+    pub(super) bases: Vec<u64>,
+    /// Digests of the stored bytes, in data order.
+    pub(super) digests: Vec<[u8; 32]>,
+    pub(super) stored_len: u64,
+    pub(super) shared_len: u64,
+}
+
+/// Encodes and writes all regions, from the plan's first data byte on.
+pub(super) fn data(
+    inputs: &[Input],
+    plan: &Plan,
+    options: &BuildOptions,
+    output: &mut Output,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Written, Error> {
+    output.skip_to(plan.data_at);
+    let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
+    let batches = batches(&in_order, plan);
+    let encoder = Encoder { encoding: plan.encoding, quality: options.quality };
+    let threads = options
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN);
+    let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
+    run(
+        batches.len(),
+        threads,
+        options.in_flight_max,
+        |job, lane| {
+            let batch = batches.get(job).and_then(|batch| in_order.get(batch.clone()));
+            encoder.encode(batch.unwrap_or_default(), lane)
+        },
+        |piece| writer.take(&piece),
+    )?;
+    Ok(writer.written)
+}
+
+/// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id range.
+fn batches(in_order: &[&Input], plan: &Plan) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    for range in &plan.ranges {
+        let (mut start, mut len) = (range.first, 0_u64);
+        let end = range.first.saturating_add(range.count);
+        for i in range.first..end {
+            let input_len = in_order.get(i).map_or(0, |input| input.len);
+            // Empty files count too: opening them is the work.
+            len = len.saturating_add(input_len).saturating_add(256);
+            if len > PIECE_LEN && start < i {
+                batches.push(start..i);
+                (start, len) = (i, input_len.saturating_add(256));
+            }
+        }
+        batches.push(start..end);
+    }
+    batches
+}
+
+struct DataWriter<'w> {
+    in_order: &'w [&'w Input],
+    plan: &'w Plan,
+    output: &'w mut Output,
+    progress: &'w mut dyn FnMut(Progress),
+    told: Progress,
+    written: Written,
+    /// Regions written so far, and the id range that the next one is in.
+    count: usize,
+    range: usize,
+    /// Where the region that is being written starts.
+    region_at: u64,
+    /// Where equal stored bytes are, within the id range; `None` where each is to be stored by itself.
+    shared: Option<HashMap<Encoded, u64>>,
+}
+
+impl<'w> DataWriter<'w> {
+    fn new(
+        in_order: &'w [&'w Input],
+        plan: &'w Plan,
+        options: &BuildOptions,
+        output: &'w mut Output,
+        progress: &'w mut dyn FnMut(Progress),
+    ) -> Self {
+        let regions = in_order.len();
+        let written = Written {
+            spans: vec![Span::default(); regions],
+            bases: Vec::with_capacity(plan.ranges.len()),
+            digests: Vec::with_capacity(regions),
+            stored_len: 0,
+            shared_len: 0,
+        };
+        let told = Progress {
+            regions_total: u64::try_from(regions).unwrap_or(u64::MAX),
+            bytes_total: plan.content_len,
+            ..Progress::default()
+        };
+        let shared = (options.layout == LayoutChoice::Compact).then(HashMap::new);
+        let region_at = output.end();
+        Self {
+            in_order,
+            plan,
+            output,
+            progress,
+            told,
+            written,
+            count: 0,
+            range: 0,
+            region_at,
+            shared,
+        }
+    }
+
+    fn take(&mut self, piece: &Piece) -> Result<(), Error> {
+        match &piece.ends[..] {
+            // A piece of a long region, or its end.
+            [] => self.output.append(&piece.bytes)?,
+            [encoded] => {
+                self.output.append(&piece.bytes)?;
+                self.enter_range();
+                let first_at = self.shared_at(encoded);
+                if first_at.is_some() {
+                    self.output.truncate(self.region_at)?;
+                }
+                self.end_region(*encoded, first_at);
+            }
+            ends => self.take_whole(&piece.bytes, ends)?,
+        }
+        (self.progress)(self.told);
+        Ok(())
+    }
+
+    /// Takes regions that are all in hand, so that what is stored elsewhere need not be written at all.
+    fn take_whole(&mut self, mut bytes: &[u8], ends: &[Encoded]) -> Result<(), Error> {
+        if self.shared.is_none() {
+            self.output.append(bytes)?;
+        }
+        for encoded in ends {
+            let len = usize::try_from(encoded.stored_len).unwrap_or(usize::MAX);
+            let (stored, behind) = bytes.split_at(len.min(bytes.len()));
+            bytes = behind;
+            self.enter_range();
+            let first_at = self.shared_at(encoded);
+            if self.shared.is_some() && first_at.is_none() {
+                self.output.append(stored)?;
+            }
+            self.end_region(*encoded, first_at);
+        }
+        Ok(())
+    }
+
+    /// Notes the base of an id range where the region is its first.
+    fn enter_range(&mut self) {
+        if self.plan.ranges.get(self.range).is_some_and(|range| range.first == self.count) {
+            self.written.bases.push(self.region_at);
+            self.range = self.range.saturating_add(1);
+            if let Some(shared) = &mut self.shared {
+                // What lies in another range is out of its groups' reach.
+                shared.clear();
+            }
+        }
+    }
+
+    /// Where equal stored bytes are that were written before in this range.
+    fn shared_at(&self, encoded: &Encoded) -> Option<u64> {
+        self.shared.as_ref()?.get(encoded).copied()
+    }
+
+    /// Notes where the region lies whose last byte has come.
+    fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>) {
+        let at = first_at.unwrap_or(self.region_at);
+        if first_at.is_some() {
+            let shared_len = self.written.shared_len.saturating_add(encoded.stored_len);
+            self.written.shared_len = shared_len;
+        } else {
+            self.region_at = at.saturating_add(encoded.stored_len);
+            if let Some(shared) = &mut self.shared {
+                shared.insert(encoded, at);
+            }
+        }
+        let span = Span { start: at, end: at.saturating_add(encoded.stored_len) };
+        let input = self.plan.data_order.get(self.count);
+        if let Some(slot) = input.and_then(|i| self.written.spans.get_mut(*i)) {
+            *slot = span;
+        }
+        self.written.digests.push(encoded.digest);
+        self.written.stored_len = self.written.stored_len.saturating_add(encoded.stored_len);
+        let content_len = self.in_order.get(self.count).map_or(0, |input| input.len);
+        self.told.bytes = self.told.bytes.saturating_add(content_len);
+        self.told.regions = self.told.regions.saturating_add(1);
+        self.count = self.count.saturating_add(1);
+    }
+}

@@ -1,0 +1,225 @@
+//! What can go wrong with a package, from the bytes up to the file system.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// What to do about an error, for programs that branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes contradict the format.
+    Corrupt,
+    /// The source ends before a structure does.
+    Truncated,
+    /// Well-formed, but of a format, version or encoding that this reader does not know.
+    Unsupported,
+    /// Larger than the caller's limits allow.
+    Limit,
+    /// The caller asked for something that cannot be.
+    Misuse,
+    /// The package has no such region.
+    NotFound,
+    /// The system failed.
+    Io,
+}
+
+impl core::fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Corrupt => "corrupt",
+            Self::Truncated => "truncated",
+            Self::Unsupported => "unsupported",
+            Self::Limit => "limit",
+            Self::Misuse => "misuse",
+            Self::NotFound => "not found",
+            Self::Io => "io",
+        })
+    }
+}
+
+impl From<daicon_core::ErrorKind> for ErrorKind {
+    fn from(kind: daicon_core::ErrorKind) -> Self {
+        match kind {
+            daicon_core::ErrorKind::Truncated => Self::Truncated,
+            daicon_core::ErrorKind::Unsupported => Self::Unsupported,
+            daicon_core::ErrorKind::Limit => Self::Limit,
+            daicon_core::ErrorKind::Misuse => Self::Misuse,
+            // The lower enum may grow; what is new there is new damage until it is named here.
+            _ => Self::Corrupt,
+        }
+    }
+}
+
+/// Why a package cannot be read or built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system failed.
+    #[error("cannot {action} {path:?}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// With which file; empty for a source without one.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Something other than a regular file.
+    #[error("{path:?} is not a regular file")]
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+    },
+    /// The container is at fault.
+    #[error(transparent)]
+    Container(#[from] daicon_core::Error),
+    /// The index or a stored region is at fault.
+    #[error(transparent)]
+    Index(#[from] dacti_index::Error),
+    /// The names list or a path is at fault.
+    #[error(transparent)]
+    Names(#[from] dacti_names::Error),
+    /// The layout component is at fault.
+    #[error("layout at {at:#x}: {fault}")]
+    Layout {
+        /// Where the component's region starts, absolute.
+        at: u64,
+        /// What is wrong.
+        fault: LayoutFault,
+    },
+    /// The package has no such region.
+    #[error("no region {key}: list what there is with `dacti ls`")]
+    NotFound {
+        /// The id or path asked for.
+        key: String,
+    },
+    /// Two inputs for one path.
+    #[error("the path {path:?} is given twice")]
+    DuplicatePath {
+        /// The path.
+        path: String,
+    },
+    /// Two inputs for one id.
+    #[error("the id {id} is given twice, for {first} and for {second}")]
+    DuplicateId {
+        /// The id.
+        id: Uuid,
+        /// What had it first.
+        first: String,
+        /// What has it too.
+        second: String,
+    },
+    /// An id that no region can be given.
+    #[error("the id {id} is reserved and cannot be given to a region")]
+    ReservedId {
+        /// The id.
+        id: Uuid,
+    },
+    /// A region with neither path nor id.
+    #[error("a region needs a path or an id")]
+    Unnamed,
+    /// An input that passes what an entry can say.
+    #[error(
+        "{name}: {len} bytes do not fit a region, whose size has 32 bits: split it into pieces below 4 GiB"
+    )]
+    RegionTooLong {
+        /// The region.
+        name: String,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// An input that is not what it was when it was added.
+    #[error(
+        "{path:?} changed while it was packed: nothing was written; pack again when it is still"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An option that cannot be.
+    #[error("{what}: {found} is not possible, {expected}")]
+    Option {
+        /// Which option.
+        what: &'static str,
+        /// What was given.
+        found: u64,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+/// What is wrong with a layout component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutFault {
+    /// Shorter than the 80 bytes that it takes.
+    #[error("needs 80 bytes, has {0}")]
+    TooShort(u64),
+    /// A layout that this reader does not know.
+    #[error("version {0} is not supported, only 0 is")]
+    Version(u32),
+    /// A head of another length.
+    #[error("head length: expected 65536, found {0}")]
+    HeadLen(u32),
+    /// No power of two from 4 KiB to 1 GiB.
+    #[error("slice length: expected a power of two from 4096 to 1073741824, found {0}")]
+    SliceLen(u64),
+    /// Not a multiple of the slice length, or past the file's end.
+    #[error(
+        "end of the fresh package: expected a multiple of the slice length within the file, found {0:#x}"
+    )]
+    FreshEnd(u64),
+}
+
+impl Error {
+    /// What to branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { .. } => ErrorKind::Io,
+            Self::Container(error) => error.kind().into(),
+            Self::Index(error) => error.kind().into(),
+            Self::Names(error) => error.kind().into(),
+            Self::Layout { fault: LayoutFault::Version(_), .. } => ErrorKind::Unsupported,
+            Self::Layout { .. } => ErrorKind::Corrupt,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotAFile { .. }
+            | Self::DuplicatePath { .. }
+            | Self::DuplicateId { .. }
+            | Self::ReservedId { .. }
+            | Self::Unnamed
+            | Self::RegionTooLong { .. }
+            | Self::Changed { .. }
+            | Self::Option { .. } => ErrorKind::Misuse,
+        }
+    }
+
+    /// The structure concerned, by its name in the specification, where the package itself is at fault.
+    #[must_use]
+    pub fn what(&self) -> Option<String> {
+        match self {
+            Self::Container(error) => error.what().map(|what| what.to_string()),
+            Self::Index(error) => error.what().map(|what| what.to_string()),
+            Self::Names(error) => Some(error.what().to_string()),
+            Self::Layout { .. } => Some("layout".into()),
+            _ => None,
+        }
+    }
+
+    /// The offset concerned, where the package itself is at fault: absolute, and within the names list for a fault there.
+    #[must_use]
+    pub fn at(&self) -> Option<u64> {
+        match self {
+            Self::Container(error) => error.at(),
+            Self::Index(error) => error.at(),
+            Self::Names(error) => Some(error.at()),
+            Self::Layout { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.into(), source }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a region is asked for by.
+
+use core::fmt;
+use uuid::Uuid;
+
+/// A region's id or its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key<'a> {
+    /// By id.
+    Id(Uuid),
+    /// By path.
+    Path(&'a str),
+}
+
+impl<'a> From<&'a str> for Key<'a> {
+    fn from(path: &'a str) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl<'a> From<&'a String> for Key<'a> {
+    fn from(path: &'a String) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<Uuid> for Key<'_> {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Path(path) => write!(f, "{path:?}"),
+        }
+    }
+}

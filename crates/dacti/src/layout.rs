@@ -1,0 +1,255 @@
+//! The `dacti-layout` component, and the map of a fresh package's head.
+//!
+//! The component records what a writer promised to those who update the file; reading regions needs none of it.
+//! Specification: `docs/spec/dacti-package.md`, "Layouts", "The dacti-layout component".
+
+use crate::{Error, error::LayoutFault};
+use bytemuck::{Pod, Zeroable};
+use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
+use daicon_core::{Span, U32Le, U64Le, Version, bytes_of, struct_at};
+use uuid::Uuid;
+
+/// The UUID of the layout component.
+pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed473);
+/// The layout component's version as written.
+pub const LAYOUT_VERSION: Version = Version::new(0, 1);
+/// Length of the layout component's region, in bytes.
+pub const LAYOUT_LEN: u64 = 80;
+/// The head: the first bytes of a package, and the only ones of it that an update ever changes.
+pub const HEAD_LEN: u64 = 65_536;
+/// The default slice length: the largest that common caches use, so that appends never share a cached slice.
+pub const SLICE_LEN: u64 = 1 << 20;
+/// The shortest and the longest slice length.
+pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
+
+/// Slots of the first table, used ones included.
+pub(crate) const T1_SLOTS: u32 = 16;
+/// Slots of each place of the second table.
+pub(crate) const T2_SLOTS: u32 = 8;
+/// Where the two places of the second table stand; a fold switches from one to the other.
+pub(crate) const T2_PLACES: [u64; 2] = [504, 752];
+/// Where the layout component's region stands.
+pub(crate) const LAYOUT_AT: u64 = 1000;
+/// Where the room for lookup keys starts.
+pub(crate) const KEYS_AT: u64 = 1536;
+/// Groups that fit the head whole, and entries past which fewer delta groups leave room for more keys.
+const HEAD_GROUPS: u32 = 10;
+const DELTA_GROUPS: u32 = 8;
+const DELTA_GROUPS_LARGE: u32 = 4;
+const LARGE_ENTRIES: u64 = 2_000_000;
+
+/// What a package's layout component says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Tells two packages apart: 16 bytes from the digest of the fresh index and its regions.
+    pub file_id: [u8; 16],
+    /// Appends begin at multiples of this, in bytes.
+    pub slice_len: u64,
+    /// Where the package ended when it was fresh, absolute, a multiple of the slice length.
+    pub fresh_end: u64,
+    /// Groups at the front of the fresh index that were left for updates.
+    pub delta_groups: u32,
+    /// Slots of the first table, used ones included.
+    pub t1_slots: u32,
+    /// Where the two places of the second table stand, absolute.
+    pub t2_places: [u32; 2],
+    /// Slots of each place.
+    pub t2_slots: u32,
+    /// The bytes of the head that were left for lookup keys, absolute; empty where there is none.
+    pub keys: Span,
+}
+
+/// The component's region as it lies in the file.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct LayoutRegion {
+    version: U32Le,
+    head_len: U32Le,
+    file_id: [u8; 16],
+    slice_len: U64Le,
+    fresh_end: U64Le,
+    delta_groups: U32Le,
+    t1_slots: U32Le,
+    t2_places: [U32Le; 2],
+    t2_slots: U32Le,
+    keys_at: U32Le,
+    keys_len: U32Le,
+    reserved: [u8; 12],
+}
+
+const _: () = assert!(size_of::<LayoutRegion>() as u64 == LAYOUT_LEN);
+
+impl Layout {
+    /// Reads a layout region that starts at `at` in a file of `len` bytes.
+    ///
+    /// # Errors
+    /// `Layout`.
+    pub fn parse(region: &[u8], at: u64, len: u64) -> Result<Self, Error> {
+        let fault = |fault| Error::Layout { at, fault };
+        let found = u64::try_from(region.len()).unwrap_or(u64::MAX);
+        let region: &LayoutRegion =
+            struct_at(region).ok_or_else(|| fault(LayoutFault::TooShort(found)))?;
+        if region.version.get() != 0 {
+            return Err(fault(LayoutFault::Version(region.version.get())));
+        }
+        if u64::from(region.head_len.get()) != HEAD_LEN {
+            return Err(fault(LayoutFault::HeadLen(region.head_len.get())));
+        }
+        let slice_len = region.slice_len.get();
+        if check_slice_len(slice_len).is_err() {
+            return Err(fault(LayoutFault::SliceLen(slice_len)));
+        }
+        let fresh_end = region.fresh_end.get();
+        if fresh_end > len || !fresh_end.is_multiple_of(slice_len) {
+            return Err(fault(LayoutFault::FreshEnd(fresh_end)));
+        }
+        let keys_at = u64::from(region.keys_at.get());
+        let keys_end = keys_at.saturating_add(u64::from(region.keys_len.get()));
+        Ok(Self {
+            file_id: region.file_id,
+            slice_len,
+            fresh_end,
+            delta_groups: region.delta_groups.get(),
+            t1_slots: region.t1_slots.get(),
+            t2_places: region.t2_places.map(U32Le::get),
+            t2_slots: region.t2_slots.get(),
+            keys: Span { start: keys_at, end: keys_end },
+        })
+    }
+
+    /// The region's bytes.
+    pub(crate) fn emit(&self) -> [u8; size_of::<LayoutRegion>()] {
+        let short = |n: u64| U32Le::new(u32::try_from(n).unwrap_or(u32::MAX));
+        let region = LayoutRegion {
+            version: U32Le::new(0),
+            head_len: short(HEAD_LEN),
+            file_id: self.file_id,
+            slice_len: self.slice_len.into(),
+            fresh_end: self.fresh_end.into(),
+            delta_groups: self.delta_groups.into(),
+            t1_slots: self.t1_slots.into(),
+            t2_places: self.t2_places.map(U32Le::new),
+            t2_slots: self.t2_slots.into(),
+            keys_at: short(self.keys.start),
+            keys_len: short(self.keys.len()),
+            reserved: [0; 12],
+        };
+        let mut out = [0; size_of::<LayoutRegion>()];
+        out.copy_from_slice(bytes_of(&region));
+        out
+    }
+}
+
+/// Where the index of a fresh package stands, and how many of its groups are left for updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexPlace {
+    /// The whole index region, absolute.
+    pub(crate) span: Span,
+    /// Groups, those for updates included.
+    pub(crate) groups: u32,
+    /// Groups for updates, at the front.
+    pub(crate) delta_groups: u32,
+    /// Room for lookup keys, absolute.
+    pub(crate) keys: Span,
+}
+
+impl IndexPlace {
+    /// For the `cdn` layout: whole in the head where it fits, else with its delta groups ending where the head does.
+    pub(crate) fn cdn(filled: u32, entries: u64) -> Self {
+        let (delta_groups, groups) = if filled <= HEAD_GROUPS {
+            (HEAD_GROUPS.saturating_sub(filled), HEAD_GROUPS)
+        } else {
+            let delta = if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS };
+            (delta, filled.saturating_add(delta))
+        };
+        let in_head = if filled <= HEAD_GROUPS { HEAD_GROUPS } else { delta_groups };
+        let head_part = GROUP_LEN.saturating_mul(in_head.into()).saturating_add(INDEX_HEADER_LEN);
+        let start = HEAD_LEN.saturating_sub(head_part);
+        let span = Span { start, end: start.saturating_add(index_len(groups)) };
+        let keys = if filled <= HEAD_GROUPS {
+            Span::default()
+        } else {
+            Span { start: KEYS_AT, end: start }
+        };
+        Self { span, groups, delta_groups, keys }
+    }
+
+    /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no index, only its place.
+    pub(crate) fn compact(filled: u32, at: u64) -> Self {
+        let len = if filled == 0 { 0 } else { index_len(filled) };
+        // An empty region is written as offset 0.
+        let start = if filled == 0 { 0 } else { at };
+        let span = Span { start, end: start.saturating_add(len) };
+        Self { span, groups: filled, delta_groups: 0, keys: Span::default() }
+    }
+}
+
+/// Holds a slice length against what the format allows: a power of two from 4 KiB to 1 GiB.
+///
+/// # Errors
+/// `Option`.
+pub fn check_slice_len(slice_len: u64) -> Result<(), Error> {
+    if SLICE_LEN_RANGE.contains(&slice_len) && slice_len.is_power_of_two() {
+        return Ok(());
+    }
+    let expected = "a power of two from 4 KiB to 1 GiB is";
+    Err(Error::Option { what: "slice length", found: slice_len, expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IndexPlace, Layout, check_slice_len};
+    use daicon_core::Span;
+
+    #[test]
+    fn an_index_that_fits_the_head_lies_in_it_whole() {
+        // spec: R-LAY-03
+        for (filled, delta) in [(0, 10), (1, 9), (9, 1), (10, 0)] {
+            let place = IndexPlace::cdn(filled, u64::from(filled) * 255);
+            assert_eq!(place.span, Span { start: 4168, end: 65_536 });
+            assert_eq!((place.groups, place.delta_groups), (10, delta));
+        }
+    }
+
+    #[test]
+    fn a_larger_index_has_its_delta_groups_at_the_heads_end() {
+        // spec: R-LAY-04
+        let place = IndexPlace::cdn(11, 2551);
+        assert_eq!((place.span.start, place.groups, place.delta_groups), (16_440, 19, 8));
+        assert_eq!(place.span.start + 8 + 8 * 6136, 65_536);
+        assert_eq!(place.keys, Span { start: 1536, end: 16_440 });
+        let large = IndexPlace::cdn(7844, 2_000_001);
+        assert_eq!((large.span.start, large.delta_groups), (40_984, 4));
+        assert_eq!(IndexPlace::cdn(7844, 2_000_000).delta_groups, 8);
+    }
+
+    #[test]
+    fn slices_are_powers_of_two_within_bounds() {
+        for good in [4096, 65_536, 1 << 30] {
+            assert!(check_slice_len(good).is_ok());
+        }
+        for bad in [0, 1, 2048, 4097, 3 << 20, 1 << 31] {
+            assert!(check_slice_len(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let layout = Layout {
+            file_id: *b"0123456789abcdef",
+            slice_len: 4096,
+            fresh_end: 8192,
+            delta_groups: 9,
+            t1_slots: 16,
+            t2_places: [504, 752],
+            t2_slots: 8,
+            keys: Span { start: 1536, end: 16_440 },
+        };
+        let region = layout.emit();
+        assert_eq!(region[..4], [0; 4]);
+        assert_eq!(region[4..8], [0, 0, 1, 0], "head length, little-endian");
+        assert_eq!(Layout::parse(&region, 1000, 8192).unwrap(), layout);
+        assert!(Layout::parse(&region, 1000, 8191).is_err(), "the fresh end lies past the file");
+        assert!(Layout::parse(&region[..79], 1000, 8192).is_err());
+    }
+}

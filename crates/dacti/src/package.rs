@@ -1,0 +1,216 @@
+//! A package: opened once, shared by any number of threads, read by id or path.
+
+use crate::source::{BytesSource, FileSource, ReadAt, read_span};
+use crate::view::read_failed;
+use crate::{Error, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
+use dacti_index::{Located, decode_to_vec};
+use dacti_names::{NAMES_ID, region_id};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// An open package.
+///
+/// Everything is read from the view that was taken when it was opened: a package that grows meanwhile shows what it
+/// showed then.
+#[derive(Debug)]
+pub struct Package {
+    source: Arc<dyn ReadAt>,
+    view: View,
+    limits: Limits,
+    names: OnceLock<Names>,
+}
+
+impl Package {
+    /// Opens the package in the file at `path`.
+    ///
+    /// # Errors
+    /// `Io`, `NotAFile`, or what is wrong with its head and tables.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let source = Arc::new(FileSource::open(path)?);
+        Self::from_source(source, Limits::default()).map_err(|error| match error {
+            Error::Io { action, source, .. } => Error::io(action, path, source),
+            error => error,
+        })
+    }
+
+    /// Opens a package that is in memory.
+    ///
+    /// # Errors
+    /// What is wrong with its head and tables.
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
+        Self::from_source(Arc::new(BytesSource::new(bytes)), Limits::default())
+    }
+
+    /// Opens a package from any source, with limits of the caller's.
+    ///
+    /// # Errors
+    /// What the source says, or what is wrong with the package's head and tables.
+    pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
+        let view = View::read(&*source)?;
+        Ok(Self { source, view, limits, names: OnceLock::new() })
+    }
+
+    /// What head and tables say.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Where the bytes come from.
+    #[must_use]
+    pub fn source(&self) -> &Arc<dyn ReadAt> {
+        &self.source
+    }
+
+    /// What reading may cost.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Where the stored bytes of a region are; `None` where there is no such region.
+    ///
+    /// A path is looked up by the id that is hashed from it, without any table, unless the package says that its names
+    /// list gives ids of its own. Cost: a scan of the index up to the group that has the id.
+    ///
+    /// # Errors
+    /// What is wrong with the index or, where it is asked, the names list; a path that breaks the rules.
+    pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
+        let path = match key.into() {
+            Key::Id(id) => return scan::find(&*self.source, &self.view, id),
+            Key::Path(path) => path,
+        };
+        let hashed = region_id(path)?;
+        match self.view.name_flags() {
+            Some(flags) if flags.explicit_ids => {
+                let id = self.names()?.find(path).map_or(hashed, |name| name.id);
+                scan::find(&*self.source, &self.view, id)
+            }
+            Some(_) => scan::find(&*self.source, &self.view, hashed),
+            None => {
+                if let Some(found) = scan::find(&*self.source, &self.view, hashed)? {
+                    return Ok(Some(found));
+                }
+                match self.names()?.find(path).filter(|name| name.id != hashed) {
+                    Some(name) => scan::find(&*self.source, &self.view, name.id),
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// As [`find`](Self::find), where a region that is not there is an error.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and `NotFound`.
+    pub fn locate<'a>(&self, key: impl Into<Key<'a>>) -> Result<Located, Error> {
+        let key = key.into();
+        self.find(key)?.ok_or_else(|| Error::NotFound { key: key.to_string() })
+    }
+
+    /// A region's content, whole and decoded, at most [`Limits::region_len_max`] bytes.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate); what is wrong with the stored bytes.
+    pub fn get<'a>(&self, key: impl Into<Key<'a>>) -> Result<Vec<u8>, Error> {
+        self.get_capped(key, self.limits.region_len_max)
+    }
+
+    /// A region's content, whole and decoded, at most `len_max` bytes.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); a region that is longer is an error, not cut.
+    pub fn get_capped<'a>(&self, key: impl Into<Key<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
+        let located = self.locate(key)?;
+        let stored = self.stored(&located)?;
+        Ok(decode_to_vec(&located, &stored, None, len_max)?)
+    }
+
+    /// A region's content as a stream, for what is too large to hold.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate); an encoding that is not known.
+    pub fn reader<'a>(&self, key: impl Into<Key<'a>>) -> Result<RegionReader, Error> {
+        self.reader_at(self.locate(key)?)
+    }
+
+    /// The content of a region that was found before, as a stream of at most [`Limits::stream_len_max`] bytes.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; an encoding that is not known.
+    pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
+        let located = located.within(self.view.len())?;
+        Ok(RegionReader::new(Arc::clone(&self.source), located, self.limits.stream_len_max)?)
+    }
+
+    /// The stored bytes of a region that was found before, not decoded.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; what the source says.
+    pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
+        let located = located.within(self.view.len())?;
+        let bytes = read_span(&*self.source, located.span).map_err(read_failed)?;
+        let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if read < located.span.len() {
+            // The file was cut since it was opened.
+            let (at, needed) = (located.span.start, located.span.len());
+            let (what, end) = (dacti_index::Structure::StoredRegion, at.saturating_add(read));
+            return Err(dacti_index::Error::Truncated { what, at, needed, end }.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Every region by the entry that counts, ascending by id; the names list's own is among them.
+    ///
+    /// Cost: the whole index is read; 56 bytes of memory an entry.
+    ///
+    /// # Errors
+    /// What is wrong with the index. Whether stored bytes lie within the file is not looked at.
+    pub fn regions(&self) -> Result<Vec<Located>, Error> {
+        let regions = scan::regions(&*self.source, &self.view)?;
+        match regions.faults.into_iter().next() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(regions.found),
+        }
+    }
+
+    /// The names list; empty where the package has none. Read once and kept.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn names(&self) -> Result<&Names, Error> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
+        }
+        let names = match scan::find(&*self.source, &self.view, NAMES_ID)? {
+            Some(located) => Names::read(&*self.source, located, &self.limits)?,
+            None => Names::default(),
+        };
+        Ok(self.names.get_or_init(|| names))
+    }
+
+    /// Every region with its path: the named ones by path, then the others by id.
+    ///
+    /// # Errors
+    /// What is wrong with the index or the names list.
+    pub fn list(&self) -> Result<Vec<Listed>, Error> {
+        Ok(listing::join(&self.regions()?, self.names()?))
+    }
+
+    /// As [`list`](Self::list), where damage costs no more than what is damaged: without a names list regions are listed
+    /// by id, and an entry that names no place is left out. What is lost is put into `faults`.
+    ///
+    /// # Errors
+    /// An index that cannot be read at all.
+    pub fn list_lossy(&self, faults: &mut Vec<Error>) -> Result<Vec<Listed>, Error> {
+        let regions = scan::regions(&*self.source, &self.view)?;
+        faults.extend(regions.faults.into_iter().map(Error::from));
+        let none = Names::default();
+        let names = self.names().unwrap_or_else(|fault| {
+            faults.push(fault);
+            &none
+        });
+        Ok(listing::join(&regions.found, names))
+    }
+}

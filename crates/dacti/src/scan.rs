@@ -1,0 +1,96 @@
+//! Scans an index through a window that is read ahead, newest group first.
+//!
+//! The machines of `dacti-index` say which bytes they want; here those bytes are found in the head or read in pieces.
+
+use crate::Error;
+use crate::source::{ReadAt, read_span};
+use crate::view::{View, read_failed};
+use dacti_index::{Event, Finder, Group, IndexReader, Located};
+use daicon_core::{Span, Window};
+use uuid::Uuid;
+
+/// Bytes of index that are read at once: about forty groups.
+const READ_AHEAD: u64 = 256 * 1024;
+
+/// Finds the entry of `id` that counts, with the stored bytes within the file.
+pub(crate) fn find(source: &dyn ReadAt, view: &View, id: Uuid) -> Result<Option<Located>, Error> {
+    let mut finder = Finder::new(view.index(), id)?;
+    let mut ahead = ReadAhead::new(source, view);
+    while let Some(want) = finder.want() {
+        finder.feed(ahead.bytes(want)?)?;
+    }
+    let found = finder.found().map(|found| found.within(view.len())).transpose()?;
+    Ok(found)
+}
+
+/// Hands every group of the index to `visit`, newest first.
+pub(crate) fn groups(
+    source: &dyn ReadAt,
+    view: &View,
+    mut visit: impl FnMut(Group<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut reader = IndexReader::new(view.index())?;
+    let mut ahead = ReadAhead::new(source, view);
+    while let Some(want) = reader.want() {
+        if let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? {
+            visit(group)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every region of the index by the entry that counts, ascending by id, and the entries that name no place.
+///
+/// Memory: 56 bytes an entry. Spans are not held against the file's length.
+pub(crate) fn regions(source: &dyn ReadAt, view: &View) -> Result<Regions, Error> {
+    let mut regions = Regions::default();
+    groups(source, view, |group| {
+        // Newest first within the group, too, so that the first of an id is the one that counts.
+        for located in group.regions().rev() {
+            match located {
+                Ok(located) => regions.found.push(located),
+                Err(error) => regions.faults.push(error),
+            }
+        }
+        Ok(())
+    })?;
+    // Stable: of equal ids the newest stays in front.
+    regions.found.sort_by_key(|located| located.id);
+    regions.found.dedup_by_key(|located| located.id);
+    Ok(regions)
+}
+
+/// What an index lists.
+#[derive(Debug, Default)]
+pub(crate) struct Regions {
+    pub(crate) found: Vec<Located>,
+    pub(crate) faults: Vec<dacti_index::Error>,
+}
+
+struct ReadAhead<'s> {
+    source: &'s dyn ReadAt,
+    head: Window<'s>,
+    index: Span,
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'s> ReadAhead<'s> {
+    fn new(source: &'s dyn ReadAt, view: &'s View) -> Self {
+        Self { source, head: view.head(), index: view.index(), at: 0, bytes: Vec::new() }
+    }
+
+    fn bytes(&mut self, want: Span) -> Result<&[u8], Error> {
+        // Asked of the head first, as its answer outlives this call and borrows nothing of it.
+        if let Some(bytes) = self.head.answer(want) {
+            return Ok(bytes);
+        }
+        if Window::new(self.at, &self.bytes).answer(want).is_none() {
+            let end = want.start.saturating_add(READ_AHEAD).min(self.index.end).max(want.end);
+            let span = Span { start: want.start, end };
+            self.bytes = read_span(self.source, span).map_err(read_failed)?;
+            self.at = want.start;
+        }
+        Ok(Window::ending_file(self.at, &self.bytes).answer(want).unwrap_or_default())
+    }
+}

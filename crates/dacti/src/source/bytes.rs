@@ -1,0 +1,38 @@
+//! A package in memory.
+
+use super::ReadAt;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes in memory as a source.
+#[derive(Clone)]
+pub struct BytesSource(Arc<[u8]>);
+
+impl BytesSource {
+    /// A source of these bytes.
+    #[must_use]
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl core::fmt::Debug for BytesSource {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "BytesSource({} bytes)", self.0.len())
+    }
+}
+
+impl ReadAt for BytesSource {
+    fn len(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        let len = rest.len().min(buf.len());
+        for (to, from) in buf.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        Ok(len)
+    }
+}

@@ -1,0 +1,53 @@
+//! Counts what is read, for those who pay by the request.
+
+use super::ReadAt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadStats {
+    /// Calls that read.
+    pub reads: u64,
+    /// Bytes that they brought.
+    pub bytes: u64,
+}
+
+/// A source that counts what is read from it.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    source: Arc<dyn ReadAt>,
+    reads: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counted {
+    /// Counts what is read from `source`. Clones share their counts.
+    #[must_use]
+    pub fn new(source: Arc<dyn ReadAt>) -> Self {
+        Self { source, reads: Arc::default(), bytes: Arc::default() }
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn stats(&self) -> ReadStats {
+        ReadStats {
+            reads: self.reads.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl ReadAt for Counted {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read_at(at, buf)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(read)
+    }
+}

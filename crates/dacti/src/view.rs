@@ -1,0 +1,213 @@
+//! The view that a reader has of a package: what its head and tables say.
+//!
+//! Specification: `docs/spec/dacti-package.md`.
+
+use crate::Error;
+use crate::layout::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
+use crate::source::{ReadAt, read_full, read_span};
+use core::fmt;
+use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
+use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use daicon_core::{
+    Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
+    Window,
+};
+use std::path::Path;
+use uuid::Uuid;
+
+/// The package format: what a file must be and have to be read as one.
+pub const PACKAGE_FORMAT: Format<'static> = Format {
+    id: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
+    version: Version::new(0, 1),
+    minors: &[0],
+    requires: &[INDEX],
+};
+
+const INDEX: Requirement<'static> = Requirement::with_minors(INDEX_ID, INDEX_VERSION, INDEX_MINORS);
+const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
+const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
+
+/// What a package's head and tables say.
+#[derive(Clone)]
+pub struct View {
+    header: FormatHeader,
+    len: u64,
+    head: Vec<u8>,
+    tables: Vec<Span>,
+    components: Vec<Component>,
+    diagnostics: Vec<Diagnostic>,
+    index: Span,
+    layout: Option<Layout>,
+    layout_fault: Option<String>,
+    name_flags: Option<Flags>,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("header", &self.header)
+            .field("len", &self.len)
+            .field("components", &self.components)
+            .finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// Reads head and tables from `source`: one read for a package of ours, more where tables lie behind its head.
+    pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
+        let len = source.len();
+        let head = read_span(source, Span { start: 0, end: HEAD_LEN }).map_err(read_failed)?;
+        let walker = walk(source, &head)?;
+        let components = walker.components();
+        PACKAGE_FORMAT.check(components)?;
+        let index = match INDEX.answer(components) {
+            Answer::Found(component) => component.span_within(len)?,
+            // Checked just now; an empty index is the harmless reading of a contradiction.
+            Answer::Incompatible(_) | Answer::Missing => Span::default(),
+        };
+        let (layout, layout_fault) = match read_layout(source, &head, components, len) {
+            Ok(layout) => (layout, None),
+            // Reading regions needs no layout, so what is wrong with it is told and not fatal.
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let name_flags = match NAMES.answer(components) {
+            Answer::Found(component) => Some(Flags::from_data(component.data)),
+            Answer::Incompatible(_) | Answer::Missing => None,
+        };
+        let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
+        Ok(Self {
+            header: header.map_err(daicon_core::Error::from)?,
+            len,
+            tables: walker.tables().into(),
+            components: components.into(),
+            diagnostics: walker.diagnostics().copied().collect(),
+            head,
+            index,
+            layout,
+            layout_fault,
+            name_flags,
+        })
+    }
+
+    /// The format's UUID.
+    #[must_use]
+    pub const fn format(&self) -> Uuid {
+        self.header.id.get()
+    }
+
+    /// The format's version, as the file was written.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.header.version()
+    }
+
+    /// The file's length in bytes, as it was when it was opened.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file has no bytes. A package always has some.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes that the tables take, in chain order.
+    #[must_use]
+    pub fn tables(&self) -> &[Span] {
+        &self.tables
+    }
+
+    /// The components that count, in chain order.
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// Oddities of the container that were passed over.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The index component's region, absolute. Empty for an empty index.
+    #[must_use]
+    pub const fn index(&self) -> Span {
+        self.index
+    }
+
+    /// What the writer promised to those who update the file, where it says so.
+    #[must_use]
+    pub const fn layout(&self) -> Option<&Layout> {
+        self.layout.as_ref()
+    }
+
+    /// What is wrong with the layout component. Regions can be read all the same.
+    #[must_use]
+    pub fn layout_fault(&self) -> Option<&str> {
+        self.layout_fault.as_deref()
+    }
+
+    /// What the package says about its names list; `None` where it says nothing.
+    #[must_use]
+    pub const fn name_flags(&self) -> Option<Flags> {
+        self.name_flags
+    }
+
+    /// The first bytes of the file, up to 64 KiB, as they were when it was opened.
+    #[must_use]
+    pub fn head(&self) -> Window<'_> {
+        window(&self.head, self.len)
+    }
+}
+
+fn window(head: &[u8], len: u64) -> Window<'_> {
+    if len <= HEAD_LEN { Window::ending_file(0, head) } else { Window::new(0, head) }
+}
+
+/// Walks the whole chain, so that components behind the required ones are known too.
+fn walk(source: &dyn ReadAt, head: &[u8]) -> Result<Box<TableWalker>, Error> {
+    let window = window(head, source.len());
+    let mut walker: Box<TableWalker> = Box::new(TableWalker::new(Some(source.len())));
+    while let Some(want) = walker.want() {
+        let fetched;
+        let bytes = match window.answer(want) {
+            Some(bytes) => bytes,
+            // A want that starts behind the end reads nothing, and the walker says what that means.
+            None => {
+                fetched = read_span(source, want).map_err(read_failed)?;
+                &fetched
+            }
+        };
+        if let Some(daicon_core::Event::Head(header)) = walker.feed(bytes)? {
+            PACKAGE_FORMAT.check_header(&header)?;
+        }
+    }
+    Ok(walker)
+}
+
+fn read_layout(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    len: u64,
+) -> Result<Option<Layout>, Error> {
+    let Answer::Found(component) = LAYOUT.answer(components) else { return Ok(None) };
+    let span = component.span_within(len)?;
+    let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(LAYOUT_LEN)) };
+    let mut read = [0; 80];
+    let region = match window(head, len).answer(want) {
+        Some(region) => region,
+        None => {
+            let read = read.get_mut(..usize::try_from(want.len()).unwrap_or(0)).unwrap_or_default();
+            let filled = read_full(source, want.start, read).map_err(read_failed)?;
+            read.get(..filled).unwrap_or_default()
+        }
+    };
+    Layout::parse(region, span.start, len).map(Some)
+}
+
+pub(crate) fn read_failed(source: std::io::Error) -> Error {
+    Error::io("read", Path::new(""), source)
+}
