@@ -1,6 +1,7 @@
 //! Cross-crate tests: an independent reference implementation, and the fixtures that it writes.
 
 pub mod cases;
+pub mod dar_reference;
 pub mod dump;
 pub mod expect;
 pub mod reference;
