@@ -2,8 +2,10 @@
 //!
 //! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from the crates.
 
+mod cli;
 mod container;
 mod fuzz;
 mod index;
 mod names;
+mod package;
 mod support;

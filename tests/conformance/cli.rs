@@ -1,0 +1,745 @@
+//! The program `dacti`, run on real directories: what it prints, how it ends, and what it leaves behind.
+
+use crate::support::{Random, fixtures};
+use dacti_tests::reference::{self as by, NONE, Stored, small, stored, text};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+
+/// The program, built once in the profile and the target directory of this test.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().expect("a running program has a place");
+        let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
+        let target = profile.parent().expect("target/<profile>");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.args(["build", "--quiet", "--package", "dacti-cli", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the program does not compile");
+        profile.join("dacti")
+    })
+}
+
+/// How a run ended and what it printed.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    out: Vec<u8>,
+    err: String,
+}
+
+impl Ended {
+    /// Standard output as text, of a run that must have done its work.
+    #[track_caller]
+    fn text(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        str::from_utf8(&self.out).expect("it is text")
+    }
+
+    /// The one line that says what failed.
+    #[track_caller]
+    fn failure(&self) -> &str {
+        assert_eq!((self.code, self.out.len()), (Some(1), 0), "{self:?}");
+        let lines: Vec<_> = self.err.lines().collect();
+        assert_eq!(lines.len(), 1, "one error is one line: {}", self.err);
+        lines[0]
+    }
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output().expect("the program runs");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!err.contains("panicked"), "{err}");
+    Ended { code: output.status.code(), out: output.stdout, err }
+}
+
+fn dacti<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
+    ended(Command::new(program()).args(arguments))
+}
+
+/// A scratch directory with a place for input and one for packages.
+struct Scratch {
+    root: TempDir,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        for name in ["in", "packages"] {
+            fs::create_dir(root.path().join(name)).expect("a new directory");
+        }
+        Self { root }
+    }
+
+    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let file = self.at("in").join(path);
+        fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a new directory");
+        fs::write(file, bytes).expect("a new file");
+    }
+
+    /// Packs the input, with more arguments.
+    fn pack(&self, more: &[&str]) -> Ended {
+        let mut command = Command::new(program());
+        command.arg("pack").arg(self.at("in")).arg("-o").arg(self.package()).args(more);
+        ended(&mut command)
+    }
+
+    fn package(&self) -> PathBuf {
+        self.at("packages/out.dacti-pack")
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.package()).expect("the package is there")
+    }
+
+    /// Fails unless packing ended with that error, and nothing is left where the package was to be.
+    #[track_caller]
+    fn refused(&self, ended: &Ended, mentions: &str) {
+        let line = ended.failure();
+        assert!(line.contains(mentions), "{mentions:?} is not in {line:?}");
+        let left: Vec<_> = fs::read_dir(self.at("packages")).expect("it is there").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+        ended(Command::new(program()).arg(verb).arg(self.package()).args(more))
+    }
+}
+
+/// Every file below a directory, with its content.
+fn tree(root: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder can be read") {
+            let path = entry.expect("a folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).expect("it is below").as_os_str().to_owned();
+                found.insert(name, fs::read(path).expect("a file can be read"));
+            }
+        }
+    }
+    found
+}
+
+fn json_lines(ended: &Ended) -> Vec<Value> {
+    ended.text().lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+fn small_tree(scratch: &Scratch) -> Vec<Stored> {
+    let files = [
+        stored("a.txt", b"hello\n"),
+        stored("b/\u{fc}.txt", "gr\u{fc}n".as_bytes()),
+        stored("b/c/d/empty", b""),
+        stored("b/c/with blank", b"hello\n"),
+        stored("bin", &[0, 0xff, 0x1b, b'[']),
+        stored("index.html", &b"<p>again and again</p>".repeat(400)),
+    ];
+    for file in &files {
+        scratch.write(&file.path, &file.bytes);
+    }
+    files.to_vec()
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The main job
+// ---------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_directory_is_packed_as_the_reference_writes_it() {
+    // spec: R-PKG-09, R-LAY-10, R-LAY-01
+    let scratch = Scratch::new();
+    let files = small_tree(&scratch);
+    let names = by::names_of(&files);
+    let built = scratch.pack(&["--layout", "compact", "--encoding", "none"]);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert!(scratch.bytes() == by::compact_package(&files, &names, NONE));
+    let blake3 = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+    for (slice, length) in [("64KiB", 1 << 16), ("4096", 4096), ("auto", 1 << 20)] {
+        let built = scratch.pack(&["--encoding", "none", "--slice", slice]);
+        assert_eq!(built.code, Some(0), "{built:?}");
+        assert!(
+            scratch.bytes() == by::cdn_package(&files, &names, NONE, length, &blake3),
+            "{slice}"
+        );
+    }
+}
+
+#[test]
+fn every_file_comes_back() {
+    let scratch = Scratch::new();
+    let files = small_tree(&scratch);
+    for (i, options) in [
+        &["--layout", "cdn"][..],
+        &["--layout", "compact"],
+        &["--encoding", "none"],
+        &["--encoding", "brotli", "--quality", "11", "--threads", "1"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(scratch.pack(options).code, Some(0));
+        let target = scratch.at(format!("unpacked {i}"));
+        let unpacked = scratch.run("unpack", &["-C", target.to_str().expect("it is text")]);
+        assert_eq!(unpacked.code, Some(0), "{unpacked:?}");
+        assert_eq!(tree(&target), tree(&scratch.at("in")));
+        for file in &files {
+            let got = scratch.run("get", &[&file.path]);
+            assert_eq!((got.code, got.out, got.err.as_str()), (Some(0), file.bytes.clone(), ""));
+            let got = scratch.run("get", &[&text(&by::path_id(&file.path))]);
+            assert_eq!((got.code, got.out), (Some(0), file.bytes.clone()), "by its id");
+            let out = scratch.at("got");
+            let got = scratch.run("get", &[&file.path, "-o", out.to_str().expect("it is text")]);
+            assert_eq!((got.code, got.out.len()), (Some(0), 0));
+            assert_eq!(fs::read(&out).expect("it is there"), file.bytes);
+        }
+        assert_eq!(scratch.run("verify", &[]).code, Some(0));
+        assert_eq!(scratch.run("inspect", &[]).code, Some(0));
+    }
+}
+
+#[test]
+fn packing_again_gives_the_same_bytes() {
+    // spec: R-PKG-09
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    let mut random = Random(1);
+    let noise: Vec<u8> = (0..2_000_000).map(|_| random.next() as u8 % 16).collect();
+    scratch.write("large", &noise);
+    // The same files, made in another order and at another time, in another place.
+    let again = Scratch::new();
+    again.write("large", &noise);
+    for (path, bytes) in tree(&scratch.at("in")).into_iter().rev() {
+        again.write(path.to_str().expect("it is text"), &bytes);
+    }
+    for options in [&["--layout", "cdn"][..], &["--layout", "compact"], &["--encoding", "none"]] {
+        assert_eq!(scratch.pack(options).code, Some(0));
+        let first = scratch.bytes();
+        for threads in ["1", "2", "5"] {
+            let options = [options, &["--threads", threads]].concat();
+            assert_eq!(scratch.pack(&options).code, Some(0));
+            assert!(scratch.bytes() == first, "{options:?}");
+            assert_eq!(again.pack(&options).code, Some(0));
+            assert!(again.bytes() == first, "{options:?}, elsewhere");
+        }
+    }
+}
+
+fn comes_back(count: usize) {
+    let scratch = Scratch::new();
+    for i in 0..count {
+        // A few hundred in a folder, and contents of all kinds of lengths.
+        scratch.write(&format!("{}/{i}.txt", i / 300), i.to_string().repeat(i % 9).as_bytes());
+    }
+    let built = scratch.pack(&["--json"]);
+    let summary = &json_lines(&built)[0];
+    assert_eq!(summary["regions"], count, "{built:?}");
+    assert_eq!(scratch.run("ls", &[]).text().lines().count(), count);
+    let target = scratch.at("unpacked");
+    let unpacked = scratch.run("unpack", &["-C", target.to_str().expect("it is text")]);
+    assert_eq!(unpacked.code, Some(0), "{unpacked:?}");
+    assert!(tree(&target) == tree(&scratch.at("in")), "{count} files");
+    assert_eq!(scratch.run("verify", &[]).code, Some(0));
+    let file = scratch.bytes();
+    let container = by::read_container(&file).expect("it is good");
+    let index = by::read_index(&file, &container).expect("it is good");
+    let names = usize::from(count > 0);
+    assert_eq!(index.entries.len(), count + names);
+}
+
+#[test]
+fn directories_of_0_1_254_255_and_256_files() {
+    // spec: R-ORD-06, R-LAY-03
+    for count in [0, 1, 2, 253, 254, 255, 256] {
+        comes_back(count);
+    }
+}
+
+#[test]
+fn a_directory_of_100_000_files() {
+    // spec: R-LAY-04
+    comes_back(100_000);
+}
+
+#[test]
+fn a_directory_with_one_empty_file() {
+    for encoding in ["none", "brotli", "auto"] {
+        let scratch = Scratch::new();
+        scratch.write("empty", b"");
+        assert_eq!(scratch.pack(&["--encoding", encoding]).code, Some(0));
+        assert_eq!(scratch.run("get", &["empty"]).text(), "");
+        let target = scratch.at("unpacked");
+        assert_eq!(scratch.run("unpack", &["-C", target.to_str().expect("text")]).code, Some(0));
+        assert_eq!(tree(&target), BTreeMap::from([("empty".into(), Vec::new())]));
+    }
+}
+
+#[test]
+fn an_empty_directory_in_the_compact_layout_is_80_bytes() {
+    // spec: R-LAY-10
+    let scratch = Scratch::new();
+    assert_eq!(scratch.pack(&["--layout", "compact"]).code, Some(0));
+    assert!(scratch.bytes() == by::compact_package(&[], &[], NONE));
+    assert_eq!(scratch.bytes().len(), 80);
+    assert_eq!(scratch.run("ls", &[]).text(), "");
+}
+
+#[test]
+fn files_are_packed_under_their_names() {
+    let scratch = Scratch::new();
+    scratch.write("one", b"1");
+    scratch.write("dir/two", b"2");
+    scratch.write("dir/three", b"3");
+    let (one, dir, out) = (scratch.at("in/one"), scratch.at("in/dir"), scratch.package());
+    let built =
+        dacti([OsStr::new("pack"), one.as_ref(), dir.as_ref(), "-o".as_ref(), out.as_ref()]);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert_eq!(scratch.run("ls", &[]).text(), "one\nthree\ntwo\n");
+    // The same name twice is no package.
+    fs::remove_file(scratch.package()).expect("it is there");
+    let built =
+        dacti([OsStr::new("pack"), one.as_ref(), one.as_ref(), "-o".as_ref(), out.as_ref()]);
+    scratch.refused(&built, "\"one\"");
+}
+
+#[test]
+fn globs_choose_what_is_packed_listed_and_unpacked() {
+    let scratch = Scratch::new();
+    for path in ["a.html", "b.txt", "dir/a.html", "dir/b.txt", "dir/sub/c.html", "tmp/x.html"] {
+        scratch.write(path, path.as_bytes());
+    }
+    let listed = |options: &[&str], more: &[&str]| {
+        assert_eq!(scratch.pack(options).code, Some(0));
+        scratch.run("ls", more).text().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let html = ["a.html", "dir/a.html", "dir/sub/c.html"];
+    assert_eq!(listed(&["--include", "*.html", "--exclude", "tmp"], &[]), html);
+    assert_eq!(
+        listed(&["--include", "dir/*.html", "--include", "b.txt"], &[]),
+        ["b.txt", "dir/a.html", "dir/b.txt"]
+    );
+    assert_eq!(listed(&[], &["dir/**"]), ["dir/a.html", "dir/b.txt", "dir/sub/c.html"]);
+    assert_eq!(listed(&[], &["b.*"]), ["b.txt", "dir/b.txt"]);
+    assert_eq!(listed(&[], &["nothing"]), [""; 0]);
+    let target = scratch.at("unpacked");
+    assert_eq!(
+        scratch.run("unpack", &["dir/*.txt", "-C", target.to_str().expect("text")]).code,
+        Some(0)
+    );
+    assert_eq!(tree(&target), BTreeMap::from([("dir/b.txt".into(), b"dir/b.txt".to_vec())]));
+}
+
+#[test]
+fn ids_of_ones_own_count() {
+    // spec: R-NAME-01, R-PKG-05, R-NAME-09
+    let scratch = Scratch::new();
+    let mut files = small_tree(&scratch);
+    files[0].id = Some(small(0xabc));
+    files[4].id = Some(by::id("fedcba98-7654-3210-fedc-ba9876543210"));
+    let ids = scratch.at("ids");
+    let lines = format!(
+        "# ids\n\n{} a.txt\nfedcba98-7654-3210-fedc-ba9876543210  bin\n",
+        text(&small(0xabc))
+    );
+    fs::write(&ids, lines).expect("a new file");
+    let ids = ids.to_str().expect("it is text");
+    let options = ["--layout", "compact", "--encoding", "none", "--ids", ids];
+    assert_eq!(scratch.pack(&options).code, Some(0));
+    assert!(scratch.bytes() == by::compact_package(&files, &by::names_of(&files), NONE));
+    assert_eq!(scratch.run("get", &["a.txt"]).text(), "hello\n");
+    assert_eq!(scratch.run("get", &[&text(&small(0xabc))]).text(), "hello\n");
+    assert_eq!(scratch.run("get", &[&text(&by::path_id("a.txt"))]).code, Some(1));
+    fs::remove_file(scratch.package()).expect("it is there");
+    for (lines, mentions) in [
+        ("00000000-0000-0000-0000-000000000abc missing", "missing"),
+        ("no-uuid a.txt", "line 1"),
+        ("00000000-0000-0000-0000-000000000abc", "line 1"),
+        ("00000000-0000-0000-0000-000000000abc ../a.txt", "line 1"),
+        ("00000000-0000-0000-0000-000000000000 a.txt", "00000000-0000-0000-0000-000000000000"),
+        ("16665c3c-6a55-4f8a-b0af-910ac2f7e414 a.txt", "16665c3c"),
+        (
+            "00000000-0000-0000-0000-000000000abc a.txt\n00000000-0000-0000-0000-000000000abc bin",
+            "abc",
+        ),
+    ] {
+        fs::write(ids, lines).expect("a file");
+        scratch.refused(&scratch.pack(&options), mentions);
+    }
+}
+
+#[test]
+fn ls_json_has_the_documented_fields() {
+    let scratch = Scratch::new();
+    let files = small_tree(&scratch);
+    assert_eq!(scratch.pack(&["--layout", "compact", "--encoding", "none"]).code, Some(0));
+    let file = scratch.bytes();
+    let container = by::read_container(&file).expect("it is good");
+    let regions = by::read_index(&file, &container).expect("it is good").regions();
+    let lines = json_lines(&scratch.run("ls", &["--json"]));
+    assert_eq!(lines.len(), files.len());
+    for (line, file) in lines.iter().zip(&files) {
+        let fields: BTreeSet<_> =
+            line.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(
+            fields,
+            BTreeSet::from(["at", "decoded_len", "encoding", "id", "path", "stored_len"])
+        );
+        let entry = regions[&by::path_id(&file.path)];
+        assert_eq!(line["id"], text(&entry.id));
+        assert_eq!(line["path"], file.path);
+        assert_eq!(line["at"], entry.base + u64::from(entry.offset));
+        assert_eq!(line["stored_len"], entry.size);
+        assert_eq!(line["decoded_len"], file.bytes.len());
+        assert_eq!(line["encoding"], "none");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Odd input
+// ---------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn symbolic_links_are_refused_followed_or_skipped() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::new();
+    scratch.write("file", b"content");
+    fs::write(scratch.at("outside"), b"outside").expect("a new file");
+    symlink(scratch.at("outside"), scratch.at("in/link")).expect("a new link");
+    scratch.refused(&scratch.pack(&[]), "symbolic link");
+    assert_eq!(scratch.pack(&["--symlinks", "skip"]).code, Some(0));
+    assert_eq!(scratch.run("ls", &[]).text(), "file\n");
+    assert_eq!(scratch.pack(&["--symlinks", "follow"]).code, Some(0));
+    assert_eq!(scratch.run("ls", &[]).text(), "file\nlink\n");
+    assert_eq!(scratch.run("get", &["link"]).text(), "outside");
+    // A link that leads nowhere, and one that leads back.
+    fs::remove_file(scratch.package()).expect("it is there");
+    symlink("nowhere", scratch.at("in/broken")).expect("a new link");
+    scratch.refused(&scratch.pack(&["--symlinks", "follow"]), "broken");
+    fs::remove_file(scratch.at("in/broken")).expect("it is there");
+    symlink(".", scratch.at("in/loop")).expect("a new link");
+    scratch.refused(&scratch.pack(&["--symlinks", "follow"]), "loop");
+}
+
+#[test]
+fn names_that_are_no_paths_are_refused() {
+    // spec: R-PATH-01
+    let scratch = Scratch::new();
+    scratch.write("good", b"1");
+    let odd = scratch.at("in").join(OsStr::from_bytes(b"caf\xe9"));
+    fs::write(&odd, b"2").expect("a new file");
+    scratch.refused(&scratch.pack(&[]), "UTF-8");
+    assert_eq!(scratch.pack(&["--exclude", "caf*"]).code, Some(0));
+    assert_eq!(scratch.run("ls", &[]).text(), "good\n");
+}
+
+#[test]
+fn names_are_brought_into_composed_form_and_must_stay_apart() {
+    // spec: R-PATH-01
+    let scratch = Scratch::new();
+    scratch.write("u\u{308}", b"decomposed");
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    assert_eq!(scratch.run("ls", &[]).text(), "\u{fc}\n");
+    assert_eq!(scratch.run("get", &["\u{fc}"]).text(), "decomposed");
+    scratch.write("\u{fc}", b"composed");
+    fs::remove_file(scratch.package()).expect("it is there");
+    scratch.refused(&scratch.pack(&[]), "\u{fc}");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_nothing_is_left() {
+    let scratch = Scratch::new();
+    scratch.write("good", b"1");
+    let pack = |input: &Path| {
+        dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), scratch.package().as_ref()])
+    };
+    scratch.refused(&pack(&scratch.at("missing")), "missing");
+    // Root may read every file, but not memory at address 0.
+    scratch.refused(&pack(Path::new("/proc/self/mem")), "/proc/self/mem");
+    // Files of this kind say that they are empty, and are not.
+    scratch.refused(&pack(Path::new("/proc/version")), "changed");
+    let fifo = scratch.at("in/fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    scratch.refused(&scratch.pack(&[]), "fifo");
+    assert_eq!(scratch.pack(&["--exclude", "fifo"]).code, Some(0));
+    assert_eq!(scratch.run("ls", &[]).text(), "good\n");
+}
+
+#[test]
+fn a_file_without_permission_is_named() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let scratch = Scratch::new();
+    scratch.write("secret", b"1");
+    let secret = scratch.at("in/secret");
+    let metadata = fs::metadata(&secret).expect("it is there");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("it is ours");
+    let built = scratch.pack(&[]);
+    if metadata.uid() == 0 {
+        // Root reads every file; what root cannot read is tried in the test above.
+        assert_eq!(built.code, Some(0));
+    } else {
+        scratch.refused(&built, "secret");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_packed_is_refused() {
+    let scratch = Scratch::new();
+    // Enough work between the first look at the files and the last one's turn.
+    let mut random = Random(1);
+    let noise: Vec<u8> = (0..8_000_000).map(|_| random.next() as u8).collect();
+    scratch.write("a", &noise);
+    scratch.write("z", b"");
+    let (done, path) = (AtomicBool::new(false), scratch.at("in/z"));
+    let built = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it is there");
+            while !done.load(Ordering::Relaxed) {
+                file.write_all(b".").expect("there is room");
+                std::thread::yield_now();
+            }
+        });
+        let built = scratch.pack(&["--quality", "9"]);
+        done.store(true, Ordering::Relaxed);
+        built
+    });
+    scratch.refused(&built, "changed while it was packed");
+}
+
+#[test]
+fn the_package_itself_is_left_out() {
+    let scratch = Scratch::new();
+    scratch.write("file", b"1");
+    let out = scratch.at("in/out.dacti-pack");
+    for _ in 0..2 {
+        let built =
+            dacti([OsStr::new("pack"), scratch.at("in").as_ref(), "-o".as_ref(), out.as_ref()]);
+        assert_eq!(built.code, Some(0), "{built:?}");
+        assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let scratch = Scratch::new();
+    let mut random = Random(1);
+    let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
+    scratch.write("noise", &noise);
+    // A limit on the size of files stands for the disk: writes past it fail, as the signal is ignored.
+    let limited = |blocks: u32| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(program()).arg("pack").arg(scratch.at("in"));
+        ended(command.arg("-o").arg(scratch.package()))
+    };
+    for blocks in [0, 1, 100, 1000, 4000] {
+        scratch.refused(&limited(blocks), "out.dacti-pack");
+    }
+    // What stood there before stays.
+    fs::write(scratch.package(), b"before").expect("a new file");
+    assert_eq!(limited(1000).code, Some(1));
+    assert_eq!(scratch.bytes(), b"before");
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    assert_ne!(scratch.bytes(), b"before", "and is replaced by what is whole");
+}
+
+#[test]
+fn a_target_that_cannot_be_is_named() {
+    let scratch = Scratch::new();
+    scratch.write("file", b"1");
+    let pack = |out: &Path| {
+        dacti([OsStr::new("pack"), scratch.at("in").as_ref(), "-o".as_ref(), out.as_ref()])
+    };
+    scratch.refused(&pack(&scratch.at("no/such/folder/out")), "no/such/folder");
+    fs::create_dir(scratch.at("folder")).expect("a new directory");
+    scratch.refused(&pack(&scratch.at("folder")), "folder");
+    assert_eq!(fs::read_dir(scratch.at("folder")).expect("it is there").count(), 0);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Bad packages and bad use
+// ---------------------------------------------------------------------------------------------------------------
+
+const READING: [&[&str]; 6] = [
+    &["ls"],
+    &["ls", "--json"],
+    &["inspect"],
+    &["inspect", "--json"],
+    &["verify"],
+    &["verify", "--json"],
+];
+
+/// Runs a reading verb; `rest` goes behind the package.
+fn reading(package: &Path, verb: &[&str]) -> Ended {
+    ended(Command::new(program()).arg(verb[0]).arg(package).args(&verb[1..]))
+}
+
+#[test]
+fn every_fixture_ends_in_an_exit_code_and_bad_ones_do_not_verify() {
+    let scratch = Scratch::new();
+    let path = scratch.package();
+    for fixture in ["container", "index", "package"].into_iter().flat_map(fixtures) {
+        fs::write(&path, &fixture.bytes).expect("there is room");
+        for verb in READING {
+            let ended = reading(&path, verb);
+            let name = &fixture.name;
+            assert!(matches!(ended.code, Some(0 | 1 | 3)), "{name}, {verb:?}: {ended:?}");
+            if ended.code == Some(1) {
+                assert!(ended.err.starts_with("dacti: error: "), "{name}, {verb:?}: {ended:?}");
+            }
+            let is_package = !name.starts_with("container");
+            if verb[0] == "verify" && is_package && !fixture.is_good() {
+                assert!(matches!(ended.code, Some(1 | 3)), "{name}: {ended:?}");
+            }
+            if verb[0] == "verify"
+                && is_package
+                && fixture.is_good()
+                && !fixture.dump.contains("not decoded")
+            {
+                assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_truncated_package_is_one_error() {
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    assert_eq!(scratch.pack(&["--layout", "compact", "--encoding", "none"]).code, Some(0));
+    let whole = scratch.bytes();
+    let cut = scratch.at("cut");
+    let lens =
+        (0..whole.len()).filter(|len| *len < 130 || whole.len() - len < 100 || len % 251 == 0);
+    for len in lens {
+        fs::write(&cut, &whole[..len]).expect("there is room");
+        let verified = reading(&cut, &["verify"]);
+        assert!(matches!(verified.code, Some(1 | 3)), "cut to {len} bytes: {verified:?}");
+        if len < 6252 {
+            // The index is not whole: nothing reads.
+            let line = reading(&cut, &["ls"]).failure().to_owned();
+            assert!(line.contains(" at 0x"), "{line}");
+        }
+    }
+    assert_eq!(reading(&scratch.package(), &["verify"]).code, Some(0));
+}
+
+#[test]
+fn what_is_no_package_is_said() {
+    let scratch = Scratch::new();
+    let file = scratch.at("file");
+    for verb in READING {
+        assert!(reading(&scratch.at("missing"), verb).failure().contains("missing"));
+        assert!(reading(scratch.root.path(), verb).failure().contains("not a regular file"));
+        fs::write(&file, b"").expect("a new file");
+        assert!(reading(&file, verb).failure().contains("signature at 0x0"));
+        fs::write(&file, b"plain text, longer than eight bytes").expect("a file");
+        assert!(reading(&file, verb).failure().contains("not a daicon container"));
+    }
+}
+
+#[test]
+fn wrong_use_is_exit_code_2() {
+    let scratch = Scratch::new();
+    scratch.write("file", b"1");
+    assert_eq!(dacti(["no-such-verb"]).code, Some(2));
+    assert_eq!(dacti([""; 0]).code, Some(2));
+    assert_eq!(dacti(["pack"]).code, Some(2));
+    assert_eq!(dacti(["ls"]).code, Some(2));
+    for wrong in [
+        &["--slice", "3000"][..],
+        &["--slice", "2KiB"],
+        &["--slice", "2GiB"],
+        &["--quality", "12"],
+        &["--layout", "other"],
+        &["--encoding", "zip"],
+        &["--threads", "0"],
+        &["--include", "a[b"],
+    ] {
+        let ended = scratch.pack(wrong);
+        assert_eq!((ended.code, ended.out.len()), (Some(2), 0), "{wrong:?}: {ended:?}");
+        assert!(!scratch.package().exists());
+    }
+    let version = dacti(["--version"]);
+    assert!(version.text().starts_with("dacti 0."), "{version:?}");
+}
+
+#[test]
+fn a_region_that_is_not_there_is_an_error() {
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    assert!(scratch.run("get", &["no/such/path"]).failure().contains("no/such/path"));
+    let id = "00000000-0000-0000-0000-00000000dead";
+    assert!(scratch.run("get", &[id]).failure().contains(id));
+    let out = scratch.at("got");
+    let got = scratch.run("get", &["no/such/path", "-o", out.to_str().expect("text")]);
+    assert_eq!((got.code, out.exists()), (Some(1), false));
+    assert_eq!(scratch.run("get", &["../a.txt"]).code, Some(1));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_not() {
+    let scratch = Scratch::new();
+    for i in 0..3000 {
+        scratch.write(&format!("some/rather/long/path/so/that/much/is/printed/{i}"), &[b'x'; 100]);
+    }
+    scratch.write("large", &vec![b'x'; 3_000_000]);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    for verb in
+        [&["ls"][..], &["ls", "--json"], &["get", "large"], &["inspect"], &["verify", "--json"]]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("linux has it");
+        let mut command = Command::new(program());
+        command.arg(verb[0]).arg(scratch.package()).args(&verb[1..]).stdout(full);
+        let output = command.output().expect("the program runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{verb:?}: {err}");
+        assert!(err.contains("standard output"), "{verb:?}: {err}");
+        // A reader that has seen enough.
+        let mut command = Command::new("sh");
+        command.args(["-c", "{ \"$@\"; echo code $? >&2; } | head -c 10", "sh"]).arg(program());
+        command.arg(verb[0]).arg(scratch.package()).args(&verb[1..]);
+        let output = command.output().expect("the shell runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(err.ends_with("code 0\n") && !err.contains("error"), "{verb:?}: {err}");
+    }
+}
+
+#[test]
+fn a_terminal_gets_no_binary() {
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    // `script` runs a command on a terminal of its own, and passes its exit code on.
+    let on_terminal = |path: &str| {
+        let line =
+            format!("'{}' get '{}' '{path}'", program().display(), scratch.package().display());
+        ended(Command::new("script").args(["--quiet", "--return", "--command", &line, "/dev/null"]))
+    };
+    let text = on_terminal("a.txt");
+    assert_eq!(text.code, Some(0), "{text:?}");
+    assert!(text.out.starts_with(b"hello"), "{text:?}");
+    let binary = on_terminal("bin");
+    assert_eq!(binary.code, Some(1), "{binary:?}");
+    let shown = String::from_utf8_lossy(&binary.out).into_owned();
+    assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
+}

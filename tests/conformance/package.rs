@@ -1,0 +1,655 @@
+//! Packages: the facade `dacti` against fixtures, and what it builds against what the reference writes.
+
+use crate::index;
+use crate::support::{self, Random, container_verdict, fixtures, id_of, uuid_of, verdict};
+use dacti::source::{BytesSource, Counted, ReadStats};
+use dacti::{
+    BuildOptions, Content, EncodingChoice, Key, LAYOUT_ID, LAYOUT_VERSION, Layout, LayoutChoice,
+    Limits, Package, PackageBuilder, RegionName,
+};
+use dacti_index::Encoding;
+use dacti_tests::dump;
+use dacti_tests::reference::{
+    self as by, GROUP, Group, Link, NONE, Stored, path_id, small, stored,
+};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// The verdict line of the facade's error.
+pub fn package_verdict(error: &dacti::Error) -> String {
+    verdict(error.kind(), error.what().unwrap_or_default(), error.at())
+}
+
+fn told(error: dacti::Error) -> String {
+    package_verdict(&error)
+}
+
+/// What the facade finds in a package, as a fixture's dump.
+pub fn dump_of(file: &[u8]) -> Result<String, String> {
+    let package = Package::from_bytes(file.to_vec()).map_err(told)?;
+    let view = package.view();
+    let (format, version) = (id_of(view.format()), view.version());
+    let mut out = dump::head(&format, version.major, version.minor, view.len());
+    let index_lines = index_of(file, &package)?;
+    if let Some(fault) = view.layout_fault() {
+        return Err(layout_verdict(file, &package, fault));
+    }
+    if let Some(layout) = view.layout() {
+        let keys = (layout.keys.start as u32, layout.keys.len() as u32);
+        let Layout { file_id, slice_len, fresh_end, delta_groups, .. } = layout;
+        out += &dump::layout(file_id, *slice_len, *fresh_end, *delta_groups, keys);
+    }
+    out += &index_lines;
+    for name in package.names().map_err(told)?.all() {
+        if package.find(name.id).map_err(told)?.is_some() {
+            let hint = name.decoded_len.unwrap_or(by::UNKNOWN);
+            out += &dump::name(name.path, &id_of(name.id), hint);
+        }
+    }
+    Ok(out)
+}
+
+fn index_of(file: &[u8], package: &Package) -> Result<String, String> {
+    let seen = index::walk(file, package.view().index()).0?;
+    let mut out = dump::index(seen.region, seen.groups);
+    for entry in &seen.entries {
+        out += &dump::entry(entry.at, &entry.id, entry.group, entry.offset, entry.size);
+    }
+    for located in package.regions().map_err(told)? {
+        let content = match located.encoding {
+            Encoding::NONE | Encoding::BROTLI => {
+                Some(package.get_capped(located.id, dump::CAP).map_err(told)?)
+            }
+            _ => {
+                package.stored(&located).map_err(told)?;
+                None
+            }
+        };
+        let span = (located.span.start, located.span.len());
+        out += &dump::region(&id_of(located.id), span, located.encoding.tag(), content.as_deref());
+    }
+    Ok(out)
+}
+
+/// The verdict of the layout, which the facade tells in words, and what these must be.
+fn layout_verdict(file: &[u8], package: &Package, fault: &str) -> String {
+    let mut components = package.view().components().iter();
+    let named = components.find(|c| c.id == LAYOUT_ID && c.version == LAYOUT_VERSION);
+    let len = file.len() as u64;
+    let span = match named.expect("a fault has a component").span_within(len) {
+        Ok(span) => span,
+        Err(error) => {
+            assert_eq!(fault, error.to_string());
+            return container_verdict(&error);
+        }
+    };
+    let region = support::read(file, span.start, span.end);
+    let error = Layout::parse(region, span.start, len).expect_err("there is a fault");
+    assert_eq!(fault, error.to_string());
+    package_verdict(&error)
+}
+
+#[test]
+fn fixtures_of_packages() {
+    support::check("package", 43, dump_of);
+}
+
+#[test]
+fn fixtures_of_the_index_are_read_by_the_facade_too() {
+    // spec: R-PKG-03, R-ENT-02
+    support::check("index", 54, |file| {
+        let package = Package::from_bytes(file.to_vec()).map_err(told)?;
+        index_of(file, &package)
+    });
+}
+
+#[test]
+fn the_newest_entry_counts_even_where_it_is_bad() {
+    // spec: R-ORD-01, R-ENT-01, R-ENT-02
+    let group = |base, entries: &[(u32, u32)]| Group {
+        base,
+        entries: entries
+            .iter()
+            .map(|(id, offset)| by::Entry { id: small(*id), offset: *offset, size: 1 })
+            .collect(),
+        ..Group::default()
+    };
+    let base = 80 + 8 + 2 * GROUP;
+    let groups = [group(u64::MAX, &[(1, 5)]), group(base, &[(1, 0), (2, 1)])];
+    let mut file = by::head(by::PACKAGE, 0, 1);
+    let components = vec![by::component(by::INDEX, 80, 8 + 2 * GROUP as u32)];
+    file.extend(by::table(&by::Table { components, ..by::Table::default() }));
+    file.extend(by::index(&groups));
+    file.extend(b"12");
+    let package = Package::from_bytes(file).expect("tables and index are good");
+    let expected = "error corrupt entry at 0x68";
+    assert_eq!(package.get(uuid_of(small(1))).map_err(told), Err(expected.into()));
+    assert_eq!(package.get(uuid_of(small(2))).map_err(told), Ok(b"2".to_vec()));
+    assert_eq!(package.regions().map_err(told).map(|_| ()), Err(expected.into()));
+    let mut faults = Vec::new();
+    let listed = package.list_lossy(&mut faults).expect("the rest reads");
+    let listed: Vec<_> = listed.iter().map(|listed| id_of(listed.located.id)).collect();
+    assert_eq!(listed, [small(2)], "the older entry of the first id does not come back");
+    assert_eq!(faults.iter().map(|fault| fault.at()).collect::<Vec<_>>(), [Some(0x68)]);
+}
+
+#[test]
+fn a_package_cut_anywhere_is_read_as_by_the_reference() {
+    for name in ["package_compact", "package_of_neither_layout", "package_names_of_two_segments"] {
+        let fixture = fixtures("package").into_iter().find(|f| f.name == name);
+        let file = fixture.expect("the fixture is committed").bytes;
+        // All places where something stands, and every hundredth between.
+        let lens =
+            (0..=file.len()).filter(|len| *len < 400 || file.len() - len < 400 || len % 97 == 0);
+        for len in lens {
+            let cut = &file[..len];
+            let expected = dacti_tests::expect::dump_of("package", cut).map_err(|f| f.to_string());
+            assert_eq!(dump_of(cut), expected, "{name} cut to {len} bytes");
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Building
+// ---------------------------------------------------------------------------------------------------------------
+
+const PLAIN: BuildOptions = BuildOptions {
+    layout: LayoutChoice::Cdn,
+    slice_len: 4096,
+    encoding: EncodingChoice::None,
+    quality: 5,
+    threads: None,
+    in_flight_max: 64 << 20,
+};
+
+/// Builds a package of these files, added in the order given.
+fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(options);
+    for file in files {
+        let name = match file.id {
+            Some(id) => RegionName::path_with_id(&file.path[..], uuid_of(id)),
+            None => RegionName::from(&file.path[..]),
+        };
+        builder.add(name, file.bytes.clone()).expect("a good name");
+    }
+    let built = builder.build(&out).expect("it can be built");
+    let bytes = std::fs::read(&out).expect("it is there");
+    assert_eq!(built.len, bytes.len() as u64);
+    assert_eq!(built.regions, files.len() as u64);
+    let left: Vec<_> = std::fs::read_dir(directory.path()).expect("it is there").collect();
+    assert_eq!(left.len(), 1, "nothing but the package is left");
+    bytes
+}
+
+fn blake3(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Files of all kinds of paths; contents repeat, and some are empty.
+fn some_files(count: u32) -> Vec<Stored> {
+    let mut files: Vec<_> = (0..count)
+        .map(|i| {
+            let path = match i % 4 {
+                0 => format!("{i}.txt"),
+                1 => format!("dir/{i}"),
+                2 => format!("dir-{i}/ü"),
+                _ => format!("dir/sub/{i}.html"),
+            };
+            stored(&path, format!("content {}", i % 7).repeat(i as usize % 5).as_bytes())
+        })
+        .collect();
+    if count > 20 {
+        files[11].id = Some(small(11));
+        files[13].id = Some([0xfe; 16]);
+    }
+    files
+}
+
+#[track_caller]
+fn assert_same(ours: &[u8], expected: &[u8], what: &str) {
+    let differs = ours.iter().zip(expected).position(|(a, b)| a != b);
+    assert_eq!((differs, ours.len()), (None, expected.len()), "{what}: first difference, length");
+}
+
+#[test]
+fn packages_are_built_as_the_reference_writes_them() {
+    // spec: R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-05, R-LAY-06, R-LAY-07, R-LAY-09, R-LAY-10, R-LAY-11
+    // spec: R-ORD-05, R-ORD-06, R-PKG-07, R-PKG-10, R-NAME-01, R-GRP-04
+    for count in [0, 1, 2, 21, 253, 254, 255, 256, 509, 510, 1000] {
+        let files = some_files(count);
+        let names = by::names_of(&files);
+        let expected = by::compact_package(&files, &names, NONE);
+        let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
+        assert_same(&build(&files, compact), &expected, &format!("{count} files, compact"));
+        for slice_len in [4096, 1 << 20] {
+            let expected = by::cdn_package(&files, &names, NONE, slice_len, &blake3);
+            let ours = build(&files, BuildOptions { slice_len, ..PLAIN });
+            assert_same(&ours, &expected, &format!("{count} files, slices of {slice_len}"));
+        }
+    }
+}
+
+#[test]
+fn an_index_longer_than_the_head_starts_in_it() {
+    // spec: R-LAY-03, R-LAY-04, R-LAY-06, R-LAY-07
+    // Ten groups hold 2,550 entries, of which the names list is one.
+    for (count, deltas, index_at) in [(2549, 0, 4168), (2550, 8, 16_440), (2805, 8, 16_440)] {
+        let files = some_files(count);
+        let ours = build(&files, PLAIN);
+        let expected = by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3);
+        assert_same(&ours, &expected, &format!("{count} files"));
+        let container = by::read_container(&ours).expect("it is good");
+        let layout = by::read_layout(&ours, &container).expect("it is good").expect("it has one");
+        let index = by::read_index(&ours, &container).expect("it is good");
+        assert_eq!((layout.deltas, index.region.0), (deltas, index_at), "{count} files");
+        assert!(deltas == 0 || index_at + 8 + GROUP * u64::from(deltas) == 65_536);
+    }
+}
+
+#[test]
+fn the_specifications_example_has_the_hash_that_it_says() {
+    // spec: R-LAY-07, R-LAY-09, R-LAY-10
+    let files = [stored("a.txt", b"hello\n")];
+    let names = by::names_of(&files);
+    let cdn = "ed3d9626281593c8f08cfde7f79bfa19121c5f2aea8e9a8fff08c842c9fd83b5";
+    let compact = "8ff78a2fd1938935307be1aa40031a6a8481da9b59fb0d501eb87553c1ef2be3";
+    let reference = by::cdn_package(&files, &names, NONE, 1 << 20, &blake3);
+    assert_eq!(hex(&blake3(&reference)), cdn, "the reference's");
+    assert_eq!(
+        hex(&blake3(&by::compact_package(&files, &names, NONE))),
+        compact,
+        "the reference's"
+    );
+    let none = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    assert_eq!(hex(&blake3(&build(&files, none))), cdn);
+    let none = BuildOptions { layout: LayoutChoice::Compact, ..none };
+    let ours = build(&files, none);
+    assert_eq!((hex(&blake3(&ours)).as_str(), ours.len()), (compact, 6327));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    // spec: R-PKG-09
+    let mut files = some_files(300);
+    files.push(stored("long", &b"0123456789abcdef".repeat(200_000)));
+    for encoding in [EncodingChoice::None, EncodingChoice::Brotli, EncodingChoice::Auto] {
+        for layout in [LayoutChoice::Cdn, LayoutChoice::Compact] {
+            let options = BuildOptions { encoding, layout, ..PLAIN };
+            let first = build(&files, options);
+            for (threads, in_flight_max) in [(1, 1), (2, 64 << 20), (7, 100_000)] {
+                let options =
+                    BuildOptions { threads: NonZeroUsize::new(threads), in_flight_max, ..options };
+                let mut shuffled = files.clone();
+                let mut random = Random(threads as u64);
+                for i in 1..shuffled.len() {
+                    shuffled.swap(i, random.below(i + 1));
+                }
+                assert_same(&build(&shuffled, options), &first, &format!("{options:?}"));
+            }
+        }
+    }
+}
+
+/// Every content of a package, by the reference.
+fn contents(file: &[u8]) -> BTreeMap<by::Id, Vec<u8>> {
+    let container = by::read_container(file).expect("it is good");
+    let regions = by::read_index(file, &container).expect("it is good").regions();
+    let get = |(id, entry)| (id, by::content(file, &entry, 1 << 30).expect("it is good"));
+    regions.into_iter().map(get).collect()
+}
+
+#[test]
+fn what_we_compress_the_reference_reads() {
+    // spec: R-PKG-07, R-ENC-03, R-NAME-01
+    let mut files = some_files(600);
+    let mut random = Random(7);
+    let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
+    files.push(stored("noise", &noise));
+    files.push(stored("zeros", &vec![0; 3_000_000]));
+    for layout in [LayoutChoice::Cdn, LayoutChoice::Compact] {
+        for quality in [0, 5, 11] {
+            let options =
+                BuildOptions { layout, quality, encoding: EncodingChoice::Brotli, ..PLAIN };
+            let package = build(&files, options);
+            let found = contents(&package);
+            assert_eq!(found.len(), files.len() + 1);
+            for file in &files {
+                let id = file.id.unwrap_or_else(|| path_id(&file.path));
+                assert!(found[&id] == file.bytes, "{}", file.path);
+            }
+            assert_eq!(found[&by::NAMES], by::names_of(&files), "the names list");
+            let container = by::read_container(&package).expect("it is good");
+            let index = by::read_index(&package, &container).expect("it is good");
+            assert!(index.entries.iter().all(|entry| entry.encoding == by::BROT));
+        }
+    }
+}
+
+#[test]
+fn auto_takes_brotli_where_the_whole_shrinks() {
+    let auto =
+        BuildOptions { encoding: EncodingChoice::Auto, layout: LayoutChoice::Compact, ..PLAIN };
+    let text = [stored("text", &b"again and again ".repeat(1000))];
+    let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..auto };
+    assert_same(&build(&text, auto), &build(&text, brotli), "text");
+    assert_eq!(build(&[], auto).len(), 80);
+    // Noise under an id alone: without a names list there is nothing that shrinks.
+    let mut random = Random(7);
+    let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
+    let built = |options| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let out = directory.path().join("built.dacti-pack");
+        let mut builder = PackageBuilder::new(options);
+        builder.add(uuid_of(small(1)), noise.clone()).expect("a good id");
+        builder.build(&out).expect("it can be built");
+        std::fs::read(&out).expect("it is there")
+    };
+    let none = BuildOptions { encoding: EncodingChoice::None, ..auto };
+    assert_same(&built(auto), &built(none), "noise");
+    assert!(built(brotli).len() > built(none).len());
+}
+
+#[test]
+fn id_ranges_stay_within_four_gibibytes() {
+    // spec: R-ORD-06, R-ORD-07, R-PKG-10
+    // Two sparse files of 2 GiB take no room, and brotli makes next to nothing of them; yet they could take more than
+    // 4 GiB when they are stored, which is what ranges are planned by.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut builder =
+        PackageBuilder::new(BuildOptions { encoding: EncodingChoice::Brotli, quality: 0, ..PLAIN });
+    let sparse = directory.path().join("sparse");
+    let file = std::fs::File::create(&sparse).expect("a file can be made");
+    file.set_len(1 << 31).expect("sparse files are possible");
+    for (path, id) in [("a", 3), ("b", 2), ("c", 1), ("d", 4)] {
+        let name = RegionName::path_with_id(path, uuid_of(small(id)));
+        let content = match id {
+            1 | 2 => Content::file(&sparse),
+            _ => path.as_bytes().to_vec().into(),
+        };
+        builder.add(name, content).expect("a good name");
+    }
+    let out = directory.path().join("built.dacti-pack");
+    builder.build(&out).expect("it can be built");
+    let package = std::fs::read(&out).expect("it is there");
+    let container = by::read_container(&package).expect("it is good");
+    let index = by::read_index(&package, &container).expect("it is good");
+    let groups: Vec<_> = index.entries.chunk_by(|a, b| a.group == b.group).collect();
+    let ids: Vec<Vec<_>> =
+        groups.iter().map(|group| group.iter().map(|e| e.id).collect()).collect();
+    assert_eq!(ids, [vec![small(1)], vec![small(2), small(3), small(4), by::NAMES]]);
+    // In the second range by path: the names list, "a", "b", "d".
+    let mut at = index.region.0 + index.region.1;
+    for (group, order) in groups.iter().zip([&[0][..], &[3, 1, 0, 2]]) {
+        assert!(
+            group.iter().all(|entry| entry.base == at),
+            "a range's base is where its data starts"
+        );
+        for i in order {
+            assert_eq!(group[*i].base + u64::from(group[*i].offset), at, "no gap");
+            at += u64::from(group[*i].size);
+        }
+    }
+    assert_eq!(package.len() as u64, at.next_multiple_of(4096));
+    let opened = Package::open(&out).expect("it is good");
+    assert_eq!(opened.get("d").expect("it is there"), b"d");
+    assert_eq!(opened.names().expect("it is good").all().len(), 4);
+}
+
+#[test]
+fn regions_without_a_path_come_last_by_id() {
+    // spec: R-PKG-10, R-NAME-14
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    for id in [9, 3] {
+        builder.add(uuid_of(small(id)), vec![id as u8; 3]).expect("a good id");
+    }
+    builder.add("path", b"path".to_vec()).expect("a good path");
+    builder.build(&out).expect("it can be built");
+    let package = Package::open(&out).expect("it is good");
+    let at = |key: Key<'_>| package.locate(key).expect("it is there").span.start;
+    assert_eq!(at(uuid_of(small(3)).into()), at("path".into()) + 4);
+    assert_eq!(at(uuid_of(small(9)).into()), at(uuid_of(small(3)).into()) + 3);
+    let listed: Vec<_> = package
+        .list()
+        .expect("it is good")
+        .into_iter()
+        .map(|l| (l.path, id_of(l.located.id)))
+        .collect();
+    let expected = [(Some("path".into()), path_id("path")), (None, small(3)), (None, small(9))];
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn what_cannot_be_built_is_refused_and_leaves_nothing() {
+    // spec: R-NAME-09, R-ENT-05, R-PATH-01, R-PATH-02, R-PATH-03
+    let refused = |names: &[RegionName]| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let out = directory.path().join("built.dacti-pack");
+        let mut builder = PackageBuilder::new(PLAIN);
+        let added = names.iter().try_for_each(|n| builder.add(n.clone(), vec![1]).map(|_| ()));
+        let error =
+            added.and_then(|()| builder.build(&out).map(|_| ())).expect_err("it is refused");
+        let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+        assert_eq!(left, 0, "nothing is left");
+        error.kind().to_string()
+    };
+    let with_id = |path: &str, id| RegionName::path_with_id(path, uuid_of(id));
+    assert_eq!(refused(&["a".into(), "a".into()]), "misuse");
+    assert_eq!(refused(&["a".into(), with_id("b", path_id("a"))]), "misuse");
+    assert_eq!(refused(&[with_id("a", small(1)), uuid_of(small(1)).into()]), "misuse");
+    assert_eq!(refused(&[with_id("a", [0; 16])]), "misuse");
+    assert_eq!(refused(&[with_id("a", by::NAMES)]), "misuse");
+    for path in ["", "/a", "a/", "..", "a/../b", "a//b", "a\0b", "u\u{308}"] {
+        assert_eq!(refused(&[path.into()]), "misuse", "{path:?}");
+    }
+    for options in [
+        BuildOptions { slice_len: 0, ..PLAIN },
+        BuildOptions { slice_len: 2048, ..PLAIN },
+        BuildOptions { slice_len: 12_288, ..PLAIN },
+        BuildOptions { slice_len: 1 << 31, ..PLAIN },
+        BuildOptions { quality: 12, ..PLAIN },
+    ] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let out = directory.path().join("built.dacti-pack");
+        let error = PackageBuilder::new(options).build(&out).expect_err("it is refused");
+        assert_eq!((error.kind().to_string().as_str(), out.exists()), ("misuse", false));
+    }
+    // A sparse file that is one byte too long for 32 bits.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let long = directory.path().join("long");
+    std::fs::File::create(&long)
+        .and_then(|file| file.set_len(1 << 32))
+        .expect("sparse files are possible");
+    let error = PackageBuilder::new(PLAIN)
+        .add("long", long.as_path())
+        .map(|_| ())
+        .expect_err("it is refused");
+    assert_eq!(error.kind().to_string(), "misuse");
+}
+
+#[test]
+fn content_from_files_readers_and_memory_is_the_same() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let bytes = b"the same content ".repeat(50_000);
+    let file = directory.path().join("file");
+    std::fs::write(&file, &bytes).expect("it can be written");
+    let built = |content: Content<'_>| {
+        let out = directory.path().join("built.dacti-pack");
+        let mut builder = PackageBuilder::new(PLAIN);
+        builder.add("path", content).expect("a good path");
+        builder.build(&out).expect("it can be built");
+        std::fs::read(&out).expect("it is there")
+    };
+    let first = built(bytes.clone().into());
+    assert_same(&built(Content::file(&file)), &first, "from a file");
+    assert_same(&built(Content::reader(&bytes[..])), &first, "from a reader");
+    assert_same(&first, &build(&[stored("path", &bytes)], PLAIN), "from memory");
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Looking up
+// ---------------------------------------------------------------------------------------------------------------
+
+/// A package of one group: the names list as given, where there is one, and one byte under each id.
+fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
+    let count = 1 + u64::from(flags.is_some());
+    let base = 52 + 28 * count + 8 + GROUP;
+    let mut data = names.unwrap_or_default().to_vec();
+    let mut entries = Vec::new();
+    if names.is_some() {
+        entries.push(by::Entry { id: by::NAMES, offset: 0, size: data.len() as u32 });
+    }
+    for (number, id) in (1..).zip(ids) {
+        entries.push(by::Entry { id: *id, offset: data.len() as u32, size: 1 });
+        data.push(number);
+    }
+    let mut components =
+        vec![by::component(by::INDEX, base as u32 - 8 - GROUP as u32, 8 + GROUP as u32)];
+    if let Some((minor, flags)) = flags {
+        components.push(by::Component { minor, ..by::component(by::NAMES, flags, 0) });
+    }
+    let mut file = by::head(by::PACKAGE, 0, 1);
+    file.extend(by::table(&by::Table { components, ..by::Table::default() }));
+    file.extend(by::index(&[Group { base, entries, ..Group::default() }]));
+    file.extend(data);
+    file
+}
+
+fn names_with(path: &str, id: by::Id) -> Vec<u8> {
+    by::names(Link::default(), &[by::Name { id, length: by::UNKNOWN, path: path.into() }])
+}
+
+#[test]
+fn paths_are_looked_up_by_the_rule() {
+    // spec: R-PKG-04, R-PKG-05, R-PKG-06, R-NAME-07
+    let given = names_with("a", small(5));
+    let hashed = path_id("a");
+    let content = |file: &[u8]| {
+        let package = Package::from_bytes(file.to_vec()).expect("it is good");
+        let found = package.get("a").map_err(|error| error.kind().to_string());
+        // The reference follows the same rule.
+        let container = by::read_container(file).expect("it is good");
+        let regions = by::read_index(file, &container).expect("it is good").regions();
+        if let Ok(names) = by::names_list(file, &regions, 1 << 20) {
+            let expected = by::look_up(&container, &regions, &names, "a")
+                .map(|entry| by::content(file, entry, 1 << 20).expect("it is good"));
+            assert_eq!(found.clone().ok(), expected);
+        }
+        found
+    };
+    let both = [hashed, small(5)];
+    let absent = || Err("not found".to_owned());
+    let (first, second) = (|| Ok(vec![1]), || Ok(vec![2]));
+    // Flag clear: by the hashed id alone.
+    assert_eq!(content(&loose(Some((1, 0)), Some(&given), &both)), first());
+    assert_eq!(content(&loose(Some((1, 0)), Some(&given), &[small(6), small(5)])), absent());
+    // Other flags are not read.
+    assert_eq!(content(&loose(Some((1, u32::MAX - 1)), Some(&given), &both)), first());
+    // Flag set: by the names list, and by the hashed id for what it has not.
+    assert_eq!(content(&loose(Some((1, 1)), Some(&given), &both)), second());
+    assert_eq!(content(&loose(Some((1, 1)), Some(&given), &[hashed])), absent());
+    let other = names_with("b", small(5));
+    assert_eq!(content(&loose(Some((1, 1)), Some(&other), &both)), first());
+    assert_eq!(content(&loose(Some((1, 1)), None, &both)), first());
+    // No component: by the hashed id, and on a miss by the names list.
+    assert_eq!(content(&loose(None, Some(&given), &both)), first());
+    assert_eq!(content(&loose(None, Some(&given), &[small(6), small(5)])), second());
+    assert_eq!(content(&loose(None, Some(&given), &[small(6)])), absent());
+    assert_eq!(content(&loose(None, None, &[small(6)])), absent());
+    // A component of another version counts as absent.
+    assert_eq!(content(&loose(Some((2, 1)), Some(&given), &both)), first());
+    assert_eq!(content(&loose(Some((0, 0)), Some(&given), &[small(6), small(5)])), second());
+    // The names list is not read where it is not asked.
+    assert_eq!(content(&loose(Some((1, 0)), Some(b"no segment"), &both)), first());
+    assert_eq!(content(&loose(None, Some(b"no segment"), &both)), first());
+    assert_eq!(content(&loose(Some((1, 1)), Some(b"no segment"), &both)), Err("truncated".into()));
+}
+
+#[test]
+fn every_path_of_a_built_package_leads_to_its_content() {
+    // spec: R-PKG-05, R-NAME-07, R-NAME-14
+    let files = some_files(300);
+    for layout in [LayoutChoice::Cdn, LayoutChoice::Compact] {
+        let package = Package::from_bytes(build(&files, BuildOptions { layout, ..PLAIN }));
+        let package = package.expect("it is good");
+        for file in &files {
+            assert_eq!(package.get(&file.path[..]).expect("it is there"), file.bytes);
+            let id = uuid_of(file.id.unwrap_or_else(|| path_id(&file.path)));
+            assert_eq!(package.get(id).expect("it is there"), file.bytes);
+        }
+        let error = package.get("no such path").expect_err("it is not there");
+        assert_eq!(error.kind().to_string(), "not found");
+        let mut expected: Vec<_> =
+            files.iter().map(|f| (f.path.clone(), f.bytes.len() as u64)).collect();
+        expected.sort();
+        let listed = package.list().expect("it is good");
+        let listed: Vec<_> = listed
+            .into_iter()
+            .map(|l| (l.path.expect("all have one"), l.decoded_len.expect("all are stored")))
+            .collect();
+        assert_eq!(listed, expected);
+    }
+}
+
+#[test]
+fn a_segments_chain_is_read_newest_first() {
+    // spec: R-NAME-13
+    let fixture =
+        fixtures("package").into_iter().find(|f| f.name == "package_names_of_two_segments");
+    let package =
+        Package::from_bytes(fixture.expect("the fixture is committed").bytes).expect("it is good");
+    // The older segment gives "b" the second region, the newer one the third.
+    let get = |path: &str| package.get(path).expect("it is there");
+    assert_eq!((get("a"), get("b"), get("c")), (b"1".to_vec(), b"3".to_vec(), b"1".to_vec()));
+    assert_eq!(package.names().expect("it is good").segments(), 2);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Cost
+// ---------------------------------------------------------------------------------------------------------------
+
+/// What opening a package and then one more step reads.
+fn reads(file: &[u8], step: impl FnOnce(&Package)) -> (ReadStats, ReadStats) {
+    let source = Counted::new(Arc::new(BytesSource::new(file.to_vec())));
+    let package = Package::from_source(Arc::new(source.clone()), Limits::default());
+    let package = package.expect("it is good");
+    let opened = source.stats();
+    step(&package);
+    let all = source.stats();
+    (opened, ReadStats { reads: all.reads - opened.reads, bytes: all.bytes - opened.bytes })
+}
+
+#[test]
+fn reads_are_counted() {
+    let get = |package: &Package| {
+        package.get("dir/1").expect("it is there");
+    };
+    // Ten groups or fewer: the head, then the region.
+    let mut files = some_files(300);
+    files.retain(|file| file.id.is_none());
+    let small_package = build(&files, PLAIN);
+    let (opened, got) = reads(&small_package, get);
+    assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
+    let len =
+        files.iter().find(|file| file.path == "dir/1").expect("it is there").bytes.len() as u64;
+    assert_eq!(got, ReadStats { reads: 1, bytes: len });
+    // A longer index is scanned in windows of 256 KiB at most, and then the region is read.
+    let mut files = some_files(20_000);
+    files.retain(|file| file.id.is_none());
+    let large_package = build(&files, PLAIN);
+    let (opened, got) = reads(&large_package, get);
+    assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
+    let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
+    // What lies behind the head is read once, in pieces of 256 KiB, of which a group may straddle the border.
+    let behind = 16_440 + index_len - 65_536;
+    assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
+    assert!(got.bytes <= behind + len, "{got:?}");
+}
