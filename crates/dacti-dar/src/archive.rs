@@ -18,9 +18,6 @@ use crate::table::Located;
 use crate::varint;
 use crate::walk::Walk;
 
-/// The mark and the length that an index begins with, at their longest.
-const INDEX_HEAD_LEN_MAX: u64 = 2 * varint::LEN_MAX as u64;
-
 /// An archive opened by its trailer.
 #[derive(Debug)]
 pub struct Archive<S> {
@@ -74,39 +71,37 @@ impl<S: ReadAt> Archive<S> {
         Ok(archive)
     }
 
+    /// Reads the directory, which lies beside the trailer: that it fits what the index begins with
+    /// follows from the lengths, so that the index's begin is not read.
     fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
         let what = Structure::IndexDirectory;
         let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
+        if tail_at < index_at {
+            let (at, needed, end) = (index_at, TAIL_LEN, self.trailer_at);
+            return Err(Error::Truncated { what, at, needed, end }.into());
+        }
         let tail = self.read(Span { start: tail_at, len: TAIL_LEN })?;
         let len = u64::from(index::read_tail(&tail, tail_at)?);
-        let head = self.read_up_to(index_at, INDEX_HEAD_LEN_MAX)?;
-        let end = index_at.saturating_add(head.len() as u64);
-        let wrap = |fault| Error::varint(fault, Structure::Index, index_at, end);
-        let (mark, mark_len) = Head::read(&head).map_err(wrap)?;
-        if mark != Head::Index {
-            return Err(Error::invalid(Structure::Index, index_at, Wrong::Mark).into());
-        }
-        let rest = head.get(mark_len..).unwrap_or_default();
-        let (size, size_len) = varint::read_signed(rest).map_err(wrap)?;
-        let records_at = index_at.saturating_add(mark_len as u64).saturating_add(size_len as u64);
-        let found = records_at.saturating_add(size.cast_unsigned());
-        if found != self.trailer_at {
-            let expected = self.trailer_at;
-            let (what, at) = (Structure::Index, index_at);
-            return Err(Error::Mismatch { what, at, expected, found }.into());
-        }
-        let Some(at) = tail_at.checked_sub(len).filter(|&at| at >= records_at) else {
+        let Some(at) = tail_at.checked_sub(len).filter(|&at| at >= index_at) else {
             let target = tail_at.saturating_sub(len);
-            let (from, to) = (records_at, tail_at);
+            let (from, to) = (index_at, tail_at);
             return Err(Error::OutOfBounds { what, at: tail_at, target, from, to }.into());
         };
-        let most = u64::from(self.options.limits.prefixes_max).saturating_mul(50);
-        if len > most {
-            return Err(Error::LimitExceeded { what, at, found: len, limit: most }.into());
+        let limit = u64::from(self.options.limits.prefixes_max).saturating_mul(50);
+        if len > limit {
+            return Err(Error::LimitExceeded { what, at, found: len, limit }.into());
         }
         let directory = self.read(Span { start: at, len })?;
         let prefixes_max = self.options.limits.prefixes_max;
-        Ok(index::read_directory(&directory, at, records_at, prefixes_max)?)
+        let buckets = index::read_directory(&directory, at, index_at, prefixes_max)?;
+        let records_at = buckets.first().map_or(at, |bucket| bucket.at);
+        let size = self.trailer_at.saturating_sub(records_at);
+        let expected = index_at.saturating_add(index::head_len(size));
+        if expected != records_at {
+            let (what, found) = (Structure::Index, records_at);
+            return Err(Error::Mismatch { what, at: index_at, expected, found }.into());
+        }
+        Ok(buckets)
     }
 
     /// The source.

@@ -8,7 +8,7 @@ use cid::Cid;
 use crate::content::{Fit, Hashed, Prefix, is_identity, push_cid};
 use crate::error::{Error, Misuse, Structure};
 use crate::frame::{MARK_END, MARK_ROOT, push_footer};
-use crate::header::push_header;
+use crate::header::{Header, push_header};
 use crate::index::IndexImage;
 use crate::limits::{Limits, UnknownHash};
 use crate::order::{Order, Summary};
@@ -58,6 +58,7 @@ pub struct Encoder {
     /// Where on the stack of waiting links [`Self::expected`] looks.
     cursor: usize,
     tail: Option<Tail>,
+    header: Header,
 }
 
 #[derive(Debug)]
@@ -79,7 +80,9 @@ impl Encoder {
         push_header(&mut head, options.car_roots.as_deref());
         let pos = head.len() as u64;
         let order = Order::new(options.limits, options.unknown_hash, missing_max);
-        Self { order, index: options.index, pos, head, cursor: 0, tail: None }
+        let elements = u64::from(options.car_roots.is_some());
+        let header = Header { car_roots: options.car_roots.clone(), elements, frames_at: pos };
+        Self { order, index: options.index, pos, head, cursor: 0, tail: None, header }
     }
 
     /// The bytes that come next, before the block if there is one.
@@ -223,6 +226,7 @@ impl Encoder {
             let image = self.index.then(|| IndexImage::new(&self.order.table));
             let index_at = image.as_ref().map(|_| self.pos);
             self.order.summary.indexed = self.index;
+            self.order.judge_header(&self.header);
             let (trailer_at, next_root, done) = (None, 0, false);
             self.tail = Some(Tail { digest, image, index_at, trailer_at, next_root, done });
             return Ok(&self.head);

@@ -145,11 +145,16 @@ pub(crate) fn read_tail(bytes: &[u8], at: u64) -> Result<u32, Error> {
     Ok(u32::from_be_bytes(*len))
 }
 
-/// Reads the directory, whose buckets' records begin at `records_at` and end where it begins.
+/// How many bytes an index of that size begins with: a mark and the size.
+pub(crate) fn head_len(size: u64) -> u64 {
+    varint::len_signed(MARK_INDEX).saturating_add(varint::len_signed(size.cast_signed()))
+}
+
+/// Reads the directory, which stands at `at`, right behind the records; those lie after `index_at`.
 pub(crate) fn read_directory(
     bytes: &[u8],
     at: u64,
-    records_at: u64,
+    index_at: u64,
     prefixes_max: u16,
 ) -> Result<Vec<IndexBucket>, Error> {
     let what = Structure::IndexDirectory;
@@ -168,7 +173,7 @@ pub(crate) fn read_directory(
         return Err(Error::LimitExceeded { what, at, found, limit });
     }
     let mut buckets: Vec<IndexBucket> = Vec::new();
-    let mut records = records_at;
+    let mut records = 0_u64;
     for _ in 0..found {
         let (version, codec, hash) = (next()?, next()?, next()?);
         let (digest_len, count) = (next()?, next()?);
@@ -181,22 +186,20 @@ pub(crate) fn read_directory(
         if buckets.last().is_some_and(|last| last.prefix >= prefix) {
             return Err(Error::invalid(what, at, Wrong::Unsorted));
         }
-        buckets.push(IndexBucket { prefix, at: records, count });
-        let end = count.checked_mul(RECORD_LEN).and_then(|len| records.checked_add(len));
-        records = end.filter(|&end| end <= at).ok_or(Error::OutOfBounds {
-            what,
-            at,
-            target: records.saturating_add(count.saturating_mul(RECORD_LEN)),
-            from: records_at,
-            to: at,
-        })?;
+        // Where records begin is only known when all are counted.
+        buckets.push(IndexBucket { prefix, at: records.saturating_mul(RECORD_LEN), count });
+        records = records.saturating_add(count);
     }
     if pos != bytes.len() {
         return Err(Error::invalid(what, at.saturating_add(pos as u64), Wrong::TrailingBytes));
     }
-    if records != at {
-        let (expected, found) = (at, records);
-        return Err(Error::Mismatch { what: Structure::Index, at: records_at, expected, found });
+    let len = records.saturating_mul(RECORD_LEN);
+    let Some(records_at) = at.checked_sub(len).filter(|&start| start >= index_at) else {
+        let (target, from, to) = (at.saturating_sub(len), index_at, at);
+        return Err(Error::OutOfBounds { what, at, target, from, to });
+    };
+    for bucket in &mut buckets {
+        bucket.at = bucket.at.saturating_add(records_at);
     }
     Ok(buckets)
 }

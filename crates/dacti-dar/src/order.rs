@@ -17,6 +17,7 @@ use crate::content::{
     DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, fits, hash_is_known, is_identity, push_cid,
 };
 use crate::error::{Error, Structure, Wrong};
+use crate::header::Header;
 use crate::limits::{Limits, UnknownHash};
 use crate::links::{LinkSource, links};
 use crate::table::{BlockTable, Id};
@@ -63,6 +64,11 @@ pub struct Summary {
     pub undecodable: u64,
     /// Blocks believed without proof, as their hash function is not known here.
     pub unproven: u64,
+    /// Roots that the header says a CAR had, and whose blocks stand nowhere in the archive. Identity
+    /// CIDs are not counted. The CAR had none of them, or the header is damaged: nothing else tells.
+    pub absent_car_roots: Vec<Cid>,
+    /// Elements of the header that mean nothing here.
+    pub unknown_elements: u64,
     /// Whether the archive has an index.
     pub indexed: bool,
     /// Where the archive ends.
@@ -280,8 +286,8 @@ impl Order {
         let prefix = self.table.prefix(taken.bucket);
         let mut digest = [0; DIGEST_LEN_MAX];
         let len = self.taken_digest(taken).len();
-        for (to, from) in digest.iter_mut().zip(self.taken_digest(taken)) {
-            *to = *from;
+        if let Some(to) = digest.get_mut(..len) {
+            to.copy_from_slice(self.taken_digest(taken));
         }
         let digest = digest.get(..len).unwrap_or_default();
         let keep_top = taken.start.saturating_add(len).saturating_add(2);
@@ -445,6 +451,15 @@ impl Order {
         push_cid(out, &root.cid);
         let offset = root.offset.unwrap_or(0);
         crate::varint::push_signed(out, offset.cast_signed());
+    }
+
+    /// Notes what the header says and the blocks do not.
+    pub(crate) fn judge_header(&mut self, header: &Header) {
+        let known = u64::from(header.car_roots.is_some());
+        self.summary.unknown_elements = header.elements.saturating_sub(known);
+        let absent = |cid: &&Cid| !is_identity(cid) && self.table.find_cid(cid).is_none();
+        let roots = header.car_roots.as_deref().unwrap_or_default();
+        self.summary.absent_car_roots = roots.iter().filter(absent).copied().collect();
     }
 
     /// Ends the blocks: the digest of all their CIDs.

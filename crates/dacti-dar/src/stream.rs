@@ -466,6 +466,7 @@ impl StreamReader {
             }
         }
         self.order.summary.len = at;
+        self.order.judge_header(&self.header);
         self.state = State::Done;
         Ok(Some(Step::End))
     }
@@ -490,6 +491,9 @@ impl StreamReader {
 
     /// Compares bytes with what must stand there; the first difference is named.
     fn compare(&self, what: Structure, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.starts_with(&self.expected) {
+            return Ok(());
+        }
         for (i, &expected) in (0_u64..).zip(&self.expected) {
             let at = self.pos.saturating_add(i);
             match usize::try_from(i).ok().and_then(|i| bytes.get(i)) {
@@ -567,6 +571,7 @@ impl StreamReader {
             return Err(Error::invalid(Structure::Trailer, self.pos, Wrong::TrailingBytes));
         }
         self.order.summary.len = self.pos;
+        self.order.judge_header(&self.header);
         self.state = State::Done;
         Ok(Some(Step::End))
     }
