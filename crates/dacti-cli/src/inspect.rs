@@ -1,10 +1,49 @@
-//! tmp
+//! `dacti inspect`: what a package is made of, down to what every byte is for.
+
+mod json;
+mod text;
+
 use crate::outcome::{Failure, Outcome};
-/// tmp
+use crate::output;
+use dacti::{FileMap, Package};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Show what a package is made of: head, tables, components, groups, and what every byte is for.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The package.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// Print one JSON object: format, length, tables, components, index, diagnostics, layout, map.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let failed = |error| Failure::with(&self.package, &error);
+        let package = Package::open(&self.package).map_err(failed)?;
+        let groups = package.groups().map_err(failed)?;
+        let map = FileMap::read(&package).map_err(failed)?;
+        let mut out = output::stdout();
+        if self.json {
+            output::json(&mut out, &json::Inspection::new(&package, &groups, &map))?;
+        } else {
+            text::print(&mut out, &package, &groups, &map)?;
+        }
+        out.flush()?;
         Ok(Outcome::Done)
+    }
+}
+
+/// The names of the ids that the registry knows.
+fn name_of(id: uuid::Uuid) -> Option<&'static str> {
+    match id {
+        id if id == dacti::PACKAGE_FORMAT.id => Some("dacti package"),
+        id if id == dacti::INDEX_ID => Some("dacti-index"),
+        id if id == dacti::LAYOUT_ID => Some("dacti-layout"),
+        id if id == dacti_names::NAMES_ID => Some("dacti-names"),
+        _ => None,
     }
 }

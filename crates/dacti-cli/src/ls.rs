@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Print id, place, lengths and encoding too.
     #[arg(long, short)]
     long: bool,
-    /// Print one JSON object a line: id, path, at, stored_len, decoded_len, encoding.
+    /// Print one JSON object a line: `id`, `path`, `at`, `stored_len`, `decoded_len`, `encoding`.
     #[arg(long)]
     json: bool,
 }
@@ -64,7 +64,9 @@ impl Args {
         }
         out.flush()?;
         if talk >= Talk::Normal {
-            faults.iter().for_each(|fault| output::warning(fault));
+            for fault in &faults {
+                output::warning(fault);
+            }
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }

@@ -74,10 +74,9 @@ fn main() -> ExitCode {
         Verb::Verify(args) => args.run(talk),
     };
     match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        // Where standard output was closed, whoever reads it has seen enough.
+        Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Loss) => ExitCode::from(3),
-        // Whoever reads our output has seen enough.
-        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
             output::error(&message);
             ExitCode::from(2)

@@ -1,8 +1,9 @@
 //! Progress bars, on a terminal, for what takes over a second.
 
 use crate::Talk;
+use core::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How long work may go on in silence.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -10,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A bar that shows itself when the work takes long. Where standard error is no terminal, it never does.
 #[derive(Debug)]
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    inner: ProgressBar,
     start: Instant,
     shown: bool,
 }
@@ -26,22 +27,22 @@ impl Bar {
         }
         bar.set_message(what);
         // Shown already means: not to be shown any more.
-        Self { bar, start: Instant::now(), shown: talk == Talk::Quiet }
+        Self { inner: bar, start: Instant::now(), shown: talk == Talk::Quiet }
     }
 
     /// Where the work is now.
     pub(crate) fn set(&mut self, done: u64, total: u64) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
+        self.inner.set_length(total);
+        self.inner.set_position(done);
         if !self.shown && self.start.elapsed() >= PATIENCE {
             self.shown = true;
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.inner.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.inner.finish_and_clear();
     }
 }

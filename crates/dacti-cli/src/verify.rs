@@ -1,10 +1,90 @@
-//! tmp
+//! `dacti verify`: is a package whole?
+
 use crate::outcome::{Failure, Outcome};
-/// tmp
+use crate::progress::Bar;
+use crate::{Talk, output};
+use core::num::NonZeroUsize;
+use dacti::{Package, Report};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Verify a package: structure, bounds, overlaps, and that every region decodes.
+///
+/// Exit code 0: everything can be read. 3: something is lost, the rest reads. 1: nothing can be read.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The package.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// Threads that decode; as many as there are cores by default.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Json {
+    whole: bool,
+    regions: u64,
+    stored_len: u64,
+    decoded_len: u64,
+    findings: Vec<JsonFinding>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonFinding {
+    loss: bool,
+    message: String,
+}
+
 impl Args {
-    pub(crate) fn run(self, _t: crate::Talk) -> Result<Outcome, Failure> {
-        Ok(Outcome::Done)
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let failed = |error| Failure::with(&self.package, &error);
+        let package = Package::open(&self.package).map_err(failed)?;
+        let report = {
+            let mut bar = Bar::bytes("verifying", 0, talk);
+            let progress = &mut |at: dacti::VerifyProgress| bar.set(at.bytes, at.bytes_total);
+            package.verify(self.threads, progress).map_err(failed)?
+        };
+        if self.json {
+            output::json(&mut std::io::stdout().lock(), &json(&report))?;
+        } else {
+            self.print(&report, talk);
+        }
+        Ok(Outcome::with_loss(!report.is_whole()))
     }
+
+    fn print(&self, report: &Report, talk: Talk) {
+        for finding in &report.findings {
+            let finding_shown = output::printable(&finding.to_string());
+            if finding.is_loss() {
+                output::error(&finding_shown);
+            } else if talk >= Talk::Normal {
+                output::warning(&finding_shown);
+            }
+        }
+        if talk >= Talk::Normal {
+            let Report { regions, stored_len, decoded_len, .. } = *report;
+            let lost = report.findings.iter().filter(|finding| finding.is_loss()).count();
+            let verdict = if lost == 0 { "whole".into() } else { format!("{lost} faults") };
+            output::note(&format!(
+                "{}: {verdict}; {regions} regions, {} stored, {} decoded",
+                self.package.display(),
+                output::bytes(stored_len),
+                output::bytes(decoded_len),
+            ));
+        }
+    }
+}
+
+fn json(report: &Report) -> Json {
+    let Report { regions, stored_len, decoded_len, .. } = *report;
+    let findings = report
+        .findings
+        .iter()
+        .map(|finding| JsonFinding { loss: finding.is_loss(), message: finding.to_string() });
+    let (whole, findings) = (report.is_whole(), findings.collect());
+    Json { whole, regions, stored_len, decoded_len, findings }
 }

@@ -105,7 +105,9 @@ impl<'b> Group<'b> {
 
     /// Where each region is, in the order of the file: oldest first, so a later one of the same id replaces it.
     #[must_use]
-    pub fn regions(&self) -> impl DoubleEndedIterator<Item = Result<Located, Error>> + use<'b> {
+    pub fn regions(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Result<Located, Error>> + ExactSizeIterator + use<'b> {
         let group = *self;
         self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
     }

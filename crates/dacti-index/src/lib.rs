@@ -103,3 +103,7 @@ pub const INDEX_ID: Uuid = Uuid::from_u128(0x2c5e4717_b715_429b_85cd_d320d242547
 pub const INDEX_VERSION: Version = Version::new(0, 1);
 /// The minor versions of major 0 that this crate reads beside [`INDEX_VERSION`]'s.
 pub const INDEX_MINORS: &[u16] = &[0];
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

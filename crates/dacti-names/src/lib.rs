@@ -69,3 +69,7 @@ use uuid::Uuid;
 pub const NAMES_ID: Uuid = Uuid::from_u128(0x16665c3c_6a55_4f8a_b0af_910ac2f7e414);
 /// The component version that this crate writes.
 pub const NAMES_VERSION: Version = Version::new(0, 1);
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

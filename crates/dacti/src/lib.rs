@@ -81,13 +81,21 @@ pub use layout::{
 };
 pub use limits::Limits;
 pub use listing::Listed;
-//pub use map::{Claim, Claimant, FileMap};
+pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
-//pub use verify::{Finding, Report, VerifyProgress};
+pub use scan::GroupSummary;
+pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 
-pub use dacti_index::{Encoding, Located};
+pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_names::region_id;
 pub use daicon_core::{Component, Diagnostic, Span, Version};
+
+/// The threads asked for, or as many as there are cores.
+fn threads(asked: Option<core::num::NonZeroUsize>) -> core::num::NonZeroUsize {
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(core::num::NonZeroUsize::MIN)
+}

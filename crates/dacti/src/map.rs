@@ -1,1 +1,276 @@
-//! tmp
+//! What every byte of a package is for.
+
+use crate::view::read_failed;
+use crate::{Error, Package, scan};
+use core::fmt;
+use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN};
+use dacti_names::NAMES_ID;
+use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
+use uuid::Uuid;
+
+/// Bytes of a gap that are looked at, to say whether they are zeros.
+const GAP_LEN_MAX: u64 = 16 << 20;
+
+/// What a stretch of bytes is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Claimant {
+    /// Signature and format header.
+    Start,
+    /// A component table: header and entries in use.
+    Table,
+    /// Slots behind a table's entries, or a whole place, left for later components.
+    TableRoom,
+    /// The region of a component.
+    Component(Uuid),
+    /// Room for lookup keys.
+    KeysRoom,
+    /// The header of the index.
+    IndexHeader,
+    /// Group headers and entries in use.
+    Groups,
+    /// Entries of groups that are not in use.
+    GroupsRoom,
+    /// Stored bytes of regions.
+    Regions,
+    /// Stored bytes of the names list.
+    Names,
+    /// Zeros between the last region and the end of the fresh package.
+    Padding,
+    /// Nobody's, and zero.
+    Zeros,
+    /// Nobody's, and not zero.
+    Unclaimed,
+    /// Nobody's, and too long to be looked at.
+    NotLookedAt,
+}
+
+impl fmt::Display for Claimant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "signature and format header",
+            Self::Table => "component table",
+            Self::TableRoom => "room for components",
+            Self::Component(id) => return write!(f, "component {id}"),
+            Self::KeysRoom => "room for lookup keys",
+            Self::IndexHeader => "index header",
+            Self::Groups => "index groups",
+            Self::GroupsRoom => "room for index entries",
+            Self::Regions => "regions",
+            Self::Names => "names list",
+            Self::Padding => "padding",
+            Self::Zeros => "nobody's, zeros",
+            Self::Unclaimed => "nobody's",
+            Self::NotLookedAt => "nobody's, not looked at",
+        })
+    }
+}
+
+/// A stretch of bytes and what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The bytes, absolute.
+    pub span: Span,
+    /// What for.
+    pub claimant: Claimant,
+    /// How many things of that kind lie there: regions, entries, slots.
+    pub count: u64,
+}
+
+/// Two claims to some of the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// Who was there first, by position.
+    pub first: Claim,
+    /// Who takes some of its bytes.
+    pub second: Claim,
+}
+
+/// A package's bytes from the first to the last, without gap.
+#[derive(Debug, Clone, Default)]
+pub struct FileMap {
+    /// Ascending and without gap; neighbours of one kind are put together.
+    pub claims: Vec<Claim>,
+    /// Bytes that are claimed twice, where the claims are not the same: equal regions share their bytes.
+    pub overlaps: Vec<Overlap>,
+    /// Regions that share all their bytes with another.
+    pub shared: u64,
+}
+
+impl FileMap {
+    /// Maps a package. Cost: the index is read; 40 bytes of memory an entry.
+    ///
+    /// # Errors
+    /// What is wrong with the index; what the source says.
+    pub fn read(package: &Package) -> Result<Self, Error> {
+        let mut claims = tables(package);
+        claims.extend(components(package));
+        index(package, &mut claims)?;
+        regions(package, &mut claims)?;
+        claims.retain(|claim| !claim.span.is_empty());
+        // Longer first, so that what lies within another comes behind it.
+        claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
+        let mut map = Self::default();
+        let mut last: Option<Claim> = None;
+        for claim in claims {
+            map.take(package, last, claim)?;
+            last = last.filter(|last| last.span.end > claim.span.end).or(Some(claim));
+        }
+        let end = last.map_or(0, |last| last.span.end);
+        map.fill(package, Span { start: end, end: package.view().len() })?;
+        Ok(map)
+    }
+
+    /// Bytes that nobody claims and that are not zero.
+    #[must_use]
+    pub fn unclaimed_len(&self) -> u64 {
+        let unclaimed = self.claims.iter().filter(|claim| claim.claimant == Claimant::Unclaimed);
+        unclaimed.fold(0, |sum, claim| sum.saturating_add(claim.span.len()))
+    }
+
+    /// Adds a claim behind `last`, the one that reaches furthest so far.
+    fn take(&mut self, package: &Package, last: Option<Claim>, claim: Claim) -> Result<(), Error> {
+        let end = last.map_or(0, |last| last.span.end);
+        if claim.span.start >= end {
+            self.fill(package, Span { start: end, end: claim.span.start })?;
+            self.push(claim);
+            return Ok(());
+        }
+        let Some(last) = last else { return Ok(()) };
+        let are_regions =
+            |claim: &Claim| matches!(claim.claimant, Claimant::Regions | Claimant::Names);
+        if last.span == claim.span && are_regions(&last) && are_regions(&claim) {
+            self.shared = self.shared.saturating_add(1);
+            if let Some(claim) = self.claims.last_mut() {
+                claim.count = claim.count.saturating_add(1);
+            }
+            return Ok(());
+        }
+        self.overlaps.push(Overlap { first: last, second: claim });
+        if claim.span.end > end {
+            self.push(Claim { span: Span { start: end, end: claim.span.end }, ..claim });
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, claim: Claim) {
+        if let Some(before) = self.claims.last_mut()
+            && before.claimant == claim.claimant
+            && before.span.end == claim.span.start
+        {
+            before.span.end = claim.span.end;
+            before.count = before.count.saturating_add(claim.count);
+        } else {
+            self.claims.push(claim);
+        }
+    }
+
+    /// Says what lies between claims.
+    fn fill(&mut self, package: &Package, gap: Span) -> Result<(), Error> {
+        if gap.is_empty() {
+            return Ok(());
+        }
+        let claimant = match is_zero(package, gap)? {
+            None => Claimant::NotLookedAt,
+            Some(false) => Claimant::Unclaimed,
+            Some(true) => {
+                let fresh_end = package.view().layout().map_or(0, |layout| layout.fresh_end);
+                if gap.end == fresh_end { Claimant::Padding } else { Claimant::Zeros }
+            }
+        };
+        self.push(Claim { span: gap, claimant, count: 1 });
+        Ok(())
+    }
+}
+
+fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
+    Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
+}
+
+/// The start, the tables, and the room that the layout says they have.
+fn tables(package: &Package) -> Vec<Claim> {
+    let view = package.view();
+    let mut claims = vec![claim(0, START_LEN, Claimant::Start, 1)];
+    claims.extend(
+        view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
+    );
+    let Some(layout) = view.layout() else { return claims };
+    let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
+    for (at, slots) in [(START_LEN, layout.t1_slots), places[0], places[1]] {
+        let len = daicon_core::ENTRY_LEN.saturating_mul(slots.into());
+        let end = at.saturating_add(TABLE_HEADER_LEN).saturating_add(len);
+        let used = view.tables().iter().find(|table| table.start == at);
+        let start = used.map_or(at, |table| table.end);
+        let free = end.saturating_sub(start);
+        claims.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
+    }
+    claims.push(claim(layout.keys.start, layout.keys.len(), Claimant::KeysRoom, 1));
+    claims
+}
+
+/// The regions of components, but for the index, which is mapped group by group, and those that have none.
+fn components(package: &Package) -> Vec<Claim> {
+    let view = package.view();
+    let others = view
+        .components()
+        .iter()
+        .filter(|component| component.id != dacti_index::INDEX_ID && component.id != NAMES_ID);
+    others
+        .filter_map(|component| {
+            let span = component.span_within(view.len()).ok()?;
+            Some(claim(span.start, span.len(), Claimant::Component(component.id), 1))
+        })
+        .collect()
+}
+
+fn index(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
+    let view = package.view();
+    let index = view.index();
+    if index.is_empty() {
+        return Ok(());
+    }
+    claims.push(claim(index.start, INDEX_HEADER_LEN, Claimant::IndexHeader, 1));
+    let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
+    scan::groups(&**package.source(), view, |group| {
+        let used = u64::try_from(group.entries().len()).unwrap_or(u64::MAX);
+        let used_len = GROUP_HEADER_LEN.saturating_add(ENTRY_LEN.saturating_mul(used));
+        let free = GROUP_LEN.saturating_sub(used_len);
+        let at = group.at();
+        claims.push(claim(at, used_len, Claimant::Groups, used));
+        let room_at = at.saturating_add(used_len);
+        claims.push(claim(room_at, free, Claimant::GroupsRoom, free / ENTRY_LEN));
+        end = at.saturating_add(GROUP_LEN);
+        Ok(())
+    })?;
+    // Room behind the last group, of which nothing is known but that it is the index's.
+    claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
+    Ok(())
+}
+
+fn regions(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
+    let len = package.view().len();
+    let regions = scan::regions(&**package.source(), package.view())?;
+    claims.extend(regions.found.iter().filter(|found| found.within(len).is_ok()).map(|found| {
+        let is_names = found.id == NAMES_ID;
+        let claimant = if is_names { Claimant::Names } else { Claimant::Regions };
+        claim(found.span.start, found.span.len(), claimant, 1)
+    }));
+    Ok(())
+}
+
+/// Whether all bytes of a gap are zero; `None` where it is too long to be looked at.
+fn is_zero(package: &Package, gap: Span) -> Result<Option<bool>, Error> {
+    if gap.len() > GAP_LEN_MAX {
+        return Ok(None);
+    }
+    let mut start = gap.start;
+    while start < gap.end {
+        let span = Span { start, end: start.saturating_add(1 << 16).min(gap.end) };
+        let bytes = crate::source::read_span(&**package.source(), span).map_err(read_failed)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(Some(false));
+        }
+        start = span.end;
+    }
+    Ok(Some(true))
+}

@@ -2,7 +2,7 @@
 
 use crate::source::{BytesSource, FileSource, ReadAt, read_span};
 use crate::view::read_failed;
-use crate::{Error, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
+use crate::{Error, GroupSummary, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
 use dacti_index::{Located, decode_to_vec};
 use dacti_names::{NAMES_ID, region_id};
 use std::path::Path;
@@ -173,6 +173,14 @@ impl Package {
             Some(fault) => Err(fault.into()),
             None => Ok(regions.found),
         }
+    }
+
+    /// Every group of the index, newest first, those without entries too.
+    ///
+    /// # Errors
+    /// What is wrong with the index.
+    pub fn groups(&self) -> Result<Vec<GroupSummary>, Error> {
+        scan::summaries(&*self.source, &self.view)
     }
 
     /// The names list; empty where the package has none. Read once and kept.

@@ -5,8 +5,9 @@
 use crate::Error;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
-use dacti_index::{Event, Finder, Group, IndexReader, Located};
+use dacti_index::{Encoding, Event, Finder, Group, IndexReader, Located};
 use daicon_core::{Span, Window};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Bytes of index that are read at once: about forty groups.
@@ -43,21 +44,59 @@ pub(crate) fn groups(
 ///
 /// Memory: 56 bytes an entry. Spans are not held against the file's length.
 pub(crate) fn regions(source: &dyn ReadAt, view: &View) -> Result<Regions, Error> {
-    let mut regions = Regions::default();
+    let mut found = Vec::new();
+    let mut faults = BTreeMap::new();
     groups(source, view, |group| {
         // Newest first within the group, too, so that the first of an id is the one that counts.
-        for located in group.regions().rev() {
-            match located {
-                Ok(located) => regions.found.push(located),
-                Err(error) => regions.faults.push(error),
-            }
+        for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
+            found.push(located.unwrap_or_else(|fault| {
+                // Keeps its place among the entries of its id: only the one that counts is judged.
+                let at = fault.at().unwrap_or_default();
+                faults.insert(at, fault);
+                let (span, encoding) = (Span::default(), group.encoding());
+                Located { id: entry.id.get(), span, encoding, at }
+            }));
         }
         Ok(())
     })?;
     // Stable: of equal ids the newest stays in front.
-    regions.found.sort_by_key(|located| located.id);
-    regions.found.dedup_by_key(|located| located.id);
+    found.sort_by_key(|located| located.id);
+    found.dedup_by_key(|located| located.id);
+    let mut regions = Regions::default();
+    found.retain(|located| match faults.remove(&located.at) {
+        Some(fault) => {
+            regions.faults.push(fault);
+            false
+        }
+        None => true,
+    });
+    regions.found = found;
     Ok(regions)
+}
+
+/// What is known of a group without its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupSummary {
+    /// Where the group starts, absolute.
+    pub at: u64,
+    /// Entries in use.
+    pub length: u8,
+    /// What its entries' offsets are counted from, absolute. Without meaning where no entry is in use.
+    pub base: u64,
+    /// How its regions are stored. Without meaning where no entry is in use.
+    pub encoding: Encoding,
+}
+
+/// Every group of the index, newest first.
+pub(crate) fn summaries(source: &dyn ReadAt, view: &View) -> Result<Vec<GroupSummary>, Error> {
+    let mut summaries = Vec::new();
+    groups(source, view, |group| {
+        let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
+        let (at, base, encoding) = (group.at(), group.base(), group.encoding());
+        summaries.push(GroupSummary { at, length, base, encoding });
+        Ok(())
+    })?;
+    Ok(summaries)
 }
 
 /// What an index lists.

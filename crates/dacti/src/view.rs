@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::layout::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
-use crate::source::{ReadAt, read_full, read_span};
+use crate::source::{ReadAt, read_span};
 use core::fmt;
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
@@ -172,13 +172,12 @@ fn walk(source: &dyn ReadAt, head: &[u8]) -> Result<Box<TableWalker>, Error> {
     let mut walker: Box<TableWalker> = Box::new(TableWalker::new(Some(source.len())));
     while let Some(want) = walker.want() {
         let fetched;
-        let bytes = match window.answer(want) {
-            Some(bytes) => bytes,
+        let bytes = if let Some(bytes) = window.answer(want) {
+            bytes
+        } else {
             // A want that starts behind the end reads nothing, and the walker says what that means.
-            None => {
-                fetched = read_span(source, want).map_err(read_failed)?;
-                &fetched
-            }
+            fetched = read_span(source, want).map_err(read_failed)?;
+            &fetched
         };
         if let Some(daicon_core::Event::Head(header)) = walker.feed(bytes)? {
             PACKAGE_FORMAT.check_header(&header)?;
@@ -196,14 +195,12 @@ fn read_layout(
     let Answer::Found(component) = LAYOUT.answer(components) else { return Ok(None) };
     let span = component.span_within(len)?;
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(LAYOUT_LEN)) };
-    let mut read = [0; 80];
-    let region = match window(head, len).answer(want) {
-        Some(region) => region,
-        None => {
-            let read = read.get_mut(..usize::try_from(want.len()).unwrap_or(0)).unwrap_or_default();
-            let filled = read_full(source, want.start, read).map_err(read_failed)?;
-            read.get(..filled).unwrap_or_default()
-        }
+    let fetched;
+    let region = if let Some(region) = window(head, len).answer(want) {
+        region
+    } else {
+        fetched = read_span(source, want).map_err(read_failed)?;
+        &fetched
     };
     Layout::parse(region, span.start, len).map(Some)
 }

@@ -100,3 +100,7 @@ pub use wire::{
     ComponentEntry, ENTRY_LEN, FORMAT_HEADER_LEN, FormatHeader, HEAD_LEN, SIGNATURE, SIGNATURE_LEN,
     TABLE_HEADER_LEN, TableHeader,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -81,6 +81,14 @@ impl Region {
         Self { offset, size }
     }
 
+    /// The region of a span, for a table whose region offset is `base`; `None` where it starts before the base, or where
+    /// offset or size pass 32 bits.
+    #[must_use]
+    pub fn of(span: Span, base: u64) -> Option<Self> {
+        let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
+        Some(Self { offset, size: u32::try_from(span.len()).ok()? })
+    }
+
     /// Reads the eight bytes of an entry's data as a region.
     #[must_use]
     pub const fn from_data(data: [u8; 8]) -> Self {
@@ -114,6 +122,18 @@ mod tests {
         let region = Region::new(0x0102_0304, 0x0506_0708);
         assert_eq!(region.to_data(), [4, 3, 2, 1, 8, 7, 6, 5]);
         assert_eq!(Region::from_data(region.to_data()), region);
+    }
+
+    #[test]
+    fn a_span_that_no_region_can_name_is_refused() {
+        // spec: R-EMIT-05
+        let gib4 = 1 << 32;
+        let span = |start, len| Span::new(start, len).unwrap();
+        assert_eq!(Region::of(span(100, 9), 60), Some(Region::new(40, 9)));
+        assert_eq!(Region::of(span(gib4 - 1, gib4 - 1), 0), Some(Region::new(u32::MAX, u32::MAX)));
+        assert_eq!(Region::of(span(59, 9), 60), None, "before the base");
+        assert_eq!(Region::of(span(gib4, 0), 0), None, "offset of 33 bits");
+        assert_eq!(Region::of(span(0, gib4), 0), None, "size of 33 bits");
     }
 
     #[test]

@@ -174,12 +174,9 @@ fn file_id(mut hasher: blake3::Hasher, digests: &[[u8; 32]]) -> [u8; 16] {
 }
 
 fn region(span: Span) -> Result<Region, Error> {
-    let short = |n: u64| u32::try_from(n).ok();
-    let region = short(span.start).zip(short(span.len()));
-    let (offset, size) = region.ok_or(dacti_index::Error::from(Misuse::TooManyGroups {
-        groups: span.len().div_ceil(GROUP_LEN),
-    }))?;
-    Ok(Region::new(offset, size))
+    let groups = span.len().div_ceil(GROUP_LEN);
+    let too_many = dacti_index::Error::from(Misuse::TooManyGroups { groups });
+    Ok(Region::of(span, 0).ok_or(too_many)?)
 }
 
 /// Room for some groups, so that they are written together.

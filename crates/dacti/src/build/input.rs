@@ -250,12 +250,11 @@ impl Spool {
         if u64::try_from(start.len()).unwrap_or(u64::MAX) < SPOOL_MIN {
             return Ok(Source::bytes(start));
         }
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => {
-                let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
-                Arc::clone(self.file.insert(file))
-            }
+        let file = if let Some(file) = &self.file {
+            Arc::clone(file)
+        } else {
+            let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
+            Arc::clone(self.file.insert(file))
         };
         // The file's cursor stands at its end: everything else reads by position.
         let mut sink = &*file;

@@ -7,7 +7,6 @@ use super::pipeline::run;
 use super::plan::Plan;
 use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
-use core::num::NonZeroUsize;
 use core::ops::Range;
 use daicon_core::Span;
 use std::collections::HashMap;
@@ -37,10 +36,7 @@ pub(super) fn data(
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
     let batches = batches(&in_order, plan);
     let encoder = Encoder { encoding: plan.encoding, quality: options.quality };
-    let threads = options
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN);
+    let threads = crate::threads(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
     run(
         batches.len(),

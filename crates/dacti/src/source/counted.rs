@@ -1,9 +1,9 @@
 //! Counts what is read, for those who pay by the request.
 
 use super::ReadAt;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
