@@ -122,7 +122,8 @@ fn copy_rest(
     }
 }
 
-/// Whether bytes may be shown on a terminal: UTF-8 without control characters other than white space.
+/// Whether bytes may be shown on a terminal: UTF-8 without control characters other than white
+/// space.
 fn is_text(bytes: &[u8]) -> bool {
     let text = match core::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -15,7 +15,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Only paths that match. Without a slash it means a name in any folder; regions without a path match by their id.
+    /// Only paths that match. Without a slash it means a name in any folder; regions without a
+    /// path match by their id.
     glob: Option<String>,
     /// Print id, place, lengths and encoding too.
     #[arg(long, short)]

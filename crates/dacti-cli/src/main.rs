@@ -1,7 +1,8 @@
 //! The `dacti` program: packages from the command line.
 //!
-//! Each verb is a file of its own that knows its arguments and nothing of the others. What they share is how to fail
-//! (`outcome`), what to print (`output`), which paths are meant (`select`) and how far they are (`progress`).
+//! Each verb is a file of its own that knows its arguments and nothing of the others. What they
+//! share is how to fail (`outcome`), what to print (`output`), which paths are meant (`select`) and
+//! how far they are (`progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -23,9 +24,10 @@ use clap::{Parser, Subcommand};
 use outcome::{Failure, Outcome};
 use std::process::ExitCode;
 
-/// Packages on plain static hosting: one file that gives up any of its regions in a few range requests.
+/// Packages on plain static hosting: one file that gives up any of its regions in a few range
+/// requests.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "dacti", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

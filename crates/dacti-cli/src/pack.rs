@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 /// Build a package from a directory or files.
 ///
-/// A directory gives all files below it, with paths relative to it; a file gives its name. Names are brought into
-/// Unicode normalisation form C. Folders without files are not kept. The package appears whole or not at all, and the
-/// same input gives the same bytes.
+/// A directory gives all files below it, with paths relative to it; a file gives its name. Names
+/// are brought into Unicode normalisation form C. Folders without files are not kept. The package
+/// appears whole or not at all, and the same input gives the same bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Directories and files.
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     /// cdn: with room for updates and caches. compact: for a file that never changes.
     #[arg(long, value_enum, default_value_t = Layout::Cdn)]
     layout: Layout,
-    /// Length of the slices in which caches hold the package: the end is padded to it, and updates begin at a multiple.
-    /// auto is 1MiB. A power of two from 4KiB to 1GiB.
+    /// Length of the slices in which caches hold the package: the end is padded to it, and updates
+    /// begin at a multiple. auto is 1MiB. A power of two from 4KiB to 1GiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
     /// auto: brotli where the whole becomes smaller, else none.
@@ -45,10 +45,12 @@ pub(crate) struct Args {
     /// Take only paths that match this glob. May be given several times.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Leave out paths that match this glob, folders with all that is in them. May be given several times.
+    /// Leave out paths that match this glob, folders with all that is in them. May be given
+    /// several times.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a comment.
+    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
+    /// comment.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
     /// What to do about symbolic links.

@@ -8,7 +8,8 @@ use std::time::Instant;
 /// How long work may go on in silence.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar that shows itself when the work takes long. Where standard error is no terminal, it never does.
+/// A bar that shows itself when the work takes long. Where standard error is no terminal, it never
+/// does.
 #[derive(Debug)]
 pub(crate) struct Bar {
     inner: ProgressBar,

@@ -5,7 +5,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Paths that match any of some globs.
 ///
-/// `*` and `?` stay within a part of the path, `**` crosses parts. A glob without a slash means a name in any folder.
+/// `*` and `?` stay within a part of the path, `**` crosses parts. A glob without a slash means a
+/// name in any folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Globs(GlobSet);
 

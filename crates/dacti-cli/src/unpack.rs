@@ -17,8 +17,9 @@ use std::sync::mpsc::{Sender, channel};
 
 /// Write many regions to files.
 ///
-/// Nothing is written outside of the target folder: not by a path, not by a link that lies there. Each file appears
-/// whole or not at all. What cannot be written as it is named is left out and said, with exit code 3.
+/// Nothing is written outside of the target folder: not by a path, not by a link that lies there.
+/// Each file appears whole or not at all. What cannot be written as it is named is left out and
+/// said, with exit code 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
@@ -32,8 +33,8 @@ pub(crate) struct Args {
     /// Replace files that exist. Without it they are left as they are.
     #[arg(long)]
     overwrite: bool,
-    /// Refuse names that other systems cannot have: reserved on Windows, or the same but for upper and lower case.
-    /// Always on where the system is one of those.
+    /// Refuse names that other systems cannot have: reserved on Windows, or the same but for upper
+    /// and lower case. Always on where the system is one of those.
     #[arg(long)]
     portable: bool,
     /// Threads that decode and write; as many as there are cores by default.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Verify a package: structure, bounds, overlaps, and that every region decodes.
 ///
-/// Exit code 0: everything can be read. 3: something is lost, the rest reads. 1: nothing can be read.
+/// Exit code 0: everything can be read. 3: something is lost, the rest reads. 1: nothing can be
+/// read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.

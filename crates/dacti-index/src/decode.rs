@@ -1,4 +1,5 @@
-//! Turns stored bytes into a region's content, piece by piece or into a buffer, never past a caller's cap.
+//! Turns stored bytes into a region's content, piece by piece or into a buffer, never past a
+//! caller's cap.
 //!
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
@@ -192,7 +193,8 @@ impl Decoder {
     }
 }
 
-/// Decodes a whole region, all of whose stored bytes are in hand, into `out`. Returns the decoded length.
+/// Decodes a whole region, all of whose stored bytes are in hand, into `out`. Returns the decoded
+/// length.
 ///
 /// # Errors
 /// As [`Decoder`]; `TooLong` where `out` is too short, `Truncated` where `stored` is.
@@ -218,10 +220,12 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
     }
 }
 
-/// Decodes a whole region, all of whose stored bytes are in hand, into a new vector of at most `decoded_len_max` bytes.
+/// Decodes a whole region, all of whose stored bytes are in hand, into a new vector of at most
+/// `decoded_len_max` bytes.
 ///
-/// `len_hint` is how long the content is thought to be; a wrong one costs time, not memory: no more than the cap is
-/// reserved, nor more than a brotli stream of that size could reasonably hold before it is decoded.
+/// `len_hint` is how long the content is thought to be; a wrong one costs time, not memory: no more
+/// than the cap is reserved, nor more than a brotli stream of that size could reasonably hold
+/// before it is decoded.
 ///
 /// # Errors
 /// As [`Decoder`]; `Truncated` where `stored` is too short.

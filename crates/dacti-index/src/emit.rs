@@ -12,7 +12,8 @@ pub const fn index_len(groups: u32) -> u64 {
     INDEX_HEADER_LEN.saturating_add(GROUP_LEN.saturating_mul(groups as u64))
 }
 
-/// Writes the header of an index of `groups` groups at the start of `out`. Returns the bytes written.
+/// Writes the header of an index of `groups` groups at the start of `out`. Returns the bytes
+/// written.
 ///
 /// # Errors
 /// `Misuse` where `out` is too short, or the index would pass its region's 32-bit size.
@@ -43,7 +44,8 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
     let (head, slots) = out.split_at_mut(size_of::<GroupHeader>());
     head.copy_from_slice(bytes_of(header));
     let mut slots = slots.chunks_exact_mut(size_of::<Entry>());
-    // Entries first: the other way round, the zip would take one slot too many and leave it unwritten.
+    // Entries first: the other way round, the zip would take one slot too many and leave it
+    // unwritten.
     for (entry, slot) in entries.iter().zip(slots.by_ref()) {
         slot.copy_from_slice(bytes_of(entry));
     }

@@ -44,7 +44,8 @@ pub struct Group<'b> {
 }
 
 impl<'b> Group<'b> {
-    /// Views `bytes`, which start at file position `at`, as a group. Bytes behind the entries in use are not looked at.
+    /// Views `bytes`, which start at file position `at`, as a group. Bytes behind the entries in
+    /// use are not looked at.
     ///
     /// # Errors
     /// `Truncated` where the bytes end before the entries in use do.
@@ -77,7 +78,8 @@ impl<'b> Group<'b> {
         Span { start: self.at, end: self.at.saturating_add(GROUP_LEN) }
     }
 
-    /// What the entries' offsets are counted from, absolute. Without meaning in a group of length 0.
+    /// What the entries' offsets are counted from, absolute. Without meaning in a group of length
+    /// 0.
     #[must_use]
     pub const fn base(&self) -> u64 {
         self.header.entries_offset.get()
@@ -103,7 +105,8 @@ impl<'b> Group<'b> {
         self.entries.get(i).map(|entry| self.locate(entry, i)).transpose()
     }
 
-    /// Where each region is, in the order of the file: oldest first, so a later one of the same id replaces it.
+    /// Where each region is, in the order of the file: oldest first, so a later one of the same id
+    /// replaces it.
     #[must_use]
     pub fn regions(
         &self,

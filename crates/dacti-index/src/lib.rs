@@ -1,15 +1,18 @@
-//! The dacti index component: which regions a file has, where their bytes lie, and how they are encoded.
+//! The dacti index component: which regions a file has, where their bytes lie, and how they are
+//! encoded.
 //!
-//! An index is a list of groups; a group is one base offset, one encoding and up to 255 entries of 24 bytes. The newest
-//! entry of an id wins, which is what lets a published index grow without rewriting anything. The normative text is
-//! `docs/spec/dacti-index.md`.
+//! An index is a list of groups; a group is one base offset, one encoding and up to 255 entries of
+//! 24 bytes. The newest entry of an id wins, which is what lets a published index grow without
+//! rewriting anything. The normative text is `docs/spec/dacti-index.md`.
 //!
-//! This crate refuses to know where the bytes come from, what an id stands for, and how an index is found fast in a
-//! large file: that is the business of a source, of `dacti-names` and of `dacti-lookup`.
+//! This crate refuses to know where the bytes come from, what an id stands for, and how an index is
+//! found fast in a large file: that is the business of a source, of `dacti-names` and of
+//! `dacti-lookup`.
 //!
 //! # Who needs this crate
 //!
-//! Readers and writers of dacti packages that bring their own IO, and formats that embed an index of their own.
+//! Readers and writers of dacti packages that bring their own IO, and formats that embed an index
+//! of their own.
 //!
 //! # Example
 //!
@@ -38,14 +41,14 @@
 //!
 //! # Cost
 //!
-//! A walk takes `1 + 2 * groups` feeds and never wants a byte that it does not need: eight for the header, then of each
-//! group its 16-byte header and its entries in use. A search ends at the first group that has the id. Nothing is
-//! allocated without the features `alloc` and `brotli`.
+//! A walk takes `1 + 2 * groups` feeds and never wants a byte that it does not need: eight for the
+//! header, then of each group its 16-byte header and its entries in use. A search ends at the first
+//! group that has the id. Nothing is allocated without the features `alloc` and `brotli`.
 //!
 //! # Promise
 //!
-//! Untrusted input cannot panic, loop or allocate beyond what a caller allows: a decoder is given the largest decoded
-//! length that it may produce.
+//! Untrusted input cannot panic, loop or allocate beyond what a caller allows: a decoder is given
+//! the largest decoded length that it may produce.
 //!
 //! `uuid`, `bytemuck` and `daicon-core` are public dependencies.
 

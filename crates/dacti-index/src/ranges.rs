@@ -1,7 +1,8 @@
 //! Divides regions, sorted by id, into ranges that each fit the 4 GiB window of a group's base.
 //!
-//! A package below 4 GiB is one range. In a larger one every range is laid out on its own, so that each group reaches
-//! all of its regions and the groups still run in the order of ids. Specification: `docs/spec/dacti-index.md`, "Order".
+//! A package below 4 GiB is one range. In a larger one every range is laid out on its own, so that
+//! each group reaches all of its regions and the groups still run in the order of ids.
+//! Specification: `docs/spec/dacti-index.md`, "Order".
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
 use alloc::vec::Vec;
@@ -27,8 +28,9 @@ impl IdRange {
 
 /// Divides regions into ranges: as few as their sizes, in order, allow. No region, no range.
 ///
-/// `sizes` are the most bytes that each region may take when stored, in the order of ids. What lies between stored
-/// regions (a seal, say) counts as part of the one before. Cost: one pass, memory for the ranges only.
+/// `sizes` are the most bytes that each region may take when stored, in the order of ids. What lies
+/// between stored regions (a seal, say) counts as part of the one before. Cost: one pass, memory
+/// for the ranges only.
 ///
 /// # Errors
 /// `Misuse`, where a region passes 32 bits or the groups pass what an index can hold.

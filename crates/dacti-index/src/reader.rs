@@ -67,7 +67,8 @@ impl IndexReader {
         }
     }
 
-    /// Takes the wanted bytes and says what they were. More bytes are ignored; fewer mean that the file ends there.
+    /// Takes the wanted bytes and says what they were. More bytes are ignored; fewer mean that the
+    /// file ends there.
     ///
     /// # Errors
     /// Whatever is wrong with the index. The walk has ended then.
@@ -189,7 +190,8 @@ mod tests {
     use std::{vec, vec::Vec};
     use uuid::Uuid;
 
-    /// An index at 100 of groups with one entry each, given as (id, offset); `None` is an empty group.
+    /// An index at 100 of groups with one entry each, given as (id, offset); `None` is an empty
+    /// group.
     fn index(groups: &[Option<(u128, u32)>]) -> Vec<u8> {
         let mut file = vec![0xaa; 100 + index_len(groups.len() as u32) as usize];
         emit_header(groups.len() as u32, &mut file[100..]).unwrap();

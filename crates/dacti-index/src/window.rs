@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use brotli_decompressor::{Allocator, SliceWrapper, SliceWrapperMut};
 
-/// Hands the decoder zeroed heap slices. What it asks for is bounded by the format: a window of at most 16 MiB.
+/// Hands the decoder zeroed heap slices. What it asks for is bounded by the format: a window of at
+/// most 16 MiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Heap;
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a path or a names list, and where.
 //!
-//! A names list is a region's content, perhaps decoded: offsets count from its first byte, not from the file's.
+//! A names list is a region's content, perhaps decoded: offsets count from its first byte, not from
+//! the file's.
 
 use core::fmt;
 use daicon_core::ErrorKind;

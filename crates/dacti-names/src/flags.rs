@@ -1,4 +1,5 @@
-//! The `dacti-names` component's data: eight bytes of flags that tell whether a path look-up needs the list.
+//! The `dacti-names` component's data: eight bytes of flags that tell whether a path look-up needs
+//! the list.
 //!
 //! Specification: `docs/spec/dacti-names.md`, "The component".
 

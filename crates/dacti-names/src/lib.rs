@@ -1,8 +1,8 @@
 //! Paths for the regions of a package.
 //!
-//! A region is found by a UUID. This crate makes that UUID from a path, so that a path is looked up with no table at
-//! all, and reads and writes the *names list*, from which paths can be listed and in which a path may be given another
-//! id. The normative text is `docs/spec/dacti-names.md`.
+//! A region is found by a UUID. This crate makes that UUID from a path, so that a path is looked up
+//! with no table at all, and reads and writes the *names list*, from which paths can be listed and
+//! in which a path may be given another id. The normative text is `docs/spec/dacti-names.md`.
 //!
 //! It refuses to know how a names list is found, stored or compressed: it sees its content.
 //!
@@ -27,8 +27,8 @@
 //!
 //! # Cost
 //!
-//! [`Segment::parse`] checks every record once, O(n), and allocates nothing; [`Segment::find`] is a binary search.
-//! [`emit_segment`] allocates the segment, 32 bytes and a path a name.
+//! [`Segment::parse`] checks every record once, O(n), and allocates nothing; [`Segment::find`] is a
+//! binary search. [`emit_segment`] allocates the segment, 32 bytes and a path a name.
 //!
 //! # Promise
 //!

@@ -14,7 +14,8 @@ pub const NAMESPACE: Uuid = Uuid::from_u128(0x8d44e5dd_b871_4639_9f80_630abffdaf
 /// Bytes that a path may have.
 pub const PATH_LEN_MAX: usize = 4096;
 
-/// Holds a path against the rules: UTF-8 in normalisation form C, relative, no empty, `.` or `..` part.
+/// Holds a path against the rules: UTF-8 in normalisation form C, relative, no empty, `.` or `..`
+/// part.
 ///
 /// # Errors
 /// `Path`, with the rule that it breaks.
@@ -33,7 +34,8 @@ pub fn region_id(path: &str) -> Result<Uuid, Error> {
     check_path(path).map(hashed_id)
 }
 
-/// The path in normalisation form C, as file names of some systems are not. The other rules are not looked at.
+/// The path in normalisation form C, as file names of some systems are not. The other rules are not
+/// looked at.
 #[must_use]
 pub fn normalize(path: &str) -> Cow<'_, str> {
     if unicode_normalization::is_nfc(path) {

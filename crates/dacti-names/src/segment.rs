@@ -54,7 +54,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// The stored bytes that the link names, for the segment whose own stored bytes start at `start`.
+    /// The stored bytes that the link names, for the segment whose own stored bytes start at
+    /// `start`.
     ///
     /// Links only lead back, so a chain of them ends.
     ///

@@ -195,7 +195,8 @@ impl Error {
         }
     }
 
-    /// The structure concerned, by its name in the specification, where the package itself is at fault.
+    /// The structure concerned, by its name in the specification, where the package itself is at
+    /// fault.
     #[must_use]
     pub fn what(&self) -> Option<String> {
         match self {
@@ -207,7 +208,8 @@ impl Error {
         }
     }
 
-    /// The offset concerned, where the package itself is at fault: absolute, and within the names list for a fault there.
+    /// The offset concerned, where the package itself is at fault: absolute, and within the names
+    /// list for a fault there.
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         match self {

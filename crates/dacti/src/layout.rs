@@ -1,7 +1,8 @@
 //! The `dacti-layout` component, and the map of a fresh package's head.
 //!
-//! The component records what a writer promised to those who update the file; reading regions needs none of it.
-//! Specification: `docs/spec/dacti-package.md`, "Layouts", "The dacti-layout component".
+//! The component records what a writer promised to those who update the file; reading regions needs
+//! none of it. Specification: `docs/spec/dacti-package.md`, "Layouts", "The dacti-layout
+//! component".
 
 use crate::{Error, error::LayoutFault};
 use bytemuck::{Pod, Zeroable};
@@ -17,7 +18,8 @@ pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 pub const LAYOUT_LEN: u64 = 80;
 /// The head: the first bytes of a package, and the only ones of it that an update ever changes.
 pub const HEAD_LEN: u64 = 65_536;
-/// The default slice length: the largest that common caches use, so that appends never share a cached slice.
+/// The default slice length: the largest that common caches use, so that appends never share a
+/// cached slice.
 pub const SLICE_LEN: u64 = 1 << 20;
 /// The shortest and the longest slice length.
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
@@ -32,7 +34,8 @@ pub(crate) const T2_PLACES: [u64; 2] = [504, 752];
 pub(crate) const LAYOUT_AT: u64 = 1000;
 /// Where the room for lookup keys starts.
 pub(crate) const KEYS_AT: u64 = 1536;
-/// Groups that fit the head whole, and entries past which fewer delta groups leave room for more keys.
+/// Groups that fit the head whole, and entries past which fewer delta groups leave room for more
+/// keys.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
 const DELTA_GROUPS_LARGE: u32 = 4;
@@ -154,7 +157,8 @@ pub(crate) struct IndexPlace {
 }
 
 impl IndexPlace {
-    /// For the `cdn` layout: whole in the head where it fits, else with its delta groups ending where the head does.
+    /// For the `cdn` layout: whole in the head where it fits, else with its delta groups ending
+    /// where the head does.
     pub(crate) fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
             (HEAD_GROUPS.saturating_sub(filled), HEAD_GROUPS)
@@ -174,7 +178,8 @@ impl IndexPlace {
         Self { span, groups, delta_groups, keys }
     }
 
-    /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no index, only its place.
+    /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
+    /// index, only its place.
     pub(crate) fn compact(filled: u32, at: u64) -> Self {
         let len = if filled == 0 { 0 } else { index_len(filled) };
         // An empty region is written as offset 0.

@@ -1,8 +1,9 @@
 //! Packages on plain static hosting: open them, find and read their regions, and build them.
 //!
-//! A package is one file that describes itself and gives up any of its regions by UUID or path. This crate puts the
-//! layers together: the container (`daicon-core`), the index (`dacti-index`), paths (`dacti-names`), and the IO that
-//! none of them has. The normative text is `docs/spec/dacti-package.md`.
+//! A package is one file that describes itself and gives up any of its regions by UUID or path.
+//! This crate puts the layers together: the container (`daicon-core`), the index (`dacti-index`),
+//! paths (`dacti-names`), and the IO that none of them has. The normative text is
+//! `docs/spec/dacti-package.md`.
 //!
 //! # Who needs this crate
 //!
@@ -38,10 +39,10 @@
 //!
 //! # Cost
 //!
-//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region scans the index, newest groups
-//! first, in windows of 256 KiB, until the region is found. Reading one takes its stored bytes and, for `brot`, a window of at
-//! most 16 MiB. Building takes memory for the names and ids of all regions, a fixed amount for the bytes under way, and
-//! all cores.
+//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region scans the
+//! index, newest groups first, in windows of 256 KiB, until the region is found. Reading one takes
+//! its stored bytes and, for `brot`, a window of at most 16 MiB. Building takes memory for the
+//! names and ids of all regions, a fixed amount for the bytes under way, and all cores.
 //!
 //! # Promise
 //!
@@ -99,3 +100,11 @@ fn threads(asked: Option<core::num::NonZeroUsize>) -> core::num::NonZeroUsize {
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(core::num::NonZeroUsize::MIN)
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod root_readme {}

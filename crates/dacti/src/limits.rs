@@ -3,12 +3,14 @@
 /// What a package may make its reader spend. Past a limit there is an error, not a bill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes that one region may decode to in [`Package::get`](crate::Package::get). 1 GiB by default: what is
-    /// larger is better read as a stream.
+    /// The most bytes that one region may decode to in [`Package::get`](crate::Package::get). 1
+    /// GiB by default: what is larger is better read as a stream.
     pub region_len_max: u64,
-    /// The most bytes that one region may decode to as a stream. 64 GiB by default, so that a bomb ends on its own.
+    /// The most bytes that one region may decode to as a stream. 64 GiB by default, so that a bomb
+    /// ends on its own.
     pub stream_len_max: u64,
-    /// The most bytes that a segment of the names list may decode to. 2 GiB by default, some 25 million paths.
+    /// The most bytes that a segment of the names list may decode to. 2 GiB by default, some 25
+    /// million paths.
     pub names_len_max: u64,
 }
 

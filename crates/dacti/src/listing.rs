@@ -11,7 +11,8 @@ pub struct Listed {
     pub path: Option<String>,
     /// Where its stored bytes are.
     pub located: Located,
-    /// How long its content is, in bytes: known for what is stored as it is, else the names list's hint.
+    /// How long its content is, in bytes: known for what is stored as it is, else the names list's
+    /// hint.
     pub decoded_len: Option<u64>,
 }
 

@@ -91,7 +91,8 @@ pub struct Overlap {
 pub struct FileMap {
     /// Ascending and without gap; neighbours of one kind are put together.
     pub claims: Vec<Claim>,
-    /// Bytes that are claimed twice, where the claims are not the same: equal regions share their bytes.
+    /// Bytes that are claimed twice, where the claims are not the same: equal regions share their
+    /// bytes.
     pub overlaps: Vec<Overlap>,
     /// Regions that share all their bytes with another.
     pub shared: u64,
@@ -208,7 +209,8 @@ fn tables(package: &Package) -> Vec<Claim> {
     claims
 }
 
-/// The regions of components, but for the index, which is mapped group by group, and those that have none.
+/// The regions of components, but for the index, which is mapped group by group, and those that
+/// have none.
 fn components(package: &Package) -> Vec<Claim> {
     let view = package.view();
     let others = view
@@ -233,9 +235,10 @@ fn index(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
     scan::groups(&**package.source(), view, |group| {
         let used = u64::try_from(group.entries().len()).unwrap_or(u64::MAX);
-        let used_len = GROUP_HEADER_LEN.saturating_add(ENTRY_LEN.saturating_mul(used));
-        let free = GROUP_LEN.saturating_sub(used_len);
-        let at = group.at();
+        // A group of length 0 is room as a whole: neither its base nor its encoding means anything.
+        let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
+        let used_len = ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
+        let (at, free) = (group.at(), GROUP_LEN.saturating_sub(used_len));
         claims.push(claim(at, used_len, Claimant::Groups, used));
         let room_at = at.saturating_add(used_len);
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / ENTRY_LEN));

@@ -33,7 +33,8 @@ impl Names {
             let located = located.within(source.len())?;
             let stored = read_span(source, located.span).map_err(read_failed)?;
             let content = match decode_to_vec(&located, &stored, expected_len, cap) {
-                // Longer than its link says: it is the link that is wrong, unless the caller's cap came first.
+                // Longer than its link says: it is the link that is wrong, unless the caller's cap
+                // came first.
                 Err(dacti_index::Error::TooLong { .. }) if expected_len == Some(cap) => {
                     let (expected, found) = (cap, cap.saturating_add(1));
                     return Err(link_mismatch(expected, found));

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 /// An open package.
 ///
-/// Everything is read from the view that was taken when it was opened: a package that grows meanwhile shows what it
-/// showed then.
+/// Everything is read from the view that was taken when it was opened: a package that grows
+/// meanwhile shows what it showed then.
 #[derive(Debug)]
 pub struct Package {
     source: Arc<dyn ReadAt>,
@@ -71,11 +71,13 @@ impl Package {
 
     /// Where the stored bytes of a region are; `None` where there is no such region.
     ///
-    /// A path is looked up by the id that is hashed from it, without any table, unless the package says that its names
-    /// list gives ids of its own. Cost: a scan of the index up to the group that has the id.
+    /// A path is looked up by the id that is hashed from it, without any table, unless the package
+    /// says that its names list gives ids of its own. Cost: a scan of the index up to the group
+    /// that has the id.
     ///
     /// # Errors
-    /// What is wrong with the index or, where it is asked, the names list; a path that breaks the rules.
+    /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
+    /// rules.
     pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
         let path = match key.into() {
             Key::Id(id) => return scan::find(&*self.source, &self.view, id),
@@ -135,7 +137,8 @@ impl Package {
         self.reader_at(self.locate(key)?)
     }
 
-    /// The content of a region that was found before, as a stream of at most [`Limits::stream_len_max`] bytes.
+    /// The content of a region that was found before, as a stream of at most
+    /// [`Limits::stream_len_max`] bytes.
     ///
     /// # Errors
     /// Stored bytes outside the file; an encoding that is not known.
@@ -206,8 +209,9 @@ impl Package {
         Ok(listing::join(&self.regions()?, self.names()?))
     }
 
-    /// As [`list`](Self::list), where damage costs no more than what is damaged: without a names list regions are listed
-    /// by id, and an entry that names no place is left out. What is lost is put into `faults`.
+    /// As [`list`](Self::list), where damage costs no more than what is damaged: without a names
+    /// list regions are listed by id, and an entry that names no place is left out. What is
+    /// lost is put into `faults`.
     ///
     /// # Errors
     /// An index that cannot be read at all.

@@ -10,8 +10,8 @@ const PIECE: usize = 64 * 1024;
 
 /// A region's content, decoded as it is read.
 ///
-/// Memory: 64 KiB of stored bytes, and for `brot` the decoder's window of at most 16 MiB. Errors carry a
-/// [`dacti_index::Error`] as their source.
+/// Memory: 64 KiB of stored bytes, and for `brot` the decoder's window of at most 16 MiB. Errors
+/// carry a [`dacti_index::Error`] as their source.
 #[derive(Debug)]
 pub struct RegionReader {
     source: Arc<dyn ReadAt>,

@@ -1,6 +1,7 @@
 //! Scans an index through a window that is read ahead, newest group first.
 //!
-//! The machines of `dacti-index` say which bytes they want; here those bytes are found in the head or read in pieces.
+//! The machines of `dacti-index` say which bytes they want; here those bytes are found in the head
+//! or read in pieces.
 
 use crate::Error;
 use crate::source::{ReadAt, read_span};
@@ -40,7 +41,8 @@ pub(crate) fn groups(
     Ok(())
 }
 
-/// Every region of the index by the entry that counts, ascending by id, and the entries that name no place.
+/// Every region of the index by the entry that counts, ascending by id, and the entries that name
+/// no place.
 ///
 /// Memory: 56 bytes an entry. Spans are not held against the file's length.
 pub(crate) fn regions(source: &dyn ReadAt, view: &View) -> Result<Regions, Error> {
@@ -81,7 +83,8 @@ pub struct GroupSummary {
     pub at: u64,
     /// Entries in use.
     pub length: u8,
-    /// What its entries' offsets are counted from, absolute. Without meaning where no entry is in use.
+    /// What its entries' offsets are counted from, absolute. Without meaning where no entry is in
+    /// use.
     pub base: u64,
     /// How its regions are stored. Without meaning where no entry is in use.
     pub encoding: Encoding,

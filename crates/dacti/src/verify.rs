@@ -19,9 +19,11 @@ pub enum Finding {
     Container(Diagnostic),
     /// The layout component is wrong. Reading needs it not, updating does.
     Layout(String),
-    /// The names list cannot be read: regions are found by id, and paths only by the ids hashed from them.
+    /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
+    /// from them.
     Names(Error),
-    /// Two structures or regions claim some of the same bytes. The format allows it, and no packer of ours does it.
+    /// Two structures or regions claim some of the same bytes. The format allows it, and no packer
+    /// of ours does it.
     Overlap(Overlap),
     /// An entry of the index that names no place.
     Entry(Error),
@@ -119,9 +121,11 @@ impl Report {
 }
 
 impl Package {
-    /// Verifies the whole package: every structure, every bound, and every region decoded on all cores.
+    /// Verifies the whole package: every structure, every bound, and every region decoded on all
+    /// cores.
     ///
-    /// Cost: every byte is read; memory as for [`list`](Self::list), and a decoder's window a thread.
+    /// Cost: every byte is read; memory as for [`list`](Self::list), and a decoder's window a
+    /// thread.
     ///
     /// # Errors
     /// An index that cannot be read at all. What is wrong with single regions is in the report.

@@ -53,7 +53,8 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    /// Reads head and tables from `source`: one read for a package of ours, more where tables lie behind its head.
+    /// Reads head and tables from `source`: one read for a package of ours, more where tables lie
+    /// behind its head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
         let len = source.len();
         let head = read_span(source, Span { start: 0, end: HEAD_LEN }).map_err(read_failed)?;

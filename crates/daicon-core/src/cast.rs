@@ -1,6 +1,8 @@
-//! Bytes to wire structs and back: the only file that calls `bytemuck`, and where positions become indices.
+//! Bytes to wire structs and back: the only file that calls `bytemuck`, and where positions become
+//! indices.
 //!
-//! Wire structs have alignment 1 and no padding, so a borrowed view needs no copy and cannot fail but by length.
+//! Wire structs have alignment 1 and no padding, so a borrowed view needs no copy and cannot fail
+//! but by length.
 
 use bytemuck::Pod;
 
@@ -24,7 +26,8 @@ pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     bytemuck::bytes_of(value)
 }
 
-/// A length in a file as a length in memory; `None` where this machine's addresses are too short for it.
+/// A length in a file as a length in memory; `None` where this machine's addresses are too short
+/// for it.
 pub(crate) fn to_usize(len: u64) -> Option<usize> {
     usize::try_from(len).ok()
 }

@@ -1,6 +1,7 @@
 //! A component: a named, versioned piece of a file, as found in one, and as one is to be written.
 //!
-//! The first draft of the format says *interface*. Specification: `docs/spec/daicon.md`, "Component tables".
+//! The first draft of the format says *interface*. Specification: `docs/spec/daicon.md`, "Component
+//! tables".
 
 use crate::{ComponentEntry, Error, Region, Span, Structure, Version};
 use uuid::Uuid;
@@ -52,7 +53,8 @@ impl Component {
         })
     }
 
-    /// Where its region lies in a file of `len` bytes. An empty region claims no byte, so it may point anywhere.
+    /// Where its region lies in a file of `len` bytes. An empty region claims no byte, so it may
+    /// point anywhere.
     ///
     /// # Errors
     /// `OutOfBounds` where the sums pass 2^64, `Truncated` where the region passes the file's end.

@@ -41,11 +41,12 @@ impl TableSpec<'_> {
         Ok(slots.saturating_mul(ENTRY_LEN).saturating_add(TABLE_HEADER_LEN))
     }
 
-    /// Writes the table at the start of `out`, and zeros in its reserved slots. Returns the bytes written.
+    /// Writes the table at the start of `out`, and zeros in its reserved slots. Returns the bytes
+    /// written.
     ///
     /// # Errors
-    /// `Misuse` where the components do not fit the slots, the table does not fit `out`, or two components have one
-    /// UUID and major version. `out` is untouched then.
+    /// `Misuse` where the components do not fit the slots, the table does not fit `out`, or two
+    /// components have one UUID and major version. `out` is untouched then.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Error> {
         let len = self.emitted_len()?;
         self.refuse_duplicates()?;
@@ -111,7 +112,8 @@ pub fn emit_head(head: &HeadSpec, table: &TableSpec<'_>, out: &mut [u8]) -> Resu
     Ok(written)
 }
 
-/// Writes signature and format header alone, for writers that lay out their first table later. Returns 28.
+/// Writes signature and format header alone, for writers that lay out their first table later.
+/// Returns 28.
 ///
 /// # Errors
 /// `Misuse` where `out` is too short.
@@ -128,7 +130,8 @@ pub fn emit_format(head: &HeadSpec, out: &mut [u8]) -> Result<usize, Error> {
     Ok(written)
 }
 
-/// Points an emitted table, at the start of `table`, at an extension: eight bytes, the format's own switch.
+/// Points an emitted table, at the start of `table`, at an extension: eight bytes, the format's own
+/// switch.
 ///
 /// # Errors
 /// `Misuse` where `table` is shorter than a table header.

@@ -1,7 +1,7 @@
 //! What can be wrong with a container, and where.
 //!
-//! No text is stored and nothing is boxed: an error is the structure, the absolute offset, what was expected and what
-//! was found. [`Error::kind`] is for programs, `Display` for people.
+//! No text is stored and nothing is boxed: an error is the structure, the absolute offset, what was
+//! expected and what was found. [`Error::kind`] is for programs, `Display` for people.
 
 use crate::{Span, Version};
 use core::fmt;

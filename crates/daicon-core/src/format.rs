@@ -5,7 +5,8 @@
 use crate::{Component, Error, FormatHeader, Version};
 use uuid::Uuid;
 
-/// A format: its UUID, the version that a reader was written for, and the components that it cannot do without.
+/// A format: its UUID, the version that a reader was written for, and the components that it cannot
+/// do without.
 ///
 /// ```
 /// use daicon_core::{Format, Requirement, Version};
@@ -24,7 +25,8 @@ pub struct Format<'a> {
     pub id: Uuid,
     /// The version that this reader is written for.
     pub version: Version,
-    /// Further minor versions that were verified one by one, for a major of 0, where none implies another.
+    /// Further minor versions that were verified one by one, for a major of 0, where none implies
+    /// another.
     pub minors: &'a [u16],
     /// Components without which a file is of no use.
     pub requires: &'a [Requirement<'a>],
@@ -115,7 +117,8 @@ impl<'a> Format<'a> {
         self.answers(components).all(|(_, answer)| matches!(answer, Answer::Found(_)))
     }
 
-    /// Checks what a finished walk found. [`answers`](Self::answers) tells all of it; this stops at the first lack.
+    /// Checks what a finished walk found. [`answers`](Self::answers) tells all of it; this stops at
+    /// the first lack.
     ///
     /// # Errors
     /// `MissingComponent`, `IncompatibleComponent`.

@@ -1,16 +1,17 @@
 //! The daicon container: a file that says what it is.
 //!
-//! A daicon file starts with a signature, the UUID and version of its format, and a table of *components*: named,
-//! versioned pieces that a reader looks up by UUID and skips where it does not know them. Tables can be continued
-//! elsewhere in the file, so a published file grows without moving a byte.
+//! A daicon file starts with a signature, the UUID and version of its format, and a table of
+//! *components*: named, versioned pieces that a reader looks up by UUID and skips where it does not
+//! know them. Tables can be continued elsewhere in the file, so a published file grows without
+//! moving a byte.
 //!
-//! This crate reads and writes exactly that, and refuses to know anything else: no component of any format, no IO, no
-//! allocation, no `std`. The normative text is `docs/spec/daicon.md`.
+//! This crate reads and writes exactly that, and refuses to know anything else: no component of any
+//! format, no IO, no allocation, no `std`. The normative text is `docs/spec/daicon.md`.
 //!
 //! # Who needs this crate
 //!
-//! Authors of file formats. Declare a [`Format`], write heads and tables with [`emit_head`] and [`TableSpec`], and read
-//! them back with a [`TableWalker`], over whatever IO you have.
+//! Authors of file formats. Declare a [`Format`], write heads and tables with [`emit_head`] and
+//! [`TableSpec`], and read them back with a [`TableWalker`], over whatever IO you have.
 //!
 //! # Example
 //!
@@ -44,14 +45,14 @@
 //!
 //! # Promise
 //!
-//! Untrusted input cannot panic, loop or allocate here: every sum is checked, every count is held against [`Limits`],
-//! and a walk takes at most `2 * tables + 1` feeds. The walker's memory is its own size, about 16 KiB with the default
-//! capacity; a smaller one is a type parameter away.
+//! Untrusted input cannot panic, loop or allocate here: every sum is checked, every count is held
+//! against [`Limits`], and a walk takes at most `2 * tables + 1` feeds. The walker's memory is its
+//! own size, about 16 KiB with the default capacity; a smaller one is a type parameter away.
 //!
 //! # What it does not do
 //!
-//! It does not read regions (it says where they are), does not compress, does not verify content, and does not update
-//! published files. Those are the crates above.
+//! It does not read regions (it says where they are), does not compress, does not verify content,
+//! and does not update published files. Those are the crates above.
 //!
 //! `uuid` and `bytemuck` are public dependencies.
 

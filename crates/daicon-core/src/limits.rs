@@ -1,11 +1,13 @@
 //! Every cap of the container reader, by name.
 
-/// Tables that one file may have, by default. Real files have one to three; the rest is room for chains that grow.
+/// Tables that one file may have, by default. Real files have one to three; the rest is room for
+/// chains that grow.
 pub const TABLES_MAX: usize = 64;
 
 /// Components that one file may have in all its tables, duplicates included, by default.
 ///
-/// The founding formats have fewer than ten. The cap bounds the walker's size, as it keeps what it found inline.
+/// The founding formats have fewer than ten. The cap bounds the walker's size, as it keeps what it
+/// found inline.
 pub const COMPONENTS_MAX: usize = 256;
 
 /// Diagnostics that a walk keeps; more are counted but not kept.

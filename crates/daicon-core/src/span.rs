@@ -65,7 +65,8 @@ impl fmt::Display for Span {
     }
 }
 
-/// A region as a table's entry stores it: offset and size, each four bytes, relative to the table's region offset.
+/// A region as a table's entry stores it: offset and size, each four bytes, relative to the table's
+/// region offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Region {
     /// Bytes from the table's region offset.
@@ -81,8 +82,8 @@ impl Region {
         Self { offset, size }
     }
 
-    /// The region of a span, for a table whose region offset is `base`; `None` where it starts before the base, or where
-    /// offset or size pass 32 bits.
+    /// The region of a span, for a table whose region offset is `base`; `None` where it starts
+    /// before the base, or where offset or size pass 32 bits.
     #[must_use]
     pub fn of(span: Span, base: u64) -> Option<Self> {
         let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;

@@ -1,7 +1,7 @@
 //! A component table: a borrowed, checked view of its header and entries.
 //!
-//! One table knows nothing of the chain that it stands in; [`TableWalker`](crate::TableWalker) does.
-//! Specification: `docs/spec/daicon.md`, "Component tables".
+//! One table knows nothing of the chain that it stands in; [`TableWalker`](crate::TableWalker)
+//! does. Specification: `docs/spec/daicon.md`, "Component tables".
 
 use crate::{
     Component, ComponentEntry, ENTRY_LEN, Error, Span, Structure, TABLE_HEADER_LEN, TableHeader,
@@ -45,7 +45,8 @@ impl<'b> Table<'b> {
         self.at
     }
 
-    /// The bytes that header and entries take, absolute. Reserved slots behind them are not part of it.
+    /// The bytes that header and entries take, absolute. Reserved slots behind them are not part of
+    /// it.
     #[must_use]
     pub fn span(&self) -> Span {
         let len = TABLE_HEADER_LEN.saturating_add(entries_len(&self.header));

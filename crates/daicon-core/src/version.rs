@@ -22,7 +22,8 @@ impl Version {
 
     /// Whether something of version `found` serves a reader that requires this one.
     ///
-    /// The major must be equal and the minor not less; below 1.0 every minor is a break, so it must be equal.
+    /// The major must be equal and the minor not less; below 1.0 every minor is a break, so it must
+    /// be equal.
     #[must_use]
     pub const fn accepts(self, found: Self) -> bool {
         self.major == found.major

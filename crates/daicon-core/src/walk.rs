@@ -1,8 +1,9 @@
 //! Walks a container's head and chain of tables, one wanted span at a time.
 //!
-//! The walker owns no bytes and does no IO. It keeps what it found inline, so that duplicates and loops are seen over
-//! the whole chain, and a caller may stop as soon as it has what it needs: nothing that comes later changes what was
-//! found. Specification: `docs/spec/daicon.md`, "Component tables", "Duplicates", "Extensions".
+//! The walker owns no bytes and does no IO. It keeps what it found inline, so that duplicates and
+//! loops are seen over the whole chain, and a caller may stop as soon as it has what it needs:
+//! nothing that comes later changes what was found. Specification: `docs/spec/daicon.md`,
+//! "Component tables", "Duplicates", "Extensions".
 
 use crate::table::entries_len;
 use crate::{
@@ -18,7 +19,8 @@ use uuid::Uuid;
 pub enum Event<'b> {
     /// The format header, always first.
     Head(FormatHeader),
-    /// A table, in chain order. Its components are in [`TableWalker::components`] too, without duplicates.
+    /// A table, in chain order. Its components are in [`TableWalker::components`] too, without
+    /// duplicates.
     Table(Table<'b>),
 }
 
@@ -59,8 +61,8 @@ enum State {
 
 /// The walk over a container's tables: a machine that says which bytes it wants and is fed them.
 ///
-/// `TABLES` and `COMPONENTS` are how much it can remember; [`Limits`] may grant less. It takes at most
-/// `2 * tables + 1` feeds.
+/// `TABLES` and `COMPONENTS` are how much it can remember; [`Limits`] may grant less. It takes at
+/// most `2 * tables + 1` feeds.
 #[derive(Debug, Clone)]
 pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize = COMPONENTS_MAX> {
     state: State,
@@ -77,7 +79,8 @@ pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize
 }
 
 impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENTS> {
-    /// A walk over a file of `len` bytes, or of unknown length, with as much as the walker's type has room for.
+    /// A walk over a file of `len` bytes, or of unknown length, with as much as the walker's type
+    /// has room for.
     #[must_use]
     pub fn new(len: Option<u64>) -> Self {
         Self::with_limits(len, Limits { tables_max: TABLES, components_max: COMPONENTS })
@@ -110,8 +113,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     pub fn want(&self) -> Option<Span> {
         match &self.state {
             State::Head => Some(Span { start: 0, end: HEAD_LEN }),
-            // An extension may point anywhere: what is wrong with it is said when it is fed, so that a caller
-            // who has what it needs can stop before.
+            // An extension may point anywhere: what is wrong with it is said when it is fed, so
+            // that a caller who has what it needs can stop before.
             State::TableHeader { at } => {
                 Some(Span { start: *at, end: at.saturating_add(TABLE_HEADER_LEN) })
             }
@@ -197,7 +200,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Refuses a table that is one too many, does not fit the file, or lies on bytes that are claimed.
+    /// Refuses a table that is one too many, does not fit the file, or lies on bytes that are
+    /// claimed.
     fn check_table_place(&self, at: u64) -> Result<(), Error> {
         let what = Structure::TableHeader;
         if self.tables_count >= self.limits.tables_max {
@@ -451,7 +455,8 @@ mod tests {
 
     #[test]
     fn tables_that_share_bytes_are_refused() {
-        // Into the head, into the first table, and a second table whose own entries would run into the first.
+        // Into the head, into the first table, and a second table whose own entries would run into
+        // the first.
         for (target, expected) in [(4, 4), (27, 27), (29, 29), (79, 79)] {
             let mut file = two_tables(part(1, 0), part(2, 0));
             emit_extension(&mut file[28..], target).unwrap();

@@ -1,7 +1,7 @@
 //! Answers wants from bytes that are in hand already, such as a prefetched head.
 //!
-//! A reader asks for 28 bytes, then 24, then a table; whoever fetched the first 64 KiB in one request serves all three
-//! from it.
+//! A reader asks for 28 bytes, then 24, then a table; whoever fetched the first 64 KiB in one
+//! request serves all three from it.
 
 use crate::Span;
 
@@ -20,7 +20,8 @@ impl<'b> Window<'b> {
         Self { at, bytes, ends_file: false }
     }
 
-    /// The same, where the file is known to end with these bytes: a want that passes them is answered short.
+    /// The same, where the file is known to end with these bytes: a want that passes them is
+    /// answered short.
     #[must_use]
     pub const fn ending_file(at: u64, bytes: &'b [u8]) -> Self {
         Self { at, bytes, ends_file: true }
@@ -35,7 +36,8 @@ impl<'b> Window<'b> {
 
     /// The bytes of `want`; `None` where they must be fetched.
     ///
-    /// Where the window ends the file, a want that passes its end gets what there is, which may be nothing.
+    /// Where the window ends the file, a want that passes its end gets what there is, which may be
+    /// nothing.
     #[must_use]
     pub fn answer(&self, want: Span) -> Option<&'b [u8]> {
         let own = self.span();

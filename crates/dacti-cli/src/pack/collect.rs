@@ -1,4 +1,5 @@
-//! Finds the files to pack, and decides about everything that is not a plain file with a plain name.
+//! Finds the files to pack, and decides about everything that is not a plain file with a plain
+//! name.
 
 use crate::outcome::Failure;
 use crate::output::printable;
@@ -109,7 +110,8 @@ impl Collector {
         Ok(())
     }
 
-    /// The entry's path in the package, unless it is excluded. Names that are excluded are not judged.
+    /// The entry's path in the package, unless it is excluded. Names that are excluded are not
+    /// judged.
     fn wanted(&self, root: &Path, entry: &DirEntry) -> Result<Option<String>, Failure> {
         let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
         if self.exclude.matches(&relative.to_string_lossy()) {

@@ -135,11 +135,12 @@ impl Encoder {
     }
 }
 
-/// The window for content of `len` bytes: just large enough to reach all of it, from 128 KiB to 4 MiB, so that small
-/// regions take little memory to read.
+/// The window for content of `len` bytes: just large enough to reach all of it, from 128 KiB to 4
+/// MiB, so that small regions take little memory to read.
 fn window_bits(len: u64) -> i32 {
-    // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder takes a match finder with tables of 32 MiB
-    // for each region, which costs ten times the compression itself (measured on 52,000 HTML files).
+    // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder takes a match finder
+    // with tables of 32 MiB for each region, which costs ten times the compression itself
+    // (measured on 52,000 HTML files).
     let bits = len.saturating_add(16).next_power_of_two().trailing_zeros();
     i32::try_from(bits.clamp(17, 22)).unwrap_or(22)
 }

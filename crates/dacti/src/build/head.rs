@@ -68,7 +68,8 @@ pub(super) fn write(
     }
 }
 
-/// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout region.
+/// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout
+/// region.
 fn write_cdn_head(
     output: &Output,
     layout: &Layout,
@@ -99,7 +100,8 @@ fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Writes the index region: its header, empty groups for updates, and the groups of all regions by id.
+/// Writes the index region: its header, empty groups for updates, and the groups of all regions by
+/// id.
 ///
 /// Returns a hasher that has been given the file id's domain and the region's bytes.
 fn write_index(
@@ -155,7 +157,8 @@ fn entries(
         let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
         Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
     };
-    // The plan keeps ranges below 4 GiB by the most that a region may take. One that takes more is an encoder's fault.
+    // The plan keeps ranges below 4 GiB by the most that a region may take. One that takes more is
+    // an encoder's fault.
     let too_long = |i: &usize| {
         let len = written.spans.get(*i).map_or(0, Span::len);
         dacti_index::Error::from(Misuse::RegionTooLong { len })
@@ -163,7 +166,8 @@ fn entries(
     inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
 }
 
-/// The file id: what was hashed of the index, and then the digests of all stored regions, in data order.
+/// The file id: what was hashed of the index, and then the digests of all stored regions, in data
+/// order.
 fn file_id(mut hasher: blake3::Hasher, digests: &[[u8; 32]]) -> [u8; 16] {
     for digest in digests {
         hasher.update(digest);

@@ -181,7 +181,8 @@ impl Input {
         Ok(())
     }
 
-    /// The content as a stream. Hold what was read against [`check_unchanged`](Self::check_unchanged) at the end.
+    /// The content as a stream. Hold what was read against
+    /// [`check_unchanged`](Self::check_unchanged) at the end.
     pub(super) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),

@@ -1,6 +1,8 @@
-//! Builds a package: plans where everything goes, encodes on all cores, and writes it in one pass under a temporary name.
+//! Builds a package: plans where everything goes, encodes on all cores, and writes it in one pass
+//! under a temporary name.
 //!
-//! The same input gives the same bytes, on any number of cores. Specification: `docs/spec/dacti-package.md`.
+//! The same input gives the same bytes, on any number of cores. Specification:
+//! `docs/spec/dacti-package.md`.
 
 mod encode;
 mod head;
@@ -34,7 +36,8 @@ pub enum LayoutChoice {
 /// How regions are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// Brotli where it makes the whole smaller, else as they are. Where it does not, the input is read twice.
+    /// Brotli where it makes the whole smaller, else as they are. Where it does not, the input is
+    /// read twice.
     #[default]
     Auto,
     /// As they are.
@@ -48,7 +51,8 @@ pub enum EncodingChoice {
 pub struct BuildOptions {
     /// The layout.
     pub layout: LayoutChoice,
-    /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two from 4 KiB to 1 GiB.
+    /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two
+    /// from 4 KiB to 1 GiB.
     pub slice_len: u64,
     /// The encoding.
     pub encoding: EncodingChoice,
@@ -118,11 +122,12 @@ impl PackageBuilder {
         Self { options, ..Self::default() }
     }
 
-    /// Adds a region. A file is opened only when the package is built; a reader is read now, to its end.
+    /// Adds a region. A file is opened only when the package is built; a reader is read now, to its
+    /// end.
     ///
     /// # Errors
-    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the system says, and content
-    /// of 4 GiB or more.
+    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the
+    /// system says, and content of 4 GiB or more.
     pub fn add<'c>(
         &mut self,
         name: impl Into<RegionName>,
@@ -156,8 +161,8 @@ impl PackageBuilder {
     /// Builds the package and tells `progress` how far it has come, from this thread.
     ///
     /// # Errors
-    /// A path or id given twice, options that cannot be, more than an index can hold, a file that changed, and what the
-    /// system says. What stood at `path` before still does then.
+    /// A path or id given twice, options that cannot be, more than an index can hold, a file that
+    /// changed, and what the system says. What stood at `path` before still does then.
     pub fn build_with(
         mut self,
         path: impl AsRef<Path>,
@@ -221,7 +226,8 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Sorts the inputs into data order and puts the names list in front of them. Says whether a path has an id of its own.
+    /// Sorts the inputs into data order and puts the names list in front of them. Says whether a
+    /// path has an id of its own.
     fn add_names(&mut self) -> Result<bool, Error> {
         // Those without a path come last, by id.
         self.inputs.sort_by(|a, b| {

@@ -6,8 +6,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Zeros that are left out as holes, in bytes: what file systems commonly give and take at once, a few times over.
+/// Zeros that are left out as holes, in bytes: what file systems commonly give and take at once, a
+/// few times over.
 const HOLE_LEN: usize = 64 * 1024;
+const HOLE: &[u8] = &[0; HOLE_LEN];
 
 /// The file that is being built, with the place where it grows.
 #[derive(Debug)]
@@ -30,8 +32,7 @@ impl Output {
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut at = self.end;
         for block in bytes.chunks(HOLE_LEN) {
-            let hole = block.len() == HOLE_LEN && block.iter().all(|byte| *byte == 0);
-            if !hole {
+            if block != HOLE {
                 self.write_at(at, block)?;
             }
             at = at.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX));

@@ -1,7 +1,8 @@
-//! Runs jobs on several threads and hands over what they make in the order of the jobs, with bounded memory.
+//! Runs jobs on several threads and hands over what they make in the order of the jobs, with
+//! bounded memory.
 //!
-//! The order makes the output independent of the number of threads. A job whose turn it is may always go on; the
-//! others wait when too much is under way, so there is no deadlock and no pile.
+//! The order makes the output independent of the number of threads. A job whose turn it is may
+//! always go on; the others wait when too much is under way, so there is no deadlock and no pile.
 
 use crate::Error;
 use core::num::NonZeroUsize;
@@ -46,7 +47,8 @@ struct State<T> {
     ended: BTreeMap<usize, Result<(), Error>>,
 }
 
-/// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling thread.
+/// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling
+/// thread.
 ///
 /// # Errors
 /// The first error in the order of the jobs, or `take`'s.
@@ -113,8 +115,9 @@ impl<T: Weigh> Lane<'_, T> {
 
 impl<T: Weigh> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere leaves the state whole: every change is made by one assignment after another under the
-        // lock, and the panic itself comes out where the threads are joined.
+        // A panic elsewhere leaves the state whole: every change is made by one assignment after
+        // another under the lock, and the panic itself comes out where the threads are
+        // joined.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

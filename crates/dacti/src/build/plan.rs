@@ -1,7 +1,9 @@
-//! Decides, before a byte is read, in which order regions are stored and which groups will list them.
+//! Decides, before a byte is read, in which order regions are stored and which groups will list
+//! them.
 //!
-//! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges that are stored one
-//! after the other, so that each group reaches its regions. Specification: `docs/spec/dacti-package.md`, "Data order".
+//! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
+//! that are stored one after the other, so that each group reaches its regions. Specification:
+//! `docs/spec/dacti-package.md`, "Data order".
 
 use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
@@ -126,7 +128,8 @@ mod tests {
 
     #[test]
     fn ranges_are_stored_one_by_one_in_path_order() {
-        // Inputs 0..5 in path order; by id they stand 4 2 0 3 1. Two gigabytes each: two to a range.
+        // Inputs 0..5 in path order; by id they stand 4 2 0 3 1. Two gigabytes each: two to a
+        // range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();
         assert_eq!(data_order(&id_order, &ranges), [2, 4, 0, 3, 1]);

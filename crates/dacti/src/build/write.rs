@@ -51,7 +51,8 @@ pub(super) fn data(
     Ok(writer.written)
 }
 
-/// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id range.
+/// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id
+/// range.
 fn batches(in_order: &[&Input], plan: &Plan) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     for range in &plan.ranges {
@@ -83,7 +84,8 @@ struct DataWriter<'w> {
     range: usize,
     /// Where the region that is being written starts.
     region_at: u64,
-    /// Where equal stored bytes are, within the id range; `None` where each is to be stored by itself.
+    /// Where equal stored bytes are, within the id range; `None` where each is to be stored by
+    /// itself.
     shared: Option<HashMap<Encoded, u64>>,
 }
 
@@ -143,7 +145,8 @@ impl<'w> DataWriter<'w> {
         Ok(())
     }
 
-    /// Takes regions that are all in hand, so that what is stored elsewhere need not be written at all.
+    /// Takes regions that are all in hand, so that what is stored elsewhere need not be written at
+    /// all.
     fn take_whole(&mut self, mut bytes: &[u8], ends: &[Encoded]) -> Result<(), Error> {
         if self.shared.is_none() {
             self.output.append(bytes)?;

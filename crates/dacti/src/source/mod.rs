@@ -22,7 +22,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// Reads into `buf` from position `at` and says how many bytes; 0 only at the end or for an empty `buf`.
+    /// Reads into `buf` from position `at` and says how many bytes; 0 only at the end or for an
+    /// empty `buf`.
     ///
     /// # Errors
     /// What the system says.
