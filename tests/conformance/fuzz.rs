@@ -4,7 +4,7 @@
 //! round; each round's seed is one more, and a round that fails prints its own.
 
 use crate::support::{Random, fixtures, uuid_of};
-use crate::{container, index, names};
+use crate::{container, index, names, package};
 use dacti_index::{Encoding, Located};
 use dacti_tests::reference::{self as by, small};
 use dacti_tests::{dump, expect};
@@ -148,6 +148,21 @@ fn fuzz_names() {
     run(&files, |content| {
         let expected = expect::dump_of("names", content).map_err(|fault| fault.to_string());
         assert_eq!(names::ours(content), expected);
+    });
+}
+
+#[test]
+fn fuzz_package() {
+    run(&of_areas(&["package", "index"]), |file| {
+        let expected = expect::dump_of("package", file);
+        let ours = package::dump_of(file);
+        match (&ours, &expected) {
+            (Ok(ours), Ok(expected)) => assert_eq!(ours, expected),
+            // A file of several faults may be said to have the one or the other.
+            (Err(_), Err(_)) => {}
+            _ => panic!("{ours:?} for {expected:?}"),
+        }
+        package::check_map(file);
     });
 }
 
