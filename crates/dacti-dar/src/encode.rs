@@ -177,7 +177,7 @@ impl Encoder {
         let Some(taken) = self.order.fit(&mut hashed, at, 0)? else {
             return Err(Error::Misuse(why_not(cid, &mut hashed)));
         };
-        if self.order.taken_cid(&taken).as_ref() != Some(cid) {
+        if !self.order.is_taken(&taken, cid) {
             let wrong = why_not(cid, &mut hashed);
             let ambiguous = wrong == Misuse::OutOfOrder;
             return Err(Error::Misuse(if ambiguous { Misuse::AmbiguousSkip } else { wrong }));

@@ -102,7 +102,7 @@ impl<R: Read> Window<R> {
 
 /// Reads an archive in one pass over any source.
 ///
-/// Memory: 62 to 124 bytes for each distinct block (with 32-byte digests), the links that wait for
+/// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), the links that wait for
 /// their block, and a buffer of twice the longest block.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -197,7 +197,7 @@ impl<R: Read> Reader<R> {
 /// [`Writer::finish`] must be called: an archive whose writer was dropped has no trailer, and every
 /// reader says that it is cut short.
 ///
-/// Memory: 62 to 124 bytes for each distinct block (with 32-byte digests), and the links that wait
+/// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), and the links that wait
 /// for their block; with an index 4 bytes more per block at the end.
 #[derive(Debug)]
 pub struct Writer<W: Write> {

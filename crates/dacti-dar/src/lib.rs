@@ -40,7 +40,7 @@
 //! of a DAG costs memory, 16 bytes a level, and no stack.
 //!
 //! # Cost
-//! - Reading or writing a stream: 62 to 124 bytes of memory for each distinct block whose digest has 32
+//! - Reading or writing a stream: 66 to 133 bytes of memory for each distinct block whose digest has 32
 //!   bytes, and 34 bytes for each link that waits for its block.
 //! - Opening an archive: one read of 64 KiB. A look-up: one read of 64 KiB, rarely two, and the block.
 //! - A sub-DAG: that look-up, and one read of its range; one more for each block in it that stood in

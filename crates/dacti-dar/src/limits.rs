@@ -13,7 +13,7 @@ pub struct Limits {
     /// Longest header of a DAR or of a CAR. A list of 250,000 roots takes about 10 MiB; the default
     /// is 64 MiB.
     pub header_len_max: u32,
-    /// Most distinct blocks: 2^28, at about 70 bytes of memory each.
+    /// Most distinct blocks: 2^28, at about 100 bytes of memory each.
     pub blocks_max: u32,
     /// Most kinds of CID (version, codec, hash, digest length) in one archive: real archives have
     /// two or three; the default is 4,096.

@@ -201,6 +201,12 @@ impl Order {
         self.stack.get(taken.start..end).unwrap_or_default()
     }
 
+    /// Whether the link that was taken names this CID.
+    pub(crate) fn is_taken(&self, taken: &Taken, cid: &Cid) -> bool {
+        self.taken_digest(taken) == cid.hash().digest()
+            && self.table.prefix(taken.bucket) == Some(Prefix::of(cid))
+    }
+
     pub(crate) fn taken_cid(&self, taken: &Taken) -> Option<Cid> {
         self.table.prefix(taken.bucket)?.with(self.taken_digest(taken))
     }
@@ -329,6 +335,8 @@ impl Order {
     ) -> Result<Id, Error> {
         let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let id = self.table.insert(bucket, digest, frame_at, len, &self.limits)?;
+        // A block stands once: a repeat of it is a back-reference.
+        let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.update(self.table.prefix_bytes(bucket));
         self.digest.update(digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);

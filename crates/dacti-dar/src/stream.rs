@@ -396,10 +396,6 @@ impl StreamReader {
         };
         let frame_end = body_at.saturating_add(len);
         let cid = if let Some(cid) = self.root.take() {
-            if self.order.table.find_cid(&cid).is_some() {
-                // A block stands once: a repeat of it is a back-reference.
-                return Err(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected));
-            }
             self.order.prove(&cid, data, body_at)?;
             self.order.take_root(&cid, data, frame_at, frame_end)?;
             cid
@@ -422,9 +418,6 @@ impl StreamReader {
         let mut hashed = Hashed::new(data);
         let fit = self.order.fit(&mut hashed, body_at, 0);
         if let Ok(Some(taken)) = fit {
-            if self.order.table.find(taken.bucket, self.order.taken_digest(&taken)).is_some() {
-                return Err(unexpected);
-            }
             let cid = self.order.taken_cid(&taken).ok_or(unexpected)?;
             self.order.take_block(&taken, data, frame_at, frame_at, frame_end)?;
             return Ok(cid);
