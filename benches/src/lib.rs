@@ -1,1 +1,70 @@
-//! Benches.
+//! Inputs for the benches: all of them made from fixed seeds, none read from disk.
+
+use daicon_core::{ComponentSpec, HeadSpec, Region, TableSpec, Version, emit_format};
+use uuid::Uuid;
+
+/// Numbers that look random and are always the same (SplitMix64).
+#[derive(Debug, Clone)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// The numbers that start from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// An id that looks random.
+    pub fn id(&mut self) -> Uuid {
+        Uuid::from_u64_pair(self.number(), self.number())
+    }
+
+    /// A number that looks random.
+    pub fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Text of `len` bytes that compresses about as well as prose: words of a small language in
+    /// random order.
+    pub fn text(&mut self, len: usize) -> Vec<u8> {
+        const WORDS: [&str; 16] = [
+            "region ", "index ", "the ", "of ", "a ", "package ", "is ", "read ", "by ", "group ",
+            "and ", "its ", "bytes.\n", "offset ", "where ", "table ",
+        ];
+        let mut text = Vec::with_capacity(len + 8);
+        while text.len() < len {
+            let number = self.number();
+            text.extend(WORDS[(number % 16) as usize].bytes());
+            if number.is_multiple_of(7) {
+                text.extend(format!("{:x} ", number >> 40).bytes());
+            }
+        }
+        text.truncate(len);
+        text
+    }
+}
+
+/// A container of `tables` tables of `components` components each, one behind the other.
+pub fn container(tables: u64, components: usize) -> Vec<u8> {
+    let mut numbers = Numbers::new(1);
+    let table_len = 24 + 28 * components as u64;
+    let mut file = vec![0; (28 + tables * table_len) as usize];
+    let head = HeadSpec { format: Uuid::from_u128(1), version: Version::new(1, 0) };
+    emit_format(&head, &mut file).expect("the buffer has room");
+    for i in 0..tables {
+        let at = 28 + i * table_len;
+        let components: Vec<_> = (0..components)
+            .map(|_| {
+                let region = Region::new(0, 0);
+                ComponentSpec::with_region(numbers.id(), Version::new(1, 0), region)
+            })
+            .collect();
+        let extension_at = if i + 1 < tables { at + table_len } else { 0 };
+        let table = TableSpec { components: &components, extension_at, ..TableSpec::default() };
+        table.emit(&mut file[at as usize..]).expect("the buffer has room");
+    }
+    file
+}

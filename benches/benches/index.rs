@@ -1,0 +1,95 @@
+//! The index: finding a region in it, packing it, and decoding regions.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dacti_benches::Numbers;
+use dacti_index::{
+    Encoding, Entry, Finder, GROUP_ENTRIES, GroupHeader, Located, decode_to_vec, emit_group,
+    emit_header, id_ranges, index_len,
+};
+use daicon_core::{Span, Window};
+use std::hint::black_box;
+use std::io::Write;
+use uuid::Uuid;
+
+/// Entry counts that straddle the borders of groups.
+const ENTRIES: [usize; 6] = [1, 254, 255, 256, 255 * 16, 100_000];
+
+fn ids(count: usize) -> Vec<Uuid> {
+    let mut numbers = Numbers::new(2);
+    let mut ids: Vec<_> = (0..count).map(|_| numbers.id()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn index(ids: &[Uuid]) -> Vec<u8> {
+    let groups = ids.len().div_ceil(GROUP_ENTRIES);
+    let mut out = vec![0; index_len(groups as u32) as usize];
+    emit_header(groups as u32, &mut out).expect("the buffer has room");
+    for (group, slot) in ids.chunks(GROUP_ENTRIES).zip(out[8..].chunks_mut(6136)) {
+        let entries: Vec<_> = group.iter().map(|id| Entry::new(*id, 0, 1)).collect();
+        let header = GroupHeader::new(0, Encoding::NONE, entries.len() as u8);
+        emit_group(&header, &entries, slot).expect("the slot has room");
+    }
+    out
+}
+
+fn find(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("index/find");
+    for count in ENTRIES {
+        let ids = ids(count);
+        let file = index(&ids);
+        let region = Span { start: 0, end: file.len() as u64 };
+        // The middle one: half of the index is scanned.
+        let id = ids[count / 2];
+        group.throughput(Throughput::Elements(1));
+        group.bench_with_input(BenchmarkId::from_parameter(count), &file, |bencher, file| {
+            let window = Window::ending_file(0, file);
+            bencher.iter(|| {
+                let mut finder = Finder::new(region, black_box(id)).expect("the region is sound");
+                while let Some(want) = finder.want() {
+                    let bytes = window.answer(want).expect("the window is the file");
+                    finder.feed(bytes).expect("the index is sound");
+                }
+                finder.found().expect("the id is in the index")
+            });
+        });
+    }
+    group.finish();
+}
+
+fn pack(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("index/pack");
+    for count in ENTRIES {
+        let ids = ids(count);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(count), &ids, |bencher, ids| {
+            bencher.iter(|| {
+                let ranges = id_ranges(ids.iter().map(|_| 1)).expect("they fit one range");
+                (ranges, index(ids))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("index/decode");
+    for len in [0, 1024, 65_536, 1 << 20] {
+        let text = Numbers::new(3).text(len);
+        let mut stored = Vec::new();
+        let mut compressor = brotli::CompressorWriter::new(&mut stored, 65_536, 5, 22);
+        compressor.write_all(&text).expect("a vector takes all");
+        drop(compressor);
+        let span = Span { start: 0, end: stored.len() as u64 };
+        let located = Located { id: Uuid::nil(), span, encoding: Encoding::BROTLI, at: 0 };
+        group.throughput(Throughput::Bytes(len as u64));
+        group.bench_with_input(BenchmarkId::new("brot", len), &stored, |bencher, stored| {
+            let len = len as u64;
+            bencher.iter(|| decode_to_vec(&located, stored, Some(len), len).expect("it is sound"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, find, pack, decode);
+criterion_main!(benches);
