@@ -40,7 +40,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
     /// Brotli's quality: 0 is fast, 11 is small.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=11))]
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
     /// Take only paths that match this glob. May be given several times.
     #[arg(long, value_name = "GLOB")]

@@ -1,5 +1,6 @@
 //! What every byte of a package is for.
 
+use crate::layout::HEAD_LEN;
 use crate::view::read_failed;
 use crate::{Error, Package, scan};
 use core::fmt;
@@ -108,6 +109,10 @@ impl FileMap {
         claims.extend(components(package));
         index(package, &mut claims)?;
         regions(package, &mut claims)?;
+        let len = package.view().len();
+        for claim in &mut claims {
+            claim.span.end = claim.span.end.min(len);
+        }
         claims.retain(|claim| !claim.span.is_empty());
         // Longer first, so that what lies within another comes behind it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
@@ -196,6 +201,8 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
+    // The layout's own word is taken within the head only: that is all it may speak of.
+    let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(START_LEN, layout.t1_slots), places[0], places[1]] {
         let len = daicon_core::ENTRY_LEN.saturating_mul(slots.into());
@@ -203,9 +210,10 @@ fn tables(package: &Package) -> Vec<Claim> {
         let used = view.tables().iter().find(|table| table.start == at);
         let start = used.map_or(at, |table| table.end);
         let free = end.saturating_sub(start);
-        claims.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
+        room.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
     }
-    claims.push(claim(layout.keys.start, layout.keys.len(), Claimant::KeysRoom, 1));
+    room.push(claim(layout.keys.start, layout.keys.len(), Claimant::KeysRoom, 1));
+    claims.extend(room.into_iter().filter(|claim| claim.span.end <= HEAD_LEN));
     claims
 }
 
