@@ -9,6 +9,7 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
+mod dar;
 mod get;
 mod inspect;
 mod ls;
@@ -50,6 +51,7 @@ enum Verb {
     Unpack(unpack::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Dar(dar::Args),
 }
 
 /// How much to say on standard error.
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Verb::Unpack(args) => args.run(talk),
         Verb::Inspect(args) => args.run(),
         Verb::Verify(args) => args.run(talk),
+        Verb::Dar(args) => args.run(talk),
     };
     match result {
         // Where standard output was closed, whoever reads it has seen enough.

@@ -1,0 +1,311 @@
+//! `dacti dar`: DAR archives, and CARs. A verb of verbs: each is a file of its own, and what they
+//! share, sources and sinks, is here. Knows nothing of packages.
+
+mod convert;
+mod create;
+mod get;
+mod inspect;
+mod list;
+mod unixfs;
+mod verify;
+
+use crate::outcome::{Failure, Outcome};
+use crate::progress::Bar;
+use crate::{Talk, output};
+use dacti::AtomicFile;
+use dacti_dar::{Archive, Cid, Limits, ReadAt, ReadError, ReadOptions, Summary, UnknownHash};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Work on DAR archives: whole DAGs in one file, each block found by one look-up.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Create(create::Args),
+    Ls(list::Ls),
+    Roots(list::Roots),
+    Get(get::Get),
+    Extract(get::Extract),
+    Verify(verify::Args),
+    Index(convert::Index),
+    FromCar(convert::FromCar),
+    ToCar(convert::ToCar),
+    Inspect(inspect::Args),
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        match self.verb {
+            Verb::Create(args) => args.run(talk),
+            Verb::Ls(args) => args.run(talk),
+            Verb::Roots(args) => args.run(),
+            Verb::Get(args) => args.run(),
+            Verb::Extract(args) => args.run(talk),
+            Verb::Verify(args) => args.run(talk),
+            Verb::Index(args) => args.run(talk),
+            Verb::FromCar(args) => args.run(talk),
+            Verb::ToCar(args) => args.run(talk),
+            Verb::Inspect(args) => args.run(),
+        }
+    }
+}
+
+/// What archives and CARs are read with.
+#[derive(Debug, Clone, clap::Args)]
+struct Reading {
+    /// The most bytes that one block may have.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().block_len_max)]
+    max_block: u32,
+    /// Believe blocks whose hash function is not known here; nothing proves them then.
+    #[arg(long)]
+    trust_unknown_hashes: bool,
+}
+
+/// How many missing blocks are listed.
+const MISSING_MAX: u32 = 10_000;
+
+impl Reading {
+    fn options(&self) -> ReadOptions {
+        let limits = Limits { block_len_max: self.max_block, ..Limits::default() };
+        let unknown_hash =
+            if self.trust_unknown_hashes { UnknownHash::Trust } else { UnknownHash::Refuse };
+        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX }
+    }
+}
+
+/// Whether a path means standard input or output.
+fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A failure with a file.
+fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
+    move |error| match error {
+        ReadError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        error => Failure::Failed(format!("{}: {error}", shown(path))),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    if is_standard(path) { "standard input".into() } else { path.display().to_string() }
+}
+
+/// A file to read at positions. Standard input is kept in a temporary file first.
+fn open(path: &Path) -> Result<File, Failure> {
+    let unreadable =
+        |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
+    if !is_standard(path) {
+        let file = File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.is_dir() {
+            return Err(Failure::Failed(format!("{}: is a folder", shown(path))));
+        }
+        return Ok(file);
+    }
+    let mut file = tempfile::tempfile().map_err(unreadable)?;
+    io::copy(&mut io::stdin().lock(), &mut file).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    Ok(file)
+}
+
+fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<File>, Failure> {
+    Archive::open_with(open(path)?, &reading.options()).map_err(failed(path))
+}
+
+/// Where an archive goes: a file that appears whole or not at all, or standard output.
+enum Sink {
+    File(io::BufWriter<AtomicFile>),
+    Standard(io::Stdout),
+}
+
+impl Sink {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        if !is_standard(path) {
+            return Ok(Self::File(io::BufWriter::new(AtomicFile::create(path)?)));
+        }
+        let out = io::stdout();
+        if out.is_terminal() {
+            let message = "an archive is binary: -o FILE writes it to a file, a pipe takes it too";
+            return Err(Failure::Failed(message.into()));
+        }
+        Ok(Self::Standard(out))
+    }
+
+    /// Gives a finished file its name.
+    fn commit(self) -> Result<(), Failure> {
+        match self {
+            Self::File(file) => {
+                let file = file.into_inner().map_err(|error| Failure::from(error.into_error()))?;
+                Ok(file.commit()?)
+            }
+            Self::Standard(mut out) => Ok(out.flush()?),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Standard(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Standard(out) => out.flush(),
+        }
+    }
+}
+
+/// Moves a bar as bytes pass.
+struct Watched<T> {
+    inner: T,
+    bar: Bar,
+    done: u64,
+    total: u64,
+}
+
+impl<T> Watched<T> {
+    fn new(inner: T, what: &'static str, total: u64, talk: Talk) -> Self {
+        Self { inner, bar: Bar::bytes(what, total, talk), done: 0, total }
+    }
+
+    fn moved(&mut self, by: usize) -> usize {
+        self.done = self.done.saturating_add(by as u64);
+        self.bar.set(self.done, self.total.max(self.done));
+        by
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        Ok(self.moved(got))
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let got = self.inner.write(bytes)?;
+        Ok(self.moved(got))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// An archive's bytes in order, with a bar: standard input as it comes, a file from its begin.
+fn watched(path: &Path, what: &'static str, talk: Talk) -> Result<Box<dyn Read>, Failure> {
+    if is_standard(path) {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = open(path)?;
+    let total = ReadAt::len(&file).unwrap_or(0);
+    Ok(Box::new(Watched::new(file, what, total, talk)))
+}
+
+/// Counts as JSON. Stable: fields may be added, none taken away.
+#[derive(Debug, Serialize)]
+struct Counts {
+    blocks: u64,
+    block_bytes: u64,
+    repeats: u64,
+    roots: u64,
+    skipped_links: u64,
+    missing: Vec<String>,
+    missing_more: bool,
+    absent_car_roots: Vec<String>,
+    unknown_header_elements: u64,
+    unknown_codec: u64,
+    undecodable: u64,
+    unproven: u64,
+    indexed: bool,
+    len: u64,
+}
+
+fn texts(cids: &[Cid]) -> Vec<String> {
+    cids.iter().map(Cid::to_string).collect()
+}
+
+impl From<&Summary> for Counts {
+    fn from(summary: &Summary) -> Self {
+        Self {
+            blocks: summary.blocks,
+            block_bytes: summary.block_bytes,
+            repeats: summary.repeats,
+            roots: summary.roots,
+            skipped_links: summary.skipped_links,
+            missing: texts(&summary.missing),
+            missing_more: summary.missing_more,
+            absent_car_roots: texts(&summary.absent_car_roots),
+            unknown_header_elements: summary.unknown_elements,
+            unknown_codec: summary.unknown_codec,
+            undecodable: summary.undecodable,
+            unproven: summary.unproven,
+            indexed: summary.indexed,
+            len: summary.len,
+        }
+    }
+}
+
+/// Says what is odd about an archive.
+fn warn(summary: &Summary, talk: Talk) {
+    if talk == Talk::Quiet {
+        return;
+    }
+    let shown = if talk == Talk::Verbose { usize::MAX } else { 10 };
+    for cid in summary.missing.iter().take(shown) {
+        output::warning(&format!("{cid} is linked, and not in the archive"));
+    }
+    let rest = summary.missing.len().saturating_sub(shown);
+    if rest > 0 || summary.missing_more {
+        output::warning(&format!("{rest} missing blocks more: --verbose lists them"));
+    }
+    for cid in &summary.absent_car_roots {
+        output::warning(&format!("{cid} was a CAR's root, and is not in the archive"));
+    }
+    let counted = [
+        (summary.unknown_codec, "blocks of a codec that is not known here count as without links"),
+        (summary.undecodable, "blocks are not valid in their codec and count as without links"),
+        (summary.unproven, "blocks have a hash that is not known here: nothing proves them"),
+        (summary.unknown_elements, "elements of the header mean nothing here"),
+    ];
+    for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+        output::warning(&format!("{count} {what}"));
+    }
+}
+
+/// What was written, in one line.
+fn note_written(path: &Path, summary: &Summary, talk: Talk) {
+    if talk >= Talk::Normal {
+        let Summary { blocks, roots, .. } = summary;
+        let name = if is_standard(path) { "standard output".into() } else { shown(path) };
+        output::note(&format!(
+            "{name}: {blocks} blocks, {roots} roots, {} in {}",
+            output::bytes(summary.block_bytes),
+            output::bytes(summary.len),
+        ));
+    }
+}
+
+/// A CID from the command line.
+fn parse_cid(text: &str) -> Result<Cid, String> {
+    Cid::try_from(text).map_err(|error| format!("not a CID: {error}"))
+}
+
+/// Where an archive is written to.
+#[derive(Debug, Clone, clap::Args)]
+struct Out {
+    /// The file to write; - is standard output.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}

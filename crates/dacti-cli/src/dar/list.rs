@@ -1,0 +1,132 @@
+//! `dacti dar ls` and `dacti dar roots`: what is in an archive.
+
+use super::{Reading, failed, open_archive, warn, watched};
+use crate::outcome::{Failure, Outcome};
+use crate::{Talk, output};
+use dacti_dar::{Event, Reader};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// List the blocks of an archive in the order in which they stand; reads and checks all of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ls {
+    /// The archive; - is standard input.
+    #[arg(value_name = "DAR")]
+    archive: PathBuf,
+    /// Print place and length too, and back-references.
+    #[arg(long, short)]
+    long: bool,
+    /// Print one JSON object a line: `kind` (root, block, repeat), `cid`, `at`, `len`, `target`.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// One line of `ls --json`.
+#[derive(Debug, Serialize)]
+struct Line {
+    kind: &'static str,
+    cid: String,
+    at: u64,
+    len: Option<u64>,
+    target: Option<u64>,
+}
+
+impl Ls {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let unreadable = failed(&self.archive);
+        let mut out = output::stdout();
+        if super::is_standard(&self.archive) {
+            let source = watched(&self.archive, "listing", talk)?;
+            let mut reader = Reader::with_options(source, &self.reading.options());
+            return self.list(&mut reader, &mut out, talk);
+        }
+        let archive = open_archive(&self.archive, &self.reading)?;
+        let mut reader = archive.stream().map_err(unreadable)?;
+        self.list(&mut reader, &mut out, talk)
+    }
+
+    fn list<R: std::io::Read>(
+        &self,
+        reader: &mut Reader<R>,
+        out: &mut impl Write,
+        talk: Talk,
+    ) -> Result<Outcome, Failure> {
+        let unreadable = failed(&self.archive);
+        loop {
+            let line = match reader.next_event().map_err(&unreadable)? {
+                Some(Event::Root { cid, at }) => {
+                    Line { kind: "root", cid: cid.to_string(), at, len: None, target: None }
+                }
+                Some(Event::Block { cid, at, data }) => {
+                    let len = Some(data.len() as u64);
+                    Line { kind: "block", cid: cid.to_string(), at, len, target: None }
+                }
+                Some(Event::Repeat { cid, at, target }) => {
+                    let target = Some(target);
+                    Line { kind: "repeat", cid: cid.to_string(), at, len: None, target }
+                }
+                Some(_) => continue,
+                None => break,
+            };
+            self.print(out, &line)?;
+        }
+        out.flush()?;
+        warn(reader.summary(), talk);
+        Ok(Outcome::Done)
+    }
+
+    fn print(&self, out: &mut impl Write, line: &Line) -> std::io::Result<()> {
+        if self.json {
+            return output::json(out, line);
+        }
+        let Line { kind, cid, at, len, target } = line;
+        if !self.long {
+            return if *kind == "block" { writeln!(out, "{cid}") } else { Ok(()) };
+        }
+        let len = match (len, target) {
+            (Some(len), _) => len.to_string(),
+            (None, Some(target)) => format!("={target:#x}"),
+            (None, None) => "-".into(),
+        };
+        writeln!(out, "{at:#012x} {len:>12} {kind:6} {cid}")
+    }
+}
+
+/// List the roots of an archive; reads its trailer only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Roots {
+    /// The archive; - is standard input.
+    #[arg(value_name = "DAR")]
+    archive: PathBuf,
+    /// Print one JSON object a line: `cid`, `at` (null where the trailer names no place).
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+#[derive(Debug, Serialize)]
+struct RootLine {
+    cid: String,
+    at: Option<u64>,
+}
+
+impl Roots {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let archive = open_archive(&self.archive, &self.reading)?;
+        let mut out = output::stdout();
+        for root in archive.roots().map_err(failed(&self.archive))? {
+            let line = RootLine { cid: root.cid.to_string(), at: root.offset };
+            if self.json {
+                output::json(&mut out, &line)?;
+            } else {
+                writeln!(out, "{}", line.cid)?;
+            }
+        }
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
+}
