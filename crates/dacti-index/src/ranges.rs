@@ -2,7 +2,7 @@
 //!
 //! A package below 4 GiB is one range. In a larger one every range is laid out on its own, so that
 //! each group reaches all of its regions and the groups still run in the order of ids.
-//! Specification: `docs/spec/dacti-index.md`, "Order".
+//! Specification: `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! The `dacti-layout` component, and the map of a fresh package's head.
 //!
 //! The component records what a writer promised to those who update the file; reading regions needs
-//! none of it. Specification: `docs/spec/dacti-package.md`, "Layouts", "The dacti-layout
+//! none of it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
 //! component".
 
 use crate::{Error, error::LayoutFault};

@@ -1,7 +1,7 @@
 //! Writes heads and tables into a caller's buffer.
 //!
 //! Everything that the format reserves is written as zero here, whatever stood in the buffer.
-//! Specification: `docs/spec/daicon.md`, "Writing".
+//! Specification: `docs/spec/daicon.md`, "The writer's duties".
 
 use crate::{
     ComponentSpec, ENTRY_LEN, Error, FormatHeader, HEAD_LEN, Misuse, SIGNATURE, TABLE_HEADER_LEN,

@@ -1,6 +1,6 @@
 //! A format author's declaration, and the check of a file against it.
 //!
-//! Specification: `docs/spec/daicon.md`, "Formats" and "Versions".
+//! Specification: `docs/spec/daicon.md`, "Versions", "Duties of a format's author".
 
 use crate::{Component, Error, FormatHeader, Version};
 use uuid::Uuid;

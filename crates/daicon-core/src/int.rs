@@ -1,7 +1,7 @@
 //! Integers and UUIDs as they lie in the file: little-endian byte arrays of alignment 1.
 //!
 //! A reference to any of these is valid at any address, so wire structs can be borrowed straight
-//! from a buffer. Specification: `docs/spec/daicon.md`, "Numbers".
+//! from a buffer. Specification: `docs/spec/daicon.md`, "Numbers and UUIDs".
 
 use bytemuck::{Pod, Zeroable};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! A component table: a borrowed, checked view of its header and entries.
 //!
 //! One table knows nothing of the chain that it stands in; [`TableWalker`](crate::TableWalker)
-//! does. Specification: `docs/spec/daicon.md`, "Component tables".
+//! does. Specification: `docs/spec/daicon.md`, "Tables".
 
 use crate::{
     Component, ComponentEntry, ENTRY_LEN, Error, Span, Structure, TABLE_HEADER_LEN, TableHeader,

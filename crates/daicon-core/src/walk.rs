@@ -3,7 +3,7 @@
 //! The walker owns no bytes and does no IO. It keeps what it found inline, so that duplicates and
 //! loops are seen over the whole chain, and a caller may stop as soon as it has what it needs:
 //! nothing that comes later changes what was found. Specification: `docs/spec/daicon.md`,
-//! "Component tables", "Duplicates", "Extensions".
+//! "Tables", "Duplicates", "Extension tables".
 
 use crate::table::entries_len;
 use crate::{

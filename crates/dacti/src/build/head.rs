@@ -1,6 +1,6 @@
 //! Writes what stands in front of the data once all of it is known: head, tables, layout and index.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "Layouts".
+//! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
 use super::output::Output;
 use super::plan::Plan;

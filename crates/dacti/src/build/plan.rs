@@ -3,7 +3,7 @@
 //!
 //! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
 //! that are stored one after the other, so that each group reaches its regions. Specification:
-//! `docs/spec/dacti-package.md`, "Data order".
+//! `docs/spec/dacti-package.md`, "Ids and sizes", "Past 4 GiB".
 
 use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
