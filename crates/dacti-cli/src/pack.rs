@@ -85,6 +85,7 @@ struct Summary<'p> {
     regions: u64,
     content_len: u64,
     stored_len: u64,
+    names_len: u64,
     shared_len: u64,
     encoding: String,
 }
@@ -137,11 +138,20 @@ impl Args {
 
     fn print(&self, built: &Built, talk: Talk) -> Result<(), Failure> {
         let package = &*self.output;
-        let Built { len, regions, content_len, stored_len, shared_len, encoding } = *built;
+        let Built { len, regions, content_len, stored_len, names_len, shared_len, encoding } =
+            *built;
         if self.json {
             let encoding = encoding.to_string();
-            let summary =
-                Summary { package, len, regions, content_len, stored_len, shared_len, encoding };
+            let summary = Summary {
+                package,
+                len,
+                regions,
+                content_len,
+                stored_len,
+                names_len,
+                shared_len,
+                encoding,
+            };
             return Ok(output::json(&mut std::io::stdout().lock(), &summary)?);
         }
         if talk >= Talk::Normal {

@@ -101,6 +101,8 @@ pub struct Built {
     pub content_len: u64,
     /// Bytes that they take, once for each region that was asked for.
     pub stored_len: u64,
+    /// Bytes that the names list takes.
+    pub names_len: u64,
     /// Bytes of those that were not written, as an equal region had them.
     pub shared_len: u64,
     /// How they are stored.
@@ -203,18 +205,25 @@ impl PackageBuilder {
     }
 
     fn built(&self, len: u64, written: &write::Written, encoding: Encoding) -> Built {
-        let regions = self.inputs.iter().filter(|input| input.id != NAMES_ID);
-        let (count, content_len) = regions.fold((0_u64, 0_u64), |(count, len), input| {
-            (count.saturating_add(1), len.saturating_add(input.len))
-        });
-        Built {
+        let mut built = Built {
             len,
-            regions: count,
-            content_len,
-            stored_len: written.stored_len,
+            regions: 0,
+            content_len: 0,
+            stored_len: 0,
+            names_len: 0,
             shared_len: written.shared_len,
             encoding,
+        };
+        for (input, stored) in self.inputs.iter().zip(&written.spans) {
+            if input.id == NAMES_ID {
+                built.names_len = stored.len();
+            } else {
+                built.regions = built.regions.saturating_add(1);
+                built.content_len = built.content_len.saturating_add(input.len);
+                built.stored_len = built.stored_len.saturating_add(stored.len());
+            }
         }
+        built
     }
 
     fn check_options(&self) -> Result<(), Error> {
