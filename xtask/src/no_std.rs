@@ -9,8 +9,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// Packages and the feature sets that each is built with.
-const PACKAGES: &[(&str, &[&str])] =
-    &[("daicon-core", &[""]), ("dacti-index", &["", "alloc", "brotli"]), ("dacti-names", &[""])];
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("daicon-core", &[""]),
+    ("dacti-index", &["", "alloc", "brotli"]),
+    ("dacti-lookup", &[""]),
+    ("dacti-names", &[""]),
+    ("dacti-seal", &[""]),
+];
 
 const TARGET: &str = "x86_64-unknown-none";
 

@@ -1,0 +1,208 @@
+//! Writes a lookup region into a caller's buffer, and says how many groups a key has to stand for.
+//!
+//! Knows nothing of entries: it is told which groups form runs, and asks for the first id of those
+//! that get a key. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
+
+use crate::keys::{run_end, to_u64};
+use crate::{
+    Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunRecord,
+    STRIDE_MAX,
+};
+use daicon_core::bytes_of;
+use uuid::Uuid;
+
+/// A run to be written: consecutive groups whose entries ascend by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSpec {
+    /// Number of its first group in the index.
+    pub first_group: u32,
+    /// How many groups it has.
+    pub groups: u32,
+}
+
+/// The smallest stride with which the keys of `runs`, header and records included, fit into `room`
+/// bytes.
+///
+/// `None` where they do not fit with any that a reader takes; the package then goes without.
+#[must_use]
+pub fn stride_for(runs: &[RunSpec], room: u64) -> Option<u32> {
+    (1..=STRIDE_MAX).find(|stride| lookup_len(runs, *stride) <= room)
+}
+
+/// Bytes that the lookup region of `runs` takes with this stride.
+#[must_use]
+pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
+    let keys = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(key_count(*run, stride)));
+    let records = RUN_LEN.saturating_mul(to_u64(runs.len()));
+    LOOKUP_HEADER_LEN.saturating_add(records).saturating_add(KEY_LEN.saturating_mul(keys))
+}
+
+/// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the bytes
+/// written.
+///
+/// `runs` stand newest first and follow each other up to the last group of the index. `first_id` is
+/// asked for the first id of a group by the group's number, in ascending order, once for each key.
+///
+/// # Errors
+/// `Misuse` where `out` is too short, where runs or stride are none that a reader takes, or where
+/// the ids of a run do not ascend.
+pub fn emit_lookup(
+    index_at: u64,
+    runs: &[RunSpec],
+    stride: u32,
+    mut first_id: impl FnMut(u32) -> Uuid,
+    out: &mut [u8],
+) -> Result<usize, Error> {
+    check(index_at, runs, stride)?;
+    let (needed, len) = (lookup_len(runs, stride), to_u64(out.len()));
+    let out = usize::try_from(needed)
+        .ok()
+        .and_then(|needed| out.get_mut(..needed))
+        .ok_or(Misuse::BufferTooShort { needed, len })?;
+    let count = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+    let header = LookupHeader { version: 0.into(), runs: count.into(), index_at: index_at.into() };
+    let written = out.len();
+    let (head, rest) = out.split_at_mut(size_of::<LookupHeader>());
+    head.copy_from_slice(bytes_of(&header));
+    let (records, keys) = rest.split_at_mut(size_of::<RunRecord>().saturating_mul(runs.len()));
+    let mut keys = keys.chunks_exact_mut(size_of::<Key>());
+    for (run, record) in runs.iter().zip(records.chunks_exact_mut(size_of::<RunRecord>())) {
+        let keys_in_run = u32::try_from(key_count(*run, stride)).unwrap_or(u32::MAX);
+        record.copy_from_slice(bytes_of(&RunRecord {
+            first_group: run.first_group.into(),
+            groups: run.groups.into(),
+            stride: stride.into(),
+            keys: keys_in_run.into(),
+        }));
+        let mut before = None;
+        for i in 0..keys_in_run {
+            let group = run.first_group.saturating_add(i.saturating_mul(stride));
+            let id = first_id(group);
+            if before.is_some_and(|before| before >= id) {
+                return Err(Misuse::Unsorted { group }.into());
+            }
+            before = Some(id);
+            if let Some(slot) = keys.next() {
+                slot.copy_from_slice(bytes_of(&Key::of(id)));
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn check(index_at: u64, runs: &[RunSpec], stride: u32) -> Result<(), Misuse> {
+    if stride == 0 || stride > STRIDE_MAX {
+        return Err(Misuse::Stride(stride));
+    }
+    if runs.len() > RUNS_MAX {
+        return Err(Misuse::TooManyRuns(to_u64(runs.len())));
+    }
+    let mut next = None;
+    for run in runs {
+        let end = run_end(run.first_group, run.groups, stride, next, index_at);
+        next = Some(end.map_err(Misuse::Runs)?);
+    }
+    Ok(())
+}
+
+fn key_count(run: RunSpec, stride: u32) -> u64 {
+    u64::from(run.groups.div_ceil(stride.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RunSpec, emit_lookup, lookup_len, stride_for};
+    use crate::{Error, Misuse, RunFault};
+    use uuid::Uuid;
+
+    const RUNS: [RunSpec; 2] =
+        [RunSpec { first_group: 1, groups: 1 }, RunSpec { first_group: 2, groups: 3 }];
+
+    fn id(group: u32) -> Uuid {
+        Uuid::from_u128(0x0001_0203_0405_0607_0000_0000_0000_0000 + (u128::from(group) << 120))
+    }
+
+    #[test]
+    fn two_runs_lie_as_the_tables_of_the_specification_say() {
+        // spec: R-LKP-01, R-LKP-03, R-LKP-18
+        let mut out = [0xaa; 73];
+        assert_eq!(emit_lookup(0x0102_0304_0506, &RUNS, 2, id, &mut out), Ok(72));
+        assert_eq!(out[..16], *b"\0\0\0\0\x02\0\0\0\x06\x05\x04\x03\x02\x01\0\0");
+        assert_eq!(out[16..32], *b"\x01\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0");
+        assert_eq!(out[32..48], *b"\x02\0\0\0\x03\0\0\0\x02\0\0\0\x02\0\0\0");
+        assert_eq!(out[48..56], *b"\x01\x01\x02\x03\x04\x05\x06\x07");
+        assert_eq!(out[56..64], *b"\x02\x01\x02\x03\x04\x05\x06\x07");
+        assert_eq!(out[64..], *b"\x04\x01\x02\x03\x04\x05\x06\x07\xaa");
+    }
+
+    #[test]
+    fn the_worked_example_of_the_specification_is_written() {
+        // spec: R-LKP-01, R-LKP-03
+        let runs = [RunSpec { first_group: 8, groups: 2 }, RunSpec { first_group: 10, groups: 5 }];
+        let first = |group| {
+            Uuid::from_u128(match group {
+                8 => 0x3d97e44e_13d6_543b_ac7c_a138f7307a35,
+                10 => 0x10000000_0000_4000_8000_000000000000,
+                12 => 0x4a3b2c1d_0e0f_1011_8000_000000000001,
+                _ => 0xc0ffee00_0000_4000_8000_000000000000,
+            })
+        };
+        let mut out = [0; 80];
+        assert_eq!(emit_lookup(16_440, &runs, 2, first, &mut out), Ok(80));
+        let expected = [
+            0x00, 0, 0, 0, 2, 0, 0, 0, 0x38, 0x40, 0, 0, 0, 0, 0, 0, // header
+            0x08, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, // run 0
+            0x0a, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, // run 1
+            0x3d, 0x97, 0xe4, 0x4e, 0x13, 0xd6, 0x54, 0x3b, // group 8
+            0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x40, 0x00, // group 10
+            0x4a, 0x3b, 0x2c, 0x1d, 0x0e, 0x0f, 0x10, 0x11, // group 12
+            0xc0, 0xff, 0xee, 0x00, 0x00, 0x00, 0x40, 0x00, // group 14
+        ];
+        assert_eq!(out, expected);
+        let lookup = crate::Lookup::parse(&out, 1536).unwrap();
+        let search = lookup.search(Uuid::from_u128(0x4a3b2c1d_0e0f_1011_8000_000000000000));
+        let want = search.want().unwrap();
+        assert_eq!((want.start, want.len()), (65_536, 12_272));
+    }
+
+    #[test]
+    fn the_smallest_stride_that_fits_is_taken() {
+        // spec: R-LKP-19
+        // 16 + 2 * 16 + 8 * keys: four keys with stride 1, three with 2, two with 3.
+        for (room, stride) in
+            [(80, Some(1)), (79, Some(2)), (72, Some(2)), (71, Some(3)), (64, Some(3)), (63, None)]
+        {
+            assert_eq!(stride_for(&RUNS, room), stride);
+        }
+        let run = |groups| [RunSpec { first_group: 8, groups }];
+        // The room of a package of ours: 14,904 bytes, or 39,448 above 2,000,000 entries.
+        let strides = [(393, 14_904, 1), (3922, 14_904, 3), (39_216, 39_448, 8)];
+        for (groups, room, stride) in strides {
+            assert_eq!(stride_for(&run(groups), room), Some(stride));
+            assert!(lookup_len(&run(groups), stride) <= room);
+        }
+        assert_eq!(stride_for(&run(699_954), 39_448), Some(143));
+    }
+
+    #[test]
+    fn what_no_reader_takes_is_not_written() {
+        // spec: R-LKP-18
+        let mut out = [0; 72];
+        let mut emit = |runs: &[RunSpec], stride| emit_lookup(0, runs, stride, id, &mut out);
+        for stride in [0, 257] {
+            assert_eq!(emit(&RUNS, stride), Err(Misuse::Stride(stride).into()));
+        }
+        let [a, b] = RUNS;
+        let fault = |fault| Err(Error::from(Misuse::Runs(fault)));
+        assert_eq!(emit(&[b, a], 2), fault(RunFault::FirstGroup));
+        assert_eq!(emit(&[RunSpec { groups: 0, ..a }], 2), fault(RunFault::Empty));
+        let run = RunSpec { groups: 699_963, ..a };
+        assert_eq!(emit(&[run], 200), fault(RunFault::Groups));
+        assert_eq!(emit(&[a; 65], 2), Err(Misuse::TooManyRuns(65).into()));
+        let down = |group| Uuid::from_u128(9 - u128::from(group));
+        let unsorted = Err(Misuse::Unsorted { group: 4 }.into());
+        assert_eq!(emit_lookup(0, &RUNS, 2, down, &mut out), unsorted);
+        let short = Misuse::BufferTooShort { needed: 72, len: 71 };
+        assert_eq!(emit_lookup(0, &RUNS, 2, id, &mut out[1..]), Err(short.into()));
+    }
+}

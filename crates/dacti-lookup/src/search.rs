@@ -1,0 +1,490 @@
+//! The search for one region in the runs of an index: a machine that says which groups it wants and
+//! is fed them.
+//!
+//! Keys lead to a block; what the search answers rests on the block's own entries. Knows nothing of
+//! delta groups, which come before the runs. Specification: `docs/spec/dacti-lookup.md`, "Search",
+//! "When a miss counts".
+
+use crate::block::{Block, FIRST_ENTRY_LEN, Place, contradiction, first_id, prefix};
+use crate::keys::{to_u64, truncated};
+use crate::{Contradiction, Error, Key, Lookup, Misuse, Run, Structure};
+use dacti_index::Located;
+use daicon_core::Span;
+use uuid::Uuid;
+
+/// What a search found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Where the region's stored bytes are.
+    Found(Located),
+    /// No run has the region. Its absence is proven by the entries between which it would be.
+    Absent,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State<'b> {
+    /// The region is before the run's first key, if that is right.
+    Front {
+        i: usize,
+        run: Run<'b>,
+    },
+    /// The region is in block `block`, or else in one of `low..=high`.
+    Block {
+        i: usize,
+        run: Run<'b>,
+        low: usize,
+        high: usize,
+        block: usize,
+    },
+    Ended,
+}
+
+/// A search in progress.
+///
+/// It takes one feed a run as a rule. Where `n` keys in a row are equal to the region's, it takes
+/// at most `2 + log2(n + 1)`; so at most 22 a run, and 64 runs.
+#[derive(Debug, Clone)]
+pub struct Search<'b> {
+    lookup: Lookup<'b>,
+    id: Uuid,
+    state: State<'b>,
+    answer: Option<Answer>,
+}
+
+impl<'b> Search<'b> {
+    pub(crate) fn new(lookup: Lookup<'b>, id: Uuid) -> Self {
+        let mut search = Self { lookup, id, state: State::Ended, answer: None };
+        search.enter(lookup.first_run());
+        search
+    }
+
+    /// The bytes to feed next, absolute; `None` when the search has ended, well or not.
+    ///
+    /// As a rule these are `stride` groups and the first entry behind them.
+    #[must_use]
+    pub fn want(&self) -> Option<Span> {
+        match &self.state {
+            State::Front { run, .. } => {
+                let start = self.lookup.groups_span(run.first_group, 1).start;
+                Span::new(start, FIRST_ENTRY_LEN)
+            }
+            State::Block { run, block, .. } => {
+                let (first, groups) = block_groups(run, *block);
+                let Span { start, end } = self.lookup.groups_span(first, groups);
+                let behind = if is_last(run, *block) { 0 } else { FIRST_ENTRY_LEN };
+                Some(Span { start, end: end.saturating_add(behind) })
+            }
+            State::Ended => None,
+        }
+    }
+
+    /// The number of the key that led to the wanted block, among the keys of all runs; `None` where
+    /// no whole block is wanted. For those who keep track of which blocks were
+    /// [checked](Self::feed_checked).
+    #[must_use]
+    pub const fn block(&self) -> Option<usize> {
+        match &self.state {
+            State::Block { run, block, .. } => Some(run.first_key.saturating_add(*block)),
+            State::Front { .. } | State::Ended => None,
+        }
+    }
+
+    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there. Answers when
+    /// it knows.
+    ///
+    /// A hit looks at a few entries. A miss looks at all of the block, since it counts only where
+    /// the block begins with its key, ascends, and ends before the next key.
+    ///
+    /// # Errors
+    /// `Contradiction` where groups and keys do not fit each other; what else is wrong with the
+    /// index. The search has ended then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Error> {
+        self.take(bytes, true)
+    }
+
+    /// As [`feed`](Self::feed), for a block that has answered a miss before, in the same bytes:
+    /// what that rests on is not looked at again.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    pub fn feed_checked(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Error> {
+        self.take(bytes, false)
+    }
+
+    /// What was found out; `None` before the end of the search, and after an error.
+    #[must_use]
+    pub const fn answer(&self) -> Option<Answer> {
+        self.answer
+    }
+
+    fn take(&mut self, bytes: &[u8], check: bool) -> Result<Option<Answer>, Error> {
+        let want = self.want();
+        // Left in place only by the arms that go on, so that an error ends the search.
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Front { i, run } => {
+                let at = want.map_or(0, |want| want.start);
+                let key = run.keys.first().map(|key| key.get());
+                if Some(prefix(first_id(bytes, at)?)) != key {
+                    let at = at.saturating_add(dacti_index::GROUP_HEADER_LEN);
+                    return Err(contradiction(at, Contradiction::FirstKey));
+                }
+                self.enter(self.lookup.run_behind(i, &run));
+            }
+            State::Block { i, run, low, high, block } => {
+                let view = self.view(&run, block, bytes)?;
+                let place = view.find(self.id)?;
+                if let Place::Found(located) = place {
+                    self.answer = Some(Answer::Found(located));
+                    return Ok(self.answer);
+                }
+                if check {
+                    view.check()?;
+                }
+                match self.turn(&view, place, block)? {
+                    Turn::Absent => self.enter(self.lookup.run_behind(i, &run)),
+                    Turn::Left if block > low => {
+                        self.probe(i, run, low, block.saturating_sub(1));
+                    }
+                    Turn::Right if block < high => {
+                        self.probe(i, run, block.saturating_add(1), high);
+                    }
+                    Turn::Left | Turn::Right => {
+                        return Err(contradiction(view.at, Contradiction::Moved));
+                    }
+                }
+            }
+            State::Ended => return Err(Misuse::FedAfterEnd.into()),
+        }
+        Ok(self.answer)
+    }
+
+    /// Where to go on from a block that does not have the region.
+    fn turn(&self, view: &Block<'_>, place: Place, block: usize) -> Result<Turn, Error> {
+        match place {
+            Place::Before if block > 0 => Ok(Turn::Left),
+            // Equal to the first id behind means that the next block has it.
+            Place::Behind if view.next_key.is_some() => {
+                let right = self.id.as_u128() >= view.behind()?;
+                Ok(if right { Turn::Right } else { Turn::Absent })
+            }
+            _ => Ok(Turn::Absent),
+        }
+    }
+
+    /// Turns to a run, or ends where there is none.
+    fn enter(&mut self, run: Option<(usize, Run<'b>)>) {
+        let Some((i, run)) = run else {
+            self.state = State::Ended;
+            self.answer = Some(Answer::Absent);
+            return;
+        };
+        let key = prefix(self.id.as_u128());
+        let Some(high) = at_most(run.keys, key).checked_sub(1) else {
+            self.state = State::Front { i, run };
+            return;
+        };
+        // Blocks whose keys are the region's own may have it, and so may the one before, at its
+        // end.
+        let equal = run.keys.get(high).is_some_and(|last| last.get() == key);
+        let low = if equal { below(run.keys, high, key).saturating_sub(1) } else { high };
+        self.probe(i, run, low, high);
+    }
+
+    fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
+        // Rounded up: where one key is equal, the region is most likely the first of its block.
+        let block = high.saturating_sub(high.saturating_sub(low) / 2);
+        self.state = State::Block { i, run, low, high, block };
+    }
+
+    fn view<'f>(&self, run: &Run<'_>, block: usize, bytes: &'f [u8]) -> Result<Block<'f>, Error> {
+        let (first, groups) = block_groups(run, block);
+        let span = self.lookup.groups_span(first, groups);
+        let key = run.keys.get(block).map_or(0, |key| key.get());
+        let next_key = run.keys.get(block.saturating_add(1)).map(|key| key.get());
+        let behind = if next_key.is_some() { FIRST_ENTRY_LEN } else { 0 };
+        let needed = span.len().saturating_add(behind);
+        if to_u64(bytes.len()) < needed {
+            return Err(truncated(Structure::LookupBlock, span.start, needed, span.start, bytes));
+        }
+        Ok(Block { bytes, at: span.start, groups, key, next_key })
+    }
+}
+
+/// Where a block sends a search.
+enum Turn {
+    Left,
+    Right,
+    /// The run does not have the region.
+    Absent,
+}
+
+/// First group and count of groups of a block.
+fn block_groups(run: &Run<'_>, block: usize) -> (u32, u32) {
+    let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(run.stride);
+    let groups = run.groups.saturating_sub(skipped).min(run.stride);
+    (run.first_group.saturating_add(skipped), groups)
+}
+
+fn is_last(run: &Run<'_>, block: usize) -> bool {
+    block.saturating_add(1) >= run.keys.len()
+}
+
+/// How many of the sorted `keys` are at most `key`. Looks near the place where evenly spread ids
+/// have it first.
+fn at_most(keys: &[Key], key: u64) -> usize {
+    let (mut low, mut high) = (0, keys.len());
+    let spread = u128::from(key).saturating_mul(u128::from(to_u64(keys.len()))) >> 64;
+    let (mut at, mut step) = (usize::try_from(spread).unwrap_or(0), 1_usize);
+    while low < high {
+        at = at.clamp(low, high.saturating_sub(1));
+        let fits = keys.get(at).is_some_and(|found| found.get() <= key);
+        let far = step > 8;
+        if fits {
+            low = at.saturating_add(1);
+            at = at.saturating_add(step);
+        } else {
+            high = at;
+            at = at.saturating_sub(step);
+        }
+        if far {
+            at = low.midpoint(high);
+        }
+        step = step.saturating_mul(2);
+    }
+    low
+}
+
+/// How many of the first `end` of the sorted `keys` are below `key`.
+fn below(keys: &[Key], end: usize, key: u64) -> usize {
+    keys.get(..end).unwrap_or_default().partition_point(|found| found.get() < key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer;
+    use crate::world::{Kind, World, ids};
+    use crate::{Contradiction, Error, Lookup, Structure};
+    use proptest::prelude::*;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    const KINDS: [Kind; 6] =
+        [Kind::Random, Kind::Sequential, Kind::EqualPrefix, Kind::Pairs, Kind::V1, Kind::V7];
+
+    #[test]
+    fn every_region_is_found_and_nothing_else_whatever_the_ids() {
+        // spec: R-LKP-10, R-LKP-11, R-LKP-12
+        for kind in KINDS {
+            for (count, per_group, stride) in [(1, 255, 1), (700, 255, 2), (60, 3, 4), (9, 1, 2)] {
+                let world = World::new(&[ids(kind, count)], per_group, stride);
+                for (i, id) in world.all.iter().enumerate() {
+                    let (answer, feeds) = world.search(*id);
+                    assert_eq!(world.number(answer.unwrap()), Some(i), "{kind:?} {id}");
+                    assert!(feeds <= world.feeds_max(), "{kind:?}: {feeds} feeds");
+                    for near in [id.as_u128().wrapping_sub(1), id.as_u128().wrapping_add(1)] {
+                        let near = Uuid::from_u128(near);
+                        let expected = world.all.iter().position(|id| *id == near);
+                        assert_eq!(world.number(world.search(near).0.unwrap()), expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evenly_spread_ids_take_one_feed_of_one_block() {
+        // spec: R-LKP-10
+        let world = World::new(&[ids(Kind::Random, 5000)], 255, 3);
+        let lookup = world.lookup();
+        for id in &world.all {
+            let want = lookup.search(*id).want().unwrap();
+            // The last block has two groups and nothing behind it.
+            assert!(matches!(want.len(), 18_448 | 12_272), "{want}");
+            assert_eq!(world.search(*id).1, 1);
+        }
+    }
+
+    #[test]
+    fn a_region_before_the_first_key_is_looked_for_in_one_entry() {
+        // spec: R-LKP-13
+        let world = World::new(&[[7, 8, 9].map(|n| Uuid::from_u128(n << 64)).to_vec()], 1, 1);
+        let id = Uuid::from_u128(6 << 64);
+        let want = world.lookup().search(id).want().unwrap();
+        assert_eq!((want.start, want.len()), (World::group_at(0), 40));
+        assert_eq!(world.search(id), (Ok(Answer::Absent), 1));
+        let mut wrong = world.clone();
+        wrong.set_key(0, 8);
+        let at = World::group_at(0) + 16;
+        let (what, fault) = (Structure::LookupBlock, Contradiction::FirstKey);
+        let expected = Error::Contradiction { what, at, fault };
+        assert_eq!(wrong.search(Uuid::from_u128(7 << 64)), (Err(expected), 1));
+    }
+
+    #[test]
+    fn newer_runs_are_asked_first() {
+        // spec: R-LKP-14
+        let old = ids(Kind::Random, 600);
+        let new: Vec<Uuid> = old.iter().copied().step_by(3).collect();
+        let world = World::new(&[new.clone(), old.clone()], 100, 2);
+        for id in &old {
+            let number = world.number(world.search(*id).0.unwrap()).unwrap();
+            let place = new.iter().position(|other| other == id);
+            let place = place.or(old.iter().position(|other| other == id).map(|i| i + new.len()));
+            assert_eq!(Some(number), place);
+        }
+        assert_eq!(world.search(Uuid::max()), (Ok(Answer::Absent), 2));
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut World), id: u128, at: u64, fault: Contradiction) {
+        // Groups of two at 100: 1 2 | 3 4 | 5 6 | 7 8, a key for every two groups.
+        let mut world = World::new(&[(1..9).map(|n| Uuid::from_u128(n << 64)).collect()], 2, 2);
+        change(&mut world);
+        let what = Structure::LookupBlock;
+        let expected = Error::Contradiction { what, at, fault };
+        assert_eq!(world.search(Uuid::from_u128(id)).0, Err(expected));
+    }
+
+    #[test]
+    fn a_miss_counts_only_where_the_block_bears_it_out() {
+        // spec: R-LKP-15, R-LKP-16
+        let entry = |group: u64, entry: u64| 108 + 6136 * group + 16 + 24 * entry;
+        let absent = (3 << 64) + 1;
+        let first = Contradiction::FirstKey;
+        check(|w| w.set_id(0, 0, 1 << 63), absent, entry(0, 0), first);
+        check(|w| w.set_key(0, 0), absent, entry(0, 0), first);
+        let unsorted = Contradiction::Unsorted;
+        check(|w| w.set_id(0, 1, 9 << 64), absent, entry(1, 0), unsorted);
+        check(|w| w.set_id(0, 1, 1 << 64), absent, entry(0, 1), unsorted);
+        check(|w| w.set_id(1, 1, 5 << 64), absent, entry(2, 0), unsorted);
+        let next = Contradiction::NextKey;
+        check(|w| w.set_id(2, 0, 6 << 64), absent, entry(2, 0), next);
+        check(|w| w.set_key(1, 6), absent, entry(2, 0), next);
+        let empty = Contradiction::EmptyGroup;
+        check(|w| w.set_length(0, 0), absent, 108, empty);
+        check(|w| w.set_length(2, 0), absent, 108 + 2 * 6136, empty);
+    }
+
+    #[test]
+    fn a_block_that_was_checked_is_not_looked_at_again() {
+        let mut world = World::new(&[ids(Kind::Random, 600)], 255, 3);
+        world.set_id(0, 5, 0);
+        let id = Uuid::from_u128(world.all[300].as_u128() + 1);
+        let lookup = world.lookup();
+        let mut search = lookup.search(id);
+        assert_eq!(search.block(), Some(0));
+        let want = search.want().unwrap();
+        assert!(search.clone().feed(world.bytes(want)).is_err());
+        assert_eq!(search.feed_checked(world.bytes(want)), Ok(Some(Answer::Absent)));
+    }
+
+    #[test]
+    fn a_short_feed_is_a_truncated_block() {
+        // spec: R-LKP-17
+        let world = World::new(&[ids(Kind::Sequential, 9)], 2, 2);
+        let lookup = world.lookup();
+        for id in [world.all[0], world.all[8], Uuid::nil()] {
+            let mut search = lookup.search(id);
+            let want = search.want().unwrap();
+            let bytes = world.bytes(want);
+            let error = search.feed(&bytes[..bytes.len() - 1]).unwrap_err();
+            let (what, at, needed) = (Structure::LookupBlock, want.start, want.len());
+            assert_eq!(error, Error::Truncated { what, at, needed, end: want.end - 1 });
+            assert_eq!((search.want(), search.answer()), (None, None));
+            assert!(search.feed(bytes).is_err(), "nothing is wanted");
+        }
+    }
+
+    fn kind() -> impl Strategy<Value = Kind> {
+        prop::sample::select(&KINDS[..])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
+        /// Whatever the keys say, a search in sorted groups answers as a scan does, or in an error.
+        #[test]
+        fn wrong_keys_neither_hide_nor_make_up_a_region(
+            kind in kind(),
+            count in 1_usize..60,
+            stride in 1_u32..5,
+            keys in prop::collection::vec(any::<(prop::sample::Index, u64, bool)>(), 0..6),
+            probes in prop::collection::vec((any::<prop::sample::Index>(), -1_i128..2), 1..40),
+        ) {
+            // spec: R-LKP-15
+            let mut world = World::new(&[ids(kind, count)], 2, stride);
+            for (i, any, swap) in keys {
+                let n = i.index(world.key_count());
+                let other = world.key(world.key_count() - 1 - n);
+                world.set_key(n, if swap { other } else { any });
+            }
+            for (i, delta) in probes {
+                let id = world.all[i.index(count)].as_u128().wrapping_add_signed(delta);
+                let id = Uuid::from_u128(id);
+                let (answer, feeds) = world.search(id);
+                prop_assert!(feeds <= world.feeds_max());
+                if let Ok(answer) = answer {
+                    let expected = world.all.iter().position(|other| *other == id);
+                    prop_assert_eq!(world.number(answer), expected);
+                }
+            }
+        }
+
+        /// A flipped bit in the groups or the region: what is found is what stands there, and what
+        /// was not touched is never said to be absent.
+        #[test]
+        fn a_flipped_bit_costs_no_more_than_what_it_hits(
+            kind in kind(),
+            count in 1_usize..40,
+            stride in 1_u32..4,
+            in_keys in any::<bool>(),
+            bit in any::<prop::sample::Index>(),
+        ) {
+            let world = World::new(&[ids(kind, count)], 3, stride);
+            let mut flipped = world.clone();
+            let touched = flipped.flip(in_keys, bit);
+            for (i, id) in world.all.iter().enumerate().filter(|(i, _)| Some(*i) != touched) {
+                match flipped.try_search(*id) {
+                    Ok(Some(Answer::Absent)) => prop_assert!(false, "{} was there", id),
+                    Ok(Some(answer)) if touched.is_none() && in_keys => {
+                        prop_assert_eq!(world.number(answer), Some(i));
+                    }
+                    // Another id was turned into this one, a base or offset was hit, or it was
+                    // detected.
+                    _ => {}
+                }
+            }
+        }
+
+        /// Any bytes at all: no panic, and an end.
+        #[test]
+        fn any_region_over_any_index_ends(
+            header in prop::collection::vec(any::<u8>(), 0..200),
+            runs in 0_u32..4,
+            id in any::<u128>(),
+        ) {
+            let mut region = header;
+            if region.len() >= 16 {
+                region[..4].fill(0);
+                region[4..8].copy_from_slice(&runs.to_le_bytes());
+                region[8..16].fill(0);
+            }
+            for run in region.chunks_exact_mut(16).skip(1).take(runs as usize) {
+                for field in run.chunks_exact_mut(4) {
+                    field[1..].fill(0);
+                    field[0] &= 7;
+                }
+            }
+            if let Ok(lookup) = Lookup::parse(&region, 0) {
+                let mut search = lookup.search(Uuid::from_u128(id));
+                let mut feeds = 0;
+                let garbage = std::vec![0x11_u8; 8 * 6136];
+                while let Some(want) = search.want() {
+                    feeds += 1;
+                    prop_assert!(feeds < 100);
+                    let _ = search.feed(&garbage[..(want.len() as usize).min(garbage.len())]);
+                }
+            }
+        }
+    }
+}

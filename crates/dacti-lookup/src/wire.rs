@@ -1,0 +1,81 @@
+//! The fixed structures of the lookup region, exactly as they lie on disk.
+//!
+//! Nothing here is checked. Specification: `docs/spec/dacti-lookup.md`, "The lookup region".
+
+use bytemuck::{Pod, Zeroable};
+use daicon_core::{U32Le, U64Le};
+use uuid::Uuid;
+
+/// Length of the header.
+pub const LOOKUP_HEADER_LEN: u64 = 16;
+/// Length of a run's record.
+pub const RUN_LEN: u64 = 16;
+/// Length of a key.
+pub const KEY_LEN: u64 = 8;
+
+/// The header of a lookup region.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 4 | version: 0 before 1.0 |
+/// | 4 | 4 | count of runs |
+/// | 8 | 8 | start of the index region that the keys are of, absolute |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct LookupHeader {
+    /// Version of the region's layout.
+    pub version: U32Le,
+    /// How many runs follow.
+    pub runs: U32Le,
+    /// Where the index region starts that this is bound to.
+    pub index_at: U64Le,
+}
+
+/// One run: consecutive groups whose entries ascend by id.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 4 | first group |
+/// | 4 | 4 | count of groups |
+/// | 8 | 4 | stride: groups from one key to the next |
+/// | 12 | 4 | count of keys: groups / stride, rounded up |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct RunRecord {
+    /// The number of the run's first group in the index.
+    pub first_group: U32Le,
+    /// How many groups the run has.
+    pub groups: U32Le,
+    /// How many groups one key stands for.
+    pub stride: U32Le,
+    /// How many keys the run has.
+    pub keys: U32Le,
+}
+
+/// A key: the first eight bytes of a region id in text order, most significant first.
+///
+/// This is the one number of the format that is not little-endian: as bytes, keys sort as ids do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct Key([u8; 8]);
+
+impl Key {
+    /// The key of `id`.
+    #[must_use]
+    pub const fn of(id: Uuid) -> Self {
+        let (high, _) = id.as_u64_pair();
+        Self(high.to_be_bytes())
+    }
+
+    /// The key as a number that compares as keys do.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        u64::from_be_bytes(self.0)
+    }
+}
+
+const _: () = {
+    assert!(size_of::<LookupHeader>() as u64 == LOOKUP_HEADER_LEN);
+    assert!(size_of::<RunRecord>() as u64 == RUN_LEN);
+    assert!(size_of::<Key>() as u64 == KEY_LEN);
+};

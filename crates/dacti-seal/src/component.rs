@@ -1,0 +1,226 @@
+//! The seal component: which seals a package has, for which package they are, and which keys made
+//! them.
+//!
+//! Nothing in it is trusted: a reader's policy names the keys. Specification:
+//! `docs/spec/dacti-seal.md`, "The component".
+
+use crate::{Error, Misuse, Structure};
+use alloc::vec::Vec;
+use bytemuck::{Pod, Zeroable};
+use daicon_core::{U32Le, UuidLe, bytes_of, slice_at, struct_at};
+use uuid::Uuid;
+
+/// Public keys that a seal component may name.
+pub const KEYS_MAX: usize = 64;
+/// Length of the component's region without any key.
+pub const COMPONENT_LEN_MIN: u64 = 64;
+/// What the component's own digest is hashed over first.
+pub const COMPONENT_DOMAIN: &[u8; 23] = b"dacti-seal component v0";
+
+/// What stands behind each region's stored bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A digest: 32 bytes.
+    Digest,
+    /// A digest and a signature: 96 bytes.
+    Signature,
+}
+
+impl Kind {
+    /// Bytes that a seal takes.
+    #[must_use]
+    pub const fn seal_len(self) -> u64 {
+        match self {
+            Self::Digest => 32,
+            Self::Signature => 96,
+        }
+    }
+
+    const fn number(self) -> u32 {
+        match self {
+            Self::Digest => 1,
+            Self::Signature => 2,
+        }
+    }
+}
+
+/// The start of the component's region as it lies in the file.
+///
+/// | at | bytes | field |
+/// |---|---|---|
+/// | 0 | 4 | version: 0 before 1.0 |
+/// | 4 | 4 | kind: 1 digest, 2 digest and signature |
+/// | 8 | 16 | UUID of the publisher's package; nil where nothing is signed |
+/// | 24 | 4 | count of public keys that follow, 32 bytes each |
+/// | 28 | 4 | reserved: written 0, ignored |
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Header {
+    version: U32Le,
+    kind: U32Le,
+    package: UuidLe,
+    keys: U32Le,
+    reserved: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Header>() == 32);
+
+/// What the seal component says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seals {
+    /// What stands behind each region's stored bytes.
+    pub kind: Kind,
+    /// The publisher's package that signatures are for; nil where there are none.
+    pub package: Uuid,
+    /// The public keys that signatures were made with, as far as the publisher says so.
+    pub keys: Vec<[u8; 32]>,
+}
+
+impl Seals {
+    /// Seals without signatures.
+    pub const DIGESTS: Self = Self { kind: Kind::Digest, package: Uuid::nil(), keys: Vec::new() };
+
+    /// Reads the component's region, which starts at file position `at`. Bytes behind its digest
+    /// are not looked at.
+    ///
+    /// # Errors
+    /// What is wrong with it; `Altered` where its own digest does not fit.
+    pub fn parse(bytes: &[u8], at: u64) -> Result<Self, Error> {
+        let what = Structure::SealComponent;
+        let cut = |needed| {
+            let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            Error::Truncated { what, at, needed, end }
+        };
+        let header: &Header = struct_at(bytes).ok_or_else(|| cut(COMPONENT_LEN_MIN))?;
+        if header.version.get() != 0 {
+            return Err(Error::UnsupportedVersion { at, found: header.version.get() });
+        }
+        let count = usize::try_from(header.keys.get()).unwrap_or(usize::MAX);
+        if count > KEYS_MAX {
+            let (found, limit) = (u64::from(header.keys.get()), to_u64(KEYS_MAX));
+            return Err(Error::LimitExceeded { at, found, limit });
+        }
+        let len = region_len(count);
+        let digested = len.saturating_sub(32);
+        let (digested, rest) = bytes.split_at_checked(digested).ok_or_else(|| cut(to_u64(len)))?;
+        let digest = rest.get(..32).ok_or_else(|| cut(to_u64(len)))?;
+        if digest != component_digest(digested) {
+            return Err(Error::Altered { what, at });
+        }
+        let kind = match header.kind.get() {
+            1 => Kind::Digest,
+            2 => Kind::Signature,
+            found => return Err(Error::UnsupportedKind { at, found }),
+        };
+        let keys = digested.get(size_of::<Header>()..).unwrap_or_default();
+        let keys: &[[u8; 32]] = slice_at(keys, count).ok_or_else(|| cut(to_u64(len)))?;
+        Ok(Self { kind, package: header.package.get(), keys: keys.into() })
+    }
+
+    /// Bytes that the component's region takes.
+    #[must_use]
+    pub fn emitted_len(&self) -> u64 {
+        to_u64(region_len(self.keys.len()))
+    }
+
+    /// The component's region.
+    ///
+    /// # Errors
+    /// `Misuse` where there are more keys than a reader takes.
+    pub fn emit(&self) -> Result<Vec<u8>, Error> {
+        let count = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        if self.keys.len() > KEYS_MAX {
+            return Err(Misuse::TooManyKeys(u64::from(count)).into());
+        }
+        let header = Header {
+            version: 0.into(),
+            kind: self.kind.number().into(),
+            package: self.package.into(),
+            keys: count.into(),
+            reserved: [0; 4],
+        };
+        let mut out = Vec::with_capacity(region_len(self.keys.len()));
+        out.extend_from_slice(bytes_of(&header));
+        out.extend(self.keys.iter().flatten());
+        let digest = component_digest(&out);
+        out.extend_from_slice(&digest);
+        Ok(out)
+    }
+}
+
+fn region_len(keys: usize) -> usize {
+    size_of::<Header>().saturating_add(32).saturating_add(keys.saturating_mul(32))
+}
+
+fn component_digest(bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(COMPONENT_DOMAIN).update(bytes);
+    *hasher.finalize().as_bytes()
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Seals};
+    use crate::test_data::{COMPONENT, DIGESTS_COMPONENT, PACKAGE, PUBLIC};
+    use crate::{Error, Misuse, Structure};
+    use std::vec::Vec;
+
+    #[test]
+    fn components_are_those_of_an_independent_implementation() {
+        // spec: R-SEAL-03, R-SEAL-04
+        let signed = Seals { kind: Kind::Signature, package: PACKAGE, keys: std::vec![PUBLIC] };
+        assert_eq!(signed.emit().unwrap(), COMPONENT);
+        assert_eq!(Seals::parse(&COMPONENT, 1080), Ok(signed.clone()));
+        assert_eq!(signed.emitted_len(), 96);
+        assert_eq!(Seals::DIGESTS.emit().unwrap(), DIGESTS_COMPONENT);
+        let mut longer = DIGESTS_COMPONENT.to_vec();
+        longer.extend([0xff; 5]);
+        assert_eq!(Seals::parse(&longer, 1080), Ok(Seals::DIGESTS));
+    }
+
+    #[test]
+    fn every_bit_of_the_component_counts() {
+        // spec: R-SEAL-04
+        for bit in 0..COMPONENT.len() * 8 {
+            let mut region = COMPONENT;
+            region[bit / 8] ^= 1 << (bit % 8);
+            assert!(Seals::parse(&region, 1080).is_err(), "bit {bit}");
+        }
+        let mut region = COMPONENT;
+        region[40] ^= 1;
+        let expected = Error::Altered { what: Structure::SealComponent, at: 1080 };
+        assert_eq!(Seals::parse(&region, 1080), Err(expected));
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Vec<u8>), expected: Error) {
+        let mut region = COMPONENT.to_vec();
+        change(&mut region);
+        assert_eq!(Seals::parse(&region, 1080), Err(expected));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        // spec: R-SEAL-03
+        let what = Structure::SealComponent;
+        let cut = |needed, end| Error::Truncated { what, at: 1080, needed, end };
+        check(|r| r.truncate(31), cut(64, 1111));
+        check(|r| r.truncate(95), cut(96, 1175));
+        check(|r| r.truncate(63), cut(96, 1143));
+        check(|r| r[24] = 64, cut(32 + 64 * 32 + 32, 1176));
+        check(|r| r[24] = 65, Error::LimitExceeded { at: 1080, found: 65, limit: 64 });
+        check(|r| r[1] = 1, Error::UnsupportedVersion { at: 1080, found: 256 });
+        let kind = |r: &mut Vec<u8>| {
+            r[4] = 3;
+            let digest = super::component_digest(&r[..64]);
+            r[64..].copy_from_slice(&digest);
+        };
+        check(kind, Error::UnsupportedKind { at: 1080, found: 3 });
+        let many = Seals { keys: std::vec![[0; 32]; 65], ..Seals::DIGESTS };
+        assert_eq!(many.emit(), Err(Error::Misuse(Misuse::TooManyKeys(65))));
+    }
+}

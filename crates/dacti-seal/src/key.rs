@@ -1,0 +1,299 @@
+//! Keys: what signs, what checks signatures, and their one-line texts.
+//!
+//! A key is for one package of a publisher, so that a signature under it cannot be moved to
+//! another. Knows nothing of files and their permissions, and makes no randomness: a private key
+//! comes from a seed of the caller's. Specification: `docs/spec/dacti-seal.md`, "The signature",
+//! "Key files".
+
+use crate::digest::concat;
+use crate::{DIGEST_LEN, KeyFault, Misuse};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use uuid::Uuid;
+
+/// Length of a signature.
+pub const SIGNATURE_LEN: usize = 64;
+/// What a signed message begins with: no other use of the keys does.
+pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
+/// Bytes of a signed message.
+pub const MESSAGE_LEN: usize = 71;
+/// Bytes that the text of a key may have, comments included.
+pub const KEY_TEXT_LEN_MAX: usize = 4096;
+
+const PUBLIC: &str = "dacti-ed25519-public";
+const PRIVATE: &str = "dacti-ed25519-private";
+
+/// What is signed: domain, UUID of the publisher's package as stored, digest of a region.
+#[must_use]
+pub fn signed_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
+    concat(&[SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
+}
+
+/// A key that checks signatures, and the package that it is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    package: Uuid,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} {})", hex(self.key.as_bytes()), self.package)
+    }
+}
+
+impl PublicKey {
+    /// The key with these bytes, for `package`.
+    ///
+    /// # Errors
+    /// `KeyText` where the bytes are no key, or one of the few under which a signature proves
+    /// nothing.
+    pub fn new(key: &[u8; 32], package: Uuid) -> Result<Self, Misuse> {
+        let key = VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak());
+        Ok(Self { key: key.ok_or(Misuse::KeyText(KeyFault::Point))?, package })
+    }
+
+    /// The key by itself.
+    #[must_use]
+    pub fn key(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
+    /// The package that it is for.
+    #[must_use]
+    pub const fn package(&self) -> Uuid {
+        self.package
+    }
+
+    /// Whether `signature` is one of this key over `digest`, for `package`.
+    #[must_use]
+    pub(crate) fn signed(
+        &self,
+        package: Uuid,
+        digest: &[u8; DIGEST_LEN],
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> bool {
+        let message = signed_message(package, digest);
+        self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
+    }
+
+    /// Reads the text of a public key. Lines that are empty or start with `#` are passed over.
+    ///
+    /// # Errors
+    /// `KeyText`.
+    pub fn from_text(text: &str) -> Result<Self, Misuse> {
+        let (key, package) = parse(text, PUBLIC, KeyFault::NotPublic).map_err(Misuse::KeyText)?;
+        Self::new(&key, package)
+    }
+
+    /// The text of the key: a line that says what it is, and the key's own.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let comment =
+            "# Public key of a publisher of dacti packages, and the package that it is for.";
+        format!("{comment}\n{PUBLIC} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
+    }
+}
+
+/// A key that signs, and the package that it is for. Wiped from memory when it is dropped, and not
+/// shown by `Debug`.
+#[derive(Clone)]
+pub struct SecretKey {
+    key: SigningKey,
+    package: Uuid,
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretKey").field("public", &self.public()).finish_non_exhaustive()
+    }
+}
+
+impl SecretKey {
+    /// The key that grows from `seed`, for `package`. The seed is to be 32 bytes of true
+    /// randomness: who knows it can sign.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32], package: Uuid) -> Self {
+        Self { key: SigningKey::from_bytes(seed), package }
+    }
+
+    /// The key that checks its signatures.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey { key: self.key.verifying_key(), package: self.package }
+    }
+
+    /// The package that it is for.
+    #[must_use]
+    pub const fn package(&self) -> Uuid {
+        self.package
+    }
+
+    /// Signs the digest of a region. The same key and digest give the same signature.
+    #[must_use]
+    pub fn sign(&self, digest: &[u8; DIGEST_LEN]) -> [u8; SIGNATURE_LEN] {
+        self.key.sign(&signed_message(self.package, digest)).to_bytes()
+    }
+
+    /// Reads the text of a private key. Lines that are empty or start with `#` are passed over.
+    ///
+    /// # Errors
+    /// `KeyText`.
+    pub fn from_text(text: &str) -> Result<Self, Misuse> {
+        let (seed, package) =
+            parse(text, PRIVATE, KeyFault::NotPrivate).map_err(Misuse::KeyText)?;
+        Ok(Self::from_seed(&seed, package))
+    }
+
+    /// The text of the key: a line that warns, and the key's own. It is for a file that only its
+    /// owner can read.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let comment =
+            "# PRIVATE: whoever has the line below signs as its owner. Keep it to yourself.";
+        format!("{comment}\n{PRIVATE} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
+    }
+}
+
+fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid), KeyFault> {
+    if text.len() > KEY_TEXT_LEN_MAX {
+        return Err(KeyFault::TooLong);
+    }
+    let lines = text.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let line = lines.next().ok_or(KeyFault::Missing)?;
+    let mut words = line.split_ascii_whitespace();
+    if words.next() != Some(word) {
+        return Err(not_this);
+    }
+    if lines.next().is_some() {
+        return Err(KeyFault::Several);
+    }
+    if words.next().ok_or(KeyFault::Words)? != "1" {
+        return Err(KeyFault::Version);
+    }
+    let digits = words.next().ok_or(KeyFault::Words)?;
+    let package = words.next().ok_or(KeyFault::Words)?;
+    if words.next().is_some() {
+        return Err(KeyFault::Words);
+    }
+    let key = from_hex(digits).ok_or(KeyFault::Hex)?;
+    // Only the form with hyphens: `Uuid` would take others.
+    let package = Some(package).filter(|text| text.len() == 36);
+    let package = package.and_then(|text| Uuid::try_parse(text).ok()).ok_or(KeyFault::Package)?;
+    Ok((key, package))
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn from_hex(digits: &str) -> Option<[u8; 32]> {
+    let digits = Some(digits.as_bytes()).filter(|digits| digits.len() == 64)?;
+    let mut out = [0; 32];
+    for (pair, byte) in digits.chunks_exact(2).zip(&mut out) {
+        let &[high, low] = pair else { return None };
+        let digit = |c: u8| u8::try_from(char::from(c).to_digit(16)?).ok();
+        *byte = digit(high)? << 4 | digit(low)?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PublicKey, SecretKey, signed_message};
+    use crate::test_data::{HELLO_SEALED, PACKAGE, PUBLIC, key};
+    use crate::{KeyFault, Misuse};
+    use std::format;
+    use std::string::{String, ToString};
+    use uuid::Uuid;
+
+    const HEX: &str = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8";
+    const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
+    #[test]
+    fn signatures_are_those_of_an_independent_implementation() {
+        // spec: R-SEAL-06, R-SEAL-07
+        assert_eq!(*key().public().key(), PUBLIC);
+        let digest = HELLO_SEALED[6..38].try_into().unwrap();
+        assert_eq!(key().sign(digest), HELLO_SEALED[38..]);
+        let message = signed_message(PACKAGE, digest);
+        assert_eq!(message[..23], *b"dacti-seal signature v0");
+        assert_eq!(message[23..39], PACKAGE.to_bytes_le());
+        assert_eq!(message[39..], *digest);
+    }
+
+    #[test]
+    fn a_signature_is_for_one_package_and_one_digest() {
+        // spec: R-SEAL-06
+        let digest = HELLO_SEALED[6..38].try_into().unwrap();
+        let signature = HELLO_SEALED[38..].try_into().unwrap();
+        let public = key().public();
+        assert!(public.signed(PACKAGE, digest, signature));
+        assert!(!public.signed(Uuid::nil(), digest, signature));
+        assert!(!public.signed(PACKAGE, &[0; 32], signature));
+    }
+
+    #[test]
+    fn keys_are_written_as_a_line_that_people_can_read() {
+        // spec: R-SEAL-18
+        let public = format!("dacti-ed25519-public 1 {HEX} {UUID}");
+        let private = format!("dacti-ed25519-private 1 {SEED} {UUID}");
+        let last = |text: &str| text.lines().last().unwrap().to_string();
+        assert_eq!(last(&key().public().to_text()), public);
+        assert_eq!(last(&key().to_text()), private);
+        assert!(key().to_text().starts_with("# PRIVATE"));
+        for text in
+            [key().public().to_text(), public.clone(), format!("# by hand\r\n\r\n {public} \r\n")]
+        {
+            assert_eq!(PublicKey::from_text(&text), Ok(key().public()));
+        }
+        let upper = format!("dacti-ed25519-private 1 {} {UUID}", SEED.to_uppercase());
+        for text in [key().to_text(), private, upper] {
+            assert_eq!(SecretKey::from_text(&text).unwrap().public(), key().public());
+        }
+    }
+
+    #[test]
+    fn a_private_key_is_not_shown_by_accident() {
+        let shown = format!("{:?}", key());
+        assert!(shown.contains(HEX) && !shown.contains(&SEED[..16]), "{shown}");
+    }
+
+    #[track_caller]
+    fn check(text: &str, fault: KeyFault) {
+        assert_eq!(PublicKey::from_text(text), Err(Misuse::KeyText(fault)));
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_why() {
+        // spec: R-SEAL-08, R-SEAL-18
+        let line = |words: [&str; 4]| words.join(" ");
+        check("", KeyFault::Missing);
+        check("# only this\n", KeyFault::Missing);
+        check(&"#".repeat(4097), KeyFault::TooLong);
+        check(&key().to_text(), KeyFault::NotPublic);
+        let public = line(["dacti-ed25519-public", "1", HEX, UUID]);
+        let private = SecretKey::from_text(&public).unwrap_err();
+        assert_eq!(private, Misuse::KeyText(KeyFault::NotPrivate));
+        check(&format!("{public}\n{public}"), KeyFault::Several);
+        check(&line(["dacti-ed25519-public", "2", HEX, UUID]), KeyFault::Version);
+        check("dacti-ed25519-public 1", KeyFault::Words);
+        check(&format!("{public} more"), KeyFault::Words);
+        check(&line(["dacti-ed25519-public", "1", &HEX[1..], UUID]), KeyFault::Hex);
+        check(&line(["dacti-ed25519-public", "1", &HEX.replace('a', "g"), UUID]), KeyFault::Hex);
+        check(&line(["dacti-ed25519-public", "1", &"\u{fc}".repeat(32), UUID]), KeyFault::Hex);
+        check(&line(["dacti-ed25519-public", "1", HEX, &UUID[1..]]), KeyFault::Package);
+        check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
+        // The neutral element, under which a forged signature fits, and bytes that are no point.
+        let one: String = format!("01{}", "00".repeat(31));
+        let none: String = format!("02{}", "00".repeat(31));
+        for bytes in [one, none] {
+            check(&line(["dacti-ed25519-public", "1", &bytes, UUID]), KeyFault::Point);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A seal: the bytes behind a region's stored ones.
+//!
+//! Specification: `docs/spec/dacti-seal.md`, "The seal".
+
+use crate::{DIGEST_LEN, Error, Kind, Misuse, SIGNATURE_LEN, SecretKey, Structure};
+use dacti_index::Located;
+use daicon_core::Span;
+
+/// A digest, and perhaps a signature over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// The region's digest.
+    pub digest: [u8; DIGEST_LEN],
+    /// A signature over it; `None` where there is none.
+    pub signature: Option<[u8; SIGNATURE_LEN]>,
+}
+
+impl Seal {
+    /// A seal of a region with this digest, signed where there is a key.
+    #[must_use]
+    pub fn new(digest: [u8; DIGEST_LEN], key: Option<&SecretKey>) -> Self {
+        Self { digest, signature: key.map(|key| key.sign(&digest)) }
+    }
+
+    /// Where the seal of a region is, in a package with seals of `kind`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` where it passes the last position that a file can have.
+    pub fn span(located: &Located, kind: Kind) -> Result<Span, Error> {
+        let at = located.span.end;
+        Span::new(at, kind.seal_len()).ok_or(Error::OutOfBounds { at })
+    }
+
+    /// Reads a seal of `kind` from `bytes`, which start at file position `at`. More bytes are
+    /// ignored.
+    ///
+    /// # Errors
+    /// `Truncated`.
+    pub fn parse(bytes: &[u8], kind: Kind, at: u64) -> Result<Self, Error> {
+        let cut = || {
+            let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            Error::Truncated { what: Structure::Seal, at, needed: kind.seal_len(), end }
+        };
+        let (digest, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+        let signature = match kind {
+            Kind::Digest => None,
+            Kind::Signature => {
+                let signature: &[u8; SIGNATURE_LEN] = rest.first_chunk().ok_or_else(cut)?;
+                Some(*signature).filter(|signature| *signature != [0; SIGNATURE_LEN])
+            }
+        };
+        Ok(Self { digest: *digest, signature })
+    }
+
+    /// Writes the seal as one of `kind` at the start of `out`. Returns the bytes written.
+    ///
+    /// # Errors
+    /// `Misuse` where `out` is too short, or there is a signature and `kind` has no room for it.
+    pub fn emit(&self, kind: Kind, out: &mut [u8]) -> Result<usize, Error> {
+        let (needed, len) = (kind.seal_len(), u64::try_from(out.len()).unwrap_or(u64::MAX));
+        let short = Misuse::BufferTooShort { needed, len };
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+        let out = out.get_mut(..needed).ok_or(short)?;
+        let (digest, signature) = out.split_first_chunk_mut().ok_or(short)?;
+        *digest = self.digest;
+        match (kind, self.signature) {
+            (Kind::Digest, Some(_)) => return Err(Misuse::NoRoomForSignature.into()),
+            (Kind::Digest, None) => {}
+            (Kind::Signature, found) => {
+                signature.copy_from_slice(&found.unwrap_or([0; SIGNATURE_LEN]));
+            }
+        }
+        Ok(needed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seal;
+    use crate::test_data::{HELLO_SEALED, hello, key};
+    use crate::{Kind, Misuse};
+    use daicon_core::Span;
+
+    #[test]
+    fn seals_lie_behind_the_stored_bytes() {
+        // spec: R-SEAL-01, R-SEAL-02, R-SEAL-09
+        let span = |kind| Seal::span(&hello(), kind).unwrap();
+        assert_eq!(span(Kind::Digest), Span { start: 1006, end: 1038 });
+        assert_eq!(span(Kind::Signature), Span { start: 1006, end: 1102 });
+        let digest = HELLO_SEALED[6..38].try_into().unwrap();
+        let signed = Seal::new(digest, Some(&key()));
+        let mut out = [0xaa; 97];
+        assert_eq!(signed.emit(Kind::Signature, &mut out), Ok(96));
+        assert_eq!((&out[..96], out[96]), (&HELLO_SEALED[6..], 0xaa));
+        assert_eq!(Seal::parse(&out, Kind::Signature, 0), Ok(signed));
+        let unsigned = Seal::new(digest, None);
+        assert_eq!(Seal::parse(&out, Kind::Digest, 0), Ok(unsigned));
+        assert_eq!(unsigned.emit(Kind::Signature, &mut out), Ok(96));
+        assert_eq!(out[32..96], [0; 64]);
+        assert_eq!(Seal::parse(&out, Kind::Signature, 0), Ok(unsigned));
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_written() {
+        let signed = Seal::new([1; 32], Some(&key()));
+        let mut out = [0; 96];
+        let none = Misuse::NoRoomForSignature;
+        assert_eq!(signed.emit(Kind::Digest, &mut out), Err(none.into()));
+        let short = Misuse::BufferTooShort { needed: 96, len: 95 };
+        assert_eq!(signed.emit(Kind::Signature, &mut out[1..]), Err(short.into()));
+    }
+}

@@ -1,0 +1,456 @@
+//! What a reader requires of a region, and the judgement of one.
+//!
+//! Knows nothing of where bytes come from, and hands none out: whoever does waits for the verdict
+//! first. Specification: `docs/spec/dacti-seal.md`, "Verification".
+
+use crate::{
+    DIGEST_LEN, Digester, Error, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure, digest,
+};
+use alloc::vec::Vec;
+use dacti_index::Located;
+use daicon_core::Span;
+use uuid::Uuid;
+
+/// What a reader requires of a region before it is handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Nothing: seals are not looked at.
+    #[default]
+    Nothing,
+    /// A digest that fits: the bytes are those that were packed, by whomever.
+    Digest,
+    /// A digest that fits, signed with one of these keys for the package that it is for.
+    Signature(Vec<PublicKey>),
+}
+
+/// What was found out about a region that a policy takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing was required, and nothing was looked at.
+    Unchecked,
+    /// The digest fits.
+    Digest,
+    /// The digest fits, and the trusted key with these bytes has signed it.
+    Signature([u8; 32]),
+}
+
+/// The judgement of one region, whose stored bytes come in pieces.
+///
+/// What it is refused for whatever its bytes are is told before the first of them.
+#[derive(Debug, Clone)]
+pub struct Verifier<'p> {
+    located: Located,
+    /// `None` where nothing is required.
+    required: Option<Required<'p>>,
+}
+
+#[derive(Debug, Clone)]
+struct Required<'p> {
+    seals: &'p Seals,
+    /// `None` where a digest is enough.
+    trusted: Option<&'p [PublicKey]>,
+    seal: Span,
+    digester: Digester,
+}
+
+impl<'p> Verifier<'p> {
+    /// Judges the region `located`, in a package whose seal component says `seals`: `None` where it
+    /// has none.
+    ///
+    /// # Errors
+    /// `Unsealed` or `Unsigned` where the package does not have what the policy requires;
+    /// `OutOfBounds`; `Misuse` where a signature is required and no key is named.
+    pub fn new(
+        located: Located,
+        seals: Option<&'p Seals>,
+        policy: &'p Policy,
+    ) -> Result<Self, Error> {
+        let at = located.span.start;
+        let (seals, trusted) = match (policy, seals) {
+            (Policy::Nothing, _) => return Ok(Self { located, required: None }),
+            (Policy::Signature(keys), _) if keys.is_empty() => return Err(Misuse::NoKeys.into()),
+            (Policy::Digest, None) => return Err(Error::Unsealed { at }),
+            (Policy::Signature(_), None) => return Err(Error::Unsigned { at }),
+            (Policy::Digest, Some(seals)) => (seals, None),
+            (Policy::Signature(keys), Some(seals)) => (seals, Some(&keys[..])),
+        };
+        if trusted.is_some() && seals.kind == crate::Kind::Digest {
+            return Err(Error::Unsigned { at });
+        }
+        let seal = Seal::span(&located, seals.kind)?;
+        let digester = Digester::new(located.id, located.encoding, located.span.len());
+        Ok(Self { located, required: Some(Required { seals, trusted, seal, digester }) })
+    }
+
+    /// Where the seal is, right behind the stored bytes; `None` where it is not needed.
+    #[must_use]
+    pub fn seal_span(&self) -> Option<Span> {
+        self.required.as_ref().map(|required| required.seal)
+    }
+
+    /// Takes the next stored bytes.
+    pub fn update(&mut self, stored: &[u8]) {
+        if let Some(required) = &mut self.required {
+            required.digester.update(stored);
+        }
+    }
+
+    /// Judges the region, all of whose stored bytes were taken. `seal` are the bytes of
+    /// [`seal_span`](Self::seal_span).
+    ///
+    /// # Errors
+    /// Why it is refused; `Misuse` where more or fewer stored bytes were taken than there are.
+    pub fn finish(&self, seal: &[u8]) -> Result<Verdict, Error> {
+        let Some(required) = &self.required else { return Ok(Verdict::Unchecked) };
+        let (len, given) = (self.located.span.len(), required.digester.given());
+        if given != len {
+            return Err(Misuse::Length { len, given }.into());
+        }
+        required.judge(&self.located, &required.digester.finish(), seal)
+    }
+
+    /// As [`finish`](Self::finish), for a digest that the caller has computed from
+    /// [`digest_prefix`](crate::digest_prefix) and all of the stored bytes.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn finish_with(&self, digest: &[u8; DIGEST_LEN], seal: &[u8]) -> Result<Verdict, Error> {
+        let Some(required) = &self.required else { return Ok(Verdict::Unchecked) };
+        required.judge(&self.located, digest, seal)
+    }
+}
+
+impl Required<'_> {
+    fn judge(
+        &self,
+        located: &Located,
+        digest: &[u8; DIGEST_LEN],
+        seal: &[u8],
+    ) -> Result<Verdict, Error> {
+        let at = located.span.start;
+        let seal = Seal::parse(seal, self.seals.kind, self.seal.start)?;
+        if seal.digest != *digest {
+            return Err(Error::Altered { what: Structure::StoredRegion, at });
+        }
+        let Some(trusted) = self.trusted else { return Ok(Verdict::Digest) };
+        let signature = seal.signature.ok_or(Error::Unsigned { at })?;
+        let package = self.seals.package;
+        let own = |key: &&PublicKey| key.package() == package;
+        if let Some(key) =
+            { trusted.iter() }.filter(own).find(|key| key.signed(package, digest, &signature))
+        {
+            return Ok(Verdict::Signature(*key.key()));
+        }
+        Err(self.refusal(at, trusted, digest, &signature))
+    }
+
+    /// Why a signature under none of the trusted keys is refused.
+    fn refusal(
+        &self,
+        at: u64,
+        trusted: &[PublicKey],
+        digest: &[u8; DIGEST_LEN],
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Error {
+        let found = self.seals.package;
+        let (own, other): (Vec<_>, Vec<_>) = trusted.iter().partition(|k| k.package() == found);
+        let wrong_package = |key: &PublicKey| {
+            let expected = key.package();
+            Error::WrongPackage { at, expected, found }
+        };
+        // A trusted key has signed, but not for the package that it is trusted for.
+        if let Some(key) = other.iter().find(|key| key.signed(found, digest, signature)) {
+            return wrong_package(key);
+        }
+        // A key that is not trusted has signed, and the component names it.
+        let is_trusted = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.key() == key);
+        let mut strangers = { self.seals.keys.iter() }
+            .filter(|key| !is_trusted(key))
+            .filter_map(|key| PublicKey::new(key, found).ok());
+        if strangers.any(|key| key.signed(found, digest, signature)) {
+            return Error::WrongKey { at };
+        }
+        // Nobody known has signed. What the component claims says what is most likely meant.
+        match (own.is_empty(), other.first()) {
+            (true, Some(key)) => wrong_package(key),
+            _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => Error::Altered {
+                what: Structure::Signature,
+                at: self.seal.start.saturating_add(32),
+            },
+            _ => Error::WrongKey { at },
+        }
+    }
+}
+
+/// Judges a region whose stored bytes, with the seal behind them where one is needed, are in hand.
+///
+/// `bytes` start at the region's first stored byte.
+///
+/// # Errors
+/// Why it is refused.
+pub fn verify(
+    located: Located,
+    bytes: &[u8],
+    seals: Option<&Seals>,
+    policy: &Policy,
+) -> Result<Verdict, Error> {
+    let mut verifier = Verifier::new(located, seals, policy)?;
+    if verifier.seal_span().is_none() {
+        return verifier.finish(&[]);
+    }
+    let (at, needed) = (located.span.start, located.span.len());
+    let split = usize::try_from(needed).ok().and_then(|len| bytes.split_at_checked(len));
+    let Some((stored, seal)) = split else {
+        let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        return Err(Error::Truncated { what: Structure::StoredRegion, at, needed, end });
+    };
+    verifier.update(stored);
+    verifier.finish(seal)
+}
+
+/// Looks for a better name for an error: bytes that were [`Altered`](Error::Altered) as
+/// `located.id`, and fit their digest as one of `others`, were swapped. Other errors, and bytes
+/// that fit none, stay what they are.
+///
+/// A digest alone cannot tell the two apart. Cost: the stored bytes are hashed once for each of
+/// `others`.
+#[must_use]
+pub fn explain(
+    error: Error,
+    located: &Located,
+    stored: &[u8],
+    seal: &[u8],
+    others: impl IntoIterator<Item = Uuid>,
+) -> Error {
+    let Error::Altered { what: Structure::StoredRegion, at } = error else { return error };
+    let Some(sealed) = seal.first_chunk::<DIGEST_LEN>() else { return error };
+    let asked = located.id;
+    let fits = |id: &Uuid| digest(*id, located.encoding, stored) == *sealed;
+    match others.into_iter().filter(|id| *id != asked).find(fits) {
+        Some(sealed) => Error::Swapped { at, asked, sealed },
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Policy, Verdict, Verifier, explain, verify};
+    use crate::test_data::{HELLO_SEALED, PACKAGE, hello, key, other_key};
+    use crate::{
+        Error, ErrorKind, Kind, Misuse, PublicKey, Seal, Seals, SecretKey, Structure, digest,
+    };
+    use daicon_core::Span;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    const AT: u64 = 1000;
+
+    fn signed() -> Seals {
+        Seals { kind: Kind::Signature, package: PACKAGE, keys: std::vec![*key().public().key()] }
+    }
+
+    fn trust(key: &SecretKey) -> Policy {
+        Policy::Signature(std::vec![key.public()])
+    }
+
+    #[track_caller]
+    fn check(
+        bytes: &[u8],
+        seals: Option<&Seals>,
+        policy: &Policy,
+        expected: Result<Verdict, Error>,
+    ) {
+        assert_eq!(verify(hello(), bytes, seals, policy), expected);
+        // In pieces it is the same.
+        let piecewise = Verifier::new(hello(), seals, policy).and_then(|mut verifier| {
+            bytes[..6].chunks(4).for_each(|piece| verifier.update(piece));
+            verifier.finish(&bytes[6..])
+        });
+        assert_eq!(piecewise, expected);
+    }
+
+    #[test]
+    fn the_vector_of_an_independent_implementation_is_taken() {
+        // spec: R-SEAL-12
+        let good = Ok(Verdict::Signature(*key().public().key()));
+        check(&HELLO_SEALED, Some(&signed()), &trust(&key()), good);
+        check(&HELLO_SEALED, Some(&signed()), &Policy::Digest, Ok(Verdict::Digest));
+        check(&HELLO_SEALED[..38], Some(&Seals::DIGESTS), &Policy::Digest, Ok(Verdict::Digest));
+        let both = Policy::Signature(std::vec![other_key().public(), key().public()]);
+        check(&HELLO_SEALED, Some(&signed()), &both, good);
+    }
+
+    #[test]
+    fn a_policy_of_nothing_looks_at_nothing() {
+        // spec: R-SEAL-11
+        check(b"jello!", None, &Policy::Nothing, Ok(Verdict::Unchecked));
+        check(b"jello!", Some(&signed()), &Policy::Nothing, Ok(Verdict::Unchecked));
+    }
+
+    #[test]
+    fn altered_bytes_are_refused_by_whatever_bit() {
+        // spec: R-SEAL-13, R-SEAL-15
+        for policy in [Policy::Digest, trust(&key())] {
+            let signature_counts = policy != Policy::Digest;
+            for bit in 0..HELLO_SEALED.len() * 8 {
+                let mut bytes = HELLO_SEALED;
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let stored = Error::Altered { what: Structure::StoredRegion, at: AT };
+                let signature = Error::Altered { what: Structure::Signature, at: AT + 6 + 32 };
+                let expected = match bit / 8 {
+                    0..38 => Err(stored),
+                    _ if signature_counts => Err(signature),
+                    _ => Ok(Verdict::Digest),
+                };
+                check(&bytes, Some(&signed()), &policy, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn swapped_ids_are_told_from_altered_bytes() {
+        // spec: R-SEAL-16
+        let ids = [3_u128, 4, 5].map(Uuid::from_u128);
+        let located = dacti_index::Located { id: ids[0], ..hello() };
+        let altered = verify(located, &HELLO_SEALED, Some(&signed()), &trust(&key())).unwrap_err();
+        assert_eq!(altered, Error::Altered { what: Structure::StoredRegion, at: AT });
+        let (stored, seal) = HELLO_SEALED.split_at(6);
+        let explained = |seal, others: &[Uuid]| {
+            explain(altered, &located, stored, seal, others.iter().copied())
+        };
+        assert_eq!(explained(seal, &ids), altered, "none of these");
+        let sealed = hello().id;
+        let swapped = Error::Swapped { at: AT, asked: ids[0], sealed };
+        assert_eq!(explained(seal, &[ids[1], sealed, ids[2]]), swapped);
+        assert_eq!(explained(&seal[1..], &[sealed]), altered, "another digest");
+        let unsigned = Error::Unsigned { at: AT };
+        assert_eq!(explain(unsigned, &located, stored, seal, [sealed]), unsigned);
+    }
+
+    #[test]
+    fn the_unsigned_is_told_from_the_unsealed() {
+        // spec: R-SEAL-11, R-SEAL-14
+        let (unsealed, unsigned) = (Error::Unsealed { at: AT }, Error::Unsigned { at: AT });
+        check(&HELLO_SEALED, None, &Policy::Digest, Err(unsealed));
+        check(&HELLO_SEALED, None, &trust(&key()), Err(unsigned));
+        check(&HELLO_SEALED, Some(&Seals::DIGESTS), &trust(&key()), Err(unsigned));
+        let mut zeroed = HELLO_SEALED;
+        zeroed[38..].fill(0);
+        check(&zeroed, Some(&signed()), &trust(&key()), Err(unsigned));
+        check(&zeroed, Some(&signed()), &Policy::Digest, Ok(Verdict::Digest));
+        for error in [unsealed, unsigned] {
+            assert_eq!(error.kind(), ErrorKind::Denied);
+        }
+        let nobody = Policy::Signature(std::vec![]);
+        check(&HELLO_SEALED, Some(&signed()), &nobody, Err(Misuse::NoKeys.into()));
+    }
+
+    #[test]
+    fn a_wrong_key_is_told_from_a_wrong_package() {
+        // spec: R-SEAL-14, R-SEAL-17
+        let wrong_key = Err(Error::WrongKey { at: AT });
+        check(&HELLO_SEALED, Some(&signed()), &trust(&other_key()), wrong_key);
+        // Not named by the component either.
+        let unnamed = Seals { keys: std::vec![], ..signed() };
+        check(&HELLO_SEALED, Some(&unnamed), &trust(&other_key()), wrong_key);
+
+        // The trusted key has signed, but the reader wants another package.
+        let expected = Uuid::from_u128(9);
+        let wanted = PublicKey::new(key().public().key(), expected).unwrap();
+        let policy = Policy::Signature(std::vec![wanted]);
+        let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
+        check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
+        // The component lies about the package: the signature fits neither.
+        let liar = Seals { package: expected, ..signed() };
+        let altered = Error::Altered { what: Structure::Signature, at: AT + 38 };
+        check(&HELLO_SEALED, Some(&liar), &policy, Err(altered));
+        let found = Uuid::from_u128(10);
+        let liar = Seals { package: found, ..signed() };
+        check(&HELLO_SEALED, Some(&liar), &policy, wrong(found));
+        // A stranger who signs for the wanted package.
+        let stranger = SecretKey::from_seed(&[9; 32], PACKAGE);
+        let mut bytes = HELLO_SEALED;
+        let sealed = Seal::new(bytes[6..38].try_into().unwrap(), Some(&stranger));
+        sealed.emit(Kind::Signature, &mut bytes[6..]).unwrap();
+        let keys = std::vec![*stranger.public().key(), *key().public().key()];
+        let seals = Seals { keys, ..signed() };
+        check(&bytes, Some(&seals), &trust(&key()), wrong_key);
+    }
+
+    #[test]
+    fn a_digest_does_not_cover_another_encoding_or_size() {
+        // spec: R-SEAL-05
+        let altered = Err(Error::Altered { what: Structure::StoredRegion, at: AT });
+        let encoding = dacti_index::Encoding::BROTLI;
+        let located = dacti_index::Located { encoding, ..hello() };
+        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &Policy::Digest), altered);
+        // One byte less: its seal is looked for one byte before where it is.
+        let span = Span { start: AT, end: AT + 5 };
+        let located = dacti_index::Located { span, ..hello() };
+        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &Policy::Digest), altered);
+    }
+
+    #[test]
+    fn what_is_cut_is_told() {
+        // spec: R-SEAL-10
+        let policy = Policy::Digest;
+        let seals = signed();
+        for len in 0..HELLO_SEALED.len() {
+            let error = verify(hello(), &HELLO_SEALED[..len], Some(&seals), &policy).unwrap_err();
+            let end = AT + len as u64;
+            let expected = if len < 6 {
+                Error::Truncated { what: Structure::StoredRegion, at: AT, needed: 6, end }
+            } else {
+                Error::Truncated { what: Structure::Seal, at: AT + 6, needed: 96, end }
+            };
+            assert_eq!(error, expected);
+        }
+        let mut verifier = Verifier::new(hello(), Some(&seals), &policy).unwrap();
+        assert_eq!(verifier.seal_span(), Some(Span { start: AT + 6, end: AT + 102 }));
+        verifier.update(b"hello");
+        let expected = Error::Misuse(Misuse::Length { len: 6, given: 5 });
+        assert_eq!(verifier.finish(&HELLO_SEALED[6..]), Err(expected));
+        let span = Span { start: u64::MAX - 10, end: u64::MAX - 4 };
+        let located = dacti_index::Located { span, ..hello() };
+        let error = Verifier::new(located, Some(&seals), &policy).unwrap_err();
+        assert_eq!(error, Error::OutOfBounds { at: u64::MAX - 4 });
+    }
+
+    #[test]
+    fn an_empty_region_is_sealed_where_its_bytes_would_end() {
+        // spec: R-SEAL-02
+        let located = dacti_index::Located { span: Span { start: AT, end: AT }, ..hello() };
+        let seal = Seal::new(digest(located.id, located.encoding, b""), None);
+        let mut bytes = [0xaa; 33];
+        assert_eq!(seal.emit(Kind::Digest, &mut bytes), Ok(32));
+        assert_eq!(bytes[32], 0xaa);
+        let verdict = verify(located, &bytes, Some(&Seals::DIGESTS), &Policy::Digest);
+        assert_eq!(verdict, Ok(Verdict::Digest));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
+        /// A digest that the caller has computed counts as one that the verifier has.
+        #[test]
+        fn a_callers_own_hasher_is_as_good(stored: Vec<u8>, id: u128, right: bool) {
+            let end = AT + stored.len() as u64;
+            let span = Span { start: AT, end };
+            let located = dacti_index::Located { id: Uuid::from_u128(id), span, ..hello() };
+            let mut hasher = blake3::Hasher::new();
+            let (id, encoding) = (located.id, located.encoding);
+            hasher.update(&crate::digest_prefix(id, encoding, stored.len() as u64));
+            hasher.update(&stored);
+            let digest = *hasher.finalize().as_bytes();
+            let mut seal = [0; 96];
+            Seal::new(digest, Some(&key())).emit(Kind::Signature, &mut seal).unwrap();
+            let policy = trust(&key());
+            let seals = signed();
+            let verifier = Verifier::new(located, Some(&seals), &policy).unwrap();
+            let digest = if right { digest } else { [0; 32] };
+            let verdict = verifier.finish_with(&digest, &seal);
+            prop_assert_eq!(verdict.is_ok(), right);
+        }
+    }
+}
