@@ -65,7 +65,7 @@ fn check(name: &str, bytes: &[u8], further: usize, missing: &[&str]) -> Summary 
     summaries.swap_remove(0)
 }
 
-// spec: R-DARCAR-01 R-DARCAR-02
+// spec: R-DARCAR-01, R-DARCAR-02, R-DARLNK-04, R-DARLNK-02
 #[test]
 fn cars_of_others_keep_blocks_and_roots() {
     check("carv1-basic", &car("carv1-basic.car"), 0, &[]);

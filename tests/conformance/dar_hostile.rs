@@ -70,7 +70,7 @@ fn truncation_is_named() {
     assert!(at(bytes.len() - 1).starts_with("footer at"), "{}", at(bytes.len() - 1));
 }
 
-// spec: R-DARTRL-05 R-DARIDX-05
+// spec: R-DARTRL-05, R-DARIDX-05
 #[test]
 fn flips_of_every_bit_of_an_archive() {
     let (plan, bytes) = archives().swap_remove(1);
@@ -134,7 +134,7 @@ fn invalid(what: Structure, at: u64, wrong: Wrong) -> Error {
 
 const FRAME: Structure = Structure::Frame;
 
-// spec: R-DARVAR-02 R-DARFRM-10
+// spec: R-DARVAR-02, R-DARFRM-10
 #[test]
 fn frames_that_cannot_be() {
     let one = leaf(b"one");
@@ -163,7 +163,7 @@ fn frames_that_cannot_be() {
     check(&begun(&[&svarint(-4)]), Error::NoMarks { at: 5 });
 }
 
-// spec: R-DARFRM-05 R-DARFRM-11
+// spec: R-DARFRM-05, R-DARFRM-11
 #[test]
 fn roots_that_cannot_be() {
     let (one, two) = (leaf(b"one"), leaf(b"two"));
@@ -220,7 +220,7 @@ fn own_tail() -> Block {
     Block { cid: cid.clone(), data, links: vec![cid] }
 }
 
-// spec: R-DARFRM-07 R-DARFRM-12
+// spec: R-DARFRM-07, R-DARFRM-12
 #[test]
 fn links_that_loop() {
     let looped = own_tail();
@@ -252,7 +252,7 @@ fn links_that_loop() {
     assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Corrupt));
 }
 
-// spec: R-DARTRL-02 R-DARTRL-03
+// spec: R-DARTRL-02, R-DARTRL-03
 #[test]
 fn trailers_that_point_anywhere() {
     let (plan, bytes) = archives().swap_remove(1);

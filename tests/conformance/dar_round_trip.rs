@@ -58,9 +58,9 @@ fn plans() -> impl Strategy<Value = Plan> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
-    // spec: R-DARFRM-01 R-DARFRM-02 R-DARFRM-03 R-DARFRM-04 R-DARFRM-05 R-DARFRM-06 R-DARFRM-07
-    // spec: R-DARTRL-01 R-DARTRL-02 R-DARTRL-03 R-DARIDX-01 R-DARIDX-02 R-DARIDX-03 R-DARIDX-04
-    // spec: R-DARHDR-01 R-DARHDR-02 R-DARLNK-01 R-DARLNK-02
+    // spec: R-DARFRM-01, R-DARFRM-02, R-DARFRM-03, R-DARFRM-04, R-DARFRM-05, R-DARFRM-06
+    // spec: R-DARTRL-01, R-DARTRL-02, R-DARTRL-03, R-DARIDX-01, R-DARIDX-02, R-DARIDX-03
+    // spec: R-DARFRM-07, R-DARIDX-04, R-DARHDR-01, R-DARHDR-02, R-DARLNK-01, R-DARLNK-02
     #[test]
     fn writer_and_independent_encoder_agree(plan in plans()) {
         let expected = reference::encode(&plan);
@@ -73,7 +73,7 @@ proptest! {
         }
     }
 
-    // spec: R-DARACC-01 R-DARACC-02
+    // spec: R-DARACC-01, R-DARACC-02
     #[test]
     fn random_access_finds_what_was_written(plan in plans()) {
         let expected = reference::encode(&plan);
@@ -123,7 +123,7 @@ proptest! {
         prop_assert_eq!(order, reference::encode(&plan).order);
     }
 
-    // spec: R-DARACC-03 R-DARHDR-04
+    // spec: R-DARACC-03, R-DARHDR-04
     #[test]
     fn archives_of_the_first_implementation_are_read(plan in plans()) {
         let plan = Plan { first_implementation: true, index: false, car_roots: None, ..plan };
@@ -192,7 +192,7 @@ fn identity_links_have_no_frame_and_their_own_links_count() {
     assert_eq!(order, [top.cid, below.cid, after.cid]);
 }
 
-// spec: R-DARLNK-03 R-DARLNK-04
+// spec: R-DARLNK-03, R-DARLNK-04
 #[test]
 fn identity_links_longer_than_the_crates_allow() {
     let below = leaf(b"below");

@@ -34,8 +34,8 @@ pub struct Archive<S> {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Opens an archive: one read of at most 64 KiB (a second one where the list of roots is so long
-    /// that the index's directory lies before them).
+    /// Opens an archive: one read of at most 64 KiB (a second one where the list of roots is so
+    /// long that the index's directory lies before them).
     ///
     /// # Errors
     /// What is wrong with the trailer, or the source's.

@@ -133,7 +133,8 @@ impl CarReader {
         self.unproven
     }
 
-    /// Takes bytes that begin at the start of [`Self::want`]; fewer mean that the source ends there.
+    /// Takes bytes that begin at the start of [`Self::want`]; fewer mean that the source ends
+    /// there.
     ///
     /// # Errors
     /// Whatever is wrong with the CAR; it cannot be read further then.

@@ -112,8 +112,8 @@ impl<S: ReadAt> BlockStore for CarStore<S> {
     }
 }
 
-/// Makes a DAR of a CAR, version 1 or 2. Roots come first, in the CAR's order; then what they do not
-/// reach, each top of it a root.
+/// Makes a DAR of a CAR, version 1 or 2. Roots come first, in the CAR's order; then what they do
+/// not reach, each top of it a root.
 ///
 /// Memory: 66 to 133 bytes per distinct block for finding it, as much for writing it, and 1 bit.
 ///
@@ -190,8 +190,8 @@ fn write_roots<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Blocks that were not reached: first those that no other of them links to, then, where hashes that
-/// nobody checks made a loop, whatever is left.
+/// Blocks that were not reached: first those that no other of them links to, then, where hashes
+/// that nobody checks made a loop, whatever is left.
 fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut CarStore<S>,
@@ -239,11 +239,12 @@ pub struct ToCar {
     pub len: u64,
 }
 
-/// Makes a CAR v1 of a DAR read as a stream: blocks in the DAR's order, its CAR's list of roots where
-/// the header has one, or `roots`.
+/// Makes a CAR v1 of a DAR read as a stream: blocks in the DAR's order, its CAR's list of roots
+/// where the header has one, or `roots`.
 ///
 /// # Errors
-/// What is wrong with the archive, source and sink. Without a list of roots: [`Misuse::NoSuchBlock`].
+/// What is wrong with the archive, source and sink. Without a list of roots:
+/// [`Misuse::NoSuchBlock`].
 pub fn to_car<R: Read, W: Write>(
     reader: &mut Reader<R>,
     roots: Option<&[Cid]>,

@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(read(bytes, &Limits::default()), expected);
     }
 
-    // spec: R-DARHDR-01 R-DARHDR-02
+    // spec: R-DARHDR-01, R-DARHDR-02
     #[test]
     fn lists_end_where_cbor_says() {
         let header = |elements, frames_at, car_roots| Header { car_roots, elements, frames_at };

@@ -1,13 +1,14 @@
 //! DAR archives: whole IPLD DAGs in one stream, found and cut by one look-up.
 //!
 //! A DAR holds the blocks of DAGs in depth-first order. No CID stands before a block, as its link
-//! stood in an earlier block already; a block stands once, and further links to it are back-references.
-//! What is only known at the end stands at the end: an optional index, roots, a digest of all CIDs.
-//! The format is specified in `docs/spec/dar.md`.
+//! stood in an earlier block already; a block stands once, and further links to it are
+//! back-references. What is only known at the end stands at the end: an optional index, roots, a
+//! digest of all CIDs. The format is specified in `docs/spec/dar.md`.
 //!
 //! # Who needs this crate
-//! Whoever stores or sends DAGs (file trees, repositories, chains) as one file, and wants truncation
-//! detected, a deterministic order, and one block or one sub-DAG out of a large archive in three reads.
+//! Whoever stores or sends DAGs (file trees, repositories, chains) as one file, and wants
+//! truncation detected, a deterministic order, and one block or one sub-DAG out of a large archive
+//! in three reads.
 //!
 //! ```
 //! use dacti_dar::{Archive, Cid, Reader, WriteOptions, Writer, multihash};
@@ -36,19 +37,20 @@
 //! ```
 //!
 //! # Untrusted input
-//! Archives and CARs cannot make this crate panic, loop, recurse, or allocate beyond [`Limits`]. Depth
-//! of a DAG costs memory, 16 bytes a level, and no stack.
+//! Archives and CARs cannot make this crate panic, loop, recurse, or allocate beyond [`Limits`].
+//! Depth of a DAG costs memory, 16 bytes a level, and no stack.
 //!
 //! # Cost
-//! - Reading or writing a stream: 66 to 133 bytes of memory for each distinct block whose digest has 32
-//!   bytes, and 34 bytes for each link that waits for its block.
-//! - Opening an archive: one read of 64 KiB. A look-up: one read of 64 KiB, rarely two, and the block.
-//! - A sub-DAG: that look-up, and one read of its range; one more for each block in it that stood in
-//!   the archive before it, and its own look-up.
+//! - Reading or writing a stream: 66 to 133 bytes of memory for each distinct block whose digest
+//!   has 32 bytes, and 34 bytes for each link that waits for its block.
+//! - Opening an archive: one read of 64 KiB. A look-up: one read of 64 KiB, rarely two, and the
+//!   block.
+//! - A sub-DAG: that look-up, and one read of its range; one more for each block in it that stood
+//!   in the archive before it, and its own look-up.
 //!
 //! # What it does not do
-//! No network, no async: [`StreamReader`], [`CarReader`] and [`Encoder`] do no IO, so that callers can;
-//! [`ReadAt`] is all that random access asks of a source. No compression, no encryption.
+//! No network, no async: [`StreamReader`], [`CarReader`] and [`Encoder`] do no IO, so that callers
+//! can; [`ReadAt`] is all that random access asks of a source. No compression, no encryption.
 //!
 //! The `cid` and `multihash` crates are public dependencies. There are no features.
 //!

@@ -73,8 +73,8 @@ fn expand(
     Some(())
 }
 
-/// What the crates refuse, and archives have all the same: text that is not UTF-8 (keys of Filecoin's
-/// maps), and identity CIDs longer than theirs can be. Only the structure counts here.
+/// What the crates refuse, and archives have all the same: text that is not UTF-8 (keys of
+/// Filecoin's maps), and identity CIDs longer than theirs can be. Only the structure counts here.
 fn lenient<'b>(
     walk: impl FnOnce(&mut dyn FnMut(&'b [u8])) -> Option<()>,
     out: &mut Vec<Cid>,

@@ -64,8 +64,9 @@ pub struct Summary {
     pub undecodable: u64,
     /// Blocks believed without proof, as their hash function is not known here.
     pub unproven: u64,
-    /// Roots that the header says a CAR had, and whose blocks stand nowhere in the archive. Identity
-    /// CIDs are not counted. The CAR had none of them, or the header is damaged: nothing else tells.
+    /// Roots that the header says a CAR had, and whose blocks stand nowhere in the archive.
+    /// Identity CIDs are not counted. The CAR had none of them, or the header is damaged: nothing
+    /// else tells.
     pub absent_car_roots: Vec<Cid>,
     /// Elements of the header that mean nothing here.
     pub unknown_elements: u64,
@@ -279,8 +280,8 @@ impl Order {
         }
     }
 
-    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above that
-    /// link end at `here`: the frame's own begin, or a reference to it.
+    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above
+    /// that link end at `here`: the frame's own begin, or a reference to it.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
