@@ -1,4 +1,5 @@
-//! The program `dacti`, run on real directories: what it prints, how it ends, and what it leaves behind.
+//! The program `dacti`, run on real directories: what it prints, how it ends, and what it leaves
+//! behind.
 
 use crate::support::{Fixture, Random, fixtures};
 use dacti_tests::reference::{self as by, NONE, Stored, small, stored, text};
@@ -75,7 +76,17 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Self {
-        let root = tempfile::tempdir().expect("a temporary directory");
+        Self::below(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// A scratch directory in memory where there is such a place: many small files are slow on some
+    /// disks.
+    fn in_memory() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::below(memory.expect("a temporary directory"))
+    }
+
+    fn below(root: TempDir) -> Self {
         for name in ["in", "packages"] {
             fs::create_dir(root.path().join(name)).expect("a new directory");
         }
@@ -158,9 +169,9 @@ fn small_tree(scratch: &Scratch) -> Vec<Stored> {
     files.to_vec()
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // The main job
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 #[test]
 fn a_directory_is_packed_as_the_reference_writes_it() {
@@ -243,7 +254,7 @@ fn packing_again_gives_the_same_bytes() {
 }
 
 fn comes_back(count: usize) {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     for i in 0..count {
         // A few hundred in a folder, and contents of all kinds of lengths.
         scratch.write(&format!("{}/{i}.txt", i / 300), i.to_string().repeat(i % 9).as_bytes());
@@ -411,9 +422,9 @@ fn ls_json_has_the_documented_fields() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Odd input
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 #[test]
 fn symbolic_links_are_refused_followed_or_skipped() {
@@ -488,7 +499,7 @@ fn a_file_without_permission_is_named() {
     scratch.write("secret", b"1");
     let secret = scratch.at("in/secret");
     let metadata = fs::metadata(&secret).expect("it is there");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let built = scratch.pack(&[]);
     if metadata.uid() == 0 {
         // Root reads every file; what root cannot read is tried in the test above.
@@ -517,7 +528,8 @@ fn a_full_disk_leaves_nothing() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
     scratch.write("noise", &noise);
-    // A limit on the size of files stands for the disk: writes past it fail, as the signal is ignored.
+    // A limit on the size of files stands for the disk: writes past it fail, as the signal is
+    // ignored.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -548,9 +560,9 @@ fn a_target_that_cannot_be_is_named() {
     assert_eq!(fs::read_dir(scratch.at("folder")).expect("it is there").count(), 0);
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Bad packages and bad use
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 const READING: [&[&str]; 6] = [
     &["ls"],
@@ -741,9 +753,9 @@ fn a_terminal_gets_no_binary() {
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Unpacking what somebody else packed
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// Puts a package of these files where the program looks for it.
 fn put(scratch: &Scratch, files: &[Stored]) {
@@ -881,9 +893,9 @@ fn what_is_damaged_is_left_out_and_the_rest_comes_out() {
     assert!(losses[0]["message"].as_str().expect("text").contains("broken"), "{report}");
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Inspecting
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 #[test]
 fn inspect_json_has_the_documented_fields() {

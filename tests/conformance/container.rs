@@ -1,4 +1,5 @@
-//! The container: `daicon-core` against fixtures, against the reference, and over every small world.
+//! The container: `daicon-core` against fixtures, against the reference, and over every small
+//! world.
 
 use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uuid_of};
 use dacti_tests::dump;
@@ -86,7 +87,8 @@ fn feed(walk: &mut Walk, file: &[u8], want: Span, how: Feeding) -> Result<(), da
     Ok(())
 }
 
-/// A walker keeps sixteen diagnostics and counts the others; so of more than these, the number is compared.
+/// A walker keeps sixteen diagnostics and counts the others; so of more than these, the number is
+/// compared.
 fn countable(mut seen: Container, diagnostics: u64) -> Container {
     if diagnostics > 16 {
         seen.ignored = vec![(diagnostics, diagnostics)];
@@ -491,8 +493,10 @@ proptest! {
         let mut expected = by::head(format.to_be_bytes(), major, minor);
         expected.extend(by::table(&table));
         let specs: Vec<_> = table.components.iter().map(spec_of).collect();
-        let head = HeadSpec { format: uuid_of(format.to_be_bytes()), version: Version::new(major, minor) };
-        let ours = TableSpec { region_base: base, extension_at: extension, slots, components: &specs };
+        let (format, version) = (uuid_of(format.to_be_bytes()), Version::new(major, minor));
+        let head = HeadSpec { format, version };
+        let components = &specs[..];
+        let ours = TableSpec { region_base: base, extension_at: extension, slots, components };
         let mut out = vec![junk; expected.len() + 5];
         prop_assert_eq!(emit_head(&head, &ours, &mut out), Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
@@ -505,7 +509,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_as_by_the_reference(mut file in prop::collection::vec(any::<u8>(), 28..400)) {
+    fn any_bytes_are_read_as_by_the_reference(
+        mut file in prop::collection::vec(any::<u8>(), 28..400),
+    ) {
         file[..8].copy_from_slice(&by::SIGNATURE);
         // A count that can be, else nearly every case ends there.
         if let Some(count) = file.get_mut(49..52) {
@@ -530,6 +536,29 @@ fn a_duplicate_is_not_written() {
     let expected = Misuse::DuplicateComponent { id: uuid_of(small(1)), major: 1 };
     assert_eq!(emit(&[twice, newer]), Err(expected.into()));
     assert_eq!(emit(&[twice, other]), Ok(108));
+}
+
+#[test]
+fn tables_that_we_chain_neither_loop_nor_overlap() {
+    // spec: R-EMIT-04
+    let head = HeadSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 1) };
+    for (first_count, first_slots, second_slots) in [(0, 0, 0), (1, 1, 2), (2, 16, 8), (3, 3, 0)] {
+        let specs: Vec<_> =
+            (0..first_count).map(|i| spec_of(&by::component(small(i), 0, 0))).collect();
+        let first = TableSpec { slots: first_slots, components: &specs, ..TableSpec::default() };
+        // A table tells how long it will be, room included, so the next one is put behind it.
+        let second_at = 28 + first.emitted_len().expect("the slots are enough");
+        let first = TableSpec { extension_at: second_at, ..first };
+        let extra = [spec_of(&by::component(small(99), 0, 0))];
+        let second = TableSpec { slots: second_slots, components: &extra, ..TableSpec::default() };
+        let mut file = vec![0xee; 2000];
+        let len = emit_head(&head, &first, &mut file).expect("there is room");
+        assert_eq!(len as u64, second_at);
+        let len = len + second.emit(&mut file[len..]).expect("there is room");
+        let seen = reference(&file[..len]).expect("what we write is good");
+        assert_eq!((seen.looped, seen.components.len()), (None, first_count as usize + 1));
+        assert_eq!(seen.tables.iter().map(|table| table.at).collect::<Vec<_>>(), [28, second_at]);
+    }
 }
 
 #[test]

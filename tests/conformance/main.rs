@@ -1,6 +1,8 @@
-//! Conformance: the crates held against the specification's fixtures and against the reference implementation.
+//! Conformance: the crates held against the specification's fixtures and against the reference
+//! implementation.
 //!
-//! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from the crates.
+//! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from
+//! the crates.
 
 mod cli;
 mod container;

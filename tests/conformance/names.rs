@@ -170,7 +170,11 @@ proptest! {
 
     #[test]
     fn segments_are_emitted_as_the_reference_writes_them(
-        names in prop::collection::btree_map(any_path(), any::<(Option<u128>, Option<u32>)>(), 0..30),
+        names in prop::collection::btree_map(
+            any_path(),
+            any::<(Option<u128>, Option<u32>)>(),
+            0..30,
+        ),
         link in prop::option::of(any::<(u64, u32, u64)>()),
     ) {
         // spec: R-NAME-05, R-NAME-07, R-NAME-03

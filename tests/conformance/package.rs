@@ -1,4 +1,5 @@
-//! Packages: the facade `dacti` against fixtures, and what it builds against what the reference writes.
+//! Packages: the facade `dacti` against fixtures, and what it builds against what the reference
+//! writes.
 
 use crate::index;
 use crate::support::{self, Random, container_verdict, fixtures, id_of, uuid_of, verdict};
@@ -148,7 +149,8 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| {});
         let whole = report.is_ok_and(|report| report.is_whole());
-        // A cap is the caller's, a layout is not needed for reading, an encoding that is not known cannot be decoded.
+        // A cap is the caller's, a layout is not needed for reading, an encoding that is not known
+        // cannot be decoded.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")
@@ -206,9 +208,9 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Building
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
@@ -276,8 +278,9 @@ fn assert_same(ours: &[u8], expected: &[u8], what: &str) {
 
 #[test]
 fn packages_are_built_as_the_reference_writes_them() {
-    // spec: R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-05, R-LAY-06, R-LAY-07, R-LAY-09, R-LAY-10, R-LAY-11
-    // spec: R-ORD-05, R-ORD-06, R-PKG-07, R-PKG-10, R-NAME-01, R-GRP-04
+    // spec: R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-05, R-LAY-06, R-LAY-07, R-LAY-09
+    // spec: R-LAY-10, R-LAY-11, R-ORD-05, R-ORD-06
+    // spec: R-PKG-07, R-PKG-10, R-NAME-01, R-GRP-04
     for count in [0, 1, 2, 21, 253, 254, 255, 256, 509, 510, 1000] {
         let files = some_files(count);
         let names = by::names_of(&files);
@@ -415,8 +418,8 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
 #[test]
 fn id_ranges_stay_within_four_gibibytes() {
     // spec: R-ORD-06, R-ORD-07, R-PKG-10
-    // Two sparse files of 2 GiB take no room, and brotli makes next to nothing of them; yet they could take more than
-    // 4 GiB when they are stored, which is what ranges are planned by.
+    // Two sparse files of 2 GiB take no room, and brotli makes next to nothing of them; yet they
+    // could take more than 4 GiB when they are stored, which is what ranges are planned by.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut builder =
         PackageBuilder::new(BuildOptions { encoding: EncodingChoice::Brotli, quality: 0, ..PLAIN });
@@ -535,7 +538,8 @@ fn what_cannot_be_built_is_refused_and_leaves_nothing() {
 fn a_file_that_changes_between_adding_and_building_is_refused() {
     use std::fs::File;
     use std::time::{Duration, SystemTime};
-    let changes: [(&str, fn(&std::path::Path)); 5] = [
+    type Change = (&'static str, fn(&std::path::Path));
+    let changes: [Change; 5] = [
         ("grown", |path| std::fs::write(path, [1; 200_001]).expect("there is room")),
         ("cut", |path| std::fs::write(path, [1; 199_999]).expect("there is room")),
         ("emptied", |path| std::fs::write(path, []).expect("there is room")),
@@ -587,9 +591,9 @@ fn content_from_files_readers_and_memory_is_the_same() {
     assert_same(&first, &build(&[stored("path", &bytes)], PLAIN), "from memory");
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Looking up
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// A package of one group: the names list as given, where there is one, and one byte under each id.
 fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
@@ -705,9 +709,9 @@ fn a_segments_chain_is_read_newest_first() {
     assert_eq!(package.names().expect("it is good").segments(), 2);
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Cost
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// What opening a package and then one more step reads.
 fn reads(file: &[u8], step: impl FnOnce(&Package)) -> (ReadStats, ReadStats) {
@@ -741,7 +745,8 @@ fn reads_are_counted() {
     let (opened, got) = reads(&large_package, get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
-    // What lies behind the head is read once, in pieces of 256 KiB, of which a group may straddle the border.
+    // What lies behind the head is read once, in pieces of 256 KiB, of which a group may straddle
+    // the border.
     let behind = 16_440 + index_len - 65_536;
     assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");

@@ -1,4 +1,5 @@
-//! What the modules share: the committed fixtures, verdict lines, random numbers from a printed seed.
+//! What the modules share: the committed fixtures, verdict lines, random numbers from a printed
+//! seed.
 
 use dacti_tests::reference::Id;
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! The lines of an `.expect` file behind its second, one structure a line.
 //!
-//! It refuses to know where the values come from: the reference reader writes the committed lines, and the conformance
-//! tests write the same lines from what our crates find.
+//! It refuses to know where the values come from: the reference reader writes the committed lines,
+//! and the conformance tests write the same lines from what our crates find.
 
 use crate::reference::{Id, text};
 

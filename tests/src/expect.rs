@@ -1,7 +1,8 @@
 //! What the reference reader says to a fixture: the lines of its dump, or the first fault.
 //!
-//! The area, the name up to the first underscore, decides how far a file is read: `container` to the components'
-//! regions, `index` to the contents of all regions, `package` to names and layout too; `names` files are bare segments.
+//! The area, the name up to the first underscore, decides how far a file is read: `container` to
+//! the components' regions, `index` to the contents of all regions, `package` to names and layout
+//! too; `names` files are bare segments.
 
 use crate::dump;
 use crate::reference as by;

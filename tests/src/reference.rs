@@ -1,9 +1,10 @@
 //! An independent writer and reader of the container, the index, the names list and whole packages.
 //!
-//! It is the twin that our crates are held against, so it imports none of them and shares no idea with them: bytes are
-//! pushed one field after the other, a whole file is in memory, a UUID is sixteen bytes in text order, and nothing is
-//! fast. It refuses to know how the crates are built; it knows `docs/spec/` only. Nothing here is for untrusted input
-//! of any size: the reader is quadratic where that is shorter.
+//! It is the twin that our crates are held against, so it imports none of them and shares no idea
+//! with them: bytes are pushed one field after the other, a whole file is in memory, a UUID is
+//! sixteen bytes in text order, and nothing is fast. It refuses to know how the crates are built;
+//! it knows `docs/spec/` only. Nothing here is for untrusted input of any size: the reader is
+//! quadratic where that is shorter.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -81,7 +82,8 @@ pub fn text(id: &Id) -> String {
     out
 }
 
-/// Between text order and file order: the first three fields are turned round, which is its own inverse.
+/// Between text order and file order: the first three fields are turned round, which is its own
+/// inverse.
 #[must_use]
 pub const fn swap(id: Id) -> Id {
     let [a, b, c, d, e, f, g, h, rest @ ..] = id;
@@ -89,9 +91,9 @@ pub const fn swap(id: Id) -> Id {
     [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Writing
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// A component to be written.
 #[derive(Clone, Copy, Debug)]
@@ -323,10 +325,12 @@ pub fn layout(layout: &Layout) -> Vec<u8> {
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    // The window of 64 KiB is one zero bit, so the first block starts at bit 1; later ones start at bit 0.
+    // The window of 64 KiB is one zero bit, so the first block starts at bit 1; later ones start at
+    // bit 0.
     let mut shift = 1;
     for block in content.chunks(65_536) {
-        // Not the last, four nibbles of length: three zero bits. Then the length less one, then "not compressed".
+        // Not the last, four nibbles of length: three zero bits. Then the length less one, then
+        // "not compressed".
         let length = block.len() as u32 - 1;
         let bits = length << (3 + shift) | 1 << (19 + shift);
         out.extend(&bits.to_le_bytes()[..3]);
@@ -441,7 +445,8 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     out
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's business.
+/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's
+/// business.
 #[must_use]
 pub fn cdn_package(
     files: &[Stored],
@@ -495,9 +500,9 @@ pub fn cdn_package(
     out
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // SHA-1 and the ids of paths
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// SHA-1, as FIPS 180-4 writes it.
 #[must_use]
@@ -557,9 +562,9 @@ pub fn path_id(path: &str) -> Id {
     out
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Reading
-// ---------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 /// What is wrong with a file, as the first line of a fixture's `.expect` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -802,7 +807,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// The entry that counts for each id: that of the first group which has it, and in that group the last.
+    /// The entry that counts for each id: that of the first group which has it, and in that group
+    /// the last.
     #[must_use]
     pub fn regions(&self) -> BTreeMap<Id, EntrySeen> {
         let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
@@ -1025,7 +1031,8 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
     Ok(Segment { link, names })
 }
 
-/// The paths of a package, those of newer segments first in force. Paths without a region are among them.
+/// The paths of a package, those of newer segments first in force. Paths without a region are among
+/// them.
 ///
 /// # Errors
 /// The first fault.
@@ -1095,7 +1102,7 @@ pub fn read_layout(file: &[u8], container: &Container) -> Result<Option<Layout>,
     let slice_is_good = (4096..=1 << 30).contains(&seen.slice) && seen.slice.is_power_of_two();
     if u32_at(file, at + 4) != 65_536
         || !slice_is_good
-        || seen.end % seen.slice != 0
+        || !seen.end.is_multiple_of(seen.slice)
         || seen.end > len
     {
         return fault("corrupt", "layout", at);

@@ -1,6 +1,7 @@
 //! Writes the committed fixtures, or with `--check` compares them with what it would write.
 //!
-//! It uses the reference implementation only. A case whose verdict the reference reader does not share is refused.
+//! It uses the reference implementation only. A case whose verdict the reference reader does not
+//! share is refused.
 
 use dacti_tests::cases::{self, Case};
 use dacti_tests::expect;

@@ -1,4 +1,5 @@
-//! Fixtures of the container: what is read is the chain of tables, then each component's region in turn.
+//! Fixtures of the container: what is read is the chain of tables, then each component's region in
+//! turn.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -346,4 +347,92 @@ pub(super) const CASES: &[Case] = &[
     bad("container_region_end_wraps", "error corrupt component region at 0x34", "R-REG-01", || {
         hello_at(u64::MAX - 83, 80, 5)
     }),
+    // The same faults at other places.
+    bad("container_of_one_byte", "error truncated signature at 0x0", "R-FMT-04", || vec![0xff]),
+    bad(
+        "container_signature_second_byte_wrong",
+        "error corrupt signature at 0x0",
+        "R-SIG-01",
+        || patched(published(), 1, b'D'),
+    ),
+    bad("container_signature_backwards", "error corrupt signature at 0x0", "R-SIG-01", || {
+        let mut out = published();
+        out[..8].reverse();
+        out
+    }),
+    bad(
+        "container_signature_last_byte_zero",
+        "error unsupported signature at 0x0",
+        "R-SIG-02",
+        || patched(published(), 7, 0),
+    ),
+    bad(
+        "container_cut_in_format_version",
+        "error truncated format header at 0x8",
+        "R-FMT-04",
+        || cut(published(), 25),
+    ),
+    bad("container_cut_in_count", "error truncated table header at 0x1c", "R-TBL-02", || {
+        cut(published(), 50)
+    }),
+    bad("container_extension_8", "error corrupt table header at 0x8", "R-EXT-06", || extends_to(8)),
+    bad("container_extension_24", "error corrupt table header at 0x18", "R-EXT-06", || {
+        extends_to(24)
+    }),
+    bad(
+        "container_extension_at_its_end_less_one",
+        "error corrupt table header at 0x33",
+        "R-EXT-07",
+        || {
+            let mut out = extends_to(51);
+            out.resize(100, 0);
+            out
+        },
+    ),
+    bad(
+        "container_extension_2_to_the_32",
+        "error truncated table header at 0x100000000",
+        "R-TBL-02",
+        || extends_to(1 << 32),
+    ),
+    bad(
+        "container_third_table_in_the_head",
+        "error corrupt table header at 0x14",
+        "R-EXT-06",
+        || {
+            let mut out = three(0x200, &Table::default());
+            out[0x108] = 0x14;
+            out[0x109] = 0;
+            out
+        },
+    ),
+    bad("container_third_table_cut", "error truncated table entries at 0x218", "R-TBL-03", || {
+        let whole = three(0x200, &with(&many(9, 2)));
+        let len = whole.len() - 1;
+        cut(whole, len)
+    }),
+    bad(
+        "container_third_table_of_too_many",
+        "error limit table entries at 0x218",
+        "R-TBL-08",
+        || three(0x200, &Table { count: Some(252), ..with(&many(9, 2)) }),
+    ),
+    bad(
+        "container_region_of_one_byte_far_outside",
+        "error truncated component region at 0xffffffff",
+        "R-REG-02",
+        || hello_at(0, u32::MAX, 1),
+    ),
+    bad(
+        "container_region_base_past_the_file",
+        "error truncated component region at 0x100000000",
+        "R-REG-02",
+        || hello_at(1 << 32, 0, 5),
+    ),
+    bad(
+        "container_second_region_outside",
+        "error truncated component region at 0x6c",
+        "R-REG-02",
+        || file(&with(&[component(TEXT, 0, 108), component(INDEX, 108, 1)])),
+    ),
 ];

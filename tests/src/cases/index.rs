@@ -1,4 +1,5 @@
-//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes; every region in force is decoded.
+//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes; every region in
+//! force is decoded.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -15,11 +16,12 @@ const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00
 /// The same of one zero more.
 const PAST_CAP: &[u8] = b"\x9b\x00\x00\x10\xf8\x27\x00\xe2\xb1\x40\x40\xf7\xfe\x01";
 /// The same of 64 MiB of zeros.
-const BOMB: &[u8] = b"\xcb\xff\xff\x3f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x8f\xff\xff\x7f\xf0\x4f\x00\
-    \xc4\x61\x11\x80\xee\xfd\x1f\xff\xff\xff\xe0\x9f\x00\x88\xc3\x02\x00\xdd\xfb\x3f\xfe\xff\xff\xc1\
-    \x3f\x01\x10\x87\x05\x00\xba\xf7\x7f\xfc\xff\xff\x83\x7f\x02\x20\x0e\x0b\x00\x74\xef\xff\xf8\xff\
-    \xff\x07\xff\x04\x40\x1c\x16\x00\xe8\xde\xff\xf1\xff\xff\x0f\xfe\x09\x80\x38\x2c\x00\xd0\xbd\xff\
-    \xe3\xff\xff\x1f\xfc\x13\x00\x71\x58\x00\xa0\x7b\xff\x37";
+const BOMB: &[u8] = b"\
+    \xcb\xff\xff\x3f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x8f\xff\xff\x7f\xf0\x4f\x00\xc4\x61\
+    \x11\x80\xee\xfd\x1f\xff\xff\xff\xe0\x9f\x00\x88\xc3\x02\x00\xdd\xfb\x3f\xfe\xff\xff\xc1\
+    \x3f\x01\x10\x87\x05\x00\xba\xf7\x7f\xfc\xff\xff\x83\x7f\x02\x20\x0e\x0b\x00\x74\xef\xff\
+    \xf8\xff\xff\x07\xff\x04\x40\x1c\x16\x00\xe8\xde\xff\xf1\xff\xff\x0f\xfe\x09\x80\x38\x2c\
+    \x00\xd0\xbd\xff\xe3\xff\xff\x1f\xfc\x13\x00\x71\x58\x00\xa0\x7b\xff\x37";
 /// The same of "to be, or not to be, that is the question: to be, or not to be\n".
 const QUESTION: &[u8] =
     b"\x1b>\x00\x00\x9c\x07\xb6\xad8\xfdB\xdc9\xb2\xa0\xbeV\x00a\xa1\x93oer%\xe6V \
@@ -314,5 +316,69 @@ pub(super) const CASES: &[Case] = &[
             &table(&Table { components: vec![named], ..Table::default() }),
         );
         out
+    }),
+    // The same faults at other places.
+    bad("index_of_four_bytes", "error corrupt index header at 0x50", "R-IDX-03", || {
+        sized(4, &[0; 99])
+    }),
+    bad(
+        "index_version_of_the_other_byte_order",
+        "error unsupported index header at 0x50",
+        "R-IDX-04",
+        || file(&index_with(1 << 24, 1, &[group(ONE, &[])]), b""),
+    ),
+    bad("index_groups_1_of_no_room", "error corrupt index header at 0x50", "R-IDX-05", || {
+        file(&index_with(0, 1, &[]), b"")
+    }),
+    bad(
+        "index_region_past_the_file",
+        "error truncated component region at 0x50",
+        "R-REG-02",
+        || sized(u32::MAX, &index(&[])),
+    ),
+    bad(
+        "index_last_entry_of_a_full_group_outside",
+        "error truncated stored region at 0x1854",
+        "R-ENT-02",
+        || {
+            let mut entries: Vec<_> = (0..255).map(|i| entry(i, 0, 1)).collect();
+            (entries[254].offset, entries[254].size) = (4, 2);
+            file(&index(&[group(ONE, &entries)]), b"hello")
+        },
+    ),
+    bad(
+        "index_entry_of_the_second_group_wraps",
+        "error corrupt entry at 0x1860",
+        "R-ENT-01",
+        || {
+            let far = group(u64::MAX - 3, &[entry(2, 4, 1)]);
+            file(&index(&[group(TWO, &[entry(1, 0, 5)]), far]), b"hello")
+        },
+    ),
+    bad(
+        "index_newest_entry_is_bad",
+        "error truncated stored region at 0x304d",
+        "R-ORD-01, R-ENT-02",
+        || {
+            let newest = group(TWO, &[entry(1, 0, 5), entry(1, 5, 1)]);
+            file(&index(&[newest, group(TWO, &[entry(1, 0, 5)])]), b"hello")
+        },
+    ),
+    bad("index_brotli_region_cut", "error truncated stored region at 0x1850", "R-ENT-02", || {
+        let whole = brotli(QUESTION);
+        let len = whole.len() as u64 - 1;
+        cut(whole, len)
+    }),
+    bad("index_brotli_plain_text", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
+        brotli(b"This was never compressed, whatever the group says.")
+    }),
+    bad(
+        "index_brotli_empty_with_trailing_byte",
+        "error corrupt brotli stream at 0x1850",
+        "R-ENC-03",
+        || brotli(&[0x06, 0x00]),
+    ),
+    bad("index_brotli_bomb_cut", "error limit brotli stream at 0x1850", "R-ENC-05", || {
+        brotli(&BOMB[..BOMB.len() / 2])
     }),
 ];

@@ -1,6 +1,8 @@
-//! The one list of fixtures: each a name, what a reader must say to it, the requirements that it shows, and its bytes.
+//! The one list of fixtures: each a name, what a reader must say to it, the requirements that it
+//! shows, and its bytes.
 //!
-//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of ours has a say.
+//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of
+//! ours has a say.
 
 mod container;
 mod index;

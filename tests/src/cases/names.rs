@@ -1,4 +1,5 @@
-//! Fixtures of names segments: bare segments, said to stand at the start of a file, so that nothing is before them.
+//! Fixtures of names segments: bare segments, said to stand at the start of a file, so that nothing
+//! is before them.
 
 use super::{Case, bad, good};
 use crate::reference::{Link, NONE, Name, UNKNOWN, id, names, small};
@@ -158,5 +159,64 @@ pub(super) const CASES: &[Case] = &[
     bad("names_link_forward", "error corrupt names link at 0x8", "R-NAME-10", || linked(65, 32)),
     bad("names_link_that_wraps", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(u64::MAX, 1)
+    }),
+    // The same faults at other places.
+    bad("names_of_one_byte", "error truncated names header at 0x0", "R-NAME-03", || cut(1)),
+    bad("names_cut_before_records", "error truncated names record at 0x20", "R-NAME-03", || {
+        cut(32)
+    }),
+    bad("names_first_length_longer", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x3c, 6)
+    }),
+    bad("names_first_length_shorter", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x3c, 4)
+    }),
+    bad("names_last_length_shorter", "error corrupt names header at 0x0", "R-NAME-03", || {
+        patched(0x5c, 14)
+    }),
+    bad("names_last_length_0", "error corrupt names record at 0x40", "R-NAME-04", || {
+        patched(0x5c, 0)
+    }),
+    bad(
+        "names_differ_in_their_last_byte_only",
+        "error corrupt names record at 0x40",
+        "R-NAME-05",
+        || of(&[b"long name/b", b"long name/a"]),
+    ),
+    bad(
+        "names_prefix_behind_the_longer",
+        "error corrupt names record at 0x40",
+        "R-NAME-05",
+        || of(&[b"ab", b"a"]),
+    ),
+    bad("names_overlong_utf8", "error corrupt names path at 0x40", "R-PATH-01", || {
+        // A slash in two bytes.
+        of(&[b"a\xc0\xafb"])
+    }),
+    bad("names_utf8_cut", "error corrupt names path at 0x61", "R-PATH-01", || {
+        of(&[b"a", b"b\xc3"])
+    }),
+    bad(
+        "names_utf8_cut_and_continued_by_the_next",
+        "error corrupt names path at 0x60",
+        "R-PATH-01",
+        || {
+            // Together the two are UTF-8, by themselves they are not.
+            of(&[b"a\xc3", b"\xbc"])
+        },
+    ),
+    bad("names_past_unicode", "error corrupt names path at 0x40", "R-PATH-01", || {
+        of(&[b"\xf4\x90\x80\x80"])
+    }),
+    bad("names_compatibility_character", "error corrupt names path at 0x40", "R-PATH-01", || {
+        // The sign of the unit, for which form C has the letter.
+        of(&["\u{212b}".as_bytes()])
+    }),
+    bad("names_zero_byte_alone", "error corrupt names path at 0x40", "R-PATH-01", || of(&[b"\0"])),
+    bad("names_current_last", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"a/."])),
+    bad("names_parent_alone", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b".."])),
+    bad("names_slash_alone", "error corrupt names path at 0x40", "R-PATH-02", || of(&[b"/"])),
+    bad("names_link_far_away", "error corrupt names link at 0x8", "R-NAME-10", || {
+        linked(1 << 40, 5)
     }),
 ];

@@ -1,4 +1,5 @@
-//! Fixtures of packages: format, index, layout where there is one, names, and every region's content.
+//! Fixtures of packages: format, index, layout where there is one, names, and every region's
+//! content.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -51,7 +52,8 @@ fn named(path: &str) -> Name {
     Name { id: [0; 16], length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// A package whose names list is a chain: segments as stored, oldest first. The last is the names region.
+/// A package whose names list is a chain: segments as stored, oldest first. The last is the names
+/// region.
 fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     let data = segments.concat();
     let size = segments.last().map_or(0, Vec::len) as u32;
@@ -326,6 +328,57 @@ pub(super) const CASES: &[Case] = &[
             // The component's offset stands 20 bytes into the second entry.
             out[100..104].copy_from_slice(&8192_u32.to_le_bytes());
             out
+        },
+    ),
+    // The same faults at other places.
+    bad("package_version_maximal", OTHER_VERSION, "R-PKG-01", || {
+        of_format(PACKAGE, u16::MAX, u16::MAX)
+    }),
+    bad("package_version_0_256", OTHER_VERSION, "R-PKG-01, R-FMT-01", || {
+        of_format(PACKAGE, 0, 256)
+    }),
+    bad(
+        "package_with_index_of_version_1_0",
+        "error unsupported component at 0x34",
+        "R-PKG-02",
+        || {
+            let mut out = head(PACKAGE, 0, 1);
+            let newer = Component { major: 1, minor: 0, ..component(INDEX, 0, 0) };
+            out.extend(table(&Table { components: vec![newer], ..Table::default() }));
+            out
+        },
+    ),
+    bad("package_layout_of_no_bytes", "error corrupt layout at 0x186c", "R-LAY-08", || {
+        promising(&PROMISE, Vec::clear)
+    }),
+    bad("package_layout_version_maximal", "error unsupported layout at 0x186c", "R-LAY-08", || {
+        promising(&PROMISE, |region| region[..4].fill(0xff))
+    }),
+    bad("package_layout_head_length_0", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&PROMISE, |region| region[4..8].fill(0))
+    }),
+    bad("package_layout_slice_3_mib", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 3 << 20, end: 0, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_slice_maximal", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: u64::MAX, end: 0, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_end_maximal", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { end: u64::MAX, ..PROMISE }, |_| ())
+    }),
+    bad("package_layout_end_of_a_larger_slice", LAYOUT_WRONG, "R-LAY-08", || {
+        promising(&Layout { slice: 1 << 14, ..PROMISE }, |_| ())
+    }),
+    bad("package_link_maximal", "error corrupt names link at 0x8", "R-NAME-10", || {
+        two(|_, size| link(u64::MAX, size))
+    }),
+    bad(
+        "package_link_into_the_middle",
+        "error unsupported names header at 0x0",
+        "R-NAME-02",
+        || {
+            // What stands there is the first byte of the count.
+            two(|at, size| link(at + 4, size - 4))
         },
     ),
 ];
