@@ -5,8 +5,8 @@
 
 use crate::keys::{run_end, to_u64};
 use crate::{
-    Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunRecord,
-    STRIDE_MAX,
+    Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunFault,
+    RunRecord, STRIDE_MAX,
 };
 use daicon_core::bytes_of;
 use uuid::Uuid;
@@ -96,6 +96,9 @@ fn check(index_at: u64, runs: &[RunSpec], stride: u32) -> Result<(), Misuse> {
     }
     if runs.len() > RUNS_MAX {
         return Err(Misuse::TooManyRuns(to_u64(runs.len())));
+    }
+    if runs.is_empty() {
+        return Err(Misuse::Runs(RunFault::Empty));
     }
     let mut next = None;
     for run in runs {
@@ -195,6 +198,7 @@ mod tests {
         let [a, b] = RUNS;
         let fault = |fault| Err(Error::from(Misuse::Runs(fault)));
         assert_eq!(emit(&[b, a], 2), fault(RunFault::FirstGroup));
+        assert_eq!(emit(&[], 2), fault(RunFault::Empty));
         assert_eq!(emit(&[RunSpec { groups: 0, ..a }], 2), fault(RunFault::Empty));
         let run = RunSpec { groups: 699_963, ..a };
         assert_eq!(emit(&[run], 200), fault(RunFault::Groups));

@@ -32,7 +32,7 @@ impl fmt::Display for Structure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunFault {
-    /// No groups.
+    /// No groups, or no run at all.
     Empty,
     /// A stride of 0.
     Stride,
@@ -49,7 +49,7 @@ pub enum RunFault {
 impl fmt::Display for RunFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "a run has no groups",
+            Self::Empty => "there is no run, or one without groups",
             Self::Stride => "a stride is 0",
             Self::FirstGroup => "a run does not start where the one before it ends",
             Self::Keys => "the count of keys is not that of groups by stride",

@@ -51,6 +51,9 @@ impl<'b> Lookup<'b> {
             return Err(Error::UnsupportedVersion { at, found: header.version.get() });
         }
         let count = to_usize(header.runs.get());
+        if count == 0 {
+            return Err(Error::Run { at, fault: RunFault::Empty });
+        }
         if count > RUNS_MAX {
             let (found, limit) = (to_u64(count), to_u64(RUNS_MAX));
             return Err(Error::LimitExceeded { what: Structure::LookupHeader, at, found, limit });
@@ -88,11 +91,8 @@ impl<'b> Lookup<'b> {
         if index.is_empty() || index.start != self.index_at {
             return Ok(false);
         }
-        let Some(last) = self.runs.last() else {
-            // All groups are delta groups, which are searched without keys.
-            return Ok(true);
-        };
-        if last.first_group.get().saturating_add(last.groups.get()) != groups {
+        let end = |run: &RunRecord| run.first_group.get().saturating_add(run.groups.get());
+        if self.runs.last().map(end) != Some(groups) {
             let before = self.runs.len().saturating_sub(1);
             let at = self.run_at(before);
             return Err(Error::Run { at, fault: RunFault::End });
@@ -100,12 +100,12 @@ impl<'b> Lookup<'b> {
         Ok(true)
     }
 
-    /// How many groups stand in front of all runs, of the `groups` of the index: the delta groups,
-    /// which a search of the runs does not look into and which count before them. See
+    /// How many groups stand in front of all runs: the delta groups, which a search of the runs
+    /// does not look into and which count before them. See
     /// [`find_in_groups`](crate::find_in_groups).
     #[must_use]
-    pub fn delta_groups(&self, groups: u32) -> u32 {
-        self.runs.first().map_or(groups, |run| run.first_group.get())
+    pub fn delta_groups(&self) -> u32 {
+        self.runs.first().map_or(0, |run| run.first_group.get())
     }
 
     /// The runs, newest first.
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(runs, [(8, 2, 2, 0, 1), (10, 5, 2, 1, 3)]);
         let keys: Vec<_> = lookup.runs().flat_map(|run| run.keys).map(|key| key.get()).collect();
         assert_eq!(keys, [8, 10, 12, 14]);
-        assert_eq!((lookup.delta_groups(15), lookup.key_count()), (8, 4));
+        assert_eq!((lookup.delta_groups(), lookup.key_count()), (8, 4));
     }
 
     #[test]
@@ -305,11 +305,6 @@ mod tests {
             let expected = Error::Run { at: 1536 + 32, fault: RunFault::End };
             assert_eq!(lookup.is_of(index(), groups), Err(expected));
         }
-        let mut none = [0; 16];
-        emit_lookup(16_440, &[], 1, |_| Uuid::nil(), &mut none).unwrap();
-        let none = Lookup::parse(&none, 0).unwrap();
-        assert_eq!((none.is_of(index(), 15), none.delta_groups(15)), (Ok(true), 15));
-        assert_eq!(none.search(Uuid::nil()).answer(), Some(crate::Answer::Absent));
     }
 
     #[track_caller]
@@ -333,6 +328,7 @@ mod tests {
         check(|r| r[4] = 65, limit(header, 1536, 65, 64));
         check(|r| r[41] = 1, limit(run, 1568, 258, 256));
         let fault = |at, fault| Error::Run { at, fault };
+        check(|r| r[4] = 0, fault(1536, RunFault::Empty));
         check(|r| r[20] = 0, fault(1552, RunFault::Empty));
         check(|r| r[24] = 0, fault(1552, RunFault::Stride));
         check(|r| r[32] = 11, fault(1568, RunFault::FirstGroup));

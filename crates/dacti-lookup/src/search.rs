@@ -430,11 +430,11 @@ mod tests {
             }
         }
 
-        /// A flipped bit in the groups or the region: what is found is what stands there, and what
-        /// was not touched is never said to be absent.
+        /// A flipped bit in the groups or the region: what was not touched is never said to be
+        /// absent. Equal keys do not bound a block, so this is about ids that differ in them.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
-            kind in kind(),
+            kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),
             count in 1_usize..40,
             stride in 1_u32..4,
             in_keys in any::<bool>(),
