@@ -33,13 +33,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, _talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        self.refuse_own_package()?;
         let failed = |error| Failure::with(&self.package, &error);
         let source = FileSource::open(&self.package).map_err(failed)?;
         let source = Counted::new(Arc::new(source));
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let package = Package::from_source(Arc::new(source.clone()), limits).map_err(failed)?;
         let located = self.locate(&package).map_err(failed)?;
+        if talk == Talk::Verbose {
+            let Located { id, span, encoding, .. } = located;
+            output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
+        }
         let mut content: Box<dyn Read> = if self.raw {
             Box::new(io::Cursor::new(package.stored(&located).map_err(failed)?))
         } else {
@@ -51,6 +56,18 @@ impl Args {
             output::note(&format!("{} reads, {} bytes", stats.reads, stats.bytes));
         }
         Ok(Outcome::Done)
+    }
+
+    fn refuse_own_package(&self) -> Result<(), Failure> {
+        let same = self.output.as_ref().is_some_and(|output| {
+            let package = self.package.canonicalize();
+            package.is_ok_and(|package| output.canonicalize().is_ok_and(|output| output == package))
+        });
+        if same {
+            let shown = self.package.display();
+            return Err(Failure::Failed(format!("{shown} is both package and output")));
+        }
+        Ok(())
     }
 
     /// By id where the key looks like one and the package has it, else by path.

@@ -1,8 +1,8 @@
 //! `dacti ls`: the regions of a package.
 
 use crate::outcome::{Failure, Outcome};
+use crate::output;
 use crate::select::Globs;
-use crate::{Talk, output};
 use dacti::{Listed, Package};
 use serde::Serialize;
 use std::io::Write;
@@ -51,7 +51,7 @@ impl<'l> From<&'l Listed> for Line<'l> {
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
         let package = Package::open(&self.package).map_err(failed)?;
@@ -64,10 +64,8 @@ impl Args {
             }
         }
         out.flush()?;
-        if talk >= Talk::Normal {
-            for fault in &faults {
-                output::warning(fault);
-            }
+        for fault in &faults {
+            output::error(fault);
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }

@@ -32,10 +32,10 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
-    /// Print errors only.
+    /// Print nothing but errors and what is lost.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Say more about what is done.
+    /// Say what is done with each region.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     verbose: bool,
 }
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Pack(args) => args.run(talk),
-        Verb::Ls(args) => args.run(talk),
+        Verb::Ls(args) => args.run(),
         Verb::Get(args) => args.run(talk),
         Verb::Unpack(args) => args.run(talk),
         Verb::Inspect(args) => args.run(),

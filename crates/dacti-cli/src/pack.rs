@@ -97,6 +97,9 @@ impl Args {
         let collected = collector.collect(&self.inputs)?;
         let mut builder = PackageBuilder::new(self.options());
         for (path, file) in collected.files {
+            if talk == Talk::Verbose {
+                output::note(&output::printable(&path));
+            }
             let name = match ids.remove(&path) {
                 Some(id) => RegionName::path_with_id(path, id),
                 None => RegionName::from(path),
@@ -111,8 +114,10 @@ impl Args {
             let mut bar = Bar::bytes("packing", 0, talk);
             builder.build_with(&self.output, &mut |at| bar.set(at.bytes, at.bytes_total))?
         };
-        for line in notes(&collected.left_out) {
-            output::note(&line);
+        if talk >= Talk::Normal {
+            for line in notes(&collected.left_out) {
+                output::note(&line);
+            }
         }
         self.print(&built, talk)?;
         Ok(Outcome::Done)

@@ -61,6 +61,7 @@ struct Refused {
 /// What a thread tells of one region.
 enum Told {
     Written {
+        index: usize,
         stored_len: u64,
         len: u64,
     },
@@ -92,10 +93,10 @@ impl Args {
             output::json(&mut io::stdout().lock(), &summary)?;
         }
         for fault in &faults {
-            output::warning(fault);
+            output::error(fault);
         }
         for Refused { path, reason } in &summary.refused {
-            output::warning(&format!("{}: {reason}", output::printable(path)));
+            output::error(&format!("{}: {reason}", output::printable(path)));
         }
         if talk >= Talk::Normal && !self.json {
             let (files, bytes) = (summary.files, output::bytes(summary.bytes));
@@ -143,7 +144,10 @@ impl Args {
             let mut done = 0_u64;
             for told in told {
                 match told {
-                    Told::Written { stored_len, len } => {
+                    Told::Written { index, stored_len, len } => {
+                        if let Some(one) = listed.get(index).filter(|_| talk == Talk::Verbose) {
+                            output::note(&output::printable(&one.name()));
+                        }
                         done = done.saturating_add(stored_len);
                         summary.files = summary.files.saturating_add(1);
                         summary.bytes = summary.bytes.saturating_add(len);
@@ -184,7 +188,7 @@ fn write_some(
         let told = match clash
             .map_or_else(|| write_one(package, one, place), |reason| Err(Refusal::Refused(reason)))
         {
-            Ok(len) => Told::Written { stored_len: one.located.span.len(), len },
+            Ok(len) => Told::Written { index, stored_len: one.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },
             Err(Refusal::Failed(message)) => Told::Failed(message),
         };

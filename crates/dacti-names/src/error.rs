@@ -76,7 +76,7 @@ impl fmt::Display for PathFault {
 #[non_exhaustive]
 pub enum Error {
     /// A path that breaks the rules. `at` is where it starts in a segment, 0 for a path by itself.
-    #[error("{what} at {at:#x}: {fault}")]
+    #[error("{what}{}: {fault}", At { what: *.what, at: *.at })]
     Path {
         /// A path by itself, or one in a segment.
         what: Structure,
@@ -198,6 +198,21 @@ impl Error {
             | Self::Unsorted { at } => *at,
             Self::UnsupportedVersion { .. } | Self::ReservedId { .. } | Self::TooLarge { .. } => 0,
             Self::LinkForward { .. } | Self::TooManySegments { .. } => 8,
+        }
+    }
+}
+
+/// A place, for what has one: a path by itself has none.
+struct At {
+    what: Structure,
+    at: u64,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            Structure::Path => Ok(()),
+            _ => write!(f, " at {:#x}", self.at),
         }
     }
 }

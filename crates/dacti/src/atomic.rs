@@ -16,13 +16,19 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// A new, empty file that is to become `path`. What stands there stays until the commit.
     ///
+    /// Where `path` is a link to a file, it is that file that is replaced, and the link stays.
+    ///
     /// # Errors
-    /// `NotAFile` where `path` is a directory; `Io`.
+    /// `NotAFile` where `path` is a directory, a device, a pipe or a socket, none of which is
+    /// replaced; `Io`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        if path.is_dir() {
-            return Err(Error::NotAFile { path: path.into() });
-        }
+        let resolved = match std::fs::metadata(path) {
+            Ok(found) if !found.is_file() => return Err(Error::NotAFile { path: path.into() }),
+            Ok(_) => path.canonicalize().map_err(|error| Error::io("create", path, error))?,
+            Err(_) => path.into(),
+        };
+        let path = &*resolved;
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -36,7 +42,7 @@ impl AtomicFile {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let temp = builder.tempfile_in(folder).map_err(|error| Error::io("create", path, error))?;
-        Ok(Self { temp, path: path.into() })
+        Ok(Self { temp, path: resolved })
     }
 
     /// The open file.
@@ -71,5 +77,47 @@ impl Write for AtomicFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.temp.as_file_mut().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AtomicFile;
+    use std::io::Write;
+
+    #[test]
+    fn what_stood_there_stays_until_the_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        drop(file);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing is left of it");
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        AtomicFile::create(&link).unwrap().commit().unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_replaced() {
+        let error = AtomicFile::create("/dev/null").unwrap_err();
+        assert_eq!(error.to_string(), "\"/dev/null\" is not a regular file");
+        assert!(AtomicFile::create(std::env::temp_dir()).is_err());
     }
 }

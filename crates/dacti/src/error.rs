@@ -1,5 +1,6 @@
 //! What can go wrong with a package, from the bytes up to the file system.
 
+use dacti_names::PathFault;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -80,6 +81,14 @@ pub enum Error {
     /// The names list or a path is at fault.
     #[error(transparent)]
     Names(#[from] dacti_names::Error),
+    /// A path that no region can have.
+    #[error("{path:?} cannot be the path of a region: it {fault}")]
+    Path {
+        /// The path.
+        path: String,
+        /// The rule that it breaks.
+        fault: PathFault,
+    },
     /// The layout component is at fault.
     #[error("layout at {at:#x}: {fault}")]
     Layout {
@@ -185,6 +194,7 @@ impl Error {
             Self::Layout { .. } => ErrorKind::Corrupt,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
+            | Self::Path { .. }
             | Self::DuplicatePath { .. }
             | Self::DuplicateId { .. }
             | Self::ReservedId { .. }
@@ -218,6 +228,14 @@ impl Error {
             Self::Names(error) => Some(error.at()),
             Self::Layout { at, .. } => Some(*at),
             _ => None,
+        }
+    }
+
+    /// What is wrong with a caller's path, with the path.
+    pub(crate) fn with_path(error: dacti_names::Error, path: &str) -> Self {
+        match error {
+            dacti_names::Error::Path { fault, .. } => Self::Path { path: path.into(), fault },
+            error => Self::Names(error),
         }
     }
 

@@ -83,7 +83,7 @@ impl Package {
             Key::Id(id) => return scan::find(&*self.source, &self.view, id),
             Key::Path(path) => path,
         };
-        let hashed = region_id(path)?;
+        let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
         match self.view.name_flags() {
             Some(flags) if flags.explicit_ids => {
                 let id = self.names()?.find(path).map_or(hashed, |name| name.id);

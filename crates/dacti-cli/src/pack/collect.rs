@@ -66,6 +66,10 @@ impl Collector {
             } else {
                 let name = input.file_name().unwrap_or(input.as_os_str());
                 let path = path_of(Path::new(name), input)?;
+                if self.is_output(input) {
+                    let shown = input.display();
+                    return Err(Failure::Failed(format!("{shown} is both input and output")));
+                }
                 self.take(path, input.clone(), metadata.is_file(), &mut collected)?;
             }
         }

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::source::read_file_at;
 use core::fmt;
 use dacti_index::REGION_LEN_MAX;
-use dacti_names::{NAMES_ID, Name, check_path, region_id};
+use dacti_names::{NAMES_ID, Name, region_id};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -129,9 +129,9 @@ impl Input {
         content: Content<'_>,
         spool: &mut Spool,
     ) -> Result<Self, Error> {
+        let hashed = |path: &String| region_id(path).map_err(|error| Error::with_path(error, path));
         let id = match (&name.path, name.id) {
-            (Some(path), None) => region_id(path)?,
-            (Some(path), Some(id)) => check_path(path).map(|_| id)?,
+            (Some(path), explicit) => hashed(path).map(|hashed| explicit.unwrap_or(hashed))?,
             (None, Some(id)) => id,
             (None, None) => return Err(Error::Unnamed),
         };
