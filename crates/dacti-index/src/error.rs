@@ -57,7 +57,8 @@ pub enum Misuse {
     },
     /// More regions than a 32-bit index region has room for.
     #[error(
-        "{groups} groups do not fit an index, whose size has 32 bits: at most {} do; split the package",
+        "{groups} groups do not fit an index, whose size has 32 bits: at most {} do; split \
+         the package",
         crate::GROUPS_MAX
     )]
     TooManyGroups {
@@ -66,7 +67,8 @@ pub enum Misuse {
     },
     /// A region longer than its 32-bit size can say.
     #[error(
-        "a region of {len} bytes does not fit an entry, whose size has 32 bits: split it into regions below 4 GiB"
+        "a region of {len} bytes does not fit an entry, whose size has 32 bits: split it \
+         into regions below 4 GiB"
     )]
     RegionTooLong {
         /// Its stored length.
@@ -83,7 +85,8 @@ pub enum Misuse {
 pub enum Error {
     /// The source ends inside a structure.
     #[error(
-        "{what} at {at:#x}: needs {needed} bytes, but the source ends at {end:#x}: fetch it again or pack it anew"
+        "{what} at {at:#x}: needs {needed} bytes, but the source ends at {end:#x}: fetch it \
+         again or pack it anew"
     )]
     Truncated {
         /// The structure that is cut.
@@ -97,7 +100,8 @@ pub enum Error {
     },
     /// The component's region has no room for what the index says it holds.
     #[error(
-        "index header at {at:#x}: {groups} groups need {needed} bytes, the component's region has {size}"
+        "index header at {at:#x}: {groups} groups need {needed} bytes, the component's \
+         region has {size}"
     )]
     RegionTooSmall {
         /// Where the region starts, absolute.
@@ -111,7 +115,8 @@ pub enum Error {
     },
     /// An index of a layout that this reader does not know.
     #[error(
-        "index header at {at:#x}: version {found} is not supported, only 0 is: a newer reader is needed"
+        "index header at {at:#x}: version {found} is not supported, only 0 is: a newer \
+         reader is needed"
     )]
     UnsupportedVersion {
         /// Where the header starts, absolute.
@@ -121,7 +126,8 @@ pub enum Error {
     },
     /// An entry whose bytes pass position 2^64.
     #[error(
-        "entry at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the last position that a file can have"
+        "entry at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the \
+         last position that a file can have"
     )]
     OutOfBounds {
         /// Where the entry stands, absolute.
@@ -135,7 +141,8 @@ pub enum Error {
     },
     /// A region in an encoding that this reader does not know.
     #[error(
-        "stored region at {at:#x}: encoding {encoding:?} is not supported: read it as stored, or with a reader that knows it"
+        "stored region at {at:#x}: encoding {encoding:?} is not supported: read it as \
+         stored, or with a reader that knows it"
     )]
     UnsupportedEncoding {
         /// Where the stored bytes start, absolute.
@@ -163,7 +170,8 @@ pub enum Error {
     },
     /// A region decodes to more than the caller allows.
     #[error(
-        "{what} at {at:#x}: decodes to more than the {limit} bytes allowed: raise the cap where the file is trusted"
+        "{what} at {at:#x}: decodes to more than the {limit} bytes allowed: raise the cap \
+         where the file is trusted"
     )]
     TooLong {
         /// What was decoded.

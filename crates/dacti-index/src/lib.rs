@@ -17,7 +17,8 @@
 //! # Example
 //!
 //! ```
-//! use dacti_index::{Encoding, Entry, Finder, GroupHeader, INDEX_HEADER_LEN, emit_group, emit_header, index_len};
+//! use dacti_index::{Encoding, Entry, Finder, GroupHeader, INDEX_HEADER_LEN};
+//! use dacti_index::{emit_group, emit_header, index_len};
 //! use daicon_core::Span;
 //! use uuid::Uuid;
 //!

@@ -111,7 +111,8 @@ pub enum Error {
     },
     /// A record that does not come after the one before it.
     #[error(
-        "names record at {at:#x}: its path is not behind the path before it: the list is not sorted, or has a path twice"
+        "names record at {at:#x}: its path is not behind the path before it: the list is \
+         not sorted, or has a path twice"
     )]
     Unsorted {
         /// Where the record starts.
@@ -127,7 +128,8 @@ pub enum Error {
     },
     /// A link that does not lead to earlier bytes.
     #[error(
-        "names link at 0x8: the earlier segment ends at {end:#x}, behind the start of this one at {start:#x}"
+        "names link at 0x8: the earlier segment ends at {end:#x}, behind the start of this \
+         one at {start:#x}"
     )]
     LinkForward {
         /// Where the earlier segment's stored bytes end, absolute in the file.

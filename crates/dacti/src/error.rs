@@ -130,7 +130,8 @@ pub enum Error {
     Unnamed,
     /// An input that passes what an entry can say.
     #[error(
-        "{name}: {len} bytes do not fit a region, whose size has 32 bits: split it into pieces below 4 GiB"
+        "{name}: {len} bytes do not fit a region, whose size has 32 bits: split it into \
+         pieces below 4 GiB"
     )]
     RegionTooLong {
         /// The region.
@@ -176,7 +177,8 @@ pub enum LayoutFault {
     SliceLen(u64),
     /// Not a multiple of the slice length, or past the file's end.
     #[error(
-        "end of the fresh package: expected a multiple of the slice length within the file, found {0:#x}"
+        "end of the fresh package: expected a multiple of the slice length within the file, \
+         found {0:#x}"
     )]
     FreshEnd(u64),
 }

@@ -67,7 +67,8 @@ impl fmt::Display for Finding {
             ),
             Self::Container(Diagnostic::Duplicate { at, first_at }) => write!(
                 f,
-                "component at {at:#x}: ignored, as the one at {first_at:#x} has the same id and major version"
+                "component at {at:#x}: ignored, as the one at {first_at:#x} has the same id \
+                 and major version"
             ),
             Self::Container(Diagnostic::ReservedNotZero { at, found }) => {
                 write!(f, "reserved field at {at:#x}: {found:#x}, not 0")

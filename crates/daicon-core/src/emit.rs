@@ -182,7 +182,8 @@ mod tests {
         let published: [u8; 80] = *b"\xffdaicon0\
             \x29\x79\x0f\x5f\x77\x75\xe5\x4b\x8b\xb5\x4a\x63\x19\x9b\x67\x22\0\0\0\0\
             \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
-            \x17\x47\x5e\x2c\x15\xb7\x9b\x42\x85\xcd\xd3\x20\xd2\x42\x54\x7a\0\0\0\0\0\0\0\0\0\0\0\0";
+            \x17\x47\x5e\x2c\x15\xb7\x9b\x42\x85\xcd\xd3\x20\xd2\x42\x54\x7a\0\0\0\0\
+            \0\0\0\0\0\0\0\0";
         let mut out = [0xaa; 80];
         let table = TableSpec { components: &[INDEX], ..TableSpec::default() };
         assert_eq!(emit_head(&HEAD, &table, &mut out), Ok(80));

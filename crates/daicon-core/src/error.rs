@@ -104,20 +104,23 @@ pub enum Misuse {
 #[non_exhaustive]
 pub enum Error {
     /// The first bytes are not a daicon signature.
-    #[error("signature at 0x0: expected FF \"daicon0\", found {}: this is not a daicon container", Hex(*.found))]
+    #[error("signature at 0x0: expected FF \"daicon0\", found {}: this is not a daicon \
+            container", Hex(*.found))]
     NotDaicon {
         /// The file's first eight bytes.
         found: [u8; 8],
     },
     /// A daicon container of a generation that this reader does not know.
-    #[error("signature at 0x0: container generation {:?} is not supported, only '0' is: a newer reader is needed", char::from(*.found))]
+    #[error("signature at 0x0: container generation {:?} is not supported, only '0' is: a \
+            newer reader is needed", char::from(*.found))]
     UnsupportedContainer {
         /// The signature's last byte.
         found: u8,
     },
     /// The source ends inside a structure.
     #[error(
-        "{what} at {at:#x}: needs {needed} bytes, but the file ends at {end:#x}: fetch it again or pack it anew"
+        "{what} at {at:#x}: needs {needed} bytes, but the file ends at {end:#x}: fetch it \
+         again or pack it anew"
     )]
     Truncated {
         /// The structure that is cut.
@@ -131,7 +134,8 @@ pub enum Error {
     },
     /// A region whose position passes 2^64.
     #[error(
-        "{what} named at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the last position that a file can have"
+        "{what} named at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass \
+         the last position that a file can have"
     )]
     OutOfBounds {
         /// The structure that lies outside.
@@ -146,7 +150,7 @@ pub enum Error {
         size: u32,
     },
     /// Two structures claim the same bytes.
-    #[error("{what} at {at:#x}: takes the bytes {}..{end:#x}, of which some belong to {other}", Pos(*.at))]
+    #[error("{what} at {at:#x}: takes the bytes up to {end:#x}, of which some belong to {other}")]
     Overlap {
         /// The later structure.
         what: Structure,
@@ -159,7 +163,8 @@ pub enum Error {
     },
     /// A count passes the caller's limits.
     #[error(
-        "{what} at {at:#x}: {found} in the file, {limit} allowed: raise the limit where the file is trusted"
+        "{what} at {at:#x}: {found} in the file, {limit} allowed: raise the limit where the \
+         file is trusted"
     )]
     LimitExceeded {
         /// What there is too much of.
@@ -181,7 +186,8 @@ pub enum Error {
     },
     /// The right format in a version that the declaration does not cover.
     #[error(
-        "format header at 0x18: version {found} cannot be read by a reader of {required}: a reader for it is needed"
+        "format header at 0x18: version {found} cannot be read by a reader of {required}: a \
+         reader for it is needed"
     )]
     UnsupportedFormatVersion {
         /// The version declared.
@@ -284,14 +290,5 @@ impl fmt::Display for Hex {
             write!(f, "{gap}{byte:02X}")?;
         }
         Ok(())
-    }
-}
-
-/// A position, in the notation of the other numbers of a message.
-struct Pos(u64);
-
-impl fmt::Display for Pos {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
     }
 }

@@ -31,7 +31,7 @@
 //! daicon_core::emit_head(&head, &table, &mut file)?;
 //! file[80..].copy_from_slice(b"hello");
 //!
-//! // Read: the blocking loop. With async IO, the one line that gets the bytes awaits, and nothing else changes.
+//! // Read: the blocking loop. With async IO, the line that gets the bytes awaits, and that is all.
 //! let mut walker: TableWalker = TableWalker::new(Some(85));
 //! while let Some(span) = walker.want() {
 //!     let bytes = &file[span.start as usize..span.end as usize]; // or: read_at(span).await?
