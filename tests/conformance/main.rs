@@ -8,6 +8,7 @@ mod cli;
 mod container;
 mod fuzz;
 mod index;
+mod messages;
 mod names;
 mod package;
 mod support;

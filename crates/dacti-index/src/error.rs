@@ -141,7 +141,7 @@ pub enum Error {
     },
     /// A region in an encoding that this reader does not know.
     #[error(
-        "stored region at {at:#x}: encoding {encoding:?} is not supported: read it as \
+        "stored region at {at:#x}: encoding \"{encoding}\" is not supported: read it as \
          stored, or with a reader that knows it"
     )]
     UnsupportedEncoding {

@@ -1,0 +1,108 @@
+//! What people are told: every error of the lower crates, word for word.
+//!
+//! The snapshot is read when it changes: each message names what, where, expected, found and the
+//! way out, as far as there is one.
+
+use daicon_core::{Span, Version};
+use std::fmt::Display;
+use uuid::Uuid;
+
+const ID: Uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+const OTHER: Uuid = Uuid::from_u128(7);
+
+#[track_caller]
+fn check(name: &str, messages: &[&dyn Display]) {
+    let text: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(format!("messages_{name}"), text));
+}
+
+#[test]
+fn of_the_container() {
+    use daicon_core::{Error, Misuse, Structure};
+    let span = Span { start: 28, end: 80 };
+    let (one, two) = (Version::new(1, 2), Version::new(2, 0));
+    let (what, at) = (Structure::TableEntries, 0x34);
+    check(
+        "daicon_core",
+        &[
+            &Error::NotDaicon { found: *b"PK\x03\x04\0\0\0\0" },
+            &Error::UnsupportedContainer { found: b'1' },
+            &Error::Truncated { what, at, needed: 56, end: 80 },
+            &Error::OutOfBounds {
+                what: Structure::ComponentRegion,
+                at,
+                base: u64::MAX,
+                offset: 1,
+                size: 2,
+            },
+            &Error::Overlap { what: Structure::TableHeader, at: 29, end: 81, other: span },
+            &Error::LimitExceeded { what, at, found: 257, limit: 256 },
+            &Error::WrongFormat { expected: ID, found: OTHER },
+            &Error::UnsupportedFormatVersion { required: one, found: two },
+            &Error::MissingComponent { id: ID, required: one },
+            &Error::IncompatibleComponent { id: ID, at, required: one, found: two },
+            &Error::Misuse(Misuse::BufferTooShort { needed: 80, len: 79 }),
+            &Error::Misuse(Misuse::TooFewSlots { components: 3, slots: 2 }),
+            &Error::Misuse(Misuse::DuplicateComponent { id: ID, major: 1 }),
+            &Error::Misuse(Misuse::FedAfterEnd),
+        ],
+    );
+}
+
+#[test]
+fn of_the_index() {
+    use dacti_index::{Encoding, Error, Misuse, Structure};
+    let at = 0x1000;
+    check(
+        "dacti_index",
+        &[
+            &Error::Truncated { what: Structure::GroupEntries, at, needed: 48, end: 0x1010 },
+            &Error::RegionTooSmall { at, groups: 2, needed: 12_280, size: 12_279 },
+            &Error::UnsupportedVersion { at, found: 1 },
+            &Error::OutOfBounds { at, base: u64::MAX, offset: 1, size: 2 },
+            &Error::UnsupportedEncoding { at, encoding: Encoding::from_tag(*b"zstd") },
+            &Error::UnsupportedEncoding { at, encoding: Encoding::from_tag(*b"\xff\0z\n") },
+            &Error::Brotli { at, offset: 3 },
+            &Error::TrailingBytes { at, used: 7, size: 9 },
+            &Error::TooLong { what: Structure::BrotliStream, at, limit: 65_536 },
+            &Error::Misuse(Misuse::BufferTooShort { needed: 6136, len: 6135 }),
+            &Error::Misuse(Misuse::GroupLength { length: 2, entries: 1 }),
+            &Error::Misuse(Misuse::TooManyGroups { groups: 700_000 }),
+            &Error::Misuse(Misuse::RegionTooLong { len: 1 << 32 }),
+            &Error::Misuse(Misuse::FedAfterEnd),
+        ],
+    );
+}
+
+#[test]
+fn of_the_names_list() {
+    use dacti_names::{Error, PathFault, Structure};
+    let faults = [
+        PathFault::Empty,
+        PathFault::TooLong,
+        PathFault::NotUtf8,
+        PathFault::Nul,
+        PathFault::EmptyPart,
+        PathFault::DotPart,
+        PathFault::NotNfc,
+    ];
+    let own = faults.map(|fault| Error::Path { what: Structure::Path, at: 0, fault });
+    let (what, fault) = (Structure::NamesPath, PathFault::DotPart);
+    let others = [
+        Error::Path { what, at: 0x60, fault },
+        Error::Truncated { what: Structure::NamesRecord, at: 32, needed: 64, end: 95 },
+        Error::Mismatch { what: Structure::NamesRecord, at: 64, expected: 5, found: 4 },
+        Error::Unsorted { at: 64 },
+        Error::UnsupportedVersion { found: 1 },
+        Error::LinkForward { end: 120, start: 119 },
+        Error::TooManySegments { limit: 64 },
+        Error::ReservedId { id: OTHER },
+        Error::TooLarge { bytes: 1 << 32 },
+    ];
+    let all: Vec<&dyn Display> = own.iter().chain(&others).map(|error| error as _).collect();
+    check("dacti_names", &all);
+}
