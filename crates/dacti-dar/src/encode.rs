@@ -169,7 +169,13 @@ impl Encoder {
         if is_identity(cid) {
             return Err(Error::Misuse(Misuse::Identity));
         }
-        if self.order.table.find_cid(cid).is_some() {
+        // A link has brought the prefix of every block that may come.
+        let table = &self.order.table;
+        let digest = cid.hash().digest();
+        let key = table.bucket(&Prefix::of(cid)).map(|bucket| (bucket, table.hash(bucket, digest)));
+        if let Some((bucket, hash)) = key
+            && table.find_hashed(hash, bucket, digest).is_some()
+        {
             return self.repeat(cid);
         }
         let at = self.pos;
@@ -184,7 +190,7 @@ impl Encoder {
         }
         self.head.clear();
         let frame_end = self.push_length(at, data)?;
-        self.order.take_block(&taken, data, at, at, frame_end)?;
+        self.order.take_block(&taken, key.map(|(_, hash)| hash), data, at, at, frame_end)?;
         self.pos = frame_end;
         self.cursor = self.order.height();
         Ok(Placed::Written { at })

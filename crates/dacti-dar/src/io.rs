@@ -206,8 +206,10 @@ pub struct Writer<W: Write> {
     buffer: Vec<u8>,
 }
 
+/// How much is written at once: small enough to stay in a core's own cache.
+const WRITE_LEN: usize = 32 << 10;
 /// Blocks longer than this are handed to the sink without a copy.
-const COPY_LEN: usize = 16 << 10;
+const COPY_LEN: usize = 8 << 10;
 
 impl<W: Write> Writer<W> {
     /// A writer without an index.
@@ -224,7 +226,7 @@ impl<W: Write> Writer<W> {
     /// The sink's.
     pub fn with_options(sink: W, options: &WriteOptions) -> Result<Self, ReadError> {
         let encoder = Encoder::new(options);
-        let mut writer = Self { sink, encoder, buffer: Vec::with_capacity(READ_LEN) };
+        let mut writer = Self { sink, encoder, buffer: Vec::with_capacity(WRITE_LEN) };
         writer.put(&[])?;
         Ok(writer)
     }
@@ -311,7 +313,7 @@ impl<W: Write> Writer<W> {
             return self.sink.write_all(data);
         }
         self.buffer.extend_from_slice(data);
-        if self.buffer.len() > READ_LEN - COPY_LEN - 256 {
+        if self.buffer.len() > WRITE_LEN - COPY_LEN - 256 {
             self.flush_buffer()?;
         }
         Ok(())

@@ -281,10 +281,12 @@ impl Order {
     }
 
     /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above
-    /// that link end at `here`: the frame's own begin, or a reference to it.
+    /// that link end at `here`: the frame's own begin, or a reference to it. `fresh` is the hash of its key
+    /// where the caller knows that it is not in the table.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
+        fresh: Option<u32>,
         data: &[u8],
         here: u64,
         frame_at: u64,
@@ -303,7 +305,7 @@ impl Order {
         if !prefix.is_some_and(|p| hash_is_known(p.hash, p.digest_len)) {
             self.summary.unproven = self.summary.unproven.saturating_add(1);
         }
-        self.add(taken.bucket, digest, codec, data, frame_at, frame_end)
+        self.add(taken.bucket, digest, fresh, codec, data, frame_at, frame_end)
     }
 
     /// Takes a block as a root. The caller has ended the DAG before it, asked [`Self::is_root`]
@@ -320,22 +322,30 @@ impl Order {
         if !hash_is_known(prefix.hash, prefix.digest_len) {
             self.summary.unproven = self.summary.unproven.saturating_add(1);
         }
-        let id = self.add(bucket, cid.hash().digest(), cid.codec(), data, frame_at, frame_end)?;
+        let (digest, codec) = (cid.hash().digest(), cid.codec());
+        let id = self.add(bucket, digest, None, codec, data, frame_at, frame_end)?;
         self.note_root(id);
         Ok(id)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all of one block, for two callers in this file")]
     fn add(
         &mut self,
         bucket: u16,
         digest: &[u8],
+        fresh: Option<u32>,
         codec: u64,
         data: &[u8],
         frame_at: u64,
         frame_end: u64,
     ) -> Result<Id, Error> {
         let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let id = self.table.insert(bucket, digest, frame_at, len, &self.limits)?;
+        let id = match fresh {
+            Some(hash) => {
+                Some(self.table.insert_hashed(hash, bucket, digest, frame_at, len, &self.limits)?)
+            }
+            None => self.table.insert(bucket, digest, frame_at, len, &self.limits)?,
+        };
         // A block stands once: a repeat of it is a back-reference.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.update(self.table.prefix_bytes(bucket));

@@ -419,7 +419,7 @@ impl StreamReader {
         let fit = self.order.fit(&mut hashed, body_at, 0);
         if let Ok(Some(taken)) = fit {
             let cid = self.order.taken_cid(&taken).ok_or(unexpected)?;
-            self.order.take_block(&taken, data, frame_at, frame_at, frame_end)?;
+            self.order.take_block(&taken, None, data, frame_at, frame_at, frame_end)?;
             return Ok(cid);
         }
         // Without marks a new root stands where nothing else fits.

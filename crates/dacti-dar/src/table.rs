@@ -133,7 +133,8 @@ impl BlockTable {
         self.prefix(bucket)?.with(digest)
     }
 
-    fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
+    /// A key's hash, for callers that use it twice.
+    pub(crate) fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
         let hash = self.hasher.hash_one((bucket, digest));
         u32::try_from(hash >> 32).unwrap_or(0)
     }
@@ -142,7 +143,7 @@ impl BlockTable {
         self.find_hashed(self.hash(bucket, digest), bucket, digest)
     }
 
-    fn find_hashed(&self, hash: u32, bucket: u16, digest: &[u8]) -> Option<Id> {
+    pub(crate) fn find_hashed(&self, hash: u32, bucket: u16, digest: &[u8]) -> Option<Id> {
         let same =
             |&(other, id): &(u32, Id)| other == hash && self.key(id) == Some((bucket, digest));
         Some(self.table.find(spread(hash), same)?.1)
@@ -162,11 +163,24 @@ impl BlockTable {
         len: u32,
         limits: &Limits,
     ) -> Result<Option<Id>, Error> {
-        let what = Structure::Block;
         let hash = self.hash(bucket, digest);
         if self.find_hashed(hash, bucket, digest).is_some() {
             return Ok(None);
         }
+        self.insert_hashed(hash, bucket, digest, offset, len, limits).map(Some)
+    }
+
+    /// As [`Self::insert`], for a block that is known not to be in the table.
+    pub(crate) fn insert_hashed(
+        &mut self,
+        hash: u32,
+        bucket: u16,
+        digest: &[u8],
+        offset: u64,
+        len: u32,
+        limits: &Limits,
+    ) -> Result<Id, Error> {
+        let what = Structure::Block;
         let id = self.len();
         if id >= limits.blocks_max {
             let (found, limit) = (u64::from(id).saturating_add(1), u64::from(limits.blocks_max));
@@ -190,7 +204,7 @@ impl BlockTable {
         let offset = offset.wrapping_shl(16) | u64::from(bucket);
         self.entries.push(Entry { offset, subtree: 0, len, slot });
         self.table.insert_unique(spread(hash), (hash, id), |&(hash, _)| spread(hash));
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Sets where a block's subtree ends.

@@ -307,7 +307,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         let cid = self.order.taken_cid(taken).ok_or(unexpected)?;
         let ahead = if self.regions.len() == 1 { &self.first } else { &self.other };
         let data = held(ahead, body_at, len).unwrap_or_default();
-        let id = self.order.take_block(taken, data, here, at, end)?;
+        let id = self.order.take_block(taken, None, data, here, at, end)?;
         self.by_offset.insert(at, id);
         Ok(cid)
     }
