@@ -548,6 +548,29 @@ fn a_full_disk_leaves_nothing() {
 }
 
 #[test]
+fn an_interrupt_leaves_nothing_half_written() {
+    let scratch = Scratch::new();
+    let mut random = Random(1);
+    for i in 0..24 {
+        let bytes: Vec<u8> = (0..1 << 17).flat_map(|_| random.next().to_le_bytes()).collect();
+        scratch.write(&format!("{i}"), &bytes);
+    }
+    let entries = || fs::read_dir(scratch.at("packages")).expect("it is there").count();
+    let mut command = Command::new(program());
+    command.arg("pack").arg(scratch.at("in")).arg("-o").arg(scratch.package());
+    let mut child = command.arg("-q").stderr(Stdio::null()).spawn().expect("it starts");
+    // The temporary file is there: the work has begun.
+    while entries() == 0 && child.try_wait().expect("it is ours").is_none() {
+        std::thread::yield_now();
+    }
+    let signal = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
+    signal.expect("there is a program `kill`");
+    let ended = child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1), "{ended}");
+    assert_eq!(entries(), 0, "nothing is left, under no name");
+}
+
+#[test]
 fn a_target_that_cannot_be_is_named() {
     let scratch = Scratch::new();
     scratch.write("file", b"1");

@@ -15,6 +15,7 @@ use dacti_tests::reference::{
 };
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The verdict line of the facade's error.
@@ -147,7 +148,7 @@ fn a_layout_that_lies_does_not_stretch_the_map() {
 fn verifying_finds_what_the_reference_finds() {
     for fixture in ["index", "package"].into_iter().flat_map(fixtures) {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
-        let report = package.verify(NonZeroUsize::new(2), &mut |_| {});
+        let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
         // A cap is the caller's, a layout is not needed for reading, an encoding that is not known
         // cannot be decoded.
@@ -532,6 +533,73 @@ fn what_cannot_be_built_is_refused_and_leaves_nothing() {
         .map(|_| ())
         .expect_err("it is refused");
     assert_eq!(error.kind().to_string(), "misuse");
+}
+
+#[test]
+fn a_build_that_is_stopped_leaves_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    for path in ["a", "b", "c"] {
+        builder.add(path, vec![1; 3 << 20]).expect("a good path");
+    }
+    let mut told = 0;
+    let stop_at_the_second = &mut |_| {
+        told += 1;
+        if told == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let error = builder.build_with(&out, stop_at_the_second).expect_err("it was stopped");
+    assert!(matches!(error, dacti::Error::Stopped), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).expect("it is there").count(), 0);
+}
+
+/// What a sparse input of some length holds: zeros, and text at its end.
+fn sparse(path: &std::path::Path, len: u64, tail: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::File::create(path).expect("a new file");
+    file.write_all_at(tail, len - tail.len() as u64).expect("there is room");
+}
+
+#[test]
+fn a_package_past_four_gibibytes_is_written_and_read() {
+    // spec: R-ORD-07, R-ENT-01, R-PKG-10
+    // One to an id range, so the third range starts behind 4 GiB.
+    const LEN: u64 = 2_200_000_000;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    for i in 0..3 {
+        let file = directory.path().join(format!("large{i}"));
+        sparse(&file, LEN, format!("the end of {i}").as_bytes());
+        builder.add(format!("large{i}"), file).expect("a good path");
+    }
+    for i in 0..600 {
+        builder.add(format!("small{i}"), format!("content {i}").into_bytes()).expect("good");
+    }
+    let built = builder.build(&out).expect("it can be built");
+    assert!(built.len > 3 * LEN, "{} bytes", built.len);
+
+    let package = Package::open(&out).expect("it was just built");
+    let groups = package.groups().expect("the index is sound");
+    let bases: Vec<u64> = groups.iter().filter(|g| g.length > 0).map(|g| g.base).collect();
+    assert!(bases.is_sorted() && bases.iter().any(|base| *base > 1 << 32), "{bases:x?}");
+    for located in package.regions().expect("the index is sound") {
+        let base = bases.iter().rev().find(|base| **base <= located.span.start);
+        let base = base.expect("each region lies behind the base of its range");
+        assert!(located.span.end - base <= u64::from(u32::MAX), "{located:?}");
+    }
+    for i in 0..3 {
+        let path = format!("large{i}");
+        let located = package.locate(path.as_str()).expect("it is there");
+        assert_eq!(located.span.len(), LEN);
+        let mut tail = [0; 12];
+        package.source().read_at(located.span.end - 12, &mut tail).expect("it is there");
+        assert_eq!(tail, format!("the end of {i}").as_bytes());
+    }
+    for i in [0, 299, 599] {
+        let content = package.get(format!("small{i}").as_str()).expect("it is there");
+        assert_eq!(content, format!("content {i}").as_bytes());
+    }
 }
 
 #[test]

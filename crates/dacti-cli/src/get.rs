@@ -1,7 +1,7 @@
 //! `dacti get`: one region.
 
 use crate::outcome::{Failure, Outcome};
-use crate::{Talk, output};
+use crate::{Talk, interrupt, output};
 use dacti::source::{Counted, FileSource};
 use dacti::{AtomicFile, Key, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
@@ -50,6 +50,7 @@ impl Args {
         } else {
             Box::new(package.reader_at(located).map_err(failed)?)
         };
+        interrupt::listen();
         self.copy(&mut *content)?;
         if self.stats {
             let stats = source.stats();
@@ -131,6 +132,7 @@ fn copy_rest(
 ) -> Result<(), Failure> {
     let mut buf = vec![0; 256 * 1024];
     loop {
+        interrupt::check()?;
         let read = content.read(&mut buf).map_err(&unreadable)?;
         if read == 0 {
             return Ok(());

@@ -12,6 +12,7 @@
 mod dar;
 mod get;
 mod inspect;
+mod interrupt;
 mod ls;
 mod outcome;
 mod output;

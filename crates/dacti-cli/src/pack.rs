@@ -4,7 +4,7 @@ mod collect;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::{Talk, output};
+use crate::{Talk, interrupt, output};
 use clap::ValueEnum;
 use collect::{Collector, Symlinks};
 use core::num::NonZeroUsize;
@@ -110,9 +110,13 @@ impl Args {
             let path = output::printable(path);
             return Err(Failure::Failed(format!("--ids names {path}, which is not packed")));
         }
+        interrupt::listen();
         let built = {
             let mut bar = Bar::bytes("packing", 0, talk);
-            builder.build_with(&self.output, &mut |at| bar.set(at.bytes, at.bytes_total))?
+            builder.build_with(&self.output, &mut |at| {
+                bar.set(at.bytes, at.bytes_total);
+                interrupt::go_on()
+            })?
         };
         if talk >= Talk::Normal {
             for line in notes(&collected.left_out) {

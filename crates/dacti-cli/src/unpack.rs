@@ -5,7 +5,7 @@ mod place;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::select::Globs;
-use crate::{Talk, output};
+use crate::{Talk, interrupt, output};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use dacti::{Listed, Package};
@@ -86,6 +86,7 @@ impl Args {
         let shown = self.directory.display();
         let place = Place::open(&self.directory, self.overwrite)
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
+        interrupt::listen();
         let clashes = self.clashes(&listed);
         let mut summary = Summary { files: 0, bytes: 0, refused: Vec::new() };
         self.write_all(&package, &listed, &clashes, &place, talk, &mut summary)?;
@@ -167,6 +168,7 @@ impl Args {
                 .into_iter()
                 .filter_map(|(i, reason)| Some(Refused { path: listed.get(i)?.name(), reason })),
         );
+        interrupt::check()?;
         failure.map_or(Ok(()), |message| Err(Failure::Failed(message)))
     }
 }
@@ -181,7 +183,7 @@ fn write_some(
     stop: &AtomicBool,
     tell: &Sender<Told>,
 ) {
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) && !interrupt::asked() {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(one) = listed.get(index) else { return };
         let clash = clashes.get(index).cloned().flatten();

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::{Talk, output};
+use crate::{Talk, interrupt, output};
 use core::num::NonZeroUsize;
 use dacti::{Package, Report};
 use serde::Serialize;
@@ -46,7 +46,11 @@ impl Args {
         let package = Package::open(&self.package).map_err(failed)?;
         let report = {
             let mut bar = Bar::bytes("verifying", 0, talk);
-            let progress = &mut |at: dacti::VerifyProgress| bar.set(at.bytes, at.bytes_total);
+            interrupt::listen();
+            let progress = &mut |at: dacti::VerifyProgress| {
+                bar.set(at.bytes, at.bytes_total);
+                interrupt::go_on()
+            };
             package.verify(self.threads, progress).map_err(failed)?
         };
         if self.json {

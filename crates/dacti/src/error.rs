@@ -147,6 +147,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The caller wanted it to stop.
+    #[error("stopped on request")]
+    Stopped,
     /// An option that cannot be.
     #[error("{what}: {found} is not possible, {expected}")]
     Option {
@@ -203,6 +206,7 @@ impl Error {
             | Self::Unnamed
             | Self::RegionTooLong { .. }
             | Self::Changed { .. }
+            | Self::Stopped
             | Self::Option { .. } => ErrorKind::Misuse,
         }
     }

@@ -4,6 +4,7 @@ use crate::map::Overlap;
 use crate::{Error, FileMap, Listed, Names, Package, listing, scan};
 use core::fmt;
 use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
@@ -125,15 +126,15 @@ impl Package {
     /// Verifies the whole package: every structure, every bound, and every region decoded on all
     /// cores.
     ///
-    /// Cost: every byte is read; memory as for [`list`](Self::list), and a decoder's window a
+    /// What `progress` returns decides whether it goes on. Cost: every byte is read; memory as for [`list`](Self::list), and a decoder's window a
     /// thread.
     ///
     /// # Errors
-    /// An index that cannot be read at all. What is wrong with single regions is in the report.
+    /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the report.
     pub fn verify(
         &self,
         threads: Option<NonZeroUsize>,
-        progress: &mut dyn FnMut(VerifyProgress),
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> Result<Report, Error> {
         let mut report = Report::default();
         let view = self.view();
@@ -158,7 +159,7 @@ impl Package {
         // In the order of the file, so that disks and caches are read ahead.
         jobs.sort_by_key(|job| job.located.span.start);
         report.regions = u64::try_from(jobs.len()).unwrap_or(u64::MAX);
-        decode_all(self, &jobs, threads, progress, &mut report);
+        decode_all(self, &jobs, threads, progress, &mut report)?;
         Ok(report)
     }
 
@@ -181,10 +182,11 @@ fn decode_all(
     package: &Package,
     jobs: &[Listed],
     threads: Option<NonZeroUsize>,
-    progress: &mut dyn FnMut(VerifyProgress),
+    progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     report: &mut Report,
-) {
+) -> Result<(), Error> {
     let threads = crate::threads(threads).get().min(jobs.len());
+    let mut stopped = false;
     let next = AtomicUsize::new(0);
     let (done, results) = std::sync::mpsc::channel();
     let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
@@ -212,15 +214,24 @@ fn decode_all(
             });
         }
         drop(done);
+        // Dropped at a break, which is what the threads notice.
         for (stored_len, decoded_len) in results {
             report.stored_len = report.stored_len.saturating_add(stored_len);
             report.decoded_len = report.decoded_len.saturating_add(decoded_len);
-            progress(VerifyProgress { bytes: report.stored_len, bytes_total });
+            let at = VerifyProgress { bytes: report.stored_len, bytes_total };
+            if progress(at).is_break() {
+                stopped = true;
+                break;
+            }
         }
     });
+    if stopped {
+        return Err(Error::Stopped);
+    }
     let mut findings = findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     findings.sort_by_key(|(i, _)| *i);
     report.findings.extend(findings.into_iter().map(|(_, finding)| finding));
+    Ok(())
 }
 
 fn judge(job: &Listed, decoded: Result<u64, Error>) -> Option<Finding> {

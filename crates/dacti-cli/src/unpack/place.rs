@@ -104,6 +104,9 @@ fn open_nofollow(dir: &Dir, part: &Path) -> io::Result<Dir> {
 fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal> {
     let (mut buf, mut len) = (vec![0; 64 * 1024], 0_u64);
     loop {
+        if crate::interrupt::asked() {
+            return Err(Refusal::Failed("interrupted".into()));
+        }
         // What cannot be read is this region's fault, what cannot be written may be the disk's.
         let read = content.read(&mut buf).map_err(|error| Refusal::Refused(error.to_string()))?;
         if read == 0 {

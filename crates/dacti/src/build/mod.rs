@@ -17,6 +17,7 @@ pub use input::{Content, RegionName};
 use crate::layout::{SLICE_LEN, check_slice_len};
 use crate::{Encoding, Error};
 use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use input::{Input, Spool};
 use output::Output;
@@ -157,10 +158,11 @@ impl PackageBuilder {
     /// # Errors
     /// As [`build_with`](Self::build_with).
     pub fn build(self, path: impl AsRef<Path>) -> Result<Built, Error> {
-        self.build_with(path, &mut |_| {})
+        self.build_with(path, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Builds the package and tells `progress` how far it has come, from this thread.
+    /// Builds the package and tells `progress` how far it has come, from this thread. What it returns
+    /// decides whether the build goes on.
     ///
     /// # Errors
     /// A path or id given twice, options that cannot be, more than an index can hold, a file that
@@ -168,7 +170,7 @@ impl PackageBuilder {
     pub fn build_with(
         mut self,
         path: impl AsRef<Path>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Built, Error> {
         self.check_options()?;
         let explicit_ids = self.add_names()?;
@@ -197,7 +199,7 @@ impl PackageBuilder {
         &self,
         encoding: Encoding,
         output: &mut Output,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
         let plan = Plan::new(&self.inputs, &self.options, encoding)?;
         let written = write::data(&self.inputs, &plan, &self.options, output, progress)?;

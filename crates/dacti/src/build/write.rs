@@ -7,7 +7,7 @@ use super::pipeline::run;
 use super::plan::Plan;
 use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 use daicon_core::Span;
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub(super) fn data(
     plan: &Plan,
     options: &BuildOptions,
     output: &mut Output,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Written, Error> {
     output.skip_to(plan.data_at);
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
@@ -76,7 +76,7 @@ struct DataWriter<'w> {
     in_order: &'w [&'w Input],
     plan: &'w Plan,
     output: &'w mut Output,
-    progress: &'w mut dyn FnMut(Progress),
+    progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     told: Progress,
     written: Written,
     /// Regions written so far, and the id range that the next one is in.
@@ -95,7 +95,7 @@ impl<'w> DataWriter<'w> {
         plan: &'w Plan,
         options: &BuildOptions,
         output: &'w mut Output,
-        progress: &'w mut dyn FnMut(Progress),
+        progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Self {
         let regions = in_order.len();
         let written = Written {
@@ -141,8 +141,10 @@ impl<'w> DataWriter<'w> {
             }
             ends => self.take_whole(&piece.bytes, ends)?,
         }
-        (self.progress)(self.told);
-        Ok(())
+        match (self.progress)(self.told) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
     }
 
     /// Takes regions that are all in hand, so that what is stored elsewhere need not be written at
