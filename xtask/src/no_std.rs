@@ -19,6 +19,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
 
 const TARGET: &str = "x86_64-unknown-none";
 
+/// The target has no vector registers, and curve25519-dalek would use them on any x86-64.
+const RUSTFLAGS: (&str, &str) =
+    ("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "--cfg curve25519_dalek_backend=\"serial\"");
+
 /// Where Debian keeps a compiler that comes with the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core";
@@ -44,7 +48,8 @@ pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
             if !set.is_empty() {
                 command.args(["--features", set]);
             }
-            run(command.env("CARGO_TARGET_DIR", &target_dir))?;
+            let (flags, value) = RUSTFLAGS;
+            run(command.env("CARGO_TARGET_DIR", &target_dir).env(flags, value))?;
         }
     }
     Ok(Outcome::Done)
