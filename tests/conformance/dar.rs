@@ -3,6 +3,7 @@
 
 mod dar_access;
 mod dar_cars;
+mod dar_cli;
 mod dar_golden;
 mod dar_hostile;
 mod dar_round_trip;
