@@ -3,7 +3,7 @@
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, interrupt, output};
 use dacti::source::{Counted, FileSource};
-use dacti::{AtomicFile, Key, Limits, Located, Package};
+use dacti::{AtomicFile, Encoding, Key, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,13 +45,11 @@ impl Args {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
-        let mut content: Box<dyn Read> = if self.raw {
-            Box::new(io::Cursor::new(package.stored(&located).map_err(failed)?))
-        } else {
-            Box::new(package.reader_at(located).map_err(failed)?)
-        };
+        // Stored bytes are what a region without encoding would be.
+        let encoding = if self.raw { Encoding::NONE } else { located.encoding };
+        let mut content = package.reader_at(Located { encoding, ..located }).map_err(failed)?;
         interrupt::listen();
-        self.copy(&mut *content)?;
+        self.copy(&mut content)?;
         if self.stats {
             let stats = source.stats();
             output::note(&format!("{} reads, {} bytes", stats.reads, stats.bytes));
