@@ -60,9 +60,9 @@ fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
     blocks
 }
 
-fn write(blocks: &[Block], index: bool, out: &mut Vec<u8>) {
+fn write(blocks: &[Block], index: bool, digest_thread: bool, out: &mut Vec<u8>) {
     out.clear();
-    let options = WriteOptions { index, ..WriteOptions::default() };
+    let options = WriteOptions { index, digest_thread, ..WriteOptions::default() };
     let mut writer = Writer::with_options(out, &options).expect("a vector");
     for (number, block) in blocks.iter().enumerate() {
         let placed = match number {
@@ -107,14 +107,20 @@ fn streams(criterion: &mut Criterion) {
         b.iter(|| hashes(black_box(&blocks), &cids));
     });
     group.bench_function(format!("write-indexed/{name}"), |b| {
-        b.iter(|| write(black_box(&blocks), true, &mut archive));
+        b.iter(|| write(black_box(&blocks), true, false, &mut archive));
     });
-    group.bench_function(format!("write/{name}"), |b| {
-        b.iter(|| write(black_box(&blocks), false, &mut archive));
-    });
-    group.bench_function(format!("stream/{name}"), |b| {
-        b.iter(|| Reader::new(black_box(&archive[..])).verify().expect("as written").blocks);
-    });
+    for (threads, digest_thread) in [("", false), ("-digest-thread", true)] {
+        group.bench_function(format!("write{threads}/{name}"), |b| {
+            b.iter(|| write(black_box(&blocks), false, digest_thread, &mut archive));
+        });
+        let options = ReadOptions { digest_thread, ..ReadOptions::default() };
+        group.bench_function(format!("stream{threads}/{name}"), |b| {
+            b.iter(|| {
+                let reader = Reader::with_options(black_box(&archive[..]), &options);
+                reader.verify().expect("as written").blocks
+            });
+        });
+    }
     group.bench_function(format!("feed/{name}"), |b| b.iter(|| feed(black_box(&archive))));
     group.finish();
     cars(criterion, &blocks, &name);
@@ -213,7 +219,7 @@ mod peers {
 fn look_ups(criterion: &mut Criterion) {
     let blocks = tree(COUNT, &mut Numbers::new(7));
     let mut bytes = Vec::new();
-    write(&blocks, true, &mut bytes);
+    write(&blocks, true, false, &mut bytes);
     let archive = Archive::open(bytes).expect("as written");
     let mut group = criterion.benchmark_group("dar");
     let mut number = 0;

@@ -76,7 +76,7 @@ impl Reading {
         let limits = Limits { block_len_max: self.max_block, ..Limits::default() };
         let unknown_hash =
             if self.trust_unknown_hashes { UnknownHash::Trust } else { UnknownHash::Refuse };
-        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX }
+        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX, digest_thread: true }
     }
 }
 

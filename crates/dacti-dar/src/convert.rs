@@ -124,8 +124,11 @@ pub fn from_car<S: ReadAt, W: Write>(
     sink: W,
     options: &WriteOptions,
 ) -> Result<(W, FromCar), ReadError> {
-    let read_options =
-        ReadOptions { limits: options.limits, unknown_hash: options.unknown_hash, missing_max: 0 };
+    let read_options = ReadOptions {
+        limits: options.limits,
+        unknown_hash: options.unknown_hash,
+        ..ReadOptions::default()
+    };
     let mut report = FromCar::default();
     let mut table = BlockTable::default();
     let mut identities = Vec::new();

@@ -28,6 +28,8 @@ pub struct WriteOptions {
     pub car_roots: Option<Vec<Cid>>,
     /// How many missing blocks to list in the summary.
     pub missing_max: u32,
+    /// Whether a thread may take the digest of all CIDs, a fifth of the work.
+    pub digest_thread: bool,
 }
 
 /// What became of a block.
@@ -79,7 +81,8 @@ impl Encoder {
         let mut head = Vec::new();
         push_header(&mut head, options.car_roots.as_deref());
         let pos = head.len() as u64;
-        let order = Order::new(options.limits, options.unknown_hash, missing_max);
+        let order =
+            Order::new(options.limits, options.unknown_hash, missing_max, options.digest_thread);
         let elements = u64::from(options.car_roots.is_some());
         let header = Header { car_roots: options.car_roots.clone(), elements, frames_at: pos };
         Self { order, index: options.index, pos, head, cursor: 0, tail: None, header }

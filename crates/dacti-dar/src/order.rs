@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 
 use cid::Cid;
 use hashbrown::HashSet;
-use sha3::{Digest as _, Sha3_512};
 
+use crate::cid_digest::CidDigest;
 use crate::content::{
     DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, fits, hash_is_known, is_identity, push_cid,
 };
@@ -106,13 +106,18 @@ pub(crate) struct Order {
     roots: Vec<RootEntry>,
     identity_roots: Vec<Cid>,
     seen_identity: HashSet<Vec<u8>>,
-    digest: Sha3_512,
+    digest: CidDigest,
     missing: HashSet<Vec<u8>>,
     pub(crate) summary: Summary,
 }
 
 impl Order {
-    pub(crate) fn new(limits: Limits, unknown_hash: UnknownHash, missing_max: usize) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        unknown_hash: UnknownHash,
+        missing_max: usize,
+        may_help: bool,
+    ) -> Self {
         Self {
             limits,
             unknown_hash,
@@ -124,7 +129,7 @@ impl Order {
             roots: Vec::new(),
             identity_roots: Vec::new(),
             seen_identity: HashSet::new(),
-            digest: Sha3_512::new(),
+            digest: CidDigest::new(may_help),
             missing: HashSet::new(),
             summary: Summary::default(),
         }
@@ -281,8 +286,8 @@ impl Order {
     }
 
     /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above
-    /// that link end at `here`: the frame's own begin, or a reference to it. `fresh` is the hash of its key
-    /// where the caller knows that it is not in the table.
+    /// that link end at `here`: the frame's own begin, or a reference to it. `fresh` is the hash of
+    /// its key where the caller knows that it is not in the table.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
@@ -348,8 +353,7 @@ impl Order {
         };
         // A block stands once: a repeat of it is a back-reference.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
-        self.digest.update(self.table.prefix_bytes(bucket));
-        self.digest.update(digest);
+        self.digest.push(self.table.prefix_bytes(bucket), digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);
         self.summary.block_bytes = self.summary.block_bytes.saturating_add(data.len() as u64);
         match self.push_links(codec, data, frame_at)? {
@@ -492,7 +496,7 @@ impl Order {
                 self.summary.missing.push(cid);
             }
         }
-        self.digest.finalize_reset().into()
+        self.digest.finish()
     }
 }
 

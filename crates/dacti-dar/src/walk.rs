@@ -110,7 +110,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         let mut walk = Self {
             archive,
             map,
-            order: Order::new(options.limits, options.unknown_hash, missing_max),
+            order: Order::new(options.limits, options.unknown_hash, missing_max, false),
             start: None,
             regions: Vec::new(),
             by_offset: HashMap::new(),

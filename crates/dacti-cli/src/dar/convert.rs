@@ -17,6 +17,7 @@ fn write_options(reading: &Reading, index: bool) -> WriteOptions {
         index,
         car_roots: None,
         missing_max: read.missing_max,
+        digest_thread: true,
     }
 }
 

@@ -156,6 +156,7 @@ impl Extract {
             index: !self.no_index,
             car_roots: None,
             missing_max: read.missing_max,
+            digest_thread: true,
         };
         let bar = Bar::bytes("extracting", total, talk);
         let mut store = Places { archive, met, bar, done: 0, total };
