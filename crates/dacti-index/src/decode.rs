@@ -112,20 +112,18 @@ impl Decoder {
     /// Says, when all stored bytes have been given, whether they were the whole region.
     ///
     /// # Errors
-    /// `Truncated` where more bytes would have been needed.
+    /// `Truncated` where stored bytes are missing, `Incomplete` where a stream does not end with them.
     pub fn finish(&self) -> Result<(), Error> {
         if self.done || (self.stored_len == 0 && matches!(self.codec, Codec::None)) {
             return Ok(());
         }
-        let what = match self.codec {
-            Codec::None => Structure::StoredRegion,
-            #[cfg(feature = "brotli")]
-            Codec::Brotli(_) => Structure::BrotliStream,
-        };
-        // A brotli stream does not say how long it is: it needs at least one byte more.
-        let needed = self.stored_len.max(self.taken.saturating_add(1));
-        let (at, end) = (self.at, self.at.saturating_add(self.taken));
-        Err(Error::Truncated { what, at, needed, end })
+        let at = self.at;
+        #[cfg(feature = "brotli")]
+        if matches!(self.codec, Codec::Brotli(_)) && self.taken == self.stored_len {
+            return Err(Error::Incomplete { at, size: self.stored_len });
+        }
+        let (what, needed) = (Structure::StoredRegion, self.stored_len);
+        Err(Error::Truncated { what, at, needed, end: at.saturating_add(self.taken) })
     }
 
     /// Stored bytes taken so far.
@@ -185,6 +183,15 @@ impl Decoder {
             BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
                 Ok(Progress { read, written, done: false })
             }
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    const fn what(&self) -> Structure {
+        match self.codec {
+            Codec::None => Structure::StoredRegion,
+            #[cfg(feature = "brotli")]
+            Codec::Brotli(_) => Structure::BrotliStream,
         }
     }
 
@@ -249,7 +256,8 @@ pub fn decode_to_vec(
     }
     let likely = to_u64(stored.len()).saturating_mul(8).max(to_u64(STEP));
     let start = len_hint.unwrap_or(likely).min(likely).min(decoded_len_max).saturating_add(1);
-    let mut out = alloc::vec![0; usize::try_from(start).unwrap_or(STEP)];
+    let mut out = alloc::vec::Vec::new();
+    grow(&mut out, start, &decoder)?;
     let (mut read, mut written) = (0, 0);
     loop {
         let input = stored.get(read..).unwrap_or_default();
@@ -263,12 +271,21 @@ pub fn decode_to_vec(
         if written == out.len() {
             // Doubled by what was really decoded, so a bomb costs no more than the cap.
             let grown = to_u64(out.len()).saturating_mul(2).max(to_u64(STEP));
-            let grown = grown.min(decoded_len_max.saturating_add(1));
-            out.resize(usize::try_from(grown).unwrap_or(usize::MAX).max(out.len()), 0);
+            grow(&mut out, grown.min(decoded_len_max.saturating_add(1)), &decoder)?;
         } else if progress.read == 0 && progress.written == 0 {
             decoder.finish()?;
         }
     }
+}
+
+/// Makes `out` `len` bytes long, if it is shorter, where the machine has the memory.
+#[cfg(feature = "alloc")]
+fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<(), Error> {
+    let no_room = Error::OutOfMemory { what: decoder.what(), at: decoder.at };
+    let len = usize::try_from(len).map_err(|_| no_room)?;
+    out.try_reserve(len.saturating_sub(out.len())).map_err(|_| no_room)?;
+    out.resize(len.max(out.len()), 0);
+    Ok(())
 }
 
 fn clamp(len: u64, max: usize) -> usize {
@@ -368,9 +385,7 @@ mod tests {
         let (used, size) = (stored.len() as u64, longer.len() as u64);
         check(Encoding::BROTLI, &longer, 1 << 12, Err(Error::TrailingBytes { at: AT, used, size }));
         for len in 0..stored.len() {
-            let needed = len as u64 + 1;
-            let (what, end) = (Structure::BrotliStream, AT + len as u64);
-            let expected = Error::Truncated { what, at: AT, needed, end };
+            let expected = Error::Incomplete { at: AT, size: len as u64 };
             check(Encoding::BROTLI, &stored[..len], 1 << 12, Err(expected));
         }
         let error = decode_to_vec(&located(Encoding::BROTLI, &[0xff; 9]), &[0xff; 9], None, 99);

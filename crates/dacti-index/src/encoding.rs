@@ -36,10 +36,11 @@ impl Encoding {
 }
 
 impl fmt::Display for Encoding {
-    /// The name where it is printable, else the four bytes escaped.
+    /// The name where all of it is ASCII that is seen, else the four bytes escaped: others change
+    /// what a terminal shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
-            Some(name) if name.chars().all(|c| !c.is_control()) => f.pad(name),
+            Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => f.pad(name),
             _ => write!(f, "{}", self.0.escape_ascii()),
         }
     }
@@ -67,6 +68,8 @@ mod tests {
         check(*b"none", Some("none"), "none");
         check(*b"gz\0\0", Some("gz"), "gz");
         check(*b"\xff\0zz", None, "\\xff\\x00zz");
+        check(*b"\xe2\x80\xaex", Some("\u{202e}x"), "\\xe2\\x80\\xaex");
+        check(*b"a b\0", Some("a b"), "a b\\x00");
         check(*b"\x1b[2J", Some("\x1b[2J"), "\\x1b[2J");
     }
 }

@@ -158,6 +158,17 @@ pub enum Error {
         /// How many of them had been taken.
         offset: u64,
     },
+    /// A brotli stream that goes on where the region ends.
+    #[error(
+        "brotli stream at {at:#x}: the region's {size} stored bytes end before the stream does: \
+         fetch it again or pack it anew"
+    )]
+    Incomplete {
+        /// Where the stored bytes start, absolute.
+        at: u64,
+        /// How many there are.
+        size: u64,
+    },
     /// Bytes behind the end of a brotli stream.
     #[error("brotli stream at {at:#x}: ends after {used} bytes, but the region goes on to {size}")]
     TrailingBytes {
@@ -181,6 +192,16 @@ pub enum Error {
         /// The caller's cap.
         limit: u64,
     },
+    /// A region decodes to more than this machine has memory for.
+    #[error(
+        "{what} at {at:#x}: its content does not fit this machine's memory: read it as a stream"
+    )]
+    OutOfMemory {
+        /// What was decoded.
+        what: Structure,
+        /// Where the stored bytes start, absolute.
+        at: u64,
+    },
     /// The caller's mistake, not the file's.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -197,11 +218,11 @@ impl Error {
             | Self::OutOfBounds { .. }
             | Self::Brotli { .. }
             | Self::TrailingBytes { .. } => ErrorKind::Corrupt,
-            Self::Truncated { .. } => ErrorKind::Truncated,
+            Self::Truncated { .. } | Self::Incomplete { .. } => ErrorKind::Truncated,
             Self::UnsupportedVersion { .. } | Self::UnsupportedEncoding { .. } => {
                 ErrorKind::Unsupported
             }
-            Self::TooLong { .. } => ErrorKind::Limit,
+            Self::TooLong { .. } | Self::OutOfMemory { .. } => ErrorKind::Limit,
             Self::Misuse(_) => ErrorKind::Misuse,
         }
     }
@@ -215,8 +236,12 @@ impl Error {
             }
             Self::OutOfBounds { .. } => Some(Structure::Entry),
             Self::UnsupportedEncoding { .. } => Some(Structure::StoredRegion),
-            Self::Brotli { .. } | Self::TrailingBytes { .. } => Some(Structure::BrotliStream),
-            Self::Truncated { what, .. } | Self::TooLong { what, .. } => Some(*what),
+            Self::Brotli { .. } | Self::Incomplete { .. } | Self::TrailingBytes { .. } => {
+                Some(Structure::BrotliStream)
+            }
+            Self::Truncated { what, .. }
+            | Self::TooLong { what, .. }
+            | Self::OutOfMemory { what, .. } => Some(*what),
             Self::Misuse(_) => None,
         }
     }
@@ -231,6 +256,8 @@ impl Error {
             | Self::OutOfBounds { at, .. }
             | Self::UnsupportedEncoding { at, .. }
             | Self::Brotli { at, .. }
+            | Self::Incomplete { at, .. }
+            | Self::OutOfMemory { at, .. }
             | Self::TrailingBytes { at, .. }
             | Self::TooLong { at, .. } => Some(*at),
             Self::Misuse(_) => None,

@@ -76,7 +76,7 @@ impl fmt::Display for PathFault {
 #[non_exhaustive]
 pub enum Error {
     /// A path that breaks the rules. `at` is where it starts in a segment, 0 for a path by itself.
-    #[error("{what}{}: {fault}", At { what: *.what, at: *.at })]
+    #[error("{}: the path {fault}", At { what: *.what, at: *.at })]
     Path {
         /// A path by itself, or one in a segment.
         what: Structure,
@@ -204,7 +204,7 @@ impl Error {
     }
 }
 
-/// A place, for what has one: a path by itself has none.
+/// A structure with its place, for what has one: a path by itself has none.
 struct At {
     what: Structure,
     at: u64,
@@ -213,8 +213,8 @@ struct At {
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.what {
-            Structure::Path => Ok(()),
-            _ => write!(f, " at {:#x}", self.at),
+            Structure::Path => self.what.fmt(f),
+            _ => write!(f, "{} at {:#x}", self.what, self.at),
         }
     }
 }

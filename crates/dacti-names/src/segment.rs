@@ -73,15 +73,32 @@ impl Link {
 pub struct Segment<'b> {
     link: Option<Link>,
     records: &'b [NamesRecord],
-    heap: &'b str,
+    heap: &'b [u8],
 }
 
 impl<'b> Segment<'b> {
-    /// Views `content` as a segment and checks all of it.
+    /// Views `content` as a segment and checks all of it: O(n).
     ///
     /// # Errors
     /// Whatever is wrong with it, with the offset from its first byte.
     pub fn parse(content: &'b [u8]) -> Result<Self, Error> {
+        let segment = Self::reopen(content)?;
+        let records_len = segment.records.len().saturating_mul(RECORD_LEN);
+        check_records(
+            segment.records,
+            segment.heap,
+            to_u64(HEADER_LEN.saturating_add(records_len)),
+        )?;
+        Ok(segment)
+    }
+
+    /// Views content that [`parse`](Self::parse) has accepted before, without checking it again: O(1).
+    ///
+    /// Other content gives names that are wrong or missing, and nothing worse.
+    ///
+    /// # Errors
+    /// What is wrong with the header, and records that do not fit.
+    pub fn reopen(content: &'b [u8]) -> Result<Self, Error> {
         let end = to_u64(content.len());
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
         let header: &NamesHeader = struct_at(content)
@@ -99,8 +116,7 @@ impl<'b> Segment<'b> {
             records.ok_or_else(|| truncated(Structure::NamesRecord, records_at, records_len))?;
         let heap_at = records_at.saturating_add(records_len);
         let heap = usize::try_from(heap_at).ok().and_then(|at| content.get(at..));
-        let heap = check_records(records, heap.unwrap_or_default(), heap_at)?;
-        Ok(Self { link: link_of(header), records, heap })
+        Ok(Self { link: link_of(header), records, heap: heap.unwrap_or_default() })
     }
 
     /// How many names there are.
@@ -180,12 +196,8 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     Ok(out)
 }
 
-/// Checks the records one by one against the heap and against each other. Returns the heap as text.
-fn check_records<'b>(
-    records: &[NamesRecord],
-    heap: &'b [u8],
-    heap_at: u64,
-) -> Result<&'b str, Error> {
+/// Checks the records one by one against the heap and against each other.
+fn check_records(records: &[NamesRecord], heap: &[u8], heap_at: u64) -> Result<(), Error> {
     let heap_len = to_u64(heap.len());
     let record_at =
         |i: u64| i.saturating_mul(to_u64(RECORD_LEN)).saturating_add(to_u64(HEADER_LEN));
@@ -225,11 +237,7 @@ fn check_records<'b>(
         let (expected, found) = (heap_at.saturating_add(offset), heap_at.saturating_add(heap_len));
         return Err(Error::Mismatch { what, at, expected, found });
     }
-    // Each path was UTF-8 by itself, so all of them together are.
-    core::str::from_utf8(heap).map_err(|_| {
-        let (what, fault) = (Structure::NamesPath, PathFault::NotUtf8);
-        Error::Path { what, at: heap_at, fault }
-    })
+    Ok(())
 }
 
 fn header_of(count: u32, link: Option<Link>) -> NamesHeader {
@@ -255,13 +263,15 @@ fn link_of(header: &NamesHeader) -> Option<Link> {
     })
 }
 
-fn path_of<'b>(record: &NamesRecord, heap: &'b str) -> &'b str {
-    let start = usize::try_from(record.path_offset.get()).unwrap_or(usize::MAX);
-    let len = usize::try_from(record.path_len.get()).unwrap_or(usize::MAX);
-    heap.get(start..start.saturating_add(len)).unwrap_or_default()
+fn path_of<'b>(record: &NamesRecord, heap: &'b [u8]) -> &'b str {
+    let start = u64::from(record.path_offset.get());
+    let path = Span::new(start, record.path_len.get().into())
+        .and_then(|span| span.slice_of(heap, 0))
+        .unwrap_or_default();
+    core::str::from_utf8(path).unwrap_or_default()
 }
 
-fn name_of<'b>(record: &NamesRecord, heap: &'b str) -> Name<'b> {
+fn name_of<'b>(record: &NamesRecord, heap: &'b [u8]) -> Name<'b> {
     let path = path_of(record, heap);
     let id = record.id.get();
     let id = if id.is_nil() { hashed_id(path) } else { id };

@@ -16,19 +16,18 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// A new, empty file that is to become `path`. What stands there stays until the commit.
     ///
-    /// Where `path` is a link to a file, it is that file that is replaced, and the link stays.
+    /// Where `path` is a link, the link is replaced, and what it leads to stays as it is.
     ///
     /// # Errors
     /// `NotAFile` where `path` is a directory, a device, a pipe or a socket, none of which is
     /// replaced; `Io`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let resolved = match std::fs::metadata(path) {
-            Ok(found) if !found.is_file() => return Err(Error::NotAFile { path: path.into() }),
-            Ok(_) => path.canonicalize().map_err(|error| Error::io("create", path, error))?,
-            Err(_) => path.into(),
-        };
-        let path = &*resolved;
+        if std::fs::symlink_metadata(path)
+            .is_ok_and(|found| !found.is_file() && !found.is_symlink())
+        {
+            return Err(Error::NotAFile { path: path.into() });
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -42,7 +41,7 @@ impl AtomicFile {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let temp = builder.tempfile_in(folder).map_err(|error| Error::io("create", path, error))?;
-        Ok(Self { temp, path: resolved })
+        Ok(Self { temp, path: path.into() })
     }
 
     /// The open file.
@@ -103,14 +102,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    fn a_link_is_replaced_and_what_it_leads_to_stays() {
         let dir = tempfile::tempdir().unwrap();
         let (path, link) = (dir.path().join("file"), dir.path().join("link"));
         std::fs::write(&path, "old").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         AtomicFile::create(&link).unwrap().commit().unwrap();
-        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_file());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
     }
 
     #[cfg(unix)]

@@ -57,7 +57,7 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
 #[non_exhaustive]
 pub enum Error {
     /// The system failed.
-    #[error("cannot {action} {path:?}: {source}")]
+    #[error("cannot {action} {}: {source}", shown(.path))]
     Io {
         /// What was being done.
         action: &'static str,
@@ -78,8 +78,8 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
-    /// The names list or a path is at fault.
-    #[error(transparent)]
+    /// The names list is at fault.
+    #[error("names list: {0}")]
     Names(#[from] dacti_names::Error),
     /// A path that no region can have.
     #[error("{path:?} cannot be the path of a region: it {fault}")]
@@ -98,16 +98,20 @@ pub enum Error {
         fault: LayoutFault,
     },
     /// The package has no such region.
-    #[error("no region {key}: list what there is with `dacti ls`")]
+    #[error("there is no region {key}")]
     NotFound {
         /// The id or path asked for.
         key: String,
     },
     /// Two inputs for one path.
-    #[error("the path {path:?} is given twice")]
+    #[error("the path {path:?} is given twice, by {first} and by {second}")]
     DuplicatePath {
         /// The path.
         path: String,
+        /// What had it first.
+        first: String,
+        /// What has it too.
+        second: String,
     },
     /// Two inputs for one id.
     #[error("the id {id} is given twice, for {first} and for {second}")]
@@ -141,11 +145,16 @@ pub enum Error {
     },
     /// An input that is not what it was when it was added.
     #[error(
-        "{path:?} changed while it was packed: nothing was written; pack again when it is still"
+        "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
+         when it was read): nothing was written; pack again when it is still, or a copy of it"
     )]
     Changed {
         /// The file.
         path: PathBuf,
+        /// Its length when it was added, in bytes.
+        expected: u64,
+        /// Its length when it was read, in bytes.
+        found: u64,
     },
     /// The caller wanted it to stop.
     #[error("stopped on request")]
@@ -160,6 +169,14 @@ pub enum Error {
         /// What would do.
         expected: &'static str,
     },
+}
+
+/// A path as a message shows it, escaped; what has none is the package itself.
+pub(crate) fn shown(path: &Path) -> String {
+    if path.as_os_str().is_empty() {
+        return "the package".into();
+    }
+    format!("{:?}", path.to_string_lossy())
 }
 
 /// What is wrong with a layout component.

@@ -55,6 +55,7 @@
 
 mod atomic;
 mod build;
+mod content;
 mod error;
 mod key;
 mod layout;
@@ -66,6 +67,7 @@ mod package;
 mod region;
 mod scan;
 pub mod source;
+mod threads;
 mod verify;
 mod view;
 
@@ -93,13 +95,6 @@ pub use view::{PACKAGE_FORMAT, View};
 pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_names::region_id;
 pub use daicon_core::{Component, Diagnostic, Span, Version};
-
-/// The threads asked for, or as many as there are cores.
-fn threads(asked: Option<core::num::NonZeroUsize>) -> core::num::NonZeroUsize {
-    asked
-        .or_else(|| std::thread::available_parallelism().ok())
-        .unwrap_or(core::num::NonZeroUsize::MIN)
-}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

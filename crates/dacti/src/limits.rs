@@ -9,13 +9,13 @@ pub struct Limits {
     /// The most bytes that one region may decode to as a stream. 64 GiB by default, so that a bomb
     /// ends on its own.
     pub stream_len_max: u64,
-    /// The most bytes that a segment of the names list may decode to. 2 GiB by default, some 25
-    /// million paths.
+    /// The most bytes that the names list may decode to, all its segments together. 1 GiB by
+    /// default, some 12 million paths.
     pub names_len_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { region_len_max: 1 << 30, stream_len_max: 1 << 36, names_len_max: 1 << 31 }
+        Self { region_len_max: 1 << 30, stream_len_max: 1 << 36, names_len_max: 1 << 30 }
     }
 }

@@ -9,8 +9,8 @@ use dacti_names::NAMES_ID;
 use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
-/// Bytes of a gap that are looked at, to say whether they are zeros.
-const GAP_LEN_MAX: u64 = 16 << 20;
+/// Bytes that are looked at in all gaps together, to say whether they are zeros.
+const GAPS_LEN_MAX: u64 = 64 << 20;
 
 /// What a stretch of bytes is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,18 +97,34 @@ pub struct FileMap {
     pub overlaps: Vec<Overlap>,
     /// Regions that share all their bytes with another.
     pub shared: u64,
+    /// Regions and components whose bytes pass the end of the file, or of all positions. They are
+    /// in no claim.
+    pub outside: u64,
+    /// Bytes of gaps that may still be looked at.
+    look_max: u64,
 }
 
 impl FileMap {
-    /// Maps a package. Cost: the index is read; 40 bytes of memory an entry.
+    /// Maps a package. Cost: the index is read, and of bytes that nobody claims the first 64 MiB; 40
+    /// bytes of memory an entry.
     ///
     /// # Errors
     /// What is wrong with the index; what the source says.
     pub fn read(package: &Package) -> Result<Self, Error> {
+        Self::read_looking(package, GAPS_LEN_MAX)
+    }
+
+    /// Maps a package without a look at what lies in its gaps.
+    pub(crate) fn read_claims(package: &Package) -> Result<Self, Error> {
+        Self::read_looking(package, 0)
+    }
+
+    fn read_looking(package: &Package, look_max: u64) -> Result<Self, Error> {
+        let mut map = Self { look_max, ..Self::default() };
         let mut claims = tables(package);
-        claims.extend(components(package));
+        claims.extend(components(package, &mut map.outside));
         index(package, &mut claims)?;
-        regions(package, &mut claims)?;
+        regions(package, &mut claims, &mut map.outside)?;
         let len = package.view().len();
         for claim in &mut claims {
             claim.span.end = claim.span.end.min(len);
@@ -116,7 +132,6 @@ impl FileMap {
         claims.retain(|claim| !claim.span.is_empty());
         // Longer first, so that what lies within another comes behind it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
-        let mut map = Self::default();
         let mut last: Option<Claim> = None;
         for claim in claims {
             map.take(package, last, claim)?;
@@ -176,7 +191,8 @@ impl FileMap {
         if gap.is_empty() {
             return Ok(());
         }
-        let claimant = match is_zero(package, gap)? {
+        let looked = if gap.len() > self.look_max { None } else { Some(is_zero(package, gap)?) };
+        let claimant = match looked {
             None => Claimant::NotLookedAt,
             Some(false) => Claimant::Unclaimed,
             Some(true) => {
@@ -184,6 +200,9 @@ impl FileMap {
                 if gap.end == fresh_end { Claimant::Padding } else { Claimant::Zeros }
             }
         };
+        if looked.is_some() {
+            self.look_max = self.look_max.saturating_sub(gap.len());
+        }
         self.push(Claim { span: gap, claimant, count: 1 });
         Ok(())
     }
@@ -219,7 +238,7 @@ fn tables(package: &Package) -> Vec<Claim> {
 
 /// The regions of components, but for the index, which is mapped group by group, and those that
 /// have none.
-fn components(package: &Package) -> Vec<Claim> {
+fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
     let view = package.view();
     let others = view
         .components()
@@ -227,7 +246,10 @@ fn components(package: &Package) -> Vec<Claim> {
         .filter(|component| component.id != dacti_index::INDEX_ID && component.id != NAMES_ID);
     others
         .filter_map(|component| {
-            let span = component.span_within(view.len()).ok()?;
+            let Ok(span) = component.span_within(view.len()) else {
+                *outside = outside.saturating_add(1);
+                return None;
+            };
             Some(claim(span.start, span.len(), Claimant::Component(component.id), 1))
         })
         .collect()
@@ -258,30 +280,32 @@ fn index(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
     Ok(())
 }
 
-fn regions(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
+fn regions(package: &Package, claims: &mut Vec<Claim>, outside: &mut u64) -> Result<(), Error> {
     let len = package.view().len();
     let regions = scan::regions(&**package.source(), package.view())?;
-    claims.extend(regions.found.iter().filter(|found| found.within(len).is_ok()).map(|found| {
+    *outside = outside.saturating_add(u64::try_from(regions.faults.len()).unwrap_or(u64::MAX));
+    for found in regions.found {
+        if found.within(len).is_err() {
+            *outside = outside.saturating_add(1);
+            continue;
+        }
         let is_names = found.id == NAMES_ID;
         let claimant = if is_names { Claimant::Names } else { Claimant::Regions };
-        claim(found.span.start, found.span.len(), claimant, 1)
-    }));
+        claims.push(claim(found.span.start, found.span.len(), claimant, 1));
+    }
     Ok(())
 }
 
-/// Whether all bytes of a gap are zero; `None` where it is too long to be looked at.
-fn is_zero(package: &Package, gap: Span) -> Result<Option<bool>, Error> {
-    if gap.len() > GAP_LEN_MAX {
-        return Ok(None);
-    }
+/// Whether all bytes of a gap are zero.
+fn is_zero(package: &Package, gap: Span) -> Result<bool, Error> {
     let mut start = gap.start;
     while start < gap.end {
         let span = Span { start, end: start.saturating_add(1 << 16).min(gap.end) };
         let bytes = crate::source::read_span(&**package.source(), span).map_err(read_failed)?;
         if bytes.iter().any(|byte| *byte != 0) {
-            return Ok(Some(false));
+            return Ok(false);
         }
         start = span.end;
     }
-    Ok(Some(true))
+    Ok(true)
 }

@@ -2,12 +2,13 @@
 //!
 //! Specification: `docs/spec/dacti-names.md`, `docs/spec/dacti-package.md`, "Looking up a path".
 
-use crate::source::{ReadAt, read_span};
-use crate::view::read_failed;
+use crate::content::content;
+use crate::source::ReadAt;
 use crate::{Error, Limits};
-use dacti_index::{Encoding, Located, decode_to_vec};
+use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A package's names, from all segments of its list.
 #[derive(Debug, Clone, Default)]
@@ -19,40 +20,28 @@ pub struct Names {
 impl Names {
     /// Reads the segment at `located` and those before it.
     pub(crate) fn read(
-        source: &dyn ReadAt,
+        source: &Arc<dyn ReadAt>,
         located: Located,
         limits: &Limits,
     ) -> Result<Self, Error> {
         let mut segments = Vec::new();
-        let mut next = Some((located, None, limits.names_len_max));
-        while let Some((located, expected_len, cap)) = next {
+        // One limit for the whole chain: what a segment took is not left for those before it.
+        let mut left = limits.names_len_max;
+        let mut next = Some((located, None));
+        while let Some((located, linked_len)) = next {
             if segments.len() >= SEGMENTS_MAX {
                 let limit = u64::try_from(SEGMENTS_MAX).unwrap_or(u64::MAX);
                 return Err(dacti_names::Error::TooManySegments { limit }.into());
             }
-            let located = located.within(source.len())?;
-            let stored = read_span(source, located.span).map_err(read_failed)?;
-            let content = match decode_to_vec(&located, &stored, expected_len, cap) {
-                // Longer than its link says: it is the link that is wrong, unless the caller's cap
-                // came first.
-                Err(dacti_index::Error::TooLong { .. }) if expected_len == Some(cap) => {
-                    let (expected, found) = (cap, cap.saturating_add(1));
-                    return Err(link_mismatch(expected, found));
-                }
-                decoded => decoded?,
-            };
-            let found = u64::try_from(content.len()).unwrap_or(u64::MAX);
-            if let Some(expected) = expected_len.filter(|expected| *expected != found) {
-                return Err(link_mismatch(expected, found));
-            }
+            let content = read_segment(source, located, linked_len, left)?;
+            left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
             next = match Segment::parse(&content)?.link() {
                 None => None,
                 Some(link) => {
                     let span = link.span_before(located.span.start)?;
                     let encoding = Encoding::from_tag(link.encoding);
-                    let cap = link.decoded_len.min(limits.names_len_max);
                     let before = Located { id: NAMES_ID, span, encoding, at: located.span.start };
-                    Some((before, Some(link.decoded_len), cap))
+                    Some((before, Some(link.decoded_len)))
                 }
             };
             segments.push(content);
@@ -87,7 +76,28 @@ impl Names {
     }
 
     fn parsed(&self) -> impl Iterator<Item = Segment<'_>> {
-        self.segments.iter().filter_map(|content| Segment::parse(content).ok())
+        self.segments.iter().filter_map(|content| Segment::reopen(content).ok())
+    }
+}
+
+/// A segment's content, of the length that its link says where there is one, and at most `cap` bytes.
+fn read_segment(
+    source: &Arc<dyn ReadAt>,
+    located: Located,
+    linked_len: Option<u64>,
+    cap: u64,
+) -> Result<Vec<u8>, Error> {
+    let Some(expected) = linked_len else { return content(source, located, None, cap) };
+    match content(source, located, linked_len, cap.min(expected)) {
+        // Longer than its link says: it is the link that is wrong, unless the cap came first.
+        Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
+            Err(link_mismatch(expected, expected.saturating_add(1)))
+        }
+        Ok(content) => match u64::try_from(content.len()).unwrap_or(u64::MAX) {
+            found if found != expected => Err(link_mismatch(expected, found)),
+            _ => Ok(content),
+        },
+        Err(error) => Err(error),
     }
 }
 

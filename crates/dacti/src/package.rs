@@ -1,9 +1,9 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
-use crate::source::{BytesSource, FileSource, ReadAt, read_span};
-use crate::view::read_failed;
+use crate::content::{self, content};
+use crate::source::{BytesSource, FileSource, ReadAt};
 use crate::{Error, GroupSummary, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
-use dacti_index::{Located, decode_to_vec};
+use dacti_index::Located;
 use dacti_names::{NAMES_ID, region_id};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -124,9 +124,7 @@ impl Package {
     /// # Errors
     /// As [`get`](Self::get); a region that is longer is an error, not cut.
     pub fn get_capped<'a>(&self, key: impl Into<Key<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
-        let located = self.locate(key)?;
-        let stored = self.stored(&located)?;
-        Ok(decode_to_vec(&located, &stored, None, len_max)?)
+        content(&self.source, self.locate(key)?, None, len_max)
     }
 
     /// A region's content as a stream, for what is too large to hold.
@@ -152,16 +150,7 @@ impl Package {
     /// # Errors
     /// Stored bytes outside the file; what the source says.
     pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
-        let located = located.within(self.view.len())?;
-        let bytes = read_span(&*self.source, located.span).map_err(read_failed)?;
-        let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if read < located.span.len() {
-            // The file was cut since it was opened.
-            let (at, needed) = (located.span.start, located.span.len());
-            let (what, end) = (dacti_index::Structure::StoredRegion, at.saturating_add(read));
-            return Err(dacti_index::Error::Truncated { what, at, needed, end }.into());
-        }
-        Ok(bytes)
+        content::stored(&*self.source, *located)
     }
 
     /// Every region by the entry that counts, ascending by id; the names list's own is among them.
@@ -195,7 +184,7 @@ impl Package {
             return Ok(names);
         }
         let names = match scan::find(&*self.source, &self.view, NAMES_ID)? {
-            Some(located) => Names::read(&*self.source, located, &self.limits)?,
+            Some(located) => Names::read(&self.source, located, &self.limits)?,
             None => Names::default(),
         };
         Ok(self.names.get_or_init(|| names))

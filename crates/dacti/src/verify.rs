@@ -5,12 +5,19 @@ use crate::{Error, FileMap, Listed, Names, Package, listing, scan};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::time::Duration;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Diagnostic;
-use std::io;
-use std::sync::Mutex;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+
+/// Decoded bytes that are looked at at once.
+const PIECE: usize = 64 * 1024;
+/// How long the caller is not asked whether to go on.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Something that a verification found.
 #[derive(Debug)]
@@ -32,8 +39,8 @@ pub enum Finding {
     Region {
         /// Its path or id.
         name: String,
-        /// Why not.
-        error: Error,
+        /// Why not. Regions that share their bytes share the reason.
+        error: Arc<Error>,
     },
     /// A region that is not as long as the names list says. The list is only a hint.
     Length {
@@ -43,6 +50,12 @@ pub enum Finding {
         hint: u64,
         /// How long it is, in bytes.
         found: u64,
+    },
+    /// The package says that no path has an id of its own, but its names list gives some: they are
+    /// listed, and not found by their paths.
+    HiddenIds {
+        /// How many.
+        count: u64,
     },
     /// A path whose region is not in the index.
     NameWithoutRegion {
@@ -55,7 +68,10 @@ impl Finding {
     /// Whether something cannot be read for it.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
-        matches!(self, Self::Names(_) | Self::Entry(_) | Self::Region { .. })
+        matches!(
+            self,
+            Self::Names(_) | Self::Entry(_) | Self::Region { .. } | Self::HiddenIds { .. }
+        )
     }
 }
 
@@ -76,6 +92,7 @@ impl fmt::Display for Finding {
             }
             Self::Container(_) => f.write_str("an oddity of the container"),
             Self::Layout(fault) => f.write_str(fault),
+            Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
             Self::Names(error) => write!(f, "names list: {error}"),
             Self::Overlap(Overlap { first, second }) => write!(
                 f,
@@ -87,6 +104,11 @@ impl fmt::Display for Finding {
             Self::Length { name, hint, found } => {
                 write!(f, "{name:?}: {found} bytes long, {hint} by the names list")
             }
+            Self::HiddenIds { count } => write!(
+                f,
+                "names list: {count} paths have ids of their own, but the package says that none \
+                 has: they are found by id alone"
+            ),
             Self::NameWithoutRegion { path } => write!(f, "{path:?}: has a name, but no region"),
         }
     }
@@ -106,9 +128,9 @@ pub struct VerifyProgress {
 pub struct Report {
     /// Regions that were looked at, the names list's own included.
     pub regions: u64,
-    /// Bytes that they take when stored.
+    /// Bytes that they take when stored, each for itself though it may share them.
     pub stored_len: u64,
-    /// Bytes that they decode to.
+    /// Bytes that they decode to, each for itself.
     pub decoded_len: u64,
     /// What is wrong or odd, in the order of the file.
     pub findings: Vec<Finding>,
@@ -143,109 +165,148 @@ impl Package {
         let regions = scan::regions(&**self.source(), view)?;
         let entries = regions.faults.into_iter().map(|fault| Finding::Entry(fault.into()));
         report.findings.extend(entries);
-        let overlaps = FileMap::read(self)?.overlaps;
+        let overlaps = FileMap::read_claims(self)?.overlaps;
         report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
         let none = Names::default();
-        let names = self.names().unwrap_or_else(|error| {
-            report.findings.push(Finding::Names(error));
-            &none
-        });
-        let listed = listing::join(&regions.found, names);
-        report.findings.extend(names_without_regions(names, &regions.found));
-        let own = regions.found.iter().filter(|found| found.id == NAMES_ID);
-        let mut jobs: Vec<Listed> =
+        let (names, names_lost) = match self.names() {
+            Ok(names) => (names, false),
+            Err(error) => {
+                report.findings.push(Finding::Names(error));
+                (&none, true)
+            }
+        };
+        report.findings.extend(judge_names(self, names, &regions.found));
+        let own = regions.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
+        let mut listed: Vec<Listed> =
             own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
-        jobs.extend(listed);
-        // In the order of the file, so that disks and caches are read ahead.
-        jobs.sort_by_key(|job| job.located.span.start);
-        report.regions = u64::try_from(jobs.len()).unwrap_or(u64::MAX);
+        listed.extend(listing::join(&regions.found, names));
+        // In the order of the file, so that disks and caches are read ahead; what shares its bytes
+        // stands together, and is decoded once.
+        let place = |listed: &Listed| {
+            let Located { span, encoding, id, .. } = listed.located;
+            (span, encoding.tag(), id)
+        };
+        listed.sort_by_key(place);
+        report.regions = u64::try_from(regions.found.len()).unwrap_or(u64::MAX);
+        let jobs: Vec<&[Listed]> = listed
+            .chunk_by(|a, b| {
+                a.located.span == b.located.span && a.located.encoding == b.located.encoding
+            })
+            .collect();
         decode_all(self, &jobs, threads, progress, &mut report)?;
         Ok(report)
     }
 
-    fn decode(&self, located: Located) -> Result<u64, Error> {
+    /// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
+    fn decode(&self, located: Located, stop: &AtomicBool) -> Result<u64, Error> {
         let mut reader = self.reader_at(located)?;
-        io::copy(&mut reader, &mut io::sink()).map_err(Error::from_read)
+        let mut buf = vec![0; PIECE];
+        while !stop.load(Ordering::Relaxed) {
+            if reader.read(&mut buf).map_err(Error::from_read)? == 0 {
+                return Ok(reader.decoded_len());
+            }
+        }
+        Err(Error::Stopped)
     }
 }
 
-fn names_without_regions(names: &Names, regions: &[Located]) -> Vec<Finding> {
+fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Finding> {
     let all = names.all();
+    let hashed_alone = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
+    let hidden = all.iter().filter(|name| hashed_alone && name.is_explicit()).count();
     let lost = all
         .iter()
         .filter(|name| regions.binary_search_by_key(&name.id, |located| located.id).is_err());
-    lost.map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect()
+    let mut findings: Vec<_> =
+        lost.map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect();
+    if hidden > 0 {
+        let count = u64::try_from(hidden).unwrap_or(u64::MAX);
+        findings.push(Finding::HiddenIds { count });
+    }
+    findings
 }
 
-/// Decodes every region on several threads. Findings come in the order of `jobs`.
+/// Decodes on several threads; each job is all that shares some bytes. Findings come in the order of
+/// `jobs`.
 fn decode_all(
     package: &Package,
-    jobs: &[Listed],
+    jobs: &[&[Listed]],
     threads: Option<NonZeroUsize>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let threads = crate::threads(threads).get().min(jobs.len());
-    let mut stopped = false;
-    let next = AtomicUsize::new(0);
+    let (next, stop) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     let (done, results) = std::sync::mpsc::channel();
-    let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
-    let bytes_total =
-        jobs.iter().fold(0, |sum: u64, job| sum.saturating_add(job.located.span.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (done, next, findings) = (done.clone(), &next, &findings);
-            scope.spawn(move || {
+    let stored_len = |job: &[Listed]| job.first().map_or(0, |first| first.located.span.len());
+    let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
+    let mut findings: Vec<(usize, Finding)> = Vec::new();
+    let wanted = crate::threads::count(threads).get().min(jobs.len());
+    let stopped = std::thread::scope(|scope| {
+        crate::threads::start(scope, wanted, || {
+            let done = done.clone();
+            move || {
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(i) else { break };
-                    let decoded = package.decode(job.located);
-                    let decoded_len = decoded.as_ref().copied().unwrap_or_default();
-                    if let Some(finding) = judge(job, decoded) {
-                        let mut findings =
-                            findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        findings.push((i, finding));
-                    }
-                    let stored_len = job.located.span.len();
-                    if done.send((stored_len, decoded_len)).is_err() {
+                    let Some(first) = jobs.get(i).and_then(|job| job.first()) else { break };
+                    if done.send((i, package.decode(first.located, stop))).is_err() {
                         break;
                     }
                 }
-            });
-        }
+            }
+        })?;
         drop(done);
-        // Dropped at a break, which is what the threads notice.
-        for (stored_len, decoded_len) in results {
-            report.stored_len = report.stored_len.saturating_add(stored_len);
-            report.decoded_len = report.decoded_len.saturating_add(decoded_len);
-            let at = VerifyProgress { bytes: report.stored_len, bytes_total };
-            if progress(at).is_break() {
-                stopped = true;
-                break;
+        let mut bytes = 0_u64;
+        loop {
+            match results.recv_timeout(PATIENCE) {
+                Ok((i, decoded)) => {
+                    let job = jobs.get(i).copied().unwrap_or_default();
+                    bytes = bytes.saturating_add(stored_len(job));
+                    let told = judge(job, decoded, report);
+                    findings.extend(told.into_iter().map(|finding| (i, finding)));
+                }
+                // One region may take long: the caller is asked all the same.
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            }
+            if progress(VerifyProgress { bytes, bytes_total }).is_break() {
+                stop.store(true, Ordering::Relaxed);
+                return Ok::<bool, Error>(true);
             }
         }
-    });
+    })?;
     if stopped {
         return Err(Error::Stopped);
     }
-    let mut findings = findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     findings.sort_by_key(|(i, _)| *i);
     report.findings.extend(findings.into_iter().map(|(_, finding)| finding));
     Ok(())
 }
 
-fn judge(job: &Listed, decoded: Result<u64, Error>) -> Option<Finding> {
-    let name = || match (&job.path, job.located.id) {
+/// What is to be said of all that shares the bytes that were decoded, and counted.
+fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
+    let name = |listed: &Listed| match (&listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
-        _ => job.name(),
+        _ => listed.name(),
     };
+    // A region may be listed under several paths.
+    let regions = job.chunk_by(|a, b| a.located.id == b.located.id).count();
+    let regions = u64::try_from(regions).unwrap_or(u64::MAX);
+    let stored_len = job.first().map_or(0, |first| first.located.span.len());
+    report.stored_len = report.stored_len.saturating_add(stored_len.saturating_mul(regions));
     match decoded {
-        Err(error) => Some(Finding::Region { name: name(), error }),
-        Ok(found) => job.decoded_len.filter(|hint| *hint != found).map(|hint| Finding::Length {
-            name: name(),
-            hint,
-            found,
-        }),
+        Err(error) => {
+            let error = Arc::new(error);
+            let lost = |listed| Finding::Region { name: name(listed), error: Arc::clone(&error) };
+            job.iter().map(lost).collect()
+        }
+        Ok(found) => {
+            report.decoded_len = report.decoded_len.saturating_add(found.saturating_mul(regions));
+            let wrong = job.iter().filter_map(|listed| {
+                let hint = listed.decoded_len.filter(|hint| *hint != found)?;
+                Some(Finding::Length { name: name(listed), hint, found })
+            });
+            wrong.collect()
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What goes into a package: a name and where its content comes from.
 
 use crate::Error;
-use crate::source::read_file_at;
+use crate::source::{read_file_at, write_file_at};
 use core::fmt;
 use dacti_index::REGION_LEN_MAX;
 use dacti_names::{NAMES_ID, Name, region_id};
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -186,8 +186,12 @@ impl Input {
     pub(super) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
-            Source::File { path, .. } => {
-                Box::new(File::open(path).map_err(|error| Error::io("open", path, error))?)
+            Source::File { path, modified } => {
+                let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+                // Asked of what was opened: another file may have taken the name.
+                let found = file.metadata().map_err(|error| self.failed(error))?;
+                self.check_same(path, *modified, &found)?;
+                Box::new(file)
             }
             Source::Spooled { file, at } => {
                 Box::new(Spooled { file, at: *at, end: at.saturating_add(self.len) })
@@ -198,10 +202,32 @@ impl Input {
     /// Makes sure that the content, of which `read` bytes were read, is what was added.
     pub(super) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
         let Source::File { path, modified } = &self.source else { return Ok(()) };
-        let metadata = std::fs::metadata(path).map_err(|error| self.failed(error))?;
-        let unchanged =
-            read == self.len && metadata.len() == self.len && metadata.modified().ok() == *modified;
-        if unchanged { Ok(()) } else { Err(Error::Changed { path: path.clone() }) }
+        if read != self.len {
+            let (path, expected) = (path.clone(), self.len);
+            return Err(Error::Changed { path, expected, found: read });
+        }
+        let found = std::fs::metadata(path).map_err(|error| self.failed(error))?;
+        self.check_same(path, *modified, &found)
+    }
+
+    fn check_same(
+        &self,
+        path: &Path,
+        modified: Option<SystemTime>,
+        found: &Metadata,
+    ) -> Result<(), Error> {
+        if found.is_file() && found.len() == self.len && found.modified().ok() == modified {
+            return Ok(());
+        }
+        Err(Error::Changed { path: path.into(), expected: self.len, found: found.len() })
+    }
+
+    /// Where the content comes from, for messages.
+    pub(super) fn origin(&self) -> String {
+        match &self.source {
+            Source::File { path, .. } => crate::error::shown(path),
+            Source::Bytes(_) | Source::Spooled { .. } => "the caller's bytes".into(),
+        }
     }
 
     /// What the system says of this input.
@@ -257,17 +283,23 @@ impl Spool {
             let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
             Arc::clone(self.file.insert(file))
         };
-        // The file's cursor stands at its end: everything else reads by position.
-        let mut sink = &*file;
-        sink.write_all(&start).map_err(failed("write"))?;
-        let start_len = u64::try_from(start.len()).unwrap_or(u64::MAX);
-        let limit = REGION_LEN_MAX.saturating_add(1).saturating_sub(start_len);
-        let copied = io::copy(&mut reader.take(limit), &mut sink).map_err(failed("write"))?;
-        let len = start_len.saturating_add(copied);
+        // Written by position: what a reader leaves behind that fails is written over by the next.
         let at = self.end;
+        let mut len = 0_u64;
+        let mut piece = start;
+        while !piece.is_empty() && len <= REGION_LEN_MAX {
+            write_file_at(&file, at.saturating_add(len), &piece).map_err(failed("write"))?;
+            len = len.saturating_add(to_u64(piece.len()));
+            piece.clear();
+            (&mut *reader).take(SPOOL_MIN).read_to_end(&mut piece).map_err(failed("read"))?;
+        }
         self.end = at.saturating_add(len);
         Ok((Source::Spooled { file, at }, len))
     }
+}
+
+fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 /// A piece of the spool, read by position.
@@ -285,5 +317,43 @@ impl Read for Spooled<'_> {
         let read = read_file_at(self.file, self.at, buf)?;
         self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Input, RegionName, Spool};
+    use std::io::{self, Read};
+
+    /// A reader that fails after some bytes.
+    struct Failing(usize);
+
+    impl Read for Failing {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let len = self.0.min(buf.len());
+            if len == 0 {
+                return Err(io::Error::other("cable pulled"));
+            }
+            buf[..len].fill(b'X');
+            self.0 = self.0.saturating_sub(len);
+            Ok(len)
+        }
+    }
+
+    #[test]
+    fn what_a_failing_reader_left_is_in_no_region() {
+        let mut spool = Spool::default();
+        let mut add = |name: &str, content: Content<'_>| {
+            Input::new(RegionName::from(name), content, &mut spool)
+        };
+        let first = add("first", Content::reader(io::repeat(b'F').take(100_000))).unwrap();
+        let error = add("bad", Content::reader(Failing(100_000))).unwrap_err();
+        assert!(error.to_string().contains("cable pulled"), "{error}");
+        let good = add("good", Content::reader(io::repeat(b'G').take(200_000))).unwrap();
+        for (input, byte, len) in [(first, b'F', 100_000), (good, b'G', 200_000)] {
+            let mut content = Vec::new();
+            input.read_into(&mut content).unwrap();
+            assert_eq!(content, vec![byte; len]);
+        }
     }
 }

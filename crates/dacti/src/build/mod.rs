@@ -249,10 +249,11 @@ impl PackageBuilder {
             }
         });
         for pair in self.inputs.windows(2) {
-            if let [Input { path: Some(a), .. }, Input { path: Some(b), .. }] = pair
-                && a == b
+            if let [a @ Input { path: Some(path), .. }, b] = pair
+                && b.path.as_ref() == Some(path)
             {
-                return Err(Error::DuplicatePath { path: a.clone() });
+                let (path, first, second) = (path.clone(), a.origin(), b.origin());
+                return Err(Error::DuplicatePath { path, first, second });
             }
         }
         let names: Vec<Name<'_>> = self.inputs.iter().filter_map(Input::to_name).collect();

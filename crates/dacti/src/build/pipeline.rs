@@ -2,7 +2,8 @@
 //! bounded memory.
 //!
 //! The order makes the output independent of the number of threads. A job whose turn it is may
-//! always go on; the others wait when too much is under way, so there is no deadlock and no pile.
+//! always have one thing waiting to be taken; beyond that all jobs share one bound, so there is
+//! neither a deadlock nor a pile.
 
 use crate::Error;
 use core::num::NonZeroUsize;
@@ -47,6 +48,13 @@ struct State<T> {
     ended: BTreeMap<usize, Result<(), Error>>,
 }
 
+impl<T> State<T> {
+    /// Whether nothing that the job made waits to be taken.
+    fn is_empty(&self, job: usize) -> bool {
+        self.made.get(&job).is_none_or(VecDeque::is_empty)
+    }
+}
+
 /// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling
 /// thread.
 ///
@@ -75,9 +83,7 @@ pub(super) fn run<T: Weigh + Send>(
         weight_max,
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads.get().min(jobs) {
-            scope.spawn(|| shared.work(&work));
-        }
+        crate::threads::start(scope, threads.get().min(jobs), || || shared.work(&work))?;
         // Also when `take` fails or panics: the threads must not wait for it.
         let stop = StopOnDrop(&shared);
         let result = shared.take_all(take);
@@ -87,13 +93,14 @@ pub(super) fn run<T: Weigh + Send>(
 }
 
 impl<T: Weigh> Lane<'_, T> {
-    /// Hands over something. Waits while too much is under way, unless it is this job's turn.
+    /// Hands over something. Waits while too much is under way, unless it is this job's turn and
+    /// nothing of it waits to be taken.
     pub(super) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
         let fits = |state: &State<T>| {
             state.stopped
-                || state.turn == self.job
+                || (state.turn == self.job && state.is_empty(self.job))
                 || state.weight.saturating_add(weight) <= shared.weight_max
         };
         let state = shared.lock();
@@ -189,6 +196,7 @@ mod tests {
     use super::{Stopped, Weigh, run};
     use crate::Error;
     use core::num::NonZeroUsize;
+    use core::sync::atomic::{AtomicUsize, Ordering};
 
     impl Weigh for usize {
         fn weight(&self) -> usize {
@@ -234,12 +242,63 @@ mod tests {
             2,
             |job, lane| {
                 lane.put(job)?;
-                let path = format!("{job}");
-                Ok(if job == 5 || job == 9 { Err(Error::DuplicatePath { path }) } else { Ok(()) })
+                let key = format!("{job}");
+                Ok(if job == 5 || job == 9 { Err(Error::NotFound { key }) } else { Ok(()) })
             },
             |_: usize| Ok(()),
         );
-        assert!(matches!(result, Err(Error::DuplicatePath { path }) if path == "5"));
+        assert!(matches!(result, Err(Error::NotFound { key }) if key == "5"));
+    }
+
+    /// Something of weight 1 that counts how many of its kind there are.
+    struct Counted<'c>(&'c AtomicUsize);
+
+    impl<'c> Counted<'c> {
+        fn new(count: &'c AtomicUsize) -> Self {
+            count.fetch_add(1, Ordering::SeqCst);
+            Self(count)
+        }
+    }
+
+    impl Weigh for Counted<'_> {
+        fn weight(&self) -> usize {
+            1
+        }
+    }
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_job_whose_turn_it_is_does_not_pile_up_either() {
+        let count = AtomicUsize::new(0);
+        let mut most = 0;
+        run(
+            1,
+            threads(1),
+            3,
+            |_, lane| {
+                for _ in 0..500 {
+                    lane.put(Counted::new(&count))?;
+                }
+                Ok(Ok(()))
+            },
+            |taken| {
+                // Time enough for the job to make more than it may.
+                for _ in 0..100 {
+                    std::thread::yield_now();
+                }
+                most = most.max(count.load(Ordering::SeqCst));
+                drop(taken);
+                Ok(())
+            },
+        )
+        .unwrap();
+        // Three that wait, one that is being made, one that is being taken.
+        assert!(most <= 5, "{most}");
     }
 
     #[test]

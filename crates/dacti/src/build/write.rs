@@ -36,7 +36,7 @@ pub(super) fn data(
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
     let batches = batches(&in_order, plan);
     let encoder = Encoder { encoding: plan.encoding, quality: options.quality };
-    let threads = crate::threads(options.threads);
+    let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
     run(
         batches.len(),

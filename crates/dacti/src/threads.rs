@@ -1,0 +1,37 @@
+//! Threads: how many, and as many of them as the system gives.
+
+use crate::Error;
+use core::num::NonZeroUsize;
+use std::path::Path;
+use std::thread::{Builder, Scope};
+
+/// More threads than this help nobody, and may be more than a system gives.
+const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
+
+/// The threads asked for, or as many as there are cores.
+pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+        .min(THREADS_MAX)
+}
+
+/// Starts `wanted` threads, or as many of them as the system gives.
+///
+/// # Errors
+/// `Io` where it gives none.
+pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    wanted: usize,
+    mut work: impl FnMut() -> W,
+) -> Result<(), Error> {
+    for started in 0..wanted {
+        if let Err(error) = Builder::new().spawn_scoped(scope, work()) {
+            return match started {
+                0 => Err(Error::io("start", Path::new("a thread"), error)),
+                _ => Ok(()),
+            };
+        }
+    }
+    Ok(())
+}
