@@ -523,6 +523,104 @@ fn the_package_itself_is_left_out() {
 }
 
 #[test]
+fn a_link_at_the_output_is_replaced_and_what_it_leads_to_is_packed() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::new();
+    scratch.write("data", b"precious");
+    let out = scratch.at("out");
+    symlink(scratch.at("in/data"), &out).expect("a new link");
+    let pack = |input: &Path, out: &Path| {
+        dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), out.as_ref()])
+    };
+    let built = pack(&scratch.at("in"), &out);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert!(!built.err.contains("left out"), "{built:?}");
+    assert_eq!(dacti([OsStr::new("get"), out.as_ref(), "data".as_ref()]).text(), "precious");
+    assert_eq!(fs::read(scratch.at("in/data")).expect("it is there"), b"precious");
+    // An input that leads to the output would lose what it leads to.
+    let link = scratch.at("link");
+    symlink("in/data", &link).expect("a new link");
+    for input in [link, scratch.at("in/data"), scratch.at("in/../in/data")] {
+        let line = pack(&input, &scratch.at("in/data")).failure().to_owned();
+        assert!(line.contains("both input and output"), "{line}");
+        assert_eq!(fs::read(scratch.at("in/data")).expect("it is there"), b"precious");
+    }
+}
+
+#[test]
+fn a_package_is_not_replaced_by_one_of_its_regions() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    let link = scratch.at("packages/link");
+    symlink("out.dacti-pack", &link).expect("a new link");
+    let get = |package: &Path, out: &Path| {
+        let verb: [&OsStr; 5] =
+            ["get".as_ref(), package.as_ref(), "a.txt".as_ref(), "-o".as_ref(), out.as_ref()];
+        dacti(verb)
+    };
+    for package in [scratch.package(), link.clone()] {
+        let line = get(&package, &scratch.package()).failure().to_owned();
+        assert!(line.contains("both package and output"), "{line}");
+    }
+    // A link to the package is replaced, and the package stays.
+    assert_eq!(get(&scratch.package(), &link).code, Some(0));
+    assert_eq!(fs::read(&link).expect("it is there"), b"hello\n");
+    assert_eq!(scratch.run("verify", &[]).code, Some(0));
+}
+
+#[test]
+fn what_killed_runs_left_is_not_packed() {
+    let scratch = Scratch::new();
+    scratch.write("file", b"1");
+    scratch.write("sub/.dacti-a1B2c3.tmp", b"half a package");
+    let built = scratch.pack(&[]);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert!(built.err.contains("1 temporary files"), "{built:?}");
+    assert_eq!(scratch.run("ls", &[]).text(), "file\n");
+}
+
+#[test]
+fn names_of_files_do_not_command_the_terminal() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::new();
+    let odd = "\u{1b}]0;owned\u{7}\u{202e}";
+    let told = |ended: &Ended, mentions: &str| {
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.err.contains(mentions), "{ended:?}");
+        let plain = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+        assert!(ended.err.chars().all(plain), "{ended:?}");
+    };
+    symlink("nowhere", scratch.at("in").join(odd)).expect("a new link");
+    told(&scratch.pack(&[]), "symbolic link");
+    told(&scratch.pack(&["--symlinks", "follow"]), "cannot read");
+    fs::remove_file(scratch.at("in").join(odd)).expect("it is there");
+    let raw = [odd.as_bytes(), b"\xff"].concat();
+    fs::write(scratch.at("in").join(OsStr::from_bytes(&raw)), b"1").expect("a new file");
+    told(&scratch.pack(&[]), "UTF-8");
+    fs::remove_file(scratch.at("in").join(OsStr::from_bytes(&raw))).expect("it is there");
+    let fifo = scratch.at("in").join(odd);
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    told(&scratch.pack(&[]), "neither a file nor a folder");
+    told(&reading(&scratch.at(odd), &["ls"]), "cannot");
+    // Names from a package, and a link in the way of one.
+    put(&scratch, &[stored(&format!("{odd}/file"), b"1"), stored("fine", b"2")]);
+    fs::create_dir(scratch.at("target")).expect("a new directory");
+    symlink("..", scratch.at("target").join(odd)).expect("a new link");
+    told(&unpack(&scratch, &[]), "is a link");
+    // A tag of four bytes that turns the line around.
+    let files = [stored("a", b"1")];
+    let tagged = by::compact_package(&files, &by::names_of(&files), *b"\xe2\x80\xaex");
+    fs::write(scratch.package(), tagged).expect("there is room");
+    for verb in [&["ls", "--long"][..], &["inspect"], &["verify"]] {
+        let ended = reading(&scratch.package(), verb);
+        let said = ended.err.clone() + &String::from_utf8_lossy(&ended.out);
+        assert!(said.contains("\\xe2\\x80\\xaex") && !said.contains('\u{202e}'), "{said}");
+    }
+}
+
+#[test]
 fn a_full_disk_leaves_nothing() {
     let scratch = Scratch::new();
     let mut random = Random(1);

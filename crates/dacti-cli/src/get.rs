@@ -1,7 +1,7 @@
 //! `dacti get`: one region.
 
 use crate::outcome::{Failure, Outcome};
-use crate::{Talk, interrupt, output};
+use crate::{Talk, files, interrupt, output};
 use dacti::source::{Counted, FileSource};
 use dacti::{AtomicFile, Encoding, Key, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
@@ -58,12 +58,10 @@ impl Args {
     }
 
     fn refuse_own_package(&self) -> Result<(), Failure> {
-        let same = self.output.as_ref().is_some_and(|output| {
-            let package = self.package.canonicalize();
-            package.is_ok_and(|package| output.canonicalize().is_ok_and(|output| output == package))
-        });
+        let place = self.output.as_deref().and_then(files::place);
+        let same = place.is_some_and(|place| files::is_at(&self.package, &place));
         if same {
-            let shown = self.package.display();
+            let shown = output::shown(&self.package);
             return Err(Failure::Failed(format!("{shown} is both package and output")));
         }
         Ok(())
@@ -81,7 +79,7 @@ impl Args {
     }
 
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {
-        let shown = self.package.display();
+        let shown = output::shown(&self.package);
         let unreadable =
             |error: io::Error| Failure::Failed(format!("{shown}: {:?}: {error}", self.key));
         // Decoded before anything is created or printed, so that most errors leave nothing behind.
@@ -91,7 +89,7 @@ impl Args {
         if let Some(path) = &self.output {
             let mut file = AtomicFile::create(path)?;
             let unwritable = |error: io::Error| {
-                Failure::Failed(format!("cannot write {}: {error}", path.display()))
+                Failure::Failed(format!("cannot write {}: {error}", output::shown(path)))
             };
             file.write_all(&first).map_err(unwritable)?;
             copy_rest(content, &mut file, unreadable, unwritable)?;

@@ -1,8 +1,8 @@
 //! The `dacti` program: packages from the command line.
 //!
 //! Each verb is a file of its own that knows its arguments and nothing of the others. What they
-//! share is how to fail (`outcome`), what to print (`output`), which paths are meant (`select`) and
-//! how far they are (`progress`).
+//! share is how to fail (`outcome`), what to print (`output`), which paths are meant (`select`),
+//! which of them are one (`files`) and how far they are (`progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -10,6 +10,7 @@
 )]
 
 mod dar;
+mod files;
 mod get;
 mod inspect;
 mod interrupt;

@@ -1,5 +1,6 @@
 //! How a verb ends.
 
+use crate::output::shown;
 use std::io;
 use std::path::Path;
 
@@ -39,9 +40,9 @@ impl Failure {
             }
             dacti::Error::NotAFile { .. } => Self::Failed(error.to_string()),
             dacti::Error::Io { action, source, .. } => {
-                Self::Failed(format!("cannot {action} {}: {source}", package.display()))
+                Self::Failed(format!("cannot {action} {}: {source}", shown(package)))
             }
-            error => Self::Failed(format!("{}: {error}", package.display())),
+            error => Self::Failed(format!("{}: {error}", shown(package))),
         }
     }
 }

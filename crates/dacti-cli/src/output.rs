@@ -3,6 +3,7 @@
 use core::fmt::Display;
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 
 /// Standard output, buffered. Flush it: an error at the end would be lost otherwise.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
@@ -32,17 +33,20 @@ pub(crate) fn note(message: &dyn Display) {
 
 fn line(prefix: &str, message: &dyn Display) {
     // Where standard error is gone there is nobody to tell.
+    let message = printable(&message.to_string());
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }
 
-/// A path as it may be shown on a terminal: what could move the cursor is escaped.
-pub(crate) fn printable(path: &str) -> String {
-    let plain = |c: char| !c.is_control() && !is_bidi(c);
-    if path.chars().all(plain) {
-        return path.into();
+/// A text as it may be shown on a terminal: what could move the cursor or is not seen is escaped,
+/// and then the backslash too, so that no name looks like another that was escaped.
+///
+/// What this gives it leaves as it is.
+pub(crate) fn printable(text: &str) -> String {
+    if text.chars().all(is_plain) {
+        return text.into();
     }
-    path.chars().fold(String::new(), |mut shown, c| {
-        if plain(c) {
+    text.chars().fold(String::new(), |mut shown, c| {
+        if is_plain(c) && c != '\\' {
             shown.push(c);
         } else {
             shown.extend(c.escape_default());
@@ -51,9 +55,22 @@ pub(crate) fn printable(path: &str) -> String {
     })
 }
 
-/// Characters that change the direction of text, and so what a path seems to be.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A file's name, printable.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// Whether a character is seen as what it is. `std` knows which are not: controls, format
+/// characters such as those that change the direction of text, line separators, odd blanks, and
+/// what Unicode has not assigned. Marks that combine with the letter before them are plain.
+fn is_plain(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    // In front of the text, where `str` escapes marks as well, stands a letter.
+    let mut text = String::from('a');
+    text.push(c);
+    text.escape_debug().skip(1).eq([c])
 }
 
 /// A length as people read it, exact below a kibibyte.
@@ -70,5 +87,38 @@ mod tests {
         assert_eq!(printable("docs/ü.txt"), "docs/ü.txt");
         assert_eq!(printable("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+        for c in [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{e0041}',
+            '\u{85}',
+            '\u{9b}',
+        ] {
+            assert_eq!(printable(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn letters_of_all_scripts_are_shown() {
+        // With marks that no composed form has, and an emoji with its variation selector.
+        for text in
+            ["हिन्दी", "ภาษาไทย", "עברית", "日本語", "x\u{323}\u{307}", "\u{2764}\u{fe0f}", "'\"\\"]
+        {
+            assert_eq!(printable(text), text);
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_is_not_mistaken_for_a_name() {
+        assert_eq!(printable("back\\slash"), "back\\slash");
+        assert_eq!(printable("a\\u{1b}\x1b"), "a\\\\u{1b}\\u{1b}");
+        let once = printable("a\\\x1b");
+        assert_eq!(printable(&once), once);
     }
 }

@@ -170,7 +170,7 @@ impl Args {
             };
             output::note(&format!(
                 "{}: {regions} regions, {} stored as {} ({encoding}){shared}, file of {}",
-                package.display(),
+                output::shown(package),
                 output::bytes(content_len),
                 output::bytes(stored_len),
                 output::bytes(len),
@@ -182,7 +182,7 @@ impl Args {
 
 fn notes(left_out: &collect::LeftOut) -> Vec<String> {
     let mut notes = Vec::new();
-    let collect::LeftOut { symlinks, empty_folders, own_output } = left_out;
+    let collect::LeftOut { symlinks, empty_folders, own_output, leftovers } = left_out;
     if *symlinks > 0 {
         notes.push(format!("{symlinks} symbolic links were skipped"));
     }
@@ -191,6 +191,10 @@ fn notes(left_out: &collect::LeftOut) -> Vec<String> {
     }
     if *own_output {
         notes.push("the package itself lies in the directory and was left out".into());
+    }
+    if *leftovers > 0 {
+        let what = "temporary files of runs that were killed (.dacti-*.tmp) were left out";
+        notes.push(format!("{leftovers} {what}"));
     }
     notes
 }
@@ -215,7 +219,7 @@ fn slice_len(text: &str) -> Result<u64, String> {
 
 /// The paths that are given an id, from a file of `UUID PATH` lines.
 fn read_ids(file: &Path) -> Result<BTreeMap<String, Uuid>, Failure> {
-    let shown = file.display();
+    let shown = output::shown(file);
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::Failed(format!("cannot read {shown}: {error}")))?;
     let mut ids = BTreeMap::new();

@@ -83,7 +83,7 @@ impl Args {
         listed.retain(|listed| globs.is_empty() || globs.matches(&listed.name()));
         // In the order of the file, so that it is read from front to back.
         listed.sort_by_key(|listed| listed.located.span.start);
-        let shown = self.directory.display();
+        let shown = output::shown(&self.directory);
         let place = Place::open(&self.directory, self.overwrite)
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
         interrupt::listen();

@@ -76,7 +76,7 @@ impl Args {
             let verdict = if lost == 0 { "whole".into() } else { format!("{lost} faults") };
             output::note(&format!(
                 "{}: {verdict}; {regions} regions, {} stored, {} decoded",
-                self.package.display(),
+                output::shown(&self.package),
                 output::bytes(stored_len),
                 output::bytes(decoded_len),
             ));

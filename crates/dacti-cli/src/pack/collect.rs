@@ -1,8 +1,9 @@
 //! Finds the files to pack, and decides about everything that is not a plain file with a plain
 //! name.
 
+use crate::files;
 use crate::outcome::Failure;
-use crate::output::printable;
+use crate::output::{printable, shown};
 use crate::select::Globs;
 use clap::ValueEnum;
 use std::ffi::OsStr;
@@ -34,6 +35,7 @@ pub(super) struct LeftOut {
     pub(super) symlinks: u64,
     pub(super) empty_folders: u64,
     pub(super) own_output: bool,
+    pub(super) leftovers: u64,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub(super) struct Collector {
     include: Globs,
     exclude: Globs,
     symlinks: Symlinks,
-    /// The package's own place, as far as it exists.
+    /// The package's own place. A link there is replaced, and what it leads to is not touched.
     output: Option<PathBuf>,
 }
 
@@ -53,7 +55,7 @@ impl Collector {
         output: &Path,
     ) -> Result<Self, Failure> {
         let (include, exclude) = (Globs::new(include)?, Globs::new(exclude)?);
-        Ok(Self { include, exclude, symlinks, output: output.canonicalize().ok() })
+        Ok(Self { include, exclude, symlinks, output: files::place(output) })
     }
 
     pub(super) fn collect(&self, inputs: &[PathBuf]) -> Result<Collected, Failure> {
@@ -64,13 +66,7 @@ impl Collector {
             if metadata.is_dir() {
                 self.walk(input, &mut collected)?;
             } else {
-                let name = input.file_name().unwrap_or(input.as_os_str());
-                let path = path_of(Path::new(name), input)?;
-                if self.is_output(input) {
-                    let shown = input.display();
-                    return Err(Failure::Failed(format!("{shown} is both input and output")));
-                }
-                self.take(path, input.clone(), metadata.is_file(), &mut collected)?;
+                self.take_named(input, metadata.is_file(), &mut collected)?;
             }
         }
         Ok(collected)
@@ -84,78 +80,129 @@ impl Collector {
         let mut entries = walk.into_iter();
         let mut folders = Folders::default();
         while let Some(entry) = entries.next() {
-            let entry = entry.map_err(|error| walk_failed(root, &error))?;
-            let Some(path) = self.wanted(root, &entry)? else {
-                if entry.file_type().is_dir() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if self.is_unwanted(root, &error) => continue,
+                Err(error) => return Err(walk_failed(root, &error)),
+            };
+            let kind = entry.file_type();
+            let relative = relative(root, entry.path());
+            if self.excludes(relative) {
+                if kind.is_dir() {
                     entries.skip_current_dir();
                 }
                 continue;
-            };
-            let kind = entry.file_type();
+            }
             folders.meet(entry.depth(), kind.is_dir());
             if kind.is_dir() {
-                continue;
-            }
-            if kind.is_symlink() {
-                if self.symlinks == Symlinks::Refuse {
-                    let shown = entry.path().display();
-                    return Err(Failure::Failed(format!(
-                        "{shown} is a symbolic link: --symlinks follow packs what it leads to, \
-                         --symlinks skip leaves links out"
-                    )));
+                // What is to be included is judged file by file, with the names of its folders.
+                if self.include.is_empty() {
+                    path_of(relative, entry.path())?;
                 }
-                collected.left_out.symlinks = collected.left_out.symlinks.saturating_add(1);
                 continue;
             }
-            self.take(path, entry.into_path(), kind.is_file(), collected)?;
+            // A link to a folder stands for what lies in there, which may be wanted.
+            if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
+                self.take_met(relative, &entry, collected)?;
+            }
         }
         let empty = folders.end();
         collected.left_out.empty_folders = collected.left_out.empty_folders.saturating_add(empty);
         Ok(())
     }
 
-    /// The entry's path in the package, unless it is excluded. Names that are excluded are not
-    /// judged.
-    fn wanted(&self, root: &Path, entry: &DirEntry) -> Result<Option<String>, Failure> {
-        let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
-        if self.exclude.matches(&relative.to_string_lossy()) {
-            return Ok(None);
-        }
-        path_of(relative, entry.path()).map(Some)
-    }
-
-    fn take(
+    /// Takes a file that is named on the command line.
+    fn take_named(
         &self,
-        path: String,
-        file: PathBuf,
+        file: &Path,
         is_file: bool,
         collected: &mut Collected,
     ) -> Result<(), Failure> {
-        if self.exclude.matches(&path) || !(self.include.is_empty() || self.include.matches(&path))
-        {
+        let shown = shown(file);
+        if self.output.as_ref().is_some_and(|output| files::is_at(file, output)) {
+            return Err(Failure::Failed(format!("{shown} is both input and output")));
+        }
+        let name = Path::new(file.file_name().unwrap_or(file.as_os_str()));
+        if self.excludes(name) || !self.includes(name) {
             return Ok(());
         }
+        let path = path_of(name, file)?;
         if !is_file {
-            let shown = file.display();
-            return Err(Failure::Failed(format!(
-                "{shown} is neither a file nor a folder: --exclude leaves it out"
-            )));
+            return Err(neither_file_nor_folder(file));
         }
-        if self.is_output(&file) {
-            collected.left_out.own_output = true;
-            return Ok(());
-        }
-        collected.files.push((path, file));
+        collected.files.push((path, file.into()));
         Ok(())
     }
 
-    /// Whether the file is what stands at the package's own place.
-    fn is_output(&self, file: &Path) -> bool {
+    /// Takes what a walk met, and which is no folder, unless it is to be left out.
+    fn take_met(
+        &self,
+        relative: &Path,
+        entry: &DirEntry,
+        collected: &mut Collected,
+    ) -> Result<(), Failure> {
+        let (file, kind) = (entry.path(), entry.file_type());
+        let path = path_of(relative, file)?;
+        let left_out = &mut collected.left_out;
+        if kind.is_symlink() {
+            if self.symlinks == Symlinks::Refuse {
+                return Err(Failure::Failed(format!(
+                    "{} is a symbolic link: --symlinks follow packs what it leads to, \
+                     --symlinks skip leaves links out",
+                    shown(file)
+                )));
+            }
+            left_out.symlinks = left_out.symlinks.saturating_add(1);
+        } else if !kind.is_file() {
+            return Err(neither_file_nor_folder(file));
+        } else if self.is_output(entry) {
+            left_out.own_output = true;
+        } else if is_leftover(entry) {
+            left_out.leftovers = left_out.leftovers.saturating_add(1);
+        } else {
+            collected.files.push((path, file.into()));
+        }
+        Ok(())
+    }
+
+    /// Whether a relative path is excluded, as it is or in normalisation form C.
+    fn excludes(&self, relative: &Path) -> bool {
+        let path = relative.to_string_lossy();
+        self.exclude.matches(&path) || self.exclude.matches(&dacti_names::normalize(&path))
+    }
+
+    /// Whether a relative path is asked for.
+    fn includes(&self, relative: &Path) -> bool {
+        self.include.is_empty()
+            || self.include.matches(&dacti_names::normalize(&relative.to_string_lossy()))
+    }
+
+    /// Whether a walk failed at what was not to be packed: a link that leads nowhere or back.
+    fn is_unwanted(&self, root: &Path, error: &walkdir::Error) -> bool {
+        let Some(path) = error.path() else { return false };
+        let relative = relative(root, path);
+        let leads_nowhere = path.is_symlink() && !path.exists();
+        self.excludes(relative) || (leads_nowhere && !self.includes(relative))
+    }
+
+    /// Whether what a walk met stands at the package's own place, or leads there.
+    fn is_output(&self, entry: &DirEntry) -> bool {
         let Some(output) = &self.output else { return false };
         // The name first: it rules out nearly all without asking the system.
-        output.file_name() == file.file_name()
-            && file.canonicalize().is_ok_and(|file| file == *output)
+        (entry.path_is_symlink() || output.file_name() == Some(entry.file_name()))
+            && files::is_at(entry.path(), output)
     }
+}
+
+/// Whether a file has a name that this program gives to what it has not finished, and which stays
+/// where it is killed.
+fn is_leftover(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    name.starts_with(".dacti-") && name.ends_with(".tmp")
+}
+
+fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
+    path.strip_prefix(root).unwrap_or(path)
 }
 
 /// Counts folders in which nothing was met, from the depths of a depth-first walk.
@@ -180,11 +227,11 @@ impl Folders {
 
 /// A relative file name as a path in a package: UTF-8, in normalisation form C, with slashes.
 fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
-    let shown = file.display();
     let parts: Option<Vec<&str>> = relative.iter().map(OsStr::to_str).collect();
     let Some(parts) = parts else {
         return Err(Failure::Failed(format!(
-            "{shown}: the name is not UTF-8: rename it, or --exclude leaves it out"
+            "{}: the name is not UTF-8: rename it, or --exclude leaves it out",
+            shown(file)
         )));
     };
     let path = parts.join("/");
@@ -195,18 +242,23 @@ fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
     }
 }
 
+fn neither_file_nor_folder(file: &Path) -> Failure {
+    let shown = shown(file);
+    Failure::Failed(format!("{shown} is neither a file nor a folder: --exclude leaves it out"))
+}
+
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Failed(format!("cannot read {}: {error}", path.display()))
+    Failure::Failed(format!("cannot read {}: {error}", shown(path)))
 }
 
 fn walk_failed(root: &Path, error: &walkdir::Error) -> Failure {
     let path = error.path().unwrap_or(root);
     match (error.io_error(), error.loop_ancestor()) {
         (_, Some(ancestor)) => {
-            let (shown, ancestor) = (path.display(), ancestor.display());
+            let (shown, ancestor) = (shown(path), shown(ancestor));
             Failure::Failed(format!("{shown} is a symbolic link to {ancestor}, in which it lies"))
         }
         (Some(error), None) => cannot_read(path, error),
-        (None, None) => Failure::Failed(error.to_string()),
+        (None, None) => Failure::Failed(printable(&error.to_string())),
     }
 }

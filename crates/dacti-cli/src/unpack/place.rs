@@ -2,6 +2,7 @@
 //!
 //! Every access goes through a handle of the folder that cannot leave it, whatever links lie in it.
 
+use crate::output;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
@@ -95,7 +96,7 @@ fn open_nofollow(dir: &Dir, part: &Path) -> io::Result<Dir> {
     if dir.symlink_metadata(part)?.is_symlink() {
         return Err(io::Error::other(format!(
             "{} is a link, which is not followed",
-            part.display()
+            output::shown(part)
         )));
     }
     dir.open_dir(part)
