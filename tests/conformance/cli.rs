@@ -358,6 +358,34 @@ fn globs_choose_what_is_packed_listed_and_unpacked() {
 }
 
 #[test]
+fn what_is_not_included_fails_no_package() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::new();
+    scratch.write("a.html", b"a");
+    scratch.write("sub/b.html", b"b");
+    scratch.write("u\u{308}.html", b"decomposed");
+    symlink("a.html", scratch.at("in/link")).expect("a new link");
+    symlink("nowhere", scratch.at("in/broken")).expect("a new link");
+    fs::write(scratch.at("in").join(OsStr::from_bytes(b"caf\xe9")), b"2").expect("a new file");
+    fs::create_dir(scratch.at("in").join(OsStr::from_bytes(b"dir\xe9"))).expect("a new folder");
+    let fifo = scratch.at("in/fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    for symlinks in ["refuse", "follow", "skip"] {
+        let built = scratch.pack(&["--include", "*.html", "--symlinks", symlinks]);
+        assert_eq!(built.code, Some(0), "{symlinks}: {built:?}");
+        assert_eq!(scratch.run("ls", &[]).text(), "a.html\nsub/b.html\n\u{fc}.html\n");
+    }
+    // What is included, or a link to a folder that may have it, is judged.
+    fs::remove_file(scratch.package()).expect("it is there");
+    for glob in ["link", "broken", "fifo", "caf*"] {
+        let built = scratch.pack(&["--include", glob]);
+        scratch.refused(&built, if glob == "caf*" { "UTF-8" } else { glob });
+    }
+    symlink("sub", scratch.at("in/folder")).expect("a new link");
+    scratch.refused(&scratch.pack(&["--include", "*.html"]), "folder is a symbolic link");
+}
+
+#[test]
 fn ids_of_ones_own_count() {
     // spec: R-NAME-01, R-PKG-05, R-NAME-09
     let scratch = Scratch::new();
@@ -872,6 +900,46 @@ fn a_terminal_gets_no_binary() {
     assert_eq!(binary.code, Some(1), "{binary:?}");
     let shown = String::from_utf8_lossy(&binary.out).into_owned();
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
+    // What does not look like it at first: cut where pieces end, and behind a long text.
+    let long = "\u{fc}".repeat(200_001);
+    let late = format!("a{long}\u{1b}]0;owned\u{7}");
+    put(
+        &scratch,
+        &[
+            stored("late", late.as_bytes()),
+            stored("long", format!("a{long}").as_bytes()),
+            stored("over", b"good\rbad!"),
+            stored("turned", "a\u{202e}b".as_bytes()),
+        ],
+    );
+    let text = on_terminal("long");
+    assert_eq!(text.code, Some(0), "{:?}", text.err);
+    assert!(text.out == format!("a{long}").into_bytes());
+    for path in ["late", "over", "turned"] {
+        let binary = on_terminal(path);
+        assert_eq!(binary.code, Some(1), "{path}");
+        let shown = String::from_utf8_lossy(&binary.out).into_owned();
+        assert!(shown.contains("is binary"), "{path}");
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{path}");
+        assert!(!shown.contains("bad!"), "{path}");
+    }
+}
+
+#[test]
+fn a_dash_is_standard_output_or_refused() {
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    let run = |arguments: &[&OsStr]| {
+        ended(Command::new(program()).args(arguments).current_dir(scratch.root.path()))
+    };
+    let package = scratch.package();
+    let got = run(&["get".as_ref(), package.as_ref(), "a.txt".as_ref(), "-o-".as_ref()]);
+    assert_eq!(got.text(), "hello\n");
+    let built = run(&["pack".as_ref(), "in".as_ref(), "-o".as_ref(), "-".as_ref()]);
+    assert_eq!(built.code, Some(2), "{built:?}");
+    assert!(built.err.contains("standard output"), "{built:?}");
+    assert!(!scratch.at("-").exists());
 }
 
 // ------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 //! `dacti get`: one region.
 
+mod terminal;
+
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, files, interrupt, output};
 use dacti::source::{Counted, FileSource};
@@ -7,6 +9,7 @@ use dacti::{AtomicFile, Encoding, Key, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use terminal::TextOnly;
 use uuid::Uuid;
 
 /// Print one region, decoded.
@@ -18,7 +21,8 @@ pub(crate) struct Args {
     /// Its path, or its id as a UUID with hyphens.
     #[arg(value_name = "PATH|UUID")]
     key: String,
-    /// Write to this file, which appears whole or not at all, and not to standard output.
+    /// Write to this file, which appears whole or not at all, and not to standard output; - is
+    /// standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print the stored bytes, not decoded.
@@ -58,7 +62,8 @@ impl Args {
     }
 
     fn refuse_own_package(&self) -> Result<(), Failure> {
-        let place = self.output.as_deref().and_then(files::place);
+        let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
+        let place = output.and_then(files::place);
         let same = place.is_some_and(|place| files::is_at(&self.package, &place));
         if same {
             let shown = output::shown(&self.package);
@@ -79,32 +84,62 @@ impl Args {
     }
 
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {
-        let shown = output::shown(&self.package);
-        let unreadable =
-            |error: io::Error| Failure::Failed(format!("{shown}: {:?}: {error}", self.key));
         // Decoded before anything is created or printed, so that most errors leave nothing behind.
         let mut first = vec![0; 64 * 1024];
-        let read = read_start(content, &mut first).map_err(unreadable)?;
+        let read = read_start(content, &mut first).map_err(|error| self.unreadable(&error))?;
         first.truncate(read);
-        if let Some(path) = &self.output {
+        if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
             let mut file = AtomicFile::create(path)?;
-            let unwritable = |error: io::Error| {
-                Failure::Failed(format!("cannot write {}: {error}", output::shown(path)))
-            };
-            file.write_all(&first).map_err(unwritable)?;
-            copy_rest(content, &mut file, unreadable, unwritable)?;
+            self.copy_all(&first, content, |bytes| {
+                file.write_all(bytes).map_err(|error| {
+                    Failure::Failed(format!("cannot write {}: {error}", output::shown(path)))
+                })
+            })?;
             return Ok(file.commit()?);
         }
         let mut out = io::stdout().lock();
-        if out.is_terminal() && !is_text(&first) {
-            return Err(Failure::Failed(format!(
-                "{:?} is binary: -o FILE writes it to a file, and a pipe takes it too",
-                self.key
-            )));
+        if out.is_terminal() {
+            let mut text = TextOnly::default();
+            self.copy_all(&first, content, |bytes| {
+                let shown = text.pass(bytes).map_err(|_| self.binary())?;
+                Ok(out.write_all(&shown)?)
+            })?;
+            text.end().map_err(|_| self.binary())?;
+        } else {
+            self.copy_all(&first, content, |bytes| Ok(out.write_all(bytes)?))?;
         }
-        out.write_all(&first)?;
-        copy_rest(content, &mut out, unreadable, Failure::from)?;
         Ok(out.flush()?)
+    }
+
+    /// Hands `first` and the rest of the content on, piece by piece.
+    fn copy_all(
+        &self,
+        first: &[u8],
+        content: &mut dyn Read,
+        mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        write(first)?;
+        let mut buf = vec![0; 256 * 1024];
+        loop {
+            interrupt::check()?;
+            let read = content.read(&mut buf).map_err(|error| self.unreadable(&error))?;
+            if read == 0 {
+                return Ok(());
+            }
+            write(buf.get(..read).unwrap_or_default())?;
+        }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        let shown = output::shown(&self.package);
+        Failure::Failed(format!("{shown}: {:?}: {error}", self.key))
+    }
+
+    fn binary(&self) -> Failure {
+        Failure::Failed(format!(
+            "{:?} is binary: -o FILE writes it to a file, and a pipe takes it too",
+            self.key
+        ))
     }
 }
 
@@ -118,51 +153,4 @@ fn read_start(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-fn copy_rest(
-    content: &mut dyn Read,
-    out: &mut dyn Write,
-    unreadable: impl Fn(io::Error) -> Failure,
-    unwritable: impl Fn(io::Error) -> Failure,
-) -> Result<(), Failure> {
-    let mut buf = vec![0; 256 * 1024];
-    loop {
-        interrupt::check()?;
-        let read = content.read(&mut buf).map_err(&unreadable)?;
-        if read == 0 {
-            return Ok(());
-        }
-        out.write_all(buf.get(..read).unwrap_or_default()).map_err(&unwritable)?;
-    }
-}
-
-/// Whether bytes may be shown on a terminal: UTF-8 without control characters other than white
-/// space.
-fn is_text(bytes: &[u8]) -> bool {
-    let text = match core::str::from_utf8(bytes) {
-        Ok(text) => text,
-        // A character may be cut at the end of what was looked at.
-        Err(error) if error.error_len().is_none() => {
-            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            core::str::from_utf8(valid).unwrap_or("\0")
-        }
-        Err(_) => return false,
-    };
-    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_text;
-
-    #[test]
-    fn terminals_get_text_only() {
-        assert!(is_text("plain ü\n\tlines\r\n".as_bytes()));
-        assert!(is_text(b""));
-        assert!(is_text("cut \u{fc}".as_bytes().split_last().unwrap().1));
-        assert!(!is_text(b"nul\0"));
-        assert!(!is_text(b"\xff\xfe"));
-        assert!(!is_text(b"\x1b[2J"));
-    }
 }

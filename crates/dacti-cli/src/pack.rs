@@ -92,6 +92,10 @@ struct Summary<'p> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.output.as_os_str() == "-" {
+            let message = "a package cannot be written to standard output: -o ./- is a file";
+            return Err(Failure::Usage(message.into()));
+        }
         let mut ids = self.ids.as_deref().map(read_ids).transpose()?.unwrap_or_default();
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
         let collected = collector.collect(&self.inputs)?;

@@ -1,0 +1,104 @@
+//! What may be shown on a terminal: text, held against that piece by piece. Knows nothing of where
+//! the pieces come from.
+
+/// The most bytes that a piece leaves for the next: a character without its last byte.
+const CUT_MAX: usize = 3;
+
+/// The bytes are no text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Binary;
+
+/// Lets text through and nothing else.
+#[derive(Debug, Default)]
+pub(super) struct TextOnly {
+    held: Vec<u8>,
+}
+
+impl TextOnly {
+    /// What may be shown of a piece and of what was held back before it. The start of a character,
+    /// and a carriage return at the end, are held back until more is known.
+    pub(super) fn pass(&mut self, piece: &[u8]) -> Result<Vec<u8>, Binary> {
+        let mut bytes = core::mem::take(&mut self.held);
+        bytes.extend_from_slice(piece);
+        let mut len = match core::str::from_utf8(&bytes) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return Err(Binary),
+        };
+        if len == bytes.len() && bytes.ends_with(b"\r") {
+            len = len.saturating_sub(1);
+        }
+        self.held = bytes.split_off(len);
+        debug_assert!(self.held.len() <= CUT_MAX, "only a cut character is held");
+        if is_text(&bytes, &self.held) { Ok(bytes) } else { Err(Binary) }
+    }
+
+    /// Whether the text may end here.
+    pub(super) fn end(&self) -> Result<(), Binary> {
+        if self.held.is_empty() { Ok(()) } else { Err(Binary) }
+    }
+}
+
+/// Whether bytes may be shown: UTF-8 without control characters but tabs and line ends, and without
+/// those that change its direction. A carriage return by itself would write over the line.
+fn is_text(bytes: &[u8], next: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let good = match c {
+            '\n' | '\t' => true,
+            '\r' => match chars.peek() {
+                Some(after) => *after == '\n',
+                // Behind it stands a cut character, which is no line feed.
+                None => next.is_empty(),
+            },
+            c => !c.is_control() && !turns_text(c),
+        };
+        if !good {
+            return false;
+        }
+    }
+    true
+}
+
+/// Characters that change the direction of text, and so what it seems to be.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Binary, TextOnly};
+
+    /// Passes pieces of every length, which must all come to the same.
+    #[track_caller]
+    fn check(bytes: &[u8], text: bool) {
+        for len in 1..=bytes.len().max(1) {
+            let (mut only, mut shown) = (TextOnly::default(), Vec::new());
+            let passed = bytes
+                .chunks(len)
+                .try_for_each(|piece| only.pass(piece).map(|text| shown.extend(text)));
+            let ended = passed.and_then(|()| only.end());
+            assert_eq!(ended, if text { Ok(()) } else { Err(Binary) }, "{bytes:?} by {len}");
+            assert!(!text || shown == bytes, "{bytes:?} by {len}");
+            assert!(!shown.contains(&0x1b), "{bytes:?} by {len}");
+        }
+    }
+
+    #[test]
+    fn terminals_get_text_only() {
+        check("plain ü\n\tlines\r\n日本語 \u{1f600}\r\n".as_bytes(), true);
+        check(b"", true);
+        check(b"nul\0", false);
+        check(b"\xff\xfe", false);
+        check(b"text before \x1b[2J", false);
+        check("turned \u{202e}".as_bytes(), false);
+        check("isolated \u{2067}".as_bytes(), false);
+        check("c1 \u{9b}".as_bytes(), false);
+        check(b"written\rover", false);
+        check("written\rüber".as_bytes(), false);
+        check(b"\r\r\n", false);
+        check(b"at the end\r", false);
+        check("cut ü".as_bytes().split_last().unwrap().1, false);
+    }
+}
