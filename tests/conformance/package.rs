@@ -777,6 +777,66 @@ fn a_segments_chain_is_read_newest_first() {
     assert_eq!(package.names().expect("it is good").segments(), 2);
 }
 
+#[test]
+fn the_names_list_has_one_limit_for_all_its_segments() {
+    let fixture =
+        fixtures("package").into_iter().find(|f| f.name == "package_names_of_two_segments");
+    let bytes = fixture.expect("the fixture is committed").bytes;
+    let names = |names_len_max| {
+        let limits = Limits { names_len_max, ..Limits::default() };
+        let source = Arc::new(BytesSource::new(bytes.clone()));
+        let package = Package::from_source(source, limits).expect("it is good");
+        package.names().map(|names| names.segments()).map_err(|error| error.kind().to_string())
+    };
+    // Both are stored as they are, so the newer one's span is its length.
+    let package = Package::from_bytes(bytes.clone()).expect("it is good");
+    let newer = package.locate(uuid_of(by::NAMES)).expect("it is there").span.len();
+    assert_eq!(names(4096), Ok(2));
+    assert_eq!(names(newer), Err("limit".into()), "the newer one alone fits");
+}
+
+#[test]
+fn bytes_that_many_regions_share_are_decoded_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let options = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
+    let mut builder = PackageBuilder::new(options);
+    for i in 0..1000 {
+        builder.add(format!("{i}"), vec![7; 100_000]).expect("a good path");
+    }
+    builder.build(&out).expect("it can be built");
+    let file = std::fs::read(&out).expect("it is there");
+    let (_, read) = reads(&file, |package| {
+        let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is good");
+        assert!(report.is_whole(), "{:?}", report.findings);
+        let names_len = report.stored_len - 1000 * 100_000;
+        assert_eq!((report.regions, report.decoded_len), (1001, 1000 * 100_000 + names_len));
+    });
+    assert!(read.bytes < 3 * file.len() as u64, "{read:?} of {} bytes", file.len());
+}
+
+#[test]
+fn ids_that_the_package_hides_are_told() {
+    // spec: R-NAME-01, R-PKG-04
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    let name = RegionName::path_with_id("doc.txt", uuid_of(small(9)));
+    builder.add(name, b"text".to_vec()).expect("a good path");
+    builder.build(&out).expect("it can be built");
+    let mut file = std::fs::read(&out).expect("it is there");
+    let verify = |file: &[u8]| {
+        let package = Package::from_bytes(file.to_vec()).expect("it opens");
+        let found = package.find("doc.txt").expect("the index is sound").is_some();
+        let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is good");
+        (found, report.is_whole())
+    };
+    assert_eq!(verify(&file), (true, true));
+    // The flag, in the data of the second component of T2.
+    file[504 + 24 + 28 + 20] = 0;
+    assert_eq!(verify(&file), (false, false));
+}
+
 // ------------------------------------------------------------------------------------------
 // Cost
 // ------------------------------------------------------------------------------------------

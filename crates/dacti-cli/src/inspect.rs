@@ -24,13 +24,18 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let package = Package::open(&self.package).map_err(failed)?;
+        let mut out = output::stdout();
+        if !self.json {
+            // First what needs no index: a package whose index is at fault is one that is inspected.
+            text::print_head(&mut out, &package)?;
+            out.flush()?;
+        }
         let groups = package.groups().map_err(failed)?;
         let map = FileMap::read(&package).map_err(failed)?;
-        let mut out = output::stdout();
         if self.json {
             output::json(&mut out, &json::Inspection::new(&package, &groups, &map))?;
         } else {
-            text::print(&mut out, &package, &groups, &map)?;
+            text::print_index(&mut out, &package, &groups, &map)?;
         }
         out.flush()?;
         Ok(Outcome::Done)

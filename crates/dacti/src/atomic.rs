@@ -65,6 +65,9 @@ impl AtomicFile {
         let failed = |error| Error::io("write", &path, error);
         self.temp.as_file().sync_all().map_err(failed)?;
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
+        // The name is on disk when its folder is; where folders cannot be synced, it is left to
+        // the system.
+        let _ = path.parent().map(File::open).and_then(Result::ok).map(|folder| folder.sync_all());
         Ok(())
     }
 }

@@ -9,12 +9,8 @@ use std::io::{self, Write};
 /// Groups that are shown one by one.
 const GROUPS_SHOWN: usize = 12;
 
-pub(super) fn print(
-    out: &mut impl Write,
-    package: &Package,
-    groups: &[GroupSummary],
-    map: &FileMap,
-) -> io::Result<()> {
+/// What head and tables say.
+pub(super) fn print_head(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let view = package.view();
     let name = name_of(view.format()).unwrap_or("unknown format");
     writeln!(out, "format      {} {name}, version {}", view.format(), view.version())?;
@@ -26,7 +22,16 @@ pub(super) fn print(
     for component in view.components() {
         print_component(out, component)?;
     }
-    print_layout(out, package)?;
+    print_layout(out, package)
+}
+
+/// The groups of the index, what every byte is for, and what is odd.
+pub(super) fn print_index(
+    out: &mut impl Write,
+    package: &Package,
+    groups: &[GroupSummary],
+    map: &FileMap,
+) -> io::Result<()> {
     print_groups(out, package, groups)?;
     writeln!(out, "\nbytes")?;
     for claim in &map.claims {
@@ -54,6 +59,10 @@ pub(super) fn diagnostics(package: &Package, map: &FileMap) -> Vec<String> {
     lines.extend(view.layout_fault().map(Into::into));
     if view.index().is_empty() {
         lines.push("the index region is empty (size 0): the package has no regions".into());
+    }
+    if map.outside > 0 {
+        let outside = map.outside;
+        lines.push(format!("{outside} regions or components do not lie within the file"));
     }
     let unclaimed = map.unclaimed_len();
     if unclaimed > 0 {
