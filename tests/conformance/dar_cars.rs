@@ -158,10 +158,10 @@ fn a_root_that_is_an_identity_cid() {
     let inline = reference::dag_cbor(b"top", std::slice::from_ref(&below.cid));
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &inline[..40.min(inline.len())]);
     // Too long an identity for most readers: here it is cut, so that it is no DAG-CBOR.
-    let bytes = reference::car_v1(&[top.clone()], [(&top, &inline[..40].to_vec())]);
+    let bytes = reference::car_v1(std::slice::from_ref(&top), [(&top, &inline[..40].to_vec())]);
     check("identity", &bytes, 0, &[]);
     // Named as a root, but no section: there is nothing to keep but the header.
-    let bytes = reference::car_v1(&[top.clone()], [(&below.cid, &below.data)]);
+    let bytes = reference::car_v1(std::slice::from_ref(&top), [(&below.cid, &below.data)]);
     check("identity in the header", &bytes, 1, &[]);
     let (_, report) = convert(&bytes, false).expect("it is whole");
     assert_eq!(report.absent_roots, [cid(&top)]);

@@ -216,7 +216,7 @@ fn back_references_that_cannot_be() {
 fn own_tail() -> Block {
     let cid = [uvarint(1), uvarint(reference::DAG_CBOR), uvarint(0x99), vec![4, 1, 2, 3, 4]];
     let cid = cid.concat();
-    let data = reference::dag_cbor(b"loop", &[cid.clone()]);
+    let data = reference::dag_cbor(b"loop", std::slice::from_ref(&cid));
     Block { cid: cid.clone(), data, links: vec![cid] }
 }
 
