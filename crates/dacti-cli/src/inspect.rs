@@ -26,7 +26,7 @@ impl Args {
         let package = Package::open(&self.package).map_err(failed)?;
         let mut out = output::stdout();
         if !self.json {
-            // First what needs no index: a package whose index is at fault is one that is inspected.
+            // First what needs no index: one inspects what is at fault.
             text::print_head(&mut out, &package)?;
             out.flush()?;
         }

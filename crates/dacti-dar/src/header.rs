@@ -87,31 +87,31 @@ mod tests {
     use alloc::vec;
 
     #[track_caller]
-    fn check(bytes: &[u8], expected: Result<Option<Header>, Error>) {
-        assert_eq!(read(bytes, &Limits::default()), expected);
+    fn check(bytes: &[u8], expected: &Result<Option<Header>, Error>) {
+        assert_eq!(&read(bytes, &Limits::default()), expected);
     }
 
     // spec: R-DARHDR-01, R-DARHDR-02
     #[test]
     fn lists_end_where_cbor_says() {
         let header = |elements, frames_at, car_roots| Header { car_roots, elements, frames_at };
-        check(b"dar\x01\x80\x03", Ok(Some(header(0, 5, None))));
-        check(b"dar\x01\x81\x80\x03", Ok(Some(header(1, 6, Some(vec![])))));
+        check(b"dar\x01\x80\x03", &Ok(Some(header(0, 5, None))));
+        check(b"dar\x01\x81\x80\x03", &Ok(Some(header(1, 6, Some(vec![])))));
         // Unknown elements: a number, a nested map, text.
-        check(b"dar\x01\x83\x07\xa1\x61a\x82\x01\x02\x62hi\x03", Ok(Some(header(3, 15, None))));
-        check(b"dar\x01", Ok(None));
-        check(b"dar\x01\x82\x80", Ok(None));
-        check(b"dar\x01\x81\x5b\xff\xff\xff\xff\xff\xff\xff\xff", Ok(None));
+        check(b"dar\x01\x83\x07\xa1\x61a\x82\x01\x02\x62hi\x03", &Ok(Some(header(3, 15, None))));
+        check(b"dar\x01", &Ok(None));
+        check(b"dar\x01\x82\x80", &Ok(None));
+        check(b"dar\x01\x81\x5b\xff\xff\xff\xff\xff\xff\xff\xff", &Ok(None));
     }
 
     // spec: R-DARHDR-03
     #[test]
     fn other_beginnings_are_named() {
         let wrong = Error::invalid(Structure::Header, 4, Wrong::Cbor);
-        check(b"dar\x01\x9f\xff", Err(wrong));
-        check(b"dar\x01\xa0", Err(wrong));
+        check(b"dar\x01\x9f\xff", &Err(wrong));
+        check(b"dar\x01\xa0", &Err(wrong));
         let what = Structure::Magic;
-        check(b"dar\x02\x80", Err(Error::Unsupported { what, at: 3, found: 2 }));
-        check(b"tar\x01", Err(Error::Mismatch { what, at: 0, expected: 0x64, found: 0x74 }));
+        check(b"dar\x02\x80", &Err(Error::Unsupported { what, at: 3, found: 2 }));
+        check(b"tar\x01", &Err(Error::Mismatch { what, at: 0, expected: 0x64, found: 0x74 }));
     }
 }

@@ -112,7 +112,8 @@ impl Decoder {
     /// Says, when all stored bytes have been given, whether they were the whole region.
     ///
     /// # Errors
-    /// `Truncated` where stored bytes are missing, `Incomplete` where a stream does not end with them.
+    /// `Truncated` where stored bytes are missing, `Incomplete` where a stream does not end with
+    /// them.
     pub fn finish(&self) -> Result<(), Error> {
         if self.done || (self.stored_len == 0 && matches!(self.codec, Codec::None)) {
             return Ok(());

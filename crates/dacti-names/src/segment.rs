@@ -92,7 +92,8 @@ impl<'b> Segment<'b> {
         Ok(segment)
     }
 
-    /// Views content that [`parse`](Self::parse) has accepted before, without checking it again: O(1).
+    /// Views content that [`parse`](Self::parse) has accepted before, without checking it again:
+    /// O(1).
     ///
     /// Other content gives names that are wrong or missing, and nothing worse.
     ///

@@ -105,8 +105,8 @@ pub struct FileMap {
 }
 
 impl FileMap {
-    /// Maps a package. Cost: the index is read, and of bytes that nobody claims the first 64 MiB; 40
-    /// bytes of memory an entry.
+    /// Maps a package. Cost: the index is read, and of bytes that nobody claims the first 64 MiB;
+    /// 40 bytes of memory an entry.
     ///
     /// # Errors
     /// What is wrong with the index; what the source says.

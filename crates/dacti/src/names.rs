@@ -80,7 +80,8 @@ impl Names {
     }
 }
 
-/// A segment's content, of the length that its link says where there is one, and at most `cap` bytes.
+/// A segment's content, of the length that its link says where there is one, and at most `cap`
+/// bytes.
 fn read_segment(
     source: &Arc<dyn ReadAt>,
     located: Located,

@@ -148,11 +148,12 @@ impl Package {
     /// Verifies the whole package: every structure, every bound, and every region decoded on all
     /// cores.
     ///
-    /// What `progress` returns decides whether it goes on. Cost: every byte is read; memory as for [`list`](Self::list), and a decoder's window a
-    /// thread.
+    /// What `progress` returns decides whether it goes on. Cost: every byte is read; memory as for
+    /// [`list`](Self::list), and a decoder's window a thread.
     ///
     /// # Errors
-    /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the report.
+    /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the
+    /// report.
     pub fn verify(
         &self,
         threads: Option<NonZeroUsize>,
@@ -226,8 +227,8 @@ fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Fin
     findings
 }
 
-/// Decodes on several threads; each job is all that shares some bytes. Findings come in the order of
-/// `jobs`.
+/// Decodes on several threads; each job is all that shares some bytes. Findings come in the order
+/// of `jobs`.
 fn decode_all(
     package: &Package,
     jobs: &[&[Listed]],

@@ -161,8 +161,8 @@ impl PackageBuilder {
         self.build_with(path, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Builds the package and tells `progress` how far it has come, from this thread. What it returns
-    /// decides whether the build goes on.
+    /// Builds the package and tells `progress` how far it has come, from this thread. What it
+    /// returns decides whether the build goes on.
     ///
     /// # Errors
     /// A path or id given twice, options that cannot be, more than an index can hold, a file that
