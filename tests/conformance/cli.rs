@@ -348,7 +348,14 @@ fn globs_choose_what_is_packed_listed_and_unpacked() {
     );
     assert_eq!(listed(&[], &["dir/**"]), ["dir/a.html", "dir/b.txt", "dir/sub/c.html"]);
     assert_eq!(listed(&[], &["b.*"]), ["b.txt", "dir/b.txt"]);
-    assert_eq!(listed(&[], &["nothing"]), [""; 0]);
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    let missed = scratch.at("missed");
+    let to = missed.to_str().expect("it is text");
+    for (verb, more) in [("ls", &[][..]), ("ls", &["--json"]), ("unpack", &["-C", to])] {
+        let ended = scratch.run(verb, &[&["nothing"], more].concat());
+        assert!(ended.failure().contains("nothing matches \"nothing\""), "{ended:?}");
+        assert!(!missed.exists());
+    }
     let target = scratch.at("unpacked");
     assert_eq!(
         scratch.run("unpack", &["dir/*.txt", "-C", target.to_str().expect("text")]).code,
@@ -407,15 +414,15 @@ fn ids_of_ones_own_count() {
     assert_eq!(scratch.run("get", &[&text(&by::path_id("a.txt"))]).code, Some(1));
     fs::remove_file(scratch.package()).expect("it is there");
     for (lines, mentions) in [
-        ("00000000-0000-0000-0000-000000000abc missing", "missing"),
+        ("\u{feff}00000000-0000-0000-0000-000000000abc missing", "line 1: \"missing\""),
         ("no-uuid a.txt", "line 1"),
         ("00000000-0000-0000-0000-000000000abc", "line 1"),
         ("00000000-0000-0000-0000-000000000abc ../a.txt", "line 1"),
-        ("00000000-0000-0000-0000-000000000000 a.txt", "00000000-0000-0000-0000-000000000000"),
-        ("16665c3c-6a55-4f8a-b0af-910ac2f7e414 a.txt", "16665c3c"),
+        ("#\n00000000-0000-0000-0000-000000000000 a.txt", "line 2: the id 00000000-0000-0000-0000"),
+        ("#\n16665c3c-6a55-4f8a-b0af-910ac2f7e414 a.txt", "line 2: the id 16665c3c"),
         (
             "00000000-0000-0000-0000-000000000abc a.txt\n00000000-0000-0000-0000-000000000abc bin",
-            "abc",
+            "line 2: the id 00000000-0000-0000-0000-000000000abc stands in line 1",
         ),
     ] {
         fs::write(ids, lines).expect("a file");
@@ -733,8 +740,10 @@ fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str
     if !matches!(ended.code, Some(0 | 1 | 3)) {
         return Some("no exit code of ours");
     }
-    if ended.code == Some(1) && (!ended.err.starts_with("dacti: error: ") || !ended.out.is_empty())
-    {
+    // What a person inspects is shown as far as it reads.
+    let is_shown = verb == ["inspect"] && ended.out.starts_with(b"format      ");
+    let is_silent = ended.out.is_empty() || is_shown;
+    if ended.code == Some(1) && (!ended.err.starts_with("dacti: error: ") || !is_silent) {
         return Some("an error, but not said as one");
     }
     if fixture.name.starts_with("container") {
@@ -845,7 +854,10 @@ fn a_region_that_is_not_there_is_an_error() {
     let scratch = Scratch::new();
     small_tree(&scratch);
     assert_eq!(scratch.pack(&[]).code, Some(0));
-    assert!(scratch.run("get", &["no/such/path"]).failure().contains("no/such/path"));
+    let missing = scratch.run("get", &["no/such/path"]);
+    assert!(missing.failure().contains("no region \"no/such/path\""), "{missing:?}");
+    assert!(missing.failure().ends_with(": list what there is with `dacti ls`"), "{missing:?}");
+    assert_eq!(missing.err.matches("list what").count(), 1, "{missing:?}");
     let id = "00000000-0000-0000-0000-00000000dead";
     assert!(scratch.run("get", &[id]).failure().contains(id));
     let out = scratch.at("got");
@@ -987,9 +999,10 @@ fn links_in_the_target_are_not_followed() {
     symlink(scratch.at("outside"), scratch.at("target/dir")).expect("a new link");
     symlink("../../outside", scratch.at("target/sub/dir")).expect("a new link");
     symlink(scratch.at("outside/kept"), scratch.at("target/file")).expect("a new link");
-    for more in [&[][..], &["--overwrite"]] {
+    // All are refused at first; then one replaces the link of its name.
+    for (more, code) in [(&[][..], 1), (&["--overwrite"], 3)] {
         let unpacked = unpack(&scratch, more);
-        assert_eq!(unpacked.code, Some(3), "{unpacked:?}");
+        assert_eq!(unpacked.code, Some(code), "{unpacked:?}");
         for path in ["dir/file", "sub/dir/file"] {
             assert!(unpacked.err.contains(path), "{unpacked:?}");
         }
@@ -1016,15 +1029,117 @@ fn files_that_exist_are_kept_unless_told_otherwise() {
 }
 
 #[test]
-fn a_file_and_a_folder_of_one_name_clash() {
+fn a_file_with_the_name_of_a_folder_is_left_out() {
     let scratch = Scratch::new();
-    put(&scratch, &[stored("a", b"file"), stored("a/b", b"in a folder"), stored("c", b"fine")]);
-    let unpacked = unpack(&scratch, &["--threads", "1"]);
+    let files = [
+        stored("A", b"1"),
+        stored("a", b"file"),
+        stored("a/b", b"file, too"),
+        stored("a/b/c", b"in a folder"),
+        stored("d", b"fine"),
+    ];
+    put(&scratch, &files);
+    for (options, refused) in [
+        (&[][..], &["a", "a/b"][..]),
+        (&["--threads", "1"], &["a", "a/b"]),
+        (&["--portable"], &["A", "a", "a/b"]),
+    ] {
+        let unpacked = unpack(&scratch, options);
+        assert_eq!(unpacked.code, Some(3), "{unpacked:?}");
+        let kept = files.iter().filter(|file| !refused.contains(&&*file.path));
+        let expected: BTreeMap<_, _> =
+            kept.map(|file| (OsString::from(&file.path), file.bytes.clone())).collect();
+        assert_eq!(tree(&scratch.at("target")), expected, "{options:?}");
+        for path in refused {
+            let line = format!("dacti: error: {path}: is a folder of other regions\n");
+            assert!(unpacked.err.contains(&line), "{unpacked:?}");
+        }
+        fs::remove_dir_all(scratch.at("target")).expect("it is there");
+    }
+}
+
+#[test]
+fn a_path_wins_over_an_id_of_that_text() {
+    let scratch = Scratch::new();
+    let nameless = Stored { id: Some(small(0xabc)), ..stored("!first in the file", b"nameless") };
+    let files = [nameless, stored(&text(&small(0xabc)), b"named")];
+    let package = by::compact_package(&files, &by::names_of(&files[1..]), NONE);
+    fs::write(scratch.package(), package).expect("there is room");
+    let unpacked = unpack(&scratch, &[]);
     assert_eq!(unpacked.code, Some(3), "{unpacked:?}");
-    let files = tree(&scratch.at("target"));
-    assert_eq!(files.get(OsStr::new("c")).map(Vec::as_slice), Some(&b"fine"[..]));
-    assert_eq!(files.len(), 2, "one of the two: {files:?}");
-    assert!(unpacked.err.contains("a/b") || unpacked.err.contains("warning: a:"), "{unpacked:?}");
+    let expected = (text(&small(0xabc)).into(), b"named".to_vec());
+    assert_eq!(tree(&scratch.at("target")), BTreeMap::from([expected]));
+}
+
+#[test]
+fn where_nothing_could_be_written_the_run_failed() {
+    let scratch = Scratch::new();
+    let paths: Vec<_> = (0..150).map(|i| format!("{i:03}")).collect();
+    let files: Vec<_> = paths.iter().map(|path| stored(path, b"new")).collect();
+    put(&scratch, &files);
+    assert_eq!(unpack(&scratch, &[]).code, Some(0));
+    let again = unpack(&scratch, &[]);
+    assert_eq!((again.code, again.out.len()), (Some(1), 0), "{again:?}");
+    // All is counted, and not all shown.
+    let lines: Vec<_> = again.err.lines().collect();
+    assert_eq!(lines.len(), 102, "{again:?}");
+    assert!(lines[0].starts_with("dacti: error: 000: exists already"), "{again:?}");
+    assert_eq!(lines[100], "dacti: error: and 50 more: --json has all");
+    assert!(lines[101].contains("nothing was written"), "{again:?}");
+    let again = unpack(&scratch, &["--json"]);
+    let summary: Value = serde_json::from_slice(&again.out).expect("it is JSON");
+    assert_eq!(summary["refused"].as_array().map(Vec::len), Some(150));
+    assert_eq!(again.code, Some(1));
+}
+
+#[test]
+fn regions_past_the_cap_are_refused_and_the_option_is_named() {
+    let scratch = Scratch::new();
+    let long = |path: &str| Stored {
+        bytes: by::brotli_stored(&[b'x'; 1001]),
+        ..stored(path, &[b'x'; 1001])
+    };
+    let short = Stored { bytes: by::brotli_stored(b"short"), ..stored("short", b"short") };
+    let files = [long("long"), short];
+    let package = by::compact_package(&files, &by::brotli_stored(&by::names_of(&files)), by::BROT);
+    fs::write(scratch.package(), package).expect("there is room");
+    let unpacked = unpack(&scratch, &["--max-len", "1000"]);
+    assert_eq!(unpacked.code, Some(3), "{unpacked:?}");
+    assert!(unpacked.err.contains("long: ") && unpacked.err.contains("--max-len"), "{unpacked:?}");
+    let expected = BTreeMap::from([("short".into(), b"short".to_vec())]);
+    assert_eq!(tree(&scratch.at("target")), expected);
+    let got = scratch.run("get", &["long", "--max-len", "1000"]);
+    assert!(got.failure().contains("--max-len"), "{got:?}");
+    assert_eq!(unpack(&scratch, &["--max-len", "1001", "--overwrite"]).code, Some(0));
+    assert_eq!(fs::read(scratch.at("target/long")).expect("it is there"), [b'x'; 1001]);
+}
+
+#[test]
+fn threads_have_a_bound_and_what_the_system_gives_is_enough() {
+    let scratch = Scratch::new();
+    let paths: Vec<_> = (0..40).map(|i| i.to_string()).collect();
+    let files: Vec<_> = paths.iter().map(|path| stored(path, path.as_bytes())).collect();
+    put(&scratch, &files);
+    for threads in ["0", "1025", "100000"] {
+        assert_eq!(scratch.pack(&["--threads", threads]).code, Some(2));
+        assert_eq!(scratch.run("verify", &["--threads", threads]).code, Some(2));
+        assert_eq!(unpack(&scratch, &["--threads", threads]).code, Some(2));
+    }
+    assert!(!scratch.at("target").exists());
+    // Room for the stacks of a few threads: one waits for interrupts, and the others work.
+    let limited = |kibibytes: u32| {
+        let script = format!("ulimit -v {kibibytes}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(program()).arg("unpack").arg(scratch.package());
+        command.arg("-C").arg(scratch.at("target")).args(["--threads", "40"]);
+        ended(command.env("RUST_MIN_STACK", (1_u32 << 30).to_string()))
+    };
+    let unpacked = limited(3_700_000);
+    assert_eq!(unpacked.code, Some(0), "{unpacked:?}");
+    assert_eq!(tree(&scratch.at("target")).len(), 40);
+    fs::remove_dir_all(scratch.at("target")).expect("it is there");
+    assert!(limited(1_600_000).failure().contains("cannot start a thread"));
+    assert_eq!(fs::read_dir(scratch.at("target")).expect("it is there").count(), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod terminal;
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, content_fault};
 use crate::{Talk, files, interrupt, output};
 use dacti::source::{Counted, FileSource};
 use dacti::{AtomicFile, Encoding, Key, Limits, Located, Package};
@@ -132,7 +132,7 @@ impl Args {
 
     fn unreadable(&self, error: &io::Error) -> Failure {
         let shown = output::shown(&self.package);
-        Failure::Failed(format!("{shown}: {:?}: {error}", self.key))
+        Failure::Failed(format!("{shown}: {:?}: {}", self.key, content_fault(error)))
     }
 
     fn binary(&self) -> Failure {

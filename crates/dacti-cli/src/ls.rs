@@ -2,7 +2,7 @@
 
 use crate::outcome::{Failure, Outcome};
 use crate::output;
-use crate::select::Globs;
+use crate::select::{self, Globs};
 use dacti::{Listed, Package};
 use serde::Serialize;
 use std::io::Write;
@@ -58,14 +58,17 @@ impl Args {
         let mut faults = Vec::new();
         let listed = package.list_lossy(&mut faults).map_err(failed)?;
         let mut out = output::stdout();
+        let mut matched = false;
         for listed in &listed {
             if globs.is_empty() || globs.matches(&listed.name()) {
+                matched = true;
                 self.print(&mut out, listed)?;
             }
         }
         out.flush()?;
-        for fault in &faults {
-            output::error(fault);
+        output::errors(faults.iter(), "");
+        if let Some(glob) = self.glob.filter(|_| !matched) {
+            return Err(select::nothing_matches(&self.package, &glob));
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }

@@ -2,7 +2,8 @@
 //!
 //! Each verb is a file of its own that knows its arguments and nothing of the others. What they
 //! share is how to fail (`outcome`), what to print (`output`), which paths are meant (`select`),
-//! which of them are one (`files`) and how far they are (`progress`).
+//! which of them are one (`files`), how many threads work (`threads`) and how far they are
+//! (`progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -20,6 +21,7 @@ mod output;
 mod pack;
 mod progress;
 mod select;
+mod threads;
 mod unpack;
 mod verify;
 

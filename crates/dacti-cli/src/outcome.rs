@@ -38,12 +38,25 @@ impl Failure {
             dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
                 Self::Failed(error.to_string())
             }
+            dacti::Error::NotFound { key } => Self::Failed(format!(
+                "{}: no region {key}: list what there is with `dacti ls`",
+                shown(package)
+            )),
             dacti::Error::NotAFile { .. } => Self::Failed(error.to_string()),
             dacti::Error::Io { action, source, .. } => {
                 Self::Failed(format!("cannot {action} {}: {source}", shown(package)))
             }
             error => Self::Failed(format!("{}: {error}", shown(package))),
         }
+    }
+}
+
+/// What is wrong with a region's content, with the option that allows a longer one.
+pub(crate) fn content_fault(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    match inner {
+        Some(dacti_index::Error::TooLong { .. }) => format!("{error}, with --max-len BYTES"),
+        _ => error.to_string(),
     }
 }
 

@@ -26,6 +26,32 @@ pub(crate) fn warning(message: &dyn Display) {
     line("warning: ", message);
 }
 
+/// Messages of one kind that are shown. A hostile package has millions.
+const SHOWN_MAX: usize = 100;
+
+/// Many messages that the user has to see. The first are shown; `hint` says where the rest is.
+pub(crate) fn errors<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
+    lines("error: ", messages, hint);
+}
+
+/// Many messages about what is odd, as [`errors`].
+pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
+    lines("warning: ", messages, hint);
+}
+
+fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: &str) {
+    let mut out = BufWriter::new(io::stderr().lock());
+    // Where standard error is gone there is nobody to tell.
+    for message in messages.by_ref().take(SHOWN_MAX) {
+        let _ = writeln!(out, "dacti: {prefix}{}", printable(&message.to_string()));
+    }
+    match messages.count() {
+        0 => {}
+        more => drop(writeln!(out, "dacti: {prefix}and {more} more{hint}")),
+    }
+    let _ = out.flush();
+}
+
 /// A message that is good to know.
 pub(crate) fn note(message: &dyn Display) {
     line("", message);

@@ -1,20 +1,20 @@
 //! `dacti pack`: a directory or files become a package.
 
 mod collect;
+mod ids;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::{Talk, interrupt, output};
+use crate::{Talk, interrupt, output, threads};
 use clap::ValueEnum;
 use collect::{Collector, Symlinks};
 use core::num::NonZeroUsize;
 use dacti::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, RegionName,
 };
+use ids::Ids;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use uuid::Uuid;
 
 /// Build a package from a directory or files.
 ///
@@ -57,8 +57,8 @@ pub(crate) struct Args {
     /// What to do about symbolic links.
     #[arg(long, value_enum, default_value_t = Symlinks::Refuse)]
     symlinks: Symlinks,
-    /// Threads that encode; as many as there are cores by default. Changes no byte.
-    #[arg(long, value_name = "N")]
+    /// Threads that encode, at most 1024; as many as there are cores by default. Changes no byte.
+    #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     /// Print what was built as JSON.
     #[arg(long)]
@@ -96,7 +96,7 @@ impl Args {
             let message = "a package cannot be written to standard output: -o ./- is a file";
             return Err(Failure::Usage(message.into()));
         }
-        let mut ids = self.ids.as_deref().map(read_ids).transpose()?.unwrap_or_default();
+        let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
         let collected = collector.collect(&self.inputs)?;
         let mut builder = PackageBuilder::new(self.options());
@@ -104,16 +104,18 @@ impl Args {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
             }
-            let name = match ids.remove(&path) {
-                Some(id) => RegionName::path_with_id(path, id),
-                None => RegionName::from(path),
-            };
-            builder.add(name, Content::file(file))?;
+            match ids.take(&path) {
+                Some((id, line)) => {
+                    let name = RegionName::path_with_id(path, id);
+                    builder.add(name, Content::file(file)).map_err(|error| match error {
+                        dacti::Error::ReservedId { .. } => ids.wrong(line, &error.to_string()),
+                        error => error.into(),
+                    })?;
+                }
+                None => drop(builder.add(path, Content::file(file))?),
+            }
         }
-        if let Some(path) = ids.keys().next() {
-            let path = output::printable(path);
-            return Err(Failure::Failed(format!("--ids names {path}, which is not packed")));
-        }
+        ids.end()?;
         interrupt::listen();
         let built = {
             let mut bar = Bar::bytes("packing", 0, talk);
@@ -219,31 +221,6 @@ fn slice_len(text: &str) -> Result<u64, String> {
     let number: u64 = digits.parse().map_err(|_| "expected auto or a length such as 64KiB")?;
     let len = number.checked_mul(unit).ok_or("too large")?;
     dacti::check_slice_len(len).map(|()| len).map_err(|error| error.to_string())
-}
-
-/// The paths that are given an id, from a file of `UUID PATH` lines.
-fn read_ids(file: &Path) -> Result<BTreeMap<String, Uuid>, Failure> {
-    let shown = output::shown(file);
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Failed(format!("cannot read {shown}: {error}")))?;
-    let mut ids = BTreeMap::new();
-    for (line, number) in text.lines().zip(1_u64..) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let wrong = |what: &str| Failure::Failed(format!("{shown}, line {number}: {what}"));
-        let (id, path) = line
-            .split_once(char::is_whitespace)
-            .ok_or_else(|| wrong("expected a UUID, a blank and a path"))?;
-        let id = Uuid::parse_str(id).map_err(|error| wrong(&error.to_string()))?;
-        let path = dacti_names::normalize(path.trim_start()).into_owned();
-        dacti_names::check_path(&path).map_err(|error| wrong(&error.to_string()))?;
-        if ids.insert(path, id).is_some() {
-            return Err(wrong("the path has an id already"));
-        }
-    }
-    Ok(ids)
 }
 
 #[cfg(test)]

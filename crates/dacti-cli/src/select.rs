@@ -1,7 +1,9 @@
 //! Which paths are meant: globs as they are given on the command line.
 
 use crate::outcome::Failure;
+use crate::output::shown;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::path::Path;
 
 /// Paths that match any of some globs.
 ///
@@ -30,6 +32,12 @@ impl Globs {
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.0.is_match(path)
     }
+}
+
+/// A glob that was given for no path at all.
+pub(crate) fn nothing_matches(package: &Path, glob: &str) -> Failure {
+    let what = "list what there is with `dacti ls`";
+    Failure::Failed(format!("{}: nothing matches {glob:?}: {what}", shown(package)))
 }
 
 #[cfg(test)]

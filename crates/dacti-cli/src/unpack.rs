@@ -4,15 +4,17 @@ mod place;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::select::Globs;
-use crate::{Talk, interrupt, output};
+use crate::select::{self, Globs};
+use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use dacti::{Listed, Package};
+use dacti::source::FileSource;
+use dacti::{Limits, Listed, Located, Package};
 use place::{Place, Portability, Refusal};
 use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 /// Write many regions to files.
@@ -37,9 +39,13 @@ pub(crate) struct Args {
     /// and lower case. Always on where the system is one of those.
     #[arg(long)]
     portable: bool,
-    /// Threads that decode and write; as many as there are cores by default.
-    #[arg(long, value_name = "N")]
+    /// Threads that decode and write, at most 1024; as many as there are cores by default.
+    #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
+    /// The most bytes that one region may decode to. What is longer is refused, and the others go
+    /// on.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
+    max_len: u64,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -56,6 +62,15 @@ struct Summary {
 struct Refused {
     path: String,
     reason: String,
+}
+
+/// A region to write.
+#[derive(Debug)]
+struct Job {
+    name: String,
+    located: Located,
+    /// Why its name alone keeps it from being written.
+    clash: Option<String>,
 }
 
 /// What a thread tells of one region.
@@ -77,27 +92,31 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
-        let package = Package::open(&self.package).map_err(failed)?;
+        let source = FileSource::open(&self.package).map_err(failed)?;
+        let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
+        let package = Package::from_source(Arc::new(source), limits).map_err(failed)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
         listed.retain(|listed| globs.is_empty() || globs.matches(&listed.name()));
-        // In the order of the file, so that it is read from front to back.
-        listed.sort_by_key(|listed| listed.located.span.start);
+        if let Some(glob) = self.glob.as_ref().filter(|_| listed.is_empty()) {
+            output::errors(faults.iter(), "");
+            return Err(select::nothing_matches(&self.package, glob));
+        }
         let shown = output::shown(&self.directory);
         let place = Place::open(&self.directory, self.overwrite)
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
         interrupt::listen();
-        let clashes = self.clashes(&listed);
         let mut summary = Summary { files: 0, bytes: 0, refused: Vec::new() };
-        self.write_all(&package, &listed, &clashes, &place, talk, &mut summary)?;
+        self.write_all(&package, &self.jobs(listed), &place, talk, &mut summary)?;
         if self.json {
             output::json(&mut io::stdout().lock(), &summary)?;
         }
-        for fault in &faults {
-            output::error(fault);
-        }
-        for Refused { path, reason } in &summary.refused {
-            output::error(&format!("{}: {reason}", output::printable(path)));
+        output::errors(faults.iter(), "");
+        let line =
+            |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));
+        output::errors(summary.refused.iter().map(line), ": --json has all");
+        if summary.files == 0 && !summary.refused.is_empty() {
+            return Err(Failure::Failed(format!("nothing was written to {shown}")));
         }
         if talk >= Talk::Normal && !self.json {
             let (files, bytes) = (summary.files, output::bytes(summary.bytes));
@@ -106,20 +125,27 @@ impl Args {
         Ok(Outcome::with_loss(!faults.is_empty() || !summary.refused.is_empty()))
     }
 
-    /// Why regions cannot be written by their names alone, by position.
-    fn clashes(&self, listed: &[Listed]) -> Vec<Option<String>> {
+    /// What is to be written, in the order of the file, so that it is read from front to back.
+    /// Names are judged in the order of the list before, so that paths win over ids.
+    fn jobs(&self, listed: Vec<Listed>) -> Vec<Job> {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
             case: self.portable || cfg!(any(windows, target_os = "macos")),
         };
-        place::clashes(listed.iter().map(Listed::name), portability)
+        let names: Vec<String> = listed.iter().map(Listed::name).collect();
+        let clashes = place::clashes(&names, portability);
+        let jobs = listed.into_iter().zip(names).zip(clashes);
+        let mut jobs: Vec<Job> = jobs
+            .map(|((listed, name), clash)| Job { name, located: listed.located, clash })
+            .collect();
+        jobs.sort_by_key(|job| job.located.span.start);
+        jobs
     }
 
     fn write_all(
         &self,
         package: &Package,
-        listed: &[Listed],
-        clashes: &[Option<String>],
+        jobs: &[Job],
         place: &Place,
         talk: Talk,
         summary: &mut Summary,
@@ -128,26 +154,28 @@ impl Args {
             .threads
             .or_else(|| std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get)
-            .min(listed.len());
-        let total =
-            listed.iter().fold(0_u64, |sum, one| sum.saturating_add(one.located.span.len()));
+            .min(jobs.len());
+        let total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(job.located.span.len()));
         let mut bar = Bar::bytes("unpacking", total, talk);
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (tell, told) = channel();
         let mut failure = None;
         let mut refused: Vec<(usize, String)> = Vec::new();
         std::thread::scope(|scope| {
-            for _ in 0..threads {
+            let started = threads::start(scope, threads, || {
                 let (tell, next, stop) = (tell.clone(), &next, &stop);
-                scope.spawn(move || write_some(package, listed, clashes, place, next, stop, &tell));
-            }
+                move || write_some(package, jobs, place, next, stop, &tell)
+            });
             drop(tell);
+            if let Err(error) = started {
+                failure = Some(format!("cannot start a thread: {error}"));
+            }
             let mut done = 0_u64;
             for told in told {
                 match told {
                     Told::Written { index, stored_len, len } => {
-                        if let Some(one) = listed.get(index).filter(|_| talk == Talk::Verbose) {
-                            output::note(&output::printable(&one.name()));
+                        if let Some(job) = jobs.get(index).filter(|_| talk == Talk::Verbose) {
+                            output::note(&output::printable(&job.name));
                         }
                         done = done.saturating_add(stored_len);
                         summary.files = summary.files.saturating_add(1);
@@ -164,9 +192,9 @@ impl Args {
         });
         refused.sort();
         summary.refused.extend(
-            refused
-                .into_iter()
-                .filter_map(|(i, reason)| Some(Refused { path: listed.get(i)?.name(), reason })),
+            refused.into_iter().filter_map(|(i, reason)| {
+                Some(Refused { path: jobs.get(i)?.name.clone(), reason })
+            }),
         );
         interrupt::check()?;
         failure.map_or(Ok(()), |message| Err(Failure::Failed(message)))
@@ -176,8 +204,7 @@ impl Args {
 /// Takes regions one by one until there are none.
 fn write_some(
     package: &Package,
-    listed: &[Listed],
-    clashes: &[Option<String>],
+    jobs: &[Job],
     place: &Place,
     next: &AtomicUsize,
     stop: &AtomicBool,
@@ -185,12 +212,9 @@ fn write_some(
 ) {
     while !stop.load(Ordering::Relaxed) && !interrupt::asked() {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(one) = listed.get(index) else { return };
-        let clash = clashes.get(index).cloned().flatten();
-        let told = match clash
-            .map_or_else(|| write_one(package, one, place), |reason| Err(Refusal::Refused(reason)))
-        {
-            Ok(len) => Told::Written { index, stored_len: one.located.span.len(), len },
+        let Some(job) = jobs.get(index) else { return };
+        let told = match write_one(package, job, place) {
+            Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },
             Err(Refusal::Failed(message)) => Told::Failed(message),
         };
@@ -200,8 +224,11 @@ fn write_some(
     }
 }
 
-fn write_one(package: &Package, listed: &Listed, place: &Place) -> Result<u64, Refusal> {
-    let unreadable = |error: &dyn core::fmt::Display| Refusal::Refused(error.to_string());
-    let mut content = package.reader_at(listed.located).map_err(|error| unreadable(&error))?;
-    place.write(&listed.name(), &mut content)
+fn write_one(package: &Package, job: &Job, place: &Place) -> Result<u64, Refusal> {
+    if let Some(reason) = &job.clash {
+        return Err(Refusal::Refused(reason.clone()));
+    }
+    let mut content =
+        package.reader_at(job.located).map_err(|error| Refusal::Refused(error.to_string()))?;
+    place.write(&job.name, &mut content)
 }

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::{Talk, interrupt, output};
+use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use dacti::{Package, Report};
 use serde::Serialize;
@@ -17,8 +17,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Threads that decode; as many as there are cores by default.
-    #[arg(long, value_name = "N")]
+    /// Threads that decode, at most 1024; as many as there are cores by default.
+    #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     /// Print the report as one JSON object.
     #[arg(long)]
@@ -62,18 +62,19 @@ impl Args {
     }
 
     fn print(&self, report: &Report, talk: Talk) {
-        for finding in &report.findings {
-            let finding_shown = output::printable(&finding.to_string());
-            if finding.is_loss() {
-                output::error(&finding_shown);
-            } else if talk >= Talk::Normal {
-                output::warning(&finding_shown);
-            }
+        let hint = ": --json has all";
+        let (losses, odd): (Vec<_>, Vec<_>) =
+            report.findings.iter().partition(|finding| finding.is_loss());
+        output::errors(losses.iter(), hint);
+        if talk >= Talk::Normal {
+            output::warnings(odd.iter(), hint);
         }
         if talk >= Talk::Normal {
             let Report { regions, stored_len, decoded_len, .. } = *report;
-            let lost = report.findings.iter().filter(|finding| finding.is_loss()).count();
-            let verdict = if lost == 0 { "whole".into() } else { format!("{lost} faults") };
+            let verdict = match losses.len() {
+                0 => "whole".into(),
+                lost => format!("{lost} faults"),
+            };
             output::note(&format!(
                 "{}: {verdict}; {regions} regions, {} stored, {} decoded",
                 output::shown(&self.package),

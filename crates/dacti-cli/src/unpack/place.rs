@@ -2,12 +2,13 @@
 //!
 //! Every access goes through a handle of the folder that cannot leave it, whatever links lie in it.
 
+use crate::outcome::content_fault;
 use crate::output;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -109,7 +110,8 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
             return Err(Refusal::Failed("interrupted".into()));
         }
         // What cannot be read is this region's fault, what cannot be written may be the disk's.
-        let read = content.read(&mut buf).map_err(|error| Refusal::Refused(error.to_string()))?;
+        let read =
+            content.read(&mut buf).map_err(|error| Refusal::Refused(content_fault(&error)))?;
         if read == 0 {
             return Ok(len);
         }
@@ -138,30 +140,42 @@ pub(super) struct Portability {
     pub(super) case: bool,
 }
 
-/// Why names cannot be written side by side, by position.
-pub(super) fn clashes(
-    names: impl Iterator<Item = String>,
-    portability: Portability,
-) -> Vec<Option<String>> {
-    let mut seen: HashMap<String, String> = HashMap::new();
-    let judge = |name: String| {
-        let reserved = portability.reserved.then(|| name.split('/').find_map(not_portable));
-        if let Some(reserved) = reserved.flatten() {
-            return Some(reserved);
+/// Why names cannot be written side by side, by position. Of names that are one, the first wins,
+/// and of a file and a folder of one name the folder, with all that is in it.
+pub(super) fn clashes(names: &[String], portability: Portability) -> Vec<Option<String>> {
+    let key = |name: &str| if portability.case { name.to_lowercase() } else { name.to_owned() };
+    let mut told: Vec<Option<String>> = names
+        .iter()
+        .map(|name| portability.reserved.then(|| name.split('/').find_map(not_portable)).flatten())
+        .collect();
+    let mut folders = HashSet::new();
+    for (name, _) in names.iter().zip(&told).filter(|(_, told)| told.is_none()) {
+        for (end, _) in name.rmatch_indices('/') {
+            // Where a folder is known, those in which it lies are.
+            if !folders.insert(key(name.get(..end).unwrap_or_default())) {
+                break;
+            }
         }
-        let key = if portability.case { name.to_lowercase() } else { name.clone() };
-        match seen.entry(key) {
+    }
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (name, told) in names.iter().zip(&mut told).filter(|(_, told)| told.is_none()) {
+        let key = key(name);
+        if folders.contains(&key) {
+            *told = Some("is a folder of other regions".into());
+            continue;
+        }
+        *told = match seen.entry(key) {
             Entry::Vacant(place) => {
                 place.insert(name);
                 None
             }
-            Entry::Occupied(first) if *first.get() == name => {
+            Entry::Occupied(first) if first.get() == name => {
                 Some("another region has that name".into())
             }
             Entry::Occupied(first) => Some(format!("differs from {:?} only in case", first.get())),
-        }
-    };
-    names.map(judge).collect()
+        };
+    }
+    told
 }
 
 /// Why a part of a path cannot be a name on every system.
@@ -203,8 +217,8 @@ mod tests {
     #[track_caller]
     fn check(names: &[&str], case: bool, expected: &[bool]) {
         let portability = Portability { reserved: false, case };
-        let names = names.iter().map(|name| (*name).to_owned());
-        let told: Vec<_> = clashes(names, portability).iter().map(Option::is_some).collect();
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let told: Vec<_> = clashes(&names, portability).iter().map(Option::is_some).collect();
         assert_eq!(told, expected);
     }
 
@@ -213,5 +227,18 @@ mod tests {
         check(&["a/B", "a/b", "a/c", "A/b"], true, &[false, true, false, true]);
         check(&["a/B", "a/b", "a/c", "A/b"], false, &[false; 4]);
         check(&["a", "a"], false, &[false, true]);
+    }
+
+    #[test]
+    fn folders_win_over_files_of_their_name() {
+        check(&["a", "a/b", "a/b/c", "ab"], false, &[true, true, false, false]);
+        check(&["a/b/c", "a/b", "a"], false, &[false, true, true]);
+        check(&["a", "A/b"], false, &[false, false]);
+        check(&["a", "A/b"], true, &[true, false]);
+        check(&["A/B", "a/b/c"], true, &[true, false]);
+        // What is refused makes no folder.
+        let names = ["a", "a/nul"].map(Into::into);
+        let told = clashes(&names, Portability { reserved: true, case: true });
+        assert_eq!((told[0].is_none(), told[1].is_some()), (true, true));
     }
 }
