@@ -555,6 +555,13 @@ fn the_package_itself_is_left_out() {
         assert_eq!(built.code, Some(0), "{built:?}");
         assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
     }
+    // A link that leads to it is the package, too.
+    std::os::unix::fs::symlink("../packages/out.dacti-pack", scratch.at("in/link")).expect("new");
+    fs::remove_file(&out).expect("it is there");
+    assert_eq!(scratch.pack(&["--exclude", "link"]).code, Some(0));
+    let built = scratch.pack(&["--symlinks", "follow"]);
+    assert!(built.code == Some(0) && built.err.contains("the package itself"), "{built:?}");
+    assert_eq!(scratch.run("ls", &[]).text(), "file\n");
 }
 
 #[test]
