@@ -216,6 +216,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
 const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
     slice_len: 4096,
+    seals: true,
     encoding: EncodingChoice::None,
     quality: 5,
     threads: None,
@@ -281,7 +282,7 @@ fn assert_same(ours: &[u8], expected: &[u8], what: &str) {
 fn packages_are_built_as_the_reference_writes_them() {
     // spec: R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-05, R-LAY-06, R-LAY-07, R-LAY-09
     // spec: R-LAY-10, R-LAY-11, R-ORD-05, R-ORD-06
-    // spec: R-PKG-07, R-PKG-10, R-NAME-01, R-GRP-04
+    // spec: R-PKG-07, R-PKG-10, R-NAME-01, R-GRP-04, R-SEAL-01, R-SEAL-04, R-SEAL-05
     for count in [0, 1, 2, 21, 253, 254, 255, 256, 509, 510, 1000] {
         let files = some_files(count);
         let names = by::names_of(&files);
@@ -292,6 +293,9 @@ fn packages_are_built_as_the_reference_writes_them() {
             let expected = by::cdn_package(&files, &names, NONE, slice_len, &blake3);
             let ours = build(&files, BuildOptions { slice_len, ..PLAIN });
             assert_same(&ours, &expected, &format!("{count} files, slices of {slice_len}"));
+            let expected = by::cdn_package_with(&files, &names, NONE, slice_len, &blake3, false);
+            let ours = build(&files, BuildOptions { slice_len, seals: false, ..PLAIN });
+            assert_same(&ours, &expected, &format!("{count} files, no seals"));
         }
     }
 }
@@ -865,12 +869,18 @@ fn reads_are_counted() {
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let len =
         files.iter().find(|file| file.path == "dir/1").expect("it is there").bytes.len() as u64;
+    // Its digest comes with it.
+    let len = len + 32;
     assert_eq!(got, ReadStats { reads: 1, bytes: len });
-    // A longer index is scanned in windows of 256 KiB at most, and then the region is read.
+    // A longer index: one read of the groups between two keys, then the region.
     let mut files = some_files(20_000);
     files.retain(|file| file.id.is_none());
     let large_package = build(&files, PLAIN);
     let (opened, got) = reads(&large_package, get);
+    assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
+    assert_eq!(got, ReadStats { reads: 2, bytes: GROUP + 40 + len });
+    // Without keys it is scanned in windows of 256 KiB at most, and then the region is read.
+    let (opened, got) = reads(&without_keys(&large_package), get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
     // What lies behind the head is read once, in pieces of 256 KiB, of which a group may straddle
@@ -878,4 +888,197 @@ fn reads_are_counted() {
     let behind = 16_440 + index_len - 65_536;
     assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");
+}
+
+/// The same package, whose reader has to scan: its lookup component has another version.
+fn without_keys(file: &[u8]) -> Vec<u8> {
+    let mut out = file.to_vec();
+    // The third entry of T2.
+    let at = 504 + 24 + 2 * 28;
+    assert_eq!(out[at..at + 16], by::swap(by::LOOKUP));
+    out[at + 16] = 9;
+    out
+}
+
+/// A package of `count` empty regions with hashed ids.
+fn many(count: u32) -> (Vec<u8>, Vec<by::Id>) {
+    let ids: Vec<_> = (0..count).map(|i| path_id(&format!("{i}"))).collect();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    for id in &ids {
+        builder.add(uuid_of(*id), Vec::new()).expect("a good id");
+    }
+    builder.build(&out).expect("it can be built");
+    (std::fs::read(&out).expect("it is there"), ids)
+}
+
+#[test]
+fn a_region_of_many_takes_three_reads_of_few_bytes() {
+    // spec: R-LKP-10, R-LKP-19
+    for (count, block, bytes_max) in
+        [(100_000, GROUP + 40, 75_000), (1_000_000, 3 * GROUP + 40, 90_000)]
+    {
+        let (file, ids) = many(count);
+        for id in [ids[0], ids[77], ids[count as usize / 2]] {
+            let (opened, got) = reads(&file, |package| {
+                assert_eq!(package.get(uuid_of(id)).expect("it is there"), b"");
+            });
+            // The third read is that of the region, here of no bytes but its digest.
+            assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
+            assert!(got.reads <= 2 && got.bytes <= block + 32, "{got:?}");
+            assert!(opened.bytes + got.bytes + 1024 <= bytes_max);
+        }
+        let (_, missed) = reads(&file, |package| {
+            assert_eq!(package.find(uuid_of(path_id("none"))).expect("it is sound"), None);
+        });
+        assert_eq!(missed, ReadStats { reads: 1, bytes: block });
+    }
+}
+
+#[test]
+fn keys_that_are_wrong_cost_time_and_nothing_else() {
+    // spec: R-LKP-08, R-LKP-15
+    let mut files = some_files(3000);
+    files.retain(|file| file.id.is_none());
+    let file = build(&files, PLAIN);
+    let found = |file: &[u8]| {
+        let package = Package::from_bytes(file.to_vec()).expect("it is good");
+        for stored in &files {
+            assert_eq!(package.get(&stored.path[..]).expect("it is there"), stored.bytes);
+        }
+        for i in 0..50 {
+            assert_eq!(package.find(&format!("no such/{i}")[..]).expect("it is sound"), None);
+        }
+        let report = package.verify(None, &mut |_| {}).expect("it has an index");
+        assert!(report.is_whole());
+        assert_eq!(report.findings.is_empty(), package.view().keys_fault().is_none());
+        (package.view().has_keys(), report.findings.len())
+    };
+    assert_eq!(found(&file), (true, 0));
+    let mut wrong = file.clone();
+    wrong[1536 + 32..1536 + 40].fill(0xff);
+    assert_eq!(found(&wrong), (true, 1), "the first key");
+    let mut wrong = file.clone();
+    wrong[1536 + 8] ^= 8;
+    assert_eq!(found(&wrong), (false, 1), "of another index");
+    let mut wrong = file.clone();
+    wrong[1536 + 20] ^= 1;
+    assert_eq!(found(&wrong), (false, 1), "another count of groups");
+    assert_eq!(found(&without_keys(&file)), (false, 0));
+}
+
+// ------------------------------------------------------------------------------------------
+// Seals
+// ------------------------------------------------------------------------------------------
+
+/// What a region gives when it is read whole, and when it is read as a stream, byte by byte.
+fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
+    let whole = package.get(path).map_err(|error| error.to_string());
+    let streamed =
+        package.reader(path).map_err(|error| error.to_string()).and_then(|mut reader| {
+            let mut out = Vec::new();
+            let mut one = [0];
+            loop {
+                match std::io::Read::read(&mut reader, &mut one) {
+                    Ok(0) => {
+                        assert!(reader.verdict().is_some(), "the end was told before the verdict");
+                        return Ok(out);
+                    }
+                    Ok(_) => out.push(one[0]),
+                    Err(error) => {
+                        let content = package.stored(reader.located());
+                        assert!(content.is_err() || out.is_empty(), "{error}");
+                        return Err(error.to_string());
+                    }
+                }
+            }
+        });
+    assert_eq!(whole, streamed, "{path}");
+    whole
+}
+
+#[test]
+fn every_flipped_bit_of_a_sealed_package_is_detected() {
+    // spec: R-SEAL-03, R-SEAL-11, R-SEAL-13
+    // Regions of equal size, so that a shifted offset lands on an intact neighbour.
+    let files: Vec<_> = (0..8_u8).map(|i| stored(&format!("dir/{i}"), &[i * 3 + 1; 16])).collect();
+    let file = build(&files, PLAIN);
+    let sealed_at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some");
+    let index_at = 4168 + 8 + 9 * GROUP as usize;
+    let used =
+        [0..752, 1000..1144, 4168..4176, index_at..index_at + 16 + 9 * 24, 65_536..sealed_at];
+    let mut refused = 0;
+    for bit in used.into_iter().flat_map(|bytes| bytes.start * 8..bytes.end * 8) {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let Ok(package) = Package::from_bytes(flipped) else { continue };
+        let in_sealed = bit / 8 >= 65_536;
+        let mut all_whole = true;
+        for stored in &files {
+            match package.get(&stored.path[..]) {
+                // A seal component that is not seen as one any more cannot be missed.
+                Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
+                Err(_) => all_whole = false,
+            }
+        }
+        all_whole &= package.names().is_ok();
+        refused += usize::from(!all_whole);
+        if in_sealed || (1080..1144).contains(&(bit / 8)) {
+            assert!(!all_whole, "bit {} of {:#x} was not detected", bit % 8, bit / 8);
+            let report = package.verify(None, &mut |_| {});
+            assert!(report.is_ok_and(|report| !report.is_whole()), "{:#x}", bit / 8);
+        }
+    }
+    assert!(refused > 8 * 8 * 48);
+}
+
+#[test]
+fn a_stream_keeps_its_last_byte_until_it_is_verified() {
+    // spec: R-SEAL-13
+    for (encoding, len) in [
+        (EncodingChoice::None, 0_usize),
+        (EncodingChoice::None, 1),
+        (EncodingChoice::None, 65_536),
+        (EncodingChoice::None, 200_000),
+        (EncodingChoice::Brotli, 1),
+        (EncodingChoice::Brotli, 3_000_000),
+    ] {
+        let mut random = Random(7);
+        let content: Vec<u8> = (0..len).map(|_| random.below(7) as u8).collect();
+        let files = [stored("a", &content)];
+        let file = build(&files, BuildOptions { encoding, ..PLAIN });
+        let package = Package::from_bytes(file.clone()).expect("it is good");
+        assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
+        let located = package.locate("a").expect("it is there");
+        // The digest itself: every byte is as it was, and still the content is refused.
+        let mut wrong = file.clone();
+        wrong[located.span.end as usize + 31] ^= 1;
+        let package = Package::from_bytes(wrong).expect("it is good");
+        let mut reader = package.reader("a").expect("it is there");
+        let mut out = Vec::new();
+        let error = std::io::Read::read_to_end(&mut reader, &mut out).expect_err("it is refused");
+        assert!(error.to_string().contains("altered"), "{error}");
+        assert!(out.len() < len.max(1), "{} of {len} bytes were handed out", out.len());
+        assert_eq!(reader.verdict(), None);
+        // Who asks for nothing gets it.
+        let package = package.require(dacti::Policy::Nothing);
+        assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
+    }
+}
+
+#[test]
+fn what_was_not_sealed_is_refused_only_where_seals_are_required() {
+    // spec: R-SEAL-11, R-SEAL-14
+    let files = some_files(3);
+    for options in [
+        BuildOptions { seals: false, ..PLAIN },
+        BuildOptions { layout: LayoutChoice::Compact, ..PLAIN },
+    ] {
+        let package = Package::from_bytes(build(&files, options)).expect("it is good");
+        assert_eq!(package.get("0.txt").expect("nothing is required"), files[0].bytes);
+        let package = package.require(dacti::Policy::Digest);
+        let error = package.get("0.txt").expect_err("a digest is required");
+        assert_eq!(error.kind(), dacti::ErrorKind::Denied);
+    }
 }

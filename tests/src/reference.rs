@@ -20,6 +20,10 @@ pub const PACKAGE: Id = id("5f0f7929-7577-4be5-8bb5-4a63199b6722");
 pub const INDEX: Id = id("2c5e4717-b715-429b-85cd-d320d242547a");
 /// The layout component.
 pub const LAYOUT: Id = id("198f23aa-227b-499f-9da1-6410035ed473");
+/// The lookup component.
+pub const LOOKUP: Id = id("20e717c9-2799-4f4c-a341-3153d87bfb07");
+/// The seal component.
+pub const SEAL: Id = id("f7624209-bdc4-4eb7-b9d7-9f1e3970a09b");
 /// The names component, and the region that holds the names list.
 pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
 /// The namespace of ids that are made from paths.
@@ -321,6 +325,31 @@ pub fn layout(layout: &Layout) -> Vec<u8> {
     out
 }
 
+/// A lookup region for one run: the first ids of its groups, and from which group on it is.
+#[must_use]
+pub fn lookup(index_at: u64, first_group: u32, firsts: &[Id], stride: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(0_u32.to_le_bytes());
+    out.extend(1_u32.to_le_bytes());
+    out.extend(index_at.to_le_bytes());
+    let keys: Vec<_> = firsts.iter().step_by(stride as usize).collect();
+    for field in [first_group, firsts.len() as u32, stride, keys.len() as u32] {
+        out.extend(field.to_le_bytes());
+    }
+    for key in keys {
+        out.extend(&key[..8]);
+    }
+    out
+}
+
+/// The lookup region with the smallest stride that leaves it at most `room` bytes.
+fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> Vec<u8> {
+    (1..)
+        .map(|stride| lookup(index_at, first_group, firsts, stride))
+        .find(|region| region.len() as u64 <= room)
+        .expect("some stride leaves one key")
+}
+
 /// A brotli stream of stored blocks: what a compressor writes for bytes that do not shrink.
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
@@ -445,8 +474,28 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     out
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's
-/// business.
+/// The digest behind a region, from the hash of its stored bytes.
+#[must_use]
+pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8; 32]) -> [u8; 32] {
+    let mut input = b"dacti-seal digest v0".to_vec();
+    input.extend(swap(id));
+    input.extend(encoding);
+    input.extend((bytes.len() as u64).to_le_bytes());
+    input.extend(hash(bytes));
+    hash(&input)
+}
+
+/// The region of a seal component that promises digests and nothing else.
+fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
+    let mut out = vec![0, 0, 0, 0, 1, 0, 0, 0];
+    out.resize(32, 0);
+    let digest = hash(&[b"dacti-seal component v0", &out[..]].concat());
+    out.extend(digest);
+    out
+}
+
+/// A package in the layout for CDNs, of less than 4 GiB, with a digest behind each region. `hash` is
+/// BLAKE3, which is not this file's business.
 #[must_use]
 pub fn cdn_package(
     files: &[Stored],
@@ -454,6 +503,20 @@ pub fn cdn_package(
     encoding: [u8; 4],
     slice: u64,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Vec<u8> {
+    cdn_package_with(files, names_list, encoding, slice, hash, true)
+}
+
+/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's
+/// business.
+#[must_use]
+pub fn cdn_package_with(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+    seals: bool,
 ) -> Vec<u8> {
     let regions = regions(files, names_list);
     let filled = regions.len().div_ceil(255) as u64;
@@ -470,9 +533,14 @@ pub fn cdn_package(
     for (id, bytes) in &regions {
         entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
         data.extend(bytes);
+        if seals {
+            data.extend(seal(*id, encoding, bytes, hash));
+        }
     }
     let mut groups: Vec<_> = (0..deltas).map(|_| delta()).collect();
-    groups.extend(sorted_groups(base, encoding, entries));
+    let filled_groups = sorted_groups(base, encoding, entries);
+    let firsts: Vec<_> = filled_groups.iter().map(|group| group.entries[0].id).collect();
+    groups.extend(filled_groups);
     let index_region = index(&groups);
     let mut digested = b"dacti-layout file id v0".to_vec();
     digested.extend(&index_region);
@@ -483,14 +551,23 @@ pub fn cdn_package(
     let end = (base + data.len() as u64).next_multiple_of(slice);
     let (keys_at, keys_len) = if filled <= 10 { (0, 0) } else { (1536, (index_at - 1536) as u32) };
     let mut out = head(PACKAGE, 0, 1);
-    let components = vec![component(LAYOUT, 1000, 80)];
+    let mut components = vec![component(LAYOUT, 1000, 80)];
+    if seals {
+        components.push(component(SEAL, 1080, 64));
+        place(&mut out, 1080, &seal_component(hash));
+    }
     place(
         &mut out,
         28,
         &table(&Table { extension: 504, slots: 16, components, ..Table::default() }),
     );
-    let components =
+    let mut components =
         vec![component(INDEX, index_at as u32, index_len as u32), names_component(files)];
+    if keys_len > 0 {
+        let keys = lookup_within(index_at, deltas as u32, &firsts, keys_len.into());
+        components.push(component(LOOKUP, keys_at, keys.len() as u32));
+        place(&mut out, keys_at as usize, &keys);
+    }
     place(&mut out, 504, &table(&Table { slots: 8, components, ..Table::default() }));
     let promise = Layout { file_id, slice, end, deltas: deltas as u32, keys_at, keys_len };
     place(&mut out, 1000, &layout(&promise));

@@ -5,7 +5,7 @@ mod terminal;
 use crate::outcome::{Failure, Outcome, content_fault};
 use crate::{Talk, files, interrupt, output};
 use dacti::source::{Counted, FileSource};
-use dacti::{AtomicFile, Encoding, Key, Limits, Located, Package};
+use dacti::{AtomicFile, Key, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,9 +49,12 @@ impl Args {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
-        // Stored bytes are what a region without encoding would be.
-        let encoding = if self.raw { Encoding::NONE } else { located.encoding };
-        let mut content = package.reader_at(Located { encoding, ..located }).map_err(failed)?;
+        let content = if self.raw {
+            package.stored_reader_at(located)
+        } else {
+            package.reader_at(located)
+        };
+        let mut content = content.map_err(failed)?;
         interrupt::listen();
         self.copy(&mut content)?;
         if self.stats {

@@ -48,6 +48,8 @@ fn name_of(id: uuid::Uuid) -> Option<&'static str> {
         id if id == dacti::PACKAGE_FORMAT.id => Some("dacti package"),
         id if id == dacti::INDEX_ID => Some("dacti-index"),
         id if id == dacti::LAYOUT_ID => Some("dacti-layout"),
+        id if id == dacti::SEAL_ID => Some("dacti-seal"),
+        id if id == dacti::LOOKUP_ID => Some("dacti-lookup"),
         id if id == dacti_names::NAMES_ID => Some("dacti-names"),
         _ => None,
     }

@@ -36,6 +36,10 @@ pub(crate) struct Args {
     /// begin at a multiple. auto is 1MiB. A power of two from 4KiB to 1GiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
+    /// Write no digests behind regions, by which readers tell damaged and stale bytes. The compact
+    /// layout has none anyway.
+    #[arg(long)]
+    no_seals: bool,
     /// auto: brotli where the whole becomes smaller, else none.
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
@@ -140,6 +144,7 @@ impl Args {
                 Layout::Compact => LayoutChoice::Compact,
             },
             slice_len: self.slice,
+            seals: !self.no_seals,
             encoding: match self.encoding {
                 Encoding::Auto => EncodingChoice::Auto,
                 Encoding::None => EncodingChoice::None,

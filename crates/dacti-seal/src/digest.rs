@@ -10,19 +10,22 @@ use uuid::Uuid;
 pub const DIGEST_LEN: usize = 32;
 /// What a region's digest is hashed over first: no other use of BLAKE3 begins with it.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
-/// Bytes that are hashed before the stored ones.
-pub const PREFIX_LEN: usize = 48;
+/// Bytes that a digest is hashed over.
+const INPUT_LEN: usize = 80;
 
-/// What is hashed before the stored bytes: domain, region id as stored, encoding tag, count of
-/// stored bytes.
+/// The digest of a region by the BLAKE3 hash of its stored bytes.
 ///
-/// For those who hash with a BLAKE3 of their own, over several threads say. [`Digester`] does it by
-/// itself.
+/// For those who hash stored bytes by themselves: over several threads, say, or for another use too.
 #[must_use]
-pub fn digest_prefix(id: Uuid, encoding: Encoding, stored_len: u64) -> [u8; PREFIX_LEN] {
-    let parts: [&[u8]; 4] =
-        [DIGEST_DOMAIN, &id.to_bytes_le(), &encoding.tag(), &stored_len.to_le_bytes()];
-    concat(&parts)
+pub fn digest_of_hash(
+    id: Uuid,
+    encoding: Encoding,
+    stored_len: u64,
+    stored_hash: &[u8; DIGEST_LEN],
+) -> [u8; DIGEST_LEN] {
+    let (id, tag, len) = (id.to_bytes_le(), encoding.tag(), stored_len.to_le_bytes());
+    let input: [u8; INPUT_LEN] = concat(&[DIGEST_DOMAIN, &id, &tag, &len, stored_hash]);
+    *blake3::hash(&input).as_bytes()
 }
 
 /// Parts of a fixed length in all, one after the other.
@@ -40,13 +43,11 @@ pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
 #[must_use]
 pub fn digest(id: Uuid, encoding: Encoding, stored: &[u8]) -> [u8; DIGEST_LEN] {
     let len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
-    let mut digester = Digester::new(id, encoding, len);
-    digester.update(stored);
-    digester.finish()
+    digest_of_hash(id, encoding, len, blake3::hash(stored).as_bytes())
 }
 
 /// The digest of a region whose stored bytes come in pieces.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Digester {
     hasher: blake3::Hasher,
     given: u64,
@@ -59,12 +60,10 @@ impl fmt::Debug for Digester {
 }
 
 impl Digester {
-    /// A digest of the region `id` with `stored_len` stored bytes.
+    /// A digest of no bytes yet.
     #[must_use]
-    pub fn new(id: Uuid, encoding: Encoding, stored_len: u64) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&digest_prefix(id, encoding, stored_len));
-        Self { hasher, given: 0 }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Takes the next stored bytes.
@@ -79,17 +78,22 @@ impl Digester {
         self.given
     }
 
-    /// The digest. It is that of the region only when as many bytes were taken as it was said to
-    /// have.
+    /// The BLAKE3 hash of the stored bytes that were taken.
     #[must_use]
-    pub fn finish(&self) -> [u8; DIGEST_LEN] {
+    pub fn stored_hash(&self) -> [u8; DIGEST_LEN] {
         *self.hasher.finalize().as_bytes()
+    }
+
+    /// The digest of the region `id` with the stored bytes that were taken.
+    #[must_use]
+    pub fn finish(&self, id: Uuid, encoding: Encoding) -> [u8; DIGEST_LEN] {
+        digest_of_hash(id, encoding, self.given, &self.stored_hash())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Digester, digest, digest_prefix};
+    use super::{Digester, digest, digest_of_hash};
     use crate::test_data::{EMPTY_DIGEST, HELLO_SEALED, LARGE_DIGEST, hello};
     use dacti_index::Encoding;
     use std::vec::Vec;
@@ -104,20 +108,23 @@ mod tests {
         let large: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
         assert_eq!(digest(id, Encoding::NONE, &large), LARGE_DIGEST);
         for len in [1, 64, 1024, 4096, 99_999] {
-            let mut digester = Digester::new(id, Encoding::NONE, 100_000);
+            let mut digester = Digester::new();
             large.chunks(len).for_each(|piece| digester.update(piece));
-            assert_eq!((digester.finish(), digester.given()), (LARGE_DIGEST, 100_000));
+            let digest = digester.finish(id, Encoding::NONE);
+            assert_eq!((digest, digester.given()), (LARGE_DIGEST, 100_000));
         }
     }
 
     #[test]
-    fn the_prefix_lies_as_the_table_of_the_specification_says() {
+    fn the_input_lies_as_the_table_of_the_specification_says() {
         // spec: R-SEAL-05
         let id = Uuid::from_u128(0x00112233_4455_6677_8899_aabbccddeeff);
-        let prefix = digest_prefix(id, Encoding::NONE, 0x0102);
-        assert_eq!(prefix[..20], *b"dacti-seal digest v0");
-        assert_eq!(prefix[20..24], [0x33, 0x22, 0x11, 0x00], "as stored: fields little-endian");
-        assert_eq!(prefix[28..36], [0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
-        assert_eq!(prefix[36..], *b"none\x02\x01\0\0\0\0\0\0");
+        let mut input = b"dacti-seal digest v0".to_vec();
+        input.extend([0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66]);
+        input.extend([0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
+        input.extend(*b"none\x02\x01\0\0\0\0\0\0");
+        input.extend([7; 32]);
+        let digest = digest_of_hash(id, Encoding::NONE, 0x0102, &[7; 32]);
+        assert_eq!(digest, *blake3::hash(&input).as_bytes());
     }
 }

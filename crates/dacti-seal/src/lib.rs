@@ -48,7 +48,7 @@
 //! # Cost
 //!
 //! 32 or 96 bytes for each region, and 64 for the component with 32 more for each key. Hashing runs
-//! on one thread; [`digest_prefix`] and [`Verifier::finish_with`] let a caller hash large regions
+//! on one thread; [`digest_of_hash`] and [`Verifier::finish_with`] let a caller hash large regions
 //! over several. A signature costs some tens of microseconds to make and to check, for each key
 //! that is tried.
 //!
@@ -83,7 +83,7 @@ mod test_data;
 mod verify;
 
 pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, KEYS_MAX, Kind, Seals};
-pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, PREFIX_LEN, digest, digest_prefix};
+pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
     KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN, SIGNATURE_LEN, SecretKey,

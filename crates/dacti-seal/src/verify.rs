@@ -4,7 +4,8 @@
 //! first. Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::{
-    DIGEST_LEN, Digester, Error, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure, digest,
+    DIGEST_LEN, Digester, Error, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure,
+    digest_of_hash,
 };
 use alloc::vec::Vec;
 use dacti_index::Located;
@@ -78,7 +79,7 @@ impl<'p> Verifier<'p> {
             return Err(Error::Unsigned { at });
         }
         let seal = Seal::span(&located, seals.kind)?;
-        let digester = Digester::new(located.id, located.encoding, located.span.len());
+        let digester = Digester::new();
         Ok(Self { located, required: Some(Required { seals, trusted, seal, digester }) })
     }
 
@@ -106,17 +107,21 @@ impl<'p> Verifier<'p> {
         if given != len {
             return Err(Misuse::Length { len, given }.into());
         }
-        required.judge(&self.located, &required.digester.finish(), seal)
+        required.judge(&self.located, &required.digester.stored_hash(), seal)
     }
 
-    /// As [`finish`](Self::finish), for a digest that the caller has computed from
-    /// [`digest_prefix`](crate::digest_prefix) and all of the stored bytes.
+    /// As [`finish`](Self::finish), by the BLAKE3 hash of all stored bytes that the caller has
+    /// computed.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn finish_with(&self, digest: &[u8; DIGEST_LEN], seal: &[u8]) -> Result<Verdict, Error> {
+    pub fn finish_with(
+        &self,
+        stored_hash: &[u8; DIGEST_LEN],
+        seal: &[u8],
+    ) -> Result<Verdict, Error> {
         let Some(required) = &self.required else { return Ok(Verdict::Unchecked) };
-        required.judge(&self.located, digest, seal)
+        required.judge(&self.located, stored_hash, seal)
     }
 }
 
@@ -124,10 +129,12 @@ impl Required<'_> {
     fn judge(
         &self,
         located: &Located,
-        digest: &[u8; DIGEST_LEN],
+        stored_hash: &[u8; DIGEST_LEN],
         seal: &[u8],
     ) -> Result<Verdict, Error> {
         let at = located.span.start;
+        let (id, encoding, len) = (located.id, located.encoding, located.span.len());
+        let digest = &digest_of_hash(id, encoding, len, stored_hash);
         let seal = Seal::parse(seal, self.seals.kind, self.seal.start)?;
         if seal.digest != *digest {
             return Err(Error::Altered { what: Structure::StoredRegion, at });
@@ -212,8 +219,8 @@ pub fn verify(
 /// `located.id`, and fit their digest as one of `others`, were swapped. Other errors, and bytes
 /// that fit none, stay what they are.
 ///
-/// A digest alone cannot tell the two apart. Cost: the stored bytes are hashed once for each of
-/// `others`.
+/// A digest alone cannot tell the two apart. Cost: the stored bytes are hashed once, and 80 bytes
+/// for each of `others`.
 #[must_use]
 pub fn explain(
     error: Error,
@@ -225,7 +232,8 @@ pub fn explain(
     let Error::Altered { what: Structure::StoredRegion, at } = error else { return error };
     let Some(sealed) = seal.first_chunk::<DIGEST_LEN>() else { return error };
     let asked = located.id;
-    let fits = |id: &Uuid| digest(*id, located.encoding, stored) == *sealed;
+    let (len, hash) = (located.span.len(), *blake3::hash(stored).as_bytes());
+    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, &hash) == *sealed;
     match others.into_iter().filter(|id| *id != asked).find(fits) {
         Some(sealed) => Error::Swapped { at, asked, sealed },
         None => error,
@@ -438,17 +446,13 @@ mod tests {
             let end = AT + stored.len() as u64;
             let span = Span { start: AT, end };
             let located = dacti_index::Located { id: Uuid::from_u128(id), span, ..hello() };
-            let mut hasher = blake3::Hasher::new();
-            let (id, encoding) = (located.id, located.encoding);
-            hasher.update(&crate::digest_prefix(id, encoding, stored.len() as u64));
-            hasher.update(&stored);
-            let digest = *hasher.finalize().as_bytes();
+            let seal_digest = digest(located.id, located.encoding, &stored);
             let mut seal = [0; 96];
-            Seal::new(digest, Some(&key())).emit(Kind::Signature, &mut seal).unwrap();
+            Seal::new(seal_digest, Some(&key())).emit(Kind::Signature, &mut seal).unwrap();
             let policy = trust(&key());
             let seals = signed();
             let verifier = Verifier::new(located, Some(&seals), &policy).unwrap();
-            let digest = if right { digest } else { [0; 32] };
+            let digest = if right { *blake3::hash(&stored).as_bytes() } else { [0; 32] };
             let verdict = verifier.finish_with(&digest, &seal);
             prop_assert_eq!(verdict.is_ok(), right);
         }

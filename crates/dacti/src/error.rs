@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Misuse,
     /// The package has no such region.
     NotFound,
+    /// Nothing is known to be damaged, but the caller's policy does not take it.
+    Denied,
     /// The system failed.
     Io,
 }
@@ -34,6 +36,7 @@ impl core::fmt::Display for ErrorKind {
             Self::Limit => "limit",
             Self::Misuse => "misuse",
             Self::NotFound => "not found",
+            Self::Denied => "denied",
             Self::Io => "io",
         })
     }
@@ -46,6 +49,20 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
+            // The lower enum may grow; what is new there is new damage until it is named here.
+            _ => Self::Corrupt,
+        }
+    }
+}
+
+impl From<dacti_seal::ErrorKind> for ErrorKind {
+    fn from(kind: dacti_seal::ErrorKind) -> Self {
+        match kind {
+            dacti_seal::ErrorKind::Truncated => Self::Truncated,
+            dacti_seal::ErrorKind::Unsupported => Self::Unsupported,
+            dacti_seal::ErrorKind::Limit => Self::Limit,
+            dacti_seal::ErrorKind::Misuse => Self::Misuse,
+            dacti_seal::ErrorKind::Denied => Self::Denied,
             // The lower enum may grow; what is new there is new damage until it is named here.
             _ => Self::Corrupt,
         }
@@ -78,6 +95,22 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
+    /// The lookup keys are at fault. Finding a region never says so: it goes without them.
+    #[error(transparent)]
+    Lookup(#[from] dacti_lookup::Error),
+    /// The lookup keys are of another index than the one in force.
+    #[error(
+        "lookup header at {at:#x}: its keys are of the index at {index_at:#x}, not of this one"
+    )]
+    OtherIndex {
+        /// Where the lookup region starts, absolute.
+        at: u64,
+        /// Where the index starts that they are of, absolute.
+        index_at: u64,
+    },
+    /// A region or the seal component is not what was sealed, or a policy does not take it.
+    #[error(transparent)]
+    Seal(#[from] dacti_seal::Error),
     /// The names list is at fault.
     #[error("names list: {0}")]
     Names(#[from] dacti_names::Error),
@@ -211,9 +244,11 @@ impl Error {
             Self::Io { .. } => ErrorKind::Io,
             Self::Container(error) => error.kind().into(),
             Self::Index(error) => error.kind().into(),
+            Self::Lookup(error) => error.kind().into(),
+            Self::Seal(error) => error.kind().into(),
             Self::Names(error) => error.kind().into(),
             Self::Layout { fault: LayoutFault::Version(_), .. } => ErrorKind::Unsupported,
-            Self::Layout { .. } => ErrorKind::Corrupt,
+            Self::OtherIndex { .. } | Self::Layout { .. } => ErrorKind::Corrupt,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
             | Self::Path { .. }
@@ -235,6 +270,9 @@ impl Error {
         match self {
             Self::Container(error) => error.what().map(|what| what.to_string()),
             Self::Index(error) => error.what().map(|what| what.to_string()),
+            Self::Lookup(error) => error.what().map(|what| what.to_string()),
+            Self::Seal(error) => error.what().map(|what| what.to_string()),
+            Self::OtherIndex { .. } => Some("lookup header".into()),
             Self::Names(error) => Some(error.what().to_string()),
             Self::Layout { .. } => Some("layout".into()),
             _ => None,
@@ -248,8 +286,10 @@ impl Error {
         match self {
             Self::Container(error) => error.at(),
             Self::Index(error) => error.at(),
+            Self::Lookup(error) => error.at(),
+            Self::Seal(error) => error.at(),
             Self::Names(error) => Some(error.at()),
-            Self::Layout { at, .. } => Some(*at),
+            Self::OtherIndex { at, .. } | Self::Layout { at, .. } => Some(*at),
             _ => None,
         }
     }

@@ -32,6 +32,8 @@ pub(crate) const T2_SLOTS: u32 = 8;
 pub(crate) const T2_PLACES: [u64; 2] = [504, 752];
 /// Where the layout component's region stands.
 pub(crate) const LAYOUT_AT: u64 = 1000;
+/// Where the seal component's region stands.
+pub(crate) const SEAL_AT: u64 = 1080;
 /// Where the room for lookup keys starts.
 pub(crate) const KEYS_AT: u64 = 1536;
 /// Groups that fit the head whole, and entries past which fewer delta groups leave room for more

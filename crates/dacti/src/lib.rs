@@ -2,7 +2,7 @@
 //!
 //! A package is one file that describes itself and gives up any of its regions by UUID or path.
 //! This crate puts the layers together: the container (`daicon-core`), the index (`dacti-index`),
-//! paths (`dacti-names`), and the IO that none of them has. The normative text is
+//! look-up in it (`dacti-lookup`), paths (`dacti-names`), seals (`dacti-seal`), and the IO that none of them has. The normative text is
 //! `docs/spec/dacti-package.md`.
 //!
 //! # Who needs this crate
@@ -39,8 +39,10 @@
 //!
 //! # Cost
 //!
-//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region scans the
-//! index, newest groups first, in windows of 256 KiB, until the region is found. Reading one takes
+//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region takes no
+//! further read where the index lies in them, and one of a few groups where there are lookup keys,
+//! as in every large package of ours. Without keys it scans the index, newest groups first, in
+//! windows of 256 KiB, until the region is found. Reading one takes
 //! its stored bytes and, for `brot`, a window of at most 16 MiB. Building takes memory for the
 //! names and ids of all regions, a fixed amount for the bytes under way, and all cores.
 //!
@@ -58,6 +60,7 @@ mod build;
 mod content;
 mod error;
 mod key;
+mod keys;
 mod layout;
 mod limits;
 mod listing;
@@ -66,6 +69,7 @@ mod names;
 mod package;
 mod region;
 mod scan;
+mod seals;
 pub mod source;
 mod threads;
 mod verify;
@@ -93,7 +97,9 @@ pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 
 pub use dacti_index::{Encoding, INDEX_ID, Located};
+pub use dacti_lookup::LOOKUP_ID;
 pub use dacti_names::region_id;
+pub use dacti_seal::{Policy, SEAL_ID, Verdict};
 pub use daicon_core::{Component, Diagnostic, Span, Version};
 
 #[cfg(doctest)]

@@ -5,6 +5,7 @@ use crate::view::read_failed;
 use crate::{Error, Package, scan};
 use core::fmt;
 use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN};
+use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
 use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
@@ -34,7 +35,9 @@ pub enum Claimant {
     GroupsRoom,
     /// Stored bytes of regions.
     Regions,
-    /// Stored bytes of the names list.
+    /// Stored bytes of regions, each with its seal behind it.
+    SealedRegions,
+    /// Stored bytes of the names list, and its seal where there is one.
     Names,
     /// Zeros between the last region and the end of the fresh package.
     Padding,
@@ -58,6 +61,7 @@ impl fmt::Display for Claimant {
             Self::Groups => "index groups",
             Self::GroupsRoom => "room for index entries",
             Self::Regions => "regions",
+            Self::SealedRegions => "regions, each with its seal",
             Self::Names => "names list",
             Self::Padding => "padding",
             Self::Zeros => "nobody's, zeros",
@@ -76,6 +80,13 @@ pub struct Claim {
     pub claimant: Claimant,
     /// How many things of that kind lie there: regions, entries, slots.
     pub count: u64,
+}
+
+impl Claim {
+    const fn is_regions(&self) -> bool {
+        use Claimant::{Names, Regions, SealedRegions};
+        matches!(self.claimant, Regions | SealedRegions | Names)
+    }
 }
 
 /// Two claims to some of the same bytes.
@@ -158,9 +169,7 @@ impl FileMap {
             return Ok(());
         }
         let Some(last) = last else { return Ok(()) };
-        let are_regions =
-            |claim: &Claim| matches!(claim.claimant, Claimant::Regions | Claimant::Names);
-        if last.span == claim.span && are_regions(&last) && are_regions(&claim) {
+        if last.span == claim.span && last.is_regions() && claim.is_regions() {
             self.shared = self.shared.saturating_add(1);
             if let Some(claim) = self.claims.last_mut() {
                 claim.count = claim.count.saturating_add(1);
@@ -231,7 +240,16 @@ fn tables(package: &Package) -> Vec<Claim> {
         let free = end.saturating_sub(start);
         room.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
     }
-    room.push(claim(layout.keys.start, layout.keys.len(), Claimant::KeysRoom, 1));
+    let keys = view.components().iter().filter(|component| component.id == LOOKUP_ID);
+    let keys = keys.filter_map(|component| component.span().ok());
+    let used = { keys }.find(|keys| layout.keys.contains(keys) && !keys.is_empty());
+    let free_at = used.map_or(layout.keys.start, |keys| keys.end);
+    let free = layout.keys.end.saturating_sub(free_at);
+    if let Some(before) = used {
+        let len = before.start.saturating_sub(layout.keys.start);
+        room.push(claim(layout.keys.start, len, Claimant::KeysRoom, 1));
+    }
+    room.push(claim(free_at, free, Claimant::KeysRoom, 1));
     claims.extend(room.into_iter().filter(|claim| claim.span.end <= HEAD_LEN));
     claims
 }
@@ -281,7 +299,7 @@ fn index(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
 }
 
 fn regions(package: &Package, claims: &mut Vec<Claim>, outside: &mut u64) -> Result<(), Error> {
-    let len = package.view().len();
+    let (len, seal_len) = (package.view().len(), package.trust().seal_len());
     let regions = scan::regions(&**package.source(), package.view())?;
     *outside = outside.saturating_add(u64::try_from(regions.faults.len()).unwrap_or(u64::MAX));
     for found in regions.found {
@@ -290,8 +308,17 @@ fn regions(package: &Package, claims: &mut Vec<Claim>, outside: &mut u64) -> Res
             continue;
         }
         let is_names = found.id == NAMES_ID;
-        let claimant = if is_names { Claimant::Names } else { Claimant::Regions };
-        claims.push(claim(found.span.start, found.span.len(), claimant, 1));
+        let claimant = match (is_names, seal_len) {
+            (true, _) => Claimant::Names,
+            (false, 0) => Claimant::Regions,
+            (false, _) => Claimant::SealedRegions,
+        };
+        claims.push(claim(
+            found.span.start,
+            found.span.len().saturating_add(seal_len),
+            claimant,
+            1,
+        ));
     }
     Ok(())
 }

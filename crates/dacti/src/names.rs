@@ -3,12 +3,10 @@
 //! Specification: `docs/spec/dacti-names.md`, `docs/spec/dacti-package.md`, "Looking up a path".
 
 use crate::content::content;
-use crate::source::ReadAt;
-use crate::{Error, Limits};
+use crate::{Error, Package};
 use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A package's names, from all segments of its list.
 #[derive(Debug, Clone, Default)]
@@ -19,21 +17,17 @@ pub struct Names {
 
 impl Names {
     /// Reads the segment at `located` and those before it.
-    pub(crate) fn read(
-        source: &Arc<dyn ReadAt>,
-        located: Located,
-        limits: &Limits,
-    ) -> Result<Self, Error> {
+    pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let mut segments = Vec::new();
         // One limit for the whole chain: what a segment took is not left for those before it.
-        let mut left = limits.names_len_max;
+        let mut left = package.limits().names_len_max;
         let mut next = Some((located, None));
         while let Some((located, linked_len)) = next {
             if segments.len() >= SEGMENTS_MAX {
                 let limit = u64::try_from(SEGMENTS_MAX).unwrap_or(u64::MAX);
                 return Err(dacti_names::Error::TooManySegments { limit }.into());
             }
-            let content = read_segment(source, located, linked_len, left)?;
+            let content = read_segment(package, located, linked_len, left)?;
             left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
             next = match Segment::parse(&content)?.link() {
                 None => None,
@@ -83,13 +77,13 @@ impl Names {
 /// A segment's content, of the length that its link says where there is one, and at most `cap`
 /// bytes.
 fn read_segment(
-    source: &Arc<dyn ReadAt>,
+    package: &Package,
     located: Located,
     linked_len: Option<u64>,
     cap: u64,
 ) -> Result<Vec<u8>, Error> {
-    let Some(expected) = linked_len else { return content(source, located, None, cap) };
-    match content(source, located, linked_len, cap.min(expected)) {
+    let Some(expected) = linked_len else { return content(package, located, None, cap) };
+    match content(package, located, linked_len, cap.min(expected)) {
         // Longer than its link says: it is the link that is wrong, unless the cap came first.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))

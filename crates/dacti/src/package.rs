@@ -1,10 +1,12 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
 use crate::content::{self, content};
+use crate::seals::Trust;
 use crate::source::{BytesSource, FileSource, ReadAt};
 use crate::{Error, GroupSummary, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
-use dacti_index::Located;
+use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, region_id};
+use dacti_seal::Policy;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,7 @@ pub struct Package {
     source: Arc<dyn ReadAt>,
     view: View,
     limits: Limits,
+    trust: Arc<Trust>,
     names: OnceLock<Names>,
 }
 
@@ -48,7 +51,25 @@ impl Package {
     /// What the source says, or what is wrong with the package's head and tables.
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = View::read(&*source)?;
-        Ok(Self { source, view, limits, names: OnceLock::new() })
+        let trust = Arc::new(Trust::new(view.seals().cloned()));
+        Ok(Self { source, view, limits, trust, names: OnceLock::new() })
+    }
+
+    /// The same package, which hands out a region only if its seal satisfies `policy`.
+    ///
+    /// Without this, digests are checked where the package has them. [`Policy::Nothing`] leaves them
+    /// alone.
+    #[must_use]
+    pub fn require(mut self, policy: Policy) -> Self {
+        Arc::make_mut(&mut self.trust).require(policy);
+        // What was read under another policy does not count.
+        self.names = OnceLock::new();
+        self
+    }
+
+    /// The seals, and what is required of them.
+    pub(crate) const fn trust(&self) -> &Arc<Trust> {
+        &self.trust
     }
 
     /// What head and tables say.
@@ -124,7 +145,7 @@ impl Package {
     /// # Errors
     /// As [`get`](Self::get); a region that is longer is an error, not cut.
     pub fn get_capped<'a>(&self, key: impl Into<Key<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
-        content(&self.source, self.locate(key)?, None, len_max)
+        content(self, self.locate(key)?, None, len_max)
     }
 
     /// A region's content as a stream, for what is too large to hold.
@@ -142,15 +163,25 @@ impl Package {
     /// Stored bytes outside the file; an encoding that is not known.
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view.len())?;
-        Ok(RegionReader::new(Arc::clone(&self.source), located, self.limits.stream_len_max)?)
+        RegionReader::new(self, located, located.encoding, self.limits.stream_len_max)
     }
 
-    /// The stored bytes of a region that was found before, not decoded.
+    /// The stored bytes of a region that was found before, not decoded, as a stream of at most
+    /// [`Limits::stream_len_max`] bytes.
     ///
     /// # Errors
-    /// Stored bytes outside the file; what the source says.
+    /// Stored bytes outside the file; a policy that no bytes could satisfy.
+    pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
+        let located = located.within(self.view.len())?;
+        RegionReader::new(self, located, Encoding::NONE, self.limits.stream_len_max)
+    }
+
+    /// The stored bytes of a region that was found before, verified and not decoded.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; a seal that does not fit; what the source says.
     pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
-        content::stored(&*self.source, *located)
+        content::stored(self, *located)
     }
 
     /// Every region by the entry that counts, ascending by id; the names list's own is among them.
@@ -184,7 +215,7 @@ impl Package {
             return Ok(names);
         }
         let names = match scan::find(&*self.source, &self.view, NAMES_ID)? {
-            Some(located) => Names::read(&self.source, located, &self.limits)?,
+            Some(located) => Names::read(self, located)?,
             None => Names::default(),
         };
         Ok(self.names.get_or_init(|| names))

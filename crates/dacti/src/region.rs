@@ -1,7 +1,11 @@
-//! The content of one region as a stream.
+//! The content of one region as a stream, verified before its last byte is handed out.
 
-use crate::source::{ReadAt, read_full};
-use dacti_index::{Decoder, Located};
+use crate::seals::Trust;
+use crate::source::{ReadAt, read_full, read_span};
+use crate::{Error, Package};
+use dacti_index::{Decoder, Encoding, Located};
+use dacti_seal::{Digester, Verdict};
+use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -10,27 +14,52 @@ const PIECE: usize = 64 * 1024;
 
 /// A region's content, decoded as it is read.
 ///
+/// Where the region has a seal and it counts, the last byte is kept back until the seal was found to
+/// fit: whoever has read to the end has verified content, and whoever has not yet does not. An error
+/// means that what was read before is not to be used. [`verdict`](Self::verdict) tells.
+///
 /// Memory: 64 KiB of stored bytes, and for `brot` the decoder's window of at most 16 MiB. Errors
-/// carry a [`dacti_index::Error`] as their source.
+/// carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source.
 #[derive(Debug)]
 pub struct RegionReader {
     source: Arc<dyn ReadAt>,
+    trust: Arc<Trust>,
     located: Located,
     decoder: Decoder,
     piece: Vec<u8>,
     taken: usize,
     next_at: u64,
+    /// Where the seal is; `None` where nothing is verified.
+    seal: Option<Span>,
+    digester: Digester,
+    /// The latest decoded byte, kept back.
+    held: Option<u8>,
+    verdict: Option<Verdict>,
 }
 
 impl RegionReader {
     pub(crate) fn new(
-        source: Arc<dyn ReadAt>,
+        package: &Package,
         located: Located,
+        decode_as: Encoding,
         decoded_len_max: u64,
-    ) -> Result<Self, dacti_index::Error> {
-        let decoder = Decoder::new(&located, decoded_len_max)?;
-        let next_at = located.span.start;
-        Ok(Self { source, located, decoder, piece: Vec::new(), taken: 0, next_at })
+    ) -> Result<Self, Error> {
+        let (source, trust) = (Arc::clone(package.source()), Arc::clone(package.trust()));
+        let decoder = Decoder::new(&Located { encoding: decode_as, ..located }, decoded_len_max)?;
+        let seal = trust.verifier(located)?.seal_span();
+        Ok(Self {
+            source,
+            trust,
+            located,
+            decoder,
+            piece: Vec::new(),
+            taken: 0,
+            next_at: located.span.start,
+            seal,
+            digester: Digester::new(),
+            held: None,
+            verdict: seal.is_none().then_some(Verdict::Unchecked),
+        })
     }
 
     /// Where the region is stored.
@@ -39,10 +68,16 @@ impl RegionReader {
         &self.located
     }
 
-    /// Decoded bytes handed out so far.
+    /// Decoded bytes so far, one more than were handed out while a byte is kept back.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()
+    }
+
+    /// What was found out about the content that was read; `None` while it is not verified.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<Verdict> {
+        self.verdict
     }
 
     /// Reads the next piece of stored bytes; false where there is none.
@@ -54,15 +89,14 @@ impl RegionReader {
         self.piece.truncate(filled);
         self.taken = 0;
         self.next_at = self.next_at.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+        if self.seal.is_some() {
+            self.digester.update(&self.piece);
+        }
         Ok(filled > 0)
     }
-}
 
-impl Read for RegionReader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
-        }
+    /// Decodes into `out`; 0 at the content's end.
+    fn decode(&mut self, out: &mut [u8]) -> io::Result<usize> {
         loop {
             let stored = self.piece.get(self.taken..).unwrap_or_default();
             let progress = self.decoder.decode(stored, out).map_err(invalid)?;
@@ -76,8 +110,59 @@ impl Read for RegionReader {
             }
         }
     }
+
+    /// Judges the region, all of whose content was decoded.
+    fn verify(&mut self) -> io::Result<()> {
+        let (Some(seal), None) = (self.seal, self.verdict) else { return Ok(()) };
+        // What the decoder had no need of is part of the stored bytes all the same.
+        while self.refill()? {}
+        let seal = read_span(&*self.source, seal)?;
+        let verifier = self.trust.verifier(self.located).map_err(io::Error::other)?;
+        if self.digester.given() < self.located.span.len() {
+            // The file was cut since it was opened.
+            let (at, needed) = (self.located.span.start, self.located.span.len());
+            let (what, end) = (dacti_index::Structure::StoredRegion, self.next_at);
+            return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
+        }
+        let verdict = verifier.finish_with(&self.digester.stored_hash(), &seal);
+        self.verdict = Some(verdict.map_err(invalid)?);
+        Ok(())
+    }
 }
 
-fn invalid(error: dacti_index::Error) -> io::Error {
+impl Read for RegionReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let Some(first) = out.first_mut() else { return Ok(0) };
+        if self.verdict.is_some() {
+            if let Some(held) = self.held.take() {
+                *first = held;
+                return Ok(1);
+            }
+            return self.decode(out);
+        }
+        loop {
+            let written = self.decode(out)?;
+            let Some(last) = written.checked_sub(1) else {
+                self.verify()?;
+                return self.read(out);
+            };
+            // One byte late: the one kept back goes first, and the last is kept back.
+            let latest = out.get(last).copied();
+            let before = core::mem::replace(&mut self.held, latest);
+            if let Some(before) = before {
+                out.copy_within(..last, 1);
+                if let Some(slot) = out.first_mut() {
+                    *slot = before;
+                }
+                return Ok(written);
+            }
+            if last > 0 {
+                return Ok(last);
+            }
+        }
+    }
+}
+
+fn invalid(error: impl core::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

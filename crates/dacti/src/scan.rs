@@ -4,6 +4,7 @@
 //! or read in pieces.
 
 use crate::Error;
+use crate::keys;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
 use dacti_index::{Encoding, Event, Finder, Group, IndexReader, Located};
@@ -16,6 +17,11 @@ const READ_AHEAD: u64 = 256 * 1024;
 
 /// Finds the entry of `id` that counts, with the stored bytes within the file.
 pub(crate) fn find(source: &dyn ReadAt, view: &View, id: Uuid) -> Result<Option<Located>, Error> {
+    if let Some(keys) = view.keys()
+        && let Some(answer) = keys.find(source, view, id)?
+    {
+        return keys::located(answer, view.len());
+    }
     let mut finder = Finder::new(view.index(), id)?;
     let mut ahead = ReadAhead::new(source, view);
     while let Some(want) = finder.want() {

@@ -27,6 +27,11 @@ pub enum Finding {
     Container(Diagnostic),
     /// The layout component is wrong. Reading needs it not, updating does.
     Layout(String),
+    /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
+    /// slowly.
+    Keys(String),
+    /// The seal component is wrong, so that no region can be verified.
+    Seals(dacti_seal::Error),
     /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
     /// from them.
     Names(Error),
@@ -70,7 +75,11 @@ impl Finding {
     pub const fn is_loss(&self) -> bool {
         matches!(
             self,
-            Self::Names(_) | Self::Entry(_) | Self::Region { .. } | Self::HiddenIds { .. }
+            Self::Seals(_)
+                | Self::Names(_)
+                | Self::Entry(_)
+                | Self::Region { .. }
+                | Self::HiddenIds { .. }
         )
     }
 }
@@ -91,8 +100,9 @@ impl fmt::Display for Finding {
                 write!(f, "reserved field at {at:#x}: {found:#x}, not 0")
             }
             Self::Container(_) => f.write_str("an oddity of the container"),
-            Self::Layout(fault) => f.write_str(fault),
+            Self::Layout(fault) | Self::Keys(fault) => f.write_str(fault),
             Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
+            Self::Seals(error) => error.fmt(f),
             Self::Names(error) => write!(f, "names list: {error}"),
             Self::Overlap(Overlap { first, second }) => write!(
                 f,
@@ -164,6 +174,10 @@ impl Package {
         report.findings.extend(view.diagnostics().iter().copied().map(Finding::Container));
         report.findings.extend(view.layout_fault().map(|fault| Finding::Layout(fault.into())));
         let regions = scan::regions(&**self.source(), view)?;
+        report.findings.extend(view.seals_fault().map(Finding::Seals));
+        let keys = view.keys().and_then(|keys| keys.check(&**self.source(), view).err());
+        let keys = view.keys_fault().or_else(|| keys.map(|fault| fault.to_string()));
+        report.findings.extend(keys.map(Finding::Keys));
         let entries = regions.faults.into_iter().map(|fault| Finding::Entry(fault.into()));
         report.findings.extend(entries);
         let overlaps = FileMap::read_claims(self)?.overlaps;
@@ -189,9 +203,13 @@ impl Package {
         };
         listed.sort_by_key(place);
         report.regions = u64::try_from(regions.found.len()).unwrap_or(u64::MAX);
+        let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {
-                a.located.span == b.located.span && a.located.encoding == b.located.encoding
+                // A seal is of one id: bytes that two share fit one of them at most.
+                a.located.span == b.located.span
+                    && a.located.encoding == b.located.encoding
+                    && (seal_len == 0 || a.located.id == b.located.id)
             })
             .collect();
         decode_all(self, &jobs, threads, progress, &mut report)?;
@@ -312,11 +330,14 @@ fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Ve
 }
 
 impl Error {
-    /// What a region's reader says, with the index's own errors brought back to what they were.
+    /// What a region's reader says, with the index's and the seals' own errors brought back to what they were.
     pub(crate) fn from_read(error: io::Error) -> Self {
-        let own = error.get_ref().and_then(|inner| inner.downcast_ref::<dacti_index::Error>());
-        match own {
-            Some(own) => Self::Index(*own),
+        let Some(inner) = error.get_ref() else { return crate::view::read_failed(error) };
+        if let Some(index) = inner.downcast_ref::<dacti_index::Error>() {
+            return Self::Index(*index);
+        }
+        match inner.downcast_ref::<dacti_seal::Error>() {
+            Some(seal) => Self::Seal(*seal),
             None => crate::view::read_failed(error),
         }
     }

@@ -3,11 +3,14 @@
 //! Specification: `docs/spec/dacti-package.md`.
 
 use crate::Error;
+use crate::keys::{Keys, group_count};
 use crate::layout::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use crate::source::{ReadAt, read_span};
 use core::fmt;
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
     Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
     Window,
@@ -25,6 +28,8 @@ pub const PACKAGE_FORMAT: Format<'static> = Format {
 
 const INDEX: Requirement<'static> = Requirement::with_minors(INDEX_ID, INDEX_VERSION, INDEX_MINORS);
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
+const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION);
+const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 
 /// What a package's head and tables say.
@@ -39,7 +44,10 @@ pub struct View {
     index: Span,
     layout: Option<Layout>,
     layout_fault: Option<String>,
+    keys: Option<Keys>,
+    keys_fault: Option<String>,
     name_flags: Option<Flags>,
+    seals: Option<Result<Seals, dacti_seal::Error>>,
 }
 
 impl fmt::Debug for View {
@@ -71,10 +79,16 @@ impl View {
             // Reading regions needs no layout, so what is wrong with it is told and not fatal.
             Err(error) => (None, Some(error.to_string())),
         };
+        let (keys, keys_fault) = match read_keys(source, &head, components, index, len) {
+            Ok(keys) => (keys, None),
+            // Without keys the index is scanned.
+            Err(error) => (None, Some(error.to_string())),
+        };
         let name_flags = match NAMES.answer(components) {
             Answer::Found(component) => Some(Flags::from_data(component.data)),
             Answer::Incompatible(_) | Answer::Missing => None,
         };
+        let seals = read_seals(source, &head, components, len)?;
         let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
@@ -86,7 +100,10 @@ impl View {
             index,
             layout,
             layout_fault,
+            keys,
+            keys_fault,
             name_flags,
+            seals,
         })
     }
 
@@ -150,6 +167,43 @@ impl View {
         self.layout_fault.as_deref()
     }
 
+    /// The lookup keys of the index in force.
+    pub(crate) const fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    /// Whether regions are found by lookup keys, and not by a scan of the index.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// What is wrong with the lookup keys, or met in a search so far that contradicts them. Regions
+    /// are found all the same.
+    #[must_use]
+    pub fn keys_fault(&self) -> Option<String> {
+        let met = self.keys.as_ref().and_then(Keys::contradiction);
+        self.keys_fault.clone().or_else(|| met.map(ToString::to_string))
+    }
+
+    /// What the seal component says, or what is wrong with it; `None` where there is none.
+    pub(crate) const fn seals(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
+        self.seals.as_ref()
+    }
+
+    /// What stands behind each region; `None` where nothing does.
+    #[must_use]
+    pub fn seal_kind(&self) -> Option<Kind> {
+        self.seals.as_ref()?.as_ref().ok().map(|seals| seals.kind)
+    }
+
+    /// What is wrong with the seal component. No region is handed out then, unless nothing is
+    /// [required](crate::Package::require).
+    #[must_use]
+    pub fn seals_fault(&self) -> Option<dacti_seal::Error> {
+        self.seals.as_ref()?.as_ref().err().copied()
+    }
+
     /// What the package says about its names list; `None` where it says nothing.
     #[must_use]
     pub const fn name_flags(&self) -> Option<Flags> {
@@ -204,6 +258,48 @@ fn read_layout(
         &fetched
     };
     Layout::parse(region, span.start, len).map(Some)
+}
+
+fn read_seals(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    len: u64,
+) -> Result<Option<Result<Seals, dacti_seal::Error>>, Error> {
+    let Answer::Found(component) = SEALS.answer(components) else { return Ok(None) };
+    let Ok(span) = component.span_within(len) else {
+        let (what, needed) = (dacti_seal::Structure::SealComponent, COMPONENT_LEN_MIN);
+        let fault = dacti_seal::Error::Truncated { what, at: component.at, needed, end: len };
+        return Ok(Some(Err(fault)));
+    };
+    // No more than the keys that are taken need, whatever the region's length.
+    let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
+    let fetched;
+    let bytes = if let Some(bytes) = window(head, len).answer(want) {
+        bytes
+    } else {
+        fetched = read_span(source, want).map_err(read_failed)?;
+        &fetched
+    };
+    Ok(Some(Seals::parse(bytes, span.start)))
+}
+
+fn read_keys(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    index: Span,
+    len: u64,
+) -> Result<Option<Keys>, Error> {
+    let Answer::Found(component) = LOOKUP.answer(components) else { return Ok(None) };
+    let head = window(head, len);
+    let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
+    let span = component.span_within(len)?;
+    let bytes = match head.answer(span) {
+        Some(bytes) => bytes.into(),
+        None => read_span(source, span).map_err(read_failed)?,
+    };
+    Ok(Some(Keys::new(bytes, span.start, index, groups)?))
 }
 
 pub(crate) fn read_failed(source: std::io::Error) -> Error {

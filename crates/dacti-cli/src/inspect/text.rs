@@ -131,6 +131,7 @@ fn print_claim(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
             None => claimant.to_string(),
         },
         Claimant::Regions => format!("{count} regions"),
+        Claimant::SealedRegions => format!("{count} regions, each with its seal"),
         Claimant::Groups => format!("index groups, {count} entries"),
         Claimant::GroupsRoom => format!("room for {count} index entries"),
         Claimant::TableRoom => format!("room for {count} components"),

@@ -5,6 +5,7 @@ use super::pipeline::{Lane, Stopped, Weigh};
 use crate::Error;
 use brotli::enc::BrotliEncoderParams;
 use dacti_index::Encoding;
+use dacti_seal::{Kind, digest_of_hash};
 use std::io::{self, Read, Write};
 
 /// Bytes that are handed over at once. Shorter inputs are put together up to it.
@@ -13,7 +14,7 @@ pub(super) const PIECE_LEN: u64 = 1 << 20;
 /// A region that was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Encoded {
-    /// Its stored bytes.
+    /// Its stored bytes, without the seal.
     pub(super) stored_len: u64,
     /// BLAKE3 of them.
     pub(super) digest: [u8; 32],
@@ -39,6 +40,8 @@ impl Weigh for Piece {
 pub(super) struct Encoder {
     pub(super) encoding: Encoding,
     pub(super) quality: u8,
+    /// What is put behind stored bytes.
+    pub(super) seal: Option<Kind>,
 }
 
 impl Encoder {
@@ -75,7 +78,9 @@ impl Encoder {
             let stored = piece.bytes.get(start..).unwrap_or_default();
             let stored_len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
             let digest = blake3::hash(stored).into();
-            piece.ends.push(Encoded { stored_len, digest });
+            let encoded = Encoded { stored_len, digest };
+            self.put_seal(input, &encoded, &mut piece.bytes);
+            piece.ends.push(encoded);
         }
         Ok(piece)
     }
@@ -101,7 +106,16 @@ impl Encoder {
         }
         let encoded =
             Encoded { stored_len: sink.stored_len, digest: sink.hasher.finalize().into() };
+        self.put_seal(input, &encoded, &mut sink.bytes);
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
+    }
+
+    /// Puts a region's seal behind its stored bytes.
+    fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) {
+        if self.seal.is_some() {
+            let Encoded { stored_len, digest } = encoded;
+            bytes.extend(digest_of_hash(input.id, self.encoding, *stored_len, digest));
+        }
     }
 
     fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_>) -> Result<(), Error> {

@@ -8,14 +8,17 @@ use super::write::Written;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
 use crate::layout::{
-    LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, T1_SLOTS, T2_PLACES, T2_SLOTS,
+    IndexPlace, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SEAL_AT, T1_SLOTS,
+    T2_PLACES, T2_SLOTS,
 };
 use crate::view::PACKAGE_FORMAT;
 use dacti_index::{
     Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
     emit_group, emit_header,
 };
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, RunSpec, emit_lookup, lookup_len, stride_for};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
 use uuid::Uuid;
 
@@ -33,7 +36,7 @@ pub(super) fn write(
     options: &BuildOptions,
     output: &mut Output,
 ) -> Result<u64, Error> {
-    let index_digest = write_index(plan, written, ids, output)?;
+    let (index_digest, firsts) = write_index(plan, written, ids, output)?;
     let index = region(plan.index.span)?;
     let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index);
     let flags = Flags { explicit_ids }.to_data();
@@ -42,6 +45,7 @@ pub(super) fn write(
     if plan.names_component {
         components.push(names);
     }
+    components.extend(write_keys(plan, &firsts, output)?);
     match options.layout {
         LayoutChoice::Compact => {
             write_tables(output, &TableSpec { components: &components, ..TableSpec::default() })?;
@@ -61,7 +65,8 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 keys: plan.index.keys,
             };
-            write_cdn_head(output, &layout, &components)?;
+            let seals = options.seal_kind().map(|_| Seals::DIGESTS);
+            write_cdn_head(output, &layout, seals.as_ref(), &components)?;
             output.finish(fresh_end)?;
             Ok(fresh_end)
         }
@@ -73,12 +78,19 @@ pub(super) fn write(
 fn write_cdn_head(
     output: &Output,
     layout: &Layout,
+    seals: Option<&Seals>,
     components: &[ComponentSpec],
 ) -> Result<(), Error> {
     let [place, _] = T2_PLACES;
-    let region = region(Span { start: LAYOUT_AT, end: LAYOUT_AT.saturating_add(LAYOUT_LEN) })?;
-    let own = ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, region);
-    let t1 = TableSpec { slots: T1_SLOTS, extension_at: place, components: &[own], region_base: 0 };
+    let at = region(Span { start: LAYOUT_AT, end: LAYOUT_AT.saturating_add(LAYOUT_LEN) })?;
+    let mut own = vec![ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, at)];
+    if let Some(seals) = seals {
+        let bytes = seals.emit()?;
+        let at = Span { start: SEAL_AT, end: SEAL_AT.saturating_add(seals.emitted_len()) };
+        own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
+        output.write_at(SEAL_AT, &bytes)?;
+    }
+    let t1 = TableSpec { slots: T1_SLOTS, extension_at: place, components: &own, region_base: 0 };
     write_tables(output, &t1)?;
     let t2 = TableSpec { slots: T2_SLOTS, components, ..TableSpec::default() };
     output.write_at(place, &emitted(&t2)?)?;
@@ -103,13 +115,15 @@ fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
 /// Writes the index region: its header, empty groups for updates, and the groups of all regions by
 /// id.
 ///
-/// Returns a hasher that has been given the file id's domain and the region's bytes.
+/// Returns a hasher that has been given the file id's domain and the region's bytes, and the first
+/// id of each filled group.
 fn write_index(
     plan: &Plan,
     written: &Written,
     ids: &[Uuid],
     output: &Output,
-) -> Result<blake3::Hasher, Error> {
+) -> Result<(blake3::Hasher, Vec<Uuid>), Error> {
+    let mut firsts = Vec::new();
     let mut hasher = blake3::Hasher::new();
     hasher.update(FILE_ID_DOMAIN);
     let mut at = plan.index.span.start;
@@ -137,13 +151,37 @@ fn write_index(
                 buffer.clear();
             }
             let entries = entries(group, *base, written, ids)?;
+            firsts.extend(entries.first().map(|entry| entry.id.get()));
             let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
             let header = GroupHeader::new(*base, plan.encoding, length);
             emit_group(&header, &entries, buffer.next())?;
         }
     }
     write(buffer.bytes())?;
-    Ok(hasher)
+    Ok((hasher, firsts))
+}
+
+/// Writes the lookup keys where there is room for them. Returns their component.
+fn write_keys(
+    plan: &Plan,
+    firsts: &[Uuid],
+    output: &Output,
+) -> Result<Option<ComponentSpec>, Error> {
+    let IndexPlace { span, groups, delta_groups, keys } = plan.index;
+    let filled = groups.saturating_sub(delta_groups);
+    let runs = [RunSpec { first_group: delta_groups, groups: filled }];
+    let stride = stride_for(&runs, keys.len()).filter(|_| !keys.is_empty());
+    let Some(stride) = stride else { return Ok(None) };
+    let len = lookup_len(&runs, stride);
+    let mut out = vec![0; usize::try_from(len).unwrap_or_default()];
+    let first = |group: u32| {
+        let i = usize::try_from(group.saturating_sub(delta_groups)).unwrap_or(usize::MAX);
+        firsts.get(i).copied().unwrap_or_default()
+    };
+    emit_lookup(span.start, &runs, stride, first, &mut out)?;
+    output.write_at(keys.start, &out)?;
+    let region = region(Span { start: keys.start, end: keys.start.saturating_add(len) })?;
+    Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
 }
 
 fn entries(

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
 use core::ops::{ControlFlow, Range};
+use dacti_seal::Kind;
 use daicon_core::Span;
 use std::collections::HashMap;
 
@@ -35,7 +36,8 @@ pub(super) fn data(
     output.skip_to(plan.data_at);
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
     let batches = batches(&in_order, plan);
-    let encoder = Encoder { encoding: plan.encoding, quality: options.quality };
+    let (encoding, quality, seal) = (plan.encoding, options.quality, options.seal_kind());
+    let encoder = Encoder { encoding, quality, seal };
     let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
     run(
@@ -82,6 +84,8 @@ struct DataWriter<'w> {
     /// Regions written so far, and the id range that the next one is in.
     count: usize,
     range: usize,
+    /// Bytes of the seal behind each region.
+    seal_len: u64,
     /// Where the region that is being written starts.
     region_at: u64,
     /// Where equal stored bytes are, within the id range; `None` where each is to be stored by
@@ -121,6 +125,7 @@ impl<'w> DataWriter<'w> {
             written,
             count: 0,
             range: 0,
+            seal_len: options.seal_kind().map_or(0, Kind::seal_len),
             region_at,
             shared,
         }
@@ -154,7 +159,8 @@ impl<'w> DataWriter<'w> {
             self.output.append(bytes)?;
         }
         for encoded in ends {
-            let len = usize::try_from(encoded.stored_len).unwrap_or(usize::MAX);
+            let len = encoded.stored_len.saturating_add(self.seal_len);
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
             let (stored, behind) = bytes.split_at(len.min(bytes.len()));
             bytes = behind;
             self.enter_range();
@@ -191,7 +197,7 @@ impl<'w> DataWriter<'w> {
             let shared_len = self.written.shared_len.saturating_add(encoded.stored_len);
             self.written.shared_len = shared_len;
         } else {
-            self.region_at = at.saturating_add(encoded.stored_len);
+            self.region_at = at.saturating_add(encoded.stored_len).saturating_add(self.seal_len);
             if let Some(shared) = &mut self.shared {
                 shared.insert(encoded, at);
             }

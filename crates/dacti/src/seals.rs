@@ -1,0 +1,47 @@
+//! What a package's seals say, and what its reader requires of them.
+//!
+//! Specification: `docs/spec/dacti-seal.md`.
+
+use crate::Error;
+use dacti_index::Located;
+use dacti_seal::{Policy, Seals, Verifier};
+
+/// The seals of an open package and the policy of its reader.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trust {
+    /// `None` where the package has no seal component. A component that is wrong is not none: bytes
+    /// that were sealed are not handed out for its loss.
+    seals: Option<Result<Seals, dacti_seal::Error>>,
+    /// `None` where the reader has asked for nothing: what the package has is checked.
+    required: Option<Policy>,
+}
+
+impl Trust {
+    pub(crate) const fn new(seals: Option<Result<Seals, dacti_seal::Error>>) -> Self {
+        Self { seals, required: None }
+    }
+
+    pub(crate) fn require(&mut self, policy: Policy) {
+        self.required = Some(policy);
+    }
+
+    /// The judgement of a region, before its bytes are read.
+    pub(crate) fn verifier(&self, located: Located) -> Result<Verifier<'_>, Error> {
+        let by_default = if self.seals.is_some() { &Policy::Digest } else { &Policy::Nothing };
+        let policy = self.required.as_ref().unwrap_or(by_default);
+        let seals = match (&self.seals, policy) {
+            (None, _) | (_, Policy::Nothing) => None,
+            (Some(seals), _) => Some(seals.as_ref().map_err(|fault| *fault)?),
+        };
+        Ok(Verifier::new(located, seals, policy)?)
+    }
+
+    /// Bytes behind each region that belong to it.
+    pub(crate) fn seal_len(&self) -> u64 {
+        self.seals().map_or(0, |seals| seals.kind.seal_len())
+    }
+
+    fn seals(&self) -> Option<&Seals> {
+        self.seals.as_ref().and_then(|seals| seals.as_ref().ok())
+    }
+}
