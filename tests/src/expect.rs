@@ -57,8 +57,12 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
     for entry in &index.entries {
         out += &dump::entry(entry.at, &entry.id, entry.group, entry.offset, entry.size);
     }
+    let seals = by::read_seals(file, container, &blake3);
     for (id, entry) in index.regions() {
         let span = by::stored_span(&entry, file.len() as u64)?;
+        if let Some(seal_len) = &seals {
+            by::check_seal(file, &entry, seal_len.clone()?, &blake3)?;
+        }
         let content = match entry.encoding {
             by::NONE | by::BROT => Some(by::content(file, &entry, dump::CAP)?),
             _ => None,
@@ -66,6 +70,10 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
         out += &dump::region(&id, span, entry.encoding, content.as_deref());
     }
     Ok(out)
+}
+
+fn blake3(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
 }
 
 fn names(file: &[u8]) -> Result<String, Fault> {

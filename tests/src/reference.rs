@@ -486,7 +486,8 @@ pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8
 }
 
 /// The region of a seal component that promises digests and nothing else.
-fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
+#[must_use]
+pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     let mut out = vec![0, 0, 0, 0, 1, 0, 0, 0];
     out.resize(32, 0);
     let digest = hash(&[b"dacti-seal component v0", &out[..]].concat());
@@ -1151,6 +1152,68 @@ pub fn names_list(
         start = link.at;
     }
     Ok(out)
+}
+
+/// Length of the seal behind each region, by a container's seal component; `None` where it has none.
+///
+/// # Errors
+/// The first fault of the component.
+pub fn read_seals(
+    file: &[u8],
+    container: &Container,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Option<Result<u64, Fault>> {
+    let named = |found: &&Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
+    let found = container.components.iter().find(named)?;
+    Some(region(found, file.len() as u64).and_then(|(at, len)| {
+        let component = &file[at as usize..(at + len) as usize];
+        if len < 32 {
+            return fault("truncated", "seal component", at);
+        }
+        if u32_at(component, 0) != 0 {
+            return fault("unsupported", "seal component", at);
+        }
+        let keys = u64::from(u32_at(component, 24));
+        if keys > 64 {
+            return fault("limit", "seal component", at);
+        }
+        let digested = 32 + 32 * keys as usize;
+        if component.len() < digested + 32 {
+            return fault("truncated", "seal component", at);
+        }
+        let (digested, digest) = component.split_at(digested);
+        if digest[..32] != hash(&[b"dacti-seal component v0", digested].concat()) {
+            return fault("corrupt", "seal component", at);
+        }
+        match u32_at(component, 4) {
+            1 => Ok(32),
+            2 => Ok(96),
+            _ => fault("unsupported", "seal component", at),
+        }
+    }))
+}
+
+/// Holds the stored bytes of a region, which lie in the file, against the digest behind them.
+///
+/// # Errors
+/// The first fault.
+pub fn check_seal(
+    file: &[u8],
+    entry: &EntrySeen,
+    seal_len: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Result<(), Fault> {
+    let start = entry.base + u64::from(entry.offset);
+    let end = start + u64::from(entry.size);
+    if end + seal_len > file.len() as u64 {
+        return fault("truncated", "seal", end);
+    }
+    let stored = &file[start as usize..end as usize];
+    let digest = &file[end as usize..end as usize + 32];
+    if digest != seal(entry.id, entry.encoding, stored, hash) {
+        return fault("corrupt", "stored region", start);
+    }
+    Ok(())
 }
 
 /// Reads the layout component's region, where a container has one.

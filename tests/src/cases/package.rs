@@ -3,9 +3,10 @@
 
 use super::{Case, bad, good};
 use crate::reference::{
-    BROT, Component, Entry, GROUP, Group, INDEX, Id, LAYOUT, Layout, Link, NAMES, NONE, Name,
-    PACKAGE, Stored, Table, brotli_stored, cdn_package, compact_package, component, head, id,
-    index, layout, names, names_of, path_id, place, small, stored, table,
+    BROT, Component, Entry, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP, Layout, Link, NAMES, NONE,
+    Name, PACKAGE, SEAL, Stored, Table, brotli_stored, cdn_package, cdn_package_with,
+    compact_package, component, head, id, index, layout, lookup, names, names_of, path_id, place,
+    seal, seal_component, small, stored, table,
 };
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
@@ -101,6 +102,41 @@ fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+/// Where the index of a loose package with one more component starts.
+const INDEX_AT: u64 = 108;
+const ALTERED: &str = "error corrupt stored region at 0x18ac";
+const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
+
+/// A package of one sealed region, `hello`; component and data can be changed. In the file the
+/// component comes first, in 64 bytes, then the data.
+fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut region = seal_component(&blake3);
+    component_change(&mut region);
+    let named = component(SEAL, DATA as u32, region.len() as u32);
+    region.resize(region.len().max(64), 0);
+    let only = Entry { id: small(1), offset: region.len() as u32, size: 5 };
+    let groups = [Group { base: DATA, entries: vec![only], ..Group::default() }];
+    let mut data = [&b"hello"[..], &seal(small(1), NONE, b"hello", &blake3)].concat();
+    data_change(&mut data);
+    loose(&[named], &groups, &[region, data].concat())
+}
+
+/// Changes a seal component and makes its digest fit.
+fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
+    component.truncate(32);
+    change(component);
+    let digest = blake3(&[b"dacti-seal component v0", &component[..]].concat());
+    component.extend(digest);
+}
+
+/// A package of one region with this lookup region behind its index.
+fn with_keys(keys: &[u8]) -> Vec<u8> {
+    let named = component(LOOKUP, DATA as u32, keys.len() as u32);
+    let only = Entry { id: small(1), offset: keys.len() as u32, size: 5 };
+    let groups = [Group { base: DATA, entries: vec![only], ..Group::default() }];
+    loose(&[named], &groups, &[keys, b"hello"].concat())
+}
+
 const PROMISE: Layout = Layout {
     file_id: *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
     slice: 4096,
@@ -181,6 +217,65 @@ pub(super) const CASES: &[Case] = &[
     good("package_cdn_empty", "R-LAY-01, R-LAY-03, R-LAY-05", || cdn(&[])),
     good("package_cdn", "R-LAY-01, R-LAY-02, R-LAY-03, R-LAY-06, R-LAY-09", || {
         cdn(&[stored("a.txt", b"hello\n"), stored("b", b"")])
+    }),
+    good("package_cdn_without_seals", "R-LAY-01, R-SEAL-11", || {
+        let files = [stored("a.txt", b"hello\n"), stored("b", b"")];
+        cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, false)
+    }),
+    good("package_sealed_reserve_and_more_behind", "R-SEAL-03, R-SEAL-04", || {
+        sealed(|component| component.extend([0xff; 9]), |_| ())
+    }),
+    bad("package_sealed_byte_altered", ALTERED, "R-SEAL-13", || {
+        sealed(|_| (), |data| data[4] ^= 1)
+    }),
+    bad("package_sealed_digest_altered", ALTERED, "R-SEAL-13", || {
+        sealed(|_| (), |data| data[5 + 31] ^= 0x80)
+    }),
+    bad("package_sealed_digest_of_zeros", ALTERED, "R-SEAL-13", || {
+        sealed(|_| (), |data| data[5..].fill(0))
+    }),
+    bad("package_sealed_as_another_id", ALTERED, "R-SEAL-05, R-SEAL-13", || {
+        sealed(|_| (), |data| data[5..].copy_from_slice(&seal(small(2), NONE, b"hello", &blake3)))
+    }),
+    bad("package_sealed_as_another_encoding", ALTERED, "R-SEAL-05, R-SEAL-13", || {
+        sealed(|_| (), |data| data[5..].copy_from_slice(&seal(small(1), BROT, b"hello", &blake3)))
+    }),
+    bad("package_seal_past_the_file", "error truncated seal at 0x18b1", "R-SEAL-10", || {
+        sealed(|_| (), |data| data.truncate(5 + 31))
+    }),
+    bad(
+        "package_seal_component_altered",
+        "error corrupt seal component at 0x186c",
+        "R-SEAL-04",
+        || sealed(|component| component[9] = 1, |_| ()),
+    ),
+    bad("package_seal_component_version_1", SEAL_UNKNOWN, "R-SEAL-03", || {
+        sealed(|component| component[0] = 1, |_| ())
+    }),
+    bad("package_seal_component_kind_3", SEAL_UNKNOWN, "R-SEAL-03", || {
+        sealed(|component| again(component, |component| component[4] = 3), |_| ())
+    }),
+    bad(
+        "package_seal_component_of_65_keys",
+        "error limit seal component at 0x186c",
+        "R-SEAL-03",
+        || sealed(|component| component[24] = 65, |_| ()),
+    ),
+    bad(
+        "package_seal_component_cut",
+        "error truncated seal component at 0x186c",
+        "R-SEAL-03",
+        || sealed(|component| component.truncate(63), |_| ()),
+    ),
+    good("package_lookup_of_another_index", "R-LKP-08", || {
+        with_keys(&lookup(INDEX_AT + 8, 0, &[small(1)], 1))
+    }),
+    good("package_lookup_of_other_ids", "R-LKP-15", || {
+        with_keys(&lookup(INDEX_AT, 0, &[small(u32::MAX)], 1))
+    }),
+    good("package_lookup_of_fewer_groups", "R-LKP-06", || with_keys(&lookup(INDEX_AT, 0, &[], 1))),
+    good("package_lookup_right", "R-LKP-01, R-LKP-03", || {
+        with_keys(&lookup(INDEX_AT, 0, &[small(1)], 1))
     }),
     good("package_of_neither_layout", "R-PKG-03, R-EXT-03, R-EXT-08", || {
         let mut out = head(PACKAGE, 0, 0);
