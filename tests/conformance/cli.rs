@@ -1230,7 +1230,7 @@ fn inspect_json_has_the_documented_fields() {
         .iter()
         .map(|c| c["id"].as_str())
         .collect();
-    let expected = [by::LAYOUT, by::INDEX, by::NAMES].map(|id| text(&id));
+    let expected = [by::LAYOUT, by::SEAL, by::INDEX, by::NAMES].map(|id| text(&id));
     assert_eq!(ids, expected.each_ref().map(|id| Some(id.as_str())));
     assert_eq!(inspected["index"]["at"], 4168);
     assert_eq!(inspected["index"]["len"], 61_368);
