@@ -951,7 +951,8 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
         for i in 0..50 {
             assert_eq!(package.find(&format!("no such/{i}")[..]).expect("it is sound"), None);
         }
-        let report = package.verify(None, &mut |_| {}).expect("it has an index");
+        let report =
+            package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it has an index");
         assert!(report.is_whole());
         assert_eq!(report.findings.is_empty(), package.view().keys_fault().is_none());
         (package.view().has_keys(), report.findings.len())
@@ -1027,7 +1028,7 @@ fn every_flipped_bit_of_a_sealed_package_is_detected() {
         refused += usize::from(!all_whole);
         if in_sealed || (1080..1144).contains(&(bit / 8)) {
             assert!(!all_whole, "bit {} of {:#x} was not detected", bit % 8, bit / 8);
-            let report = package.verify(None, &mut |_| {});
+            let report = package.verify(None, &mut |_| ControlFlow::Continue(()));
             assert!(report.is_ok_and(|report| !report.is_whole()), "{:#x}", bit / 8);
         }
     }

@@ -49,11 +49,8 @@ impl Args {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
-        let content = if self.raw {
-            package.stored_reader_at(located)
-        } else {
-            package.reader_at(located)
-        };
+        let content =
+            if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
         let mut content = content.map_err(failed)?;
         interrupt::listen();
         self.copy(&mut content)?;
