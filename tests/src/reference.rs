@@ -495,8 +495,8 @@ pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     out
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB, with a digest behind each region. `hash` is
-/// BLAKE3, which is not this file's business.
+/// A package in the layout for CDNs, of less than 4 GiB, with a digest behind each region. `hash`
+/// is BLAKE3, which is not this file's business.
 #[must_use]
 pub fn cdn_package(
     files: &[Stored],
@@ -1154,7 +1154,8 @@ pub fn names_list(
     Ok(out)
 }
 
-/// Length of the seal behind each region, by a container's seal component; `None` where it has none.
+/// Length of the seal behind each region, by a container's seal component; `None` where it has
+/// none.
 ///
 /// # Errors
 /// The first fault of the component.

@@ -15,7 +15,8 @@ const INPUT_LEN: usize = 80;
 
 /// The digest of a region by the BLAKE3 hash of its stored bytes.
 ///
-/// For those who hash stored bytes by themselves: over several threads, say, or for another use too.
+/// For those who hash stored bytes by themselves: over several threads, say, or for another use
+/// too.
 #[must_use]
 pub fn digest_of_hash(
     id: Uuid,

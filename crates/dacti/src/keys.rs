@@ -70,8 +70,8 @@ impl Keys {
         })
     }
 
-    /// Finds the entry of `id` that counts. `None` where the keys are of no use, and the index is to
-    /// be scanned.
+    /// Finds the entry of `id` that counts. `None` where the keys are of no use, and the index is
+    /// to be scanned.
     pub(crate) fn find(
         &self,
         source: &dyn ReadAt,

@@ -2,8 +2,8 @@
 //!
 //! A package is one file that describes itself and gives up any of its regions by UUID or path.
 //! This crate puts the layers together: the container (`daicon-core`), the index (`dacti-index`),
-//! look-up in it (`dacti-lookup`), paths (`dacti-names`), seals (`dacti-seal`), and the IO that none of them has. The normative text is
-//! `docs/spec/dacti-package.md`.
+//! look-up in it (`dacti-lookup`), paths (`dacti-names`), seals (`dacti-seal`), and the IO that
+//! none of them has. The normative text is `docs/spec/dacti-package.md`.
 //!
 //! # Who needs this crate
 //!

@@ -57,8 +57,8 @@ impl Package {
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
     ///
-    /// Without this, digests are checked where the package has them. [`Policy::Nothing`] leaves them
-    /// alone.
+    /// Without this, digests are checked where the package has them. [`Policy::Nothing`] leaves
+    /// them alone.
     #[must_use]
     pub fn require(mut self, policy: Policy) -> Self {
         Arc::make_mut(&mut self.trust).require(policy);

@@ -14,9 +14,9 @@ const PIECE: usize = 64 * 1024;
 
 /// A region's content, decoded as it is read.
 ///
-/// Where the region has a seal and it counts, the last byte is kept back until the seal was found to
-/// fit: whoever has read to the end has verified content, and whoever has not yet does not. An error
-/// means that what was read before is not to be used. [`verdict`](Self::verdict) tells.
+/// Where the region has a seal and it counts, the last byte is kept back until the seal was found
+/// to fit: whoever has read to the end has verified content, and whoever has not yet does not. An
+/// error means that what was read before is not to be used. [`verdict`](Self::verdict) tells.
 ///
 /// Memory: 64 KiB of stored bytes, and for `brot` the decoder's window of at most 16 MiB. Errors
 /// carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source.

@@ -330,7 +330,8 @@ fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Ve
 }
 
 impl Error {
-    /// What a region's reader says, with the index's and the seals' own errors brought back to what they were.
+    /// What a region's reader says, with the index's and the seals' own errors brought back to what
+    /// they were.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let Some(inner) = error.get_ref() else { return crate::view::read_failed(error) };
         if let Some(index) = inner.downcast_ref::<dacti_index::Error>() {
