@@ -60,9 +60,9 @@ fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
     blocks
 }
 
-fn write(blocks: &[Block], index: bool, digest_thread: bool, out: &mut Vec<u8>) {
+fn write(blocks: &[Block], index: bool, threads: bool, out: &mut Vec<u8>) {
     out.clear();
-    let options = WriteOptions { index, digest_thread, ..WriteOptions::default() };
+    let options = WriteOptions { index, threads, ..WriteOptions::default() };
     let mut writer = Writer::with_options(out, &options).expect("a vector");
     for (number, block) in blocks.iter().enumerate() {
         let placed = match number {
@@ -109,12 +109,12 @@ fn streams(criterion: &mut Criterion) {
     group.bench_function(format!("write-indexed/{name}"), |b| {
         b.iter(|| write(black_box(&blocks), true, false, &mut archive));
     });
-    for (threads, digest_thread) in [("", false), ("-digest-thread", true)] {
-        group.bench_function(format!("write{threads}/{name}"), |b| {
-            b.iter(|| write(black_box(&blocks), false, digest_thread, &mut archive));
+    for (how, threads) in [("", false), ("-threads", true)] {
+        group.bench_function(format!("write{how}/{name}"), |b| {
+            b.iter(|| write(black_box(&blocks), false, threads, &mut archive));
         });
-        let options = ReadOptions { digest_thread, ..ReadOptions::default() };
-        group.bench_function(format!("stream{threads}/{name}"), |b| {
+        let options = ReadOptions { threads, ..ReadOptions::default() };
+        group.bench_function(format!("stream{how}/{name}"), |b| {
             b.iter(|| {
                 let reader = Reader::with_options(black_box(&archive[..]), &options);
                 reader.verify().expect("as written").blocks
@@ -154,8 +154,9 @@ fn cars(criterion: &mut Criterion, blocks: &[Block], name: &str) {
     group.finish();
 }
 
-/// Other crates, on the same blocks. `iroh-car` proves no block: what its user has to add to know
-/// what they got is a bench of its own.
+/// Other crates, on the same blocks. `iroh-car` proves no block: `iroh-car-plus-hash` adds what its
+/// user has to add to know what they got, the hash of each block, by the same function as DAR's.
+/// `rs-car` proves blocks by itself where it is asked to; it writes nothing.
 #[cfg(feature = "peers")]
 mod peers {
     use super::{Block, COUNT, LEN};
@@ -167,14 +168,18 @@ mod peers {
 
     pub fn peers(group: &mut BenchmarkGroup<WallTime>, blocks: &[Block], car: &[u8], name: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for (what, prove) in [("proved", true), ("unproved", false)] {
-            group.bench_function(format!("iroh-car-stream-{what}/{name}"), |b| {
+        for (iroh, rs, prove) in [
+            ("iroh-car-plus-hash", "rs-car-proving", true),
+            ("iroh-car-unproved", "rs-car-unproved", false),
+        ] {
+            group.bench_function(format!("stream/{iroh}/{name}"), |b| {
                 b.iter(|| runtime.block_on(iroh_read(black_box(car), prove)));
             });
-            group.bench_function(format!("iroh-car-write-{what}/{name}"), |b| {
-                b.iter(|| runtime.block_on(iroh_write(black_box(blocks), prove)));
+            let mut out = Vec::with_capacity(COUNT * (LEN + 40));
+            group.bench_function(format!("write/{iroh}/{name}"), |b| {
+                b.iter(|| runtime.block_on(iroh_write(black_box(blocks), prove, &mut out)));
             });
-            group.bench_function(format!("rs-car-stream-{what}/{name}"), |b| {
+            group.bench_function(format!("stream/{rs}/{name}"), |b| {
                 b.iter(|| futures::executor::block_on(rs_read(black_box(car), prove)));
             });
         }
@@ -192,10 +197,10 @@ mod peers {
         count
     }
 
-    async fn iroh_write(blocks: &[Block], prove: bool) -> usize {
+    async fn iroh_write(blocks: &[Block], prove: bool, out: &mut Vec<u8>) -> usize {
+        out.clear();
         let header = iroh_car::CarHeader::new_v1(vec![blocks[0].cid]);
-        let mut out = Vec::with_capacity(COUNT * (LEN + 40));
-        let mut writer = iroh_car::CarWriter::new(header, &mut out);
+        let mut writer = iroh_car::CarWriter::new(header, &mut *out);
         for Block { cid, data } in blocks {
             assert!(!prove || fits(cid, data) == Fit::Yes);
             writer.write(*cid, data).await.expect("a vector");

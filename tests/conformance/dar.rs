@@ -8,3 +8,4 @@ mod dar_golden;
 mod dar_hostile;
 mod dar_round_trip;
 mod dar_support;
+mod dar_threads;

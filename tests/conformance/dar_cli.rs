@@ -150,6 +150,41 @@ fn files_go_in_and_blocks_come_out() {
     folder.ends(0, &["index", "plain.dar", "-o", "indexed.dar"]);
     assert_eq!(read("indexed.dar"), read("x.dar"));
     assert_eq!(read("again.dar"), read("x.dar"));
+    // What was written, as JSON.
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&folder.ends(0, arguments).0).expect("JSON")
+    };
+    let gotten = json(&["get", "x.dar", hello, "-o", "hello", "--json"]);
+    assert_eq!(gotten, serde_json::json!({ "cid": hello, "codec": 0x55, "len": 6 }));
+    assert_eq!(read("hello"), b"hello\n");
+    folder.ends(2, &["get", "x.dar", hello, "--json"]);
+    let cut = json(&["extract", "x.dar", hello, "-o", "hello.dar", "--json"]);
+    assert_eq!(
+        (&cut["blocks"], &cut["block_bytes"], &cut["roots"]),
+        (&1.into(), &6.into(), &1.into())
+    );
+    assert_eq!(cut["len"].as_u64(), Some(read("hello.dar").len() as u64));
+    let cut = json(&["extract", "x.dar", hello, "--car", "-o", "hello.car", "--json"]);
+    assert_eq!(cut["len"].as_u64(), Some(read("hello.car").len() as u64));
+}
+
+// spec: R-DARHDR-02
+#[test]
+fn copies_keep_a_header_that_means_nothing_here() {
+    let folder = Folder::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let original = fs::read(fixtures.join("dar_header_of_three_elements.bin")).expect("a fixture");
+    fs::write(folder.at("x.dar"), &original).expect("a file");
+    folder.ends(0, &["index", "x.dar", "-o", "indexed.dar"]);
+    folder.ends(0, &["index", "--remove", "indexed.dar", "-o", "plain.dar"]);
+    let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
+    let (indexed, plain) = (read("indexed.dar"), read("plain.dar"));
+    assert!(indexed.len() > plain.len());
+    assert_eq!(original, plain);
+    let counts = folder.ends(0, &["verify", "--json", "indexed.dar"]).0;
+    let counts: Value = serde_json::from_str(&counts).expect("JSON");
+    assert_eq!(counts["indexed"], true);
+    assert_ne!(counts["unknown_header_elements"], 0);
 }
 
 #[test]

@@ -444,7 +444,7 @@ fn chain(len: u32) -> Vec<Block> {
 fn a_chain_of_a_million_blocks() {
     let (count, ok) = on_a_small_stack(|| {
         let blocks = chain(1_000_000);
-        let options = WriteOptions { index: true, digest_thread: true, ..WriteOptions::default() };
+        let options = WriteOptions { index: true, threads: true, ..WriteOptions::default() };
         let mut writer = Writer::with_options(Vec::new(), &options).expect("a vector");
         for (number, block) in blocks.iter().enumerate() {
             let cid = Cid::try_from(&block.cid[..]).expect("a CID");

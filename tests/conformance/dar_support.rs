@@ -74,7 +74,7 @@ pub fn write(plan: &Plan) -> Vec<u8> {
 }
 
 pub fn read_options() -> ReadOptions {
-    ReadOptions { missing_max: 1000, digest_thread: true, ..ReadOptions::default() }
+    ReadOptions { missing_max: 1000, threads: true, ..ReadOptions::default() }
 }
 
 /// CIDs and blocks in the order in which a stream gives them.

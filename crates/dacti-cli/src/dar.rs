@@ -76,7 +76,7 @@ impl Reading {
         let limits = Limits { block_len_max: self.max_block, ..Limits::default() };
         let unknown_hash =
             if self.trust_unknown_hashes { UnknownHash::Trust } else { UnknownHash::Refuse };
-        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX, digest_thread: true }
+        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX, threads: true }
     }
 }
 
@@ -295,6 +295,14 @@ fn note_written(path: &Path, summary: &Summary, talk: Talk) {
             output::bytes(summary.len),
         ));
     }
+}
+
+/// A result goes to standard output only where the archive does not.
+fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+    if is_standard(path) {
+        return Ok(output::json(&mut io::stderr().lock(), value)?);
+    }
+    Ok(output::json(&mut io::stdout().lock(), value)?)
 }
 
 /// A CID from the command line.

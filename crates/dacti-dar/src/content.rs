@@ -221,7 +221,12 @@ pub(crate) struct Hashed<'a> {
 
 impl<'a> Hashed<'a> {
     pub(crate) fn new(data: &'a [u8]) -> Self {
-        Self { data, first: None, others: Vec::new() }
+        Self::with(data, None)
+    }
+
+    /// With a digest that was taken of the same bytes before.
+    pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
+        Self { data, first, others: Vec::new() }
     }
 
     pub(crate) fn fits(&mut self, code: u64, digest: &[u8]) -> Fit {

@@ -276,7 +276,8 @@ pub fn to_car<R: Read, W: Write>(
     Ok((sink, ToCar { roots, summary: reader.summary().clone(), len }))
 }
 
-/// Copies an archive, with an index or without one. The blocks' bytes stay as they are.
+/// Copies an archive, with an index or without one. The blocks' bytes stay as they are, and so does
+/// the header: what it says that means nothing here, too. `car_roots` of the options is not used.
 ///
 /// # Errors
 /// What is wrong with the archive, source and sink. An archive without marks cannot be copied so:
@@ -289,9 +290,7 @@ pub fn copy<R: Read, W: Write>(
     if reader.header().frames_at == 0 {
         reader.next_event()?;
     }
-    let mut options = options.clone();
-    options.car_roots.clone_from(&reader.header().car_roots);
-    let mut writer = Writer::with_options(sink, &options)?;
+    let mut writer = Writer::with_header(sink, options, reader.header().clone())?;
     let mut root = None;
     while let Some(event) = reader.next_event()? {
         match (event, root.take()) {

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use cid::Cid;
 
-use crate::content::{Fit, Hashed, Prefix, is_identity, push_cid};
+use crate::content::{Fit, Hashed, Prefix, hash_is_known, is_identity, push_cid};
 use crate::error::{Error, Misuse, Structure};
-use crate::frame::{MARK_END, MARK_ROOT, push_footer};
-use crate::header::{Header, push_header};
+use crate::frame::{MAGIC, MARK_END, MARK_ROOT, push_footer};
+use crate::header::{Header, metadata};
 use crate::index::IndexImage;
 use crate::limits::{Limits, UnknownHash};
-use crate::order::{Order, Summary};
+use crate::order::{Order, Summary, Taken};
 use crate::table::{Located, OFFSET_MAX};
 use crate::varint;
 
@@ -28,8 +28,11 @@ pub struct WriteOptions {
     pub car_roots: Option<Vec<Cid>>,
     /// How many missing blocks to list in the summary.
     pub missing_max: u32,
-    /// Whether a thread may take the digest of all CIDs, a fifth of the work.
-    pub digest_thread: bool,
+    /// Whether threads may help: one takes the digest of all CIDs, and [`Writer`](crate::Writer)
+    /// has another check blocks against their CIDs. A block that does not fit its CID is then
+    /// refused a little later, and the writer is of no use from there on; no byte of it, nor of
+    /// what follows it, reaches the sink. Archives of less than some 256 KiB start no thread.
+    pub threads: bool,
 }
 
 /// What became of a block.
@@ -47,6 +50,22 @@ pub enum Placed {
     },
     /// An identity CID: its bytes are in the CID, no frame was written.
     Inline,
+}
+
+/// When a block is checked against its CID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Before it is placed.
+    Now,
+    /// By the caller, before its bytes leave the process.
+    Later,
+}
+
+impl Proof {
+    /// What cannot be proved is the encoder's to refuse or to believe.
+    fn allowed(self, prefix: &Prefix) -> Self {
+        if hash_is_known(prefix.hash, prefix.digest_len) { self } else { Self::Now }
+    }
 }
 
 /// Makes an archive's bytes. After each call, [`Self::head`] comes next in the archive, and after
@@ -77,14 +96,20 @@ impl Encoder {
     /// An encoder whose [`Self::head`] is the archive's header.
     #[must_use]
     pub fn new(options: &WriteOptions) -> Self {
-        let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
-        let mut head = Vec::new();
-        push_header(&mut head, options.car_roots.as_deref());
-        let pos = head.len() as u64;
-        let order =
-            Order::new(options.limits, options.unknown_hash, missing_max, options.digest_thread);
+        let metadata = metadata(options.car_roots.as_deref());
         let elements = u64::from(options.car_roots.is_some());
-        let header = Header { car_roots: options.car_roots.clone(), elements, frames_at: pos };
+        let car_roots = options.car_roots.clone();
+        Self::with_header(options, Header { car_roots, elements, metadata, frames_at: 0 })
+    }
+
+    /// An encoder of an archive that says of itself what another one says.
+    pub(crate) fn with_header(options: &WriteOptions, mut header: Header) -> Self {
+        let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(&header.metadata);
+        let pos = head.len() as u64;
+        header.frames_at = pos;
+        let order = Order::new(options.limits, options.unknown_hash, missing_max, options.threads);
         Self { order, index: options.index, pos, head, cursor: 0, tail: None, header }
     }
 
@@ -126,12 +151,25 @@ impl Encoder {
     /// [`Misuse::DuplicateRoot`], [`Misuse::WrongCid`], [`Misuse::Finished`], an unknown hash, a
     /// limit.
     pub fn root(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, Error> {
+        Ok(self.place_root(cid, data, Proof::Now)?.0)
+    }
+
+    pub(crate) fn place_root(
+        &mut self,
+        cid: &Cid,
+        data: &[u8],
+        proof: Proof,
+    ) -> Result<(Placed, Proof), Error> {
         self.check_open()?;
         if self.order.is_root(cid) {
             return Err(Error::Misuse(Misuse::DuplicateRoot));
         }
         let known = is_identity(cid) || self.order.table.find_cid(cid).is_some();
+        let proof = if known { Proof::Now } else { proof.allowed(&Prefix::of(cid)) };
         if !known {
+            self.check_len(data)?;
+        }
+        if !known && proof == Proof::Now {
             self.check_hash(cid, data)?;
         }
         let at = self.pos;
@@ -153,11 +191,11 @@ impl Encoder {
             self.order.take_root(cid, data, frame_at, frame_end)?;
             self.pos = frame_end;
             self.cursor = self.order.height();
-            return Ok(Placed::Written { at: frame_at });
+            return Ok((Placed::Written { at: frame_at }, proof));
         };
         self.pos = at.saturating_add(self.head.len() as u64);
         self.cursor = self.order.height();
-        Ok(placed)
+        Ok((placed, proof))
     }
 
     /// Adds the next block in depth-first order. A block that stands in the archive already becomes
@@ -168,6 +206,15 @@ impl Encoder {
     /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written then, and writing can go on.
     /// An unknown hash, a limit.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, Error> {
+        Ok(self.place_block(cid, data, Proof::Now)?.0)
+    }
+
+    pub(crate) fn place_block(
+        &mut self,
+        cid: &Cid,
+        data: &[u8],
+        proof: Proof,
+    ) -> Result<(Placed, Proof), Error> {
         self.check_open()?;
         if is_identity(cid) {
             return Err(Error::Misuse(Misuse::Identity));
@@ -179,11 +226,30 @@ impl Encoder {
         if let Some((bucket, hash)) = key
             && table.find_hashed(hash, bucket, digest).is_some()
         {
-            return self.repeat(cid);
+            return Ok((self.repeat(cid)?, Proof::Now));
         }
         let at = self.pos;
+        // A block fits the topmost link if that is its own, given that it fits its CID.
+        let top = match proof.allowed(&Prefix::of(cid)) {
+            Proof::Later => self.order.top().filter(|top| self.order.is_taken(top, cid)),
+            Proof::Now => None,
+        };
+        let (taken, proof) = match top {
+            Some(taken) => (taken, Proof::Later),
+            None => (self.fit(cid, data)?, Proof::Now),
+        };
+        self.head.clear();
+        let frame_end = self.push_length(at, data)?;
+        self.order.take_block(&taken, key.map(|(_, hash)| hash), data, at, at, frame_end)?;
+        self.pos = frame_end;
+        self.cursor = self.order.height();
+        Ok((Placed::Written { at }, proof))
+    }
+
+    /// The waiting link that a block hashes to, which must be its own.
+    fn fit(&self, cid: &Cid, data: &[u8]) -> Result<Taken, Error> {
         let mut hashed = Hashed::new(data);
-        let Some(taken) = self.order.fit(&mut hashed, at, 0)? else {
+        let Some(taken) = self.order.fit(&mut hashed, self.pos, 0)? else {
             return Err(Error::Misuse(why_not(cid, &mut hashed)));
         };
         if !self.order.is_taken(&taken, cid) {
@@ -191,12 +257,7 @@ impl Encoder {
             let ambiguous = wrong == Misuse::OutOfOrder;
             return Err(Error::Misuse(if ambiguous { Misuse::AmbiguousSkip } else { wrong }));
         }
-        self.head.clear();
-        let frame_end = self.push_length(at, data)?;
-        self.order.take_block(&taken, key.map(|(_, hash)| hash), data, at, at, frame_end)?;
-        self.pos = frame_end;
-        self.cursor = self.order.height();
-        Ok(Placed::Written { at })
+        Ok(taken)
     }
 
     /// Adds a back-reference to a block that was written, without its bytes.
@@ -284,14 +345,18 @@ impl Encoder {
         }
     }
 
-    fn check_hash(&self, cid: &Cid, data: &[u8]) -> Result<(), Error> {
+    fn check_len(&self, data: &[u8]) -> Result<(), Error> {
         let limit = u64::from(self.order.limits.block_len_max);
         let found = data.len() as u64;
         let (what, at) = (Structure::Block, self.pos);
         if found > limit {
             return Err(Error::LimitExceeded { what, at, found, limit });
         }
-        match self.order.prove(cid, data, at) {
+        Ok(())
+    }
+
+    fn check_hash(&self, cid: &Cid, data: &[u8]) -> Result<(), Error> {
+        match self.order.prove(cid, &mut Hashed::new(data), self.pos) {
             Err(Error::WrongHash { .. }) => Err(Error::Misuse(Misuse::WrongCid)),
             other => other,
         }

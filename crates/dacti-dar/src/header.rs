@@ -18,22 +18,21 @@ pub struct Header {
     pub car_roots: Option<Vec<Cid>>,
     /// Elements of the metadata list, known or not.
     pub elements: u64,
+    /// The metadata list as it stands, so that copies keep what means nothing here.
+    pub metadata: Vec<u8>,
     /// Where the first frame stands.
     pub frames_at: u64,
 }
 
-/// Appends magic and metadata.
-pub(crate) fn push_header(out: &mut Vec<u8>, car_roots: Option<&[Cid]>) {
-    out.extend_from_slice(&MAGIC);
-    let Some(roots) = car_roots else {
-        out.push(0x80);
-        return;
-    };
-    out.push(0x81);
-    push_head(out, 0x80, roots.len() as u64);
+/// The metadata list of an archive, with its CAR's roots where it came from one.
+pub(crate) fn metadata(car_roots: Option<&[Cid]>) -> Vec<u8> {
+    let Some(roots) = car_roots else { return alloc::vec![0x80] };
+    let mut out = alloc::vec![0x81];
+    push_head(&mut out, 0x80, roots.len() as u64);
     for cid in roots {
-        push_link(out, cid);
+        push_link(&mut out, cid);
     }
+    out
 }
 
 /// Reads the header from an archive's first bytes. `Ok(None)`: more of them are needed.
@@ -72,8 +71,10 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Header>, Erro
     {
         car_roots = cid_list(elements.get(..first).unwrap_or_default());
     }
-    let frames_at = at.saturating_add(head.len as u64).saturating_add(len as u64);
-    Ok(Some(Header { car_roots, elements: head.value, frames_at }))
+    let list_len = head.len.saturating_add(len);
+    let metadata = list.get(..list_len).unwrap_or_default().to_vec();
+    let frames_at = at.saturating_add(list_len as u64);
+    Ok(Some(Header { car_roots, elements: head.value, metadata, frames_at }))
 }
 
 /// A CBOR list of CIDs; `None` where it is something else.
@@ -94,11 +95,17 @@ mod tests {
     // spec: R-DARHDR-01, R-DARHDR-02
     #[test]
     fn lists_end_where_cbor_says() {
-        let header = |elements, frames_at, car_roots| Header { car_roots, elements, frames_at };
-        check(b"dar\x01\x80\x03", &Ok(Some(header(0, 5, None))));
-        check(b"dar\x01\x81\x80\x03", &Ok(Some(header(1, 6, Some(vec![])))));
+        let header = |elements, metadata: &[u8], car_roots| {
+            let (metadata, frames_at) = (metadata.to_vec(), 4 + metadata.len() as u64);
+            Header { car_roots, elements, metadata, frames_at }
+        };
+        check(b"dar\x01\x80\x03", &Ok(Some(header(0, b"\x80", None))));
+        check(b"dar\x01\x81\x80\x03", &Ok(Some(header(1, b"\x81\x80", Some(vec![])))));
         // Unknown elements: a number, a nested map, text.
-        check(b"dar\x01\x83\x07\xa1\x61a\x82\x01\x02\x62hi\x03", &Ok(Some(header(3, 15, None))));
+        let list = b"\x83\x07\xa1\x61a\x82\x01\x02\x62hi";
+        let expected = header(3, list, None);
+        assert_eq!(expected.frames_at, 15);
+        check(b"dar\x01\x83\x07\xa1\x61a\x82\x01\x02\x62hi\x03", &Ok(Some(expected)));
         check(b"dar\x01", &Ok(None));
         check(b"dar\x01\x82\x80", &Ok(None));
         check(b"dar\x01\x81\x5b\xff\xff\xff\xff\xff\xff\xff\xff", &Ok(None));

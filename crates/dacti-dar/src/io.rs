@@ -2,12 +2,16 @@
 //! Knows no bytes of the format.
 
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
 use std::io::{self, Read, Write};
 
 use cid::Cid;
 
-use crate::encode::{Encoder, Placed, WriteOptions};
-use crate::error::Error;
+use crate::ahead::Ahead;
+use crate::encode::{Encoder, Placed, Proof, WriteOptions};
+use crate::error::{Error, Misuse};
+use crate::hash_thread::{BATCH_LEN, Batch, HashThread, Piece, START_AT};
 use crate::header::Header;
 use crate::order::{Root, Summary};
 use crate::stream::{Event, ReadOptions, Step, StreamReader};
@@ -95,6 +99,32 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
+    /// Takes the first `len` of the unused bytes: a buffer, and where they lie in it. What follows
+    /// them is moved to another buffer.
+    pub(crate) fn take(&mut self, len: usize, mut other: Vec<u8>) -> (Vec<u8>, Range<usize>) {
+        let end = self.from.saturating_add(len).min(self.to);
+        let taken = self.from..end;
+        let rest = self.buffer.get(end..self.to).unwrap_or_default();
+        if other.len() < rest.len() {
+            other.resize(rest.len().max(READ_LEN), 0);
+        }
+        if let Some(room) = other.get_mut(..rest.len()) {
+            room.copy_from_slice(rest);
+        }
+        self.from = 0;
+        self.to = rest.len();
+        self.start = self.start.saturating_add(taken.len() as u64);
+        (mem::replace(&mut self.buffer, other), taken)
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.from..self.to).unwrap_or_default()
     }
@@ -103,11 +133,15 @@ impl<R: Read> Window<R> {
 /// Reads an archive in one pass over any source.
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), the links that wait for
-/// their block, and a buffer of twice the longest block.
+/// their block, and a buffer of twice the longest block; with threads up to six such buffers, of
+/// 128 KiB at least.
 #[derive(Debug)]
 pub struct Reader<R> {
     window: Window<R>,
     machine: StreamReader,
+    ahead: Ahead,
+    /// Where the bytes of the last step begin, where they are the ones read ahead.
+    ahead_at: Option<u64>,
 }
 
 impl<R: Read> Reader<R> {
@@ -118,13 +152,18 @@ impl<R: Read> Reader<R> {
 
     /// A reader.
     pub fn with_options(source: R, options: &ReadOptions) -> Self {
-        Self { window: Window::new(source), machine: StreamReader::new(options) }
+        Self {
+            window: Window::new(source),
+            machine: StreamReader::new(options),
+            ahead: Ahead::new(options.threads, options.limits.block_len_max),
+            ahead_at: None,
+        }
     }
 
     pub(crate) fn with_machine(source: R, start: u64, machine: StreamReader) -> Self {
         let mut window = Window::new(source);
         window.start = start;
-        Self { window, machine }
+        Self { window, machine, ahead: Ahead::new(false, 0), ahead_at: None }
     }
 
     /// The next event; `None` after [`Event::End`].
@@ -132,13 +171,39 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Whatever is wrong with the archive, or with the source. It cannot be read further then.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ReadError> {
+        let Some(step) = self.step()? else { return Ok(None) };
+        Ok(Some(step.event(self.bytes())))
+    }
+
+    /// The machine's next step; `None` after the last.
+    fn step(&mut self) -> Result<Option<Step>, ReadError> {
         while let Some(want) = self.machine.want() {
-            self.window.fill(want.start, want.len)?;
-            if let Some(step) = self.machine.step(self.window.bytes())? {
-                return Ok(Some(step.event(self.window.bytes())));
+            let pos = want.start;
+            let step = if self.ahead.fill(&mut self.window, pos, self.machine.at_frame())? {
+                self.ahead_at = Some(pos);
+                let hash = self.ahead.hash_at(pos);
+                self.machine.step_hashed(self.ahead.bytes(pos), hash)?
+            } else {
+                self.ahead_at = None;
+                self.window.fill(pos, want.len)?;
+                self.machine.step(self.window.bytes())?
+            };
+            if let Some(Step::Block { cid, .. }) = &step {
+                self.ahead.note(cid.hash().code());
+            }
+            if step.is_some() {
+                return Ok(step);
             }
         }
         Ok(None)
+    }
+
+    /// The bytes that the last step was taken in.
+    fn bytes(&self) -> &[u8] {
+        match self.ahead_at {
+            Some(pos) => self.ahead.bytes(pos),
+            None => self.window.bytes(),
+        }
     }
 
     /// The next block, other events passed over; `None` when the archive is complete.
@@ -146,10 +211,9 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// As [`Self::next_event`].
     pub fn next_block(&mut self) -> Result<Option<(Cid, &[u8])>, ReadError> {
-        while let Some(want) = self.machine.want() {
-            self.window.fill(want.start, want.len)?;
-            if let Some(Step::Block { cid, data, .. }) = self.machine.step(self.window.bytes())? {
-                return Ok(Some((cid, self.window.bytes().get(data).unwrap_or_default())));
+        while let Some(step) = self.step()? {
+            if let Step::Block { cid, data, .. } = step {
+                return Ok(Some((cid, self.bytes().get(data).unwrap_or_default())));
             }
         }
         Ok(None)
@@ -198,12 +262,18 @@ impl<R: Read> Reader<R> {
 /// reader says that it is cut short.
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), and the links that wait
-/// for their block; with an index 4 bytes more per block at the end.
+/// for their block; with an index 4 bytes more per block at the end. With threads, five buffers of
+/// 128 KiB and the longest block.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     sink: W,
     encoder: Encoder,
-    buffer: Vec<u8>,
+    /// What was not written yet, and the blocks in it that were not proved.
+    batch: Batch,
+    may_start: bool,
+    thread: Option<HashThread>,
+    /// A block was refused after it was placed.
+    failed: bool,
 }
 
 /// How much is written at once: small enough to stay in a core's own cache.
@@ -225,8 +295,27 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// The sink's.
     pub fn with_options(sink: W, options: &WriteOptions) -> Result<Self, ReadError> {
-        let encoder = Encoder::new(options);
-        let mut writer = Self { sink, encoder, buffer: Vec::with_capacity(WRITE_LEN) };
+        Self::with_encoder(sink, Encoder::new(options), options.threads)
+    }
+
+    /// A writer of an archive that says of itself what another one says.
+    pub(crate) fn with_header(
+        sink: W,
+        options: &WriteOptions,
+        header: Header,
+    ) -> Result<Self, ReadError> {
+        Self::with_encoder(sink, Encoder::with_header(options, header), options.threads)
+    }
+
+    fn with_encoder(sink: W, encoder: Encoder, threads: bool) -> Result<Self, ReadError> {
+        let mut writer = Self {
+            sink,
+            encoder,
+            batch: Batch { bytes: Vec::with_capacity(WRITE_LEN), pieces: Vec::new() },
+            may_start: threads,
+            thread: None,
+            failed: false,
+        };
         writer.put(&[])?;
         Ok(writer)
     }
@@ -236,8 +325,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Encoder::root`], and the sink's.
     pub fn root(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
-        let placed = self.encoder.root(cid, data)?;
-        self.place(placed, data)
+        let proof = self.proof()?;
+        let (placed, proof) = self.encoder.place_root(cid, data, proof)?;
+        self.place(cid, placed, proof, data)
     }
 
     /// Adds the next block in depth-first order. See [`Encoder::block`].
@@ -245,8 +335,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Encoder::block`], and the sink's.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
-        let placed = self.encoder.block(cid, data)?;
-        self.place(placed, data)
+        let proof = self.proof()?;
+        let (placed, proof) = self.encoder.place_block(cid, data, proof)?;
+        self.place(cid, placed, proof, data)
     }
 
     /// Adds a back-reference to a block that was written. See [`Encoder::repeat`].
@@ -254,8 +345,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Encoder::repeat`], and the sink's.
     pub fn repeat(&mut self, cid: &Cid) -> Result<Placed, ReadError> {
+        self.proof()?;
         let placed = self.encoder.repeat(cid)?;
-        self.place(placed, &[])
+        self.place(cid, placed, Proof::Now, &[])
     }
 
     /// The link whose block may come next. See [`Encoder::expected`].
@@ -286,42 +378,98 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// The sink's, or a limit.
     pub fn finish(mut self) -> Result<(W, Summary), ReadError> {
+        self.proof()?;
+        self.hand_on()?;
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_idle()) {
+            self.write_proved()?;
+        }
+        self.thread = None;
         loop {
             let piece = self.encoder.finish_piece()?;
             if piece.is_empty() {
                 break;
             }
-            self.buffer.extend_from_slice(piece);
-            self.flush_buffer()?;
+            self.batch.bytes.extend_from_slice(piece);
+            self.hand_on()?;
         }
         self.sink.flush()?;
         Ok((self.sink, self.encoder.summary().clone()))
     }
 
-    fn place(&mut self, placed: Placed, data: &[u8]) -> Result<Placed, ReadError> {
-        match placed {
-            Placed::Written { .. } => self.put(data)?,
-            Placed::Repeated { .. } | Placed::Inline => self.put(&[])?,
+    /// When the next block is to be proved.
+    fn proof(&self) -> Result<Proof, Error> {
+        match self.thread {
+            _ if self.failed => Err(Error::Misuse(Misuse::WrongCid)),
+            Some(_) => Ok(Proof::Later),
+            None => Ok(Proof::Now),
+        }
+    }
+
+    fn place(
+        &mut self,
+        cid: &Cid,
+        placed: Placed,
+        proof: Proof,
+        data: &[u8],
+    ) -> Result<Placed, ReadError> {
+        let Placed::Written { at } = placed else {
+            self.put(&[])?;
+            return Ok(placed);
+        };
+        if proof == Proof::Later {
+            let from = self.batch.bytes.len().saturating_add(self.encoder.head().len());
+            let data = from..from.saturating_add(data.len());
+            let (expected, code) = (Some(*cid.hash()), cid.hash().code());
+            self.batch.pieces.push(Piece { at, data, code, expected, found: None });
+        }
+        self.put(data)?;
+        if self.may_start && at >= START_AT {
+            self.may_start = false;
+            self.hand_on()?;
+            self.thread = HashThread::start();
         }
         Ok(placed)
     }
 
-    fn put(&mut self, data: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(self.encoder.head());
-        if data.len() > COPY_LEN {
-            self.flush_buffer()?;
-            return self.sink.write_all(data);
+    fn put(&mut self, data: &[u8]) -> Result<(), ReadError> {
+        self.batch.bytes.extend_from_slice(self.encoder.head());
+        if self.thread.is_none() && data.len() > COPY_LEN {
+            self.hand_on()?;
+            return Ok(self.sink.write_all(data)?);
         }
-        self.buffer.extend_from_slice(data);
-        if self.buffer.len() > WRITE_LEN - COPY_LEN - 256 {
-            self.flush_buffer()?;
+        self.batch.bytes.extend_from_slice(data);
+        let most = if self.thread.is_some() { BATCH_LEN } else { WRITE_LEN - COPY_LEN - 256 };
+        if self.batch.bytes.len() > most { self.hand_on() } else { Ok(()) }
+    }
+
+    /// Hands what there is to the thread, or to the sink where there is no thread.
+    fn hand_on(&mut self) -> Result<(), ReadError> {
+        let Some(thread) = &self.thread else {
+            self.sink.write_all(&self.batch.bytes)?;
+            self.batch.bytes.clear();
+            return Ok(());
+        };
+        if thread.is_full() {
+            self.write_proved()?;
+        }
+        if let Some(thread) = &mut self.thread {
+            let mut empty = thread.spare();
+            empty.bytes.clear();
+            thread.send(mem::replace(&mut self.batch, empty))?;
         }
         Ok(())
     }
 
-    fn flush_buffer(&mut self) -> io::Result<()> {
-        self.sink.write_all(&self.buffer)?;
-        self.buffer.clear();
+    /// Writes the oldest batch that the thread has, if all its blocks fit their CIDs.
+    fn write_proved(&mut self) -> Result<(), ReadError> {
+        let Some(thread) = &mut self.thread else { return Ok(()) };
+        let batch = thread.receive()?;
+        if batch.pieces.iter().any(|piece| piece.found != piece.expected) {
+            self.failed = true;
+            return Err(Error::Misuse(Misuse::WrongCid).into());
+        }
+        self.sink.write_all(&batch.bytes)?;
+        thread.put_back(batch);
         Ok(())
     }
 }

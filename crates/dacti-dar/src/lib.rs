@@ -47,8 +47,8 @@
 //!   block.
 //! - A sub-DAG: that look-up, and one read of its range; one more for each block in it that stood
 //!   in the archive before it, and its own look-up.
-//! - Streams cost the hash of each block and SHA3-512 over all CIDs, and a fifth more; a thread
-//!   takes the SHA3-512 where `digest_thread` allows it.
+//! - Streams cost the hash of each block and SHA3-512 over all CIDs, and a fifth more. Where
+//!   `threads` is set, one thread takes the SHA3-512 and another the blocks' hashes.
 //!
 //! # What it does not do
 //! No network, no async: [`StreamReader`], [`CarReader`] and [`Encoder`] do no IO, so that callers
@@ -74,6 +74,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod archive;
 mod car;
 mod cbor;
@@ -83,6 +84,7 @@ mod convert;
 mod encode;
 mod error;
 mod frame;
+mod hash_thread;
 mod header;
 mod index;
 mod io;

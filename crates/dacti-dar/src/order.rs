@@ -14,7 +14,7 @@ use hashbrown::HashSet;
 
 use crate::cid_digest::CidDigest;
 use crate::content::{
-    DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, fits, hash_is_known, is_identity, push_cid,
+    DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, hash_is_known, is_identity, push_cid,
 };
 use crate::error::{Error, Structure, Wrong};
 use crate::header::Header;
@@ -195,6 +195,12 @@ impl Order {
         None
     }
 
+    /// The topmost waiting link.
+    pub(crate) fn top(&self) -> Option<Taken> {
+        let (bucket, start) = self.link_below(self.stack.len())?;
+        Some(Taken { height: start, bucket, start })
+    }
+
     /// The stack's height below the link that was taken.
     pub(crate) fn taken_height(taken: &Taken) -> usize {
         taken.height
@@ -218,9 +224,9 @@ impl Order {
     }
 
     /// Checks a block against a CID; an error where that cannot be done and must be.
-    pub(crate) fn prove(&self, cid: &Cid, data: &[u8], at: u64) -> Result<(), Error> {
+    pub(crate) fn prove(&self, cid: &Cid, data: &mut Hashed<'_>, at: u64) -> Result<(), Error> {
         let what = Structure::Block;
-        match fits(cid, data) {
+        match data.fits(cid.hash().code(), cid.hash().digest()) {
             Fit::Yes => Ok(()),
             Fit::No(found) => {
                 let expected = digest_head(cid.hash().digest());

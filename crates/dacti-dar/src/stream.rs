@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use cid::Cid;
+use multihash::Multihash;
 
-use crate::content::{CID_LEN_MAX, CidFault, Hashed, is_identity, read_cid};
+use crate::content::{CID_LEN_MAX, CidFault, DIGEST_LEN_MAX, Hashed, is_identity, read_cid};
 use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::{FOOTER_LEN, Head, push_footer};
 use crate::header::{self, Header};
@@ -46,9 +47,10 @@ pub struct ReadOptions {
     pub unknown_hash: UnknownHash,
     /// How many missing blocks to list in the summary, each at about its CID's length of memory.
     pub missing_max: u32,
-    /// Whether a thread may take the digest of all CIDs, a fifth of the work. Archives of fewer
-    /// than some 1,800 blocks start none.
-    pub digest_thread: bool,
+    /// Whether threads may help: one takes the digest of all CIDs, and [`Reader`](crate::Reader)
+    /// has another hash blocks ahead of it. Archives of less than some 256 KiB start none. A
+    /// reader then reads up to 1 MiB ahead, or what five of the longest blocks take.
+    pub threads: bool,
 }
 
 /// What a reader meets, in the order in which it stands.
@@ -149,6 +151,8 @@ pub struct StreamReader {
     next_root: usize,
     /// What must come next in index or trailer.
     expected: Vec<u8>,
+    /// A digest of the block in the frame at hand, where somebody took one.
+    hash: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
 /// A mark and a CID at their longest.
@@ -164,12 +168,7 @@ impl StreamReader {
     pub fn new(options: &ReadOptions) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
         Self {
-            order: Order::new(
-                options.limits,
-                options.unknown_hash,
-                missing_max,
-                options.digest_thread,
-            ),
+            order: Order::new(options.limits, options.unknown_hash, missing_max, options.threads),
             header: Header::default(),
             state: State::Header { len: HEADER_TRY },
             pos: 0,
@@ -181,6 +180,7 @@ impl StreamReader {
             trailer_at: 0,
             next_root: 0,
             expected: Vec::new(),
+            hash: None,
         }
     }
 
@@ -249,6 +249,23 @@ impl StreamReader {
     /// Whatever is wrong with the archive; it cannot be read further then.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| step.event(bytes)))
+    }
+
+    /// Whether a frame comes next, and whether it is one of an archive with marks.
+    pub(crate) fn at_frame(&self) -> bool {
+        self.state == State::Item && self.unmarked.is_none()
+    }
+
+    /// As [`Self::step`], with a digest of the block whose whole frame comes next in `bytes`.
+    pub(crate) fn step_hashed(
+        &mut self,
+        bytes: &[u8],
+        hash: Option<Multihash<DIGEST_LEN_MAX>>,
+    ) -> Result<Option<Step>, Error> {
+        self.hash = hash;
+        let result = self.step(bytes);
+        self.hash = None;
+        result
     }
 
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<Step>, Error> {
@@ -404,7 +421,7 @@ impl StreamReader {
         };
         let frame_end = body_at.saturating_add(len);
         let cid = if let Some(cid) = self.root.take() {
-            self.order.prove(&cid, data, body_at)?;
+            self.order.prove(&cid, &mut Hashed::with(data, self.hash.take()), body_at)?;
             self.order.take_root(&cid, data, frame_at, frame_end)?;
             cid
         } else {
@@ -423,7 +440,7 @@ impl StreamReader {
         frame_end: u64,
     ) -> Result<Cid, Error> {
         let unexpected = Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected);
-        let mut hashed = Hashed::new(data);
+        let mut hashed = Hashed::with(data, self.hash.take());
         let fit = self.order.fit(&mut hashed, body_at, 0);
         if let Ok(Some(taken)) = fit {
             let cid = self.order.taken_cid(&taken).ok_or(unexpected)?;
@@ -434,7 +451,7 @@ impl StreamReader {
         let Some(cid) = self.next_unmarked_root() else {
             return Err(fit.err().unwrap_or(unexpected));
         };
-        self.order.prove(&cid, data, body_at)?;
+        self.order.prove(&cid, &mut hashed, body_at)?;
         self.order.end_dag(frame_at);
         self.order.take_root(&cid, data, frame_at, frame_end)?;
         Ok(cid)

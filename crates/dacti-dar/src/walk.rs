@@ -273,7 +273,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         let body_at = at.saturating_add(head_len);
         let end = self.need(at, body_at, len, region_end)?;
         let data = self.held(body_at, len).unwrap_or_default().to_vec();
-        self.order.prove(cid, &data, body_at)?;
+        self.order.prove(cid, &mut Hashed::new(&data), body_at)?;
         let id = self.order.take_root(cid, &data, at, end)?;
         self.by_offset.insert(at, id);
         self.move_to(end);

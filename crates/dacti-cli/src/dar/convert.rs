@@ -1,7 +1,7 @@
 //! `dacti dar index`, `from-car` and `to-car`: the same blocks in another file.
 
 use super::{Counts, Out, Reading, Sink, Watched, failed, note_written, open, open_archive};
-use super::{shown, texts, warn};
+use super::{print_json, shown, texts, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::{Cid, ReadAt, WriteOptions, copy, from_car, to_car};
@@ -17,19 +17,11 @@ fn write_options(reading: &Reading, index: bool) -> WriteOptions {
         index,
         car_roots: None,
         missing_max: read.missing_max,
-        digest_thread: true,
+        threads: true,
     }
 }
 
-/// A result goes to standard output only where the archive does not.
-fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
-    if super::is_standard(path) {
-        return Ok(output::json(&mut std::io::stderr().lock(), value)?);
-    }
-    Ok(output::json(&mut std::io::stdout().lock(), value)?)
-}
-
-/// Copy an archive and give it an index, or take it away. Blocks stay as they are.
+/// Copy an archive and give it an index, or take it away. Blocks and header stay as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Index {
     /// The archive; - is standard input.

@@ -53,7 +53,7 @@ impl Args {
         let options = WriteOptions {
             limits: Limits::default(),
             index: !self.no_index,
-            digest_thread: true,
+            threads: true,
             ..WriteOptions::default()
         };
         let total = builder.len();

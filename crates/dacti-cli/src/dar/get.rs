@@ -1,6 +1,7 @@
 //! `dacti dar get` and `dacti dar extract`: one block, and the DAG under one.
 
-use super::{Out, Reading, Sink, failed, note_written, open_archive, parse_cid, warn};
+use super::{Counts, Out, Reading, Sink, failed, note_written, open_archive, parse_cid};
+use super::{print_json, warn};
 use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -9,6 +10,7 @@ use dacti_dar::{
     Archive, BlockStore, CarWriter, Cid, Located, Misuse, ReadAt, ReadError, WriteOptions,
 };
 use dacti_dar::{Error, Summary, Writer, is_identity, write_dag};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -26,8 +28,19 @@ pub(crate) struct Get {
     /// Write to this file, which appears whole or not at all, and not to standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Print what was written as one JSON object: `cid`, `codec`, `len`.
+    #[arg(long, requires = "output")]
+    json: bool,
     #[command(flatten)]
     reading: Reading,
+}
+
+/// What `get --json` prints. Stable: fields may be added, none taken away.
+#[derive(Debug, Serialize)]
+struct Gotten {
+    cid: String,
+    codec: u64,
+    len: u64,
 }
 
 impl Get {
@@ -42,6 +55,11 @@ impl Get {
             file.write_all(&data)
                 .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
             file.commit()?;
+            if self.json {
+                let (cid, codec) = (self.cid.to_string(), self.cid.codec());
+                let gotten = Gotten { cid, codec, len: data.len() as u64 };
+                print_json(path, &gotten)?;
+            }
             return Ok(Outcome::Done);
         }
         let mut out = io::stdout().lock();
@@ -88,6 +106,10 @@ pub(crate) struct Extract {
     /// Write no index.
     #[arg(long)]
     no_index: bool,
+    /// Print the counts of what was written as one JSON object; to standard error where the
+    /// archive goes to standard output.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     reading: Reading,
 }
@@ -128,6 +150,10 @@ impl Extract {
         }
         .map_err(&unreadable)?;
         sink.commit()?;
+        if self.json {
+            print_json(&self.out.output, &Counts::from(&summary))?;
+            return Ok(Outcome::Done);
+        }
         warn(&summary, talk);
         note_written(&self.out.output, &summary, talk);
         Ok(Outcome::Done)
@@ -156,7 +182,7 @@ impl Extract {
             index: !self.no_index,
             car_roots: None,
             missing_max: read.missing_max,
-            digest_thread: true,
+            threads: true,
         };
         let bar = Bar::bytes("extracting", total, talk);
         let mut store = Places { archive, met, bar, done: 0, total };

@@ -1,0 +1,156 @@
+//! Hashes of blocks, taken by a thread while its caller does other work. Knows no frames, and not
+//! what the hashes are good for.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+
+use multihash::Multihash;
+
+use crate::content::{DIGEST_LEN_MAX, multihash};
+
+/// A batch is handed on when it holds this many bytes: small enough for a core's own cache.
+pub(crate) const BATCH_LEN: usize = 128 << 10;
+/// Batches that the thread may have at once.
+const BATCHES_MAX: usize = 3;
+/// An archive shorter than this starts no thread.
+pub(crate) const START_AT: u64 = 256 << 10;
+
+/// One block in a batch.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Where its frame begins in the archive.
+    pub(crate) at: u64,
+    /// Where it lies in the batch.
+    pub(crate) data: Range<usize>,
+    /// The hash function that is asked for.
+    pub(crate) code: u64,
+    /// What the caller wants to find; the thread does not look at it.
+    pub(crate) expected: Option<Multihash<DIGEST_LEN_MAX>>,
+    /// What the thread found; `None` where it does not know the function.
+    pub(crate) found: Option<Multihash<DIGEST_LEN_MAX>>,
+}
+
+/// Bytes, and the blocks among them. It belongs to the caller or to the thread, never to both.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl Batch {
+    fn hash(&mut self) {
+        for piece in &mut self.pieces {
+            let data = self.bytes.get(piece.data.clone());
+            piece.found = data.and_then(|data| multihash(piece.code, data));
+        }
+    }
+}
+
+/// A thread that hashes what it is sent, gives it back in the same order, and ends when this is
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct HashThread {
+    sender: SyncSender<Batch>,
+    receiver: Receiver<Batch>,
+    out: usize,
+    spare: Vec<Batch>,
+}
+
+impl HashThread {
+    /// `None` where no thread can be had.
+    pub(crate) fn start() -> Option<Self> {
+        let (sender, batches) = sync_channel::<Batch>(BATCHES_MAX);
+        let (done, receiver) = sync_channel(BATCHES_MAX);
+        let run = move || {
+            for mut batch in batches {
+                batch.hash();
+                if done.send(batch).is_err() {
+                    return;
+                }
+            }
+        };
+        Builder::new().name("dar hashes".into()).spawn(run).ok()?;
+        Some(Self { sender, receiver, out: 0, spare: Vec::new() })
+    }
+
+    /// Whether the thread has as much as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out >= BATCHES_MAX
+    }
+
+    /// Whether all that was sent came back.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.out == 0
+    }
+
+    /// Hands a batch on. The caller has asked [`Self::is_full`].
+    pub(crate) fn send(&mut self, batch: Batch) -> io::Result<()> {
+        debug_assert!(!self.is_full(), "at most so many batches are under way");
+        self.sender.send(batch).map_err(|_| ended())?;
+        self.out = self.out.saturating_add(1);
+        Ok(())
+    }
+
+    /// The oldest batch that was sent, hashed.
+    pub(crate) fn receive(&mut self) -> io::Result<Batch> {
+        let batch = self.receiver.recv().map_err(|_| ended())?;
+        self.out = self.out.saturating_sub(1);
+        Ok(batch)
+    }
+
+    /// Keeps a batch's memory for the next one.
+    pub(crate) fn put_back(&mut self, mut batch: Batch) {
+        batch.pieces.clear();
+        self.spare.push(batch);
+    }
+
+    /// A batch without blocks. Its bytes are an earlier one's.
+    pub(crate) fn spare(&mut self) -> Batch {
+        self.spare.pop().unwrap_or_default()
+    }
+}
+
+/// The thread cannot panic; if it did, no block would be believed.
+fn ended() -> io::Error {
+    io::Error::other("the thread that hashes blocks has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use sha2::{Digest as _, Sha256};
+
+    #[test]
+    fn batches_come_back_in_order() {
+        let mut thread = HashThread::start().expect("a thread");
+        let (mut sent, mut got) = (0_u8, 0_u8);
+        while got < 200 {
+            while sent < 200 && !thread.is_full() {
+                let pieces = [0x12, 0xfff].map(|code| Piece {
+                    at: 0,
+                    data: 1..3,
+                    code,
+                    expected: None,
+                    found: None,
+                });
+                let mut batch = thread.spare();
+                assert!(batch.pieces.is_empty());
+                batch.bytes = vec![9, sent, 7, 9];
+                batch.pieces.extend(pieces);
+                thread.send(batch).expect("it runs");
+                sent += 1;
+            }
+            let batch = thread.receive().expect("it runs");
+            let found: Vec<_> = batch.pieces.iter().map(|piece| piece.found).collect();
+            let expected = Multihash::wrap(0x12, &Sha256::digest([got, 7])).expect("32 bytes");
+            assert_eq!(found, [Some(expected), None]);
+            thread.put_back(batch);
+            got += 1;
+        }
+        assert!(thread.is_idle());
+    }
+}
