@@ -545,6 +545,17 @@ fn a_file_without_permission_is_named() {
 }
 
 #[test]
+fn a_file_of_the_input_is_not_taken_for_the_package() {
+    let scratch = Scratch::new();
+    scratch.write("notes.txt", b"not a package");
+    let out = scratch.at("in/notes.txt");
+    let mut command = Command::new(program());
+    let ended = ended(command.arg("pack").arg(scratch.at("in")).arg("-o").arg(&out));
+    assert!(ended.failure().contains("it would be lost"), "{}", ended.err);
+    assert_eq!(fs::read(&out).expect("it is there"), b"not a package");
+}
+
+#[test]
 fn the_package_itself_is_left_out() {
     let scratch = Scratch::new();
     scratch.write("file", b"1");

@@ -52,7 +52,10 @@ impl Args {
         let content =
             if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
         let mut content = content.map_err(failed)?;
-        interrupt::listen();
+        if self.output.is_some() {
+            // To standard output there is nothing to clean up.
+            interrupt::listen();
+        }
         self.copy(&mut content)?;
         if self.stats {
             let stats = source.stats();

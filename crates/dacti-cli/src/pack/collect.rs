@@ -156,6 +156,7 @@ impl Collector {
         } else if !kind.is_file() {
             return Err(neither_file_nor_folder(file));
         } else if self.is_output(entry) {
+            refuse_what_is_no_package(file)?;
             left_out.own_output = true;
         } else if is_leftover(entry) {
             left_out.leftovers = left_out.leftovers.saturating_add(1);
@@ -203,6 +204,19 @@ fn is_leftover(entry: &DirEntry) -> bool {
 
 fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
     path.strip_prefix(root).unwrap_or(path)
+}
+
+/// An earlier package at the output's place is left out and replaced; any other file there is
+/// somebody's, and would be lost.
+fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
+    let is_empty = std::fs::metadata(file).is_ok_and(|found| found.len() == 0);
+    if is_empty || dacti::Package::open(file).is_ok() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "{} is the output, lies in the directory to be packed, and is no package: it would be lost",
+        shown(file)
+    )))
 }
 
 /// Counts folders in which nothing was met, from the depths of a depth-first walk.
