@@ -6,7 +6,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::{Cid, ReadAt, WriteOptions, copy, from_car, to_car};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is written from what is read.
 fn write_options(reading: &Reading, index: bool) -> WriteOptions {
