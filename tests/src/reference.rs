@@ -1167,7 +1167,8 @@ pub fn read_seals(
     let named = |found: &&Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
     let found = container.components.iter().find(named)?;
     Some(region(found, file.len() as u64).and_then(|(at, len)| {
-        let component = &file[at as usize..(at + len) as usize];
+        // An empty region may point anywhere.
+        let component = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
         if len < 32 {
             return fault("truncated", "seal component", at);
         }
@@ -1206,7 +1207,7 @@ pub fn check_seal(
 ) -> Result<(), Fault> {
     let start = entry.base + u64::from(entry.offset);
     let end = start + u64::from(entry.size);
-    if end + seal_len > file.len() as u64 {
+    if end.checked_add(seal_len).is_none_or(|end| end > file.len() as u64) {
         return fault("truncated", "seal", end);
     }
     let stored = &file[start as usize..end as usize];
