@@ -2,6 +2,7 @@
 //! behind.
 
 use crate::support::{Fixture, Random, fixtures};
+use dacti_tests::program::program;
 use dacti_tests::reference::{self as by, NONE, Stored, small, stored, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,27 +11,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use tempfile::TempDir;
-
-/// The program, built once in the profile and the target directory of this test.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("a running program has a place");
-        let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-        let target = profile.parent().expect("target/<profile>");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        build.args(["build", "--quiet", "--package", "dacti-cli", "--target-dir"]).arg(target);
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the program does not compile");
-        profile.join("dacti")
-    })
-}
 
 /// How a run ended and what it printed.
 #[derive(Debug)]

@@ -4,4 +4,5 @@ pub mod cases;
 pub mod dar_reference;
 pub mod dump;
 pub mod expect;
+pub mod program;
 pub mod reference;
