@@ -89,7 +89,7 @@ fn layout_verdict(file: &[u8], package: &Package, fault: &str) -> String {
     let region = support::read(file, span.start, span.end);
     let error = Layout::parse(region, span.start, len).expect_err("there is a fault");
     assert_eq!(fault, error.to_string());
-    package_verdict(&error)
+    package_verdict(&error.into())
 }
 
 #[test]

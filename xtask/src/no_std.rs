@@ -15,6 +15,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("dacti-lookup", &[""]),
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
+    ("dacti-cdn", &[""]),
 ];
 
 const TARGET: &str = "x86_64-unknown-none";

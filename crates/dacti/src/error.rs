@@ -122,14 +122,9 @@ pub enum Error {
         /// The rule that it breaks.
         fault: PathFault,
     },
-    /// The layout component is at fault.
-    #[error("layout at {at:#x}: {fault}")]
-    Layout {
-        /// Where the component's region starts, absolute.
-        at: u64,
-        /// What is wrong.
-        fault: LayoutFault,
-    },
+    /// The layout component is at fault, or what updates rely on.
+    #[error(transparent)]
+    Cdn(#[from] dacti_cdn::Error),
     /// The package has no such region.
     #[error("there is no region {key}")]
     NotFound {
@@ -212,30 +207,6 @@ pub(crate) fn shown(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }
 
-/// What is wrong with a layout component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayoutFault {
-    /// Shorter than the 80 bytes that it takes.
-    #[error("needs 80 bytes, has {0}")]
-    TooShort(u64),
-    /// A layout that this reader does not know.
-    #[error("version {0} is not supported, only 0 is")]
-    Version(u32),
-    /// A head of another length.
-    #[error("head length: expected 65536, found {0}")]
-    HeadLen(u32),
-    /// No power of two from 4 KiB to 1 GiB.
-    #[error("slice length: expected a power of two from 4096 to 1073741824, found {0}")]
-    SliceLen(u64),
-    /// Not a multiple of the slice length, or past the file's end.
-    #[error(
-        "end of the fresh package: expected a multiple of the slice length within the file, \
-         found {0:#x}"
-    )]
-    FreshEnd(u64),
-}
-
 impl Error {
     /// What to branch on.
     #[must_use]
@@ -247,8 +218,8 @@ impl Error {
             Self::Lookup(error) => error.kind().into(),
             Self::Seal(error) => error.kind().into(),
             Self::Names(error) => error.kind().into(),
-            Self::Layout { fault: LayoutFault::Version(_), .. } => ErrorKind::Unsupported,
-            Self::OtherIndex { .. } | Self::Layout { .. } => ErrorKind::Corrupt,
+            Self::Cdn(error) => error.kind().into(),
+            Self::OtherIndex { .. } => ErrorKind::Corrupt,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
             | Self::Path { .. }
@@ -274,7 +245,7 @@ impl Error {
             Self::Seal(error) => error.what().map(|what| what.to_string()),
             Self::OtherIndex { .. } => Some("lookup header".into()),
             Self::Names(error) => Some(error.what().to_string()),
-            Self::Layout { .. } => Some("layout".into()),
+            Self::Cdn(error) => error.what().map(|what| what.to_string()),
             _ => None,
         }
     }
@@ -289,7 +260,8 @@ impl Error {
             Self::Lookup(error) => error.at(),
             Self::Seal(error) => error.at(),
             Self::Names(error) => Some(error.at()),
-            Self::OtherIndex { at, .. } | Self::Layout { at, .. } => Some(*at),
+            Self::Cdn(error) => error.at(),
+            Self::OtherIndex { at, .. } => Some(*at),
             _ => None,
         }
     }

@@ -61,7 +61,6 @@ mod content;
 mod error;
 mod key;
 mod keys;
-mod layout;
 mod limits;
 mod listing;
 mod map;
@@ -80,12 +79,8 @@ pub use build::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
-pub use error::{Error, ErrorKind, LayoutFault};
+pub use error::{Error, ErrorKind};
 pub use key::Key;
-pub use layout::{
-    HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SLICE_LEN, SLICE_LEN_RANGE,
-    check_slice_len,
-};
 pub use limits::Limits;
 pub use listing::Listed;
 pub use map::{Claim, Claimant, FileMap, Overlap};
@@ -96,6 +91,10 @@ pub use scan::GroupSummary;
 pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 
+pub use dacti_cdn::{
+    HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault, SLICE_LEN,
+    SLICE_LEN_RANGE, check_slice_len,
+};
 pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_lookup::LOOKUP_ID;
 pub use dacti_names::region_id;

@@ -1,9 +1,9 @@
 //! What every byte of a package is for.
 
-use crate::layout::HEAD_LEN;
 use crate::view::read_failed;
 use crate::{Error, Package, scan};
 use core::fmt;
+use dacti_cdn::HEAD_LEN;
 use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;

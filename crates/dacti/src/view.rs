@@ -4,9 +4,9 @@
 
 use crate::Error;
 use crate::keys::{Keys, group_count};
-use crate::layout::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use crate::source::{ReadAt, read_span};
 use core::fmt;
+use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
@@ -257,7 +257,7 @@ fn read_layout(
         fetched = read_span(source, want).map_err(read_failed)?;
         &fetched
     };
-    Layout::parse(region, span.start, len).map(Some)
+    Ok(Some(Layout::parse(region, span.start, len)?))
 }
 
 fn read_seals(

@@ -7,11 +7,11 @@ use super::plan::Plan;
 use super::write::Written;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
-use crate::layout::{
+use crate::view::PACKAGE_FORMAT;
+use dacti_cdn::{
     IndexPlace, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SEAL_AT, T1_SLOTS,
     T2_PLACES, T2_SLOTS,
 };
-use crate::view::PACKAGE_FORMAT;
 use dacti_index::{
     Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
     emit_group, emit_header,

@@ -14,10 +14,10 @@ mod write;
 
 pub use input::{Content, RegionName};
 
-use crate::layout::{SLICE_LEN, check_slice_len};
 use crate::{Encoding, Error};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
+use dacti_cdn::{SLICE_LEN, check_slice_len};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::Kind;
 use input::{Input, Spool};

@@ -8,7 +8,7 @@
 use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
-use crate::layout::IndexPlace;
+use dacti_cdn::IndexPlace;
 use dacti_index::{Encoding, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges};
 use dacti_names::NAMES_ID;
 use dacti_seal::Kind;

@@ -4,7 +4,7 @@
 //! none of it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
 //! component".
 
-use crate::{Error, error::LayoutFault};
+use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
 use daicon_core::{Span, U32Le, U64Le, Version, bytes_of, struct_at};
@@ -25,17 +25,17 @@ pub const SLICE_LEN: u64 = 1 << 20;
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
 
 /// Slots of the first table, used ones included.
-pub(crate) const T1_SLOTS: u32 = 16;
+pub const T1_SLOTS: u32 = 16;
 /// Slots of each place of the second table.
-pub(crate) const T2_SLOTS: u32 = 8;
+pub const T2_SLOTS: u32 = 8;
 /// Where the two places of the second table stand; a fold switches from one to the other.
-pub(crate) const T2_PLACES: [u64; 2] = [504, 752];
+pub const T2_PLACES: [u64; 2] = [504, 752];
 /// Where the layout component's region stands.
-pub(crate) const LAYOUT_AT: u64 = 1000;
+pub const LAYOUT_AT: u64 = 1000;
 /// Where the seal component's region stands.
-pub(crate) const SEAL_AT: u64 = 1080;
+pub const SEAL_AT: u64 = 1080;
 /// Where the room for lookup keys starts.
-pub(crate) const KEYS_AT: u64 = 1536;
+pub const KEYS_AT: u64 = 1536;
 /// Groups that fit the head whole, and entries past which fewer delta groups leave room for more
 /// keys.
 const HEAD_GROUPS: u32 = 10;
@@ -123,7 +123,8 @@ impl Layout {
     }
 
     /// The region's bytes.
-    pub(crate) fn emit(&self) -> [u8; size_of::<LayoutRegion>()] {
+    #[must_use]
+    pub fn emit(&self) -> [u8; size_of::<LayoutRegion>()] {
         let short = |n: u64| U32Le::new(u32::try_from(n).unwrap_or(u32::MAX));
         let region = LayoutRegion {
             version: U32Le::new(0),
@@ -147,21 +148,22 @@ impl Layout {
 
 /// Where the index of a fresh package stands, and how many of its groups are left for updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IndexPlace {
+pub struct IndexPlace {
     /// The whole index region, absolute.
-    pub(crate) span: Span,
+    pub span: Span,
     /// Groups, those for updates included.
-    pub(crate) groups: u32,
+    pub groups: u32,
     /// Groups for updates, at the front.
-    pub(crate) delta_groups: u32,
+    pub delta_groups: u32,
     /// Room for lookup keys, absolute.
-    pub(crate) keys: Span,
+    pub keys: Span,
 }
 
 impl IndexPlace {
     /// For the `cdn` layout: whole in the head where it fits, else with its delta groups ending
     /// where the head does.
-    pub(crate) fn cdn(filled: u32, entries: u64) -> Self {
+    #[must_use]
+    pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
             (HEAD_GROUPS.saturating_sub(filled), HEAD_GROUPS)
         } else {
@@ -182,7 +184,8 @@ impl IndexPlace {
 
     /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
     /// index, only its place.
-    pub(crate) fn compact(filled: u32, at: u64) -> Self {
+    #[must_use]
+    pub fn compact(filled: u32, at: u64) -> Self {
         let len = if filled == 0 { 0 } else { index_len(filled) };
         // An empty region is written as offset 0.
         let start = if filled == 0 { 0 } else { at };
@@ -194,13 +197,12 @@ impl IndexPlace {
 /// Holds a slice length against what the format allows: a power of two from 4 KiB to 1 GiB.
 ///
 /// # Errors
-/// `Option`.
+/// `Misuse`.
 pub fn check_slice_len(slice_len: u64) -> Result<(), Error> {
     if SLICE_LEN_RANGE.contains(&slice_len) && slice_len.is_power_of_two() {
         return Ok(());
     }
-    let expected = "a power of two from 4 KiB to 1 GiB is";
-    Err(Error::Option { what: "slice length", found: slice_len, expected })
+    Err(Misuse::SliceLen(slice_len).into())
 }
 
 #[cfg(test)]
