@@ -12,3 +12,4 @@ mod messages;
 mod names;
 mod package;
 mod support;
+mod upkeep;

@@ -30,12 +30,12 @@ impl Args {
             text::print_head(&mut out, &package)?;
             out.flush()?;
         }
-        let groups = package.groups().map_err(failed)?;
-        let map = FileMap::read(&package).map_err(failed)?;
+        let scan = package.scan_index().map_err(failed)?;
+        let (groups, map) = (scan.groups(), FileMap::of(&package, &scan).map_err(failed)?);
         if self.json {
-            output::json(&mut out, &json::Inspection::new(&package, &groups, &map))?;
+            output::json(&mut out, &json::Inspection::new(&package, groups, &map))?;
         } else {
-            text::print_index(&mut out, &package, &groups, &map)?;
+            text::print_index(&mut out, &package, groups, &map)?;
         }
         out.flush()?;
         Ok(Outcome::Done)

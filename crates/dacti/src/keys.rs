@@ -4,11 +4,11 @@
 //! scanned. Specification: `docs/spec/dacti-lookup.md`.
 
 use crate::Error;
-use crate::scan;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
-use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, IndexHeader, Located};
-use dacti_lookup::{Answer, Contradiction, Key, Lookup, Structure, find_in_groups};
+use core::iter::Peekable;
+use dacti_index::{GROUP_LEN, Group, INDEX_HEADER_LEN, IndexHeader, Located};
+use dacti_lookup::{Answer, Contradiction, Key, Lookup, Run, Structure, find_in_groups};
 use daicon_core::{Span, Window, struct_at};
 use std::sync::OnceLock;
 use uuid::Uuid;
@@ -37,37 +37,13 @@ impl Keys {
         self.contradiction.get()
     }
 
-    /// Holds every key against its group, and every group of the runs against the one before it.
-    pub(crate) fn check(&self, source: &dyn ReadAt, view: &View) -> Result<(), Error> {
+    /// What holds every key against its group, and every group of the runs against the one before
+    /// it.
+    pub(crate) fn checker(&self) -> Result<KeysCheck<'_>, Error> {
         let lookup = Lookup::parse(&self.bytes, self.at)?;
         lookup.check_keys()?;
-        let mut runs = lookup.runs().peekable();
-        let (mut number, mut before) = (0_u32, None);
-        scan::groups(source, view, |group| {
-            let g = number;
-            number = number.saturating_add(1);
-            while runs.next_if(|run| run.first_group.saturating_add(run.groups) <= g).is_some() {}
-            let Some(run) = runs.peek().filter(|run| run.first_group <= g) else { return Ok(()) };
-            let in_run = g.saturating_sub(run.first_group);
-            if in_run == 0 {
-                before = None;
-            }
-            let Some(first) = group.entries().first() else {
-                return Err(contradiction(group.at(), Contradiction::EmptyGroup));
-            };
-            let n = usize::try_from(in_run.checked_div(run.stride).unwrap_or(0)).ok();
-            let key = n.and_then(|n| run.keys.get(n)).copied();
-            if in_run.is_multiple_of(run.stride) && key != Some(Key::of(first.id.get())) {
-                return Err(contradiction(group.at(), Contradiction::FirstKey));
-            }
-            for entry in group.entries() {
-                let id = entry.id.get();
-                if before.replace(id).is_some_and(|before| before >= id) {
-                    return Err(contradiction(group.at(), Contradiction::Unsorted));
-                }
-            }
-            Ok(())
-        })
+        let runs = lookup.runs().collect::<Vec<_>>().into_iter().peekable();
+        Ok(KeysCheck { runs, number: 0, before: None })
     }
 
     /// Finds the entry of `id` that counts. `None` where the keys are of no use, and the index is
@@ -107,6 +83,47 @@ impl Keys {
             search.feed(fetch(source, &head, want, &mut fetched)?)?;
         }
         Ok(search.answer().unwrap_or(Answer::Absent))
+    }
+}
+
+/// A check of lookup keys while the index is read: it takes every group in turn.
+#[derive(Debug)]
+pub(crate) struct KeysCheck<'k> {
+    runs: Peekable<std::vec::IntoIter<Run<'k>>>,
+    /// Number of the next group.
+    number: u32,
+    /// The last id of the run so far.
+    before: Option<Uuid>,
+}
+
+impl KeysCheck<'_> {
+    /// Takes the next group of the index.
+    pub(crate) fn take(&mut self, group: &Group<'_>) -> Result<(), Error> {
+        let g = self.number;
+        self.number = g.saturating_add(1);
+        while self.runs.next_if(|run| run.first_group.saturating_add(run.groups) <= g).is_some() {}
+        let Some(run) = self.runs.peek().filter(|run| run.first_group <= g) else {
+            return Ok(());
+        };
+        let in_run = g.saturating_sub(run.first_group);
+        if in_run == 0 {
+            self.before = None;
+        }
+        let Some(first) = group.entries().first() else {
+            return Err(contradiction(group.at(), Contradiction::EmptyGroup));
+        };
+        let n = usize::try_from(in_run.checked_div(run.stride).unwrap_or(0)).ok();
+        let key = n.and_then(|n| run.keys.get(n)).copied();
+        if in_run.is_multiple_of(run.stride) && key != Some(Key::of(first.id.get())) {
+            return Err(contradiction(group.at(), Contradiction::FirstKey));
+        }
+        for entry in group.entries() {
+            let id = entry.id.get();
+            if self.before.replace(id).is_some_and(|before| before >= id) {
+                return Err(contradiction(group.at(), Contradiction::Unsorted));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -59,6 +59,7 @@ mod atomic;
 mod build;
 mod content;
 mod error;
+mod gaps;
 mod key;
 mod keys;
 mod limits;
@@ -87,7 +88,7 @@ pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
-pub use scan::GroupSummary;
+pub use scan::{GroupSummary, IndexScan};
 pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 

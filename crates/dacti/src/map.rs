@@ -1,10 +1,10 @@
 //! What every byte of a package is for.
 
-use crate::view::read_failed;
-use crate::{Error, Package, scan};
+use crate::gaps::Gaps;
+use crate::{Error, IndexScan, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
-use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN};
+use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN, Located};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
 use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
@@ -39,7 +39,9 @@ pub enum Claimant {
     SealedRegions,
     /// Stored bytes of the names list, and its seal where there is one.
     Names,
-    /// Zeros between the last region and the end of the fresh package.
+    /// What entries name that newer ones have replaced, with seals.
+    Replaced,
+    /// Zeros behind what was packed or appended, up to a multiple of the slice length.
     Padding,
     /// Nobody's, and zero.
     Zeros,
@@ -63,6 +65,7 @@ impl fmt::Display for Claimant {
             Self::Regions => "regions",
             Self::SealedRegions => "regions, each with its seal",
             Self::Names => "names list",
+            Self::Replaced => "replaced regions",
             Self::Padding => "padding",
             Self::Zeros => "nobody's, zeros",
             Self::Unclaimed => "nobody's",
@@ -111,31 +114,47 @@ pub struct FileMap {
     /// Regions and components whose bytes pass the end of the file, or of all positions. They are
     /// in no claim.
     pub outside: u64,
-    /// Bytes of gaps that may still be looked at.
-    look_max: u64,
+    /// Bytes of the seal behind each region.
+    seal_len: u64,
+    /// Bytes of all seals, each counted once.
+    seals_len: u64,
 }
 
 impl FileMap {
-    /// Maps a package. Cost: the index is read, and of bytes that nobody claims the first 64 MiB;
-    /// 40 bytes of memory an entry.
+    /// Maps a package. Cost: index and names list are read, and of bytes that nobody claims the
+    /// first 64 MiB; 40 bytes of memory an entry.
     ///
     /// # Errors
     /// What is wrong with the index; what the source says.
     pub fn read(package: &Package) -> Result<Self, Error> {
-        Self::read_looking(package, GAPS_LEN_MAX)
+        Self::of(package, &package.scan_index()?)
+    }
+
+    /// Maps a package whose index was read before.
+    ///
+    /// # Errors
+    /// What the source says.
+    pub fn of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
+        Self::of_looking(package, scan, GAPS_LEN_MAX)
     }
 
     /// Maps a package without a look at what lies in its gaps.
-    pub(crate) fn read_claims(package: &Package) -> Result<Self, Error> {
-        Self::read_looking(package, 0)
+    pub(crate) fn claims_of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
+        Self::of_looking(package, scan, 0)
     }
 
-    fn read_looking(package: &Package, look_max: u64) -> Result<Self, Error> {
-        let mut map = Self { look_max, ..Self::default() };
+    /// Maps a package, and looks at up to `look_max` bytes that nobody claims.
+    pub(crate) fn of_looking(
+        package: &Package,
+        scan: &IndexScan,
+        look_max: u64,
+    ) -> Result<Self, Error> {
+        let seal_len = package.trust().seal_len();
+        let mut map = Self { seal_len, ..Self::default() };
         let mut claims = tables(package);
         claims.extend(components(package, &mut map.outside));
-        index(package, &mut claims)?;
-        regions(package, &mut claims, &mut map.outside)?;
+        index(package, scan, &mut claims);
+        regions(package, scan, &mut claims, &mut map.outside);
         let len = package.view().len();
         for claim in &mut claims {
             claim.span.end = claim.span.end.min(len);
@@ -143,14 +162,21 @@ impl FileMap {
         claims.retain(|claim| !claim.span.is_empty());
         // Longer first, so that what lies within another comes behind it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
+        let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
         let mut last: Option<Claim> = None;
         for claim in claims {
-            map.take(package, last, claim)?;
+            map.take(package, &mut gaps, last, claim)?;
             last = last.filter(|last| last.span.end > claim.span.end).or(Some(claim));
         }
         let end = last.map_or(0, |last| last.span.end);
-        map.fill(package, Span { start: end, end: package.view().len() })?;
+        map.fill(package, &mut gaps, Span { start: end, end: len })?;
         Ok(map)
+    }
+
+    /// Bytes of seals, which are part of the claims of what they seal.
+    #[must_use]
+    pub const fn seals_len(&self) -> u64 {
+        self.seals_len
     }
 
     /// Bytes that nobody claims and that are not zero.
@@ -161,10 +187,16 @@ impl FileMap {
     }
 
     /// Adds a claim behind `last`, the one that reaches furthest so far.
-    fn take(&mut self, package: &Package, last: Option<Claim>, claim: Claim) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        package: &Package,
+        gaps: &mut Gaps,
+        last: Option<Claim>,
+        claim: Claim,
+    ) -> Result<(), Error> {
         let end = last.map_or(0, |last| last.span.end);
         if claim.span.start >= end {
-            self.fill(package, Span { start: end, end: claim.span.start })?;
+            self.fill(package, gaps, Span { start: end, end: claim.span.start })?;
             self.push(claim);
             return Ok(());
         }
@@ -184,6 +216,10 @@ impl FileMap {
     }
 
     fn push(&mut self, claim: Claim) {
+        if claim.is_regions() {
+            // A seal is the last of what it seals.
+            self.seals_len = self.seals_len.saturating_add(self.seal_len.min(claim.span.len()));
+        }
         if let Some(before) = self.claims.last_mut()
             && before.claimant == claim.claimant
             && before.span.end == claim.span.start
@@ -196,24 +232,8 @@ impl FileMap {
     }
 
     /// Says what lies between claims.
-    fn fill(&mut self, package: &Package, gap: Span) -> Result<(), Error> {
-        if gap.is_empty() {
-            return Ok(());
-        }
-        let looked = if gap.len() > self.look_max { None } else { Some(is_zero(package, gap)?) };
-        let claimant = match looked {
-            None => Claimant::NotLookedAt,
-            Some(false) => Claimant::Unclaimed,
-            Some(true) => {
-                let fresh_end = package.view().layout().map_or(0, |layout| layout.fresh_end);
-                if gap.end == fresh_end { Claimant::Padding } else { Claimant::Zeros }
-            }
-        };
-        if looked.is_some() {
-            self.look_max = self.look_max.saturating_sub(gap.len());
-        }
-        self.push(Claim { span: gap, claimant, count: 1 });
-        Ok(())
+    fn fill(&mut self, package: &Package, gaps: &mut Gaps, gap: Span) -> Result<(), Error> {
+        gaps.fill(package, gap, &mut |claim| self.push(claim))
     }
 }
 
@@ -273,36 +293,33 @@ fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
         .collect()
 }
 
-fn index(package: &Package, claims: &mut Vec<Claim>) -> Result<(), Error> {
-    let view = package.view();
-    let index = view.index();
+/// The index, from what was found when it was read.
+fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
+    let index = package.view().index();
     if index.is_empty() {
-        return Ok(());
+        return;
     }
     claims.push(claim(index.start, INDEX_HEADER_LEN, Claimant::IndexHeader, 1));
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
-    scan::groups(&**package.source(), view, |group| {
-        let used = u64::try_from(group.entries().len()).unwrap_or(u64::MAX);
+    for group in &scan.groups {
+        let used = u64::from(group.length);
         // A group of length 0 is room as a whole: neither its base nor its encoding means anything.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
         let used_len = ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
-        let (at, free) = (group.at(), GROUP_LEN.saturating_sub(used_len));
+        let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
         claims.push(claim(at, used_len, Claimant::Groups, used));
         let room_at = at.saturating_add(used_len);
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / ENTRY_LEN));
         end = at.saturating_add(GROUP_LEN);
-        Ok(())
-    })?;
+    }
     // Room behind the last group, of which nothing is known but that it is the index's.
     claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
-    Ok(())
 }
 
-fn regions(package: &Package, claims: &mut Vec<Claim>, outside: &mut u64) -> Result<(), Error> {
+fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside: &mut u64) {
     let (len, seal_len) = (package.view().len(), package.trust().seal_len());
-    let regions = scan::regions(&**package.source(), package.view())?;
-    *outside = outside.saturating_add(u64::try_from(regions.faults.len()).unwrap_or(u64::MAX));
-    for found in regions.found {
+    *outside = outside.saturating_add(u64::try_from(scan.faults.len()).unwrap_or(u64::MAX));
+    for found in &scan.found {
         if found.within(len).is_err() {
             *outside = outside.saturating_add(1);
             continue;
@@ -313,26 +330,24 @@ fn regions(package: &Package, claims: &mut Vec<Claim>, outside: &mut u64) -> Res
             (false, 0) => Claimant::Regions,
             (false, _) => Claimant::SealedRegions,
         };
-        claims.push(claim(
-            found.span.start,
-            found.span.len().saturating_add(seal_len),
-            claimant,
-            1,
-        ));
+        claims.push(region(found, seal_len, claimant));
     }
-    Ok(())
+    // The segments before the newest, which no entry names. Where one cannot be read, what is wrong
+    // is told by those who read it.
+    let earlier = package.names().ok().and_then(|names| names.places().get(1..));
+    for place in earlier.unwrap_or_default() {
+        claims.push(region(place, seal_len, Claimant::Names));
+    }
 }
 
-/// Whether all bytes of a gap are zero.
-fn is_zero(package: &Package, gap: Span) -> Result<bool, Error> {
-    let mut start = gap.start;
-    while start < gap.end {
-        let span = Span { start, end: start.saturating_add(1 << 16).min(gap.end) };
-        let bytes = crate::source::read_span(&**package.source(), span).map_err(read_failed)?;
-        if bytes.iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-        start = span.end;
-    }
-    Ok(true)
+fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
+    let span = located.span;
+    claim(span.start, span.len().saturating_add(seal_len), claimant, 1)
+}
+
+/// The bytes that entries name which do not count any more, as far as they lie within the file.
+fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
+    let (len, seal_len) = (package.view().len(), package.trust().seal_len());
+    let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());
+    within.map(|located| region(located, seal_len, Claimant::Replaced).span).collect()
 }

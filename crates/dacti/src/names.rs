@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 pub struct Names {
     /// Content of the segments, newest first. Each was parsed once, so each parses.
     segments: Vec<Vec<u8>>,
+    /// Where they are stored.
+    places: Vec<Located>,
 }
 
 impl Names {
     /// Reads the segment at `located` and those before it.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
-        let mut segments = Vec::new();
+        let (mut segments, mut places) = (Vec::new(), Vec::new());
         // One limit for the whole chain: what a segment took is not left for those before it.
         let mut left = package.limits().names_len_max;
         let mut next = Some((located, None));
@@ -39,8 +41,9 @@ impl Names {
                 }
             };
             segments.push(content);
+            places.push(located);
         }
-        Ok(Self { segments })
+        Ok(Self { segments, places })
     }
 
     /// The name of `path`, from the newest segment that has it.
@@ -67,6 +70,12 @@ impl Names {
     #[must_use]
     pub fn segments(&self) -> usize {
         self.segments.len()
+    }
+
+    /// Where the segments are stored, newest first.
+    #[must_use]
+    pub fn places(&self) -> &[Located] {
+        &self.places
     }
 
     fn parsed(&self) -> impl Iterator<Item = Segment<'_>> {

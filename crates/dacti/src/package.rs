@@ -3,7 +3,9 @@
 use crate::content::{self, content};
 use crate::seals::Trust;
 use crate::source::{BytesSource, FileSource, ReadAt};
-use crate::{Error, GroupSummary, Key, Limits, Listed, Names, RegionReader, View, listing, scan};
+use crate::{
+    Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, RegionReader, View, listing, scan,
+};
 use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::Policy;
@@ -191,11 +193,19 @@ impl Package {
     /// # Errors
     /// What is wrong with the index. Whether stored bytes lie within the file is not looked at.
     pub fn regions(&self) -> Result<Vec<Located>, Error> {
-        let regions = scan::regions(&*self.source, &self.view)?;
-        match regions.faults.into_iter().next() {
+        let scan = self.scan_index()?;
+        match scan.faults.into_iter().next() {
             Some(fault) => Err(fault.into()),
-            None => Ok(regions.found),
+            None => Ok(scan.found),
         }
+    }
+
+    /// The whole index, read once: for those who want more than one of its sides.
+    ///
+    /// # Errors
+    /// An index that cannot be read at all. Entries at fault are in the scan.
+    pub fn scan_index(&self) -> Result<IndexScan, Error> {
+        scan::scan(&*self.source, &self.view, |_| ())
     }
 
     /// Every group of the index, newest first, those without entries too.
@@ -203,7 +213,7 @@ impl Package {
     /// # Errors
     /// What is wrong with the index.
     pub fn groups(&self) -> Result<Vec<GroupSummary>, Error> {
-        scan::summaries(&*self.source, &self.view)
+        Ok(self.scan_index()?.groups)
     }
 
     /// The names list; empty where the package has none. Read once and kept.
@@ -236,13 +246,13 @@ impl Package {
     /// # Errors
     /// An index that cannot be read at all.
     pub fn list_lossy(&self, faults: &mut Vec<Error>) -> Result<Vec<Listed>, Error> {
-        let regions = scan::regions(&*self.source, &self.view)?;
-        faults.extend(regions.faults.into_iter().map(Error::from));
+        let scan = self.scan_index()?;
+        faults.extend(scan.faults.into_iter().map(Error::from));
         let none = Names::default();
         let names = self.names().unwrap_or_else(|fault| {
             faults.push(fault);
             &none
         });
-        Ok(listing::join(&regions.found, names))
+        Ok(listing::join(&scan.found, names))
     }
 }

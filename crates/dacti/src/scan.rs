@@ -47,39 +47,95 @@ pub(crate) fn groups(
     Ok(())
 }
 
-/// Every region of the index by the entry that counts, ascending by id, and the entries that name
-/// no place.
+/// What one pass over an index found: its groups, and every region by the entry that counts.
 ///
-/// Memory: 56 bytes an entry. Spans are not held against the file's length.
-pub(crate) fn regions(source: &dyn ReadAt, view: &View) -> Result<Regions, Error> {
-    let mut found = Vec::new();
-    let mut faults = BTreeMap::new();
-    groups(source, view, |group| {
+/// Memory: 56 bytes an entry, 24 a group. Spans are not held against the file's length.
+#[derive(Debug, Clone, Default)]
+pub struct IndexScan {
+    pub(crate) groups: Vec<GroupSummary>,
+    pub(crate) found: Vec<Located>,
+    pub(crate) faults: Vec<dacti_index::Error>,
+    pub(crate) replaced: Vec<Located>,
+}
+
+impl IndexScan {
+    /// Every group, newest first, those without entries too.
+    #[must_use]
+    pub fn groups(&self) -> &[GroupSummary] {
+        &self.groups
+    }
+
+    /// Every region by the entry that counts, ascending by id; the names list's own is among them.
+    #[must_use]
+    pub fn regions(&self) -> &[Located] {
+        &self.found
+    }
+
+    /// What is wrong with entries that count and name no place. Their regions are not listed.
+    #[must_use]
+    pub fn faults(&self) -> &[dacti_index::Error] {
+        &self.faults
+    }
+
+    /// What entries name that newer ones have replaced.
+    #[must_use]
+    pub fn replaced(&self) -> &[Located] {
+        &self.replaced
+    }
+
+    /// Takes a group, newest first.
+    fn take(&mut self, group: &Group<'_>, wrong: &mut BTreeMap<u64, dacti_index::Error>) {
+        let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
+        let (at, base, encoding) = (group.at(), group.base(), group.encoding());
+        self.groups.push(GroupSummary { at, length, base, encoding });
         // Newest first within the group, too, so that the first of an id is the one that counts.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
-            found.push(located.unwrap_or_else(|fault| {
+            self.found.push(located.unwrap_or_else(|fault| {
                 // Keeps its place among the entries of its id: only the one that counts is judged.
                 let at = fault.at().unwrap_or_default();
-                faults.insert(at, fault);
-                let (span, encoding) = (Span::default(), group.encoding());
-                Located { id: entry.id.get(), span, encoding, at }
+                wrong.insert(at, fault);
+                Located { id: entry.id.get(), span: Span::default(), encoding, at }
             }));
         }
+    }
+
+    /// Sorts out which entries count, once all groups were taken.
+    fn settle(&mut self, mut wrong: BTreeMap<u64, dacti_index::Error>) {
+        // Stable: of equal ids the newest stays in front.
+        self.found.sort_by_key(|located| located.id);
+        let replaced = &mut self.replaced;
+        self.found.dedup_by(|older, newer| {
+            if older.id == newer.id {
+                replaced.push(*older);
+            }
+            older.id == newer.id
+        });
+        let faults = &mut self.faults;
+        self.replaced.retain(|located| !wrong.contains_key(&located.at));
+        self.found.retain(|located| match wrong.remove(&located.at) {
+            Some(fault) => {
+                faults.push(fault);
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+/// Reads the whole index once. `also` sees each group, newest first.
+pub(crate) fn scan(
+    source: &dyn ReadAt,
+    view: &View,
+    mut also: impl FnMut(&Group<'_>),
+) -> Result<IndexScan, Error> {
+    let (mut scan, mut faulty) = (IndexScan::default(), BTreeMap::new());
+    groups(source, view, |group| {
+        also(&group);
+        scan.take(&group, &mut faulty);
         Ok(())
     })?;
-    // Stable: of equal ids the newest stays in front.
-    found.sort_by_key(|located| located.id);
-    found.dedup_by_key(|located| located.id);
-    let mut regions = Regions::default();
-    found.retain(|located| match faults.remove(&located.at) {
-        Some(fault) => {
-            regions.faults.push(fault);
-            false
-        }
-        None => true,
-    });
-    regions.found = found;
-    Ok(regions)
+    scan.settle(faulty);
+    Ok(scan)
 }
 
 /// What is known of a group without its entries.
@@ -94,25 +150,6 @@ pub struct GroupSummary {
     pub base: u64,
     /// How its regions are stored. Without meaning where no entry is in use.
     pub encoding: Encoding,
-}
-
-/// Every group of the index, newest first.
-pub(crate) fn summaries(source: &dyn ReadAt, view: &View) -> Result<Vec<GroupSummary>, Error> {
-    let mut summaries = Vec::new();
-    groups(source, view, |group| {
-        let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
-        let (at, base, encoding) = (group.at(), group.base(), group.encoding());
-        summaries.push(GroupSummary { at, length, base, encoding });
-        Ok(())
-    })?;
-    Ok(summaries)
-}
-
-/// What an index lists.
-#[derive(Debug, Default)]
-pub(crate) struct Regions {
-    pub(crate) found: Vec<Located>,
-    pub(crate) faults: Vec<dacti_index::Error>,
 }
 
 struct ReadAhead<'s> {

@@ -1,7 +1,8 @@
 //! Verifies a package: structure, bounds, overlaps, and that every region decodes.
 
+use crate::keys::Keys;
 use crate::map::Overlap;
-use crate::{Error, FileMap, Listed, Names, Package, listing, scan};
+use crate::{Error, FileMap, IndexScan, Listed, Names, Package, View, listing, scan};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
@@ -25,6 +26,11 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub enum Finding {
     /// An oddity of the container that readers pass over. Nothing is lost by it.
     Container(Diagnostic),
+    /// More such oddities, which are counted and not kept.
+    ContainerMore {
+        /// How many.
+        count: u64,
+    },
     /// The layout component is wrong. Reading needs it not, updating does.
     Layout(String),
     /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
@@ -70,6 +76,13 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// The oddities of a package's container: those that are kept, then how many more there are.
+    pub fn of_container(view: &View) -> impl Iterator<Item = Self> {
+        let count = view.diagnostics_left_out();
+        let more = (count > 0).then_some(Self::ContainerMore { count });
+        view.diagnostics().iter().copied().map(Self::Container).chain(more)
+    }
+
     /// Whether something cannot be read for it.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
@@ -100,6 +113,9 @@ impl fmt::Display for Finding {
                 write!(f, "reserved field at {at:#x}: {found:#x}, not 0")
             }
             Self::Container(_) => f.write_str("an oddity of the container"),
+            Self::ContainerMore { count } => {
+                write!(f, "and {count} more oddities of the container")
+            }
             Self::Layout(fault) | Self::Keys(fault) => f.write_str(fault),
             Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
             Self::Seals(error) => error.fmt(f),
@@ -171,16 +187,14 @@ impl Package {
     ) -> Result<Report, Error> {
         let mut report = Report::default();
         let view = self.view();
-        report.findings.extend(view.diagnostics().iter().copied().map(Finding::Container));
+        report.findings.extend(Finding::of_container(view));
         report.findings.extend(view.layout_fault().map(|fault| Finding::Layout(fault.into())));
-        let regions = scan::regions(&**self.source(), view)?;
+        let (scan, keys_fault) = self.scan_with_keys()?;
         report.findings.extend(view.seals_fault().map(Finding::Seals));
-        let keys = view.keys().and_then(|keys| keys.check(&**self.source(), view).err());
-        let keys = view.keys_fault().or_else(|| keys.map(|fault| fault.to_string()));
+        let keys = view.keys_fault().or_else(|| keys_fault.map(|fault| fault.to_string()));
         report.findings.extend(keys.map(Finding::Keys));
-        let entries = regions.faults.into_iter().map(|fault| Finding::Entry(fault.into()));
-        report.findings.extend(entries);
-        let overlaps = FileMap::read_claims(self)?.overlaps;
+        report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));
+        let overlaps = FileMap::claims_of(self, &scan)?.overlaps;
         report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
         let none = Names::default();
         let (names, names_lost) = match self.names() {
@@ -190,11 +204,11 @@ impl Package {
                 (&none, true)
             }
         };
-        report.findings.extend(judge_names(self, names, &regions.found));
-        let own = regions.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
+        report.findings.extend(judge_names(self, names, &scan.found));
+        let own = scan.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
         let mut listed: Vec<Listed> =
             own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
-        listed.extend(listing::join(&regions.found, names));
+        listed.extend(listing::join(&scan.found, names));
         // In the order of the file, so that disks and caches are read ahead; what shares its bytes
         // stands together, and is decoded once.
         let place = |listed: &Listed| {
@@ -202,7 +216,7 @@ impl Package {
             (span, encoding.tag(), id)
         };
         listed.sort_by_key(place);
-        report.regions = u64::try_from(regions.found.len()).unwrap_or(u64::MAX);
+        report.regions = u64::try_from(scan.found.len()).unwrap_or(u64::MAX);
         let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {
@@ -214,6 +228,22 @@ impl Package {
             .collect();
         decode_all(self, &jobs, threads, progress, &mut report)?;
         Ok(report)
+    }
+
+    /// Reads the index once, and says what in it contradicts the lookup keys.
+    fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
+        let view = self.view();
+        let (mut fault, mut check) = (None, None);
+        match view.keys().map(Keys::checker).transpose() {
+            Ok(checker) => check = checker,
+            Err(error) => fault = Some(error),
+        }
+        let scan = scan::scan(&**self.source(), view, |group| {
+            if let Some(Err(error)) = check.as_mut().map(|check| check.take(group)) {
+                (fault, check) = (Some(error), None);
+            }
+        })?;
+        Ok((scan, fault))
     }
 
     /// Decodes a region to nowhere and says how long it is, unless it is asked to stop.

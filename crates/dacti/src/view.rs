@@ -41,6 +41,7 @@ pub struct View {
     tables: Vec<Span>,
     components: Vec<Component>,
     diagnostics: Vec<Diagnostic>,
+    diagnostics_left_out: u64,
     index: Span,
     layout: Option<Layout>,
     layout_fault: Option<String>,
@@ -95,6 +96,7 @@ impl View {
             len,
             tables: walker.tables().into(),
             components: components.into(),
+            diagnostics_left_out: left_out(&walker),
             diagnostics: walker.diagnostics().copied().collect(),
             head,
             index,
@@ -147,6 +149,12 @@ impl View {
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// How many more there are than are kept.
+    #[must_use]
+    pub const fn diagnostics_left_out(&self) -> u64 {
+        self.diagnostics_left_out
     }
 
     /// The index component's region, absolute. Empty for an empty index.
@@ -215,6 +223,12 @@ impl View {
     pub fn head(&self) -> Window<'_> {
         window(&self.head, self.len)
     }
+}
+
+/// How many oddities the walker counted and did not keep.
+fn left_out(walker: &TableWalker) -> u64 {
+    let kept = u64::try_from(walker.diagnostics().count()).unwrap_or(u64::MAX);
+    walker.diagnostics_count().saturating_sub(kept)
 }
 
 fn window(head: &[u8], len: u64) -> Window<'_> {

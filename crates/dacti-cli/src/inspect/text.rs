@@ -53,7 +53,7 @@ pub(super) fn print_index(
 /// What is odd, a line each: what readers pass over, overlaps, bytes that nobody claims.
 pub(super) fn diagnostics(package: &Package, map: &FileMap) -> Vec<String> {
     let view = package.view();
-    let container = view.diagnostics().iter().copied().map(Finding::Container);
+    let container = Finding::of_container(view);
     let overlaps = map.overlaps.iter().copied().map(Finding::Overlap);
     let mut lines: Vec<String> = container.chain(overlaps).map(|found| found.to_string()).collect();
     lines.extend(view.layout_fault().map(Into::into));
@@ -134,6 +134,7 @@ fn print_claim(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
         },
         Claimant::Regions => format!("{count} regions"),
         Claimant::SealedRegions => format!("{count} regions, each with its seal"),
+        Claimant::Replaced => format!("{count} replaced regions"),
         Claimant::Groups => format!("index groups, {count} entries"),
         Claimant::GroupsRoom => format!("room for {count} index entries"),
         Claimant::TableRoom => format!("room for {count} components"),
