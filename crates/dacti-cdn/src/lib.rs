@@ -40,16 +40,33 @@
     )
 )]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod digest;
+mod edit;
 mod error;
 mod layout;
+mod plan;
+mod policy;
+mod snapshot;
+mod step;
+#[cfg(test)]
+mod world;
 
-pub use error::{Error, LayoutFault, Misuse, Structure};
+pub use digest::Digest;
+pub use edit::{ComponentContent, Edit, NewComponent, Put};
+pub use error::{Error, LayoutFault, LimitOf, Missing, Misuse, Structure};
 pub use layout::{
     HEAD_LEN, IndexPlace, KEYS_AT, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout,
     SEAL_AT, SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,
+};
+pub use plan::{Cost, Plan, Reason, Rejected, Strategy, plan};
+pub use policy::{Policy, Purge};
+pub use snapshot::{DeltaGroup, IndexEntries, IndexScan, Live, Room, Snapshot, SnapshotReader};
+pub use step::{
+    Action, Append, Barrier, Content, Field, Part, Piece, Probe, Reserve, State, Step, Switch,
 };
 
 #[cfg(doctest)]

@@ -1,0 +1,205 @@
+//! The plan of an update: steps, what they cost, and why no cheaper way was taken.
+//!
+//! A plan is data. It can be shown, saved, checked and carried out later, by others. Specification:
+//! `docs/spec/dacti-cdn.md`, "The plan".
+
+mod block;
+mod delta;
+mod steps;
+mod wanted;
+
+use crate::{Action, Append, Edit, Error, Policy, Snapshot, State, Step, Switch};
+use alloc::vec::Vec;
+use block::Block;
+use core::fmt;
+use wanted::Wanted;
+
+/// Plans an update: the cheapest strategy that publishes all edits by one switch.
+///
+/// # Errors
+/// What is wrong with the edits or the policy; `NoStrategy` where one switch cannot do it. Before
+/// anything was written, in every case.
+pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &Policy) -> Result<Plan, Error> {
+    let slice_len = policy.slice_len_for(snapshot)?;
+    let wanted = Wanted::of(snapshot, edits)?;
+    let block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
+    let delta = delta::slot(snapshot, &wanted, &block);
+    let mut rejected = Vec::new();
+    let steps = match delta {
+        Ok(slot) => delta::steps(snapshot, &wanted, block, &slot, slice_len, policy)?,
+        Err(reason) => {
+            rejected.push(Rejected { strategy: Strategy::Delta, reason });
+            return Err(Error::NoStrategy { reason });
+        }
+    };
+    Ok(steps.into_plan(snapshot, edits, Strategy::Delta, rejected, slice_len))
+}
+
+/// An update, step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Of which package: its file id.
+    pub file_id: [u8; 16],
+    /// What appends are aligned to.
+    pub slice_len: u64,
+    /// What is changed.
+    pub edits: Vec<Edit>,
+    /// How.
+    pub strategy: Strategy,
+    /// Why not in the other ways, cheapest first.
+    pub rejected: Vec<Rejected>,
+    /// What it costs.
+    pub cost: Cost,
+    /// What the file is like before the first step.
+    pub before: State,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// What the file is like before step `i`.
+    #[must_use]
+    pub fn state_before(&self, i: usize) -> State {
+        let last = i.checked_sub(1).and_then(|last| self.steps.get(last));
+        last.map_or(self.before, |step| step.after)
+    }
+
+    /// What the file is like when all is done.
+    #[must_use]
+    pub fn after(&self) -> State {
+        self.state_before(self.steps.len())
+    }
+
+    /// The append, where there is one.
+    #[must_use]
+    pub fn append(&self) -> Option<&Append> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Append(append) => Some(append),
+            _ => None,
+        })
+    }
+
+    /// The switch and the number of its step.
+    #[must_use]
+    pub fn switch(&self) -> Option<(usize, &Switch)> {
+        self.steps.iter().enumerate().find_map(|(i, step)| match &step.action {
+            Action::Switch(switch) => Some((i, switch)),
+            _ => None,
+        })
+    }
+}
+
+/// A way to publish an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Strategy {
+    /// Entries behind the length of a delta group; the length is the switch.
+    Delta,
+    /// Free slots of the first table; its count is the switch.
+    FirstTable,
+    /// The second table written anew in the place that is not in force, with the index as it is;
+    /// the first table's extension offset is the switch.
+    SecondTable,
+    /// A new index in fresh bytes, and the second table written anew to point at it; the first
+    /// table's extension offset is the switch.
+    Fold,
+}
+
+impl Strategy {
+    /// All of them, cheapest first.
+    pub const ALL: [Self; 4] = [Self::Delta, Self::FirstTable, Self::SecondTable, Self::Fold];
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delta => "delta",
+            Self::FirstTable => "first-table",
+            Self::SecondTable => "second-table",
+            Self::Fold => "fold",
+        })
+    }
+}
+
+/// A way that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rejected {
+    /// The way.
+    pub strategy: Strategy,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why a way was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A cheaper way does it.
+    #[error("a cheaper way does it")]
+    Dearer,
+    /// It cannot add or replace regions.
+    #[error("it adds no region")]
+    AddsNoRegion,
+    /// It cannot take regions away.
+    #[error("it takes no region away")]
+    RemovesNoRegion,
+    /// It cannot add components, or say that there are explicit ids.
+    #[error("it changes no table, or not this one")]
+    ChangesNoTable,
+    /// The index in force has no delta groups: there was a fold, or none were left for updates.
+    #[error("the index in force has no delta groups")]
+    NoDeltaGroups,
+    /// More regions than a group has entries.
+    #[error("{entries} entries do not fit one group, which takes 255")]
+    TooManyEntries {
+        /// Entries that the update needs.
+        entries: u64,
+    },
+    /// The current delta group has too little room, and there is none below it.
+    #[error("{entries} entries do not fit the last delta group, which has room for {free}")]
+    DeltasFull {
+        /// Entries that the update needs.
+        entries: u64,
+        /// Entries that the last group still takes.
+        free: u32,
+    },
+    /// The regions are stored in more than one encoding, and a group has one.
+    #[error("the regions are stored in more than one encoding, and a group has one")]
+    MixedEncodings,
+    /// The last delta group has another encoding.
+    #[error("the last delta group has another encoding")]
+    OtherEncoding,
+    /// The last delta group does not reach the fresh bytes, which lie 4 GiB or more behind its
+    /// base, or the update alone passes 4 GiB.
+    #[error("no delta group reaches the fresh bytes: they span more than 4 GiB from its base")]
+    OutOfReach,
+    /// The first table has too few free slots.
+    #[error("the first table has {free} free slots, {needed} are needed")]
+    FirstTableFull {
+        /// Slots needed.
+        needed: u32,
+        /// Slots free.
+        free: u32,
+    },
+    /// The component's region would lie where the first table's 32-bit offsets do not reach.
+    #[error("the first table does not reach the fresh bytes")]
+    FirstTableOutOfReach,
+    /// The second table is not in one of the two places that the layout names.
+    #[error("the second table is in none of the two places of the layout")]
+    NoSecondTable,
+}
+
+/// What a plan costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Cost {
+    /// Slices that caches may hold and that change: those of the head that a step writes into.
+    pub slices_dirtied: u64,
+    /// Slices that nobody can hold yet.
+    pub slices_fresh: u64,
+    /// Bytes written, padding left out.
+    pub bytes_written: u64,
+    /// Bytes of zeros that align and pad.
+    pub bytes_padding: u64,
+    /// Bytes that nobody reaches any more from the new view: regions that were replaced or removed,
+    /// as far as that is known, and what a fold leaves behind.
+    pub bytes_dying: u64,
+}

@@ -1,0 +1,85 @@
+//! The fresh bytes of an update: what edits bring, one after the other, from a slice's start.
+
+use super::Wanted;
+use crate::{Append, ComponentContent, Content, Digest, Error, Piece, Policy, Snapshot};
+use alloc::vec::Vec;
+use daicon_core::Span;
+
+/// Fresh bytes that are being laid out.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// A multiple of the slice length at or behind the file's physical end.
+    pub(crate) at: u64,
+    pub(crate) end: u64,
+    pieces: Vec<Piece>,
+    /// Where the stored bytes of each put stand, in the order of the puts.
+    pub(crate) puts: Vec<Span>,
+    /// Where the regions of new components stand, in their order; empty for those without.
+    pub(crate) components: Vec<Span>,
+}
+
+impl Block {
+    /// What all edits bring: regions, then components.
+    pub(crate) fn of_edits(
+        snapshot: &Snapshot,
+        wanted: &Wanted<'_>,
+        slice_len: u64,
+        policy: &Policy,
+    ) -> Result<Self, Error> {
+        let at = snapshot.len.checked_next_multiple_of(slice_len);
+        let at = at.ok_or(Error::PastLastPosition)?;
+        let mut block =
+            Self { at, end: at, pieces: Vec::new(), puts: Vec::new(), components: Vec::new() };
+        for &(edit, put) in &wanted.puts {
+            block.align(policy.region_align)?;
+            let digest = put.digest;
+            let len = put.size.saturating_add(put.seal_len);
+            let span = block.push(len, Content::Edit { edit, digest })?;
+            block.puts.push(Span { end: span.start.saturating_add(put.size), ..span });
+        }
+        for &(edit, new) in &wanted.components {
+            let span = match new.content {
+                ComponentContent::Region { size, digest } => {
+                    block.align(policy.region_align)?;
+                    block.push(size, Content::Edit { edit, digest })?
+                }
+                ComponentContent::Data(_) => Span::default(),
+            };
+            block.components.push(span);
+        }
+        Ok(block)
+    }
+
+    /// `len` bytes more. Nothing is noted for none.
+    pub(crate) fn push(&mut self, len: u64, content: Content) -> Result<Span, Error> {
+        let span = Span::new(self.end, len).ok_or(Error::PastLastPosition)?;
+        self.end = span.end;
+        if !span.is_empty() {
+            self.pieces.push(Piece { span, content });
+        }
+        Ok(span)
+    }
+
+    /// Zeros up to a multiple of `align`, counted from the file's start.
+    pub(crate) fn align(&mut self, align: u64) -> Result<(), Error> {
+        let end = self.end.checked_next_multiple_of(align).ok_or(Error::PastLastPosition)?;
+        self.push(end.saturating_sub(self.end), Content::Zeros)?;
+        Ok(())
+    }
+
+    /// The append, padded to whole slices; `None` where there are no bytes.
+    pub(crate) fn into_append(mut self, slice_len: u64) -> Result<Option<Append>, Error> {
+        if self.end == self.at {
+            return Ok(None);
+        }
+        self.align(slice_len)?;
+        Ok(Some(Append { at: self.at, pieces: self.pieces }))
+    }
+}
+
+impl Piece {
+    /// What a barrier holds it against; `None` for zeros.
+    pub(crate) fn probe(&self) -> Option<(Span, Digest)> {
+        self.content.digest().map(|digest| (self.span, digest))
+    }
+}

@@ -1,0 +1,166 @@
+//! The strategy of everyday updates: entries behind the length of one delta group.
+//!
+//! Groups are filled from the last down, so that what is newer stands in front. Specification:
+//! `docs/spec/dacti-cdn.md`, "Delta".
+
+use super::steps::Steps;
+use super::{Block, Reason, Wanted};
+use crate::{DeltaGroup, Error, Field, Policy, Snapshot};
+use alloc::vec::Vec;
+use dacti_index::{ENTRY_LEN, Encoding, Entry, GROUP_ENTRIES, GroupHeader};
+use daicon_core::{Span, bytes_of};
+
+/// The group that takes an update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    group: DeltaGroup,
+    base: u64,
+    encoding: Encoding,
+}
+
+/// The group that takes the update whole: the one in use, or the next one down.
+pub(crate) fn slot(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    block: &Block,
+) -> Result<Slot, Reason> {
+    if !wanted.removes.is_empty() {
+        return Err(Reason::RemovesNoRegion);
+    }
+    if wanted.changes_tables() {
+        return Err(Reason::ChangesNoTable);
+    }
+    let Some((_, first)) = wanted.puts.first() else { return Err(Reason::AddsNoRegion) };
+    let Some(last) = snapshot.delta_groups.last() else { return Err(Reason::NoDeltaGroups) };
+    let entries = u64::try_from(wanted.puts.len()).unwrap_or(u64::MAX);
+    if wanted.puts.len() > GROUP_ENTRIES {
+        return Err(Reason::TooManyEntries { entries });
+    }
+    let encoding = first.encoding;
+    if wanted.puts.iter().any(|(_, put)| put.encoding != encoding) {
+        return Err(Reason::MixedEncodings);
+    }
+    let reaches = |base: u64| block.puts.iter().all(|put| offset(put, base).is_some());
+    if !reaches(block.at) {
+        return Err(Reason::OutOfReach);
+    }
+    let fresh = |group: DeltaGroup| Slot { group, base: block.at, encoding };
+    let Some(used) = snapshot.current_delta() else { return Ok(fresh(*last)) };
+    let reason = if entries > u64::from(used.free()) {
+        Reason::DeltasFull { entries, free: used.free() }
+    } else if used.encoding != encoding {
+        Reason::OtherEncoding
+    } else if !reaches(used.base) {
+        Reason::OutOfReach
+    } else {
+        return Ok(Slot { group: *used, base: used.base, encoding });
+    };
+    let below = used.number.checked_sub(1).and_then(|below| usize::try_from(below).ok());
+    let below = below.and_then(|below| snapshot.delta_groups.get(below));
+    below.map(|below| fresh(*below)).ok_or(reason)
+}
+
+/// Appends the regions, writes entries and, for a group's first, base and encoding, and switches
+/// the group's length.
+pub(crate) fn steps<'p>(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    block: Block,
+    slot: &Slot,
+    slice_len: u64,
+    policy: &'p Policy,
+) -> Result<Steps<'p>, Error> {
+    let Slot { group, base, encoding } = slot;
+    let mut entries = Vec::new();
+    for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
+        // The slot was chosen so that these fit, and sizes are checked before.
+        let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
+        let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
+        entries.extend_from_slice(bytes_of(&Entry::new(put.id, offset, size)));
+    }
+    let mut steps = Steps::new(snapshot, policy);
+    let replaced = wanted.puts.iter().map(|(_, put)| put.replaced_len);
+    steps.dying = replaced.fold(0, u64::saturating_add);
+    if let Some(append) = block.into_append(slice_len)? {
+        steps.append(append);
+    }
+    let used = ENTRY_LEN.saturating_mul(u64::from(group.length));
+    steps.reserve(group.entries_at().saturating_add(used), &entries)?;
+    if group.length == 0 {
+        let header = GroupHeader::new(*base, *encoding, 0);
+        let header = bytes_of(&header);
+        steps.reserve(group.at, header.get(..12).unwrap_or(header))?;
+    }
+    let added = u8::try_from(wanted.puts.len()).unwrap_or(u8::MAX);
+    let field = Field::DeltaLength { group: group.number };
+    steps.switch(field, group.length_at(), &[group.length.saturating_add(added)])?;
+    Ok(steps)
+}
+
+/// Where a group of that base says that stored bytes start; `None` where it does not reach them.
+fn offset(put: &Span, base: u64) -> Option<u32> {
+    u32::try_from(put.start.checked_sub(base)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{fresh, id, put};
+    use crate::{Action, Cost, Digest, Field, Policy, Strategy, plan};
+    use daicon_core::Span;
+    use std::vec::Vec;
+
+    #[test]
+    fn one_region_into_a_fresh_package_of_five() {
+        // One filled group, so nine delta groups; group 8 starts at 4168 + 8 + 8 * 6136 = 53,264.
+        let world = fresh(5);
+        assert_eq!(world.len, 131_072);
+        let snapshot = world.snapshot().unwrap();
+        let plan = plan(&snapshot, &[put(9, 6)], &Policy::default()).unwrap();
+        assert_eq!(plan.strategy, Strategy::Delta);
+        let mut head = world.bytes[..65_536].to_vec();
+        let digests: Vec<Digest> = plan.steps.iter().map(|step| step.after.head).collect();
+        let [barrier, append, landed, entries, header, reserved, switch] = &plan.steps[..] else {
+            panic!("{:?}", plan.steps)
+        };
+        let Action::Barrier(probed) = &barrier.action else { panic!("{barrier:?}") };
+        assert_eq!(probed.probes[0].span, Span { start: 0, end: 65_536 });
+        assert_eq!(probed.probes[0].digest, Digest::of(&head));
+        let Action::Append(block) = &append.action else { panic!("{append:?}") };
+        let spans: Vec<_> = block.pieces.iter().map(|piece| piece.span).collect();
+        let region = Span { start: 131_072, end: 131_110 };
+        assert_eq!(spans, [region, Span { start: 131_110, end: 196_608 }]);
+        assert_eq!(append.after.len, 196_608);
+        let Action::Barrier(probed) = &landed.action else { panic!("{landed:?}") };
+        assert_eq!((probed.probes[0].span, probed.probes.len()), (region, 1));
+        let Action::Reserve(written) = &entries.action else { panic!("{entries:?}") };
+        let entry = b"\x09\0\0\x01\0\0\0\x40\x80\0\0\0\0\0\0\0\0\0\0\0\x06\0\0\0";
+        // 01000009-0000-4000-8000-000000000000, its first three fields turned round.
+        assert_eq!(id(9).as_u128() >> 64, 0x0100_0009_0000_4000);
+        assert_eq!((written.at, &written.before[..]), (53_280, &[0; 24][..]));
+        assert_eq!(written.after, entry);
+        let Action::Reserve(written) = &header.action else { panic!("{header:?}") };
+        assert_eq!((written.at, &written.before[..]), (53_264, &[0; 12][..]));
+        assert_eq!(written.after, b"\0\0\x02\0\0\0\0\0none");
+        let Action::Barrier(probed) = &reserved.action else { panic!("{reserved:?}") };
+        head[53_280..53_304].copy_from_slice(entry);
+        head[53_264..53_276].copy_from_slice(b"\0\0\x02\0\0\0\0\0none");
+        assert_eq!(probed.probes[0].digest, Digest::of(&head));
+        let Action::Switch(switched) = &switch.action else { panic!("{switch:?}") };
+        assert_eq!(switched.field, Field::DeltaLength { group: 8 });
+        assert_eq!(
+            (switched.at, &switched.before[..], &switched.after[..]),
+            (53_276, &[0][..], &[1][..])
+        );
+        head[53_276] = 1;
+        assert_eq!(digests[6], Digest::of(&head));
+        let bytes_padding = 65_536 - 38;
+        let expected = Cost {
+            slices_dirtied: 1,
+            slices_fresh: 1,
+            bytes_written: 38 + 24 + 12 + 1,
+            bytes_padding,
+            bytes_dying: 0,
+        };
+        assert_eq!(plan.cost, expected);
+    }
+}

@@ -1,0 +1,149 @@
+//! Puts steps together, with what the file is like after each.
+//!
+//! The order is always the same: barrier on what is there, fresh bytes, barrier, the head from its
+//! tail to its front, barrier, switch. Specification: `docs/spec/dacti-cdn.md`, "Steps".
+
+use super::{Cost, Plan, Rejected, Strategy};
+use crate::{
+    Action, Append, Barrier, Content, Digest, Edit, Error, Field, HEAD_LEN, Piece, Policy, Probe,
+    Purge, Reserve, Snapshot, State, Step, Switch,
+};
+use alloc::vec::Vec;
+use daicon_core::Span;
+
+const HEAD: Span = Span { start: 0, end: HEAD_LEN };
+
+/// A plan in the making.
+#[derive(Debug)]
+pub(crate) struct Steps<'p> {
+    policy: &'p Policy,
+    head: Vec<u8>,
+    before: State,
+    state: State,
+    taken: Vec<Step>,
+    /// Bytes that die, as far as a strategy knows.
+    pub(crate) dying: u64,
+}
+
+impl<'p> Steps<'p> {
+    /// Begins with the barrier on the switch before.
+    pub(crate) fn new(snapshot: &Snapshot, policy: &'p Policy) -> Self {
+        let state = snapshot.state();
+        let head = snapshot.head.clone();
+        let mut steps = Self { policy, head, before: state, state, taken: Vec::new(), dying: 0 };
+        steps.barrier_on_head();
+        steps
+    }
+
+    /// Fresh bytes and the barrier on them.
+    pub(crate) fn append(&mut self, append: Append) {
+        let probes = append.pieces.iter().filter_map(Piece::probe);
+        let probes: Vec<_> = probes.map(|(span, digest)| Probe { span, digest }).collect();
+        self.state.len = append.span().end;
+        self.push(Action::Append(append));
+        let purge = match self.policy.purge {
+            Purge::Probed => probes.iter().map(|probe| probe.span).collect(),
+            Purge::Nothing | Purge::Head => Vec::new(),
+        };
+        self.push(Action::Barrier(Barrier { probes, purge }));
+    }
+
+    /// Bytes of the head that nobody reads yet.
+    pub(crate) fn reserve(&mut self, at: u64, after: &[u8]) -> Result<(), Error> {
+        let before = self.write(at, after)?;
+        self.push(Action::Reserve(Reserve { at, before, after: after.to_vec() }));
+        Ok(())
+    }
+
+    /// The switch, behind the barrier on what was reserved for it.
+    pub(crate) fn switch(&mut self, field: Field, at: u64, after: &[u8]) -> Result<(), Error> {
+        self.barrier_on_head();
+        let before = self.write(at, after)?;
+        self.push(Action::Switch(Switch { field, at, before, after: after.to_vec() }));
+        if self.policy.confirm {
+            self.barrier_on_head();
+        }
+        Ok(())
+    }
+
+    fn barrier_on_head(&mut self) {
+        let probes = [Probe { span: HEAD, digest: self.state.head }].to_vec();
+        let purge = match self.policy.purge {
+            Purge::Nothing => Vec::new(),
+            Purge::Head | Purge::Probed => [HEAD].to_vec(),
+        };
+        self.push(Action::Barrier(Barrier { probes, purge }));
+    }
+
+    fn push(&mut self, action: Action) {
+        self.taken.push(Step { action, after: self.state });
+    }
+
+    /// Writes into the head. Returns what stood there.
+    fn write(&mut self, at: u64, after: &[u8]) -> Result<Vec<u8>, Error> {
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let end = start.saturating_add(after.len());
+        // A snapshot has held all that updates write into against the head.
+        let there = self.head.get_mut(start..end).ok_or(Error::PastLastPosition)?;
+        let before = there.to_vec();
+        there.copy_from_slice(after);
+        self.state.head = Digest::of(&self.head);
+        Ok(before)
+    }
+
+    pub(crate) fn into_plan(
+        self,
+        snapshot: &Snapshot,
+        edits: &[Edit],
+        strategy: Strategy,
+        rejected: Vec<Rejected>,
+        slice_len: u64,
+    ) -> Plan {
+        let cost = Cost { bytes_dying: self.dying, ..cost(&self.taken, slice_len) };
+        Plan {
+            file_id: snapshot.layout.file_id,
+            slice_len,
+            edits: edits.to_vec(),
+            strategy,
+            rejected,
+            cost,
+            before: self.before,
+            steps: self.taken,
+        }
+    }
+}
+
+/// What steps cost, but for the bytes that die.
+pub(crate) fn cost(steps: &[Step], slice_len: u64) -> Cost {
+    let mut cost = Cost::default();
+    // Slices of the head, by number; it has few.
+    let mut dirtied: Vec<u64> = Vec::new();
+    for step in steps {
+        let (at, written) = match &step.action {
+            Action::Append(append) => {
+                let slices = append.span().len().checked_div(slice_len).unwrap_or_default();
+                cost.slices_fresh = cost.slices_fresh.saturating_add(slices);
+                for piece in &append.pieces {
+                    let sum = match piece.content {
+                        Content::Zeros => &mut cost.bytes_padding,
+                        _ => &mut cost.bytes_written,
+                    };
+                    *sum = sum.saturating_add(piece.span.len());
+                }
+                continue;
+            }
+            Action::Barrier(_) => continue,
+            Action::Reserve(reserve) => (reserve.at, reserve.after.len()),
+            Action::Switch(switch) => (switch.at, switch.after.len()),
+        };
+        let written = u64::try_from(written).unwrap_or(u64::MAX);
+        cost.bytes_written = cost.bytes_written.saturating_add(written);
+        let last = at.saturating_add(written.saturating_sub(1));
+        let slice = |at: u64| at.checked_div(slice_len).unwrap_or_default();
+        dirtied.extend(slice(at)..=slice(last));
+    }
+    dirtied.sort_unstable();
+    dirtied.dedup();
+    cost.slices_dirtied = u64::try_from(dirtied.len()).unwrap_or(u64::MAX);
+    cost
+}

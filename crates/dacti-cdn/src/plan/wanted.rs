@@ -1,0 +1,123 @@
+//! The edits, sorted by what they ask for and held against each other.
+
+use crate::{ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put, Snapshot};
+use alloc::vec::Vec;
+use dacti_index::{INDEX_ID, REGION_LEN_MAX};
+use dacti_lookup::LOOKUP_ID;
+use dacti_names::{Flags, NAMES_ID};
+use dacti_seal::SEAL_ID;
+use uuid::Uuid;
+
+/// Components that a plan writes by itself, or that only a new package can have.
+const OWN: [Uuid; 5] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, SEAL_ID];
+
+/// What edits ask for, each with its number.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'e> {
+    pub(crate) puts: Vec<(u32, &'e Put)>,
+    pub(crate) removes: Vec<(u32, Uuid)>,
+    pub(crate) components: Vec<(u32, &'e NewComponent)>,
+    /// Whether the names component is to say something that it does not say yet.
+    pub(crate) explicit_ids: bool,
+}
+
+impl<'e> Wanted<'e> {
+    pub(crate) fn of(snapshot: &Snapshot, edits: &'e [Edit]) -> Result<Self, Error> {
+        let mut wanted = Self::default();
+        for (i, edit) in edits.iter().enumerate() {
+            let too_many = |_| Misuse::TooManyEdits(u64::try_from(edits.len()).unwrap_or(u64::MAX));
+            let number = u32::try_from(i).map_err(too_many)?;
+            match edit {
+                Edit::Put(put) => {
+                    check_put(snapshot, number, put)?;
+                    wanted.puts.push((number, put));
+                }
+                Edit::Remove { id } => wanted.removes.push((number, *id)),
+                Edit::Component(component) => {
+                    check_component(snapshot, number, component)?;
+                    wanted.components.push((number, component));
+                }
+                Edit::ExplicitIds => wanted.explicit_ids = !snapshot.explicit_ids(),
+            }
+        }
+        wanted.refuse_duplicates()?;
+        if wanted.changes_no_region() && !wanted.changes_tables() {
+            return Err(Misuse::NoEdits.into());
+        }
+        Ok(wanted)
+    }
+
+    pub(crate) fn changes_no_region(&self) -> bool {
+        self.puts.is_empty() && self.removes.is_empty()
+    }
+
+    pub(crate) fn changes_tables(&self) -> bool {
+        !self.components.is_empty() || self.explicit_ids
+    }
+
+    fn refuse_duplicates(&self) -> Result<(), Misuse> {
+        let puts = self.puts.iter().map(|(number, put)| (put.id, *number));
+        let removes = self.removes.iter().map(|(number, id)| (*id, *number));
+        refuse_equal(puts.chain(removes).collect())?;
+        let component = |(number, new): &(u32, &NewComponent)| (new.key(), *number);
+        refuse_equal(self.components.iter().map(component).collect())
+    }
+}
+
+fn refuse_equal<K: Ord>(mut keys: Vec<(K, u32)>) -> Result<(), Misuse> {
+    keys.sort_unstable();
+    for pair in keys.windows(2) {
+        if let [(a, first), (b, second)] = pair
+            && a == b
+        {
+            return Err(Misuse::DuplicateEdit { first: *first, second: *second });
+        }
+    }
+    Ok(())
+}
+
+fn check_put(snapshot: &Snapshot, edit: u32, put: &Put) -> Result<(), Misuse> {
+    if put.size > REGION_LEN_MAX {
+        return Err(Misuse::TooLong { edit, len: put.size });
+    }
+    let (expected, found) = (snapshot.seal_len, put.seal_len);
+    if expected != found {
+        return Err(Misuse::SealLen { edit, expected, found });
+    }
+    if put.encoding.name().is_none_or(|name| name.is_empty() || name.contains('\0')) {
+        return Err(Misuse::Encoding { edit });
+    }
+    Ok(())
+}
+
+fn check_component(snapshot: &Snapshot, edit: u32, new: &NewComponent) -> Result<(), Misuse> {
+    if OWN.contains(&new.id) {
+        return Err(Misuse::ComponentReserved { edit });
+    }
+    let same = |found: &&daicon_core::Component| (found.id, found.version.major) == new.key();
+    if let Some(found) = snapshot.components.iter().find(same) {
+        return Err(Misuse::ComponentExists { edit, at: found.at });
+    }
+    match new.content {
+        ComponentContent::Region { size, .. } if size > REGION_LEN_MAX => {
+            Err(Misuse::TooLong { edit, len: size })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl NewComponent {
+    /// What readers tell components apart by.
+    fn key(&self) -> (Uuid, u16) {
+        (self.id, self.version.major)
+    }
+}
+
+impl Snapshot {
+    /// Whether the names component says that there are explicit ids. Where there is no such
+    /// component, readers look into the names list on a miss.
+    pub(crate) fn explicit_ids(&self) -> bool {
+        let names = self.components.iter().find(|found| found.id == NAMES_ID);
+        names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
+    }
+}

@@ -1,0 +1,318 @@
+//! Reads a snapshot: head first, then what of tables, layout, seals and index header lies outside.
+//!
+//! Everything is held against everything else before a planner sees it: what updates write into
+//! must be in the head and nobody else's. Specification: `docs/spec/dacti-cdn.md`, "What an updater
+//! reads".
+
+use super::{DeltaGroup, Snapshot, TableBytes};
+use crate::{
+    Error, HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, Missing, Misuse, Structure,
+};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use dacti_index::{Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader};
+use dacti_lookup::LOOKUP_ID;
+use dacti_seal::{COMPONENT_LEN_MIN, KEYS_MAX, SEAL_ID, SEAL_VERSION, Seals};
+use daicon_core::{Component, Span, TableWalker, Version, Window};
+
+/// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
+///
+/// It wants the head first, and answers what lies in it by itself; in a package that was never
+/// folded that is all.
+#[derive(Debug)]
+pub struct SnapshotReader {
+    len: u64,
+    head: Vec<u8>,
+    walker: Box<TableWalker>,
+    tables: Vec<TableBytes>,
+    found: Found,
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    layout: Option<Layout>,
+    seal_len: u64,
+    index: Span,
+    groups: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Tables,
+    Layout(Span),
+    Seals(Span),
+    Index(Span),
+    Ended,
+    Failed,
+}
+
+impl SnapshotReader {
+    /// A reading of a file of `len` bytes, which is its physical length.
+    #[must_use]
+    pub fn new(len: u64) -> Self {
+        Self {
+            len,
+            head: Vec::new(),
+            walker: Box::new(TableWalker::new(Some(len))),
+            tables: Vec::new(),
+            found: Found::default(),
+            stage: Stage::Head,
+        }
+    }
+
+    /// The bytes to feed next, absolute; `None` when all are there, or something is wrong.
+    #[must_use]
+    pub fn want(&self) -> Option<Span> {
+        match self.stage {
+            Stage::Head => Some(Span { start: 0, end: HEAD_LEN.min(self.len) }),
+            Stage::Tables => self.walker.want(),
+            Stage::Layout(span) | Stage::Seals(span) | Stage::Index(span) => Some(span),
+            Stage::Ended | Stage::Failed => None,
+        }
+    }
+
+    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the package. The reading has ended then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let fed = self.feed_one(bytes).and_then(|()| self.feed_from_head());
+        fed.inspect_err(|_| self.stage = Stage::Failed)
+    }
+
+    /// Goes on as far as the head has the bytes.
+    fn feed_from_head(&mut self) -> Result<(), Error> {
+        let head = core::mem::take(&mut self.head);
+        let window = if u64::try_from(head.len()).is_ok_and(|len| len == self.len) {
+            Window::ending_file(0, &head)
+        } else {
+            Window::new(0, &head)
+        };
+        let mut fed = Ok(());
+        while let Some(bytes) = self.want().and_then(|want| window.answer(want)) {
+            fed = self.feed_one(bytes);
+            if fed.is_err() {
+                break;
+            }
+        }
+        self.head = head;
+        fed
+    }
+
+    fn feed_one(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match self.stage {
+            Stage::Head => {
+                let len = usize::try_from(HEAD_LEN.min(self.len)).unwrap_or(usize::MAX);
+                self.head = bytes.get(..len).unwrap_or(bytes).to_vec();
+                self.stage = Stage::Tables;
+            }
+            Stage::Tables => self.feed_table(bytes)?,
+            Stage::Layout(span) => {
+                self.found.layout = Some(Layout::parse(cut(bytes, span), span.start, self.len)?);
+                self.stage = self.after_layout()?;
+            }
+            Stage::Seals(span) => {
+                let seals = Seals::parse(cut(bytes, span), span.start)?;
+                self.found.seal_len = seals.kind.seal_len();
+                self.stage = self.after_seals()?;
+            }
+            Stage::Index(span) => {
+                let mut reader = IndexReader::new(self.found.index)?;
+                if let Some(Event::Header { groups }) = reader.feed(cut(bytes, span))? {
+                    self.found.groups = groups;
+                }
+                self.stage = Stage::Ended;
+            }
+            Stage::Ended | Stage::Failed => return Err(Misuse::FedAfterEnd.into()),
+        }
+        Ok(())
+    }
+
+    fn feed_table(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(want) = self.walker.want() else { return Err(Misuse::FedAfterEnd.into()) };
+        let tables = self.walker.tables().len();
+        self.walker.feed(bytes)?;
+        // A table's header is followed by its entries, if there are any; the head by neither.
+        if self.walker.tables().len() > tables {
+            self.tables.push(TableBytes { span: want, bytes: cut(bytes, want).to_vec() });
+        } else if let Some(table) = self.tables.last_mut()
+            && table.span.end == want.start
+        {
+            table.bytes.extend_from_slice(cut(bytes, want));
+            table.span.end = want.end;
+        }
+        if self.walker.want().is_none() {
+            self.stage = self.after_tables()?;
+        }
+        Ok(())
+    }
+
+    fn after_tables(&mut self) -> Result<Stage, Error> {
+        let layout = self.walker.find(LAYOUT_ID, LAYOUT_VERSION);
+        let layout = layout.ok_or(Error::NotUpdatable(Missing::Layout))?;
+        let mut span = layout.span_within(self.len)?;
+        span.end = span.end.min(span.start.saturating_add(LAYOUT_LEN));
+        Ok(Stage::Layout(span))
+    }
+
+    fn after_layout(&mut self) -> Result<Stage, Error> {
+        let Some(seals) = self.walker.components().iter().find(|found| found.id == SEAL_ID) else {
+            return self.after_seals();
+        };
+        if !SEAL_VERSION.accepts(seals.version) {
+            return Err(Error::NotUpdatable(Missing::Seals));
+        }
+        let mut span = seals.span_within(self.len)?;
+        let keys = u64::try_from(KEYS_MAX).unwrap_or(u64::MAX).saturating_mul(32);
+        let len_max = COMPONENT_LEN_MIN.saturating_add(keys);
+        span.end = span.end.min(span.start.saturating_add(len_max));
+        Ok(Stage::Seals(span))
+    }
+
+    fn after_seals(&mut self) -> Result<Stage, Error> {
+        let index = self.walker.components().iter().find(|found| is_index(found));
+        let index = index.ok_or(Error::NotUpdatable(Missing::Index))?;
+        self.found.index = index.span_within(self.len)?;
+        let reader = IndexReader::new(self.found.index)?;
+        Ok(reader.want().map_or(Stage::Ended, Stage::Index))
+    }
+
+    /// The snapshot, held against itself.
+    ///
+    /// # Errors
+    /// `Misuse` where there are bytes to be fed yet; what contradicts itself in the room that the
+    /// package left for updates.
+    pub fn finish(self) -> Result<Snapshot, Error> {
+        let (Stage::Ended, Some(layout)) = (self.stage, self.found.layout) else {
+            return Err(Misuse::NotFed.into());
+        };
+        let mut snapshot = Snapshot {
+            len: self.len,
+            head: self.head,
+            layout,
+            tables: self.tables,
+            components: self.walker.components().to_vec(),
+            index: self.found.index,
+            index_groups: self.found.groups,
+            delta_groups: Vec::new(),
+            seal_len: self.found.seal_len,
+            place: None,
+            entries: None,
+        };
+        snapshot.read_delta_groups()?;
+        snapshot.place = snapshot.place_in_force();
+        snapshot.check_room()?;
+        Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    /// The delta groups are those of the new package's index: another index has none.
+    fn read_delta_groups(&mut self) -> Result<(), Error> {
+        let (at, found) = (self.index.start, self.layout.delta_groups);
+        if at >= HEAD_LEN || self.index.is_empty() {
+            return Ok(());
+        }
+        if found > self.index_groups {
+            return Err(Error::DeltaGroups { at, found, groups: self.index_groups });
+        }
+        let mut group_at = at.saturating_add(INDEX_HEADER_LEN);
+        let end = group_at.saturating_add(GROUP_LEN.saturating_mul(u64::from(found)));
+        if end > HEAD_LEN {
+            let what = Structure::DeltaGroups;
+            return Err(Error::OutsideHead { what, at: group_at, end });
+        }
+        for number in 0..found {
+            let rest = Span { start: group_at, end: HEAD_LEN };
+            let rest = rest.slice_of(&self.head, 0).unwrap_or_default();
+            let group = Group::parse(rest, group_at)?;
+            self.delta_groups.push(DeltaGroup {
+                number,
+                at: group_at,
+                base: group.base(),
+                encoding: group.encoding(),
+                length: u8::try_from(group.entries().len()).unwrap_or(u8::MAX),
+            });
+            group_at = group_at.saturating_add(GROUP_LEN);
+        }
+        Ok(())
+    }
+
+    /// The place of the second table of the chain, where it begins one, and the index is in it.
+    fn place_in_force(&self) -> Option<usize> {
+        let second = self.tables.get(1)?;
+        let place = self.t2_spans().iter().position(|place| place.start == second.span.start)?;
+        let index = self.components.iter().find(|found| is_index(found))?;
+        let entry = Span { start: index.at, end: index.at };
+        second.span.contains(&entry).then_some(place)
+    }
+
+    /// What updates write into is in the head, and nothing else is there.
+    fn check_room(&self) -> Result<(), Error> {
+        let [a, b] = self.t2_spans();
+        let rooms = [
+            (Structure::FirstTable, self.t1_span()),
+            (Structure::SecondTable, a),
+            (Structure::SecondTable, b),
+            (Structure::DeltaGroups, self.delta_span()),
+        ];
+        for (what, room) in rooms {
+            if room.end > HEAD_LEN && !room.is_empty() && what != Structure::DeltaGroups {
+                return Err(Error::OutsideHead { what, at: room.start, end: room.end });
+            }
+        }
+        for (i, (what, room)) in rooms.iter().enumerate() {
+            let others = rooms.iter().skip(i.saturating_add(1)).copied();
+            for (other, span) in others.chain(self.claims()) {
+                if room.overlaps(&span) && !self.is_own(*what, *room, other, span) {
+                    let (what, at) = (*what, room.start);
+                    return Err(Error::Overlap { what, at, other, other_at: span.start });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what lies in a room is what the room is for.
+    fn is_own(&self, what: Structure, room: Span, other: Structure, span: Span) -> bool {
+        match (what, other) {
+            (Structure::FirstTable | Structure::SecondTable, Structure::Table) => {
+                room.start == span.start && room.contains(&span)
+            }
+            (Structure::DeltaGroups, Structure::Index) => span == self.index,
+            _ => false,
+        }
+    }
+
+    /// All bytes that readers are known to use: head, tables, regions of components whose data is
+    /// known to be one, and what the delta groups name.
+    fn claims(&self) -> impl Iterator<Item = (Structure, Span)> {
+        let signature = (Structure::Head, Span { start: 0, end: daicon_core::HEAD_LEN });
+        let tables = self.tables.iter().map(|table| (Structure::Table, table.span));
+        let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID];
+        let regions = self.components.iter().filter(move |found| known.contains(&found.id));
+        let regions = regions.filter_map(|found| found.span().ok());
+        let regions = regions.map(|span| (Structure::ComponentRegion, span));
+        let groups = self.delta_groups.iter().filter_map(|delta| self.delta_group(delta).ok());
+        let stored = groups.flat_map(|group| group.regions().flatten().collect::<Vec<_>>());
+        let stored = stored.map(|located| (Structure::StoredRegion, located.span));
+        let index = core::iter::once((Structure::Index, self.index));
+        core::iter::once(signature).chain(tables).chain(regions).chain(index).chain(stored)
+    }
+}
+
+/// The index component, of a version that is known.
+fn is_index(found: &Component) -> bool {
+    let version = |minor: u16| found.version == Version::new(0, minor);
+    found.id == INDEX_ID
+        && (found.version == dacti_index::INDEX_VERSION
+            || INDEX_MINORS.iter().any(|minor| version(*minor)))
+}
+
+/// The first bytes, as many as the span has, or fewer where the file ends.
+fn cut(bytes: &[u8], span: Span) -> &[u8] {
+    let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
+    bytes.get(..len).unwrap_or(bytes)
+}

@@ -1,0 +1,172 @@
+//! Reads all entries of the index, for a fold: each id once, by the entry that counts.
+//!
+//! Memory is 32 bytes for each entry that was really fed. Specification: `docs/spec/dacti-cdn.md`,
+//! "Fold".
+
+use crate::{Error, LimitOf};
+use alloc::vec::Vec;
+use dacti_index::{Encoding, Event, IndexReader};
+use daicon_core::Span;
+use uuid::Uuid;
+
+/// Encodings that one index may mix, as each takes runs of its own.
+pub(crate) const ENCODINGS_MAX: usize = 64;
+
+/// A region by the entry that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// Its id.
+    pub id: Uuid,
+    /// Where its stored bytes start, absolute.
+    pub start: u64,
+    /// How many there are.
+    pub size: u32,
+    encoding: u8,
+}
+
+/// All entries of an index that count, by id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexEntries {
+    index: Span,
+    live: Vec<Live>,
+    encodings: Vec<Encoding>,
+}
+
+impl IndexEntries {
+    /// The index region that they were read from, absolute.
+    #[must_use]
+    pub const fn index(&self) -> Span {
+        self.index
+    }
+
+    /// The entries, ascending by id in text order.
+    #[must_use]
+    pub fn live(&self) -> &[Live] {
+        &self.live
+    }
+
+    /// How the region of an entry is stored.
+    #[must_use]
+    pub fn encoding(&self, live: &Live) -> Encoding {
+        let encoding = self.encodings.get(usize::from(live.encoding));
+        encoding.copied().unwrap_or(Encoding::NONE)
+    }
+
+    /// The entry of an id.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<&Live> {
+        let i = self.live.binary_search_by_key(&id, |live| live.id).ok()?;
+        self.live.get(i)
+    }
+}
+
+/// The walk over a whole index: a machine that says which bytes it wants and is fed them.
+///
+/// It takes at most `1 + 2 * groups` feeds.
+#[derive(Debug, Clone)]
+pub struct IndexScan {
+    reader: IndexReader,
+    file_len: u64,
+    found: IndexEntries,
+}
+
+impl IndexScan {
+    pub(super) fn new(index: Span, file_len: u64) -> Result<Self, Error> {
+        let found = IndexEntries { index, ..IndexEntries::default() };
+        Ok(Self { reader: IndexReader::new(index)?, file_len, found })
+    }
+
+    /// The bytes to feed next, absolute; `None` when the walk has ended.
+    #[must_use]
+    pub fn want(&self) -> Option<Span> {
+        self.reader.want()
+    }
+
+    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there.
+    ///
+    /// # Errors
+    /// `Index` for whatever is wrong with the index, regions that pass the file's end included:
+    /// bytes that are appended would fall to them. `LimitExceeded` for too many encodings. The walk
+    /// has ended then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
+        if group.entries().is_empty() {
+            return Ok(());
+        }
+        let taken = self.found.take(&group, self.file_len);
+        taken.inspect_err(|_| self.reader.stop())
+    }
+
+    /// The entries that count.
+    ///
+    /// # Errors
+    /// `Misuse` where the walk has not ended.
+    pub fn finish(mut self) -> Result<IndexEntries, Error> {
+        if self.want().is_some() {
+            return Err(crate::Misuse::NotFed.into());
+        }
+        // They were collected newest first, and a stable sort keeps that among equals.
+        self.found.live.sort_by_key(|live| live.id);
+        self.found.live.dedup_by_key(|live| live.id);
+        Ok(self.found)
+    }
+}
+
+impl IndexEntries {
+    /// Takes the entries of a group, newest first.
+    fn take(&mut self, group: &dacti_index::Group<'_>, file_len: u64) -> Result<(), Error> {
+        let encoding = self.number_of(group.encoding())?;
+        for located in group.regions().rev() {
+            let located = located?.within(file_len)?;
+            let size = u32::try_from(located.span.len()).unwrap_or(u32::MAX);
+            self.live.push(Live { id: located.id, start: located.span.start, size, encoding });
+        }
+        Ok(())
+    }
+
+    fn number_of(&mut self, encoding: Encoding) -> Result<u8, Error> {
+        let known = self.encodings.iter().position(|known| *known == encoding);
+        let number = known.unwrap_or(self.encodings.len());
+        if number >= ENCODINGS_MAX {
+            let limit = u64::try_from(ENCODINGS_MAX).unwrap_or(u64::MAX);
+            let found = limit.saturating_add(1);
+            return Err(Error::LimitExceeded { what: LimitOf::Encodings, found, limit });
+        }
+        if known.is_none() {
+            self.encodings.push(encoding);
+        }
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Live;
+    use crate::world::{NONE, fresh, id};
+
+    #[test]
+    fn every_id_is_found_once_by_the_entry_that_counts() {
+        let mut world = fresh(300);
+        // Two filled groups behind eight delta groups; into delta group 7 go two entries of id 7,
+        // of which the last one counts.
+        let at = 4168 + 8 + 6136 * 7;
+        world.bytes[at..at + 16].copy_from_slice(b"\0\0\x01\0\0\0\0\0none\x02\0\0\0");
+        let stored = id(7).to_bytes_le();
+        for (i, rest) in [b"\x05\0\0\0\x01\0\0\0", b"\x06\0\0\0\x02\0\0\0"].iter().enumerate() {
+            let at = at + 16 + 24 * i;
+            world.bytes[at..at + 16].copy_from_slice(&stored);
+            world.bytes[at + 16..at + 24].copy_from_slice(*rest);
+        }
+        let snapshot = world.scanned();
+        let entries = snapshot.entries().unwrap();
+        assert_eq!(entries.live().len(), 300);
+        let expected = Live { id: id(7), start: 65_542, size: 2, encoding: 0 };
+        assert_eq!(entries.find(id(7)), Some(&expected));
+        assert_eq!(entries.encoding(&expected), NONE);
+        let group = 65_536 + 42 * 8;
+        let expected = Live { id: id(8), start: group, size: 10, encoding: 0 };
+        assert_eq!(entries.find(id(8)), Some(&expected));
+        assert_eq!(entries.find(id(300)), None);
+        assert!(entries.live().is_sorted_by_key(|live| live.id));
+    }
+}

@@ -1,0 +1,115 @@
+//! Packages for tests, built from the byte map of the specification.
+
+use crate::{Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, Put, Snapshot, SnapshotReader};
+use dacti_index::{Encoding, Entry, GroupHeader, INDEX_ID, INDEX_VERSION, emit_group, emit_header};
+use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
+use daicon_core::{ComponentSpec, HeadSpec, Region, Span, TableSpec, Version, emit_head};
+use std::vec;
+use std::vec::Vec;
+use uuid::Uuid;
+
+pub(crate) const NONE: Encoding = Encoding::NONE;
+
+/// A sparse file: bytes from 0, and zeros behind them up to its length.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) len: u64,
+    pub(crate) layout: Layout,
+}
+
+/// A fresh package of `entries` regions of 10 stored bytes with seals of 32 behind them, ids from
+/// `id(0)` up, in the cdn layout with slices of 64 KiB.
+pub(crate) fn fresh(entries: u32) -> World {
+    let groups: Vec<u32> = (0..entries).collect();
+    let filled = entries.div_ceil(255);
+    let (delta, in_head) = if filled <= 10 { (10 - filled, 10) } else { (8, 8) };
+    let start = 65_536 - 8 - 6136 * in_head;
+    let total = delta + filled;
+    let data_at = (start + 8 + 6136 * total) as usize;
+    let mut bytes = vec![0; data_at + entries as usize * 42];
+    emit_header(total, &mut bytes[start as usize..]).unwrap();
+    for (g, ids) in groups.chunks(255).enumerate() {
+        let at = start as usize + 8 + 6136 * (delta as usize + g);
+        let header = GroupHeader::new(data_at as u64, NONE, ids.len() as u8);
+        let listed: Vec<_> = ids.iter().map(|n| Entry::new(id(*n), n * 42, 10)).collect();
+        emit_group(&header, &listed, &mut bytes[at..]).unwrap();
+    }
+    let fresh_end = (bytes.len() as u64).next_multiple_of(65_536);
+    let keys =
+        if filled <= 10 { Span::default() } else { Span { start: 1536, end: u64::from(start) } };
+    let layout = Layout {
+        file_id: *b"file id 16 bytes",
+        slice_len: 65_536,
+        fresh_end,
+        delta_groups: delta,
+        t1_slots: 16,
+        t2_places: [504, 752],
+        t2_slots: 8,
+        keys,
+    };
+    let mut world = World { bytes, len: fresh_end, layout };
+    let index = Region::new(start, 8 + 6136 * total);
+    world.write_tables(&[], &[ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index)]);
+    world
+}
+
+impl World {
+    /// Tables, layout and seals anew, with further components in either table.
+    pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
+        self.bytes[1000..1080].copy_from_slice(&self.layout.emit());
+        self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
+        let at = Region::new(1000, 80);
+        let mut t1 = vec![ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, at)];
+        t1.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, Region::new(1080, 64)));
+        t1.extend(first);
+        let flags = Flags { explicit_ids: false }.to_data();
+        let mut t2 = vec![second[0], ComponentSpec::with_data(NAMES_ID, NAMES_VERSION, flags)];
+        t2.extend(&second[1..]);
+        let head = HeadSpec { format: Uuid::from_u128(1), version: Version::new(0, 1) };
+        let spec = TableSpec { slots: 16, extension_at: 504, components: &t1, region_base: 0 };
+        emit_head(&head, &spec, &mut self.bytes).unwrap();
+        let spec = TableSpec { slots: 8, components: &t2, ..TableSpec::default() };
+        spec.emit(&mut self.bytes[504..]).unwrap();
+    }
+
+    pub(crate) fn read(&self, span: Span) -> Vec<u8> {
+        let len = self.bytes.len() as u64;
+        let end = span.end.min(self.len);
+        let mut out = vec![0; (end - span.start.min(end)) as usize];
+        for (to, at) in out.iter_mut().zip(span.start..len.max(span.start)) {
+            *to = self.bytes[at as usize];
+        }
+        out
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, crate::Error> {
+        let mut reader = SnapshotReader::new(self.len);
+        while let Some(want) = reader.want() {
+            reader.feed(&self.read(want))?;
+        }
+        reader.finish()
+    }
+
+    /// The same with all entries.
+    pub(crate) fn scanned(&self) -> Snapshot {
+        let mut snapshot = self.snapshot().unwrap();
+        let mut scan = snapshot.index_scan().unwrap();
+        while let Some(want) = scan.want() {
+            scan.feed(&self.read(want)).unwrap();
+        }
+        snapshot.set_entries(scan.finish().unwrap());
+        snapshot
+    }
+}
+
+pub(crate) fn id(n: u32) -> Uuid {
+    Uuid::from_u128(0x0100_0000_0000_4000_8000_0000_0000_0000 + (u128::from(n) << 96))
+}
+
+/// A region of `size` zeros with a seal of 32 zeros.
+pub(crate) fn put(n: u32, size: u64) -> Edit {
+    let digest = Digest::of(&vec![0; size as usize + 32]);
+    Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })
+}
