@@ -2,6 +2,7 @@
 
 mod terminal;
 
+use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault};
 use crate::{Talk, files, interrupt, output};
 use dacti::source::{Counted, FileSource};
@@ -31,6 +32,8 @@ pub(crate) struct Args {
     /// The most bytes that the region may decode to.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
     max_len: u64,
+    #[command(flatten)]
+    trust: Trust,
     /// Say on standard error how much was read.
     #[arg(long)]
     stats: bool,
@@ -44,6 +47,7 @@ impl Args {
         let source = Counted::new(Arc::new(source));
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let package = Package::from_source(Arc::new(source.clone()), limits).map_err(failed)?;
+        let package = self.trust.applied(package)?;
         let located = self.locate(&package).map_err(failed)?;
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;

@@ -3,6 +3,8 @@
 mod json;
 mod text;
 
+pub(crate) use json::hex;
+
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use dacti::{FileMap, Package};
@@ -15,7 +17,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Print one JSON object: format, length, tables, components, index, diagnostics, layout, map.
+    /// Print one JSON object: format, length, tables, components, index, diagnostics, layout,
+    /// seals, map.
     #[arg(long)]
     json: bool,
 }

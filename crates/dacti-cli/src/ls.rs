@@ -1,5 +1,6 @@
 //! `dacti ls`: the regions of a package.
 
+use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::select::{self, Globs};
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     /// Only paths that match. Without a slash it means a name in any folder; regions without a
     /// path match by their id.
     glob: Option<String>,
+    #[command(flatten)]
+    trust: Trust,
     /// Print id, place, lengths and encoding too.
     #[arg(long, short)]
     long: bool,
@@ -55,6 +58,7 @@ impl Args {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
         let package = Package::open(&self.package).map_err(failed)?;
+        let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let listed = package.list_lossy(&mut faults).map_err(failed)?;
         let mut out = output::stdout();

@@ -2,8 +2,8 @@
 //!
 //! Each verb is a file of its own that knows its arguments and nothing of the others. What they
 //! share is how to fail (`outcome`), what to print (`output`), which paths are meant (`select`),
-//! which of them are one (`files`), how many threads work (`threads`) and how far they are
-//! (`progress`).
+//! which of them are one (`files`), which keys count (`keys`), how many threads work (`threads`)
+//! and how far they are (`progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -15,6 +15,8 @@ mod files;
 mod get;
 mod inspect;
 mod interrupt;
+mod key;
+mod keys;
 mod ls;
 mod outcome;
 mod output;
@@ -55,6 +57,7 @@ enum Verb {
     Unpack(unpack::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Key(key::Args),
     Dar(dar::Args),
 }
 
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Unpack(args) => args.run(talk),
         Verb::Inspect(args) => args.run(),
         Verb::Verify(args) => args.run(talk),
+        Verb::Key(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {

@@ -5,16 +5,18 @@ mod ids;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::{Talk, interrupt, output, threads};
+use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use collect::{Collector, Symlinks};
 use core::num::NonZeroUsize;
 use dacti::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, RegionName,
+    SecretKey,
 };
 use ids::Ids;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// Build a package from a directory or files.
 ///
@@ -40,6 +42,13 @@ pub(crate) struct Args {
     /// layout has none anyway.
     #[arg(long)]
     no_seals: bool,
+    /// Sign every region with the private key in this file, made with `dacti key new`. Only for
+    /// the cdn layout, with seals.
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// The publisher's package to sign for, where it is not the one in the key's file.
+    #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
+    package_id: Option<Uuid>,
     /// auto: brotli where the whole becomes smaller, else none.
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
@@ -104,6 +113,9 @@ impl Args {
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
         let collected = collector.collect(&self.inputs)?;
         let mut builder = PackageBuilder::new(self.options());
+        if let Some(path) = &self.sign {
+            builder.sign(self.key(path, &collected.files)?);
+        }
         for (path, file) in collected.files {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
@@ -135,6 +147,22 @@ impl Args {
         }
         self.print(&built, talk)?;
         Ok(Outcome::Done)
+    }
+
+    /// The key to sign with, which is not to be published with what it signs.
+    fn key(&self, path: &Path, inputs: &[(String, PathBuf)]) -> Result<SecretKey, Failure> {
+        let key = keys::read_private(path)?;
+        let published = |place: PathBuf| inputs.iter().any(|(_, file)| files::is_at(file, &place));
+        if path.canonicalize().is_ok_and(published) {
+            let shown = output::shown(path);
+            return Err(Failure::Failed(format!(
+                "{shown} is the private key and would be packed: leave it out with --exclude"
+            )));
+        }
+        Ok(match self.package_id {
+            Some(package) => key.for_package(package),
+            None => key,
+        })
     }
 
     fn options(&self) -> BuildOptions {

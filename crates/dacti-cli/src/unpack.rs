@@ -2,6 +2,7 @@
 
 mod place;
 
+use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::select::{self, Globs};
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     /// on.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
     max_len: u64,
+    #[command(flatten)]
+    trust: Trust,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -95,6 +98,7 @@ impl Args {
         let source = FileSource::open(&self.package).map_err(failed)?;
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let package = Package::from_source(Arc::new(source), limits).map_err(failed)?;
+        let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
         listed.retain(|listed| globs.is_empty() || globs.matches(&listed.name()));

@@ -1,5 +1,6 @@
 //! `dacti verify`: is a package whole?
 
+use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, interrupt, output, threads};
@@ -17,6 +18,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
     /// Threads that decode, at most 1024; as many as there are cores by default.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
@@ -44,6 +47,7 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let package = Package::open(&self.package).map_err(failed)?;
+        let package = self.trust.applied(package)?;
         let report = {
             let mut bar = Bar::bytes("verifying", 0, talk);
             interrupt::listen();
@@ -72,6 +76,7 @@ impl Args {
         if talk >= Talk::Normal {
             let Report { regions, stored_len, decoded_len, .. } = *report;
             let verdict = match losses.len() {
+                0 if self.trust.is_required() => "whole, all signed with a trusted key".into(),
                 0 => "whole".into(),
                 lost => format!("{lost} faults"),
             };

@@ -67,6 +67,12 @@ impl PublicKey {
         self.package
     }
 
+    /// The same key for another package, for a publisher of several.
+    #[must_use]
+    pub fn for_package(self, package: Uuid) -> Self {
+        Self { package, ..self }
+    }
+
     /// Whether `signature` is one of this key over `digest`, for `package`.
     #[must_use]
     pub(crate) fn signed(
@@ -129,6 +135,12 @@ impl SecretKey {
     #[must_use]
     pub const fn package(&self) -> Uuid {
         self.package
+    }
+
+    /// The same key for another package, for a publisher of several.
+    #[must_use]
+    pub fn for_package(self, package: Uuid) -> Self {
+        Self { package, ..self }
     }
 
     /// Signs the digest of a region. The same key and digest give the same signature.
@@ -236,6 +248,12 @@ mod tests {
         assert!(public.signed(PACKAGE, digest, signature));
         assert!(!public.signed(Uuid::nil(), digest, signature));
         assert!(!public.signed(PACKAGE, &[0; 32], signature));
+        // The same key serves another package, where its signatures are others.
+        let other = key().for_package(Uuid::from_u128(9));
+        assert_eq!(other.public(), public.clone().for_package(Uuid::from_u128(9)));
+        assert_eq!(other.public().key(), public.key());
+        assert!(other.public().signed(other.package(), digest, &other.sign(digest)));
+        assert_ne!(other.sign(digest), *signature);
     }
 
     #[test]

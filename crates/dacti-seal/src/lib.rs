@@ -90,7 +90,7 @@ pub use key::{
     signed_message,
 };
 pub use seal::Seal;
-pub use verify::{Policy, Verdict, Verifier, explain, verify};
+pub use verify::{Policy, Verdict, Verifier, explain, explain_with, verify};
 
 use daicon_core::Version;
 use uuid::Uuid;

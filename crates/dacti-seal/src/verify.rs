@@ -229,11 +229,22 @@ pub fn explain(
     seal: &[u8],
     others: impl IntoIterator<Item = Uuid>,
 ) -> Error {
+    explain_with(error, located, blake3::hash(stored).as_bytes(), seal, others)
+}
+
+/// As [`explain`], by the BLAKE3 hash of all stored bytes that the caller has computed.
+#[must_use]
+pub fn explain_with(
+    error: Error,
+    located: &Located,
+    stored_hash: &[u8; DIGEST_LEN],
+    seal: &[u8],
+    others: impl IntoIterator<Item = Uuid>,
+) -> Error {
     let Error::Altered { what: Structure::StoredRegion, at } = error else { return error };
     let Some(sealed) = seal.first_chunk::<DIGEST_LEN>() else { return error };
-    let asked = located.id;
-    let (len, hash) = (located.span.len(), *blake3::hash(stored).as_bytes());
-    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, &hash) == *sealed;
+    let (asked, len) = (located.id, located.span.len());
+    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, stored_hash) == *sealed;
     match others.into_iter().filter(|id| *id != asked).find(fits) {
         Some(sealed) => Error::Swapped { at, asked, sealed },
         None => error,

@@ -187,6 +187,12 @@ pub enum Error {
     /// The caller wanted it to stop.
     #[error("stopped on request")]
     Stopped,
+    /// A key to sign with, where no seals are written.
+    #[error("a signature is part of a region's seal, and {why}")]
+    NoSealToSign {
+        /// Why there is none, and the way out.
+        why: &'static str,
+    },
     /// An option that cannot be.
     #[error("{what}: {found} is not possible, {expected}")]
     Option {
@@ -230,6 +236,7 @@ impl Error {
             | Self::RegionTooLong { .. }
             | Self::Changed { .. }
             | Self::Stopped
+            | Self::NoSealToSign { .. }
             | Self::Option { .. } => ErrorKind::Misuse,
         }
     }

@@ -60,6 +60,8 @@ mod build;
 mod content;
 mod error;
 mod gaps;
+mod explain;
+mod hash;
 mod key;
 mod keys;
 mod limits;
@@ -99,7 +101,10 @@ pub use dacti_cdn::{
 pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_lookup::LOOKUP_ID;
 pub use dacti_names::region_id;
-pub use dacti_seal::{Policy, SEAL_ID, Verdict};
+pub use dacti_seal::{
+    KEY_TEXT_LEN_MAX, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey, SEAL_ID, Seals,
+    SecretKey, Verdict,
+};
 pub use daicon_core::{Component, Diagnostic, Span, Version};
 
 #[cfg(doctest)]

@@ -12,10 +12,19 @@ pub struct Limits {
     /// The most bytes that the names list may decode to, all its segments together. 1 GiB by
     /// default, some 12 million paths.
     pub names_len_max: u64,
+    /// The most entries of the index that are tried, in all, to tell bytes that were swapped from
+    /// bytes that were altered, once a digest does not fit. 4,000,000 by default, which are 96 MB
+    /// of index and half a second. With 0 nothing is read for it, and all are told as altered.
+    pub explained_entries_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { region_len_max: 1 << 30, stream_len_max: 1 << 36, names_len_max: 1 << 30 }
+        Self {
+            region_len_max: 1 << 30,
+            stream_len_max: 1 << 36,
+            names_len_max: 1 << 30,
+            explained_entries_max: 4_000_000,
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
 use crate::content::{self, content};
+use crate::explain::Explainer;
+use crate::hash::HashPool;
 use crate::seals::Trust;
 use crate::source::{BytesSource, FileSource, ReadAt};
 use crate::{
@@ -19,9 +21,11 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Package {
     source: Arc<dyn ReadAt>,
-    view: View,
+    view: Arc<View>,
     limits: Limits,
     trust: Arc<Trust>,
+    explainer: Explainer,
+    hash_pool: Arc<HashPool>,
     names: OnceLock<Names>,
 }
 
@@ -52,9 +56,11 @@ impl Package {
     /// # Errors
     /// What the source says, or what is wrong with the package's head and tables.
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
-        let view = View::read(&*source)?;
-        let trust = Arc::new(Trust::new(view.seals().cloned()));
-        Ok(Self { source, view, limits, trust, names: OnceLock::new() })
+        let view = Arc::new(View::read(&*source)?);
+        let trust = Arc::new(Trust::new(view.seals_read().cloned()));
+        let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
+        let hash_pool = Arc::new(HashPool::new(None));
+        Ok(Self { source, view, limits, trust, explainer, hash_pool, names: OnceLock::new() })
     }
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
@@ -74,9 +80,19 @@ impl Package {
         &self.trust
     }
 
+    /// What tells swapped bytes from altered ones.
+    pub(crate) const fn explainer(&self) -> &Explainer {
+        &self.explainer
+    }
+
+    /// Threads that hash long regions.
+    pub(crate) const fn hash_pool(&self) -> &Arc<HashPool> {
+        &self.hash_pool
+    }
+
     /// What head and tables say.
     #[must_use]
-    pub const fn view(&self) -> &View {
+    pub fn view(&self) -> &View {
         &self.view
     }
 

@@ -1,16 +1,20 @@
 //! The content of one region as a stream, verified before its last byte is handed out.
 
+use crate::explain::Explainer;
+use crate::hash::{HashPool, PARALLEL_LEN_MIN};
 use crate::seals::Trust;
 use crate::source::{ReadAt, read_full, read_span};
 use crate::{Error, Package};
 use dacti_index::{Decoder, Encoding, Located};
-use dacti_seal::{Digester, Verdict};
+use dacti_seal::Verdict;
 use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Stored bytes that are read at once.
+/// Stored bytes that are read at once; more of a region that several threads hash.
 const PIECE: usize = 64 * 1024;
+const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
+const PIECE_LONG_FROM: u64 = 16 << 20;
 
 /// A region's content, decoded as it is read.
 ///
@@ -18,12 +22,15 @@ const PIECE: usize = 64 * 1024;
 /// to fit: whoever has read to the end has verified content, and whoever has not yet does not. An
 /// error means that what was read before is not to be used. [`verdict`](Self::verdict) tells.
 ///
-/// Memory: 64 KiB of stored bytes, and for `brot` the decoder's window of at most 16 MiB. Errors
+/// Memory: 64 KiB of stored bytes, 4 MiB of a region so long that several threads hash it, and for
+/// `brot` the decoder's window of at most 16 MiB. Errors
 /// carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source.
 #[derive(Debug)]
 pub struct RegionReader {
     source: Arc<dyn ReadAt>,
     trust: Arc<Trust>,
+    explainer: Explainer,
+    hash_pool: Arc<HashPool>,
     located: Located,
     decoder: Decoder,
     piece: Vec<u8>,
@@ -31,7 +38,7 @@ pub struct RegionReader {
     next_at: u64,
     /// Where the seal is; `None` where nothing is verified.
     seal: Option<Span>,
-    digester: Digester,
+    hasher: blake3::Hasher,
     /// The latest decoded byte, kept back.
     held: Option<u8>,
     verdict: Option<Verdict>,
@@ -50,16 +57,23 @@ impl RegionReader {
         Ok(Self {
             source,
             trust,
+            explainer: package.explainer().clone(),
+            hash_pool: Arc::clone(package.hash_pool()),
             located,
             decoder,
             piece: Vec::new(),
             taken: 0,
             next_at: located.span.start,
             seal,
-            digester: Digester::new(),
+            hasher: blake3::Hasher::new(),
             held: None,
             verdict: seal.is_none().then_some(Verdict::Unchecked),
         })
+    }
+
+    /// Has these threads hash, and not all that there are.
+    pub(crate) fn hash_by(&mut self, pool: &Arc<HashPool>) {
+        self.hash_pool = Arc::clone(pool);
     }
 
     /// Where the region is stored.
@@ -83,14 +97,16 @@ impl RegionReader {
     /// Reads the next piece of stored bytes; false where there is none.
     fn refill(&mut self) -> io::Result<bool> {
         let left = self.located.span.end.saturating_sub(self.next_at);
-        let len = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let is_long = self.seal.is_some() && self.located.span.len() >= PIECE_LONG_FROM;
+        let piece = if is_long { PIECE_LONG } else { PIECE };
+        let len = usize::try_from(left).unwrap_or(piece).min(piece);
         self.piece.resize(len, 0);
         let filled = read_full(&*self.source, self.next_at, &mut self.piece)?;
         self.piece.truncate(filled);
         self.taken = 0;
         self.next_at = self.next_at.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
         if self.seal.is_some() {
-            self.digester.update(&self.piece);
+            self.hash_pool.update(&mut self.hasher, &self.piece);
         }
         Ok(filled > 0)
     }
@@ -118,14 +134,16 @@ impl RegionReader {
         while self.refill()? {}
         let seal = read_span(&*self.source, seal)?;
         let verifier = self.trust.verifier(self.located).map_err(io::Error::other)?;
-        if self.digester.given() < self.located.span.len() {
+        if self.next_at < self.located.span.end {
             // The file was cut since it was opened.
             let (at, needed) = (self.located.span.start, self.located.span.len());
             let (what, end) = (dacti_index::Structure::StoredRegion, self.next_at);
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
         }
-        let verdict = verifier.finish_with(&self.digester.stored_hash(), &seal);
-        self.verdict = Some(verdict.map_err(invalid)?);
+        let hash = *self.hasher.finalize().as_bytes();
+        let explained = |error| self.explainer.explain(error, &self.located, &hash, &seal);
+        let verdict = verifier.finish_with(&hash, &seal).map_err(|error| invalid(explained(error)));
+        self.verdict = Some(verdict?);
         Ok(())
     }
 }

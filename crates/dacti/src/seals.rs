@@ -9,8 +9,8 @@ use dacti_seal::{Policy, Seals, Verifier};
 /// The seals of an open package and the policy of its reader.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trust {
-    /// `None` where the package has no seal component. A component that is wrong is not none: bytes
-    /// that were sealed are not handed out for its loss.
+    /// `None` where the package has no seal component. A component that is wrong is not none:
+    /// bytes that were sealed are not handed out for its loss.
     seals: Option<Result<Seals, dacti_seal::Error>>,
     /// `None` where the reader has asked for nothing: what the package has is checked.
     required: Option<Policy>,

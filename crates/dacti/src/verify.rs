@@ -1,6 +1,7 @@
 //! Verifies a package: structure, bounds, overlaps, and that every region decodes.
 
 use crate::keys::Keys;
+use crate::hash::HashPool;
 use crate::map::Overlap;
 use crate::{Error, FileMap, IndexScan, Listed, Names, Package, View, listing, scan};
 use core::fmt;
@@ -247,8 +248,14 @@ impl Package {
     }
 
     /// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
-    fn decode(&self, located: Located, stop: &AtomicBool) -> Result<u64, Error> {
+    fn decode(
+        &self,
+        located: Located,
+        hash_pool: &Arc<HashPool>,
+        stop: &AtomicBool,
+    ) -> Result<u64, Error> {
         let mut reader = self.reader_at(located)?;
+        reader.hash_by(hash_pool);
         let mut buf = vec![0; PIECE];
         while !stop.load(Ordering::Relaxed) {
             if reader.read(&mut buf).map_err(Error::from_read)? == 0 {
@@ -285,6 +292,7 @@ fn decode_all(
     report: &mut Report,
 ) -> Result<(), Error> {
     let (next, stop) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    let hash_pool = &Arc::new(HashPool::new(threads));
     let (done, results) = std::sync::mpsc::channel();
     let stored_len = |job: &[Listed]| job.first().map_or(0, |first| first.located.span.len());
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
@@ -297,7 +305,7 @@ fn decode_all(
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let Some(first) = jobs.get(i).and_then(|job| job.first()) else { break };
-                    if done.send((i, package.decode(first.located, stop))).is_err() {
+                    if done.send((i, package.decode(first.located, hash_pool, stop))).is_err() {
                         break;
                     }
                 }

@@ -195,14 +195,21 @@ impl View {
     }
 
     /// What the seal component says, or what is wrong with it; `None` where there is none.
-    pub(crate) const fn seals(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
+    pub(crate) const fn seals_read(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
         self.seals.as_ref()
+    }
+
+    /// What the seal component says: which seals there are, for which of the publisher's packages,
+    /// and by which keys. None of it is trusted: a [policy](crate::Policy) names the keys.
+    #[must_use]
+    pub fn seals(&self) -> Option<&Seals> {
+        self.seals.as_ref()?.as_ref().ok()
     }
 
     /// What stands behind each region; `None` where nothing does.
     #[must_use]
     pub fn seal_kind(&self) -> Option<Kind> {
-        self.seals.as_ref()?.as_ref().ok().map(|seals| seals.kind)
+        self.seals().map(|seals| seals.kind)
     }
 
     /// What is wrong with the seal component. No region is handed out then, unless nothing is

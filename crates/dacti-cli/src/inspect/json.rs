@@ -1,7 +1,7 @@
 //! `inspect --json`: one object, stable and documented in the program's README.
 
 use super::name_of;
-use dacti::{Claim, Claimant, FileMap, GroupSummary, Package, Span};
+use dacti::{Claim, Claimant, FileMap, GroupSummary, Package, SealKind, Seals, Span};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ pub(super) struct Inspection {
     index: Index,
     diagnostics: Vec<String>,
     layout: Option<Layout>,
+    seals: Option<Sealed>,
     map: Vec<Stretch>,
 }
 
@@ -77,6 +78,14 @@ struct Layout {
 }
 
 #[derive(Debug, Serialize)]
+struct Sealed {
+    kind: &'static str,
+    /// Null where nothing is signed.
+    package_id: Option<Uuid>,
+    keys: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
 struct Stretch {
     at: u64,
     len: u64,
@@ -104,6 +113,7 @@ impl Inspection {
             },
             diagnostics: super::text::diagnostics(package, map),
             layout: view.layout().map(layout),
+            seals: view.seals().map(sealed),
             map: map.claims.iter().map(stretch).collect(),
         }
     }
@@ -146,6 +156,15 @@ fn layout(layout: &dacti::Layout) -> Layout {
     }
 }
 
+fn sealed(seals: &Seals) -> Sealed {
+    let kind = match seals.kind {
+        SealKind::Digest => "digest",
+        SealKind::Signature => "signature",
+    };
+    let package_id = Some(seals.package).filter(|id| !id.is_nil());
+    Sealed { kind, package_id, keys: seals.keys.iter().map(|key| hex(key)).collect() }
+}
+
 fn stretch(claim: &Claim) -> Stretch {
     let Claim { span, claimant, count } = *claim;
     let what = match claimant {
@@ -157,7 +176,7 @@ fn stretch(claim: &Claim) -> Stretch {
     Stretch { at: span.start, len: span.len(), what, count }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use core::fmt::Write;
     bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.

@@ -3,7 +3,7 @@
 use super::json::hex;
 use super::name_of;
 use crate::output::{bytes, printable};
-use dacti::{Claim, Claimant, Component, FileMap, Finding, GroupSummary, Package};
+use dacti::{Claim, Claimant, Component, FileMap, Finding, GroupSummary, Package, SealKind};
 use std::io::{self, Write};
 
 /// Groups that are shown one by one.
@@ -22,7 +22,8 @@ pub(super) fn print_head(out: &mut impl Write, package: &Package) -> io::Result<
     for component in view.components() {
         print_component(out, component)?;
     }
-    print_layout(out, package)
+    print_layout(out, package)?;
+    print_seals(out, package)
 }
 
 /// The groups of the index, what every byte is for, and what is odd.
@@ -97,6 +98,19 @@ fn print_layout(out: &mut impl Write, package: &Package) -> io::Result<()> {
         layout.fresh_end,
         layout.delta_groups,
     )
+}
+
+/// What the package says of its seals: nothing that is proven by saying it.
+fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
+    let Some(seals) = package.view().seals() else { return Ok(()) };
+    match seals.kind {
+        SealKind::Digest => writeln!(out, "seals       a digest behind each region")?,
+        SealKind::Signature => {
+            let what = "a digest and a signature behind each region";
+            writeln!(out, "seals       {what}, for package {}", seals.package)?;
+        }
+    }
+    { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", hex(key)))
 }
 
 fn print_groups(

@@ -3,13 +3,17 @@
 use super::input::Input;
 use super::pipeline::{Lane, Stopped, Weigh};
 use crate::Error;
+use crate::hash::HashPool;
 use brotli::enc::BrotliEncoderParams;
 use dacti_index::Encoding;
-use dacti_seal::{Kind, digest_of_hash};
+use dacti_seal::{Kind, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 
 /// Bytes that are handed over at once. Shorter inputs are put together up to it.
 pub(super) const PIECE_LEN: u64 = 1 << 20;
+
+/// Bytes of a long input that are read at once.
+const READ_LEN: usize = 256 * 1024;
 
 /// A region that was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,16 +39,44 @@ impl Weigh for Piece {
     }
 }
 
-/// How regions are encoded.
+/// What is put behind stored bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Encoder {
-    pub(super) encoding: Encoding,
-    pub(super) quality: u8,
-    /// What is put behind stored bytes.
-    pub(super) seal: Option<Kind>,
+pub(super) struct Sealing<'k> {
+    /// `None` for digests alone.
+    pub(super) key: Option<&'k SecretKey>,
 }
 
-impl Encoder {
+impl Sealing<'_> {
+    pub(super) const fn kind(self) -> Kind {
+        if self.key.is_some() { Kind::Signature } else { Kind::Digest }
+    }
+
+    /// Bytes of the seal behind a region; none where there is none.
+    pub(super) fn len_of(sealing: Option<Self>) -> u64 {
+        sealing.map_or(0, |sealing| sealing.kind().seal_len())
+    }
+
+    /// Puts a seal behind stored bytes.
+    fn put(self, digest: [u8; 32], bytes: &mut Vec<u8>) {
+        bytes.extend(digest);
+        if let Some(key) = self.key {
+            bytes.extend(key.sign(&digest));
+        }
+    }
+}
+
+/// How regions are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoder<'k> {
+    pub(super) encoding: Encoding,
+    pub(super) quality: u8,
+    /// What is put behind stored bytes; `None` for nothing.
+    pub(super) sealing: Option<Sealing<'k>>,
+    /// Threads that hash long regions.
+    pub(super) hash_pool: &'k HashPool,
+}
+
+impl Encoder<'_> {
     /// Encodes inputs that follow each other: several short ones, or one of any length.
     pub(super) fn encode(
         self,
@@ -96,6 +128,7 @@ impl Encoder {
             stored_len: 0,
             stopped: false,
             hasher: blake3::Hasher::new(),
+            hash_pool: self.hash_pool,
         };
         let result = self.stream(input, &mut sink);
         if sink.stopped {
@@ -104,6 +137,7 @@ impl Encoder {
         if let Err(error) = result {
             return Ok(Err(error));
         }
+        sink.hash();
         let encoded =
             Encoded { stored_len: sink.stored_len, digest: sink.hasher.finalize().into() };
         self.put_seal(input, &encoded, &mut sink.bytes);
@@ -112,18 +146,18 @@ impl Encoder {
 
     /// Puts a region's seal behind its stored bytes.
     fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) {
-        if self.seal.is_some() {
+        if let Some(sealing) = self.sealing {
             let Encoded { stored_len, digest } = encoded;
-            bytes.extend(digest_of_hash(input.id, self.encoding, *stored_len, digest));
+            sealing.put(digest_of_hash(input.id, self.encoding, *stored_len, digest), bytes);
         }
     }
 
-    fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_>) -> Result<(), Error> {
+    fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_, '_>) -> Result<(), Error> {
         let mut reader = Counting { reader: input.open()?, read: 0 };
         // One byte more than there should be, so that growth is seen.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
         if self.encoding == Encoding::NONE {
-            let mut buf = vec![0; 256 * 1024];
+            let mut buf = vec![0; READ_LEN];
             loop {
                 let read = limited.read(&mut buf).map_err(|error| input.failed(error))?;
                 if read == 0 {
@@ -160,21 +194,29 @@ fn window_bits(len: u64) -> i32 {
 }
 
 /// Collects stored bytes and hands them over piece by piece.
-struct PieceSink<'l, 's> {
+struct PieceSink<'l, 's, 'k> {
     lane: &'l Lane<'s, Piece>,
     bytes: Vec<u8>,
     stored_len: u64,
     stopped: bool,
     hasher: blake3::Hasher,
+    hash_pool: &'k HashPool,
 }
 
-impl Write for PieceSink<'_, '_> {
+impl PieceSink<'_, '_, '_> {
+    /// Hashes what was collected since the last piece.
+    fn hash(&mut self) {
+        self.hash_pool.update(&mut self.hasher, &self.bytes);
+    }
+}
+
+impl Write for PieceSink<'_, '_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
         self.bytes.extend_from_slice(bytes);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.stored_len = self.stored_len.saturating_add(len);
         if u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) >= PIECE_LEN {
+            self.hash();
             let bytes = core::mem::take(&mut self.bytes);
             if self.lane.put(Piece { bytes, ends: Vec::new() }).is_err() {
                 self.stopped = true;

@@ -2,6 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
+use super::encode::Sealing;
 use super::output::Output;
 use super::plan::Plan;
 use super::write::Written;
@@ -18,7 +19,7 @@ use dacti_index::{
 };
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, RunSpec, emit_lookup, lookup_len, stride_for};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
-use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
+use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals, SecretKey};
 use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ pub(super) fn write(
     ids: &[Uuid],
     explicit_ids: bool,
     options: &BuildOptions,
+    sealing: Option<Sealing<'_>>,
     output: &mut Output,
 ) -> Result<u64, Error> {
     let (index_digest, firsts) = write_index(plan, written, ids, output)?;
@@ -65,12 +67,18 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 keys: plan.index.keys,
             };
-            let seals = options.seal_kind().map(|_| Seals::DIGESTS);
+            let seals = sealing.map(seals);
             write_cdn_head(output, &layout, seals.as_ref(), &components)?;
             output.finish(fresh_end)?;
             Ok(fresh_end)
         }
     }
+}
+
+/// What the seal component says.
+fn seals(sealing: Sealing<'_>) -> Seals {
+    let Some(key) = sealing.key.map(SecretKey::public) else { return Seals::DIGESTS };
+    Seals { kind: sealing.kind(), package: key.package(), keys: vec![*key.key()] }
 }
 
 /// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout

@@ -11,7 +11,6 @@ use crate::Error;
 use dacti_cdn::IndexPlace;
 use dacti_index::{Encoding, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges};
 use dacti_names::NAMES_ID;
-use dacti_seal::Kind;
 use daicon_core::{ENTRY_LEN, HEAD_LEN, TABLE_HEADER_LEN};
 
 /// Where everything goes, as far as that is known before regions are encoded.
@@ -38,12 +37,13 @@ impl Plan {
     pub(super) fn new(
         inputs: &[Input],
         options: &BuildOptions,
+        seal_len: u64,
         encoding: Encoding,
     ) -> Result<Self, Error> {
         let id_order = id_order(inputs)?;
-        let seal = options.seal_kind();
-        let stored_len_max =
-            |i: &usize| inputs.get(*i).map_or(0, |input| taken_len_max(input.len, encoding, seal));
+        let stored_len_max = |i: &usize| {
+            inputs.get(*i).map_or(0, |input| taken_len_max(input.len, encoding, seal_len))
+        };
         let ranges = id_ranges(id_order.iter().map(stored_len_max))?;
         let data_order = data_order(&id_order, &ranges);
         let filled: usize = ranges.iter().map(IdRange::groups).sum();
@@ -116,9 +116,9 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
 /// The most bytes that a region may take from the room of its range, its seal included.
 ///
 /// A seal may pass the range's end, as no offset leads to it: so the largest region fits a range.
-fn taken_len_max(len: u64, encoding: Encoding, seal: Option<Kind>) -> u64 {
+fn taken_len_max(len: u64, encoding: Encoding, seal_len: u64) -> u64 {
     let stored = stored_len_max(len, encoding);
-    let taken = stored.saturating_add(seal.map_or(0, Kind::seal_len));
+    let taken = stored.saturating_add(seal_len);
     taken.min(REGION_LEN_MAX.max(stored))
 }
 

@@ -1,14 +1,14 @@
 //! Writes the data of a package: every region's stored bytes, in data order.
 
-use super::encode::{Encoded, Encoder, PIECE_LEN, Piece};
+use super::encode::{Encoded, Encoder, PIECE_LEN, Piece, Sealing};
 use super::input::Input;
 use super::output::Output;
 use super::pipeline::run;
 use super::plan::Plan;
 use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
+use crate::hash::HashPool;
 use core::ops::{ControlFlow, Range};
-use dacti_seal::Kind;
 use daicon_core::Span;
 use std::collections::HashMap;
 
@@ -30,16 +30,19 @@ pub(super) fn data(
     inputs: &[Input],
     plan: &Plan,
     options: &BuildOptions,
+    sealing: Option<Sealing<'_>>,
     output: &mut Output,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Written, Error> {
     output.skip_to(plan.data_at);
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
     let batches = batches(&in_order, plan);
-    let (encoding, quality, seal) = (plan.encoding, options.quality, options.seal_kind());
-    let encoder = Encoder { encoding, quality, seal };
+    let (encoding, quality) = (plan.encoding, options.quality);
+    let hash_pool = &HashPool::new(options.threads);
+    let encoder = Encoder { encoding, quality, sealing, hash_pool };
     let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
+    writer.seal_len = Sealing::len_of(sealing);
     run(
         batches.len(),
         threads,
@@ -125,7 +128,7 @@ impl<'w> DataWriter<'w> {
             written,
             count: 0,
             range: 0,
-            seal_len: options.seal_kind().map_or(0, Kind::seal_len),
+            seal_len: 0,
             region_at,
             shared,
         }

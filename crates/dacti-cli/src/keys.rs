@@ -1,0 +1,140 @@
+//! Key files: whose keys are trusted, and what signs.
+//!
+//! A private key that others may read is no private key: it is refused, as ssh does. Specification:
+//! `docs/spec/dacti-seal.md`, "Key files".
+
+use crate::outcome::Failure;
+use crate::output::shown;
+use dacti::{KEY_TEXT_LEN_MAX, KeyMisuse, Package, Policy, PublicKey, SecretKey};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Whose signatures count.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Trust {
+    /// Take only regions that are signed with the key in this file (a public one), for the package
+    /// that the key is for. May be given several times: one of the keys is enough.
+    #[arg(long = "key", value_name = "PUB")]
+    keys: Vec<PathBuf>,
+    /// The publisher's package that is wanted, where it is not the one in the key's file.
+    #[arg(long, value_name = "UUID", requires = "keys", value_parser = package_id)]
+    package_id: Option<Uuid>,
+}
+
+impl Trust {
+    /// The package, which hands out only what is signed by one of the keys, where there are some.
+    pub(crate) fn applied(&self, package: Package) -> Result<Package, Failure> {
+        if self.keys.is_empty() {
+            return Ok(package);
+        }
+        let keys = self.keys.iter().map(|path| self.read(path)).collect::<Result<_, _>>()?;
+        Ok(package.require(Policy::Signature(keys)))
+    }
+
+    /// Whether signatures are required.
+    pub(crate) fn is_required(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    fn read(&self, path: &Path) -> Result<PublicKey, Failure> {
+        let text = read_text(path, &open(path)?)?;
+        let key = PublicKey::from_text(&text).map_err(|error| no_key(path, &error))?;
+        Ok(match self.package_id {
+            Some(package) => key.for_package(package),
+            None => key,
+        })
+    }
+}
+
+/// Reads a private key, which others may not.
+pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
+    let file = open(path)?;
+    let text = read_text(path, &file)?;
+    let key = SecretKey::from_text(&text).map_err(|error| no_key(path, &error))?;
+    check_owner_only(path, &file)?;
+    Ok(key)
+}
+
+/// Reads the public part of a key of either kind, and whether it was a private one.
+pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
+    let file = open(path)?;
+    let text = read_text(path, &file)?;
+    if let Ok(key) = SecretKey::from_text(&text) {
+        check_owner_only(path, &file)?;
+        return Ok((key.public(), true));
+    }
+    let key = PublicKey::from_text(&text).map_err(|error| no_key(path, &error))?;
+    Ok((key, false))
+}
+
+/// A publisher's package: any UUID with hyphens but the nil one, which stands for none.
+pub(crate) fn package_id(text: &str) -> Result<Uuid, String> {
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    Uuid::parse_str(text)
+        .ok()
+        .filter(|id| hyphenated && !id.is_nil())
+        .ok_or_else(|| "expected a UUID with hyphens, not the nil one".into())
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| cannot_read(path, &error))
+}
+
+/// The text of a key file, no longer than one may be.
+fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let len_max = u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(len_max).read_to_end(&mut bytes).map_err(|error| cannot_read(path, &error))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::Failed(format!("{}: is not text, so it has no key", shown(path))))
+}
+
+/// Refuses a private key that the system would show to others. What is no regular file, such as a
+/// pipe, is its maker's affair; where files have no such mode, so is every file.
+fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Asked of what was opened and read, and not of what has its name by now.
+        let found = file.metadata().map_err(|error| cannot_read(path, &error))?;
+        let mode = found.permissions().mode() & 0o777;
+        if found.is_file() && mode & 0o077 != 0 {
+            let shown = shown(path);
+            return Err(Failure::Failed(format!(
+                "{shown}: is a private key with mode {mode:03o}, open to others: take it from \
+                 them with `chmod 600 {shown}`, and make a new key if they may have read it"
+            )));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, file);
+    Ok(())
+}
+
+fn no_key(path: &Path, error: &KeyMisuse) -> Failure {
+    let fault = match error {
+        KeyMisuse::KeyText(fault) => fault.to_string(),
+        other => other.to_string(),
+    };
+    Failure::Failed(format!("{}: {fault}", shown(path)))
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("cannot read {}: {error}", shown(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::package_id;
+
+    #[test]
+    fn a_publishers_package_is_a_uuid_with_hyphens() {
+        let id = "00112233-4455-6677-8899-aabbccddeeff";
+        assert_eq!(package_id(id).map(|id| id.to_string()), Ok(id.into()));
+        for wrong in ["", "x", "00000000-0000-0000-0000-000000000000", &id.replace('-', "")] {
+            assert!(package_id(wrong).is_err(), "{wrong}");
+        }
+    }
+}

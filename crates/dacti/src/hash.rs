@@ -1,0 +1,72 @@
+//! BLAKE3 of stored bytes, over several threads where there are many of them.
+//!
+//! Whatever the number of threads, the hash is the same.
+
+use crate::threads;
+use core::num::NonZeroUsize;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::OnceLock;
+
+/// Bytes from which on several threads hash them.
+pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
+
+/// Threads that hash, started when the first long bytes come.
+#[derive(Debug)]
+pub(crate) struct HashPool {
+    threads: NonZeroUsize,
+    /// `None` where the system gave no threads, and this one does it all.
+    pool: OnceLock<Option<ThreadPool>>,
+}
+
+impl HashPool {
+    /// The threads asked for, or as many as there are cores.
+    pub(crate) fn new(asked: Option<NonZeroUsize>) -> Self {
+        Self { threads: threads::count(asked), pool: OnceLock::new() }
+    }
+
+    /// Takes the next bytes into a hash.
+    pub(crate) fn update(&self, hasher: &mut blake3::Hasher, bytes: &[u8]) {
+        match self.pool(bytes.len()) {
+            Some(pool) => pool.install(|| _ = hasher.update_rayon(bytes)),
+            None => _ = hasher.update(bytes),
+        }
+    }
+
+    /// The hash of bytes that are all in hand.
+    pub(crate) fn hash(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        self.update(&mut hasher, bytes);
+        *hasher.finalize().as_bytes()
+    }
+
+    fn pool(&self, len: usize) -> Option<&ThreadPool> {
+        if len < PARALLEL_LEN_MIN || self.threads == NonZeroUsize::MIN {
+            return None;
+        }
+        let start = || ThreadPoolBuilder::new().num_threads(self.threads.get()).build().ok();
+        self.pool.get_or_init(start).as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HashPool, PARALLEL_LEN_MIN};
+    use core::num::NonZeroUsize;
+
+    #[test]
+    fn threads_change_no_hash() {
+        let bytes: Vec<u8> = (0_u32..3_000_001).map(|i| i.to_le_bytes()[i as usize % 3]).collect();
+        for len in [0, 1, PARALLEL_LEN_MIN - 1, PARALLEL_LEN_MIN, bytes.len()] {
+            let expected = *blake3::hash(&bytes[..len]).as_bytes();
+            for threads in [1, 2, 5] {
+                let pool = HashPool::new(NonZeroUsize::new(threads));
+                assert_eq!(pool.hash(&bytes[..len]), expected);
+                let mut hasher = blake3::Hasher::new();
+                bytes[..len].chunks(PARALLEL_LEN_MIN + 7).for_each(|piece| {
+                    pool.update(&mut hasher, piece);
+                });
+                assert_eq!(*hasher.finalize().as_bytes(), expected);
+            }
+        }
+    }
+}
