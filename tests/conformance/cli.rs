@@ -15,23 +15,23 @@ use tempfile::TempDir;
 
 /// How a run ended and what it printed.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: Vec<u8>,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: String,
 }
 
 impl Ended {
     /// Standard output as text, of a run that must have done its work.
     #[track_caller]
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
         str::from_utf8(&self.out).expect("it is text")
     }
 
     /// The one line that says what failed.
     #[track_caller]
-    fn failure(&self) -> &str {
+    pub(crate) fn failure(&self) -> &str {
         assert_eq!((self.code, self.out.len()), (Some(1), 0), "{self:?}");
         let lines: Vec<_> = self.err.lines().collect();
         assert_eq!(lines.len(), 1, "one error is one line: {}", self.err);
@@ -39,24 +39,24 @@ impl Ended {
     }
 }
 
-fn ended(command: &mut Command) -> Ended {
+pub(crate) fn ended(command: &mut Command) -> Ended {
     let output = command.stdin(Stdio::null()).output().expect("the program runs");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!err.contains("panicked"), "{err}");
     Ended { code: output.status.code(), out: output.stdout, err }
 }
 
-fn dacti<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
+pub(crate) fn dacti<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
     ended(Command::new(program()).args(arguments))
 }
 
 /// A scratch directory with a place for input and one for packages.
-struct Scratch {
+pub(crate) struct Scratch {
     root: TempDir,
 }
 
 impl Scratch {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::below(tempfile::tempdir().expect("a temporary directory"))
     }
 
@@ -74,41 +74,41 @@ impl Scratch {
         Self { root }
     }
 
-    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.path().join(name)
     }
 
-    fn write(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         let file = self.at("in").join(path);
         fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a new directory");
         fs::write(file, bytes).expect("a new file");
     }
 
     /// Packs the input, with more arguments.
-    fn pack(&self, more: &[&str]) -> Ended {
+    pub(crate) fn pack(&self, more: &[&str]) -> Ended {
         let mut command = Command::new(program());
         command.arg("pack").arg(self.at("in")).arg("-o").arg(self.package()).args(more);
         ended(&mut command)
     }
 
-    fn package(&self) -> PathBuf {
+    pub(crate) fn package(&self) -> PathBuf {
         self.at("packages/out.dacti-pack")
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         fs::read(self.package()).expect("the package is there")
     }
 
     /// Fails unless packing ended with that error, and nothing is left where the package was to be.
     #[track_caller]
-    fn refused(&self, ended: &Ended, mentions: &str) {
+    pub(crate) fn refused(&self, ended: &Ended, mentions: &str) {
         let line = ended.failure();
         assert!(line.contains(mentions), "{mentions:?} is not in {line:?}");
         let left: Vec<_> = fs::read_dir(self.at("packages")).expect("it is there").collect();
         assert!(left.is_empty(), "{left:?}");
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+    pub(crate) fn run(&self, verb: &str, more: &[&str]) -> Ended {
         ended(Command::new(program()).arg(verb).arg(self.package()).args(more))
     }
 }

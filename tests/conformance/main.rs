@@ -11,5 +11,6 @@ mod index;
 mod messages;
 mod names;
 mod package;
+mod sign;
 mod support;
 mod upkeep;

@@ -6,7 +6,7 @@ use crate::support::{self, Random, container_verdict, fixtures, id_of, uuid_of, 
 use dacti::source::{BytesSource, Counted, ReadStats};
 use dacti::{
     BuildOptions, Content, EncodingChoice, FileMap, Key, LAYOUT_ID, LAYOUT_VERSION, Layout,
-    LayoutChoice, Limits, Package, PackageBuilder, RegionName,
+    LayoutChoice, Limits, Package, PackageBuilder, Policy, RegionName, SecretKey,
 };
 use dacti_index::Encoding;
 use dacti_tests::dump;
@@ -15,7 +15,7 @@ use dacti_tests::reference::{
 };
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// The verdict line of the facade's error.
@@ -225,9 +225,19 @@ const PLAIN: BuildOptions = BuildOptions {
 
 /// Builds a package of these files, added in the order given.
 fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
+    build_with(files, options, |_| {})
+}
+
+/// The same with more set at the builder.
+fn build_with(
+    files: &[Stored],
+    options: BuildOptions,
+    set: impl FnOnce(&mut PackageBuilder),
+) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let out = directory.path().join("built.dacti-pack");
     let mut builder = PackageBuilder::new(options);
+    set(&mut builder);
     for file in files {
         let name = match file.id {
             Some(id) => RegionName::path_with_id(&file.path[..], uuid_of(id)),
@@ -1000,39 +1010,138 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-#[test]
-fn every_flipped_bit_of_a_sealed_package_is_detected() {
-    // spec: R-SEAL-03, R-SEAL-11, R-SEAL-13
-    // Regions of equal size, so that a shifted offset lands on an intact neighbour.
-    let files: Vec<_> = (0..8_u8).map(|i| stored(&format!("dir/{i}"), &[i * 3 + 1; 16])).collect();
-    let file = build(&files, PLAIN);
+/// Flips bits of a package of regions of equal size, so that a shifted offset lands on an intact
+/// neighbour: one bit at a time of all bytes that mean something. What is sealed by `seal_len`
+/// bytes behind each region and by the component must be detected, and nothing may become wrong.
+fn flip_each_bit(files: &[Stored], file: &[u8], component: Range<usize>, policy: Option<&Policy>) {
     let sealed_at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some");
     let index_at = 4168 + 8 + 9 * GROUP as usize;
-    let used =
-        [0..752, 1000..1144, 4168..4176, index_at..index_at + 16 + 9 * 24, 65_536..sealed_at];
+    let entries = index_at..index_at + 16 + (1 + files.len()) * 24;
+    let used = [0..752, 1000..component.end, 4168..4176, entries, 65_536..sealed_at];
     let mut refused = 0;
     for bit in used.into_iter().flat_map(|bytes| bytes.start * 8..bytes.end * 8) {
-        let mut flipped = file.clone();
+        let mut flipped = file.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        let Ok(package) = Package::from_bytes(flipped) else { continue };
+        let Ok(mut package) = Package::from_bytes(flipped) else { continue };
+        if let Some(policy) = policy {
+            package = package.require(policy.clone());
+        }
         let in_sealed = bit / 8 >= 65_536;
         let mut all_whole = true;
-        for stored in &files {
+        for stored in files {
             match package.get(&stored.path[..]) {
-                // A seal component that is not seen as one any more cannot be missed.
+                // Without a policy, a seal component that is not seen as one cannot be missed.
                 Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
                 Err(_) => all_whole = false,
             }
         }
         all_whole &= package.names().is_ok();
         refused += usize::from(!all_whole);
-        if in_sealed || (1080..1144).contains(&(bit / 8)) {
+        if in_sealed || component.contains(&(bit / 8)) {
             assert!(!all_whole, "bit {} of {:#x} was not detected", bit % 8, bit / 8);
-            let report = package.verify(None, &mut |_| ControlFlow::Continue(()));
+            let report = package.verify(NonZeroUsize::new(1), &mut |_| ControlFlow::Continue(()));
             assert!(report.is_ok_and(|report| !report.is_whole()), "{:#x}", bit / 8);
         }
     }
-    assert!(refused > 8 * 8 * 48);
+    assert!(refused >= (sealed_at - 65_536 + component.len()) * 8, "{refused}");
+}
+
+#[test]
+fn every_flipped_bit_of_a_sealed_package_is_detected() {
+    // spec: R-SEAL-03, R-SEAL-11, R-SEAL-13
+    let files: Vec<_> = (0..8_u8).map(|i| stored(&format!("dir/{i}"), &[i * 3 + 1; 16])).collect();
+    flip_each_bit(&files, &build(&files, PLAIN), 1080..1144, None);
+}
+
+#[test]
+fn every_flipped_bit_of_a_signed_package_is_detected() {
+    // spec: R-SEAL-03, R-SEAL-12, R-SEAL-13, R-SEAL-15
+    let files: Vec<_> = (0..4_u8).map(|i| stored(&format!("{i}"), &[i * 3 + 1; 16])).collect();
+    let key = SecretKey::from_seed(&[7; 32], uuid_of(small(9)));
+    let file = build_with(&files, PLAIN, |builder| _ = builder.sign(key.clone()));
+    let policy = Policy::Signature(vec![key.public()]);
+    let signed = Package::from_bytes(file.clone()).expect("it is good").require(policy.clone());
+    for stored in &files {
+        assert_eq!(got(&signed, &stored.path).as_deref(), Ok(&stored.bytes[..]));
+    }
+    // The component with its key: 96 bytes.
+    flip_each_bit(&files, &file, 1080..1176, Some(&policy));
+}
+
+/// The package with the places of two entries exchanged.
+fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
+    let container = by::read_container(file).expect("it is good");
+    let regions = by::read_index(file, &container).expect("it is good").regions();
+    let [a, b] = [a, b].map(|path| regions[&path_id(path)]);
+    let mut out = file.to_vec();
+    for (to, from) in [(a, b), (b, a)] {
+        let place = [from.offset.to_le_bytes(), from.size.to_le_bytes()].concat();
+        by::place(&mut out, to.at as usize + 16, &place);
+    }
+    out
+}
+
+#[test]
+fn swapped_regions_are_told_from_altered_ones() {
+    // spec: R-SEAL-13, R-SEAL-16
+    // In the head, and in a large index with keys; short, and so long that several threads hash.
+    for (more, len) in [(0, 16), (3000, 16), (0, 17 << 20)] {
+        let mut files = some_files(more);
+        files.retain(|file| file.id.is_none());
+        let long = |byte: u8| (0..len).map(|i| (i / 7) as u8 ^ byte).collect::<Vec<u8>>();
+        files.extend([stored("one", &long(1)), stored("two", &long(2))]);
+        let file = build(&files, PLAIN);
+        let swapped = with_swapped_places(&file, ["one", "two"]);
+        let package = Package::from_bytes(swapped.clone()).expect("it is good");
+        let located = package.locate("one").expect("it is there");
+        let expected = format!(
+            "stored region at {:#x}: swapped: asked for {}, but it was sealed as {}: the index is \
+             not the publisher's",
+            located.span.start,
+            uuid_of(path_id("one")),
+            uuid_of(path_id("two")),
+        );
+        // Both whole and as a stream.
+        let whole = package.get("one").expect_err("it is refused");
+        assert_eq!(whole.to_string(), expected);
+        let mut reader = package.reader("one").expect("it is there");
+        let mut out = Vec::new();
+        let error = std::io::Read::read_to_end(&mut reader, &mut out).expect_err("refused");
+        assert_eq!(error.to_string(), expected);
+        assert!((out.len() as u64) < located.span.len() && reader.verdict().is_none());
+        // Altered bytes are no other region's.
+        let mut altered = file;
+        altered[located.span.start as usize + 3] ^= 1;
+        let package = Package::from_bytes(altered).expect("it is good");
+        let told = package.get("two").expect_err("it is refused").to_string();
+        assert!(told.contains("altered"), "{told}");
+        // Who allows nothing for it is told less, and reads no more.
+        let limits = Limits { explained_entries_max: 0, ..Limits::default() };
+        let source = Counted::new(Arc::new(BytesSource::new(swapped)));
+        let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
+        let located = package.locate("one").expect("it is there");
+        let before = source.stats().reads;
+        let told = package.stored(&located).expect_err("it is refused").to_string();
+        assert!(told.contains("altered"), "{told}");
+        assert_eq!(source.stats().reads, before + 1);
+    }
+}
+
+#[test]
+fn explaining_has_an_end() {
+    let mut files: Vec<_> = (0..1999).map(|i| stored(&format!("{i}"), &[i as u8; 4])).collect();
+    let file = build(&files, PLAIN);
+    // The two in front of the first group: that group is the least that is tried.
+    files.sort_by_key(|file| path_id(&file.path));
+    let [first, second] = [0, 1].map(|i| &files[i].path[..]);
+    let swapped = with_swapped_places(&file, [first, second]);
+    let limits = Limits { explained_entries_max: 1, ..Limits::default() };
+    let source = Arc::new(BytesSource::new(swapped));
+    let package = Package::from_source(source, limits).expect("it is good");
+    let told = |path: &str| package.get(path).expect_err("it is refused").to_string();
+    assert!(told(first).contains("swapped"));
+    // Then the limit is spent.
+    assert!(told(second).contains("altered"));
 }
 
 #[test]
