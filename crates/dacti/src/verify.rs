@@ -1,7 +1,7 @@
 //! Verifies a package: structure, bounds, overlaps, and that every region decodes.
 
-use crate::keys::Keys;
 use crate::hash::HashPool;
+use crate::keys::Keys;
 use crate::map::Overlap;
 use crate::{Error, FileMap, IndexScan, Listed, Names, Package, View, listing, scan};
 use core::fmt;
