@@ -7,6 +7,7 @@
 mod cli;
 mod container;
 mod fuzz;
+mod grown;
 mod index;
 mod messages;
 mod names;

@@ -11,6 +11,8 @@
 )]
 
 mod dar;
+mod diff;
+mod du;
 mod files;
 mod get;
 mod inspect;
@@ -58,6 +60,8 @@ enum Verb {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Key(key::Args),
+    Du(du::Args),
+    Diff(diff::Args),
     Dar(dar::Args),
 }
 
@@ -84,12 +88,15 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => args.run(),
         Verb::Verify(args) => args.run(talk),
         Verb::Key(args) => args.run(talk),
+        Verb::Du(args) => args.run(talk),
+        Verb::Diff(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {
         // Where standard output was closed, whoever reads it has seen enough.
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Loss) => ExitCode::from(3),
+        Ok(Outcome::Differs) => ExitCode::FAILURE,
         Err(Failure::Usage(message)) => {
             output::error(&message);
             ExitCode::from(2)

@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Done,
     /// What could be done; the rest was told.
     Loss,
+    /// All of it, and what was compared is not the same, which the exit code is to tell.
+    Differs,
 }
 
 impl Outcome {

@@ -58,6 +58,7 @@
 mod atomic;
 mod build;
 mod content;
+mod difference;
 mod error;
 mod explain;
 mod gaps;
@@ -74,6 +75,7 @@ mod scan;
 mod seals;
 pub mod source;
 mod threads;
+mod usage;
 mod verify;
 mod view;
 
@@ -82,6 +84,7 @@ pub use build::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
+pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
 pub use error::{Error, ErrorKind};
 pub use key::Key;
 pub use limits::Limits;
@@ -91,6 +94,7 @@ pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
 pub use scan::{GroupSummary, IndexScan};
+pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
 pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 

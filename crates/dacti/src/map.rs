@@ -118,6 +118,8 @@ pub struct FileMap {
     seal_len: u64,
     /// Bytes of all seals, each counted once.
     seals_len: u64,
+    /// Bytes of those that are the names list's.
+    names_seals_len: u64,
 }
 
 impl FileMap {
@@ -179,6 +181,11 @@ impl FileMap {
         self.seals_len
     }
 
+    /// Bytes of the names list's seals, which are among all of them.
+    pub(crate) const fn names_seals_len(&self) -> u64 {
+        self.names_seals_len
+    }
+
     /// Bytes that nobody claims and that are not zero.
     #[must_use]
     pub fn unclaimed_len(&self) -> u64 {
@@ -218,7 +225,11 @@ impl FileMap {
     fn push(&mut self, claim: Claim) {
         if claim.is_regions() {
             // A seal is the last of what it seals.
-            self.seals_len = self.seals_len.saturating_add(self.seal_len.min(claim.span.len()));
+            let seal_len = self.seal_len.min(claim.span.len());
+            self.seals_len = self.seals_len.saturating_add(seal_len);
+            if claim.claimant == Claimant::Names {
+                self.names_seals_len = self.names_seals_len.saturating_add(seal_len);
+            }
         }
         if let Some(before) = self.claims.last_mut()
             && before.claimant == claim.claimant

@@ -1,0 +1,207 @@
+//! `dacti diff`: how two packages differ, and what a holder of the one must fetch to have the
+//! other.
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::{self, bytes, printable};
+use crate::progress::Bar;
+use crate::{Talk, interrupt};
+use dacti::{Difference, Differing, Evidence, Package, Relation, Renamed, Side};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Show how two packages differ: regions added (+), changed (~), removed (-) and renamed (>), and
+/// what a holder of OLD must fetch to have NEW.
+///
+/// Regions are compared as they are stored: first by their place where NEW is OLD grown, then by
+/// the digests in their seals, and byte by byte only where there are none.
+///
+/// Exit code 0, whether they differ or not, unless --exit-code is given.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The package that is at hand.
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The package that is wanted.
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// End with 1 where regions or their paths differ, and with 0 where they do not. What fails
+    /// ends with 1 too, with a message.
+    #[arg(long)]
+    exit_code: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Json<'d> {
+    relation: &'static str,
+    added: Vec<Line<'d>>,
+    changed: Vec<Line<'d>>,
+    removed: Vec<Line<'d>>,
+    renamed: Vec<Name<'d>>,
+    unchanged: u64,
+    fetch: Fetch,
+    evidence: How,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'d> {
+    id: Uuid,
+    path: Option<&'d str>,
+    old_len: Option<u64>,
+    new_len: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Name<'d> {
+    id: Uuid,
+    old: Option<&'d str>,
+    new: Option<&'d str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fetch {
+    total: u64,
+    head: u64,
+    appended: u64,
+    slices: u64,
+    index: u64,
+    regions: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct How {
+    by_place: u64,
+    by_entry: u64,
+    by_digest: u64,
+    by_content: u64,
+    read: u64,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let open = |path: &Path| Package::open(path).map_err(|error| Failure::with(path, &error));
+        let (old, new) = (open(&self.old)?, open(&self.new)?);
+        let found = {
+            let mut bar = Bar::bytes("comparing", 0, talk);
+            interrupt::listen();
+            let progress = &mut |at: dacti::VerifyProgress| {
+                bar.set(at.bytes, at.bytes_total);
+                interrupt::go_on()
+            };
+            Difference::between(&old, &new, progress).map_err(|fault| {
+                let path = if fault.side == Side::Old { &self.old } else { &self.new };
+                match fault.region {
+                    None => Failure::with(path, &fault.error),
+                    Some(_) => Failure::Failed(format!("{}: {fault}", output::shown(path))),
+                }
+            })?
+        };
+        let mut out = output::stdout();
+        if self.json {
+            output::json(&mut out, &Json::from(&found))?;
+        } else {
+            print_regions(&mut out, &found)?;
+            if talk >= Talk::Normal {
+                print_summary(&mut out, &found)?;
+            }
+        }
+        out.flush()?;
+        let differs = self.exit_code && !found.is_empty();
+        Ok(if differs { Outcome::Differs } else { Outcome::Done })
+    }
+}
+
+fn print_regions(out: &mut impl Write, found: &Difference) -> io::Result<()> {
+    let lists = [('+', &found.added), ('~', &found.changed), ('-', &found.removed)];
+    for (sign, list) in lists {
+        for differing in list {
+            let name = differing.path.clone().unwrap_or_else(|| differing.id.to_string());
+            let lens = match (differing.old_len, differing.new_len) {
+                (Some(old), Some(new)) if old != new => format!("{old} to {new} bytes"),
+                (old, new) => format!("{} bytes", new.or(old).unwrap_or_default()),
+            };
+            writeln!(out, "{sign} {}  {lens}", printable(&name))?;
+        }
+    }
+    for Renamed { id, old, new } in &found.renamed {
+        let shown =
+            |path: &Option<String>| path.as_deref().map_or_else(|| id.to_string(), printable);
+        writeln!(out, "> {} to {}", shown(old), shown(new))?;
+    }
+    Ok(())
+}
+
+fn print_summary(out: &mut impl Write, found: &Difference) -> io::Result<()> {
+    if !found.is_empty() {
+        writeln!(out)?;
+    }
+    let Difference { relation, added, changed, removed, renamed, unchanged, evidence, fetch } =
+        found;
+    writeln!(out, "new is      {relation}")?;
+    writeln!(
+        out,
+        "regions     {} added, {} changed, {} removed, {unchanged} unchanged, {} renamed",
+        added.len(),
+        changed.len(),
+        removed.len(),
+        renamed.len(),
+    )?;
+    let total = fetch.total();
+    let parts = match relation {
+        Relation::Grown => {
+            format!("head {}, appended {} in {} slices", fetch.head, fetch.appended, fetch.slices)
+        }
+        _ => format!(
+            "head {}, index and names {}, regions {}",
+            fetch.head, fetch.index, fetch.regions
+        ),
+    };
+    let parts = if total == 0 { String::new() } else { format!(": {parts}") };
+    writeln!(out, "to fetch    {total} bytes ({}){parts}", bytes(total))?;
+    let Evidence { by_place, by_entry, by_digest, by_content, read } = *evidence;
+    writeln!(
+        out,
+        "compared    {by_place} by place, {by_entry} by length and encoding, {by_digest} by \
+         digest, {by_content} by content: {read} bytes read"
+    )
+}
+
+impl<'d> From<&'d Difference> for Json<'d> {
+    fn from(found: &'d Difference) -> Self {
+        let lines = |list: &'d [Differing]| {
+            let line = |differing: &'d Differing| {
+                let Differing { id, path, old_len, new_len } = differing;
+                Line { id: *id, path: path.as_deref(), old_len: *old_len, new_len: *new_len }
+            };
+            list.iter().map(line).collect()
+        };
+        let renamed = found.renamed.iter().map(|renamed| Name {
+            id: renamed.id,
+            old: renamed.old.as_deref(),
+            new: renamed.new.as_deref(),
+        });
+        let dacti::Fetch { head, appended, slices, index, regions } = found.fetch;
+        let total = found.fetch.total();
+        let Evidence { by_place, by_entry, by_digest, by_content, read } = found.evidence;
+        Self {
+            relation: match found.relation {
+                Relation::Same => "same",
+                Relation::Grown => "grown",
+                Relation::Earlier => "earlier",
+                Relation::SameContent => "same content",
+                _ => "other",
+            },
+            added: lines(&found.added),
+            changed: lines(&found.changed),
+            removed: lines(&found.removed),
+            renamed: renamed.collect(),
+            unchanged: found.unchanged,
+            fetch: Fetch { total, head, appended, slices, index, regions },
+            evidence: How { by_place, by_entry, by_digest, by_content, read },
+        }
+    }
+}

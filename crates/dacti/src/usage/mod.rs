@@ -1,0 +1,268 @@
+//! What the bytes of a package are used for, what lies dead in it, and when compaction pays.
+//!
+//! Specification: `docs/spec/dacti-package.md`, "The cdn layout". When compaction pays is a rule of
+//! this crate, and not of the format: see [`Compaction`].
+
+mod duplicates;
+
+pub use duplicates::Duplicates;
+
+use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
+use core::ops::ControlFlow;
+use dacti_cdn::IndexPlace;
+use dacti_index::{GROUP_ENTRIES, INDEX_HEADER_LEN};
+use dacti_lookup::LOOKUP_ID;
+use daicon_core::{ENTRY_LEN, HEAD_LEN as START_LEN, TABLE_HEADER_LEN};
+use std::collections::BTreeMap;
+
+/// Bytes that nobody claims and that are looked at, to tell padding from what is dead.
+const LOOK_MAX: u64 = 1 << 30;
+/// The part of a file that compaction has to save before it pays, as 1 / this.
+const PAYS_FROM: u64 = 4;
+
+/// What the bytes of a package are used for.
+///
+/// Each byte of the file is in exactly one of the first eight numbers, so their sum is the file's
+/// length. All are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Stored bytes of the regions that the index lists, without the names list's.
+    pub live: u64,
+    /// Their seals, and the names list's.
+    pub seals: u64,
+    /// Stored bytes of the names list, all segments.
+    pub names: u64,
+    /// Index header, groups in use and lookup keys, of the index in force.
+    pub index: u64,
+    /// Signature, format header, tables, and the regions of all other components.
+    pub head: u64,
+    /// Room for later entries, components and keys.
+    pub reserve: u64,
+    /// Zeros that nobody claims: the ends of slices, and gaps.
+    pub padding: u64,
+    /// What is none of these: replaced regions with their seals, indexes and names lists that are
+    /// in force no more, what a broken update has left, what other programs wrote.
+    pub dead: u64,
+    /// Bytes of `dead` that entries of the index still name. The others were left by folds, by
+    /// broken updates or by others, or are zeros of a region that is no more.
+    pub replaced: u64,
+    /// Bytes of `dead` that nobody has looked at: past 1 GiB of bytes that nobody claims, padding
+    /// is counted as dead.
+    pub not_looked_at: u64,
+    /// Regions that the index lists, without the names list's own.
+    pub regions: u64,
+    /// Regions that share all their bytes with another, which are counted once.
+    pub shared: u64,
+    /// Regions whose stored bytes pass the end of the file, or of which the index names no place.
+    /// They are in no number.
+    pub outside: u64,
+    /// Segments of the names list.
+    pub segments: u64,
+    /// What is left for updates.
+    pub reserve_left: ReserveLeft,
+    /// Equal contents stored more than once, where they were asked for.
+    pub duplicates: Option<Duplicates>,
+    /// What compaction would make of it.
+    pub compaction: Compaction,
+}
+
+/// What the head has left for updates. All zero in a package without the `dacti-layout` component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReserveLeft {
+    /// Entries that still fit the delta groups: an update takes one for each region, and one more
+    /// where it adds paths.
+    pub entries: u64,
+    /// Delta groups without any entry.
+    pub delta_groups: u64,
+    /// Slots of the first table, for components that never move.
+    pub t1_slots: u64,
+    /// Slots of the second table that is in force.
+    pub t2_slots: u64,
+    /// Where the place of the second table is that a fold may use, absolute; `None` where the one
+    /// in force is neither.
+    pub t2_place: Option<u64>,
+}
+
+/// What compaction would make of a package, and whether it pays.
+///
+/// It pays where it saves a quarter of the file and no less than a slice; and where the package was
+/// folded and its index takes more than a slice, as every update writes that again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compaction {
+    /// The length of the new file, about, in the layout that the package has.
+    pub len: u64,
+    /// Bytes saved.
+    pub saved: u64,
+    /// A quarter of the file is saved, and no less than a slice.
+    pub saves_enough: bool,
+    /// There are no delta groups any more, and each update writes an index of more than a slice.
+    pub updates_are_dear: bool,
+}
+
+impl Compaction {
+    /// Whether compaction pays.
+    #[must_use]
+    pub const fn pays(&self) -> bool {
+        self.saves_enough || self.updates_are_dear
+    }
+}
+
+impl Usage {
+    /// The sum of the parts, which is the file's length.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self { live, seals, names, index, head, reserve, padding, dead, .. } = *self;
+        let parts = [live, seals, names, index, head, reserve, padding, dead];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+impl Package {
+    /// What the bytes of the package are used for. With `duplicates`, regions of equal length are
+    /// compared.
+    ///
+    /// What `progress` returns decides whether it goes on. Cost: index and names list are read, and
+    /// up to 1 GiB of bytes that nobody claims; for duplicates what [`Duplicates`] says. Memory: as
+    /// for [`list`](Self::list), 40 bytes an entry for the map, and 72 for each region that
+    /// may be a duplicate.
+    ///
+    /// # Errors
+    /// An index that cannot be read at all; what the source says; `Stopped`.
+    pub fn usage(
+        &self,
+        duplicates: bool,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Usage, Error> {
+        let scan = self.scan_index()?;
+        let map = FileMap::of_looking(self, &scan, LOOK_MAX)?;
+        let mut usage = parts(&map);
+        debug_assert_eq!(usage.total(), self.view().len(), "every byte is in one part");
+        let has_names = scan.found.iter().any(|found| found.id == dacti_names::NAMES_ID);
+        usage.regions = to_u64(scan.found.len()).saturating_sub(u64::from(has_names));
+        usage.segments = self.names().map_or(0, |names| to_u64(names.segments()));
+        usage.reserve_left = reserve_left(self, &scan);
+        usage.compaction = compaction(self, &scan, &usage);
+        if duplicates {
+            usage.duplicates = Some(Duplicates::find(self, &scan, progress)?);
+        }
+        Ok(usage)
+    }
+}
+
+/// Every claim in the part that it belongs to.
+fn parts(map: &FileMap) -> Usage {
+    let mut usage = Usage {
+        live: 0,
+        seals: map.seals_len(),
+        names: 0,
+        index: 0,
+        head: 0,
+        reserve: 0,
+        padding: 0,
+        dead: 0,
+        replaced: 0,
+        not_looked_at: 0,
+        regions: 0,
+        shared: map.shared,
+        outside: map.outside,
+        segments: 0,
+        reserve_left: ReserveLeft::default(),
+        duplicates: None,
+        compaction: Compaction::default(),
+    };
+    for claim in &map.claims {
+        let part = match claim.claimant {
+            Claimant::Regions | Claimant::SealedRegions => &mut usage.live,
+            Claimant::Names => &mut usage.names,
+            Claimant::Component(LOOKUP_ID) | Claimant::IndexHeader | Claimant::Groups => {
+                &mut usage.index
+            }
+            Claimant::Start | Claimant::Table | Claimant::Component(_) => &mut usage.head,
+            Claimant::TableRoom | Claimant::KeysRoom | Claimant::GroupsRoom => &mut usage.reserve,
+            Claimant::Padding | Claimant::Zeros => &mut usage.padding,
+            Claimant::Replaced => &mut usage.replaced,
+            Claimant::NotLookedAt => &mut usage.not_looked_at,
+            Claimant::Unclaimed => &mut usage.dead,
+        };
+        *part = part.saturating_add(claim.span.len());
+    }
+    usage.dead = usage.dead.saturating_add(usage.replaced).saturating_add(usage.not_looked_at);
+    // Claims of what is sealed have the seal in them.
+    let names_seals = map.names_seals_len();
+    usage.names = usage.names.saturating_sub(names_seals);
+    usage.live = usage.live.saturating_sub(map.seals_len().saturating_sub(names_seals));
+    usage
+}
+
+fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
+    let view = package.view();
+    let Some(layout) = view.layout() else { return ReserveLeft::default() };
+    let slots_used = |at: u64| {
+        let table = view.tables().iter().find(|table| table.start == at);
+        let len = table.map(|table| table.len().saturating_sub(TABLE_HEADER_LEN));
+        len.map(|len| len / ENTRY_LEN)
+    };
+    let [a, b] = layout.t2_places.map(u64::from);
+    let (in_force, t2_place) = match (slots_used(a), slots_used(b)) {
+        (Some(used), None) => (Some(used), Some(b)),
+        (None, Some(used)) => (Some(used), Some(a)),
+        _ => (None, None),
+    };
+    let deltas = usize::try_from(delta_groups(package)).unwrap_or(usize::MAX);
+    let deltas = scan.groups.get(..deltas.min(scan.groups.len())).unwrap_or_default();
+    // They are filled from the last to the first.
+    let empty = deltas.iter().take_while(|group| group.length == 0).count();
+    let begun = deltas
+        .get(empty)
+        .map_or(0, |group| to_u64(GROUP_ENTRIES).saturating_sub(u64::from(group.length)));
+    let t1_used = slots_used(START_LEN).unwrap_or_default();
+    ReserveLeft {
+        entries: to_u64(GROUP_ENTRIES).saturating_mul(to_u64(empty)).saturating_add(begun),
+        delta_groups: to_u64(empty),
+        t1_slots: u64::from(layout.t1_slots).saturating_sub(t1_used),
+        t2_slots: in_force.map_or(0, |used| u64::from(layout.t2_slots).saturating_sub(used)),
+        t2_place,
+    }
+}
+
+/// The delta groups of the index in force: those of the fresh one, until it is folded.
+fn delta_groups(package: &Package) -> u32 {
+    let view = package.view();
+    let fresh = view.index().start < HEAD_LEN;
+    view.layout().filter(|_| fresh).map_or(0, |layout| layout.delta_groups)
+}
+
+/// What compaction would make: the layout stays, regions and seals do, the names list gets no
+/// longer.
+fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction {
+    let view = package.view();
+    let mut entries: BTreeMap<[u8; 4], usize> = BTreeMap::new();
+    for found in &scan.found {
+        let count = entries.entry(found.encoding.tag()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let groups = entries.values().map(|count| count.div_ceil(GROUP_ENTRIES));
+    let groups = u32::try_from(groups.fold(0_usize, usize::saturating_add)).unwrap_or(u32::MAX);
+    let data = usage.live.saturating_add(usage.seals).saturating_add(usage.names);
+    let (len, slice_len) = if let Some(layout) = view.layout() {
+        let index = IndexPlace::cdn(groups, to_u64(scan.found.len()));
+        let end = index.span.end.saturating_add(data);
+        (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
+    } else {
+        // One table of at most two components.
+        let tables = START_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(ENTRY_LEN * 2);
+        (IndexPlace::compact(groups, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)
+    };
+    let saved = view.len().saturating_sub(len);
+    let folded = view.layout().is_some() && view.index().start >= HEAD_LEN;
+    Compaction {
+        len,
+        saved,
+        saves_enough: saved >= slice_len && saved >= view.len() / PAYS_FROM,
+        updates_are_dear: folded && usage.index > slice_len,
+    }
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
