@@ -12,6 +12,7 @@ mod index;
 mod messages;
 mod names;
 mod package;
+mod serve;
 mod sign;
 mod support;
 mod upkeep;

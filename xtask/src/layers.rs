@@ -39,7 +39,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer { name: "dacti-dar", may_use: &[], ground: Ground::StdAdapters },
     Layer { name: "dacti", may_use: BELOW_FACADE, ground: Ground::Io },
-    Layer { name: "dacti-cli", may_use: FACADE, ground: Ground::Io },
+    Layer { name: "dacti-serve", may_use: FACADE, ground: Ground::Io },
+    Layer { name: "dacti-cli", may_use: ABOVE_FACADE, ground: Ground::Io },
     Layer { name: "dacti-web", may_use: FACADE, ground: Ground::Io },
 ];
 
@@ -62,6 +63,18 @@ const FACADE: &[&str] = &[
     "dacti-cdn",
     "dacti-dar",
     "dacti",
+];
+
+const ABOVE_FACADE: &[&str] = &[
+    "daicon-core",
+    "dacti-index",
+    "dacti-lookup",
+    "dacti-names",
+    "dacti-seal",
+    "dacti-cdn",
+    "dacti-dar",
+    "dacti",
+    "dacti-serve",
 ];
 
 /// Not shipped; they may lean on anything.

@@ -25,6 +25,7 @@ mod output;
 mod pack;
 mod progress;
 mod select;
+mod serve;
 mod threads;
 mod unpack;
 mod verify;
@@ -62,6 +63,7 @@ enum Verb {
     Key(key::Args),
     Du(du::Args),
     Diff(diff::Args),
+    Serve(serve::Args),
     Dar(dar::Args),
 }
 
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Verb::Key(args) => args.run(talk),
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),
+        Verb::Serve(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {

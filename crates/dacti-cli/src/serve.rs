@@ -1,0 +1,110 @@
+//! `dacti serve`: an origin for development and small sites.
+
+use crate::outcome::{Failure, Outcome};
+use crate::{Talk, output};
+use core::net::SocketAddr;
+use core::time::Duration;
+use dacti_serve::{Options, Server, Site};
+use std::io::Write;
+use std::path::PathBuf;
+use tokio::signal;
+
+/// Serve a package, a file or a directory over HTTP.
+///
+/// Ranges, lifetimes for caches and CORS are as readers of packages need them. The regions of a
+/// package are pages at /PKG/-/PATH, and the copy of its head for caches of whole objects is
+/// /PKG.head. Names that start with a dot are not served.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to serve: neither .. nor a link leads out of it.
+    #[arg(value_name = "PKG|DIR", default_value = ".")]
+    path: PathBuf,
+    /// Where to listen; port 0 takes any that is free.
+    #[arg(long, short, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Connections at once; further ones wait.
+    #[arg(long, value_name = "N", default_value_t = Options::default().connections_max,
+        value_parser = connections)]
+    connections_max: usize,
+    /// Seconds that a connection may make no progress.
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().idle_max.as_secs(),
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle_max: u64,
+    /// Seconds for which caches may keep a package's head, and other files.
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().head_max_age)]
+    head_max_age: u32,
+    /// Seconds for which caches may keep what never changes. Where packages are built anew under
+    /// their old names, 0.
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().data_max_age)]
+    data_max_age: u32,
+}
+
+/// More would need more file descriptors than systems give.
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=65_536).contains(number));
+    number.ok_or_else(|| "expected a number from 1 to 65536".into())
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed("start threads", &error))?;
+        let outcome = runtime.block_on(self.serve(talk));
+        // A disk that does not answer is not waited for.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    async fn serve(&self, talk: Talk) -> Result<Outcome, Failure> {
+        let site = Site::open(&self.path).map_err(|error| {
+            Failure::Failed(format!("cannot open {}: {error}", output::shown(&self.path)))
+        })?;
+        let at = site.only().map(String::from).unwrap_or_default();
+        let mut options = Options::default();
+        options.connections_max = self.connections_max;
+        options.idle_max = Duration::from_secs(self.idle_max);
+        options.head_max_age = self.head_max_age;
+        options.data_max_age = self.data_max_age;
+        let server = Server::bind(site, self.listen, options).await.map_err(|error| {
+            Failure::Failed(format!("cannot listen at {}: {error}", self.listen))
+        })?;
+        // Listened for before anybody is told where the server is.
+        let stop = stop().map_err(|error| failed("listen for signals", &error))?;
+        let mut out = std::io::stdout();
+        writeln!(out, "http://{}/{}", server.address(), output::printable(&at))?;
+        out.flush()?;
+        if talk != Talk::Quiet {
+            output::note(&"serving; an interrupt stops it");
+        }
+        server.run(stop).await;
+        Ok(Outcome::Done)
+    }
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot {what}: {error}"))
+}
+
+/// Ends when the user, or the system, wants the server to stop.
+#[cfg(unix)]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where no signal can be waited for, the user ends the program.
+        if signal::ctrl_c().await.is_err() {
+            core::future::pending().await
+        }
+    })
+}

@@ -1,0 +1,223 @@
+//! What a request is answered with: status, fields and body.
+//!
+//! Files go without validators: caches that put slices together refuse those of a package that has
+//! grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
+
+use crate::body::{Body, FileBody};
+use crate::file::Opened;
+use crate::lifetime::Lifetimes;
+use crate::range::{Asked, asked};
+use crate::read::{PIECE, read_later, read_now};
+use core::ops::Range;
+use hyper::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    IF_RANGE, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use std::sync::Arc;
+
+pub(crate) type Answer = Response<Body>;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What scripts of other sites may read of an answer.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "accept-ranges, content-encoding, content-length, content-range, etag",
+);
+/// What they may send.
+const ALLOWED: HeaderValue = HeaderValue::from_static("range, if-none-match, if-range");
+/// Seconds after which a client may try again.
+const SOON: HeaderValue = HeaderValue::from_static("1");
+const ORIGINS: HeaderValue = HeaderValue::from_static("*");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The fields of a request that count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'r> {
+    headers: &'r HeaderMap,
+    /// Whether only the fields are asked for.
+    head: bool,
+    lifetimes: &'r Lifetimes,
+}
+
+impl<'r> Request<'r> {
+    pub(crate) const fn new(headers: &'r HeaderMap, head: bool, lifetimes: &'r Lifetimes) -> Self {
+        Self { headers, head, lifetimes }
+    }
+
+    pub(crate) const fn lifetimes(&self) -> &'r Lifetimes {
+        self.lifetimes
+    }
+
+    pub(crate) fn field(&self, name: &HeaderName) -> Option<&'r HeaderValue> {
+        self.headers.get(name)
+    }
+
+    /// The range that is asked for, unless it is asked for of other content than that with `tag`.
+    pub(crate) fn range(&self, tag: Option<&HeaderValue>) -> Option<&'r [u8]> {
+        if self.head || self.field(&IF_RANGE).is_some_and(|wanted| Some(wanted) != tag) {
+            return None;
+        }
+        self.field(&RANGE).map(HeaderValue::as_bytes)
+    }
+
+    /// Whether the client takes a Brotli stream. One that gives weights is sent none: a range of
+    /// what is stored is of use to those only who ask for it plainly.
+    pub(crate) fn accepts_brotli(&self) -> bool {
+        let accepted = self.field(&ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        accepted.is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "br"))
+    }
+}
+
+/// Answers with a file, or a part of it.
+pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> Answer {
+    let asked = asked(request.range(None), opened.len);
+    let lifetime = request.lifetimes.of(opened.kind, &asked);
+    let span = match &asked {
+        Asked::Whole | Asked::Several => 0..opened.len,
+        Asked::Part { bytes, .. } => bytes.clone(),
+        Asked::Unsatisfiable => 0..0,
+    };
+    let body = if request.head { Body::empty() } else { read(opened, span).await };
+    part(&asked, opened.len, content_type(path), lifetime, |_| body)
+}
+
+/// A short answer is read at once, so that it leaves with its fields.
+async fn read(opened: &Opened, span: Range<u64>) -> Body {
+    let file = &opened.file;
+    let len = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(usize::MAX);
+    if len <= PIECE {
+        let read = match read_now(file, span.start, len) {
+            Some(read) => read,
+            None => read_later(Arc::clone(file), span.start, len).await,
+        };
+        // What came short, or not at all, is tried again as it is sent, and told there.
+        if let Ok(bytes) = read
+            && bytes.len() == len
+        {
+            return Body::whole(bytes);
+        }
+    }
+    Body::File(FileBody::new(Arc::clone(file), span))
+}
+
+/// Answers with what was asked for of `len` bytes.
+pub(crate) fn part(
+    asked: &Asked,
+    len: u64,
+    kind: HeaderValue,
+    lifetime: &HeaderValue,
+    body: impl FnOnce(Range<u64>) -> Body,
+) -> Answer {
+    match asked {
+        Asked::Whole | Asked::Several => {
+            let mut answer = whole(kind, lifetime, body(0..len));
+            answer.headers_mut().insert(CONTENT_LENGTH, len.into());
+            answer
+        }
+        Asked::Part { bytes, .. } => {
+            let last = bytes.end.saturating_sub(1);
+            let mut answer = whole(kind, lifetime, body(bytes.clone()));
+            let len_of_part = bytes.end.saturating_sub(bytes.start);
+            answer.headers_mut().insert(CONTENT_LENGTH, len_of_part.into());
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            content_range(&mut answer, format!("bytes {}-{last}/{len}", bytes.start));
+            answer
+        }
+        Asked::Unsatisfiable => {
+            let mut answer = empty(StatusCode::RANGE_NOT_SATISFIABLE, lifetime);
+            content_range(&mut answer, format!("bytes */{len}"));
+            answer
+        }
+    }
+}
+
+/// Answers with all of something.
+pub(crate) fn whole(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> Answer {
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    headers.insert(ACCEPT_RANGES, BYTES);
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    shared(headers, lifetime);
+    answer
+}
+
+/// Answers that what the client has is what there is.
+pub(crate) fn unchanged(lifetime: &HeaderValue) -> Answer {
+    empty(StatusCode::NOT_MODIFIED, lifetime)
+}
+
+/// Answers that something went wrong, in words.
+pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    let mut answer = whole(text, &NO_STORE, Body::whole(format!("{why}\n").into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.remove(ACCEPT_RANGES);
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, METHODS)),
+        StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, SOON)),
+        _ => {}
+    }
+    answer
+}
+
+/// Answers a browser that asks what scripts of other sites may do.
+pub(crate) fn preflight() -> Answer {
+    let mut answer = empty(StatusCode::NO_CONTENT, &NO_STORE);
+    let headers = answer.headers_mut();
+    headers.insert(ALLOW, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    answer
+}
+
+/// Sends the client to the directory that it left the `/` off.
+pub(crate) fn moved(to: &str) -> Answer {
+    let mut answer = empty(StatusCode::MOVED_PERMANENTLY, &NO_STORE);
+    if let Ok(to) = HeaderValue::try_from(to) {
+        answer.headers_mut().insert(LOCATION, to);
+    }
+    answer
+}
+
+/// The media type of what is at `path`, by its name.
+pub(crate) fn content_type(path: &str) -> HeaderValue {
+    if path.ends_with(".dacti-pack") {
+        return HeaderValue::from_static("application/prs.dacti-pack");
+    }
+    let guessed = mime_guess::from_path(path).first_raw();
+    match guessed.unwrap_or("application/octet-stream") {
+        // What stands in packages and on sites today.
+        text @ ("text/html" | "text/css" | "text/plain" | "text/javascript" | "text/markdown") => {
+            HeaderValue::try_from(format!("{text}; charset=utf-8"))
+                .unwrap_or(HeaderValue::from_static(text))
+        }
+        other => HeaderValue::from_static(other),
+    }
+}
+
+fn empty(status: StatusCode, lifetime: &HeaderValue) -> Answer {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    shared(answer.headers_mut(), lifetime);
+    answer
+}
+
+fn shared(headers: &mut HeaderMap, lifetime: &HeaderValue) {
+    headers.insert(CACHE_CONTROL, lifetime.clone());
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ORIGINS);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+}
+
+fn content_range(answer: &mut Answer, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        answer.headers_mut().insert(CONTENT_RANGE, value);
+    }
+}

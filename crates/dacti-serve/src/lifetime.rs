@@ -1,0 +1,99 @@
+//! How long caches may keep an answer.
+//!
+//! A package that grows in place changes in its head alone, and what is appended is aligned, so
+//! that any whole range behind the head stays as it is for ever. What depends on the length does
+//! not. Specification: `docs/spec/dacti-cdn.md`.
+
+use crate::range::{Asked, Form};
+use dacti::HEAD_LEN;
+use hyper::header::HeaderValue;
+
+/// What kind of file is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A package whose layout promises that it grows by appending.
+    Grows,
+    /// Any other file: it may be replaced at any time.
+    Other,
+}
+
+/// The values of `Cache-Control` that are sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Lifetimes {
+    short: HeaderValue,
+    long: HeaderValue,
+    none: HeaderValue,
+}
+
+impl Lifetimes {
+    pub(crate) fn new(head_max_age: u32, data_max_age: u32) -> Self {
+        let field = |text: String| {
+            // Digits and ASCII letters are a field's value.
+            HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("no-store"))
+        };
+        Self {
+            short: field(format!("public, max-age={head_max_age}, no-transform")),
+            long: field(format!("public, max-age={data_max_age}, immutable, no-transform")),
+            none: HeaderValue::from_static("no-store"),
+        }
+    }
+
+    /// For the bytes of a file.
+    pub(crate) fn of(&self, kind: Kind, asked: &Asked) -> &HeaderValue {
+        match (kind, asked) {
+            (_, Asked::Unsatisfiable | Asked::Several | Asked::Part { form: Form::Open, .. }) => {
+                &self.none
+            }
+            (Kind::Grows, Asked::Part { bytes, form }) if bytes.start >= HEAD_LEN => match form {
+                Form::Closed => &self.long,
+                // More may be there tomorrow.
+                Form::Cut | Form::Open => &self.none,
+            },
+            _ => &self.short,
+        }
+    }
+
+    /// For what may be replaced.
+    pub(crate) const fn short(&self) -> &HeaderValue {
+        &self.short
+    }
+
+    /// For what is no content.
+    pub(crate) const fn none(&self) -> &HeaderValue {
+        &self.none
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Lifetimes};
+    use crate::range::asked;
+
+    #[track_caller]
+    fn check(kind: Kind, range: Option<&str>, expected: &str) {
+        let asked = asked(range.map(str::as_bytes), 2 << 20);
+        let lifetimes = Lifetimes::new(5, 31_536_000);
+        assert_eq!(lifetimes.of(kind, &asked).to_str().unwrap(), expected, "{range:?}");
+    }
+
+    const SHORT: &str = "public, max-age=5, no-transform";
+    const LONG: &str = "public, max-age=31536000, immutable, no-transform";
+
+    #[test]
+    fn only_what_never_changes_is_kept_for_long() {
+        check(Kind::Grows, Some("bytes=65536-65536"), LONG);
+        check(Kind::Grows, Some("bytes=1048576-2097151"), LONG);
+        check(Kind::Grows, Some("bytes=0-65535"), SHORT);
+        check(Kind::Grows, Some("bytes=65535-70000"), SHORT);
+        check(Kind::Grows, None, SHORT);
+        check(Kind::Other, Some("bytes=65536-65536"), SHORT);
+    }
+
+    #[test]
+    fn what_depends_on_the_length_is_not_kept() {
+        let depends = ["bytes=65536-", "bytes=-5", "bytes=1048576-2097152", "bytes=2097152-"];
+        for range in depends.into_iter().chain(["bytes=0-1,5-6"]) {
+            check(Kind::Grows, Some(range), "no-store");
+        }
+    }
+}

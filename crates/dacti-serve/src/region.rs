@@ -1,0 +1,205 @@
+//! A region of a package as a page of its own.
+
+use crate::answer::{self, Answer, Request};
+use crate::body::{Body, FileBody};
+use crate::lifetime::Lifetimes;
+use crate::range::{Asked, asked};
+use crate::read::PIECE;
+use bytes::Bytes;
+use dacti::{Encoding, Error, Located, Package};
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::spawn_blocking;
+
+/// Stored bytes, and decoded ones, up to which a region is verified whole before any of it is sent.
+const WHOLE_MAX: u64 = 4 << 20;
+
+/// Answers with the region at `path`. The permit is held until the last of it was made.
+pub(crate) async fn answer(
+    package: Arc<Package>,
+    file: Arc<File>,
+    path: String,
+    request: &Request<'_>,
+    permit: OwnedSemaphorePermit,
+) -> Answer {
+    let brotli = request.accepts_brotli();
+    let asked_for = path.clone();
+    let ready = spawn_blocking(move || prepare(&package, &asked_for, brotli)).await;
+    let (page, content) = match ready {
+        Ok(Ok(Some(ready))) => ready,
+        Ok(Ok(None)) => return answer::failed(StatusCode::NOT_FOUND, "no such region"),
+        Ok(Err(error)) => {
+            return answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+        }
+        Err(error) => return answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    };
+    let mut answer = page.answer(request, &path, content, file, permit);
+    page.describe(&mut answer);
+    answer
+}
+
+/// What is known of a region before it is sent.
+struct Page {
+    located: Located,
+    /// Whether Brotli's stream is sent as it is stored.
+    encoded: bool,
+    /// Names these bytes for ever: in a package that grows by appending no place is used twice.
+    tag: Option<HeaderValue>,
+}
+
+/// The content, or where it comes from.
+enum Content {
+    Whole(Bytes),
+    Stream(Box<dacti::RegionReader>),
+}
+
+fn prepare(package: &Package, path: &str, brotli: bool) -> Result<Option<(Page, Content)>, Error> {
+    let found = match package.find(path) {
+        // What can be no path is no region's.
+        Err(Error::Path { .. }) => None,
+        found => found?,
+    };
+    let Some(located) = found else { return Ok(None) };
+    let encoded = brotli && located.encoding == Encoding::BROTLI;
+    let tag = package.view().layout().and_then(|layout| {
+        let id = u128::from_be_bytes(layout.file_id);
+        let form = if encoded { "-br" } else { "" };
+        HeaderValue::try_from(format!("\"{id:032x}-{:x}{form}\"", located.span.start)).ok()
+    });
+    let page = Page { located, encoded, tag };
+    let content = page.content(package)?;
+    Ok(Some((page, content)))
+}
+
+impl Page {
+    fn content(&self, package: &Package) -> Result<Content, Error> {
+        let small = self.located.span.len() <= WHOLE_MAX;
+        if self.is_as_stored() {
+            return Ok(if small {
+                Content::Whole(package.stored(&self.located)?.into())
+            } else {
+                Content::Stream(Box::new(package.stored_reader_at(self.located)?))
+            });
+        }
+        if small {
+            let mut whole = Vec::new();
+            let mut content = package.reader_at(self.located)?.take(WHOLE_MAX.saturating_add(1));
+            let read = content.read_to_end(&mut whole).map_err(unreadable)?;
+            if u64::try_from(read).is_ok_and(|read| read <= WHOLE_MAX) {
+                return Ok(Content::Whole(whole.into()));
+            }
+        }
+        Ok(Content::Stream(Box::new(package.reader_at(self.located)?)))
+    }
+
+    /// Whether the stored bytes are what is sent.
+    fn is_as_stored(&self) -> bool {
+        self.encoded || self.located.encoding == Encoding::NONE
+    }
+
+    fn answer(
+        &self,
+        request: &Request<'_>,
+        path: &str,
+        content: Content,
+        file: Arc<File>,
+        permit: OwnedSemaphorePermit,
+    ) -> Answer {
+        let lifetimes = request.lifetimes();
+        if self.is_known_by(request) {
+            return answer::unchanged(lifetimes.short());
+        }
+        let kind = answer::content_type(path);
+        let tag = self.tag.as_ref();
+        match content {
+            Content::Whole(bytes) => {
+                let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                let asked = asked(request.range(tag), len);
+                answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
+                    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+                    Body::whole(bytes.slice(at(span.start)..at(span.end)))
+                })
+            }
+            // The origin's own file: a part of it is sent as any file's would be. Whoever wants it
+            // proven reads the package.
+            Content::Stream(_) if self.is_as_stored() && request.range(tag).is_some() => {
+                let (start, len) = (self.located.span.start, self.located.span.len());
+                let asked = asked(request.range(tag), len);
+                answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
+                    let at = |n: u64| start.saturating_add(n);
+                    Body::File(FileBody::new(file, at(span.start)..at(span.end)))
+                })
+            }
+            Content::Stream(content) => {
+                let mut answer = answer::whole(kind, lifetimes.short(), stream(content, permit));
+                answer.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+                answer
+            }
+        }
+    }
+
+    fn is_known_by(&self, request: &Request<'_>) -> bool {
+        let known = request.field(&IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+        let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
+        known.zip(tag).is_some_and(|(known, tag)| {
+            let mut known = known.split(',').map(str::trim);
+            known.any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
+        })
+    }
+
+    fn describe(&self, answer: &mut Answer) {
+        let headers = answer.headers_mut();
+        if let Some(tag) = &self.tag {
+            headers.insert(ETAG, tag.clone());
+        }
+        if self.encoded {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
+        }
+        if self.located.encoding == Encoding::BROTLI {
+            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        }
+    }
+}
+
+const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValue {
+    match asked {
+        Asked::Unsatisfiable => lifetimes.none(),
+        // A path's region may be replaced by the next update.
+        _ => lifetimes.short(),
+    }
+}
+
+/// Reads the content on a thread that may wait, as fast as it is taken.
+fn stream(mut content: Box<dacti::RegionReader>, permit: OwnedSemaphorePermit) -> Body {
+    let (pieces, taken) = mpsc::channel(2);
+    spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = match content.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    // The connection ends in the middle of the body, so that it counts as cut.
+                    let _ = pieces.blocking_send(Err(error));
+                    break;
+                }
+            };
+            piece.truncate(read);
+            if pieces.blocking_send(Ok(piece.into())).is_err() {
+                // The client is gone.
+                break;
+            }
+        }
+        drop(permit);
+    });
+    Body::Pieces(taken)
+}
+
+fn unreadable(source: io::Error) -> Error {
+    Error::Io { action: "read", path: std::path::PathBuf::new(), source }
+}

@@ -1,0 +1,117 @@
+//! What is served: one file, or the files of one directory and of those in it.
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// The files that a server gives out. Nothing outside is ever opened, whatever a request's path or
+/// a symbolic link says.
+#[derive(Debug)]
+pub struct Site {
+    dir: Dir,
+    /// The one file of `dir` that is served; `None` for all of them.
+    only: Option<String>,
+}
+
+/// What stands at a path.
+pub(crate) enum Found {
+    File(File),
+    Directory,
+}
+
+impl Site {
+    /// The file or directory at `path`.
+    ///
+    /// # Errors
+    /// What the system says, and a file whose name is no UTF-8.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        if path.metadata()?.is_dir() {
+            let dir = Dir::open_ambient_dir(path, ambient_authority())?;
+            return Ok(Self { dir, only: None });
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| io::Error::other("the file's name is no UTF-8"))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let dir = Dir::open_ambient_dir(folder.unwrap_or(Path::new(".")), ambient_authority())?;
+        Ok(Self { dir, only: Some(name.into()) })
+    }
+
+    /// The name of the one file that is served, where it is one.
+    #[must_use]
+    pub fn only(&self) -> Option<&str> {
+        self.only.as_deref()
+    }
+
+    /// What stands at `path`, relative to the site.
+    pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
+        if self.only.as_deref().is_some_and(|only| only != path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if path.is_empty() {
+            return Ok(Found::Directory);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // Opening a pipe would wait for a writer.
+        #[cfg(target_os = "linux")]
+        {
+            use cap_std::fs::OpenOptionsExt;
+            let nonblock = rustix::fs::OFlags::NONBLOCK.bits();
+            options.custom_flags(i32::try_from(nonblock).unwrap_or_default());
+        }
+        let file = self.dir.open_with(path, &options)?.into_std();
+        let metadata = file.metadata()?;
+        match (metadata.is_file(), metadata.is_dir()) {
+            (true, _) => Ok(Found::File(file)),
+            (_, true) => Ok(Found::Directory),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{Found, Site};
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn no_link_leads_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("site");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::write(dir.path().join("secret"), b"s").unwrap();
+        fs::write(root.join("sub/file"), b"f").unwrap();
+        symlink("../secret", root.join("relative")).unwrap();
+        symlink(dir.path().join("secret"), root.join("absolute")).unwrap();
+        symlink("sub/file", root.join("inside")).unwrap();
+        let site = Site::open(&root).unwrap();
+        assert!(matches!(site.find("inside"), Ok(Found::File(_))));
+        assert!(matches!(site.find("sub"), Ok(Found::Directory)));
+        for path in ["relative", "absolute", "../secret", "sub/../../secret", "/etc/passwd"] {
+            assert!(site.find(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn of_one_file_its_neighbours_are_not_served() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), b"a").unwrap();
+        fs::write(dir.path().join("b"), b"b").unwrap();
+        let site = Site::open(dir.path().join("a")).unwrap();
+        assert!(matches!(site.find("a"), Ok(Found::File(_))));
+        assert!(site.find("b").is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        assert!(Site::open(dir.path()).unwrap().find("pipe").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The path of a request: which file, and perhaps which region of it. Knows nothing of what
+//! exists.
+
+use percent_encoding::percent_decode_str;
+
+/// What separates a package's path from a region's.
+const REGION: &str = "/-/";
+
+/// What a request's path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Relative, `/` between its parts; empty for the site itself.
+    pub(crate) path: String,
+    /// Whether the path ends with `/`, and so means a directory.
+    pub(crate) directory: bool,
+}
+
+impl Target {
+    /// Reads the path of a request's target. `None` where it names nothing that is served: what
+    /// is no UTF-8, has an empty part, `.` or `..`, or a name that starts with a dot, behind which
+    /// people keep what is not for others; `.well-known` is for them.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let decoded = percent_decode_str(path).decode_utf8().ok()?;
+        let asked = decoded.strip_prefix('/')?;
+        let directory = asked.is_empty() || asked.ends_with('/');
+        let path = asked.strip_suffix('/').unwrap_or(asked);
+        let served = |part: &str| {
+            let hidden = part.starts_with('.') && part != ".well-known";
+            !part.is_empty() && !hidden && !part.contains(['\0', '\\'])
+        };
+        // The rules of a region's path are those of the package.
+        let file = path.find(REGION).and_then(|at| path.get(..at)).unwrap_or(path);
+        let good = asked.is_empty() || file.split('/').all(served);
+        good.then(|| Self { path: path.into(), directory })
+    }
+
+    /// The package and the region's path in it, where the path may name one. A path that ends with
+    /// `/` means the `index.html` in it.
+    pub(crate) fn region(&self) -> Option<(&str, String)> {
+        let (package, region) = match self.path.split_once(REGION) {
+            Some((package, region)) => (package, region),
+            // `/PKG/-/`, whose last `/` is not in the path.
+            None => (self.path.strip_suffix("/-").filter(|_| self.directory)?, ""),
+        };
+        let mut region = String::from(region);
+        if self.directory {
+            if !region.is_empty() {
+                region.push('/');
+            }
+            region.push_str("index.html");
+        }
+        Some((package, region))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[track_caller]
+    fn check(path: &str, expected: Option<(&str, bool)>) {
+        let found = Target::parse(path);
+        let found = found.as_ref().map(|target| (target.path.as_str(), target.directory));
+        assert_eq!(found, expected, "{path}");
+    }
+
+    #[test]
+    fn paths_are_decoded_once() {
+        check("/", Some(("", true)));
+        check("/a/b.txt", Some(("a/b.txt", false)));
+        check("/a/", Some(("a", true)));
+        check("/%61%20b", Some(("a b", false)));
+        check("/%2561", Some(("%61", false)));
+        check("/.well-known/x", Some((".well-known/x", false)));
+    }
+
+    #[test]
+    fn what_leads_elsewhere_names_nothing() {
+        for path in ["", "a", "//", "/a//b", "/..", "/../a", "/a/../b", "/%2e%2e/a", "/a/.%2e/b"] {
+            check(path, None);
+        }
+        for path in ["/.git/config", "/a/.env", "/a%00b", "/a%5cb", "/%ff", "/./a", "/%2e"] {
+            check(path, None);
+        }
+    }
+
+    #[test]
+    fn a_region_is_named_behind_its_package() {
+        let region = |path| {
+            Target::parse(path).and_then(|target| {
+                target.region().map(|(package, region)| (String::from(package), region))
+            })
+        };
+        let some = |package: &str, region: &str| Some((package.into(), region.into()));
+        assert_eq!(region("/docs/p.dacti-pack/-/a/b.html"), some("docs/p.dacti-pack", "a/b.html"));
+        assert_eq!(region("/p/-/a/"), some("p", "a/index.html"));
+        assert_eq!(region("/p/-/"), some("p", "index.html"));
+        assert_eq!(region("/p/-/a/-/b"), some("p", "a/-/b"));
+        assert_eq!(region("/p/-/.hidden"), some("p", ".hidden"));
+        assert_eq!(region("/p/-"), None);
+        assert_eq!(region("/../p/-/a"), None);
+    }
+}

@@ -1,0 +1,329 @@
+//! `dacti serve`: an origin as readers of packages and their caches need it.
+
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti_tests::program::program;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The program as a server, stopped when the test is over.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(path: &Path, options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--quiet"]).args(options).arg(path);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        Self { child, address: address.into() }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    /// Sends one request and reads the answer to its end.
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
+        let mut stream = self.connect();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        write!(stream, "{request}{fields}\r\n").unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        Answer::parse(&bytes)
+    }
+
+    fn get(&self, path: &str, fields: &str) -> Answer {
+        self.ask("GET", path, fields)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Answer {
+    status: u16,
+    fields: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end =
+            bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("fields have an end");
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let (status, fields) = head.split_once("\r\n").unwrap();
+        let fields = fields.lines().map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_ascii_lowercase(), value.to_owned())
+        });
+        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut answer = Self { status, fields: fields.collect(), body: bytes[end + 4..].to_vec() };
+        if answer.field("transfer-encoding") == "chunked" {
+            answer.body = unchunked(&answer.body);
+        }
+        answer
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let line = bytes.iter().position(|byte| *byte == b'\n').expect("a chunk has a length");
+        let len = std::str::from_utf8(&bytes[..line]).unwrap().trim();
+        let len = usize::from_str_radix(len, 16).unwrap();
+        if len == 0 {
+            return whole;
+        }
+        whole.extend(&bytes[line + 1..line + 1 + len]);
+        bytes = &bytes[line + 1 + len + 2..];
+    }
+}
+
+const SHORT: &str = "public, max-age=5, no-transform";
+const LONG: &str = "public, max-age=31536000, immutable, no-transform";
+
+/// A site with a page, a package of it and a file that is no package.
+fn site() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let site = dir.path().join("site");
+    fs::create_dir_all(site.join("sub")).unwrap();
+    fs::write(site.join("sub/index.html"), "<p>index").unwrap();
+    fs::write(site.join("plain.bin"), [7; 200_000]).unwrap();
+    fs::write(site.join(".hidden"), "no").unwrap();
+    fs::write(dir.path().join("secret.txt"), "no").unwrap();
+    let options = BuildOptions { slice_len: 65_536, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    builder.add("a/page.html", page()).unwrap();
+    builder.add("a/index.html", b"<p>in a".to_vec()).unwrap();
+    builder.build(site.join("p.dacti-pack")).unwrap();
+    dir
+}
+
+fn page() -> Vec<u8> {
+    "<p>a page that Brotli makes smaller</p>\n".repeat(500).into_bytes()
+}
+
+#[test]
+fn ranges_are_exact_and_kept_for_as_long_as_they_stay() {
+    let dir = site();
+    let site = dir.path().join("site");
+    let server = Served::start(&site, &[]);
+    let file = fs::read(site.join("p.dacti-pack")).unwrap();
+    let len = file.len();
+    for (range, start, end, lifetime) in [
+        ("0-65535", 0, 65_536, SHORT),
+        ("100-199", 100, 200, SHORT),
+        ("65536-65999", 65_536, 66_000, LONG),
+        ("65536-131071", 65_536, 131_072, LONG),
+        ("65536-", 65_536, len, "no-store"),
+        ("-16", len - 16, len, "no-store"),
+        ("65536-9999999", 65_536, len, "no-store"),
+    ] {
+        let answer = server.get("/p.dacti-pack", &format!("Range: bytes={range}\r\n"));
+        assert_eq!(answer.status, 206, "{range}");
+        assert_eq!(answer.body, file[start..end], "{range}");
+        assert_eq!(answer.field("content-range"), format!("bytes {start}-{}/{len}", end - 1));
+        assert_eq!(answer.field("content-length"), (end - start).to_string());
+        assert_eq!(answer.field("cache-control"), lifetime, "{range}");
+        assert_eq!((answer.field("etag"), answer.field("last-modified")), ("", ""));
+    }
+    let whole = server.get("/p.dacti-pack", "");
+    assert_eq!((whole.status, &whole.body), (200, &file));
+    assert_eq!(whole.field("accept-ranges"), "bytes");
+    assert_eq!(whole.field("content-type"), "application/prs.dacti-pack");
+    assert_eq!(whole.field("cache-control"), SHORT);
+    assert_eq!(whole.field("access-control-allow-origin"), "*");
+    assert!(whole.field("access-control-expose-headers").contains("content-range"));
+    let plain = server.get("/plain.bin", "Range: bytes=100000-100009\r\n");
+    assert_eq!((plain.status, plain.body.len(), plain.field("cache-control")), (206, 10, SHORT));
+}
+
+#[test]
+fn a_range_behind_the_end_is_refused_and_not_kept() {
+    let dir = site();
+    let site = dir.path().join("site");
+    let server = Served::start(&site, &[]);
+    let len = fs::metadata(site.join("p.dacti-pack")).unwrap().len();
+    let answer = server.get("/p.dacti-pack", &format!("Range: bytes={len}-{len}\r\n"));
+    assert_eq!((answer.status, answer.field("cache-control")), (416, "no-store"));
+    assert_eq!(answer.field("content-range"), format!("bytes */{len}"));
+    // Several ranges, or one that depends on a validator that was never given: all of it.
+    for fields in ["Range: bytes=0-1,4-5\r\n", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n"] {
+        assert_eq!(server.get("/p.dacti-pack", fields).status, 200);
+    }
+}
+
+#[test]
+fn what_is_asked_for_by_head_has_the_same_fields_and_no_body() {
+    let dir = site();
+    let server = Served::start(&dir.path().join("site"), &[]);
+    let (get, head) = (server.get("/plain.bin", ""), server.ask("HEAD", "/plain.bin", ""));
+    assert!(head.body.is_empty());
+    assert_eq!((head.status, head.field("content-length")), (200, "200000"));
+    let but_date = |answer: &Answer| {
+        let mut fields = answer.fields.clone();
+        fields.remove("date");
+        fields
+    };
+    assert_eq!(but_date(&get), but_date(&head));
+    assert_eq!(server.ask("POST", "/plain.bin", "Content-Length: 0\r\n").status, 405);
+    let preflight = server.ask("OPTIONS", "/plain.bin", "Origin: http://x\r\n");
+    assert_eq!(preflight.status, 204);
+    assert!(preflight.field("access-control-allow-headers").contains("range"));
+}
+
+#[test]
+fn nothing_outside_is_served() {
+    let dir = site();
+    let site = dir.path().join("site");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../secret.txt", site.join("link.txt")).unwrap();
+    let server = Served::start(&site, &[]);
+    for path in [
+        "/../secret.txt",
+        "/sub/../../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "//secret.txt",
+        "/link.txt",
+        "/.hidden",
+        "/sub/%2e%2e/.hidden",
+        "/nothing",
+        "/p.dacti-pack/",
+        "/p.dacti-pack/x",
+        "/p.dacti-pack/-/nothing",
+        "/p.dacti-pack/-/../../secret.txt",
+        "/plain.bin/-/a",
+        "/plain.bin.head",
+    ] {
+        let answer = server.get(path, "");
+        assert_eq!((answer.status, answer.field("cache-control")), (404, "no-store"), "{path}");
+    }
+    assert_eq!(server.get("/sub/", "").body, b"<p>index");
+    let moved = server.get("/sub", "");
+    assert_eq!((moved.status, moved.field("location")), (301, "/sub/"));
+    let one = Served::start(&site.join("plain.bin"), &[]);
+    assert_eq!(one.get("/plain.bin", "").status, 200);
+    assert_eq!(one.get("/p.dacti-pack", "").status, 404, "a neighbour of the one file");
+}
+
+#[test]
+fn regions_are_pages() {
+    let dir = site();
+    let server = Served::start(&dir.path().join("site"), &[]);
+    let plain = server.get("/p.dacti-pack/-/a/page.html", "");
+    assert_eq!((plain.status, &plain.body), (200, &page()));
+    assert_eq!(plain.field("content-type"), "text/html; charset=utf-8");
+    assert_eq!((plain.field("vary"), plain.field("content-encoding")), ("accept-encoding", ""));
+    let packed = server.get("/p.dacti-pack/-/a/page.html", "Accept-Encoding: gzip, br\r\n");
+    assert_eq!(packed.field("content-encoding"), "br");
+    let mut content = Vec::new();
+    brotli::Decompressor::new(&packed.body[..], 4096).read_to_end(&mut content).unwrap();
+    assert_eq!(content, page());
+    assert_ne!(plain.field("etag"), packed.field("etag"), "other bytes, another tag");
+    let known = format!("If-None-Match: {}\r\n", plain.field("etag"));
+    assert_eq!(server.get("/p.dacti-pack/-/a/page.html", &known).status, 304);
+    let part = server.get("/p.dacti-pack/-/a/page.html", "Range: bytes=3-5\r\n");
+    assert_eq!((part.status, &part.body[..]), (206, &page()[3..6]));
+    assert_eq!(server.get("/p.dacti-pack/-/a/", "").body, b"<p>in a");
+    let head = server.get("/p.dacti-pack.head", "");
+    let file = fs::read(dir.path().join("site/p.dacti-pack")).unwrap();
+    assert_eq!(head.body, file[..65_536]);
+    assert_eq!(head.field("cache-control"), SHORT);
+}
+
+#[test]
+fn damaged_regions_are_not_sent() {
+    let dir = site();
+    let path = dir.path().join("site/p.dacti-pack");
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    let large: Vec<u8> = (0..9_000_000_u32).map(|i| (i % 251) as u8).collect();
+    builder.add("large.bin", large.clone()).unwrap();
+    builder.add("small.txt", b"small content".to_vec()).unwrap();
+    builder.build(&path).unwrap();
+    let server = Served::start(&dir.path().join("site"), &[]);
+    let streamed = server.get("/p.dacti-pack/-/large.bin", "");
+    assert_eq!((streamed.status, streamed.body == large), (200, true));
+    let part = server.get("/p.dacti-pack/-/large.bin", "Range: bytes=8000000-8000009\r\n");
+    assert_eq!((part.status, &part.body[..]), (206, &large[8_000_000..8_000_010]));
+
+    let package = dacti::Package::open(&path).unwrap();
+    let at = |key: &str| package.locate(key).unwrap().span.start;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[at("small.txt") as usize] ^= 1;
+    bytes[at("large.bin") as usize + 5_000_000] ^= 1;
+    fs::write(dir.path().join("site/broken.dacti-pack"), bytes).unwrap();
+    let small = server.get("/broken.dacti-pack/-/small.txt", "");
+    assert_eq!(small.status, 500);
+    assert!(!small.body.windows(5).any(|window| window == b"mall "));
+    // What was on its way is cut, so that nobody takes it for the whole.
+    let mut stream = server.connect();
+    let request = "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut cut = Vec::new();
+    let _ = stream.read_to_end(&mut cut);
+    assert!(!cut.ends_with(b"0\r\n\r\n"), "the last chunk says that all of it came");
+}
+
+#[test]
+fn an_update_is_seen_by_the_next_request() {
+    let dir = site();
+    let path = dir.path().join("site/plain.bin");
+    let server = Served::start(&dir.path().join("site"), &[]);
+    assert_eq!(server.get("/plain.bin", "").body.len(), 200_000);
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"more").unwrap();
+    assert_eq!(server.get("/plain.bin", "Range: bytes=200000-200003\r\n").body, b"more");
+    fs::write(dir.path().join("site/new"), b"another").unwrap();
+    fs::rename(dir.path().join("site/new"), &path).unwrap();
+    assert_eq!(server.get("/plain.bin", "").body, b"another");
+}
+
+#[test]
+fn a_client_that_says_nothing_is_let_go() {
+    let dir = site();
+    let options = ["--connections-max", "1", "--idle-max", "1"];
+    let server = Served::start(&dir.path().join("site"), &options);
+    let mut silent = server.connect();
+    silent.write_all(b"GET / HT").unwrap();
+    // Waits for the only place, which the silent one has to give up.
+    assert_eq!(server.get("/plain.bin", "").status, 200);
+    let mut rest = Vec::new();
+    let _ = silent.read_to_end(&mut rest);
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_when_answers_are_out() {
+    let dir = site();
+    let mut server = Served::start(&dir.path().join("site"), &[]);
+    let mut stream = server.connect();
+    // Kept open: nothing is under way, so it is not waited for.
+    stream.write_all(b"GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut one = [0; 1];
+    stream.read_exact(&mut one).unwrap();
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() > 200_000, "what was under way is finished");
+    assert!(server.child.wait().unwrap().success());
+    assert!(TcpStream::connect(&server.address).is_err());
+}
