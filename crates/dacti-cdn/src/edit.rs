@@ -69,3 +69,17 @@ pub enum ComponentContent {
     /// Eight bytes in the table itself.
     Data([u8; 8]),
 }
+
+impl Edit {
+    /// Length and digest of the bytes that it brings.
+    pub(crate) fn bytes(&self) -> Option<(u64, Digest)> {
+        match self {
+            Self::Put(put) => Some((put.size.saturating_add(put.seal_len), put.digest)),
+            Self::Component(NewComponent {
+                content: ComponentContent::Region { size, digest },
+                ..
+            }) => Some((*size, *digest)),
+            Self::Component(_) | Self::Remove { .. } | Self::ExplicitIds => None,
+        }
+    }
+}

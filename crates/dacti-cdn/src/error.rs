@@ -260,7 +260,7 @@ pub enum Error {
         other_at: u64,
     },
     /// More delta groups than the index has groups.
-    #[error("{what} at {at:#x}: the layout names {found}, the index has {groups} groups", what = Structure::DeltaGroups)]
+    #[error("delta groups at {at:#x}: the layout names {found}, the index has {groups} groups")]
     DeltaGroups {
         /// Where the index starts, absolute.
         at: u64,

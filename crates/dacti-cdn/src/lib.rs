@@ -44,6 +44,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod check;
+mod derived;
 mod digest;
 mod edit;
 mod error;
@@ -55,6 +57,8 @@ mod step;
 #[cfg(test)]
 mod world;
 
+pub use check::{Breach, Fault, Law, check};
+pub use derived::Derived;
 pub use digest::Digest;
 pub use edit::{ComponentContent, Edit, NewComponent, Put};
 pub use error::{Error, LayoutFault, LimitOf, Missing, Misuse, Structure};

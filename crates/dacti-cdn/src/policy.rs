@@ -16,8 +16,8 @@ pub struct Policy {
     pub region_align: u64,
     /// What caches may be asked to forget at each barrier.
     pub purge: Purge,
-    /// Whether the plan ends with a barrier on its own switch. Without, it is the first step of the
-    /// next plan.
+    /// Whether the plan ends with a barrier on its own switch. Without, it is the first step of
+    /// the next plan.
     pub confirm: bool,
 }
 

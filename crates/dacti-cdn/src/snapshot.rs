@@ -9,6 +9,8 @@ mod scan;
 
 pub use reader::SnapshotReader;
 pub use room::Room;
+pub(crate) use room::{T1_COUNT_AT, T1_EXTENSION_AT};
+pub(crate) use scan::ENCODINGS_MAX;
 pub use scan::{IndexEntries, IndexScan, Live};
 
 use crate::{Digest, Error, HEAD_LEN, Layout, State};

@@ -1,20 +1,30 @@
 //! Packages for tests, built from the byte map of the specification.
 
-use crate::{Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, Put, Snapshot, SnapshotReader};
-use dacti_index::{Encoding, Entry, GroupHeader, INDEX_ID, INDEX_VERSION, emit_group, emit_header};
+use crate::{
+    Action, Content, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, Plan, Probe, Put,
+    Reserve, Snapshot, SnapshotReader, State, Switch,
+};
+use dacti_index::{
+    Encoding, Entry, Event, GroupHeader, INDEX_ID, INDEX_VERSION, IndexReader, emit_group,
+    emit_header,
+};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
-use daicon_core::{ComponentSpec, HeadSpec, Region, Span, TableSpec, Version, emit_head};
+use daicon_core::{
+    ComponentSpec, HeadSpec, Region, Span, TableSpec, TableWalker, Version, emit_head,
+};
+use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 use uuid::Uuid;
 
 pub(crate) const NONE: Encoding = Encoding::NONE;
 
-/// A sparse file: bytes from 0, and zeros behind them up to its length.
+/// A sparse file: pieces by their start, zeros between and behind them, and its length.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) bytes: Vec<u8>,
+    pub(crate) appended: BTreeMap<u64, Vec<u8>>,
     pub(crate) len: u64,
     pub(crate) layout: Layout,
 }
@@ -49,7 +59,7 @@ pub(crate) fn fresh(entries: u32) -> World {
         t2_slots: 8,
         keys,
     };
-    let mut world = World { bytes, len: fresh_end, layout };
+    let mut world = World { bytes, appended: BTreeMap::new(), len: fresh_end, layout };
     let index = Region::new(start, 8 + 6136 * total);
     world.write_tables(&[], &[ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index)]);
     world
@@ -75,13 +85,82 @@ impl World {
     }
 
     pub(crate) fn read(&self, span: Span) -> Vec<u8> {
-        let len = self.bytes.len() as u64;
         let end = span.end.min(self.len);
-        let mut out = vec![0; (end - span.start.min(end)) as usize];
-        for (to, at) in out.iter_mut().zip(span.start..len.max(span.start)) {
-            *to = self.bytes[at as usize];
+        let mut out = vec![0; end.saturating_sub(span.start) as usize];
+        let pieces = self.appended.iter().map(|(at, bytes)| (*at, bytes));
+        for (at, bytes) in pieces.chain([(0, &self.bytes)]) {
+            let start = span.start.max(at);
+            let end = end.min(at + bytes.len() as u64);
+            if start < end {
+                let from = &bytes[(start - at) as usize..(end - at) as usize];
+                let to = (start - span.start) as usize;
+                out[to..to + from.len()].copy_from_slice(from);
+            }
         }
         out
+    }
+
+    /// Carries a plan out, with zeros for the bytes of edits, and holds each step against what it
+    /// says.
+    pub(crate) fn apply(&mut self, plan: &Plan, snapshot: &Snapshot) {
+        let derived = Derived::of(plan, snapshot).unwrap();
+        if let Some(derived) = derived {
+            derived
+                .emit(|at, bytes| {
+                    self.appended.insert(at, bytes.to_vec());
+                    Ok::<(), crate::Error>(())
+                })
+                .unwrap();
+        }
+        for step in &plan.steps {
+            match &step.action {
+                Action::Append(append) => {
+                    assert!(append.at >= self.len);
+                    for piece in &append.pieces {
+                        if let Content::Inline(bytes) = &piece.content {
+                            self.appended.insert(piece.span.start, bytes.clone());
+                        }
+                    }
+                    self.len = append.span().end;
+                }
+                Action::Reserve(Reserve { at, before, after })
+                | Action::Switch(Switch { at, before, after, .. }) => {
+                    let at = *at as usize;
+                    assert_eq!(self.bytes[at..at + before.len()], before[..]);
+                    self.bytes[at..at + after.len()].copy_from_slice(after);
+                }
+                Action::Barrier(barrier) => {
+                    // Of long regions nobody has the digest.
+                    let known = |probe: &&Probe| probe.digest != Digest::default();
+                    for probe in barrier.probes.iter().filter(known) {
+                        assert_eq!(Digest::of(&self.read(probe.span)), probe.digest);
+                    }
+                }
+            }
+            let head = Digest::of(&self.bytes[..65_536]);
+            assert_eq!(step.after, State { len: self.len, head });
+        }
+    }
+
+    /// Every region as a reader of the lower crates finds it: start and size by id.
+    pub(crate) fn regions(&self) -> BTreeMap<Uuid, (u64, u64)> {
+        let mut walker: TableWalker = TableWalker::new(Some(self.len));
+        while let Some(want) = walker.want() {
+            walker.feed(&self.read(want)).unwrap();
+        }
+        let index = walker.find(INDEX_ID, INDEX_VERSION).unwrap().span_within(self.len).unwrap();
+        let mut reader = IndexReader::new(index).unwrap();
+        let mut regions = BTreeMap::new();
+        while let Some(want) = reader.want() {
+            let bytes = self.read(want);
+            let Some(Event::Group(group)) = reader.feed(&bytes).unwrap() else { continue };
+            for located in group.regions().rev() {
+                let located = located.unwrap().within(self.len).unwrap();
+                let place = (located.span.start, located.span.len());
+                regions.entry(located.id).or_insert(place);
+            }
+        }
+        regions
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, crate::Error> {
@@ -106,6 +185,12 @@ impl World {
 
 pub(crate) fn id(n: u32) -> Uuid {
     Uuid::from_u128(0x0100_0000_0000_4000_8000_0000_0000_0000 + (u128::from(n) << 96))
+}
+
+/// A region of so many bytes that nobody looks at them.
+pub(crate) fn put_long(n: u32, size: u64) -> Edit {
+    let digest = Digest::default();
+    Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })
 }
 
 /// A region of `size` zeros with a seal of 32 zeros.

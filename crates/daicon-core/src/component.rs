@@ -92,7 +92,9 @@ impl ComponentSpec {
         Self { id, version, data: region.to_data() }
     }
 
-    pub(crate) fn to_entry(self) -> ComponentEntry {
+    /// The entry as it lies in a table, for who writes into a reserved slot.
+    #[must_use]
+    pub fn to_entry(self) -> ComponentEntry {
         ComponentEntry {
             id: self.id.into(),
             major: self.version.major.into(),

@@ -2,7 +2,12 @@
 
 use super::{DeltaGroup, Snapshot};
 use dacti_index::{Encoding, GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};
-use daicon_core::{ENTRY_LEN, HEAD_LEN, Span, TABLE_HEADER_LEN};
+use daicon_core::{ENTRY_LEN, HEAD_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at};
+
+/// Where the first table's extension offset stands.
+pub(crate) const T1_EXTENSION_AT: u64 = HEAD_LEN + 8;
+/// Where the first table's count stands.
+pub(crate) const T1_COUNT_AT: u64 = HEAD_LEN + 20;
 
 /// Room for updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +63,17 @@ impl Snapshot {
         let entries = self.tables.first().map_or(0, |table| table.span.len());
         let entries = entries.saturating_sub(TABLE_HEADER_LEN).checked_div(ENTRY_LEN);
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
+    }
+
+    /// What the regions of the first table are counted from.
+    pub(crate) fn t1_base(&self) -> u64 {
+        let first = self.tables.first().map(|table| &table.bytes[..]).unwrap_or_default();
+        struct_at::<TableHeader>(first).map_or(0, |header| header.region_offset.get())
+    }
+
+    /// Where the first table's next free slot is.
+    pub(crate) fn t1_end(&self) -> u64 {
+        self.tables.first().map_or(HEAD_LEN, |table| table.span.end)
     }
 
     /// The first table with its free slots.

@@ -1,0 +1,46 @@
+//! What in the head nobody reads, and where the fields are that publish.
+
+use crate::snapshot::{T1_COUNT_AT, T1_EXTENSION_AT};
+use crate::{Field, Snapshot};
+use alloc::vec::Vec;
+use dacti_index::{ENTRY_LEN, GROUP_LEN};
+use daicon_core::Span;
+
+impl Snapshot {
+    /// Whether all of `span` is in one of the rooms that no head in force leads to.
+    pub(super) fn nobody_reads(&self, span: Span) -> bool {
+        self.unread().iter().any(|room| room.contains(&span))
+    }
+
+    /// Free slots of the first table, the place of the second table that is not in force, entries
+    /// behind the length of delta groups, and base and encoding of those without entries.
+    fn unread(&self) -> Vec<Span> {
+        let mut unread = Vec::new();
+        unread.push(Span { start: self.t1_end(), end: self.t1_span().end });
+        if let Some(place) = self.place {
+            let [a, b] = self.t2_spans();
+            unread.push(if place == 0 { b } else { a });
+        }
+        for group in &self.delta_groups {
+            let used = ENTRY_LEN.saturating_mul(u64::from(group.length));
+            let start = group.entries_at().saturating_add(used);
+            unread.push(Span { start, end: group.at.saturating_add(GROUP_LEN) });
+            if group.length == 0 {
+                unread.push(Span { start: group.at, end: group.length_at() });
+            }
+        }
+        unread
+    }
+
+    /// The bytes of a field that publishes; `None` where the package has none such.
+    pub(super) fn field_span(&self, field: Field) -> Option<Span> {
+        match field {
+            Field::DeltaLength { group } => {
+                let number = usize::try_from(group).ok()?;
+                Span::new(self.delta_groups.get(number)?.length_at(), 1)
+            }
+            Field::Extension => Span::new(T1_EXTENSION_AT, 4),
+            Field::Count => Span::new(T1_COUNT_AT, 4),
+        }
+    }
+}

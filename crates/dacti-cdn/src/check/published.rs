@@ -1,0 +1,278 @@
+//! What the switch has published: exactly the edits, all of it appended or there before.
+
+use super::Breach;
+use crate::{
+    ComponentContent, Content, DeltaGroup, Edit, Field, HEAD_LEN, NewComponent, Part, Piece, Plan,
+    Put, Snapshot, Strategy, Switch,
+};
+use alloc::vec::Vec;
+use dacti_index::{Group, INDEX_ID};
+use dacti_lookup::LOOKUP_ID;
+use dacti_names::{Flags, NAMES_ID};
+use daicon_core::{Component, Span, TABLES_MAX, Table};
+
+/// The file after the switch.
+pub(super) struct Published<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) snapshot: &'p Snapshot,
+    pub(super) head: &'p [u8],
+    /// What was appended, ascending.
+    pub(super) pieces: &'p [&'p Piece],
+}
+
+impl<'p> Published<'p> {
+    pub(super) fn check(&self, switch: &Switch) -> Result<(), Breach> {
+        match (switch.field, self.plan.strategy) {
+            (Field::DeltaLength { group }, Strategy::Delta) => self.check_delta(group, switch),
+            (Field::Count, Strategy::FirstTable) => self.check_first_table(switch),
+            (Field::Extension, Strategy::SecondTable | Strategy::Fold) => self.check_chain(switch),
+            _ => Err(Breach::Strategy),
+        }
+    }
+
+    /// The entries behind the old length are the puts, and the group is not behind newer ones.
+    fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;
+        let current = self.snapshot.current_delta().map_or(u32::MAX, |used| used.number);
+        if delta.number > current {
+            return Err(Breach::Incomplete);
+        }
+        let puts = self.puts();
+        let (&[before], &[after]) = (&switch.before[..], &switch.after[..]) else {
+            return Err(Breach::Torn);
+        };
+        let added = after.checked_sub(before).map(usize::from);
+        if added != Some(puts.len()) || puts.len() != self.plan.edits.len() {
+            return Err(Breach::Incomplete);
+        }
+        let group = self.group(delta)?;
+        let added = group.regions().skip(usize::from(before));
+        let mut listed = Vec::new();
+        for located in added {
+            let located = located.map_err(|_| Breach::Unwritten)?;
+            listed.push((located.id, located.span));
+        }
+        listed.sort_unstable_by_key(|(id, _)| *id);
+        for (number, put) in puts {
+            let found = listed.binary_search_by_key(&put.id, |(id, _)| *id);
+            let found = found.ok().and_then(|i| listed.get(i)).ok_or(Breach::Incomplete)?;
+            let (_, span) = found;
+            if span.len() != put.size || group.encoding() != put.encoding {
+                return Err(Breach::Incomplete);
+            }
+            self.stands(number, *span)?;
+        }
+        Ok(())
+    }
+
+    fn group(&self, delta: &DeltaGroup) -> Result<Group<'_>, Breach> {
+        let rest = Span { start: delta.at, end: HEAD_LEN };
+        let rest = rest.slice_of(self.head, 0).unwrap_or_default();
+        Group::parse(rest, delta.at).map_err(|_| Breach::Field)
+    }
+
+    fn puts(&self) -> Vec<(u32, &'p Put)> {
+        let put = |(number, edit): (u32, &'p Edit)| match edit {
+            Edit::Put(put) => Some((number, put)),
+            _ => None,
+        };
+        (0_u32..).zip(&self.plan.edits).filter_map(put).collect()
+    }
+
+    fn new_components(&self) -> Vec<(u32, &'p NewComponent)> {
+        let new = |(number, edit): (u32, &'p Edit)| match edit {
+            Edit::Component(new) => Some((number, new)),
+            _ => None,
+        };
+        (0_u32..).zip(&self.plan.edits).filter_map(new).collect()
+    }
+
+    /// The bytes of an edit stand where they are said to start.
+    fn stands(&self, number: u32, span: Span) -> Result<(), Breach> {
+        let of_edit =
+            |piece: &&&Piece| matches!(piece.content, Content::Edit { edit, .. } if edit == number);
+        match self.pieces.iter().find(of_edit) {
+            Some(piece) if piece.span.start == span.start && piece.span.contains(&span) => Ok(()),
+            // A region without stored bytes and without a seal has no piece.
+            None if span.is_empty() => Ok(()),
+            _ => Err(Breach::Unwritten),
+        }
+    }
+
+    /// The components behind the old count are the new ones.
+    fn check_first_table(&self, switch: &Switch) -> Result<(), Breach> {
+        let at = daicon_core::HEAD_LEN;
+        let rest = Span { start: at, end: self.snapshot.t1_span().end };
+        let rest = rest.slice_of(self.head, 0).unwrap_or_default();
+        // A count past the slots ends in other bytes of the head.
+        let table = Table::parse(rest, at).map_err(|_| Breach::Unwritten)?;
+        let before = usize::try_from(self.snapshot.t1_count()).unwrap_or(usize::MAX);
+        let new = self.new_components();
+        let added = table.entries().len().checked_sub(before);
+        if added != Some(new.len()) || new.len() != self.plan.edits.len() || switch.at == 0 {
+            return Err(Breach::Incomplete);
+        }
+        let added: Vec<_> = table.components().skip(before).collect();
+        self.check_new(&added, &new)
+    }
+
+    fn check_new(&self, added: &[Component], new: &[(u32, &NewComponent)]) -> Result<(), Breach> {
+        if added.len() != new.len() {
+            return Err(Breach::Incomplete);
+        }
+        for (number, new) in new {
+            let found = added.iter().find(|found| found.id == new.id);
+            let found = found.filter(|found| found.version == new.version);
+            let found = found.ok_or(Breach::Incomplete)?;
+            match new.content {
+                ComponentContent::Data(data) if data == found.data => {}
+                ComponentContent::Region { size, .. } => {
+                    let span = found.span().map_err(|_| Breach::Unwritten)?;
+                    if span.len() != size {
+                        return Err(Breach::Incomplete);
+                    }
+                    self.stands(*number, span)?;
+                }
+                ComponentContent::Data(_) => return Err(Breach::Incomplete),
+            }
+        }
+        Ok(())
+    }
+
+    /// The chain behind the first table has all that the old one had, the new components, and one
+    /// index.
+    fn check_chain(&self, switch: &Switch) -> Result<(), Breach> {
+        let place = self.snapshot.place.ok_or(Breach::Field)?;
+        let [a, b] = self.snapshot.t2_spans();
+        let to = if place == 0 { b } else { a };
+        let at = switch.after.first_chunk::<4>().ok_or(Breach::Torn)?;
+        if u64::from(u32::from_le_bytes(*at)) != to.start {
+            return Err(Breach::Incomplete);
+        }
+        let components = self.walk(to)?;
+        let old = &self.snapshot.components;
+        let folds = self.plan.strategy == Strategy::Fold;
+        let key = |found: &Component| (found.id, found.version.major);
+        for before in old {
+            let after = components.iter().find(|found| key(found) == key(before));
+            // A new index has keys of its own, or none.
+            if after.is_none() && before.id == LOOKUP_ID && folds {
+                continue;
+            }
+            self.check_kept(before, after.ok_or(Breach::Lost)?)?;
+        }
+        let is_new = |found: &&Component| old.iter().all(|before| key(before) != key(found));
+        let added = components.iter().filter(is_new);
+        let added = added.filter(|found| !folds || found.id != LOOKUP_ID);
+        let added: Vec<_> = added.copied().collect();
+        self.check_new(&added, &self.new_components())?;
+        match self.plan.strategy {
+            Strategy::Fold => self.check_new_index(&components),
+            _ if self.changes_regions() => Err(Breach::Incomplete),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the chain of tables behind the switch says.
+impl Published<'_> {
+    fn changes_regions(&self) -> bool {
+        let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove { .. });
+        self.plan.edits.iter().any(changes)
+    }
+
+    /// All components in force, over tables that were there before or were appended.
+    fn walk(&self, second: Span) -> Result<Vec<Component>, Breach> {
+        let first = self.snapshot.tables.first().ok_or(Breach::Lost)?;
+        let first = Table::parse(&first.bytes, first.span.start).map_err(|_| Breach::Lost)?;
+        let mut components: Vec<Component> = first.components().collect();
+        let bytes = second.slice_of(self.head, 0).ok_or(Breach::OutsideHead)?;
+        // A count past the slots ends in other bytes of the head.
+        let mut table = Table::parse(bytes, second.start).map_err(|_| Breach::Unwritten)?;
+        for _ in 0..TABLES_MAX {
+            for component in table.components() {
+                let key = |found: &Component| (found.id, found.version.major);
+                if components.iter().all(|found| key(found) != key(&component)) {
+                    components.push(component);
+                }
+            }
+            let Some(next) = table.extension_at() else { return Ok(components) };
+            table = self.table_at(next)?;
+        }
+        Err(Breach::Lost)
+    }
+
+    /// A table that the plan appends, or one that was there behind the second.
+    fn table_at(&self, at: u64) -> Result<Table<'_>, Breach> {
+        let mut inline = self.pieces.iter().filter(|piece| piece.span.start == at);
+        let inline = inline.find_map(|piece| match &piece.content {
+            Content::Inline(bytes) => Some(&bytes[..]),
+            _ => None,
+        });
+        let mut old = self.snapshot.tables.iter().skip(2);
+        let old = || old.find(|table| table.span.start == at).map(|table| &table.bytes[..]);
+        let bytes = inline.or_else(old).ok_or(Breach::Unwritten)?;
+        Table::parse(bytes, at).map_err(|_| Breach::Unwritten)
+    }
+
+    /// A component that was there says what it said, but for what the plan is about.
+    fn check_kept(&self, before: &Component, after: &Component) -> Result<(), Breach> {
+        let folds = self.plan.strategy == Strategy::Fold;
+        if folds && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
+            return Ok(());
+        }
+        if before.version != after.version {
+            return Err(Breach::Lost);
+        }
+        if before.id == NAMES_ID {
+            let explicit = self.plan.edits.contains(&Edit::ExplicitIds);
+            let said = Flags::from_data(before.data).explicit_ids;
+            if Flags::from_data(after.data).explicit_ids != (said || explicit) {
+                return Err(Breach::Incomplete);
+            }
+            return Ok(());
+        }
+        // Of these it is known that their data is a region, which may be named from another base.
+        let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
+            before.span() == after.span()
+        } else {
+            (before.data, before.base) == (after.data, after.base)
+        };
+        if same { Ok(()) } else { Err(Breach::Lost) }
+    }
+
+    /// Index and keys are the derived pieces, whole.
+    fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
+        let span_of = |id| {
+            let found = components.iter().find(|found: &&Component| found.id == id);
+            found.map(|found| found.span().map_err(|_| Breach::Unwritten)).transpose()
+        };
+        let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
+        if self.appended(Part::Index) != Some(index) {
+            return Err(Breach::Unwritten);
+        }
+        let keys = span_of(LOOKUP_ID)?;
+        let old = self.snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
+        let old = old.and_then(|found| found.span().ok());
+        // Keys of the old index say so, and are ignored.
+        if keys.is_some() && keys != self.appended(Part::Keys) && keys != old {
+            return Err(Breach::Unwritten);
+        }
+        Ok(())
+    }
+
+    /// The span of the derived pieces of a part, which follow each other.
+    fn appended(&self, part: Part) -> Option<Span> {
+        let of_part = |piece: &&&Piece| match piece.content {
+            Content::Derived { part: found, .. } => found == part,
+            _ => false,
+        };
+        let mut pieces = self.pieces.iter().filter(of_part);
+        let first = pieces.next()?.span;
+        pieces.try_fold(first, |span, piece| {
+            let next = piece.span;
+            (next.start == span.end).then_some(Span { end: next.end, ..span })
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! The new index of a fold: which regions it lists in which order, and its bytes, piece by piece.
+//!
+//! Nothing of it is kept: entries of the snapshot and edits are merged as often as a pass needs
+//! them. Memory is 16 bytes for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
+
+mod emit;
+mod merge;
+mod runs;
+
+pub use emit::Derived;
+
+pub(crate) use emit::{emit_pieces, pieces};
+pub(crate) use merge::{Change, Listed};
+
+use merge::Merged;
+use runs::Runs;
+
+use crate::{Error, IndexEntries};
+use alloc::vec::Vec;
+use dacti_index::{GROUPS_MAX, index_len};
+use dacti_lookup::{RunSpec, lookup_len, stride_for};
+use daicon_core::Span;
+
+/// Groups of an index without keys: what a reader fetches at once.
+const GROUPS_WITHOUT_KEYS: u32 = 10;
+/// Room for keys, which a reader fetches at once too.
+const KEYS_LEN_MAX: u64 = 65_536;
+/// Where keys and index start.
+pub(crate) const DERIVED_ALIGN: u64 = 8;
+
+/// Where a new index and its keys stand, and what they list.
+#[derive(Debug)]
+pub(crate) struct NewIndex<'a> {
+    pub(crate) merged: Merged<'a>,
+    pub(crate) runs: Runs,
+    pub(crate) groups: u32,
+    pub(crate) stride: Option<u32>,
+    /// The lookup region; empty where there is none.
+    pub(crate) keys: Span,
+    pub(crate) index: Span,
+}
+
+impl<'a> NewIndex<'a> {
+    /// The index of `entries` after `changes`, at `at` or behind the keys that stand there.
+    pub(crate) fn new(
+        entries: &'a IndexEntries,
+        changes: Vec<Change>,
+        fresh_end: u64,
+        at: u64,
+    ) -> Result<Self, Error> {
+        let merged = Merged::new(entries, changes);
+        let runs = Runs::of(&merged, fresh_end)?;
+        let groups = runs.groups();
+        if groups > u64::from(GROUPS_MAX) {
+            return Err(
+                dacti_index::Error::from(dacti_index::Misuse::TooManyGroups { groups }).into()
+            );
+        }
+        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+        let specs = runs.specs();
+        let wanted = groups > GROUPS_WITHOUT_KEYS;
+        let stride = stride_for(&specs, KEYS_LEN_MAX).filter(|_| wanted);
+        let keys_len = stride.map_or(0, |stride| lookup_len(&specs, stride));
+        let keys = Span::new(at, keys_len).ok_or(Error::PastLastPosition)?;
+        let index = Span::new(keys.end, index_len(groups)).ok_or(Error::PastLastPosition)?;
+        Ok(Self { merged, runs, groups, stride, keys, index })
+    }
+
+    pub(crate) fn specs(&self) -> Vec<RunSpec> {
+        self.runs.specs()
+    }
+}

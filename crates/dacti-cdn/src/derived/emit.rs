@@ -1,0 +1,212 @@
+//! The bytes of a new index and its keys, in pieces of bounded length.
+
+use super::NewIndex;
+use super::merge::{Change, Listed};
+use super::runs::{Grouper, Runs};
+use crate::{Action, Content, Edit, Error, Misuse, Part, Plan, Snapshot};
+use alloc::vec;
+use alloc::vec::Vec;
+use dacti_index::{Entry, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, emit_group, emit_header};
+use dacti_lookup::emit_lookup;
+use daicon_core::Span;
+
+/// Groups in one piece.
+const PIECE_GROUPS: usize = 64;
+
+/// The bytes that a fold derives from a snapshot and its edits, piece by piece, ascending, as the
+/// plan's append has them.
+///
+/// A pass over the entries finds the groups, and each run takes another. Memory is that of one
+/// piece, about 400 kB, and 16 bytes for each group.
+#[derive(Debug)]
+pub struct Derived<'a> {
+    new: NewIndex<'a>,
+    expected: Vec<(Span, Part)>,
+}
+
+impl<'a> Derived<'a> {
+    /// What `plan` derives from the snapshot that it was made for, whose entries must have been
+    /// read. Plans other than folds derive nothing.
+    ///
+    /// # Errors
+    /// `Misuse` where snapshot and plan do not fit together, or the entries have not been read;
+    /// what keeps an index from being written.
+    pub fn of(plan: &Plan, snapshot: &'a Snapshot) -> Result<Option<Self>, Error> {
+        let Some(append) = plan.append() else { return Ok(None) };
+        let expected: Vec<_> = append
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece.content {
+                Content::Derived { part, .. } => Some((piece.span, part)),
+                _ => None,
+            })
+            .collect();
+        let Some((first, _)) = expected.first() else { return Ok(None) };
+        let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
+        let changes = changes_of(plan)?;
+        let new = NewIndex::new(entries, changes, snapshot.layout.fresh_end, first.start)?;
+        if pieces(&new) != expected {
+            return Err(Misuse::NotDerived.into());
+        }
+        Ok(Some(Self { new, expected }))
+    }
+
+    /// The spans of the pieces, ascending.
+    #[must_use]
+    pub fn spans(&self) -> impl ExactSizeIterator<Item = Span> + '_ {
+        self.expected.iter().map(|(span, _)| *span)
+    }
+
+    /// Hands out each piece, ascending, with the position where it starts.
+    ///
+    /// # Errors
+    /// What `take` returns, and with it ends.
+    pub fn emit<E: From<Error>>(
+        &self,
+        take: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        emit_pieces(&self.new, take)
+    }
+}
+
+/// What the edits of a plan do to the index, by where the plan puts them.
+fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
+    let at = plan.append().map_or(plan.before.len, |append| append.at);
+    let mut starts = vec![at; plan.edits.len()];
+    let appended = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Append(append) => Some(&append.pieces),
+        _ => None,
+    });
+    for piece in appended.flatten() {
+        if let Content::Edit { edit, .. } = piece.content {
+            let start = usize::try_from(edit).ok().and_then(|edit| starts.get_mut(edit));
+            *start.ok_or(Misuse::NotDerived)? = piece.span.start;
+        }
+    }
+    let change = |(edit, start): (&Edit, u64)| match edit {
+        Edit::Put(put) => {
+            let size = u32::try_from(put.size).ok()?;
+            let listed = Listed { id: put.id, start, size, encoding: put.encoding };
+            Some(Change { id: put.id, put: Some(listed) })
+        }
+        Edit::Remove { id } => Some(Change { id: *id, put: None }),
+        Edit::Component(_) | Edit::ExplicitIds => None,
+    };
+    Ok(plan.edits.iter().zip(starts).filter_map(change).collect())
+}
+
+/// Where the pieces of a new index stand.
+pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, Part)> {
+    let mut pieces = Vec::new();
+    if !new.keys.is_empty() {
+        pieces.push((new.keys, Part::Keys));
+    }
+    let mut start = new.index.start;
+    let piece_len = GROUP_LEN.saturating_mul(u64::try_from(PIECE_GROUPS).unwrap_or(u64::MAX));
+    let mut len = INDEX_HEADER_LEN.saturating_add(piece_len);
+    while start < new.index.end {
+        let end = start.saturating_add(len).min(new.index.end);
+        pieces.push((Span { start, end }, Part::Index));
+        (start, len) = (end, piece_len);
+    }
+    pieces
+}
+
+pub(crate) fn emit_pieces<E: From<Error>>(
+    new: &NewIndex<'_>,
+    mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    if let Some(stride) = new.stride {
+        let mut keys = vec![0; usize::try_from(new.keys.len()).unwrap_or_default()];
+        let specs = new.specs();
+        let mut firsts = Firsts::new(&new.runs);
+        emit_lookup(new.index.start, &specs, stride, |group| firsts.get(group), &mut keys)
+            .map_err(Error::from)?;
+        take(new.keys.start, &keys)?;
+    }
+    let mut pieces = Pieces { at: new.index.start, bytes: Vec::new(), groups: 0, take };
+    let mut header = [0; 8];
+    emit_header(new.groups, &mut header).map_err(Error::from)?;
+    pieces.bytes.extend_from_slice(&header);
+    for run in &new.runs.runs {
+        let mut group: Vec<Listed> = Vec::new();
+        let mut grouper = Grouper::default();
+        for listed in new.merged.iter().filter(|listed| new.runs.has(run, listed)) {
+            if grouper.begins(listed.start) && !group.is_empty() {
+                pieces.group(&group)?;
+                group.clear();
+            }
+            group.push(listed);
+        }
+        if !group.is_empty() {
+            pieces.group(&group)?;
+        }
+    }
+    pieces.flush()
+}
+
+/// First ids of groups, asked for in ascending order.
+struct Firsts<'r> {
+    left: alloc::boxed::Box<dyn Iterator<Item = uuid::Uuid> + 'r>,
+    next: u32,
+}
+
+impl<'r> Firsts<'r> {
+    fn new(runs: &'r Runs) -> Self {
+        let left = runs.runs.iter().flat_map(|run| run.firsts.iter().copied());
+        Self { left: alloc::boxed::Box::new(left), next: 0 }
+    }
+
+    fn get(&mut self, group: u32) -> uuid::Uuid {
+        let skip = usize::try_from(group.saturating_sub(self.next)).unwrap_or(usize::MAX);
+        self.next = group.saturating_add(1);
+        self.left.nth(skip).unwrap_or_default()
+    }
+}
+
+/// Groups that are collected into a piece.
+struct Pieces<F> {
+    at: u64,
+    bytes: Vec<u8>,
+    groups: usize,
+    take: F,
+}
+
+impl<F> Pieces<F> {
+    fn group<E: From<Error>>(&mut self, listed: &[Listed]) -> Result<(), E>
+    where
+        F: FnMut(u64, &[u8]) -> Result<(), E>,
+    {
+        if self.groups == PIECE_GROUPS {
+            self.flush()?;
+        }
+        let base = listed.iter().map(|listed| listed.start).min().unwrap_or_default();
+        let entry = |listed: &Listed| {
+            // The grouper has held them against the base.
+            let offset = u32::try_from(listed.start.saturating_sub(base)).unwrap_or(u32::MAX);
+            Entry::new(listed.id, offset, listed.size)
+        };
+        let entries: Vec<Entry> = listed.iter().map(entry).collect();
+        let encoding = listed.first().map_or(dacti_index::Encoding::NONE, |first| first.encoding);
+        let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+        let header = GroupHeader::new(base, encoding, length);
+        let start = self.bytes.len();
+        let len = usize::try_from(GROUP_LEN).unwrap_or(usize::MAX);
+        self.bytes.resize(start.saturating_add(len), 0);
+        let out = self.bytes.get_mut(start..).unwrap_or_default();
+        emit_group(&header, &entries, out).map_err(Error::from)?;
+        self.groups = self.groups.saturating_add(1);
+        Ok(())
+    }
+
+    fn flush<E>(&mut self) -> Result<(), E>
+    where
+        F: FnMut(u64, &[u8]) -> Result<(), E>,
+    {
+        (self.take)(self.at, &self.bytes)?;
+        self.at = self.at.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX));
+        self.bytes.clear();
+        self.groups = 0;
+        Ok(())
+    }
+}

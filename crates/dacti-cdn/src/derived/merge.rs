@@ -1,0 +1,68 @@
+//! The entries of a snapshot with an update's changes laid over them, ascending by id.
+
+use crate::IndexEntries;
+use alloc::vec::Vec;
+use dacti_index::Encoding;
+use uuid::Uuid;
+
+/// A region as the new index lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) id: Uuid,
+    pub(crate) start: u64,
+    pub(crate) size: u32,
+    pub(crate) encoding: Encoding,
+}
+
+/// What an edit does to an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) id: Uuid,
+    /// `None` takes it away.
+    pub(crate) put: Option<Listed>,
+}
+
+/// Entries and changes.
+#[derive(Debug)]
+pub(crate) struct Merged<'a> {
+    entries: &'a IndexEntries,
+    /// Ascending by id, each id once.
+    changes: Vec<Change>,
+}
+
+impl<'a> Merged<'a> {
+    pub(crate) fn new(entries: &'a IndexEntries, mut changes: Vec<Change>) -> Self {
+        changes.sort_unstable_by_key(|change| change.id);
+        Self { entries, changes }
+    }
+
+    /// What the new index lists, ascending by id in text order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Listed> + '_ {
+        let mut live = self.entries.live().iter().peekable();
+        let mut changes = self.changes.iter().peekable();
+        core::iter::from_fn(move || {
+            loop {
+                let next = live.peek().map(|live| live.id);
+                let other = changes.peek().map(|change| change.id);
+                match (next, other) {
+                    (None, None) => return None,
+                    (Some(id), Some(other)) if id == other => {
+                        // The change stands for the entry.
+                        live.next();
+                    }
+                    (Some(id), other) if other.is_none_or(|other| id < other) => {
+                        let live = live.next()?;
+                        let encoding = self.entries.encoding(live);
+                        let (start, size) = (live.start, live.size);
+                        return Some(Listed { id, start, size, encoding });
+                    }
+                    _ => {
+                        if let Some(put) = changes.next()?.put {
+                            return Some(put);
+                        }
+                    }
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! New components in free slots of the first table; its count is the switch.
+//!
+//! Specification: `docs/spec/dacti-cdn.md`, "First table".
+
+use super::steps::Steps;
+use super::{Block, Reason, Wanted};
+use crate::snapshot::T1_COUNT_AT;
+use crate::{ComponentContent, Error, Field, NewComponent, Policy, Snapshot};
+use alloc::vec::Vec;
+use daicon_core::{ComponentSpec, Region, Span, bytes_of};
+
+/// Whether the first table takes all that is wanted.
+pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>, block: &Block) -> Result<(), Reason> {
+    if !wanted.removes.is_empty() {
+        return Err(Reason::RemovesNoRegion);
+    }
+    if !wanted.puts.is_empty() {
+        return Err(Reason::AddsNoRegion);
+    }
+    if wanted.explicit_ids {
+        return Err(Reason::ChangesNoTable);
+    }
+    let free = snapshot.room().first_table_free;
+    let needed = u32::try_from(wanted.components.len()).unwrap_or(u32::MAX);
+    if needed > free {
+        return Err(Reason::FirstTableFull { needed, free });
+    }
+    let base = snapshot.t1_base();
+    let named = wanted.components.iter().zip(&block.components);
+    for ((_, new), span) in named {
+        if spec(new, *span, base).is_none() {
+            return Err(Reason::FirstTableOutOfReach);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn steps<'p>(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    block: Block,
+    slice_len: u64,
+    policy: &'p Policy,
+) -> Result<Steps<'p>, Error> {
+    super::tables::check_limits(snapshot, 0, wanted.components.len())?;
+    let base = snapshot.t1_base();
+    let named = wanted.components.iter().zip(&block.components);
+    let mut entries = Vec::new();
+    for ((_, new), span) in named {
+        let spec = spec(new, *span, base).ok_or(Error::PastLastPosition)?;
+        entries.extend_from_slice(bytes_of(&spec.to_entry()));
+    }
+    let mut steps = Steps::new(snapshot, policy);
+    if let Some(append) = block.into_append(slice_len)? {
+        steps.append(append);
+    }
+    let count = snapshot.t1_count();
+    steps.reserve(snapshot.t1_end(), &entries)?;
+    let added = u32::try_from(wanted.components.len()).unwrap_or(u32::MAX);
+    let after = count.saturating_add(added).to_le_bytes();
+    steps.switch(Field::Count, T1_COUNT_AT, &after)?;
+    Ok(steps)
+}
+
+/// A new component as a table of that base lists it; `None` where it does not reach the region.
+pub(crate) fn spec(new: &NewComponent, span: Span, base: u64) -> Option<ComponentSpec> {
+    let (id, version) = (new.id, new.version);
+    Some(match new.content {
+        ComponentContent::Region { .. } => {
+            ComponentSpec::with_region(id, version, Region::of(span, base)?)
+        }
+        ComponentContent::Data(data) => ComponentSpec::with_data(id, version, data),
+    })
+}

@@ -1,0 +1,140 @@
+//! The strategy that takes everything: a new index in fresh bytes, behind a new second table.
+//!
+//! Specification: `docs/spec/dacti-cdn.md`, "Fold".
+
+use super::steps::Steps;
+use super::tables::{self, NewRegions};
+use super::{Block, Wanted};
+use crate::derived::{Change, DERIVED_ALIGN, Listed, NewIndex, emit_pieces, pieces};
+use crate::{Content, Digest, Error, IndexEntries, Misuse, Policy, Snapshot};
+use alloc::vec::Vec;
+use dacti_lookup::LOOKUP_ID;
+
+/// Appends regions and the new index, writes the second table, and switches to it.
+pub(crate) fn steps<'p>(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    mut block: Block,
+    slice_len: u64,
+    policy: &'p Policy,
+) -> Result<Steps<'p>, Error> {
+    let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
+    for (edit, id) in &wanted.removes {
+        if entries.find(*id).is_none() {
+            return Err(Misuse::NotThere { edit: *edit }.into());
+        }
+    }
+    block.align(DERIVED_ALIGN)?;
+    let changes = changes(wanted, &block)?;
+    let new = NewIndex::new(entries, changes, snapshot.layout.fresh_end, block.end)?;
+    let mut digests = Vec::new();
+    emit_pieces(&new, |_, bytes| {
+        digests.push(Digest::of(bytes));
+        Ok::<(), Error>(())
+    })?;
+    for ((span, part), digest) in pieces(&new).into_iter().zip(digests) {
+        block.push(span.len(), Content::Derived { part, digest })?;
+    }
+    let regions = NewRegions { keys: new.keys, index: new.index };
+    let mut steps = tables::steps(snapshot, wanted, block, Some(regions), slice_len, policy)?;
+    steps.dying = dying(snapshot, wanted, entries);
+    Ok(steps)
+}
+
+fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    for ((edit, put), span) in wanted.puts.iter().zip(&block.puts) {
+        let too_long = Misuse::TooLong { edit: *edit, len: put.size };
+        let size = u32::try_from(put.size).map_err(|_| too_long)?;
+        let listed = Listed { id: put.id, start: span.start, size, encoding: put.encoding };
+        changes.push(Change { id: put.id, put: Some(listed) });
+    }
+    changes.extend(wanted.removes.iter().map(|(_, id)| Change { id: *id, put: None }));
+    Ok(changes)
+}
+
+/// The index and keys in force, and the regions that are replaced or removed.
+fn dying(snapshot: &Snapshot, wanted: &Wanted<'_>, entries: &IndexEntries) -> u64 {
+    let ids = wanted.puts.iter().map(|(_, put)| put.id);
+    let ids = ids.chain(wanted.removes.iter().map(|(_, id)| *id));
+    let regions = ids.filter_map(|id| entries.find(id));
+    let regions = regions.map(|live| u64::from(live.size).saturating_add(snapshot.seal_len));
+    let keys = snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
+    let keys = keys.and_then(|keys| keys.span_within(snapshot.len).ok());
+    let keys = keys.map_or(0, |keys| keys.len());
+    regions.fold(snapshot.index.len().saturating_add(keys), u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{fresh, id};
+    use crate::{
+        Action, Content, Cost, Digest, Edit, Field, Misuse, Part, Policy, Reason, Rejected,
+        Strategy, check, plan,
+    };
+    use daicon_core::Span;
+    use std::vec;
+    use std::vec::Vec;
+
+    #[test]
+    fn one_region_out_of_a_fresh_package_of_five() {
+        let mut world = fresh(5);
+        let removal = [Edit::Remove { id: id(3) }];
+        let policy = Policy::default();
+        let needed = plan(&world.snapshot().unwrap(), &removal, &policy);
+        assert_eq!(needed, Err(Misuse::IndexNeeded.into()));
+        let snapshot = world.scanned();
+        let plan = plan(&snapshot, &removal, &policy).unwrap();
+        assert_eq!(plan.strategy, Strategy::Fold);
+        let expected = [
+            (Strategy::Delta, Reason::RemovesNoRegion),
+            (Strategy::FirstTable, Reason::RemovesNoRegion),
+            (Strategy::SecondTable, Reason::RemovesNoRegion),
+        ];
+        let expected = expected.map(|(strategy, reason)| Rejected { strategy, reason });
+        assert_eq!(plan.rejected, expected);
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+        let [_, append, _, table, _, switch] = &plan.steps[..] else { panic!("{:?}", plan.steps) };
+        // One group: no keys. The header and four entries, by hand.
+        let mut index = b"\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0none\x04\0\0\0".to_vec();
+        for (n, offset) in [(0, 0), (1, 42), (2, 84), (4, 168)] {
+            index.extend([n, 0, 0, 1, 0, 0, 0, 0x40, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+            index.extend([offset, 0, 0, 0, 10, 0, 0, 0]);
+        }
+        index.resize(6144, 0);
+        let Action::Append(block) = &append.action else { panic!("{append:?}") };
+        let [index_piece, zeros] = &block.pieces[..] else { panic!("{:?}", block.pieces) };
+        let span = Span { start: 131_072, end: 137_216 };
+        let digest = Digest::of(&index);
+        assert_eq!(index_piece.span, span);
+        assert_eq!(index_piece.content, Content::Derived { part: Part::Index, digest });
+        assert_eq!((zeros.span.end, &zeros.content), (196_608, &Content::Zeros));
+        let Action::Reserve(table) = &table.action else { panic!("{table:?}") };
+        let mut expected = vec![0; 20];
+        expected.extend(b"\x02\0\0\0");
+        expected.extend(b"\x17\x47\x5e\x2c\x15\xb7\x9b\x42\x85\xcd\xd3\x20\xd2\x42\x54\x7a");
+        expected.extend(b"\0\0\x01\0\0\0\x02\0\0\x18\0\0");
+        expected.extend(b"\x3c\x5c\x66\x16\x55\x6a\x8a\x4f\xb0\xaf\x91\x0a\xc2\xf7\xe4\x14");
+        expected.extend(b"\0\0\x01\0\0\0\0\0\0\0\0\0");
+        expected.resize(248, 0);
+        assert_eq!((table.at, &table.after), (752, &expected));
+        let Action::Switch(switch) = &switch.action else { panic!("{switch:?}") };
+        assert_eq!((switch.field, switch.at), (Field::Extension, 36));
+        assert_eq!(
+            (&switch.before[..], &switch.after[..]),
+            (&[0xf8, 1, 0, 0][..], &[0xf0, 2, 0, 0][..])
+        );
+        let expected = Cost {
+            slices_dirtied: 1,
+            slices_fresh: 1,
+            bytes_written: 6144 + 248 + 4,
+            bytes_padding: 65_536 - 6144,
+            bytes_dying: 10 + 32 + 61_368,
+        };
+        assert_eq!(plan.cost, expected);
+        world.apply(&plan, &snapshot);
+        assert_eq!(world.read(span), index);
+        let left: Vec<_> = world.regions().into_keys().collect();
+        assert_eq!(left, [0, 1, 2, 4].map(id));
+    }
+}
