@@ -108,3 +108,44 @@ fn of_the_names_list() {
     let all: Vec<&dyn Display> = own.iter().chain(&others).map(|error| error as _).collect();
     check("dacti_names", &all);
 }
+
+#[test]
+fn of_reading_over_http() {
+    // spec: R-HTTP-22
+    use dacti_http::{Coding, Doubt, Error, Fault, Misuse};
+    let span = Span { start: 0x10_0000, end: 0x10_03e8 };
+    let faults = [
+        Fault::Status(204),
+        Fault::NotSatisfiable { len: Some(0x10_0000) },
+        Fault::NotSatisfiable { len: None },
+        Fault::NoRange,
+        Fault::OtherRange { found: Span { start: 0, end: 9 } },
+        Fault::OtherLength { expected: 1_000, found: 1_001 },
+        Fault::Short { at: 0x10_0007 },
+        Fault::Doubt(Doubt::Digest),
+        Fault::Doubt(Doubt::Contradiction),
+        Fault::Doubt(Doubt::Zeros),
+    ];
+    let stale = faults.map(|fault| Error::Stale { span, fault, tags: true });
+    let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd, Coding::Other];
+    let encoded = codings.map(|coding| Error::Encoded { span, coding });
+    let passing = [Fault::Unreachable, Fault::Reset, Fault::Timeout, Fault::Status(503)];
+    let unavailable = passing.map(|fault| Error::Unavailable { span, fault, requests: 4 });
+    let others = [
+        Error::Stale { span, fault: Fault::NoRange, tags: false },
+        Error::NoRanges { span, len: Some(70_000_000) },
+        Error::NoRanges { span, len: None },
+        Error::Busy { status: 503, secs: 120 },
+        Error::NotFound { status: 404 },
+        Error::Denied { status: 403 },
+        Error::Redirects { status: 302 },
+        Error::Refused { status: 400 },
+        Error::Replaced { expected: [1; 16], found: [0xfe; 16] },
+        Error::BytesSpent { needed: 65_536, left: 1_000, max: 70_000 },
+        Error::RequestsSpent { max: 3 },
+        Misuse::OutOfTurn.into(),
+    ];
+    let all = stale.iter().chain(&encoded).chain(&unavailable).chain(&others);
+    let all: Vec<&dyn Display> = all.map(|error| error as _).collect();
+    check("dacti_http", &all);
+}

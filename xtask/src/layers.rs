@@ -37,6 +37,7 @@ const LAYERS: &[Layer] = &[
         may_use: &["daicon-core", "dacti-index", "dacti-lookup", "dacti-names", "dacti-seal"],
         ground: Ground::NoStd,
     },
+    Layer { name: "dacti-http", may_use: &["daicon-core"], ground: Ground::NoStd },
     Layer { name: "dacti-dar", may_use: &[], ground: Ground::StdAdapters },
     Layer { name: "dacti", may_use: BELOW_FACADE, ground: Ground::Io },
     Layer { name: "dacti-serve", may_use: FACADE, ground: Ground::Io },
@@ -51,6 +52,7 @@ const BELOW_FACADE: &[&str] = &[
     "dacti-names",
     "dacti-seal",
     "dacti-cdn",
+    "dacti-http",
     "dacti-dar",
 ];
 
@@ -61,6 +63,7 @@ const FACADE: &[&str] = &[
     "dacti-names",
     "dacti-seal",
     "dacti-cdn",
+    "dacti-http",
     "dacti-dar",
     "dacti",
 ];

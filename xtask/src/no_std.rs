@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("daicon-core", &[""]),
     ("dacti-index", &["", "alloc", "brotli"]),
     ("dacti-lookup", &[""]),
+    ("dacti-http", &[""]),
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
     ("dacti-cdn", &[""]),

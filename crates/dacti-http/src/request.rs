@@ -1,0 +1,159 @@
+//! A request that is to be sent: its range, its header fields, and what is added to the URL.
+//!
+//! Knows nothing of URLs but where their query begins. Specification: `docs/spec/dacti-http.md`,
+//! "Requests", "Tags".
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use daicon_core::Span;
+
+/// What is added to the URL, so that caches take it for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tag {
+    /// Nothing.
+    #[default]
+    None,
+    /// `g=SLICE`: the start of the aligned slice in which the region starts. Nobody asks for it
+    /// before those bytes are published, and it can be cached for ever.
+    Slice(u64),
+    /// `g=SLICE-NONCE`: nobody has asked for it, ever.
+    Nonce {
+        /// The slice.
+        slice: u64,
+        /// A random number.
+        nonce: u64,
+    },
+}
+
+impl Tag {
+    /// `url` with this tag in its query, and without its fragment.
+    #[must_use]
+    pub fn append_to<'u>(&self, url: &'u str) -> Cow<'u, str> {
+        let (url, _) = url.split_once('#').unwrap_or((url, ""));
+        if *self == Self::None {
+            return Cow::Borrowed(url);
+        }
+        let joint = match url.split_once('?') {
+            None => "?",
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        Cow::Owned(format!("{url}{joint}{self}"))
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Slice(slice) => write!(f, "g={slice}"),
+            Self::Nonce { slice, nonce } => write!(f, "g={slice}-{nonce:016x}"),
+        }
+    }
+}
+
+/// Whether a URL carries a signature over its query, so that nothing may be added to it.
+///
+/// Known are those of S3 and its like, Google Cloud Storage, Azure, and `CloudFront`. Where a URL
+/// is signed in another way, [`Options::tags`](crate::Options::tags) is to be switched off.
+#[must_use]
+pub fn is_presigned(url: &str) -> bool {
+    const SIGNED: &[&str] =
+        &["x-amz-signature", "x-goog-signature", "googleaccessid", "sig", "signature"];
+    let (url, _) = url.split_once('#').unwrap_or((url, ""));
+    let Some((_, query)) = url.split_once('?') else { return false };
+    query.split('&').any(|pair| {
+        let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+        SIGNED.iter().any(|signed| name.eq_ignore_ascii_case(signed))
+    })
+}
+
+/// A request that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The bytes to ask for, absolute; `None` asks for the whole file.
+    pub range: Option<Span>,
+    /// What to add to the URL.
+    pub tag: Tag,
+    /// Whether to begin at the URL that the user gave, and not where its redirects led before.
+    pub resolve: bool,
+    /// How long the server may say nothing.
+    pub silence_millis_max: u64,
+    /// How long all of it may take.
+    pub millis_max: u64,
+}
+
+impl Request {
+    /// The header fields to send besides the caller's own. None of `If-Range`, `If-Match`,
+    /// `Cache-Control` and their like belongs to a request of ours.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        // A closed range; an empty span is never asked for.
+        let range = self.range.map(|span| {
+            let last = span.end.saturating_sub(1);
+            ("range", format!("bytes={}-{last}", span.start))
+        });
+        range.into_iter().chain([("accept-encoding", String::from("identity"))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Request, Tag, is_presigned};
+    use daicon_core::Span;
+    use std::borrow::ToOwned;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_range_is_closed_and_no_coding_is_accepted() {
+        // spec: R-HTTP-01, R-HTTP-02
+        let range = Span::new(1_048_576, 10);
+        let (tag, resolve) = (Tag::None, false);
+        let request = Request { range, tag, resolve, silence_millis_max: 1, millis_max: 1 };
+        let fields: Vec<_> = request.fields().collect();
+        assert_eq!(
+            fields,
+            [
+                ("range", "bytes=1048576-1048585".to_owned()),
+                ("accept-encoding", "identity".to_owned())
+            ]
+        );
+        let fields: Vec<_> = Request { range: None, ..request }.fields().collect();
+        assert_eq!(fields, [("accept-encoding", "identity".to_owned())]);
+    }
+
+    #[test]
+    fn a_tag_goes_behind_the_query_and_the_fragment_goes() {
+        // spec: R-HTTP-06
+        let slice = Tag::Slice(1_048_576);
+        let nonce = Tag::Nonce { slice: 0, nonce: 0xab };
+        for (tag, url, tagged) in [
+            (Tag::None, "http://h/p?a=b#f", "http://h/p?a=b"),
+            (slice, "http://h/p", "http://h/p?g=1048576"),
+            (slice, "http://h/p#f?x", "http://h/p?g=1048576"),
+            (slice, "http://h/p?a=b", "http://h/p?a=b&g=1048576"),
+            (slice, "http://h/p?", "http://h/p?g=1048576"),
+            (slice, "http://h/p?a&", "http://h/p?a&g=1048576"),
+            (nonce, "http://h/p", "http://h/p?g=0-00000000000000ab"),
+        ] {
+            assert_eq!(tag.append_to(url), tagged);
+        }
+    }
+
+    #[test]
+    fn signed_queries_are_known() {
+        // spec: R-HTTP-07
+        for (url, signed) in [
+            ("https://b.s3.amazonaws.com/k?X-Amz-Algorithm=A&X-Amz-Signature=0f", true),
+            ("https://s.googleapis.com/b/k?x-goog-signature=0f", true),
+            ("https://a.blob.core.windows.net/c/k?sv=1&sig=x%3D", true),
+            ("https://d.cloudfront.net/k?Expires=1&Signature=s&Key-Pair-Id=K", true),
+            ("https://h/k?sign=1&v=2", false),
+            ("https://h/signature=1", false),
+            ("https://h/k#?sig=1", false),
+        ] {
+            assert_eq!(is_presigned(url), signed, "{url}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A session: what all fetches of one file share.
+//!
+//! It keeps the budget, counts, knows which slices an edge was stale for, and judges heads: the
+//! same state, a later one, an earlier one, another file. It has no view of its own: what a head
+//! says, others read. Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
+
+use crate::join::Grid;
+use crate::{Error, Fault, Fetch, Joining, Options, Plan};
+use daicon_core::Span;
+
+/// The first bytes of a file, which are asked for in one request: 64 KiB.
+pub const HEAD_LEN: u64 = 65_536;
+
+/// What a session has cost so far, and what it met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Requests sent, redirects among them.
+    pub requests: u64,
+    /// Bytes of bodies taken.
+    pub bytes: u64,
+    /// Answers that ended early and were taken up again further on.
+    pub resumes: u64,
+    /// Requests that were sent again as they were.
+    pub retries: u64,
+    /// Times that a tag or a nonce was added, or the one gave way to the other.
+    pub escalations: u64,
+    /// Answers of a stale edge: the others below, and bytes that the caller found wrong.
+    pub stale: u64,
+    /// 416 among them.
+    pub not_satisfiable: u64,
+    /// 200 to the request for a range.
+    pub whole: u64,
+    /// Redirects followed.
+    pub redirects: u64,
+}
+
+/// Which file a head is of, and in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The file id; for a file without one, a digest of its head.
+    pub file_id: [u8; 16],
+    /// Numbers that grow, the first that differs counting, with each update of that file.
+    pub generation: [u64; 3],
+}
+
+/// What a head is to the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum News {
+    /// The same state.
+    Same,
+    /// A later state: it is the session's from now on.
+    Grown,
+    /// An earlier state, of a stale edge: to be ignored.
+    Older,
+}
+
+/// The shared part of all fetches of one file.
+#[derive(Debug, Clone)]
+pub struct Session {
+    options: Options,
+    stats: Stats,
+    /// Bytes that requests under way may still bring.
+    held: u64,
+    grid: Grid,
+    /// From here on the plain URL was stale and a slice's tag was not.
+    stale_from: Option<u64>,
+    validator: Option<u64>,
+    len: Option<u64>,
+    changed: bool,
+    identity: Option<Identity>,
+}
+
+impl Session {
+    /// A session that has read nothing yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            stats: Stats::default(),
+            held: 0,
+            grid: Grid::default(),
+            stale_from: None,
+            validator: None,
+            len: None,
+            changed: false,
+            identity: None,
+        }
+    }
+
+    /// The same session for a file whose layout is known: its slice length, and where the bytes end
+    /// that it was packed with. Until then the default slice is taken, and no bytes for appended.
+    pub const fn set_grid(&mut self, grid: Grid) {
+        self.grid = grid;
+    }
+
+    /// The fetch of the head.
+    #[must_use]
+    pub fn head(&self) -> Fetch {
+        Fetch::head(false)
+    }
+
+    /// The fetch of a fresh head: with a nonce at once, as the plain one may be a cache's.
+    #[must_use]
+    pub fn reload_head(&self) -> Fetch {
+        Fetch::head(self.options.tags)
+    }
+
+    /// The fetch of a range.
+    #[must_use]
+    pub fn fetch(&self, span: Span) -> Fetch {
+        self.fetch_part(span, span.start)
+    }
+
+    /// The fetch of a part of a region that starts at `region_at`, which its tag is taken from.
+    #[must_use]
+    pub fn fetch_part(&self, span: Span, region_at: u64) -> Fetch {
+        let slice = self.grid.slice_start(region_at);
+        Fetch::range(span, slice, self.options.tags && self.is_known_stale(slice))
+    }
+
+    /// The fetch of the whole file, from a server that has no ranges.
+    ///
+    /// # Errors
+    /// `NoRanges` where it is not known to be short enough: [`Options::whole_len_max`].
+    pub fn whole(&self, len: Option<u64>) -> Result<Fetch, Error> {
+        let max = self.options.whole_len_max;
+        if len.is_some_and(|len| len > max) || (len.is_none() && max == 0) {
+            return Err(Error::NoRanges { span: Span::default(), len });
+        }
+        Ok(Fetch::whole(len, max))
+    }
+
+    /// Which requests would bring these spans.
+    #[must_use]
+    pub fn plan(&self, spans: &[Span], joining: &Joining) -> Plan {
+        Plan::new(spans, joining, &self.grid)
+    }
+
+    /// Counts a redirect that the transport is about to follow.
+    ///
+    /// # Errors
+    /// `RequestsSpent`.
+    pub fn redirect(&mut self) -> Result<(), Error> {
+        self.send(0)?;
+        self.stats.redirects = self.stats.redirects.saturating_add(1);
+        Ok(())
+    }
+
+    /// Holds a head that was read against the latest one before it.
+    ///
+    /// # Errors
+    /// `Replaced`.
+    pub fn judge(&mut self, head: Identity) -> Result<News, Error> {
+        let Some(known) = self.identity else {
+            self.identity = Some(head);
+            return Ok(News::Same);
+        };
+        if known.file_id != head.file_id {
+            return Err(Error::Replaced { expected: known.file_id, found: head.file_id });
+        }
+        if head.generation < known.generation {
+            self.stats.stale = self.stats.stale.saturating_add(1);
+            return Ok(News::Older);
+        }
+        self.identity = Some(head);
+        self.changed = false;
+        Ok(if head == known { News::Same } else { News::Grown })
+    }
+
+    /// Whether an answer since the latest head had another validator or a greater length: a hint
+    /// that the file has grown, and no more than that.
+    #[must_use]
+    pub const fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// What was spent, and what was met.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// The bounds that the session keeps.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) const fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.stats
+    }
+
+    /// Takes a request that may bring `len` bytes out of the budget, before it is sent.
+    pub(crate) fn send(&mut self, len: u64) -> Result<(), Error> {
+        if self.stats.requests >= self.options.requests_max {
+            return Err(Error::RequestsSpent { max: self.options.requests_max });
+        }
+        self.hold(len)?;
+        self.stats.requests = self.stats.requests.saturating_add(1);
+        Ok(())
+    }
+
+    /// Sets `len` bytes of the budget aside.
+    pub(crate) fn hold(&mut self, len: u64) -> Result<(), Error> {
+        let max = self.options.bytes_max;
+        let left = max.saturating_sub(self.stats.bytes).saturating_sub(self.held);
+        if len > left {
+            return Err(Error::BytesSpent { needed: len, left, max });
+        }
+        self.held = self.held.saturating_add(len);
+        Ok(())
+    }
+
+    pub(crate) fn release(&mut self, len: u64) {
+        self.held = self.held.saturating_sub(len);
+    }
+
+    /// Notes bytes that came, out of those set aside.
+    pub(crate) fn take(&mut self, len: u64) {
+        self.release(len);
+        self.stats.bytes = self.stats.bytes.saturating_add(len);
+    }
+
+    /// Notes what an answer says of the file. Nothing is decided by it.
+    pub(crate) fn note(&mut self, validator: Option<u64>, len: Option<u64>) {
+        let other = |known: Option<u64>, found| known.is_some() && found != known;
+        if validator.is_some() && other(self.validator, validator) {
+            self.changed = true;
+        }
+        // A shorter one is an edge's that is behind.
+        if len > self.len && self.len.is_some() {
+            self.changed = true;
+        }
+        self.validator = validator.or(self.validator);
+        self.len = self.len.max(len);
+    }
+
+    pub(crate) fn count(&mut self, fault: &Fault) {
+        let stats = &mut self.stats;
+        match fault {
+            Fault::NotSatisfiable { .. } => {
+                stats.not_satisfiable = stats.not_satisfiable.saturating_add(1);
+            }
+            Fault::Doubt(_) => {}
+            _ => return,
+        }
+        stats.stale = stats.stale.saturating_add(1);
+    }
+
+    /// Whether the plain URL is not worth asking for this slice.
+    fn is_known_stale(&self, slice: u64) -> bool {
+        self.stale_from.is_some_and(|from| slice >= from)
+    }
+
+    /// A slice's tag brought what the plain URL did not.
+    pub(crate) fn learn_stale(&mut self, slice: u64) {
+        // Below it nothing was appended: whatever was wrong there says nothing about the rest.
+        if self.grid.is_appended(slice) {
+            self.stale_from = Some(self.stale_from.map_or(slice, |from| from.min(slice)));
+        }
+    }
+
+    /// A slice's tag was of no use.
+    pub(crate) const fn unlearn_stale(&mut self) {
+        self.stale_from = None;
+    }
+}

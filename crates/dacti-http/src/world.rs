@@ -1,0 +1,836 @@
+//! Servers that do as a script says, and what fetches make of them.
+
+use crate::{
+    Answer, Coding, Doubt, End, Error, Fault, Fetch, Grid, Identity, News, Options, Request,
+    Session, Stats, Tag, Want,
+};
+use daicon_core::Span;
+use proptest::prelude::*;
+use std::borrow::ToOwned;
+use std::string::{String, ToString};
+use std::sync::LazyLock;
+use std::vec::Vec;
+
+const LEN: u64 = 200_000;
+const MANY: u64 = 1 << 16;
+
+/// What a server does with one request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Act {
+    Right,
+    /// Without `Content-Length`.
+    Unframed,
+    /// With a total of `*`.
+    Star,
+    /// With another `ETag` and total.
+    Grown(u64),
+    /// 200.
+    Whole,
+    WholeUnframed,
+    /// 200 of a file that is shorter.
+    WholeOf(u64),
+    WholeCut(u64, End),
+    /// The range's headers, and bytes of so much further on.
+    Shifted(u64),
+    /// The range's headers, and zeros.
+    Zeros,
+    /// A range so much further on, honestly.
+    Elsewhere(u64),
+    NoContentRange,
+    Multipart,
+    Gzip,
+    GzipWhole,
+    /// So many bytes, then the end.
+    Cut(u64, End),
+    /// So many bytes, and a `Content-Range` that says so.
+    Fewer(u64),
+    /// More bytes than asked for, and a `Content-Length` that says so.
+    Longer(u64),
+    /// More bytes than asked for, unframed.
+    Endless,
+    /// More bytes than asked for, and a `Content-Range` that says so.
+    Wider(u64),
+    NotSatisfiable,
+    Status(u16),
+    Later(u16, u64),
+    None(End),
+}
+use Act::{
+    Cut, Elsewhere, Endless, Fewer, Grown, Gzip, GzipWhole, Later, Longer, Multipart,
+    NoContentRange, NotSatisfiable, Right, Shifted, Star, Status, Unframed, Whole, WholeCut,
+    WholeOf, WholeUnframed, Wider, Zeros,
+};
+
+struct Reply {
+    answer: Option<Answer>,
+    body: Vec<u8>,
+    end: End,
+}
+
+/// Never zero, and not the same at any two places that are near.
+static FILE: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..LEN).map(|at| 1 + ((at * 7 + at / 251) % 255) as u8).collect());
+
+fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
+    let len = file.len() as u64;
+    let asked = request.range.unwrap_or(Span { start: 0, end: len });
+    let span = Span { start: asked.start, end: asked.end.min(len) };
+    let bytes = |span: Span| {
+        let end = span.end.min(len) as usize;
+        file[(span.start as usize).min(end)..end].to_vec()
+    };
+    let further = |n| Span { start: span.start + n, end: span.end + n };
+    let longer = |n| Span { end: span.end + n, ..span };
+    let fewer = |n: u64| Span { end: span.end.min(span.start + n), ..span };
+    let to = |end| Span { start: 0, end };
+    let total = len.to_string();
+    let right = framed(partial(span, &total), span.len());
+    let whole = Answer::new(200);
+    let (answer, body, end) = match act {
+        Right if request.range.is_none() => (framed(whole, len), bytes(to(len)), End::Complete),
+        Right => (right, bytes(span), End::Complete),
+        Unframed => (partial(span, &total), bytes(span), End::Complete),
+        Star => (framed(partial(span, "*"), span.len()), bytes(span), End::Complete),
+        Grown(n) => {
+            let answer = framed(partial(span, &(len + n).to_string()), span.len());
+            (answer.with_field("ETag", n.to_string().as_bytes()), bytes(span), End::Complete)
+        }
+        Whole => (framed(whole, len), bytes(to(len)), End::Complete),
+        WholeUnframed => (whole, bytes(to(len)), End::Complete),
+        WholeOf(n) => (framed(whole, n), bytes(to(n)), End::Complete),
+        WholeCut(n, end) => (framed(whole, len), bytes(to(n)), end),
+        Shifted(n) => (right, bytes(further(n)), End::Complete),
+        Zeros => (right, vec![0; span.len() as usize], End::Complete),
+        Elsewhere(n) => (framed(partial(further(n), "*"), span.len()), bytes(span), End::Complete),
+        NoContentRange => (framed(Answer::new(206), span.len()), bytes(span), End::Complete),
+        Multipart => {
+            let kind = b"Multipart/ByteRanges; boundary=x";
+            (right.with_field("Content-Type", kind), b"--x".to_vec(), End::Complete)
+        }
+        Gzip => (right.with_field("Content-Encoding", b"gzip"), vec![31; 9], End::Complete),
+        GzipWhole => (whole.with_field("Content-Encoding", b"gzip"), vec![31; 9], End::Complete),
+        Cut(n, end) => (right, bytes(fewer(n)), end),
+        Fewer(n) => {
+            let span = fewer(n);
+            (framed(partial(span, &total), span.len()), bytes(span), End::Complete)
+        }
+        Longer(n) => {
+            (framed(partial(span, &total), span.len() + n), bytes(longer(n)), End::Complete)
+        }
+        Endless => (partial(span, &total), bytes(longer(len)), End::Timeout),
+        Wider(n) => {
+            let span = longer(n);
+            (framed(partial(span, "*"), span.len()), bytes(span), End::Complete)
+        }
+        NotSatisfiable => {
+            let answer = Answer::new(416).with_field("Content-Range", b"*/77");
+            (answer, b"no".to_vec(), End::Complete)
+        }
+        Status(status) => (Answer::new(status), b"no".to_vec(), End::Complete),
+        Later(status, secs) => {
+            let answer = Answer::new(status);
+            (answer.with_field("Retry-After", secs.to_string().as_bytes()), vec![], End::Complete)
+        }
+        Act::None(end) => return Reply { answer: None, body: Vec::new(), end },
+    };
+    Reply { answer: Some(answer), body, end }
+}
+
+fn partial(span: Span, total: &str) -> Answer {
+    // Of no bytes there is no range: an act that would have one has none that can be read.
+    let last = span.end.wrapping_sub(1);
+    let range = format!("bytes {}-{last}/{total}", span.start);
+    Answer::new(206).with_field("content-range", range.as_bytes())
+}
+
+fn framed(answer: Answer, len: u64) -> Answer {
+    answer.with_field("Content-Length", len.to_string().as_bytes())
+}
+
+/// What a fetch did.
+#[derive(Debug)]
+struct Run {
+    result: Result<Vec<u8>, Error>,
+    /// Each request as `FIRST-LAST` with its tag behind it.
+    sent: Vec<String>,
+    waits: Vec<u64>,
+}
+
+/// Does what a fetch wants until it ends, against a server that acts as `act` says for each
+/// request. `doubt` judges the bytes.
+fn run(
+    fetch: &mut Fetch,
+    session: &mut Session,
+    file: &[u8],
+    mut act: impl FnMut(&Request, usize) -> Act,
+    doubt: impl Fn(&[u8]) -> Option<Doubt>,
+) -> Run {
+    let (mut sent, mut waits, mut got) = (Vec::new(), Vec::new(), Vec::new());
+    let bound = session.options().requests_per_fetch_max();
+    let result = loop {
+        match fetch.want(session, 0xa5) {
+            Err(error) => break Err(error),
+            Ok(Want::Wait(millis)) => waits.push(millis),
+            Ok(Want::Nothing) => match doubt(&got) {
+                None => break Ok(got),
+                Some(why) => fetch.doubt(session, why),
+            },
+            Ok(Want::Send(request)) => {
+                sent.push(shown(&request));
+                assert!(sent.len() as u64 <= bound, "{sent:?}");
+                let reply = reply(act(&request, sent.len() - 1), &request, file);
+                feed(fetch, session, &reply, &mut got);
+            }
+        }
+    };
+    assert_eq!(fetch.want(session, 0).is_ok(), result.is_ok(), "an end is an end");
+    Run { result, sent, waits }
+}
+
+fn feed(fetch: &mut Fetch, session: &mut Session, reply: &Reply, got: &mut Vec<u8>) {
+    let Some(answer) = &reply.answer else { return fetch.end(session, reply.end) };
+    if !fetch.answer(session, answer) {
+        return;
+    }
+    for piece in reply.body.chunks(999) {
+        let (delivery, more) = fetch.body(session, piece);
+        if let Some(delivery) = delivery {
+            let at = (delivery.at - fetch.span().start) as usize;
+            assert!(at <= got.len(), "a hole");
+            got.truncate(at);
+            got.extend_from_slice(delivery.bytes);
+        }
+        if !more {
+            return;
+        }
+    }
+    fetch.end(session, reply.end);
+}
+
+fn shown(request: &Request) -> String {
+    let range = request.range.map_or("whole".to_owned(), |r| format!("{}-{}", r.start, r.end - 1));
+    let resolve = if request.resolve { " anew" } else { "" };
+    let tag = match request.tag {
+        Tag::Nonce { slice, .. } => format!(" g={slice}-N"),
+        Tag::Slice(slice) => format!(" g={slice}"),
+        Tag::None => String::new(),
+    };
+    format!("{range}{tag}{resolve}")
+}
+
+fn options() -> Options {
+    Options { skip_len_max: 70_000, whole_len_max: 100_000, ..Options::default() }
+}
+
+fn session() -> Session {
+    let mut session = Session::new(options());
+    session.set_grid(Grid { slice_len: MANY, fresh_end: MANY });
+    session
+}
+
+/// Plays `acts` to the fetch of 1,000 bytes from 100,000 on, the last one for ever.
+fn play(session: &mut Session, acts: &[Act]) -> Run {
+    play_span(session, acts, Span { start: 100_000, end: 101_000 })
+}
+
+fn play_span(session: &mut Session, acts: &[Act], span: Span) -> Run {
+    let act = |_: &Request, n: usize| *acts.get(n).or(acts.last()).unwrap();
+    let truth = FILE[span.start as usize..span.end as usize].to_vec();
+    let doubt = |got: &[u8]| match got {
+        _ if got == truth => None,
+        _ if got.iter().all(|byte| *byte == 0) => Some(Doubt::Zeros),
+        _ => Some(Doubt::Digest),
+    };
+    let mut fetch = session.fetch(span);
+    let run = run(&mut fetch, session, &FILE, act, doubt);
+    if let Ok(bytes) = &run.result {
+        assert!(*bytes == truth);
+    }
+    run
+}
+
+const P: &str = "100000-100999";
+const G: &str = "100000-100999 g=65536";
+const N: &str = "100000-100999 g=65536-N";
+
+#[track_caller]
+fn check(acts: &[Act], sent: &[&str]) -> Stats {
+    let mut session = session();
+    let run = play(&mut session, acts);
+    assert_eq!(run.result.map(|bytes| bytes.len()), Ok(1_000));
+    assert_eq!(run.sent, sent);
+    session.stats()
+}
+
+#[track_caller]
+fn check_error(acts: &[Act], sent: &[&str], expected: Error) -> Stats {
+    let mut session = session();
+    let run = play(&mut session, acts);
+    assert_eq!(run.result, Err(expected));
+    assert_eq!(run.sent, sent);
+    session.stats()
+}
+
+fn stale(fault: Fault) -> Error {
+    Error::Stale { span: Span { start: 100_000, end: 101_000 }, fault, tags: true }
+}
+
+#[test]
+fn a_right_answer_is_taken_at_once() {
+    // spec: R-HTTP-10
+    for act in [Right, Unframed, Star, Grown(7)] {
+        let stats = check(&[act], &[P]);
+        assert_eq!(stats, Stats { requests: 1, bytes: 1_000, ..Stats::default() });
+    }
+}
+
+#[test]
+fn other_validators_and_totals_are_a_hint_and_no_error() {
+    // spec: R-HTTP-11
+    let mut session = session();
+    for (act, changed) in [(Right, false), (Grown(0), false), (Grown(0), false), (Grown(1), true)] {
+        assert_eq!(play(&mut session, &[act]).sent, [P]);
+        assert_eq!(session.has_changed(), changed, "{act:?}");
+    }
+}
+
+#[test]
+fn what_is_not_the_range_is_asked_for_again_then_with_a_tag_then_with_a_nonce() {
+    // spec: R-HTTP-12, R-HTTP-13, R-HTTP-14, R-HTTP-15, R-HTTP-10, R-HTTP-20
+    let span = Span { start: 100_000, end: 101_000 };
+    let no_ranges = |len| Error::NoRanges { span, len };
+    let encoded = Error::Encoded { span, coding: Coding::Gzip };
+    let faults = [
+        (NotSatisfiable, stale(Fault::NotSatisfiable { len: Some(77) })),
+        (Whole, no_ranges(Some(LEN))),
+        (WholeUnframed, no_ranges(None)),
+        (WholeOf(100_500), no_ranges(Some(100_500))),
+        (Elsewhere(9), stale(Fault::OtherRange { found: Span { start: 100_009, end: 101_009 } })),
+        (Wider(1), stale(Fault::OtherRange { found: Span { start: 100_000, end: 101_001 } })),
+        (Longer(5), stale(Fault::OtherLength { expected: 1_000, found: 1_005 })),
+        (NoContentRange, stale(Fault::NoRange)),
+        (Multipart, stale(Fault::NoRange)),
+        (Gzip, encoded),
+        (GzipWhole, encoded),
+        (Status(204), stale(Fault::Status(204))),
+    ];
+    for (act, error) in faults {
+        check(&[act, Right], &[P, P]);
+        check(&[act, act, Right], &[P, P, G]);
+        check(&[act, act, act, Right], &[P, P, G, N]);
+        let stats = check_error(&[act], &[P, P, G, N], error);
+        assert_eq!((stats.retries, stats.escalations, stats.bytes), (1, 2, 0), "{act:?}");
+    }
+}
+
+#[test]
+fn bytes_that_the_caller_finds_wrong_are_fetched_past_the_cache() {
+    // spec: R-HTTP-21
+    for (act, doubt) in [(Shifted(1), Doubt::Digest), (Zeros, Doubt::Zeros)] {
+        check(&[act, Right], &[P, P]);
+        check(&[act, act, Right], &[P, P, G]);
+        let stats = check(&[act, act, act, Right], &[P, P, G, N]);
+        assert_eq!((stats.stale, stats.bytes), (3, 4_000));
+        check_error(&[act], &[P, P, G, N], stale(Fault::Doubt(doubt)));
+    }
+}
+
+#[test]
+fn a_body_that_goes_on_behind_the_range_is_cut_off_and_not_believed() {
+    // spec: R-HTTP-15
+    let stats = check(&[Endless, Right], &[P, P]);
+    assert_eq!(stats.bytes, 1_999, "999 came before it was seen, and were fetched anew");
+    let found = stale(Fault::OtherLength { expected: 1_000, found: 1_998 });
+    check_error(&[Endless], &[P, P, G, N], found);
+}
+
+#[test]
+fn an_answer_cut_short_is_taken_up_at_the_next_missing_byte() {
+    // spec: R-HTTP-16
+    for end in [End::Complete, End::Reset, End::Timeout] {
+        for cut in (100..1_000).step_by(100) {
+            let rest = format!("{}-100999", 100_000 + cut);
+            let stats = check(&[Cut(cut, end), Right], &[P, &rest]);
+            assert_eq!((stats.resumes, stats.bytes, stats.retries), (1, 1_000, 0));
+        }
+    }
+    check(&[Fewer(300), Right], &[P, "100300-100999"]);
+    // The old end of the file lies within the range: the rest is not there on this edge.
+    let sent = [P, "100300-100999", "100300-100999", "100300-100999 g=65536"];
+    check(&[Fewer(300), NotSatisfiable, NotSatisfiable, Right], &sent);
+}
+
+#[test]
+fn a_server_that_cuts_every_answer_is_not_asked_for_ever() {
+    // spec: R-HTTP-16, R-HTTP-51
+    let mut session = session();
+    let run = play(&mut session, &[Cut(1, End::Reset)]);
+    let span = Span { start: 100_000, end: 101_000 };
+    let requests = run.sent.len() as u32;
+    assert_eq!(run.result, Err(Error::Unavailable { span, fault: Fault::Reset, requests }));
+    assert_eq!(requests, 3 * (1 + 3 + 16));
+}
+
+#[test]
+fn resets_and_silence_are_retried_with_longer_and_longer_waits_and_then_escalated() {
+    // spec: R-HTTP-17, R-HTTP-18, R-HTTP-20
+    for end in [End::Reset, End::Timeout] {
+        for act in [Act::None(end), Cut(0, end)] {
+            let stats = check(&[act, act, act, Right], &[P, P, P, P]);
+            assert_eq!((stats.retries, stats.escalations), (3, 0));
+            check(&[act, act, act, act, Right], &[P, P, P, P, G]);
+            let sent = [P, P, P, P, G, G, G, G, N, N, N, N];
+            let fault = if end == End::Reset { Fault::Reset } else { Fault::Timeout };
+            let span = Span { start: 100_000, end: 101_000 };
+            check_error(&[act], &sent, Error::Unavailable { span, fault, requests: 12 });
+        }
+    }
+    let mut session = session();
+    let waits = play(&mut session, &[Act::None(End::Reset)]).waits;
+    let random = 0xa5;
+    let wait = |full: u64| full / 2 + random % (full / 2 + 1);
+    let once = [wait(100), wait(200), wait(400)];
+    assert_eq!(waits, [once, once, once].concat());
+}
+
+#[test]
+fn a_server_that_cannot_just_then_is_asked_later_and_not_past_the_cache() {
+    // spec: R-HTTP-17
+    let span = Span { start: 100_000, end: 101_000 };
+    for status in [408, 425, 429, 500, 502, 503, 504, 520] {
+        check(&[Status(status), Status(status), Right], &[P, P, P]);
+        let fault = Fault::Status(status);
+        let error = Error::Unavailable { span, fault, requests: 4 };
+        check_error(&[Status(status)], &[P, P, P, P], error);
+    }
+    let unreachable = Error::Unavailable { span, fault: Fault::Unreachable, requests: 4 };
+    check_error(&[Act::None(End::Unreachable)], &[P, P, P, P], unreachable);
+}
+
+#[test]
+fn a_server_may_ask_for_patience_up_to_a_limit() {
+    // spec: R-HTTP-18
+    let mut session = session();
+    let run = play(&mut session, &[Later(503, 30), Later(429, 0), Right]);
+    assert!(run.result.is_ok());
+    assert_eq!(run.waits.len(), 2);
+    assert_eq!(run.waits[0], 30_000);
+    assert!(run.waits[1] >= 100, "0 seconds do not undercut our own wait");
+    let busy = Error::Busy { status: 503, secs: 31 };
+    check_error(&[Later(503, 31)], &[P], busy);
+}
+
+#[test]
+fn statuses_that_no_retry_changes_are_errors_at_once() {
+    // spec: R-HTTP-19
+    for (status, error) in [
+        (301, Error::Redirects { status: 301 }),
+        (304, Error::Redirects { status: 304 }),
+        (400, Error::Refused { status: 400 }),
+        (401, Error::Denied { status: 401 }),
+        (403, Error::Denied { status: 403 }),
+        (404, Error::NotFound { status: 404 }),
+        (410, Error::NotFound { status: 410 }),
+        (451, Error::Denied { status: 451 }),
+    ] {
+        check_error(&[Status(status)], &[P], error);
+    }
+}
+
+#[test]
+fn where_a_redirect_led_before_is_asked_for_again_once() {
+    // spec: R-HTTP-19
+    let mut session = session();
+    session.redirect().unwrap();
+    let run = play(&mut session, &[Status(403), Right]);
+    assert_eq!(run.sent, [P, "100000-100999 anew"]);
+    assert!(run.result.is_ok());
+    let run = play(&mut session, &[Status(403)]);
+    assert_eq!(run.result, Err(Error::Denied { status: 403 }));
+    assert_eq!(run.sent, [P, "100000-100999 anew"]);
+    assert_eq!(session.stats().redirects, 1);
+    assert_eq!(session.stats().requests, 5);
+}
+
+#[test]
+fn a_server_that_takes_no_query_is_told_of_by_what_came_without_one() {
+    // spec: R-HTTP-23
+    let fault = Fault::NotSatisfiable { len: Some(77) };
+    let span = Span { start: 100_000, end: 101_000 };
+    for status in [400, 403, 404] {
+        let acts = [NotSatisfiable, NotSatisfiable, Status(status)];
+        check_error(&acts, &[P, P, G], Error::Stale { span, fault, tags: false });
+    }
+}
+
+#[test]
+fn a_signed_url_is_never_tagged() {
+    // spec: R-HTTP-07
+    let mut session = Session::new(Options { tags: false, ..options() });
+    let run = play(&mut session, &[NotSatisfiable]);
+    assert_eq!(run.sent, [P; 4]);
+    assert_eq!(run.waits.len(), 3, "there is only time that can help");
+    let fault = Fault::NotSatisfiable { len: Some(77) };
+    let span = Span { start: 100_000, end: 101_000 };
+    assert_eq!(run.result, Err(Error::Stale { span, fault, tags: false }));
+    assert_eq!(play(&mut session, &[Act::None(End::Reset)]).sent, [P; 4]);
+    let mut head = session.reload_head();
+    let run = run_head(&mut head, &mut session, &[Right]);
+    assert_eq!(run.sent, ["0-65535"]);
+}
+
+#[test]
+fn an_edge_known_to_be_stale_is_asked_with_the_tag_at_once() {
+    // spec: R-HTTP-24
+    let mut session = session();
+    assert_eq!(play(&mut session, &[NotSatisfiable, NotSatisfiable, Right]).sent, [P, P, G]);
+    assert_eq!(play(&mut session, &[Right]).sent, [G]);
+    let later = Span { start: 150_000, end: 150_010 };
+    assert_eq!(play_span(&mut session, &[Right], later).sent, ["150000-150009 g=131072"]);
+    let fresh = Span { start: 5, end: 9 };
+    assert_eq!(play_span(&mut session, &[Right], fresh).sent, ["5-8"]);
+    // The tag is of no use any more: what comes next goes without it.
+    let run = play(&mut session, &[Zeros, Right]);
+    assert_eq!(run.sent, [G, N]);
+    assert_eq!(play(&mut session, &[Right]).sent, [P]);
+}
+
+#[test]
+fn what_was_wrong_in_fresh_bytes_says_nothing_about_others() {
+    // spec: R-HTTP-24
+    let mut session = session();
+    let fresh = Span { start: 5, end: 9 };
+    let sent = play_span(&mut session, &[Zeros, Zeros, Right], fresh).sent;
+    assert_eq!(sent, ["5-8", "5-8", "5-8 g=0"]);
+    assert_eq!(play_span(&mut session, &[Right], fresh).sent, ["5-8"]);
+    assert_eq!(play(&mut session, &[Right]).sent, [P]);
+}
+
+#[test]
+fn a_query_refused_where_it_was_sent_first_is_left_out() {
+    // spec: R-HTTP-23
+    let mut session = session();
+    play(&mut session, &[NotSatisfiable, NotSatisfiable, Right]);
+    let run = play(&mut session, &[Status(400), Right]);
+    assert_eq!(run.sent, [G, P]);
+    assert!(run.result.is_ok());
+}
+
+#[test]
+fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
+    // spec: R-HTTP-05
+    let mut session = session();
+    let mut fetch = session.fetch_part(Span { start: 140_000, end: 140_010 }, 100_000);
+    let acts = [NotSatisfiable, NotSatisfiable, Right];
+    let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
+    assert_eq!(run.sent[2], "140000-140009 g=65536");
+}
+
+#[test]
+fn a_whole_file_serves_where_the_range_is_near_its_start() {
+    // spec: R-HTTP-13
+    let span = Span { start: 60_000, end: 60_500 };
+    for (act, bytes) in [(Whole, 60_500), (WholeUnframed, 60_500)] {
+        let mut session = session();
+        let run = play_span(&mut session, &[act], span);
+        assert_eq!(run.sent, ["60000-60499"]);
+        let expected = Stats { requests: 1, bytes, whole: 1, ..Stats::default() };
+        assert_eq!(session.stats(), expected);
+    }
+    // Cut before the range began, and within it.
+    for (cut, sent) in [(50_000, "60000-60499"), (60_100, "60100-60499")] {
+        let mut session = session();
+        let run = play_span(&mut session, &[WholeCut(cut, End::Reset), Right], span);
+        assert_eq!(run.sent, ["60000-60499", sent]);
+    }
+    // A file that ends before the range does is an old one.
+    let run = play_span(&mut session(), &[WholeOf(60_499), Right], span);
+    assert_eq!(run.sent, ["60000-60499"; 2]);
+}
+
+fn run_head(fetch: &mut Fetch, session: &mut Session, acts: &[Act]) -> Run {
+    run_head_of(fetch, session, acts, &FILE)
+}
+
+fn run_head_of(fetch: &mut Fetch, session: &mut Session, acts: &[Act], file: &[u8]) -> Run {
+    let act = |_: &Request, n: usize| *acts.get(n).or(acts.last()).unwrap();
+    let run = run(fetch, session, file, act, |_| None);
+    if let Ok(bytes) = &run.result {
+        assert!(*bytes == file[..bytes.len()]);
+    }
+    run
+}
+
+const H: &str = "0-65535";
+const HN: &str = "0-65535 g=0-N";
+
+#[test]
+fn a_head_is_asked_for_plainly_and_then_with_a_nonce() {
+    // spec: R-HTTP-01, R-HTTP-30
+    for (acts, sent) in [
+        (&[Right][..], &[H][..]),
+        (&[Unframed], &[H]),
+        (&[NotSatisfiable, NotSatisfiable, Right], &[H, H, HN]),
+        (&[Gzip, Gzip, Right], &[H, H, HN]),
+        (&[Status(503), Right], &[H, H]),
+        // Never taken up where it was cut: the rest may be of another state.
+        (&[Cut(40_000, End::Reset), Right], &[H, H]),
+        (&[Fewer(40_000), Fewer(40_000), Right], &[H, H, HN]),
+        (&[Longer(1), Right], &[H, H]),
+    ] {
+        let mut session = session();
+        let run = run_head(&mut session.head(), &mut session, acts);
+        assert_eq!(run.sent, sent, "{acts:?}");
+        assert_eq!(run.result.unwrap().len(), 65_536);
+    }
+    let mut session = session();
+    let mut fetch = session.reload_head();
+    assert_eq!(run_head(&mut fetch, &mut session, &[Right]).sent, [HN]);
+    let mut fetch = session.reload_head();
+    assert_eq!(run_head(&mut fetch, &mut session, &[Status(400), Right]).sent, [HN, H]);
+}
+
+#[test]
+fn a_file_that_ends_before_its_head_is_complete() {
+    // spec: R-HTTP-31
+    let file = &FILE[..80];
+    for act in [Right, Unframed, Whole, WholeUnframed] {
+        let mut session = session();
+        let mut fetch = session.head();
+        let run = run_head_of(&mut fetch, &mut session, &[act], file);
+        assert_eq!((run.result, run.sent.len()), (Ok(file.to_vec()), 1), "{act:?}");
+        assert_eq!((fetch.span().len(), fetch.file_len()), (80, Some(80)));
+    }
+    // Nobody says that the file ends there.
+    let mut session = session();
+    let run = run_head_of(&mut session.head(), &mut session, &[Star], file);
+    let span = Span { start: 0, end: 65_536 };
+    let fault = Fault::Short { at: 80 };
+    assert_eq!(run.result, Err(Error::Stale { span, fault, tags: true }));
+}
+
+#[test]
+fn a_whole_file_for_a_head_is_taken_as_far_as_it_is_short() {
+    // spec: R-HTTP-13, R-HTTP-40
+    for (len, taken) in [(70_000, 70_000), (100_000, 100_000), (100_001, 65_536)] {
+        let mut session = session();
+        let mut fetch = session.head();
+        let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE[..len]);
+        assert_eq!((run.result.unwrap().len(), run.sent.len()), (taken, 1));
+        assert_eq!(fetch.file_len(), Some(len as u64));
+        assert_eq!((session.stats().whole, session.stats().bytes), (1, taken as u64));
+    }
+    let mut session = session();
+    let run = run_head(&mut session.head(), &mut session, &[WholeUnframed]);
+    assert_eq!(run.result.unwrap().len(), 65_536);
+}
+
+#[test]
+fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
+    // spec: R-HTTP-32, R-HTTP-33
+    let mut session = session();
+    let head = |generation| Identity { file_id: [1; 16], generation };
+    for (generation, news) in [
+        ([1, 0, 0], News::Same),
+        ([1, 0, 0], News::Same),
+        ([1, 3, 0], News::Grown),
+        ([1, 2, 9], News::Older),
+        ([2, 0, 0], News::Grown),
+        ([1, 9, 9], News::Older),
+        ([2, 0, 0], News::Same),
+    ] {
+        assert_eq!(session.judge(head(generation)), Ok(news));
+    }
+    assert_eq!(session.stats().stale, 2);
+    let other = Identity { file_id: [2; 16], generation: [9, 9, 9] };
+    let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
+    assert_eq!(session.judge(other), Err(replaced));
+    assert_eq!(session.judge(head([2, 0, 0])), Ok(News::Same));
+}
+
+#[test]
+fn a_file_is_read_whole_only_where_it_is_short() {
+    // spec: R-HTTP-40
+    let mut session = session();
+    let none = Span::default();
+    let refused = Error::NoRanges { span: none, len: Some(100_001) };
+    assert_eq!(session.whole(Some(100_001)).unwrap_err(), refused);
+    let mut fetch = session.whole(Some(90_000)).unwrap();
+    let run = run_head_of(&mut fetch, &mut session, &[Right], &FILE[..90_000]);
+    assert_eq!((run.result.unwrap().len(), run.sent), (90_000, vec!["whole".to_owned()]));
+    // A cut one is begun again, as there is no range to take it up by.
+    let mut fetch = session.whole(None).unwrap();
+    let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
+    let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
+    assert_eq!((run.result.unwrap().len(), run.sent.len()), (90_000, 2));
+    // A longer one than was promised.
+    let mut fetch = session.whole(Some(90_000)).unwrap();
+    let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE);
+    let span = Span { start: 0, end: 90_000 };
+    assert_eq!(run.result, Err(Error::NoRanges { span, len: Some(LEN) }));
+    assert_eq!(run.sent.len(), 1);
+}
+
+#[test]
+fn a_request_that_the_budget_does_not_allow_is_not_sent() {
+    // spec: R-HTTP-50
+    let budget = |bytes_max, requests_max| {
+        let mut session = Session::new(Options { bytes_max, requests_max, ..options() });
+        let first = play(&mut session, &[Right]);
+        let second = play(&mut session, &[Right]);
+        (first.result.is_ok(), second.result.err(), second.sent.len(), session.stats().bytes)
+    };
+    let none = Error::RequestsSpent { max: 1 };
+    assert_eq!(budget(9_000, 1), (true, Some(none), 0, 1_000));
+    let spent = Error::BytesSpent { needed: 1_000, left: 999, max: 1_999 };
+    assert_eq!(budget(1_999, 9), (true, Some(spent), 0, 1_000));
+    assert_eq!(budget(2_000, 2), (true, None, 1, 2_000));
+
+    // What is under way counts, until it is given up.
+    let mut session = Session::new(Options { bytes_max: 1_500, ..options() });
+    let span = Span { start: 0, end: 1_000 };
+    let (mut first, mut second) = (session.fetch(span), session.fetch(span));
+    assert!(matches!(first.want(&mut session, 0), Ok(Want::Send(_))));
+    let spent = Error::BytesSpent { needed: 1_000, left: 500, max: 1_500 };
+    assert_eq!(second.want(&mut session, 0), Err(spent));
+    first.cancel(&mut session);
+    let mut third = session.fetch(span);
+    assert!(matches!(third.want(&mut session, 0), Ok(Want::Send(_))));
+
+    // A whole file is not read where that would pass it.
+    let mut session = Session::new(Options { bytes_max: 60_000, ..options() });
+    let span = Span { start: 60_000, end: 60_500 };
+    assert_eq!(play_span(&mut session, &[Whole, Right], span).sent.len(), 2);
+    assert_eq!(session.stats().bytes, 500);
+    // One of unknown length ends where the budget does.
+    let mut fetch = session.whole(None).unwrap();
+    let run = run_head(&mut fetch, &mut session, &[WholeUnframed]);
+    assert!(matches!(run.result, Err(Error::BytesSpent { max: 60_000, .. })));
+    assert!(session.stats().bytes <= 60_000);
+}
+
+#[test]
+fn each_request_has_bounds_in_time() {
+    // spec: R-HTTP-52
+    let options = Options { silence_millis_max: 9, bytes_per_second_min: 500, ..options() };
+    let mut session = Session::new(options);
+    let mut fetch = session.fetch(Span { start: 0, end: 1_000 });
+    let Ok(Want::Send(request)) = fetch.want(&mut session, 0) else { panic!("it sends") };
+    assert_eq!((request.silence_millis_max, request.millis_max), (9, 2_009));
+}
+
+#[test]
+fn nothing_is_asked_for_no_bytes() {
+    let mut session = session();
+    let run = play_span(&mut session, &[Right], Span { start: 9, end: 9 });
+    assert_eq!((run.result, run.sent.len()), (Ok(vec![]), 0));
+}
+
+#[test]
+fn what_comes_out_of_turn_ends_the_fetch() {
+    let misuse = Err(Error::Misuse(crate::Misuse::OutOfTurn));
+    let mut session = session();
+    let span = Span { start: 0, end: 9 };
+    for feed in [
+        |f: &mut Fetch, s: &mut Session| assert!(!f.answer(s, &Answer::new(206))),
+        |f: &mut Fetch, s: &mut Session| assert_eq!(f.body(s, b"x"), (None, false)),
+        |f: &mut Fetch, s: &mut Session| f.end(s, End::Complete),
+        |f: &mut Fetch, s: &mut Session| f.doubt(s, Doubt::Digest),
+    ] {
+        let mut fetch = session.fetch(span);
+        feed(&mut fetch, &mut session);
+        assert_eq!(fetch.want(&mut session, 0), misuse);
+    }
+    let mut fetch = session.fetch(span);
+    fetch.want(&mut session, 0).unwrap();
+    assert_eq!(fetch.want(&mut session, 0), misuse);
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let end = prop_oneof![
+        Just(End::Complete),
+        Just(End::Reset),
+        Just(End::Timeout),
+        Just(End::Unreachable)
+    ];
+    let n = prop_oneof![0_u64..1_100, 0_u64..LEN];
+    prop_oneof![
+        3 => prop_oneof![Just(Right), Just(Unframed), Just(Star), (0_u64..3).prop_map(Grown)],
+        1 => prop_oneof![Just(Whole), Just(WholeUnframed), n.clone().prop_map(WholeOf)],
+        1 => (n.clone(), end.clone()).prop_map(|(n, end)| WholeCut(n, end)),
+        1 => prop_oneof![(1_u64..9_999).prop_map(Elsewhere), Just(NoContentRange), Just(Multipart)],
+        1 => prop_oneof![Just(Gzip), Just(GzipWhole), Just(Endless), Just(NotSatisfiable)],
+        3 => (n.clone(), end.clone()).prop_map(|(n, end)| Cut(n, end)),
+        1 => prop_oneof![
+            (1_u64..999).prop_map(Fewer),
+            (1_u64..99).prop_map(Longer),
+            (1_u64..99).prop_map(Wider)
+        ],
+        1 => prop_oneof![
+            prop::sample::select(vec![204, 301, 400, 404, 429, 500, 503]).prop_map(Status),
+            (0_u64..60).prop_map(|secs| Later(503, secs)),
+        ],
+        1 => end.prop_map(Act::None),
+    ]
+}
+
+/// What only a digest can tell.
+fn lie() -> impl Strategy<Value = Act> {
+    prop_oneof![Just(Zeros), (1_u64..99).prop_map(Shifted)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn whatever_servers_do_the_bytes_are_right_or_there_is_an_error_within_the_bounds(
+        acts in prop::collection::vec(prop_oneof![6 => act(), 1 => lie()], 1..40),
+        start in 0_u64..LEN - 3_000,
+        len in 0_u64..3_000,
+        bytes_max in prop_oneof![Just(u64::MAX), 0_u64..20_000],
+        requests_max in prop_oneof![Just(u64::MAX), 0_u64..9],
+        tags in any::<bool>(),
+        head in any::<bool>(),
+    ) {
+        // spec: R-HTTP-50, R-HTTP-51, R-HTTP-53
+        let mut session = Session::new(Options { tags, bytes_max, requests_max, ..options() });
+        session.set_grid(Grid { slice_len: 4_096, fresh_end: 50_000 });
+        // Several fetches, so that what the session has learnt is in play.
+        for n in 0..4 {
+            let before = session.stats().requests;
+            let acts = &acts[n % acts.len()..];
+            let sent = if head && n == 0 {
+                let lies = |act: &Act| matches!(act, Zeros | Shifted(_));
+                let acts: Vec<_> = acts.iter().copied().filter(|act| !lies(act)).collect();
+                let acts = if acts.is_empty() { vec![Right] } else { acts };
+                run_head(&mut session.head(), &mut session, &acts).sent
+            } else {
+                play_span(&mut session, acts, Span { start, end: start + len }).sent
+            };
+            let stats = session.stats();
+            prop_assert_eq!(stats.requests - before, sent.len() as u64);
+            prop_assert!(stats.requests <= requests_max && stats.bytes <= bytes_max);
+            // Nothing is left set aside, however it ended.
+            let mut rest = session.clone();
+            let mut fetch = rest.fetch(Span { start: 0, end: bytes_max - stats.bytes });
+            let free = fetch.want(&mut rest, 0).is_ok();
+            prop_assert!(free || stats.requests == requests_max);
+        }
+    }
+
+    #[test]
+    fn without_a_digest_whatever_can_be_seen_is_seen(
+        acts in prop::collection::vec(act(), 1..30),
+        start in 0_u64..LEN - 3_000,
+        len in 0_u64..3_000,
+    ) {
+        // spec: R-HTTP-53
+        let mut session = session();
+        let span = Span { start, end: start + len };
+        let mut fetch = session.fetch(span);
+        let act = |_: &Request, n: usize| *acts.get(n).or(acts.last()).unwrap();
+        let run = run(&mut fetch, &mut session, &FILE, act, |_| None);
+        if let Ok(bytes) = run.result {
+            prop_assert!(bytes == FILE[start as usize..(start + len) as usize]);
+        }
+    }
+}
