@@ -13,6 +13,7 @@ mod messages;
 mod names;
 mod package;
 mod serve;
+mod reads;
 mod sign;
 mod support;
 mod upkeep;

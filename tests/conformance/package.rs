@@ -213,7 +213,8 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
 // Building
 // ------------------------------------------------------------------------------------------
 
-const PLAIN: BuildOptions = BuildOptions {
+/// As the reference writes: nothing encoded, in slices of 4 KiB.
+pub const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
     slice_len: 4096,
     seals: true,
@@ -224,7 +225,7 @@ const PLAIN: BuildOptions = BuildOptions {
 };
 
 /// Builds a package of these files, added in the order given.
-fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
+pub fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
     build_with(files, options, |_| {})
 }
 
@@ -263,7 +264,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Files of all kinds of paths; contents repeat, and some are empty.
-fn some_files(count: u32) -> Vec<Stored> {
+/// Files in several directories, two of them with ids of their own where there are many.
+pub fn some_files(count: u32) -> Vec<Stored> {
     let mut files: Vec<_> = (0..count)
         .map(|i| {
             let path = match i % 4 {

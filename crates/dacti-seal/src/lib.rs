@@ -90,7 +90,9 @@ pub use key::{
     signed_message,
 };
 pub use seal::Seal;
-pub use verify::{Policy, Verdict, Verifier, explain, explain_with, verify};
+pub use verify::{
+    Policy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,
+};
 
 use daicon_core::Version;
 use uuid::Uuid;

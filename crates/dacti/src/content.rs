@@ -1,34 +1,85 @@
 //! A region's content as a whole, verified, within a cap that is looked at before bytes are read.
 
-use crate::source::read_span;
-use crate::view::read_failed;
 use crate::{Error, Package, RegionReader};
+use core::ops::Deref;
 use dacti_index::{Encoding, Located, Structure, decode_to_vec};
-use daicon_core::Span;
+use dacti_seal::Verdict;
+use std::borrow::Cow;
 use std::io::Read;
 
 /// Stored bytes that are read at once; what is longer is decoded piece by piece.
-const AT_ONCE: u64 = 1 << 20;
+pub(crate) const AT_ONCE: u64 = 1 << 20;
 
-/// The content of a region, at most `len_max` bytes. `len_hint` only saves time.
-pub(crate) fn content(
+/// A region's content, whole, decoded and verified.
+///
+/// It is borrowed from the package where the region is stored as it is and its bytes are in memory:
+/// in a [mapped](crate::source::MmapSource) file, in a package in memory, and in the head of any.
+/// Otherwise it is owned.
+#[derive(Debug, Clone)]
+pub struct Region<'p> {
+    located: Located,
+    content: Cow<'p, [u8]>,
+    verdict: Verdict,
+}
+
+impl<'p> Region<'p> {
+    /// Where the region is stored.
+    #[must_use]
+    pub const fn located(&self) -> &Located {
+        &self.located
+    }
+
+    /// What was found out about its bytes before they were handed out.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether the content is borrowed, so that nothing was copied.
+    #[must_use]
+    pub const fn is_borrowed(&self) -> bool {
+        matches!(self.content, Cow::Borrowed(_))
+    }
+
+    /// The content: as it was borrowed, or owned.
+    #[must_use]
+    pub fn into_content(self) -> Cow<'p, [u8]> {
+        self.content
+    }
+
+    /// The content as a vector; what is borrowed is copied.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.content.into_owned()
+    }
+}
+
+impl Deref for Region<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+impl AsRef<[u8]> for Region<'_> {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// A region, at most `len_max` bytes of content. `len_hint` only saves time.
+pub(crate) fn region(
     package: &Package,
     located: Located,
     len_hint: Option<u64>,
     len_max: u64,
-) -> Result<Vec<u8>, Error> {
-    let located = located.within(package.source().len())?;
-    if located.encoding == Encoding::NONE {
-        if located.span.len() > len_max {
-            let (what, at) = (Structure::StoredRegion, located.span.start);
-            return Err(dacti_index::Error::TooLong { what, at, limit: len_max }.into());
-        }
-        // Stored as it is: what is read is the content.
-        return stored(package, located);
-    }
-    if located.span.len() <= AT_ONCE {
-        let stored = stored(package, located)?;
-        return Ok(decode_to_vec(&located, &stored, len_hint, len_max)?);
+) -> Result<Region<'_>, Error> {
+    let located = located.within(package.view().len())?;
+    check_len(&located, len_max)?;
+    if located.encoding == Encoding::NONE || located.span.len() <= AT_ONCE {
+        let bytes = package.bytes(package.trust().span(located)?)?;
+        return region_of(package, located, bytes, len_hint, len_max);
     }
     let mut reader = RegionReader::new(package, located, located.encoding, len_max)?;
     let mut content = Vec::new();
@@ -39,29 +90,63 @@ pub(crate) fn content(
         }
         _ => Error::from_read(error),
     })?;
-    Ok(content)
+    let verdict = reader.verdict().unwrap_or(Verdict::Unchecked);
+    Ok(Region { located, content: content.into(), verdict })
+}
+
+/// The region whose stored bytes, and the seal behind them where it counts, are `bytes`.
+pub(crate) fn region_of<'p>(
+    package: &Package,
+    located: Located,
+    bytes: Cow<'p, [u8]>,
+    len_hint: Option<u64>,
+    len_max: u64,
+) -> Result<Region<'p>, Error> {
+    check_len(&located, len_max)?;
+    let (stored, verdict) = verified(package, located, bytes)?;
+    // Stored as it is: what was read is the content.
+    let content = match located.encoding {
+        Encoding::NONE => stored,
+        _ => decode_to_vec(&located, &stored, len_hint, len_max)?.into(),
+    };
+    Ok(Region { located, content, verdict })
+}
+
+/// Refuses a region whose stored bytes, being its content, are too many, before they are read.
+fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
+    if located.encoding == Encoding::NONE && located.span.len() > len_max {
+        let (what, at) = (Structure::StoredRegion, located.span.start);
+        return Err(dacti_index::Error::TooLong { what, at, limit: len_max }.into());
+    }
+    Ok(())
 }
 
 /// The stored bytes of a region, all of them, verified by the seal that comes with them.
-pub(crate) fn stored(package: &Package, located: Located) -> Result<Vec<u8>, Error> {
-    let located = located.within(package.source().len())?;
-    let verifier = package.trust().verifier(located)?;
-    let Span { start, end } = located.span;
-    let end = verifier.seal_span().map_or(end, |seal| seal.end);
-    let mut bytes = read_span(&**package.source(), Span { start, end }).map_err(read_failed)?;
-    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
+    let located = located.within(package.view().len())?;
+    let bytes = package.bytes(package.trust().span(located)?)?;
+    Ok(verified(package, located, bytes)?.0)
+}
+
+/// Takes the seal off `bytes`, and hands out the stored bytes where it fits.
+fn verified<'p>(
+    package: &Package,
+    located: Located,
+    mut bytes: Cow<'p, [u8]>,
+) -> Result<(Cow<'p, [u8]>, Verdict), Error> {
     let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
-    let Some((stored, seal)) = bytes.split_at_checked(len) else {
+    if bytes.len() < len {
         // The source was cut since it was opened.
         let (at, needed) = (located.span.start, located.span.len());
+        let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (what, end) = (Structure::StoredRegion, at.saturating_add(read));
         return Err(dacti_index::Error::Truncated { what, at, needed, end }.into());
-    };
-    if verifier.seal_span().is_some() {
-        let hash = package.hash_pool().hash(stored);
-        let judged = verifier.finish_with(&hash, seal);
-        judged.map_err(|error| package.explainer().explain(error, &located, &hash, seal))?;
     }
-    bytes.truncate(len);
-    Ok(bytes)
+    let (stored, seal) = bytes.split_at(len);
+    let verdict = package.trust().judge(package, located, stored, seal)?;
+    match &mut bytes {
+        Cow::Borrowed(bytes) => *bytes = bytes.get(..len).unwrap_or(bytes),
+        Cow::Owned(bytes) => bytes.truncate(len),
+    }
+    Ok((bytes, verdict))
 }

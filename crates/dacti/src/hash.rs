@@ -13,15 +13,15 @@ pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 /// Threads that hash, started when the first long bytes come.
 #[derive(Debug)]
 pub(crate) struct HashPool {
-    threads: NonZeroUsize,
-    /// `None` where the system gave no threads, and this one does it all.
+    asked: Option<NonZeroUsize>,
+    /// `None` where one is enough, or the system gave none, and this one does it all.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
 impl HashPool {
     /// The threads asked for, or as many as there are cores.
-    pub(crate) fn new(asked: Option<NonZeroUsize>) -> Self {
-        Self { threads: threads::count(asked), pool: OnceLock::new() }
+    pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
+        Self { asked, pool: OnceLock::new() }
     }
 
     /// Takes the next bytes into a hash.
@@ -34,16 +34,23 @@ impl HashPool {
 
     /// The hash of bytes that are all in hand.
     pub(crate) fn hash(&self, bytes: &[u8]) -> [u8; 32] {
+        if bytes.len() < PARALLEL_LEN_MIN {
+            return *blake3::hash(bytes).as_bytes();
+        }
         let mut hasher = blake3::Hasher::new();
         self.update(&mut hasher, bytes);
         *hasher.finalize().as_bytes()
     }
 
     fn pool(&self, len: usize) -> Option<&ThreadPool> {
-        if len < PARALLEL_LEN_MIN || self.threads == NonZeroUsize::MIN {
+        if len < PARALLEL_LEN_MIN {
             return None;
         }
-        let start = || ThreadPoolBuilder::new().num_threads(self.threads.get()).build().ok();
+        // Counted only now: asking the system takes longer than opening a package does.
+        let start = || match threads::count(self.asked) {
+            NonZeroUsize::MIN => None,
+            threads => ThreadPoolBuilder::new().num_threads(threads.get()).build().ok(),
+        };
         self.pool.get_or_init(start).as_ref()
     }
 }

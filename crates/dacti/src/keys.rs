@@ -4,32 +4,73 @@
 //! scanned. Specification: `docs/spec/dacti-lookup.md`.
 
 use crate::Error;
+use crate::blocks::Blocks;
+use crate::scan::{self, Known};
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
 use core::iter::Peekable;
-use dacti_index::{GROUP_LEN, Group, INDEX_HEADER_LEN, IndexHeader, Located};
-use dacti_lookup::{Answer, Contradiction, Key, Lookup, Run, Structure, find_in_groups};
+use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
+use dacti_lookup::{
+    Answer, Contradiction, KEY_LEN, Key, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run,
+    Structure,
+};
 use daicon_core::{Span, Window, struct_at};
 use std::sync::OnceLock;
 use uuid::Uuid;
 
+/// The longest that a lookup region can be: with as many runs and keys as an index can have.
+const LOOKUP_LEN_MAX: u64 = {
+    let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
+    let keys = KEY_LEN.saturating_mul(GROUPS_MAX as u64);
+    LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(keys)
+};
+
 /// The lookup region of the index in force, checked when the package was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
-    at: u64,
-    bytes: Vec<u8>,
+    span: Span,
+    /// Its bytes, where they do not lie in the head.
+    fetched: Option<Vec<u8>>,
     /// What a search met first that made it scan.
     contradiction: OnceLock<dacti_lookup::Error>,
 }
 
 impl Keys {
-    /// Takes the lookup region `bytes`, which stand at `at`, for the index at `index`.
-    pub(crate) fn new(bytes: Vec<u8>, at: u64, index: Span, groups: u32) -> Result<Self, Error> {
-        let lookup = Lookup::parse(&bytes, at)?;
+    /// Takes the lookup region at `span`, from the head or else read, for the index at `index`.
+    pub(crate) fn read(
+        source: &dyn ReadAt,
+        head: &Window<'_>,
+        span: Span,
+        index: Span,
+        groups: u32,
+    ) -> Result<Self, Error> {
+        let at = span.start;
+        let span = Span { start: at, end: span.end.min(at.saturating_add(LOOKUP_LEN_MAX)) };
+        let in_head = head.answer(span);
+        let fetched = match in_head {
+            Some(_) => None,
+            None => Some(read_span(source, span).map_err(read_failed)?),
+        };
+        let bytes = in_head.or(fetched.as_deref()).unwrap_or_default();
+        let lookup = Lookup::parse(bytes, at)?;
         if !lookup.is_of(index, groups)? {
             return Err(Error::OtherIndex { at, index_at: lookup.index_at() });
         }
-        Ok(Self { at, bytes, contradiction: OnceLock::new() })
+        Ok(Self { span, fetched, contradiction: OnceLock::new() })
+    }
+
+    /// What is to be remembered of the blocks that the keys lead to, in at most `kept_len_max`
+    /// bytes.
+    pub(crate) fn blocks(&self, view: &View, kept_len_max: u64) -> Result<Blocks, Error> {
+        let lookup = self.lookup(view)?;
+        let stride = lookup.runs().map(|run| run.stride.min(run.groups)).max().unwrap_or(0);
+        let len_max = GROUP_LEN.saturating_mul(u64::from(stride).saturating_add(1));
+        Ok(Blocks::new(lookup.key_count(), len_max, kept_len_max))
+    }
+
+    fn lookup<'v>(&'v self, view: &'v View) -> Result<Lookup<'v>, dacti_lookup::Error> {
+        let bytes = self.fetched.as_deref().or_else(|| view.head().answer(self.span));
+        Lookup::parse(bytes.unwrap_or_default(), self.span.start)
     }
 
     /// What a search met first that made it scan the index instead.
@@ -39,8 +80,8 @@ impl Keys {
 
     /// What holds every key against its group, and every group of the runs against the one before
     /// it.
-    pub(crate) fn checker(&self) -> Result<KeysCheck<'_>, Error> {
-        let lookup = Lookup::parse(&self.bytes, self.at)?;
+    pub(crate) fn checker<'v>(&'v self, view: &'v View) -> Result<KeysCheck<'v>, Error> {
+        let lookup = self.lookup(view)?;
         lookup.check_keys()?;
         let runs = lookup.runs().collect::<Vec<_>>().into_iter().peekable();
         Ok(KeysCheck { runs, number: 0, before: None })
@@ -52,9 +93,10 @@ impl Keys {
         &self,
         source: &dyn ReadAt,
         view: &View,
+        known: &Known,
         id: Uuid,
     ) -> Result<Option<Answer>, Error> {
-        match self.search(source, view, id) {
+        match self.search(source, view, known, id) {
             Ok(answer) => Ok(Some(answer)),
             // An entry that names no place is at fault by itself: a scan finds no better one.
             Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => Err(fault.into()),
@@ -67,20 +109,28 @@ impl Keys {
         }
     }
 
-    fn search(&self, source: &dyn ReadAt, view: &View, id: Uuid) -> Result<Answer, Error> {
-        let lookup = Lookup::parse(&self.bytes, self.at)?;
+    fn search(
+        &self,
+        source: &dyn ReadAt,
+        view: &View,
+        known: &Known,
+        id: Uuid,
+    ) -> Result<Answer, Error> {
+        let lookup = self.lookup(view)?;
         let head = view.head();
-        let mut fetched = Vec::new();
         let deltas = lookup.delta_groups();
         let start = view.index().start.saturating_add(INDEX_HEADER_LEN);
         let end = start.saturating_add(GROUP_LEN.saturating_mul(u64::from(deltas)));
-        let groups = fetch(source, &head, Span { start, end }, &mut fetched)?;
-        if let Some(found) = find_in_groups(groups, start, deltas, id)? {
+        let found = match head.answer(Span { start, end }) {
+            Some(groups) => known.front.find(groups, start, deltas, id)?,
+            None => scan::find_in_first(source, view, deltas, id)?,
+        };
+        if let Some(found) = found {
             return Ok(Answer::Found(found));
         }
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
-            search.feed(fetch(source, &head, want, &mut fetched)?)?;
+            known.blocks.feed(&mut search, want, &head, source)?;
         }
         Ok(search.answer().unwrap_or(Answer::Absent))
     }
@@ -131,26 +181,14 @@ fn contradiction(at: u64, fault: Contradiction) -> Error {
     dacti_lookup::Error::Contradiction { what: Structure::LookupBlock, at, fault }.into()
 }
 
-/// The bytes of `want`, from the head where it has them, else read into `fetched`.
-fn fetch<'f>(
-    source: &dyn ReadAt,
-    head: &Window<'f>,
-    want: Span,
-    fetched: &'f mut Vec<u8>,
-) -> Result<&'f [u8], Error> {
-    if let Some(bytes) = head.answer(want) {
-        return Ok(bytes);
-    }
-    *fetched = read_span(source, want).map_err(read_failed)?;
-    Ok(fetched)
-}
-
 /// How many groups the index at `index` says that it has; `None` where there is no saying.
 pub(crate) fn group_count(source: &dyn ReadAt, head: &Window<'_>, index: Span) -> Option<u32> {
     let want = Span::new(index.start, INDEX_HEADER_LEN).filter(|want| index.contains(want))?;
-    let mut fetched = Vec::new();
-    let bytes = fetch(source, head, want, &mut fetched).ok()?;
-    struct_at::<IndexHeader>(bytes).map(|header| header.groups.get())
+    let groups = |bytes: &[u8]| struct_at::<IndexHeader>(bytes).map(|header| header.groups.get());
+    match head.answer(want) {
+        Some(bytes) => groups(bytes),
+        None => groups(&read_span(source, want).ok()?),
+    }
 }
 
 /// A found region, held against the file's length.

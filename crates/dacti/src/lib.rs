@@ -46,6 +46,13 @@
 //! its stored bytes and, for `brot`, a window of at most 16 MiB. Building takes memory for the
 //! names and ids of all regions, a fixed amount for the bytes under way, and all cores.
 //!
+//! # Map, or read
+//!
+//! [`Package::open`] reads a file by position; [`Package::open_mapped`] maps it into memory, which
+//! costs more to open and less for each region, and lends regions without a copy. Nothing is lent
+//! before it is verified. A mapped file must not be cut short by others meanwhile: see
+//! [`source::MmapSource`].
+//!
 //! # Promise
 //!
 //! Untrusted packages cannot panic, loop or allocate beyond [`Limits`] and their own size.
@@ -56,17 +63,20 @@
 )]
 
 mod atomic;
+mod blocks;
 mod build;
 mod content;
 mod difference;
 mod error;
 mod explain;
+mod front;
 mod gaps;
 mod hash;
 mod key;
 mod keys;
 mod limits;
 mod listing;
+mod many;
 mod map;
 mod names;
 mod package;
@@ -84,6 +94,7 @@ pub use build::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
+pub use content::Region;
 pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
 pub use error::{Error, ErrorKind};
 pub use key::Key;

@@ -16,6 +16,14 @@ pub struct Limits {
     /// bytes that were altered, once a digest does not fit. 4,000,000 by default, which are 96 MB
     /// of index and half a second. With 0 nothing is read for it, and all are told as altered.
     pub explained_entries_max: u64,
+    /// The most bytes of the index that are kept in memory, for look-ups in a source that does not
+    /// lend its bytes. 512 KiB by default; 0 keeps none.
+    pub blocks_len_max: u64,
+    /// The most bytes between two regions that are read for nothing, where many are asked for, to
+    /// save a read. 16 KiB by default; more pays off where a read is a request.
+    pub gap_len_max: u64,
+    /// The most bytes of a read that joins several regions. 1 MiB by default.
+    pub read_len_max: u64,
 }
 
 impl Default for Limits {
@@ -25,6 +33,9 @@ impl Default for Limits {
             stream_len_max: 1 << 36,
             names_len_max: 1 << 30,
             explained_entries_max: 4_000_000,
+            blocks_len_max: 512 << 10,
+            gap_len_max: 16 << 10,
+            read_len_max: 1 << 20,
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Specification: `docs/spec/dacti-names.md`, `docs/spec/dacti-package.md`, "Looking up a path".
 
-use crate::content::content;
-use crate::{Error, Package};
+use crate::content::region;
+use crate::{Error, Package, Region};
 use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
 use std::collections::BTreeMap;
@@ -91,8 +91,9 @@ fn read_segment(
     linked_len: Option<u64>,
     cap: u64,
 ) -> Result<Vec<u8>, Error> {
-    let Some(expected) = linked_len else { return content(package, located, None, cap) };
-    match content(package, located, linked_len, cap.min(expected)) {
+    let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
+    let Some(expected) = linked_len else { return content(None, cap) };
+    match content(linked_len, cap.min(expected)) {
         // Longer than its link says: it is the link that is wrong, unless the cap came first.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))

@@ -1,18 +1,23 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
-use crate::content::{self, content};
+use crate::content::{region, stored};
 use crate::explain::Explainer;
 use crate::hash::HashPool;
+use crate::scan::{self, Known};
 use crate::seals::Trust;
-use crate::source::{BytesSource, FileSource, ReadAt};
+use crate::source::{BytesSource, FileSource, ReadAt, read_span};
+use crate::view::read_failed;
 use crate::{
-    Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, RegionReader, View, listing, scan,
+    Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, Region, RegionReader, View, listing,
 };
 use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::Policy;
+use daicon_core::Span;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
 
 /// An open package.
 ///
@@ -26,18 +31,37 @@ pub struct Package {
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
+    known: Known,
     names: OnceLock<Names>,
 }
 
 impl Package {
-    /// Opens the package in the file at `path`.
+    /// Opens the package in the file at `path`, which is read by position.
     ///
     /// # Errors
     /// `Io`, `NotAFile`, or what is wrong with its head and tables.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let source = Arc::new(FileSource::open(path)?);
-        Self::from_source(source, Limits::default()).map_err(|error| match error {
+        Self::open_with(path.as_ref(), |path| Ok(Arc::new(FileSource::open(path)?)))
+    }
+
+    /// Opens the package in the file at `path` and maps it into memory: for many look-ups, which
+    /// then take no system call, and copy nothing where [`region`](Self::region) hands them out.
+    ///
+    /// Opening takes longer than [`open`](Self::open) does. Whoever cuts the file short meanwhile
+    /// ends this program: see [`MmapSource`](crate::source::MmapSource).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Io` where the file cannot be mapped.
+    #[cfg(any(unix, windows))]
+    pub fn open_mapped(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path.as_ref(), |path| Ok(Arc::new(crate::source::MmapSource::open(path)?)))
+    }
+
+    fn open_with(
+        path: &Path,
+        source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
+    ) -> Result<Self, Error> {
+        Self::from_source(source(path)?, Limits::default()).map_err(|error| match error {
             Error::Io { action, source, .. } => Error::io(action, path, source),
             error => error,
         })
@@ -58,9 +82,11 @@ impl Package {
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = Arc::new(View::read(&*source)?);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
+        let known = Known::new(&view, limits.blocks_len_max);
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let hash_pool = Arc::new(HashPool::new(None));
-        Ok(Self { source, view, limits, trust, explainer, hash_pool, names: OnceLock::new() })
+        let names = OnceLock::new();
+        Ok(Self { source, view, limits, trust, explainer, hash_pool, known, names })
     }
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
@@ -90,6 +116,19 @@ impl Package {
         &self.hash_pool
     }
 
+    /// The bytes of `span` where they are in memory: in the head that the view took, or lent.
+    pub(crate) fn lent(&self, span: Span) -> Option<&[u8]> {
+        self.source.slice(span).or_else(|| self.view.head().answer(span))
+    }
+
+    /// The bytes of `span`, lent or read; fewer only at the file's end.
+    pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
+        match self.lent(span) {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => read_span(&*self.source, span).map(Cow::Owned).map_err(read_failed),
+        }
+    }
+
     /// What head and tables say.
     #[must_use]
     pub fn view(&self) -> &View {
@@ -111,34 +150,39 @@ impl Package {
     /// Where the stored bytes of a region are; `None` where there is no such region.
     ///
     /// A path is looked up by the id that is hashed from it, without any table, unless the package
-    /// says that its names list gives ids of its own. Cost: a scan of the index up to the group
-    /// that has the id.
+    /// says that its names list gives ids of its own. Cost: nothing where the index lies in the
+    /// head, one read of a block where the package has lookup keys, and else a scan of the index up
+    /// to the group that has the id. Threads do not wait for each other.
     ///
     /// # Errors
     /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
     /// rules.
     pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
         let path = match key.into() {
-            Key::Id(id) => return scan::find(&*self.source, &self.view, id),
+            Key::Id(id) => return self.find_id(id),
             Key::Path(path) => path,
         };
         let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
         match self.view.name_flags() {
             Some(flags) if flags.explicit_ids => {
                 let id = self.names()?.find(path).map_or(hashed, |name| name.id);
-                scan::find(&*self.source, &self.view, id)
+                self.find_id(id)
             }
-            Some(_) => scan::find(&*self.source, &self.view, hashed),
+            Some(_) => self.find_id(hashed),
             None => {
-                if let Some(found) = scan::find(&*self.source, &self.view, hashed)? {
+                if let Some(found) = self.find_id(hashed)? {
                     return Ok(Some(found));
                 }
                 match self.names()?.find(path).filter(|name| name.id != hashed) {
-                    Some(name) => scan::find(&*self.source, &self.view, name.id),
+                    Some(name) => self.find_id(name.id),
                     None => Ok(None),
                 }
             }
         }
+    }
+
+    fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
+        scan::find(&*self.source, &self.view, &self.known, id)
     }
 
     /// As [`find`](Self::find), where a region that is not there is an error.
@@ -163,7 +207,25 @@ impl Package {
     /// # Errors
     /// As [`get`](Self::get); a region that is longer is an error, not cut.
     pub fn get_capped<'a>(&self, key: impl Into<Key<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
-        content(self, self.locate(key)?, None, len_max)
+        region(self, self.locate(key)?, None, len_max).map(Region::into_vec)
+    }
+
+    /// A region's content, whole, decoded and verified, borrowed where that is possible: where the
+    /// region is stored as it is, and its bytes are mapped, in memory, or in the head. At most
+    /// [`Limits::region_len_max`] bytes.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn region<'a>(&self, key: impl Into<Key<'a>>) -> Result<Region<'_>, Error> {
+        self.region_at(self.locate(key)?)
+    }
+
+    /// As [`region`](Self::region), for a region that was found before.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; what is wrong with them.
+    pub fn region_at(&self, located: Located) -> Result<Region<'_>, Error> {
+        region(self, located, None, self.limits.region_len_max)
     }
 
     /// A region's content as a stream, for what is too large to hold.
@@ -199,7 +261,7 @@ impl Package {
     /// # Errors
     /// Stored bytes outside the file; a seal that does not fit; what the source says.
     pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
-        content::stored(self, *located)
+        stored(self, *located).map(Cow::into_owned)
     }
 
     /// Every region by the entry that counts, ascending by id; the names list's own is among them.
@@ -240,7 +302,7 @@ impl Package {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
-        let names = match scan::find(&*self.source, &self.view, NAMES_ID)? {
+        let names = match self.find_id(NAMES_ID)? {
             Some(located) => Names::read(self, located)?,
             None => Names::default(),
         };

@@ -4,6 +4,8 @@
 //! or read in pieces.
 
 use crate::Error;
+use crate::blocks::Blocks;
+use crate::front::Front;
 use crate::keys;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
@@ -15,20 +17,76 @@ use uuid::Uuid;
 /// Bytes of index that are read at once: about forty groups.
 const READ_AHEAD: u64 = 256 * 1024;
 
+/// What look-ups of an open package have learnt of its index.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) front: Front,
+    pub(crate) blocks: Blocks,
+}
+
+impl Known {
+    /// Nothing as yet, and room for `kept_len_max` bytes of it.
+    pub(crate) fn new(view: &View, kept_len_max: u64) -> Self {
+        let blocks = view.keys().and_then(|keys| keys.blocks(view, kept_len_max).ok());
+        Self { front: Front::default(), blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)) }
+    }
+}
+
 /// Finds the entry of `id` that counts, with the stored bytes within the file.
-pub(crate) fn find(source: &dyn ReadAt, view: &View, id: Uuid) -> Result<Option<Located>, Error> {
+pub(crate) fn find(
+    source: &dyn ReadAt,
+    view: &View,
+    known: &Known,
+    id: Uuid,
+) -> Result<Option<Located>, Error> {
     if let Some(keys) = view.keys()
-        && let Some(answer) = keys.find(source, view, id)?
+        && let Some(answer) = keys.find(source, view, known, id)?
     {
         return keys::located(answer, view.len());
     }
-    let mut finder = Finder::new(view.index(), id)?;
+    let found = match view.groups_in_head() {
+        Some((at, groups, bytes)) if view.keys().is_none() => {
+            known.front.find(bytes, at, groups, id).map_err(of_index)?
+        }
+        _ => {
+            let mut finder = Finder::new(view.index(), id)?;
+            let mut ahead = ReadAhead::new(source, view);
+            while let Some(want) = finder.want() {
+                finder.feed(ahead.bytes(want)?)?;
+            }
+            finder.found()
+        }
+    };
+    Ok(found.map(|found| found.within(view.len())).transpose()?)
+}
+
+/// Finds the entry of `id` that counts in the first `groups` groups of the index.
+pub(crate) fn find_in_first(
+    source: &dyn ReadAt,
+    view: &View,
+    groups: u32,
+    id: Uuid,
+) -> Result<Option<Located>, Error> {
+    let mut reader = IndexReader::new(view.index())?;
     let mut ahead = ReadAhead::new(source, view);
-    while let Some(want) = finder.want() {
-        finder.feed(ahead.bytes(want)?)?;
+    let mut left = groups;
+    while let Some(want) = reader.want().filter(|_| left > 0) {
+        if let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? {
+            left = left.saturating_sub(1);
+            if let Some(located) = group.find(id)? {
+                return Ok(Some(located));
+            }
+        }
     }
-    let found = finder.found().map(|found| found.within(view.len())).transpose()?;
-    Ok(found)
+    Ok(None)
+}
+
+/// The fault of the index behind one that the lookup crate tells.
+fn of_index(error: dacti_lookup::Error) -> Error {
+    match error {
+        dacti_lookup::Error::Index(fault) => fault.into(),
+        error => error.into(),
+    }
 }
 
 /// Hands every group of the index to `visit`, newest first.

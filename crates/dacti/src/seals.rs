@@ -2,9 +2,10 @@
 //!
 //! Specification: `docs/spec/dacti-seal.md`.
 
-use crate::Error;
+use crate::{Error, Package};
 use dacti_index::Located;
-use dacti_seal::{Policy, Seals, Verifier};
+use dacti_seal::{Policy, Seals, Verdict, Verifier};
+use daicon_core::Span;
 
 /// The seals of an open package and the policy of its reader.
 #[derive(Debug, Clone, Default)]
@@ -27,13 +28,45 @@ impl Trust {
 
     /// The judgement of a region, before its bytes are read.
     pub(crate) fn verifier(&self, located: Located) -> Result<Verifier<'_>, Error> {
+        let (seals, policy) = self.required()?;
+        Ok(Verifier::new(located, seals, policy)?)
+    }
+
+    /// What of a region is to be read: its stored bytes, and the seal behind them where it counts.
+    pub(crate) fn span(&self, located: Located) -> Result<Span, Error> {
+        let (seals, policy) = self.required()?;
+        let seal = dacti_seal::seal_span(&located, seals, policy)?;
+        let Span { start, end } = located.span;
+        Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
+    }
+
+    /// Judges a region by its stored bytes and the seal behind them.
+    pub(crate) fn judge(
+        &self,
+        package: &Package,
+        located: Located,
+        stored: &[u8],
+        seal: &[u8],
+    ) -> Result<Verdict, Error> {
+        let (seals, policy) = self.required()?;
+        if seals.is_none() {
+            // Nothing is required, or what is required is not there.
+            return Ok(dacti_seal::verify(located, stored, seals, policy)?);
+        }
+        let hash = package.hash_pool().hash(stored);
+        let judged = dacti_seal::verify_hash(&located, &hash, seal, seals, policy);
+        Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hash, seal))?)
+    }
+
+    /// The policy in force, and the seals to hold against it.
+    fn required(&self) -> Result<(Option<&Seals>, &Policy), Error> {
         let by_default = if self.seals.is_some() { &Policy::Digest } else { &Policy::Nothing };
         let policy = self.required.as_ref().unwrap_or(by_default);
         let seals = match (&self.seals, policy) {
             (None, _) | (_, Policy::Nothing) => None,
             (Some(seals), _) => Some(seals.as_ref().map_err(|fault| *fault)?),
         };
-        Ok(Verifier::new(located, seals, policy)?)
+        Ok((seals, policy))
     }
 
     /// Bytes behind each region that belong to it.

@@ -1,7 +1,6 @@
 //! Verifies a package: structure, bounds, overlaps, and that every region decodes.
 
 use crate::hash::HashPool;
-use crate::keys::Keys;
 use crate::map::Overlap;
 use crate::{Error, FileMap, IndexScan, Listed, Names, Package, View, listing, scan};
 use core::fmt;
@@ -235,7 +234,7 @@ impl Package {
     fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
-        match view.keys().map(Keys::checker).transpose() {
+        match view.keys().map(|keys| keys.checker(view)).transpose() {
             Ok(checker) => check = checker,
             Err(error) => fault = Some(error),
         }

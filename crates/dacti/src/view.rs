@@ -7,13 +7,15 @@ use crate::keys::{Keys, group_count};
 use crate::source::{ReadAt, read_span};
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
-use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
+use dacti_index::{
+    INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, INDEX_VERSION, IndexHeader, index_len,
+};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
     Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
-    Window,
+    Window, struct_at,
 };
 use std::path::Path;
 use uuid::Uuid;
@@ -43,6 +45,8 @@ pub struct View {
     diagnostics: Vec<Diagnostic>,
     diagnostics_left_out: u64,
     index: Span,
+    /// How many groups the index has, where the head has all of them.
+    groups_in_head: Option<u32>,
     layout: Option<Layout>,
     layout_fault: Option<String>,
     keys: Option<Keys>,
@@ -90,6 +94,7 @@ impl View {
             Answer::Incompatible(_) | Answer::Missing => None,
         };
         let seals = read_seals(source, &head, components, len)?;
+        let groups_in_head = groups_in(&window(&head, len), index);
         let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
@@ -100,6 +105,7 @@ impl View {
             diagnostics: walker.diagnostics().copied().collect(),
             head,
             index,
+            groups_in_head,
             layout,
             layout_fault,
             keys,
@@ -161,6 +167,15 @@ impl View {
     #[must_use]
     pub const fn index(&self) -> Span {
         self.index
+    }
+
+    /// Where the index's groups start, how many there are, and their bytes, where the head has all
+    /// of them.
+    pub(crate) fn groups_in_head(&self) -> Option<(u64, u32, &[u8])> {
+        let groups = self.groups_in_head?;
+        let at = self.index.start.saturating_add(INDEX_HEADER_LEN);
+        let bytes = self.head().answer(Span { start: at, end: self.index.end })?;
+        Some((at, groups, bytes))
     }
 
     /// What the writer promised to those who update the file, where it says so.
@@ -236,6 +251,17 @@ impl View {
 fn left_out(walker: &TableWalker) -> u64 {
     let kept = u64::try_from(walker.diagnostics().count()).unwrap_or(u64::MAX);
     walker.diagnostics_count().saturating_sub(kept)
+}
+
+/// How many groups the index at `index` has, where the window has all of them and nothing is wrong
+/// with its header.
+fn groups_in(head: &Window<'_>, index: Span) -> Option<u32> {
+    if !head.span().contains(&index) {
+        return None;
+    }
+    let header: &IndexHeader = struct_at(head.answer(index)?)?;
+    let groups = header.groups.get();
+    (header.version.get() == 0 && index_len(groups) <= index.len()).then_some(groups)
 }
 
 fn window(head: &[u8], len: u64) -> Window<'_> {
@@ -316,11 +342,7 @@ fn read_keys(
     let head = window(head, len);
     let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
     let span = component.span_within(len)?;
-    let bytes = match head.answer(span) {
-        Some(bytes) => bytes.into(),
-        None => read_span(source, span).map_err(read_failed)?,
-    };
-    Ok(Some(Keys::new(bytes, span.start, index, groups)?))
+    Ok(Some(Keys::read(source, &head, span, index, groups)?))
 }
 
 pub(crate) fn read_failed(source: std::io::Error) -> Error {

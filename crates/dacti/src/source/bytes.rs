@@ -1,6 +1,7 @@
 //! A package in memory.
 
 use super::ReadAt;
+use daicon_core::Span;
 use std::io;
 use std::sync::Arc;
 
@@ -30,9 +31,13 @@ impl ReadAt for BytesSource {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         let rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
         let len = rest.len().min(buf.len());
-        for (to, from) in buf.iter_mut().zip(rest) {
-            *to = *from;
+        if let (Some(to), Some(from)) = (buf.get_mut(..len), rest.get(..len)) {
+            to.copy_from_slice(from);
         }
         Ok(len)
+    }
+
+    fn slice(&self, span: Span) -> Option<&[u8]> {
+        span.slice_of(&self.0, 0)
     }
 }

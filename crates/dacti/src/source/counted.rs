@@ -14,7 +14,8 @@ pub struct ReadStats {
     pub bytes: u64,
 }
 
-/// A source that counts what is read from it.
+/// A source that counts what is read from it. It lends nothing, so that all that is used is
+/// counted.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,

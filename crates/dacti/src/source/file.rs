@@ -29,6 +29,12 @@ impl FileSource {
         let len = file.metadata().map_err(failed)?.len();
         Ok(Self { file, len })
     }
+
+    /// The open file.
+    #[cfg(any(unix, windows))]
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl ReadAt for FileSource {

@@ -3,11 +3,15 @@
 mod bytes;
 mod counted;
 mod file;
+#[cfg(any(unix, windows))]
+mod mmap;
 
 pub use bytes::BytesSource;
 pub use counted::{Counted, ReadStats};
 pub use file::FileSource;
 pub(crate) use file::{read_file_at, write_file_at};
+#[cfg(any(unix, windows))]
+pub use mmap::MmapSource;
 
 use daicon_core::Span;
 use std::io;
@@ -28,6 +32,16 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// # Errors
     /// What the system says.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Lends the bytes of `span`, all of them, where the source has them in memory and they do not
+    /// change while it is open; `None` where they are to be read.
+    ///
+    /// Asked before [`read_at`](Self::read_at), as often as bytes are needed: it is to answer at
+    /// once.
+    fn slice(&self, span: Span) -> Option<&[u8]> {
+        let _ = span;
+        None
+    }
 }
 
 /// Fills as much of `buf` from position `at` as the source has. Returns the bytes filled.

@@ -1,0 +1,138 @@
+//! The blocks of a package's index that were looked at: which of them were checked, and the bytes
+//! of the last ones that were read.
+//!
+//! Shared by all look-ups of an open package. None of them waits for another: what is known is told
+//! by atomic bits, and where two want the same place of the cache at once, one does without.
+//! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
+
+use crate::Error;
+use crate::source::{ReadAt, read_span};
+use crate::view::read_failed;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use dacti_lookup::{Answer, Search};
+use daicon_core::{Span, Window};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// What is remembered of an index's blocks.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    /// How many blocks there are, and how long the longest is.
+    count: usize,
+    len_max: u64,
+    /// The most bytes that are kept.
+    kept_len_max: u64,
+    /// A bit for each block that answered a miss from bytes that the source lends.
+    checked: OnceLock<Box<[AtomicU64]>>,
+    /// Blocks that were read, each in the place that its number gives it.
+    kept: OnceLock<Box<[Place]>>,
+}
+
+/// Where a block is kept. Nobody waits for the lock.
+type Place = Mutex<Option<Arc<Kept>>>;
+
+#[derive(Debug)]
+struct Kept {
+    block: usize,
+    bytes: Vec<u8>,
+    /// Whether a miss has been answered from these bytes.
+    checked: AtomicBool,
+}
+
+impl Blocks {
+    /// Of an index with `count` blocks, the longest of `len_max` bytes; at most `kept_len_max`
+    /// bytes of them are kept.
+    pub(crate) const fn new(count: usize, len_max: u64, kept_len_max: u64) -> Self {
+        Self { count, len_max, kept_len_max, checked: OnceLock::new(), kept: OnceLock::new() }
+    }
+
+    /// Feeds `search` what it wants: from the head, lent by the source, from what is kept, or read.
+    pub(crate) fn feed(
+        &self,
+        search: &mut Search<'_>,
+        want: Span,
+        head: &Window<'_>,
+        source: &dyn ReadAt,
+    ) -> Result<(), Error> {
+        let lent = source.slice(want).or_else(|| head.answer(want));
+        match (search.block(), lent) {
+            (Some(block), Some(bytes)) => self.feed_lent(search, block, bytes),
+            (None, Some(bytes)) => Ok(search.feed(bytes).map(drop)?),
+            (Some(block), None) => self.feed_kept(search, block, want, source),
+            (None, None) => {
+                let bytes = read_span(source, want).map_err(read_failed)?;
+                Ok(search.feed(&bytes).map(drop)?)
+            }
+        }
+    }
+
+    fn feed_lent(&self, search: &mut Search<'_>, block: usize, bytes: &[u8]) -> Result<(), Error> {
+        let (word, bit) = (block / 64, 1_u64 << (block % 64));
+        let words = self.checked.get();
+        if words
+            .and_then(|words| words.get(word))
+            .is_some_and(|w| w.load(Ordering::Relaxed) & bit > 0)
+        {
+            search.feed_checked(bytes)?;
+            return Ok(());
+        }
+        if is_miss(search.feed(bytes)?) {
+            let words = self
+                .checked
+                .get_or_init(|| (0..self.count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect());
+            if let Some(word) = words.get(word) {
+                word.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    fn feed_kept(
+        &self,
+        search: &mut Search<'_>,
+        block: usize,
+        want: Span,
+        source: &dyn ReadAt,
+    ) -> Result<(), Error> {
+        let place = self.place(block);
+        // Taken out of its place by a count, so that the place is free while the block is searched.
+        let kept = { place.and_then(|place| place.try_lock().ok()) }
+            .and_then(|kept| kept.as_ref().filter(|kept| kept.block == block).cloned());
+        if let Some(kept) = kept {
+            return kept.feed(search);
+        }
+        let bytes = read_span(source, want).map_err(read_failed)?;
+        let kept = Kept { block, bytes, checked: AtomicBool::new(false) };
+        kept.feed(search)?;
+        // Only what answered is kept: what contradicts the keys may be read otherwise next time.
+        if let Some(mut place) = place.and_then(|place| place.try_lock().ok()) {
+            *place = Some(Arc::new(kept));
+        }
+        Ok(())
+    }
+
+    /// Where `block` is kept; `None` where nothing is.
+    fn place(&self, block: usize) -> Option<&Place> {
+        let kept = self.kept.get_or_init(|| {
+            let places = self.kept_len_max.checked_div(self.len_max).unwrap_or(0);
+            let places = usize::try_from(places).unwrap_or(usize::MAX).min(self.count);
+            (0..places).map(|_| Place::default()).collect()
+        });
+        kept.get(block.checked_rem(kept.len())?)
+    }
+}
+
+impl Kept {
+    fn feed(&self, search: &mut Search<'_>) -> Result<(), Error> {
+        if self.checked.load(Ordering::Relaxed) {
+            search.feed_checked(&self.bytes)?;
+        } else if is_miss(search.feed(&self.bytes)?) {
+            self.checked.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the block that gave this answer did not have the region, and so was checked.
+const fn is_miss(answer: Option<Answer>) -> bool {
+    !matches!(answer, Some(Answer::Found(_)))
+}

@@ -1,0 +1,128 @@
+//! The groups of an index that lie in the head, sorted by id for those who look up many regions.
+//!
+//! They are the delta groups, or the whole of a small index; their entries are in no order, and the
+//! newest of an id counts. The first look-up scans them, the second sorts them once. Specification:
+//! `docs/spec/dacti-index.md`, "Which entry counts".
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use dacti_index::{GROUP_LEN, Group, Located};
+use dacti_lookup::find_in_groups;
+use std::sync::OnceLock;
+use uuid::Uuid;
+
+/// Groups at the front of an index whose bytes are in hand.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    /// Whether somebody has looked before.
+    asked: AtomicBool,
+    /// `None` where the groups cannot be read.
+    sorted: OnceLock<Option<Vec<Slot>>>,
+}
+
+/// The entry of an id that counts.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    id: Uuid,
+    group: u16,
+    entry: u8,
+}
+
+impl Front {
+    /// Groups that are sorted at most: more than a head has room for.
+    const GROUPS_MAX: u32 = 16;
+
+    /// The entry of `id` that counts in the first `groups` groups of `bytes`, which start at file
+    /// position `at`.
+    pub(crate) fn find(
+        &self,
+        bytes: &[u8],
+        at: u64,
+        groups: u32,
+        id: Uuid,
+    ) -> Result<Option<Located>, dacti_lookup::Error> {
+        if groups == 0 {
+            return Ok(None);
+        }
+        if groups > Self::GROUPS_MAX || !self.asked.load(Ordering::Relaxed) {
+            self.asked.store(true, Ordering::Relaxed);
+            return find_in_groups(bytes, at, groups, id);
+        }
+        let sorted = self.sorted.get_or_init(|| sort(bytes, at, groups));
+        let Some(sorted) = sorted else { return find_in_groups(bytes, at, groups, id) };
+        let Ok(i) = sorted.binary_search_by_key(&id, |slot| slot.id) else { return Ok(None) };
+        let Some(slot) = sorted.get(i) else { return Ok(None) };
+        Ok(group(bytes, at, slot.group.into())?.located(slot.entry.into())?)
+    }
+}
+
+fn group(bytes: &[u8], at: u64, g: u32) -> Result<Group<'_>, dacti_index::Error> {
+    let offset = GROUP_LEN.saturating_mul(u64::from(g));
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    Group::parse(bytes.get(start..).unwrap_or_default(), at.saturating_add(offset))
+}
+
+/// The entries that count, by id; `None` where a group is cut off.
+fn sort(bytes: &[u8], at: u64, groups: u32) -> Option<Vec<Slot>> {
+    let mut slots = Vec::new();
+    for g in 0..groups {
+        let entries = group(bytes, at, g).ok()?.entries();
+        // Newest first, as groups are.
+        for (i, entry) in entries.iter().enumerate().rev() {
+            let (group, entry_number) = (u16::try_from(g).ok()?, u8::try_from(i).ok()?);
+            slots.push(Slot { id: entry.id.get(), group, entry: entry_number });
+        }
+    }
+    // Stable: of equal ids the newest stays in front.
+    slots.sort_by_key(|slot| slot.id);
+    slots.dedup_by_key(|slot| slot.id);
+    slots.shrink_to_fit();
+    Some(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Front;
+    use dacti_index::{Encoding, Entry, GroupHeader, emit_group};
+    use uuid::Uuid;
+
+    #[test]
+    fn the_newest_entry_counts_however_often_it_is_asked_for() {
+        // spec: R-ORD-01, R-ORD-02, R-LKP-14
+        let entry = |id, offset| Entry::new(Uuid::from_u128(id), offset, 1);
+        let groups = [vec![entry(9, 5)], vec![], vec![entry(7, 1), entry(9, 4), entry(7, 2)]];
+        let mut bytes = vec![0; 3 * 6136];
+        for (group, out) in groups.iter().zip(bytes.chunks_exact_mut(6136)) {
+            let length = u8::try_from(group.len()).unwrap();
+            emit_group(&GroupHeader::new(50, Encoding::NONE, length), group, out).unwrap();
+        }
+        let front = Front::default();
+        for _ in 0..3 {
+            let start = |id| {
+                let found = front.find(&bytes, 0, 3, Uuid::from_u128(id)).unwrap();
+                found.map(|located| located.span.start)
+            };
+            assert_eq!([7, 9, 8, 0].map(start), [Some(52), Some(55), None, None]);
+        }
+        assert_eq!(Front::default().find(&bytes, 0, 0, Uuid::from_u128(7)), Ok(None));
+    }
+
+    #[test]
+    fn a_group_that_is_cut_off_is_an_error_each_time() {
+        let front = Front::default();
+        for _ in 0..3 {
+            assert!(front.find(&[0; 6136 + 15], 0, 2, Uuid::nil()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_names_no_place_is_an_error_for_its_id_alone() {
+        let mut bytes = vec![0; 6136];
+        let entries = [1, 2].map(|id| Entry::new(Uuid::from_u128(id), 0, u32::from(id == 1)));
+        emit_group(&GroupHeader::new(u64::MAX, Encoding::NONE, 2), &entries, &mut bytes).unwrap();
+        let front = Front::default();
+        for _ in 0..3 {
+            assert!(front.find(&bytes, 0, 1, Uuid::from_u128(1)).is_err());
+            assert!(front.find(&bytes, 0, 1, Uuid::from_u128(2)).unwrap().is_some());
+        }
+    }
+}
