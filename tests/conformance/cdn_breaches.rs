@@ -4,7 +4,7 @@
 //! behind which edges, and what saves readers where nothing comes of it.
 
 use crate::cdn_cases::{SLICES, case, content, edges, filled, fresh, large, prove_all, put};
-use dacti_tests::cache::{Age, Case, Kind, Op, Plan, Report};
+use dacti_tests::cache::{Case, Kind, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use dacti_tests::reference::{self as by, GROUP, NONE, path_id, small};
 use std::collections::{BTreeMap, BTreeSet};

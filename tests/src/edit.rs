@@ -54,8 +54,7 @@ pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Pub
     let behind = |id: Id, bytes: &[u8]| sealing.behind(id, NONE, bytes);
     let stored: Vec<_> = files.iter().map(|(path, bytes)| by::stored(path, bytes)).collect();
     let names = by::names_of(&stored);
-    let seals = (component, &behind as &dyn Fn(Id, &[u8]) -> Vec<u8>);
-    let file = by::cdn_package_sealed(&stored, &names, NONE, slice, &hash, seals);
+    let file = by::cdn_package_sealed(&stored, &names, NONE, slice, &hash, component, &behind);
     Published::new(file, model_of(files), sealing)
 }
 

@@ -523,7 +523,7 @@ pub fn cdn_package_with(
     let behind = |id: Id, bytes: &[u8]| {
         if seals { seal(id, encoding, bytes, hash).to_vec() } else { Vec::new() }
     };
-    cdn_package_sealed(files, names_list, encoding, slice, hash, (component, &behind))
+    cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
 }
 
 /// A package in the layout for CDNs with the region of a seal component, and with what stands
@@ -535,7 +535,8 @@ pub fn cdn_package_sealed(
     encoding: [u8; 4],
     slice: u64,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
-    (seal_component, behind): (Option<Vec<u8>>, &dyn Fn(Id, &[u8]) -> Vec<u8>),
+    seal_component: Option<Vec<u8>>,
+    behind: &dyn Fn(Id, &[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
     let regions = regions(files, names_list);
     let filled = regions.len().div_ceil(255) as u64;

@@ -147,6 +147,7 @@ pub struct World<'o> {
     probes: &'o [Id],
     answers: HashMap<(u64, u64, Duty), Rc<Vec<Outcome>>>,
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
+    entries: HashMap<[u8; 32], Rc<Entries>>,
     contents: HashMap<[u8; 32], Rc<Vec<Seen>>>,
     /// Mixes of slices that answers were put together from.
     pub mixes: u64,
@@ -172,12 +173,24 @@ struct Choices {
     told: String,
 }
 
-/// What tables and index say.
+/// What tables and index say, as far as bytes were read.
 #[derive(Debug)]
 struct Directory {
     components: Vec<Found>,
-    index: Index,
-    deltas: Vec<Option<Rc<[u8]>>>,
+    region: (u64, u64),
+    /// The groups; of those in the head what is in use.
+    groups: Vec<Rc<[u8]>>,
+    /// A hash of all of it: the same key, the same entries.
+    key: [u8; 32],
+}
+
+/// What the groups of a directory say.
+#[derive(Debug)]
+struct Entries {
+    /// The entry that counts for each id.
+    regions: BTreeMap<Id, EntrySeen>,
+    /// What of regions and components lies in the head.
+    in_head: Vec<(u64, u64)>,
 }
 
 impl<'o> World<'o> {
@@ -191,6 +204,7 @@ impl<'o> World<'o> {
             probes,
             answers: HashMap::new(),
             directories: HashMap::new(),
+            entries: HashMap::new(),
             contents: HashMap::new(),
             mixes: 0,
             escalations: 0,
@@ -232,11 +246,19 @@ impl<'o> World<'o> {
     }
 
     fn contents(&mut self, head: &[u8], directory: &Directory) -> Rc<Vec<Seen>> {
-        let key = directory.key(head);
+        let entries =
+            self.entries.entry(directory.key).or_insert_with(|| directory.entries().into());
+        let entries = Rc::clone(entries);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&directory.key);
+        for (start, end) in &entries.in_head {
+            hasher.update(&head[*start as usize..*end as usize]);
+        }
+        let key = *hasher.finalize().as_bytes();
         if let Some(known) = self.contents.get(&key) {
             return Rc::clone(known);
         }
-        let ways = self.ways(|world, choices| world.view(head, directory, choices));
+        let ways = self.ways(|world, choices| world.view(head, directory, &entries, choices));
         let seen = ways.into_iter().map(|way| Seen {
             view: way.result.map(Rc::new),
             old: way.old,
@@ -411,46 +433,34 @@ impl<'o> World<'o> {
         let Some(named) = components.iter().find(|found| found.id == INDEX) else {
             return refuse("no index component", 28);
         };
-        let span = region(named, u64::MAX).or_else(|fault| refuse(fault.to_string(), fault.at))?;
-        let (index, deltas) = self.index(head, span, choices)?;
-        Ok(Directory { components, index, deltas })
+        let region =
+            region(named, u64::MAX).or_else(|fault| refuse(fault.to_string(), fault.at))?;
+        let groups = self.groups(head, region, choices)?;
+        Ok(Directory::new(components, region, groups))
     }
 
-    /// The index, group by group; and those groups of it that lie in the head.
-    fn index(
+    /// The groups of an index, one by one.
+    fn groups(
         &mut self,
         head: &[u8],
         (at, size): (u64, u64),
         choices: &mut Choices,
-    ) -> Result<(Index, Vec<Option<Rc<[u8]>>>), Refusal> {
-        let mut index = Index { region: (at, size), ..Index::default() };
-        let mut groups = Vec::new();
+    ) -> Result<Vec<Rc<[u8]>>, Refusal> {
         if size == 0 {
-            return Ok((index, groups));
+            return Ok(Vec::new());
         }
         let header = self.fetch(head, (at, 8), Duty::IndexHeader { size }, choices)?;
-        index.groups = u32_at(&header, 4);
-        for group in 0..index.groups {
-            let group_at = at + 8 + GROUP * u64::from(group);
-            let bytes = self.fetch(head, (group_at, GROUP), Duty::Free, choices)?;
-            let base = u64_at(&bytes, 0);
-            let encoding = bytes[8..12].try_into().expect("four bytes");
-            for i in 0..usize::from(bytes[12]) {
-                let entry = 16 + 24 * i;
-                index.entries.push(EntrySeen {
-                    at: group_at + entry as u64,
-                    group,
-                    group_at,
-                    id: id_at(&bytes, entry),
-                    base,
-                    encoding,
-                    offset: u32_at(&bytes, entry + 16),
-                    size: u32_at(&bytes, entry + 20),
-                });
-            }
-            groups.push((group_at + GROUP <= HEAD).then_some(bytes));
+        let mut groups = Vec::new();
+        for group in 0..u64::from(u32_at(&header, 4)) {
+            let at = at + 8 + GROUP * group;
+            let len = if at + GROUP <= HEAD {
+                16 + 24 * u64::from(head[at as usize + 12])
+            } else {
+                GROUP
+            };
+            groups.push(self.fetch(head, (at, len), Duty::Free, choices)?);
         }
-        Ok((index, groups))
+        Ok(groups)
     }
 
     /// All contents.
@@ -458,6 +468,7 @@ impl<'o> World<'o> {
         &mut self,
         head: &[u8],
         directory: &Directory,
+        entries: &Entries,
         choices: &mut Choices,
     ) -> Result<View, Refusal> {
         let mut view = View::default();
@@ -477,8 +488,7 @@ impl<'o> World<'o> {
             };
             view.components.insert((found.id, found.major), digest);
         }
-        let regions = directory.index.regions();
-        for (id, entry) in &regions {
+        for (id, entry) in &entries.regions {
             let answer = self.stored(head, entry, seal_len, choices)?;
             if *id == NAMES {
                 view.names = self.names(head, answer.1, entry, seal_len, choices)?;
@@ -486,7 +496,7 @@ impl<'o> World<'o> {
                 view.regions.insert(*id, answer.0);
             }
         }
-        self.look_up(head, directory, &regions, choices)?;
+        self.look_up(head, directory, &entries.regions, choices)?;
         Ok(view)
     }
 
@@ -566,8 +576,7 @@ impl<'o> World<'o> {
             return Ok(());
         };
         let keys = self.component(head, named, choices)?;
-        let index = &directory.index;
-        if keys.len() < 32 || u64_at(&keys, 8) != index.region.0 {
+        if keys.len() < 32 || u64_at(&keys, 8) != directory.region.0 {
             return Ok(()); // keys of another index
         }
         let runs =
@@ -593,8 +602,7 @@ impl<'o> World<'o> {
         choices: &mut Choices,
     ) -> Result<Option<(u64, u32, [u8; 4])>, Refusal> {
         let first = runs.0.first().map_or(0, |run| run.first);
-        for group in directory.deltas.iter().take(first as usize) {
-            let Some(group) = group else { return refuse("a delta group outside the head", 0) };
+        for group in directory.groups.iter().take(first as usize) {
             if let Some(found) = found_in(group, 1, id) {
                 return Ok(Some(found));
             }
@@ -604,7 +612,7 @@ impl<'o> World<'o> {
             let start = run.stride * block as u64;
             let groups = run.stride.min(run.groups - start);
             let next = start + groups < run.groups;
-            let at = directory.index.region.0 + 8 + GROUP * (run.first + start);
+            let at = directory.region.0 + 8 + GROUP * (run.first + start);
             let duty = Duty::Block {
                 id: *id,
                 groups,
@@ -623,35 +631,49 @@ impl<'o> World<'o> {
 }
 
 impl Directory {
-    /// Two directories with the same key lead to the same contents.
-    fn key(&self, head: &[u8]) -> [u8; 32] {
+    fn new(components: Vec<Found>, region: (u64, u64), groups: Vec<Rc<[u8]>>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        for found in &self.components {
-            hasher.update(&found.id).update(&found.data).update(&found.base.to_le_bytes());
-            // A component's region may lie in the head.
-            if let Ok((at, len)) = region(found, u64::MAX)
-                && found.id != INDEX
-                && at + len <= HEAD
-            {
-                hasher.update(&head[at as usize..(at + len) as usize]);
+        for found in &components {
+            hasher.update(&found.id).update(&found.major.to_le_bytes());
+            hasher.update(&found.data).update(&found.base.to_le_bytes());
+        }
+        hasher.update(&region.0.to_le_bytes()).update(&region.1.to_le_bytes());
+        for group in &groups {
+            hasher.update(&(group.len() as u64).to_le_bytes()).update(group);
+        }
+        Self { components, region, groups, key: *hasher.finalize().as_bytes() }
+    }
+
+    fn entries(&self) -> Entries {
+        let mut index = Index { region: self.region, ..Index::default() };
+        for (group, bytes) in self.groups.iter().enumerate() {
+            let group_at = self.region.0 + 8 + GROUP * group as u64;
+            for i in 0..usize::from(bytes[12]) {
+                let at = 16 + 24 * i;
+                index.entries.push(EntrySeen {
+                    at: group_at + at as u64,
+                    group: group as u32,
+                    group_at,
+                    id: id_at(bytes, at),
+                    base: u64_at(bytes, 0),
+                    encoding: bytes[8..12].try_into().expect("four bytes"),
+                    offset: u32_at(bytes, at + 16),
+                    size: u32_at(bytes, at + 20),
+                });
             }
         }
-        for field in [self.index.region.0, self.index.region.1, u64::from(self.index.groups)] {
-            hasher.update(&field.to_le_bytes());
-        }
-        for entry in &self.index.entries {
-            hasher.update(&entry.id).update(&entry.encoding).update(&entry.base.to_le_bytes());
-            for field in [entry.group, entry.offset, entry.size] {
-                hasher.update(&field.to_le_bytes());
-            }
-            // So may a region.
-            let at = entry.base.wrapping_add(u64::from(entry.offset));
-            if at < HEAD {
-                let end = at + u64::from(entry.size) + 96;
-                hasher.update(&head[at as usize..end.min(HEAD) as usize]);
-            }
-        }
-        *hasher.finalize().as_bytes()
+        let regions = index.regions();
+        let stored = regions.values().map(|entry| {
+            // With the longest seal.
+            (entry.base.wrapping_add(u64::from(entry.offset)), u64::from(entry.size) + 96)
+        });
+        let others = self.components.iter().filter(|found| found.id != INDEX);
+        let spans = others.filter_map(|found| region(found, u64::MAX).ok()).chain(stored);
+        let in_head = spans
+            .filter(|(at, _)| *at < HEAD)
+            .map(|(at, len)| (at, (at + len).min(HEAD)))
+            .collect();
+        Entries { regions, in_head }
     }
 }
 
