@@ -10,6 +10,7 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
+mod compact;
 mod dar;
 mod diff;
 mod du;
@@ -64,6 +65,7 @@ enum Verb {
     Du(du::Args),
     Diff(diff::Args),
     Serve(serve::Args),
+    Compact(compact::Args),
     Dar(dar::Args),
 }
 
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),
         Verb::Serve(args) => args.run(talk),
+        Verb::Compact(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {

@@ -79,9 +79,18 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Layout {
+pub(crate) enum Layout {
     Cdn,
     Compact,
+}
+
+impl From<Layout> for LayoutChoice {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Cdn => Self::Cdn,
+            Layout::Compact => Self::Compact,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -167,10 +176,7 @@ impl Args {
 
     fn options(&self) -> BuildOptions {
         BuildOptions {
-            layout: match self.layout {
-                Layout::Cdn => LayoutChoice::Cdn,
-                Layout::Compact => LayoutChoice::Compact,
-            },
+            layout: self.layout.into(),
             slice_len: self.slice,
             seals: !self.no_seals,
             encoding: match self.encoding {
@@ -239,7 +245,7 @@ fn notes(left_out: &collect::LeftOut) -> Vec<String> {
 }
 
 /// A length with an optional unit, or `auto`.
-fn slice_len(text: &str) -> Result<u64, String> {
+pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
     if text == "auto" {
         return Ok(dacti::SLICE_LEN);
     }
