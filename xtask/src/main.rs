@@ -11,7 +11,6 @@ mod fuzz;
 mod layers;
 mod metadata;
 mod no_std;
-mod peers;
 mod rid;
 mod run;
 mod rust;
@@ -97,8 +96,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        args: "[peers] [--test] [ARGS]",
-        about: "the benches; --test: run each once; peers [--quick] [--write]: beside other crates",
+        args: "[--test] [ARGS OF CRITERION]",
+        about: "the benches; --test: run each once, measure nothing",
         run: bench::bench,
     },
 ];

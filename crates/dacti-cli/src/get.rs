@@ -4,14 +4,13 @@ mod terminal;
 
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault};
-use crate::{Talk, files, interrupt, output};
+use crate::{Talk, files, interrupt, output, select};
 use dacti::source::{Counted, FileSource};
-use dacti::{AtomicFile, Key, Limits, Located, Package};
+use dacti::{AtomicFile, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use terminal::TextOnly;
-use uuid::Uuid;
 
 /// Print one region, decoded.
 #[derive(Debug, clap::Args)]
@@ -48,7 +47,9 @@ impl Args {
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let package = Package::from_source(Arc::new(source.clone()), limits).map_err(failed)?;
         let package = self.trust.applied(package)?;
-        let located = self.locate(&package).map_err(failed)?;
+        let (key, found) = select::find(&package, &self.key).map_err(failed)?;
+        let not_found = || failed(dacti::Error::NotFound { key: key.to_string() });
+        let located = found.ok_or_else(not_found)?;
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
@@ -77,17 +78,6 @@ impl Args {
             return Err(Failure::Failed(format!("{shown} is both package and output")));
         }
         Ok(())
-    }
-
-    /// By id where the key looks like one and the package has it, else by path.
-    fn locate(&self, package: &Package) -> Result<Located, dacti::Error> {
-        let hyphenated = self.key.len() == uuid::fmt::Hyphenated::LENGTH;
-        if let Some(id) = Uuid::parse_str(&self.key).ok().filter(|_| hyphenated)
-            && let Some(located) = package.find(id)?
-        {
-            return Ok(located);
-        }
-        package.locate(Key::Path(&self.key))
     }
 
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {

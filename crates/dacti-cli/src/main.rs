@@ -10,12 +10,13 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
-mod compact;
+mod collect;
 mod dar;
 mod diff;
 mod du;
 mod files;
 mod get;
+mod ids;
 mod inspect;
 mod interrupt;
 mod key;
@@ -25,10 +26,13 @@ mod outcome;
 mod output;
 mod pack;
 mod progress;
+mod put;
+mod rm;
 mod select;
 mod serve;
 mod threads;
 mod unpack;
+mod update;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -61,11 +65,12 @@ enum Verb {
     Unpack(unpack::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Put(put::Args),
+    Rm(rm::Args),
     Key(key::Args),
     Du(du::Args),
     Diff(diff::Args),
     Serve(serve::Args),
-    Compact(compact::Args),
     Dar(dar::Args),
 }
 
@@ -91,11 +96,12 @@ fn main() -> ExitCode {
         Verb::Unpack(args) => args.run(talk),
         Verb::Inspect(args) => args.run(),
         Verb::Verify(args) => args.run(talk),
+        Verb::Put(args) => args.run(talk),
+        Verb::Rm(args) => args.run(talk),
         Verb::Key(args) => args.run(talk),
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),
         Verb::Serve(args) => args.run(talk),
-        Verb::Compact(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {

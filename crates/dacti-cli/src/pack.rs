@@ -1,19 +1,16 @@
 //! `dacti pack`: a directory or files become a package.
 
-mod collect;
-mod ids;
-
+use crate::collect::{Collector, Symlinks};
+use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;
-use collect::{Collector, Symlinks};
 use core::num::NonZeroUsize;
 use dacti::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, RegionName,
     SecretKey,
 };
-use ids::Ids;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -79,18 +76,9 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Layout {
+enum Layout {
     Cdn,
     Compact,
-}
-
-impl From<Layout> for LayoutChoice {
-    fn from(layout: Layout) -> Self {
-        match layout {
-            Layout::Cdn => Self::Cdn,
-            Layout::Compact => Self::Compact,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -150,7 +138,7 @@ impl Args {
             })?
         };
         if talk >= Talk::Normal {
-            for line in notes(&collected.left_out) {
+            for line in collected.left_out.notes() {
                 output::note(&line);
             }
         }
@@ -176,7 +164,10 @@ impl Args {
 
     fn options(&self) -> BuildOptions {
         BuildOptions {
-            layout: self.layout.into(),
+            layout: match self.layout {
+                Layout::Cdn => LayoutChoice::Cdn,
+                Layout::Compact => LayoutChoice::Compact,
+            },
             slice_len: self.slice,
             seals: !self.no_seals,
             encoding: match self.encoding {
@@ -223,25 +214,6 @@ impl Args {
         }
         Ok(())
     }
-}
-
-fn notes(left_out: &collect::LeftOut) -> Vec<String> {
-    let mut notes = Vec::new();
-    let collect::LeftOut { symlinks, empty_folders, own_output, leftovers } = left_out;
-    if *symlinks > 0 {
-        notes.push(format!("{symlinks} symbolic links were skipped"));
-    }
-    if *empty_folders > 0 {
-        notes.push(format!("{empty_folders} folders without files are not kept"));
-    }
-    if *own_output {
-        notes.push("the package itself lies in the directory and was left out".into());
-    }
-    if *leftovers > 0 {
-        let what = "temporary files of runs that were killed (.dacti-*.tmp) were left out";
-        notes.push(format!("{leftovers} {what}"));
-    }
-    notes
 }
 
 /// A length with an optional unit, or `auto`.

@@ -2,8 +2,10 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
+use dacti::{Key, Located, Package};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
+use uuid::Uuid;
 
 /// Paths that match any of some globs.
 ///
@@ -32,6 +34,21 @@ impl Globs {
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.0.is_match(path)
     }
+}
+
+/// What a key on the command line means, and the region that it names, if any: an id where it looks
+/// like one and the package has it, else a path.
+pub(crate) fn find<'k>(
+    package: &Package,
+    key: &'k str,
+) -> Result<(Key<'k>, Option<Located>), dacti::Error> {
+    let hyphenated = key.len() == uuid::fmt::Hyphenated::LENGTH;
+    if let Some(id) = Uuid::parse_str(key).ok().filter(|_| hyphenated)
+        && let Some(located) = package.find(id)?
+    {
+        return Ok((Key::Id(id), Some(located)));
+    }
+    Ok((Key::Path(key), package.find(key)?))
 }
 
 /// A glob that was given for no path at all.

@@ -55,7 +55,7 @@ enum Kind {
 
 /// The steps of the escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+enum Level {
     Plain,
     Slice,
     Nonce,
@@ -147,7 +147,8 @@ impl Fetch {
         Self::new(Kind::Head, Span { start: 0, end: HEAD_LEN }, 0, level)
     }
 
-    pub(crate) fn range(span: Span, slice: u64, level: Level) -> Self {
+    pub(crate) fn range(span: Span, slice: u64, known_stale: bool) -> Self {
+        let level = if known_stale { Level::Slice } else { Level::Plain };
         Self::new(Kind::Range, span, slice, level)
     }
 

@@ -65,7 +65,6 @@
 mod atomic;
 mod blocks;
 mod build;
-mod compact;
 mod content;
 mod difference;
 mod error;
@@ -86,6 +85,7 @@ mod scan;
 mod seals;
 pub mod source;
 mod threads;
+pub mod update;
 mod usage;
 mod verify;
 mod view;
@@ -95,10 +95,9 @@ pub use build::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
-pub use compact::{CompactOptions, Compacted, Proof, SealsChoice};
 pub use content::Region;
 pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
-pub use error::{CompactionFault, Error, ErrorKind};
+pub use error::{Error, ErrorKind};
 pub use key::Key;
 pub use limits::Limits;
 pub use listing::Listed;
@@ -107,6 +106,10 @@ pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
 pub use scan::{GroupSummary, IndexScan};
+pub use update::{
+    Change, ChangeKind, LockedFile, PlannedUpdate, Standing, StateFault, Update, UpdateFault,
+    UpdateFile, UpdateOptions, UpdateProgress,
+};
 pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
 pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};

@@ -72,14 +72,6 @@ impl Names {
         self.segments.len()
     }
 
-    /// The content of the one segment; `None` where there are several or none.
-    pub(crate) fn only_segment(&self) -> Option<&[u8]> {
-        match &self.segments[..] {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-
     /// Where the segments are stored, newest first.
     #[must_use]
     pub fn places(&self) -> &[Located] {
@@ -93,7 +85,7 @@ impl Names {
 
 /// A segment's content, of the length that its link says where there is one, and at most `cap`
 /// bytes.
-fn read_segment(
+pub(crate) fn read_segment(
     package: &Package,
     located: Located,
     linked_len: Option<u64>,

@@ -1,10 +1,9 @@
 //! What goes into a package: a name and where its content comes from.
 
-use super::kept::Kept;
 use crate::Error;
 use crate::source::{read_file_at, write_file_at};
 use core::fmt;
-use dacti_index::{Encoding, REGION_LEN_MAX};
+use dacti_index::REGION_LEN_MAX;
 use dacti_names::{NAMES_ID, Name, region_id};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -102,33 +101,30 @@ impl From<&Path> for Content<'_> {
 
 /// A temporary file that all long readers share, made when the first of them comes.
 #[derive(Debug, Default)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     file: Option<Arc<File>>,
     end: u64,
 }
 
 /// A region to be built.
 #[derive(Debug)]
-pub(super) struct Input {
-    pub(super) path: Option<String>,
-    pub(super) id: Uuid,
+pub(crate) struct Input {
+    pub(crate) path: Option<String>,
+    pub(crate) id: Uuid,
     /// Length of its content in bytes.
-    pub(super) len: u64,
-    /// How long its content is, where that is known: what the names list says.
-    decoded_len: Option<u64>,
+    pub(crate) len: u64,
     source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
-    Kept(Kept),
     File { path: PathBuf, modified: Option<SystemTime> },
     Bytes(Vec<u8>),
     Spooled { file: Arc<File>, at: u64 },
 }
 
 impl Input {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: RegionName,
         content: Content<'_>,
         spool: &mut Spool,
@@ -147,32 +143,13 @@ impl Input {
             Repr::Bytes(bytes) => Source::bytes(bytes),
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
-        Self { path: name.path, id, len, decoded_len: Some(len), source }.checked()
+        Self { path: name.path, id, len, source }.checked()
     }
 
     /// The names list of a package, as a region of its own.
-    pub(super) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
+    pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
-        Self { path: None, id: NAMES_ID, len, decoded_len: None, source }.checked()
-    }
-
-    /// A region of another package, stored as it is there. Its length is that of its stored bytes.
-    pub(super) fn kept(path: Option<String>, kept: Kept) -> Self {
-        let (id, len) = (kept.located.id, kept.located.span.len());
-        Self { path, id, len, decoded_len: None, source: Source::Kept(kept) }
-    }
-
-    /// The region of another package that this is.
-    pub(super) const fn as_kept(&self) -> Option<&Kept> {
-        match &self.source {
-            Source::Kept(kept) => Some(kept),
-            _ => None,
-        }
-    }
-
-    /// How it is stored in a package whose own encoding is `encoding`.
-    pub(super) fn encoding(&self, encoding: Encoding) -> Encoding {
-        self.as_kept().map_or(encoding, |kept| kept.located.encoding)
+        Self { path: None, id: NAMES_ID, len, source }.checked()
     }
 
     fn checked(self) -> Result<Self, Error> {
@@ -182,16 +159,16 @@ impl Input {
         Ok(self)
     }
 
-    pub(super) fn to_name(&self) -> Option<Name<'_>> {
+    pub(crate) fn to_name(&self) -> Option<Name<'_>> {
         let path = self.path.as_deref()?;
-        Some(Name { path, id: self.id, decoded_len: self.decoded_len })
+        Some(Name { path, id: self.id, decoded_len: Some(self.len) })
     }
 
     /// The whole content, for one that is short, appended to `out`.
-    pub(super) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.source {
             Source::Bytes(bytes) => out.extend_from_slice(bytes),
-            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
+            Source::File { .. } | Source::Spooled { .. } => {
                 let before = out.len();
                 let mut reader = self.open()?;
                 // One byte more than there should be, so that growth is seen.
@@ -206,10 +183,9 @@ impl Input {
 
     /// The content as a stream. Hold what was read against
     /// [`check_unchanged`](Self::check_unchanged) at the end.
-    pub(super) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
-            Source::Kept(kept) => Box::new(kept.open()?),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
                 // Asked of what was opened: another file may have taken the name.
@@ -224,7 +200,7 @@ impl Input {
     }
 
     /// Makes sure that the content, of which `read` bytes were read, is what was added.
-    pub(super) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
+    pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
         let Source::File { path, modified } = &self.source else { return Ok(()) };
         if read != self.len {
             let (path, expected) = (path.clone(), self.len);
@@ -247,24 +223,42 @@ impl Input {
     }
 
     /// Where the content comes from, for messages.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         match &self.source {
             Source::File { path, .. } => crate::error::shown(path),
             Source::Bytes(_) | Source::Spooled { .. } => "the caller's bytes".into(),
-            Source::Kept(_) => "a package".into(),
         }
     }
 
     /// What the system says of this input.
-    pub(super) fn failed(&self, error: io::Error) -> Error {
+    pub(crate) fn failed(&self, error: io::Error) -> Error {
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
-            Source::Kept(kept) => kept.failed(error),
             Source::Bytes(_) | Source::Spooled { .. } => {
                 Error::io("read", Path::new("a temporary file"), error)
             }
         }
     }
+}
+
+/// Sorts inputs by path; those without one come last, by id. The same path twice is an error.
+pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
+    inputs.sort_by(|a, b| {
+        let key = |input: &Input| (input.path.is_none(), input.id);
+        match (&a.path, &b.path) {
+            (Some(a), Some(b)) => a.cmp(b),
+            _ => key(a).cmp(&key(b)),
+        }
+    });
+    for pair in inputs.windows(2) {
+        if let [a @ Input { path: Some(path), .. }, b] = pair
+            && b.path.as_ref() == Some(path)
+        {
+            let (path, first, second) = (path.clone(), a.origin(), b.origin());
+            return Err(Error::DuplicatePath { path, first, second });
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Input {

@@ -70,8 +70,7 @@ impl Output {
         self.file.commit()
     }
 
-    /// The open file.
-    pub(super) fn file(&self) -> &File {
+    fn file(&self) -> &File {
         self.file.file()
     }
 

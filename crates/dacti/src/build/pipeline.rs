@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Something that a job makes; `weight` is what it costs to keep it.
-pub(super) trait Weigh {
+pub(crate) trait Weigh {
     /// Bytes of memory, about.
     fn weight(&self) -> usize;
 }
 
 /// The jobs were stopped, as another failed: the reason is told elsewhere.
 #[derive(Debug)]
-pub(super) struct Stopped;
+pub(crate) struct Stopped;
 
 /// Where a job puts what it makes.
 #[derive(Debug)]
-pub(super) struct Lane<'s, T: Weigh> {
+pub(crate) struct Lane<'s, T: Weigh> {
     shared: &'s Shared<T>,
     job: usize,
 }
@@ -60,7 +60,7 @@ impl<T> State<T> {
 ///
 /// # Errors
 /// The first error in the order of the jobs, or `take`'s.
-pub(super) fn run<T: Weigh + Send>(
+pub(crate) fn run<T: Weigh + Send>(
     jobs: usize,
     threads: NonZeroUsize,
     weight_max: usize,
@@ -95,7 +95,7 @@ pub(super) fn run<T: Weigh + Send>(
 impl<T: Weigh> Lane<'_, T> {
     /// Hands over something. Waits while too much is under way, unless it is this job's turn and
     /// nothing of it waits to be taken.
-    pub(super) fn put(&self, made: T) -> Result<(), Stopped> {
+    pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
         let fits = |state: &State<T>| {

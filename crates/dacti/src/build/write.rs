@@ -9,6 +9,7 @@ use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
 use crate::hash::HashPool;
 use core::ops::{ControlFlow, Range};
+use dacti_index::IdRange;
 use daicon_core::Span;
 use std::collections::HashMap;
 
@@ -36,7 +37,7 @@ pub(super) fn data(
 ) -> Result<Written, Error> {
     output.skip_to(plan.data_at);
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
-    let batches = batches(&in_order, plan);
+    let batches = batches(&in_order, &plan.ranges);
     let (encoding, quality) = (plan.encoding, options.quality);
     let hash_pool = &HashPool::new(options.threads);
     let encoder = Encoder { encoding, quality, sealing, hash_pool };
@@ -58,9 +59,9 @@ pub(super) fn data(
 
 /// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id
 /// range.
-fn batches(in_order: &[&Input], plan: &Plan) -> Vec<Range<usize>> {
+pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
-    for range in &plan.ranges {
+    for range in ranges {
         let (mut start, mut len) = (range.first, 0_u64);
         let end = range.first.saturating_add(range.count);
         for i in range.first..end {

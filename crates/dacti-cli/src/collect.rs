@@ -12,7 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 
 /// What to do about symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Symlinks {
+pub(crate) enum Symlinks {
     /// A link is an error.
     Refuse,
     /// Pack what it leads to, under its own name.
@@ -23,23 +23,45 @@ pub(super) enum Symlinks {
 
 /// The files to pack.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
+pub(crate) struct Collected {
     /// Path in the package, and the file.
-    pub(super) files: Vec<(String, PathBuf)>,
-    pub(super) left_out: LeftOut,
+    pub(crate) files: Vec<(String, PathBuf)>,
+    pub(crate) left_out: LeftOut,
 }
 
 /// What a user may miss later.
 #[derive(Debug, Default)]
-pub(super) struct LeftOut {
-    pub(super) symlinks: u64,
-    pub(super) empty_folders: u64,
-    pub(super) own_output: bool,
-    pub(super) leftovers: u64,
+pub(crate) struct LeftOut {
+    pub(crate) symlinks: u64,
+    pub(crate) empty_folders: u64,
+    pub(crate) own_output: bool,
+    pub(crate) leftovers: u64,
+}
+
+impl LeftOut {
+    /// What to tell the user, a line each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let Self { symlinks, empty_folders, own_output, leftovers } = self;
+        if *symlinks > 0 {
+            notes.push(format!("{symlinks} symbolic links were skipped"));
+        }
+        if *empty_folders > 0 {
+            notes.push(format!("{empty_folders} folders without files are not kept"));
+        }
+        if *own_output {
+            notes.push("the package itself lies in the directory and was left out".into());
+        }
+        if *leftovers > 0 {
+            let what = "temporary files of runs that were killed (.dacti-*.tmp) were left out";
+            notes.push(format!("{leftovers} {what}"));
+        }
+        notes
+    }
 }
 
 #[derive(Debug)]
-pub(super) struct Collector {
+pub(crate) struct Collector {
     include: Globs,
     exclude: Globs,
     symlinks: Symlinks,
@@ -48,7 +70,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(
+    pub(crate) fn new(
         include: &[String],
         exclude: &[String],
         symlinks: Symlinks,
@@ -58,7 +80,7 @@ impl Collector {
         Ok(Self { include, exclude, symlinks, output: files::place(output) })
     }
 
-    pub(super) fn collect(&self, inputs: &[PathBuf]) -> Result<Collected, Failure> {
+    pub(crate) fn collect(&self, inputs: &[PathBuf]) -> Result<Collected, Failure> {
         let mut collected = Collected::default();
         for input in inputs {
             // What is named on the command line is meant, link or not.

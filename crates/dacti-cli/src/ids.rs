@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// The paths that are given an id.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     /// What the file is called, printable.
     file: String,
     /// By path, with the number of the line.
@@ -18,7 +18,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let shown = shown(file);
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::Failed(format!("cannot read {shown}: {error}")))?;
@@ -52,12 +52,12 @@ impl Ids {
     }
 
     /// The path's id and the number of its line. Each is asked for once.
-    pub(super) fn take(&mut self, path: &str) -> Option<(Uuid, u64)> {
+    pub(crate) fn take(&mut self, path: &str) -> Option<(Uuid, u64)> {
         self.by_path.remove(path)
     }
 
     /// All were to be taken.
-    pub(super) fn end(&self) -> Result<(), Failure> {
+    pub(crate) fn end(&self) -> Result<(), Failure> {
         match self.by_path.iter().min_by_key(|(_, (_, line))| line) {
             Some((path, (_, line))) => Err(self.wrong(*line, &format!("{path:?} is not packed"))),
             None => Ok(()),
@@ -65,7 +65,7 @@ impl Ids {
     }
 
     /// What is wrong with a line.
-    pub(super) fn wrong(&self, line: u64, what: &str) -> Failure {
+    pub(crate) fn wrong(&self, line: u64, what: &str) -> Failure {
         Failure::Failed(format!("{}, line {line}: {what}", self.file))
     }
 }

@@ -1,0 +1,171 @@
+//! What can go wrong with an update and with nothing else.
+
+use crate::ErrorKind;
+use core::fmt;
+use dacti_cdn::{Digest, Fault, State};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Why a package cannot be updated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateFault {
+    /// Another writer has the file.
+    #[error(
+        "{path:?} is being updated by another writer: wait until it has ended, or end it (what it \
+         leaves unfinished harms no reader, and the next update begins behind it)"
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another file has taken the name.
+    #[error(
+        "another file has taken the place of {path:?} meanwhile: nothing was written to it; start \
+         the update again"
+    )]
+    Replaced {
+        /// The file's name.
+        path: PathBuf,
+    },
+    /// A plan that would break a law of publishing, or that is not one for this package.
+    #[error(transparent)]
+    Plan(#[from] Fault),
+    /// A file that is in none of the states through which a plan leads.
+    #[error(transparent)]
+    State(Box<StateFault>),
+    /// Bytes past the old end that are not of this plan.
+    #[error(
+        "step {step}: at {at:#x} stand bytes that are not of this plan, and what was written is \
+         never written over: plan the update anew"
+    )]
+    OtherBytes {
+        /// Number of the step, from 1.
+        step: usize,
+        /// The first byte that differs, absolute.
+        at: u64,
+    },
+    /// The bytes that belong to a plan are not those that it was made for.
+    #[error(
+        "the bytes for {at:#x} and on have the digest {found}, the plan was made for {expected}: \
+         they were changed or belong to another plan"
+    )]
+    Payload {
+        /// Where they would stand in the package, absolute.
+        at: u64,
+        /// The digest in the plan.
+        expected: Digest,
+        /// That of the bytes.
+        found: Digest,
+    },
+    /// A step that a plan does not have.
+    #[error("the plan has {steps} steps, there is no step {step}")]
+    NoStep {
+        /// The number asked for, from 1.
+        step: usize,
+        /// How many there are.
+        steps: usize,
+    },
+    /// A plan that was begun, and is to be begun.
+    #[error(
+        "the plan was begun before, it stands at step {step}: resume it, or plan the update anew"
+    )]
+    Begun {
+        /// Number of the step that is next, from 1.
+        step: usize,
+    },
+    /// A signed package, and nothing said about signatures.
+    #[error(
+        "the package is signed: give its key, or say that the new regions are to stay unsigned \
+         (readers who require signatures will refuse them)"
+    )]
+    NeedsKey,
+    /// A key, and a package without signatures.
+    #[error("the package is not signed, so there is no place for signatures: leave the key out")]
+    NotSigned,
+    /// A key for another of the publisher's packages.
+    #[error(
+        "the key is for the package {found}, this one is {expected}: give the package's own key, \
+         or its UUID with it"
+    )]
+    KeyOfOtherPackage {
+        /// The package's UUID.
+        expected: Uuid,
+        /// The key's.
+        found: Uuid,
+    },
+    /// A key that the package does not name.
+    #[error("the key is none of those that the package says it is signed with")]
+    OtherKey,
+    /// A region that is both to be put and to be removed.
+    #[error("{name} is both to be put and to be removed")]
+    PutAndRemoved {
+        /// The region.
+        name: String,
+    },
+    /// What is wrong with a saved plan.
+    #[error("{path:?} is not a plan: {reason}")]
+    NotAPlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl UpdateFault {
+    /// What to branch on.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Payload { .. } | Self::NotAPlan { .. } => ErrorKind::Corrupt,
+            Self::Locked { .. }
+            | Self::Replaced { .. }
+            | Self::Plan(_)
+            | Self::State(_)
+            | Self::OtherBytes { .. }
+            | Self::NoStep { .. }
+            | Self::Begun { .. }
+            | Self::NeedsKey
+            | Self::NotSigned
+            | Self::KeyOfOtherPackage { .. }
+            | Self::OtherKey
+            | Self::PutAndRemoved { .. } => ErrorKind::Misuse,
+        }
+    }
+}
+
+/// Where a file stands that is in none of the states through which a plan leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateFault {
+    /// Number of the step that was to be done, from 1.
+    pub step: usize,
+    /// What the file is like.
+    pub found: State,
+    /// What it was to be like before the step.
+    pub before: State,
+    /// What it was to be like after the step.
+    pub after: State,
+}
+
+impl core::error::Error for StateFault {}
+
+impl fmt::Display for StateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, found, before, after } = self;
+        write!(f, "step {step}: the file is neither as it was before nor as it is after: ")?;
+        if found.len == before.len || found.len == after.len {
+            write!(f, "its head has the digest {}, ", found.head)?;
+            write!(f, "expected {}", before.head)?;
+            if after.head != before.head {
+                write!(f, " or {}", after.head)?;
+            }
+        } else {
+            write!(f, "it is {} bytes long, expected {}", found.len, before.len)?;
+            if after.len != before.len {
+                write!(f, " to {}", after.len)?;
+            }
+        }
+        f.write_str(" (something else has changed it: plan the update anew)")
+    }
+}

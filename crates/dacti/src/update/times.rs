@@ -1,0 +1,51 @@
+//! Modification times: no two contents of the head share a second, as servers tell them apart by
+//! seconds.
+//!
+//! The time is set forward and nobody waits for it. Specification: `docs/spec/dacti-cdn.md`.
+
+use super::file::UpdateFile;
+use core::time::Duration;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The last second that a content of the head was shown with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    last: u64,
+}
+
+impl Times {
+    /// Makes sure that the time can be set, before anything is written.
+    pub(super) fn start(file: &dyn UpdateFile) -> io::Result<Self> {
+        let found = file.modified()?;
+        file.set_modified(found)?;
+        Ok(Self { last: seconds(found) })
+    }
+
+    /// After a write behind the head: the system has set the time to now, and that is wrong where
+    /// the head's time was set forward.
+    pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
+        let found = seconds(file.modified()?);
+        if found < self.last {
+            return self.set(file);
+        }
+        self.last = found;
+        Ok(())
+    }
+
+    /// After a write into the head: it gets a second of its own.
+    pub(super) fn advance(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
+        self.last = seconds(SystemTime::now()).max(self.last.saturating_add(1));
+        self.set(file)
+    }
+
+    fn set(self, file: &dyn UpdateFile) -> io::Result<()> {
+        let time = UNIX_EPOCH.checked_add(Duration::from_secs(self.last));
+        file.set_modified(time.ok_or(io::ErrorKind::InvalidInput)?)
+    }
+}
+
+/// The second that a server tells for a time.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
