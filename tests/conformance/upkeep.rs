@@ -6,8 +6,9 @@ use crate::support::fixtures;
 use core::ops::ControlFlow;
 use dacti::source::{BytesSource, Counted};
 use dacti::{
-    Claimant, Compaction, Difference, Differing, Duplicates, Evidence, Fetch, FileMap, Limits,
-    Package, Relation, Renamed, ReserveLeft, Usage,
+    Claimant, CompactOptions, Compacted, Compaction, CompactionFault, Difference, Differing,
+    Duplicates, Error, Evidence, Fetch, FileMap, LayoutChoice, Limits, Package, Relation, Renamed,
+    ReserveLeft, SealsChoice, Usage,
 };
 use dacti_tests::reference::{self as by, GROUP, NONE, Stored, path_id, small, stored};
 use std::sync::Arc;
@@ -385,4 +386,291 @@ fn a_region_that_cannot_be_read_is_named() {
     let error = error.expect_err("a byte is missing");
     assert_eq!((error.side, error.region.as_deref()), (dacti::Side::New, Some("a")));
     assert!(error.to_string().starts_with("\"a\": stored region at"), "{error}");
+}
+
+// ------------------------------------------------------------------------------------------
+// Compaction
+// ------------------------------------------------------------------------------------------
+
+/// Compacts a package and gives back the new file, which must be all that was left behind.
+fn compact_with(file: &[u8], options: &CompactOptions) -> Result<(Vec<u8>, Compacted), Error> {
+    // In memory where there is such a place: each file is synced.
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let directory = directory.expect("a temporary directory");
+    let out = directory.path().join("out.dacti-pack");
+    let compacted = package(file).compact(&out, options, &mut |_| CONTINUE);
+    let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+    assert_eq!(left, usize::from(compacted.is_ok()), "nothing but the package is left");
+    let compacted = compacted?;
+    let new = std::fs::read(&out).expect("it is there");
+    assert_eq!(compacted.built.len, new.len() as u64);
+    Ok((new, compacted))
+}
+
+fn compact(file: &[u8]) -> (Vec<u8>, Compacted) {
+    compact_with(file, &CompactOptions::default()).expect("it can be compacted")
+}
+
+fn fault(file: &[u8], options: &CompactOptions) -> CompactionFault {
+    match compact_with(file, options) {
+        Err(Error::Compaction { fault }) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_same(ours: &[u8], expected: &[u8]) {
+    let differs = ours.iter().zip(expected).position(|(a, b)| a != b);
+    assert_eq!((differs, ours.len()), (None, expected.len()), "first difference, length");
+}
+
+#[test]
+fn a_fresh_package_compacts_to_itself() {
+    for count in [0, 1, 3, 255, 600, 3000] {
+        let files: Vec<_> = (0..count)
+            .map(|i| stored(&format!("dir/{i}"), format!("{i}").repeat(i % 9).as_bytes()))
+            .collect();
+        let names = by::names_of(&files);
+        let file = by::cdn_package(&files, &names, NONE, 4096, &blake3);
+        assert_same(&compact(&file).0, &file);
+        let file = by::cdn_package_with(&files, &names, NONE, 8192, &blake3, false);
+        assert_same(&compact(&file).0, &file);
+        let file = by::compact_package(&files, &names, NONE);
+        assert_same(&compact(&file).0, &file);
+    }
+}
+
+/// A package after updates, and the files that it holds by now, as a packer would be given them.
+fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
+    let encoded = |path: &str, content: &[u8]| match encoding {
+        by::BROT => Stored { bytes: by::brotli_stored(content), ..stored(path, content) },
+        _ => stored(path, content),
+    };
+    let list = |files: &[Stored]| match encoding {
+        by::BROT => by::brotli_stored(&by::names_of(files)),
+        _ => by::names_of(files),
+    };
+    let mut files: Vec<_> = (0..300).map(|i| encoded(&format!("{i}"), b"first")).collect();
+    let mut grown = Grown::with(&files, &list(&files), encoding, 4096);
+    // Replaced twice, in one delta group and in the next.
+    for round in 0..3_u8 {
+        for i in (0..300).step_by(3) {
+            files[i] = encoded(&format!("{i}"), &[round; 70]);
+        }
+        let put: Vec<_> = {
+            let changed = files.iter().step_by(3);
+            changed.map(|file| (path_id(&file.path), &file.bytes[..])).collect()
+        };
+        grown.put(&put);
+    }
+    (grown, files)
+}
+
+#[test]
+fn what_is_compacted_equals_a_fresh_package_of_the_same_content() {
+    // Replaced ids, of which the names list still has the old lengths: a packer is given those.
+    for folded in [false, true] {
+        let (mut grown, mut files) = updated(NONE);
+        for file in files.iter_mut().step_by(3) {
+            file.decoded = 5;
+        }
+        if folded {
+            grown.fold(&[path_id("299"), path_id("0")]);
+            files.retain(|file| file.path != "299" && file.path != "0");
+        }
+        let (new, compacted) = compact(&grown.file);
+        let expected = by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3);
+        assert_same(&new, &expected);
+        let regions = files.len() as u64;
+        assert_eq!((compacted.proof.regions, compacted.proof.names), (regions, regions));
+        assert_eq!(compacted.proof.digests, regions + 1);
+        assert_eq!(
+            (compacted.names_dropped, compacted.names_kept),
+            (2 * u64::from(folded), !folded)
+        );
+        let found = diff(&grown.file, &new);
+        assert_eq!((found.relation, found.is_empty()), (Relation::SameContent, true));
+        assert_eq!(usage(&new).dead, 0);
+    }
+}
+
+#[test]
+fn compressed_regions_are_not_compressed_again() {
+    let (grown, files) = updated(by::BROT);
+    let (new, _) = compact(&grown.file);
+    let names = by::brotli_stored(&by::names_of(&{
+        let mut files = files.clone();
+        files.iter_mut().step_by(3).for_each(|file| file.decoded = 5);
+        files
+    }));
+    assert_same(&new, &by::cdn_package(&files, &names, by::BROT, 4096, &blake3));
+}
+
+#[test]
+fn segments_of_the_names_list_become_one() {
+    let mut files = three();
+    let mut grown = Grown::new(&files, 4096);
+    let of = |path: &str, length| by::Name { length, ..named(path) };
+    grown
+        .put_named(&[of("b", 3), of("d", 6)], &[(path_id("b"), b"new"), (path_id("d"), b"fourth")]);
+    grown.put_named(&[of("0", 1), of("gone", 9)], &[(path_id("0"), b"0")]);
+    files[1] = stored("b", b"new");
+    files.extend([stored("d", b"fourth"), stored("0", b"0")]);
+    let (new, compacted) = compact(&grown.file);
+    assert_same(&new, &by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3));
+    assert_eq!((compacted.names_dropped, compacted.names_kept), (1, false));
+}
+
+#[test]
+fn layout_and_slices_can_be_chosen() {
+    let (grown, mut files) = updated(NONE);
+    files.iter_mut().step_by(3).for_each(|file| file.decoded = 5);
+    let names = by::names_of(&files);
+    let with = |options| compact_with(&grown.file, &options).expect("it can be compacted").0;
+    let options = CompactOptions { slice_len: Some(1 << 16), ..CompactOptions::default() };
+    assert_same(&with(options), &by::cdn_package(&files, &names, NONE, 1 << 16, &blake3));
+    let options = CompactOptions {
+        layout: Some(LayoutChoice::Compact),
+        seals: SealsChoice::Drop,
+        ..CompactOptions::default()
+    };
+    let small = with(options);
+    assert_same(&small, &by::compact_package(&files, &names, NONE));
+    let options =
+        CompactOptions { layout: Some(LayoutChoice::Compact), ..CompactOptions::default() };
+    assert_eq!(fault(&grown.file, &options), CompactionFault::SealsLost);
+    // And back, with digests that it had not, so that it can be updated.
+    let options = CompactOptions {
+        layout: Some(LayoutChoice::Cdn),
+        seals: SealsChoice::Digests,
+        slice_len: Some(4096),
+        ..CompactOptions::default()
+    };
+    let (large, _) = compact_with(&small, &options).expect("it can be compacted");
+    assert_same(&large, &by::cdn_package(&files, &names, NONE, 4096, &blake3));
+}
+
+#[test]
+fn each_encoding_gets_a_run_of_its_own() {
+    let file = fixture("package_of_mixed_encodings");
+    let options = CompactOptions {
+        layout: Some(LayoutChoice::Cdn),
+        slice_len: Some(4096),
+        ..CompactOptions::default()
+    };
+    let (new, compacted) = compact_with(&file, &options).expect("it can be compacted");
+    let (new, old) = (package(&new), package(&file));
+    let groups: Vec<_> = {
+        let scan = new.scan_index().expect("it is sound");
+        let used = scan.groups().iter().filter(|group| group.length > 0);
+        used.map(|group| (group.encoding.to_string(), group.base)).collect()
+    };
+    let of = |tag: &str| (tag.to_owned(), 65_536);
+    assert_eq!(groups, [of("brot"), of("lzma"), of("none")]);
+    assert_eq!(compacted.proof.regions, 3);
+    for i in 1..=3 {
+        let id = uuid::Uuid::from_bytes(small(i));
+        let stored = |package: &Package| {
+            package.stored(&package.locate(id).expect("it is there")).expect("it is sound")
+        };
+        assert_eq!(stored(&new), stored(&old), "{i}");
+    }
+}
+
+#[test]
+fn many_regions_of_two_encodings_are_found_by_keys() {
+    // Every other region of 6,000 in another encoding, in groups of its own.
+    let ids: Vec<by::Id> = (1..=6000).map(small).collect();
+    let stream = by::brotli_stored(b"content");
+    let base = 80 + 8 + 24 * GROUP;
+    let mut groups = Vec::new();
+    for (encoding, offset, size) in [(NONE, 0, 7), (by::BROT, 7, stream.len() as u32)] {
+        let own = ids.iter().skip(usize::from(offset > 0)).step_by(2);
+        let entries: Vec<_> = own.map(|id| by::Entry { id: *id, offset, size }).collect();
+        groups.extend(entries.chunks(255).map(|entries| by::Group {
+            base,
+            encoding,
+            entries: entries.to_vec(),
+            ..by::Group::default()
+        }));
+    }
+    let region = by::index(&groups);
+    let components = vec![by::component(by::INDEX, 80, region.len() as u32)];
+    let mut file = by::head(by::PACKAGE, 0, 1);
+    file.extend(by::table(&by::Table { components, ..by::Table::default() }));
+    file.extend(region);
+    file.extend([&b"content"[..], &stream].concat());
+    let options = CompactOptions { layout: Some(LayoutChoice::Cdn), ..CompactOptions::default() };
+    let (new, _) = compact_with(&file, &options).expect("it can be compacted");
+    let new = package(&new);
+    assert!(new.view().has_keys());
+    for id in [1, 2, 255, 256, 2999, 3000, 5999, 6000] {
+        let id = uuid::Uuid::from_bytes(small(id));
+        assert_eq!(new.get(id).expect("it is there"), b"content");
+    }
+    assert_eq!(new.view().keys_fault(), None, "found by the keys");
+    assert!(new.find(uuid::Uuid::from_bytes(small(6001))).expect("it is sound").is_none());
+}
+
+#[test]
+fn components_of_others_are_left_out_only_where_that_is_asked_for() {
+    let file = fixture("package_of_neither_layout");
+    let id = uuid::Uuid::from_bytes(small(77));
+    let expected = CompactionFault::ForeignComponent { id };
+    assert_eq!(fault(&file, &CompactOptions::default()), expected);
+    let options = CompactOptions { drop_components: vec![id], ..CompactOptions::default() };
+    let (new, compacted) = compact_with(&file, &options).expect("it can be compacted");
+    assert_eq!((compacted.proof.regions, compacted.proof.names), (2, 0));
+    assert!(package(&new).view().components().iter().all(|component| component.id != id));
+}
+
+#[test]
+fn a_damaged_region_is_named_and_nothing_is_written() {
+    let (grown, _) = updated(NONE);
+    let (at, _) = grown.span(path_id("3"));
+    let mut file = grown.file.clone();
+    file[at as usize + 69] ^= 1;
+    let error = compact_with(&file, &CompactOptions::default()).expect_err("a byte is altered");
+    assert!(matches!(&error, Error::Damaged { name, .. } if name == "3"), "{error}");
+    assert_eq!(error.kind(), dacti::ErrorKind::Corrupt);
+    // Without digests what does not decode is damaged, and what lies outside the file.
+    let cut = {
+        let mut file = fixture("package_compact_brotli");
+        file.truncate(file.len() - 1);
+        file
+    };
+    let error = compact_with(&cut, &CompactOptions::default()).expect_err("a byte is missing");
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    let mut altered = fixture("package_compact_brotli");
+    *altered.last_mut().expect("it has bytes") = 0xff;
+    let error = compact_with(&altered, &CompactOptions::default()).expect_err("it is no stream");
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
+    let mut compacted = 0;
+    for fixture in ["container", "index", "package"].into_iter().flat_map(fixtures) {
+        let Ok(old) = Package::from_bytes(fixture.bytes.clone()) else { continue };
+        for layout in [None, Some(LayoutChoice::Cdn)] {
+            let drop_components = old.view().components().iter().map(|c| c.id).collect();
+            let options = CompactOptions { layout, drop_components, ..CompactOptions::default() };
+            let (new, made) = match compact_with(&fixture.bytes, &options) {
+                Ok(compacted) => compacted,
+                Err(error) => {
+                    // The index of a good container may be none.
+                    let is_good = fixture.is_good() && !fixture.name.starts_with("container");
+                    assert!(!is_good, "{}: {error}", fixture.name);
+                    continue;
+                }
+            };
+            let found = diff(&fixture.bytes, &new);
+            assert!(found.is_empty(), "{}: {found:?}", fixture.name);
+            assert_eq!(made.proof.regions, found.unchanged, "{}", fixture.name);
+            let twice = compact_with(&new, &options).expect("it is sound").0;
+            assert!(new == twice, "{}", fixture.name);
+            compacted += 1;
+        }
+    }
+    assert!(compacted > 60, "{compacted}");
 }

@@ -1,8 +1,10 @@
 //! Cross-crate tests: an independent reference implementation, and the fixtures that it writes.
 
+pub mod cache;
 pub mod cases;
 pub mod dar_reference;
 pub mod dump;
+pub mod edit;
 pub mod expect;
 pub mod program;
 pub mod reference;

@@ -519,6 +519,25 @@ pub fn cdn_package_with(
     hash: &dyn Fn(&[u8]) -> [u8; 32],
     seals: bool,
 ) -> Vec<u8> {
+    let component = seals.then(|| seal_component(hash));
+    let behind = |id: Id, bytes: &[u8]| {
+        if seals { seal(id, encoding, bytes, hash).to_vec() } else { Vec::new() }
+    };
+    cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
+}
+
+/// A package in the layout for CDNs with the region of a seal component, and with what stands
+/// behind each region.
+#[must_use]
+pub fn cdn_package_sealed(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+    seal_component: Option<Vec<u8>>,
+    behind: &dyn Fn(Id, &[u8]) -> Vec<u8>,
+) -> Vec<u8> {
     let regions = regions(files, names_list);
     let filled = regions.len().div_ceil(255) as u64;
     let deltas = match (filled, regions.len()) {
@@ -534,9 +553,7 @@ pub fn cdn_package_with(
     for (id, bytes) in &regions {
         entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
         data.extend(bytes);
-        if seals {
-            data.extend(seal(*id, encoding, bytes, hash));
-        }
+        data.extend(behind(*id, bytes));
     }
     let mut groups: Vec<_> = (0..deltas).map(|_| delta()).collect();
     let filled_groups = sorted_groups(base, encoding, entries);
@@ -553,9 +570,9 @@ pub fn cdn_package_with(
     let (keys_at, keys_len) = if filled <= 10 { (0, 0) } else { (1536, (index_at - 1536) as u32) };
     let mut out = head(PACKAGE, 0, 1);
     let mut components = vec![component(LAYOUT, 1000, 80)];
-    if seals {
-        components.push(component(SEAL, 1080, 64));
-        place(&mut out, 1080, &seal_component(hash));
+    if let Some(region) = seal_component {
+        components.push(component(SEAL, 1080, region.len() as u32));
+        place(&mut out, 1080, &region);
     }
     place(
         &mut out,

@@ -1,10 +1,16 @@
-//! `bench`: the criterion benches.
+//! `bench`: the criterion benches; `bench peers`: packages beside other people's crates.
 
+use crate::peers::peers;
 use crate::run::{Context, Outcome, Result, run};
 
-/// `--test` builds as `test` does, features and all, so that CI needs no second set of builds;
-/// everything else is handed on to criterion.
+/// `--test` builds as `test` does, features and all, so that CI needs no second set of builds, but
+/// for the peers, which come last; everything else is handed on to criterion.
 pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
+    if let [first, rest @ ..] = args
+        && first == "peers"
+    {
+        return peers(context, rest);
+    }
     let (flags, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--test");
     let call: &[&str] =
         if flags.is_empty() { &["bench", "-p", "dacti-benches"] } else { &["test", "--workspace"] };
@@ -13,5 +19,9 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     // Criterion runs each bench once when it is told so, and does not know libtest's other flags.
     command.args(flags.first()).args(rest);
     run(&mut command)?;
+    if !flags.is_empty() {
+        let mut command = context.cargo(["test", "--workspace", "--bench", "peers"]);
+        run(command.args(["--features", "dacti-benches/peers", "--", "--test"]))?;
+    }
     Ok(Outcome::Done)
 }

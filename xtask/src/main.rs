@@ -11,6 +11,7 @@ mod fuzz;
 mod layers;
 mod metadata;
 mod no_std;
+mod peers;
 mod rid;
 mod run;
 mod rust;
@@ -96,8 +97,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        args: "[--test] [ARGS OF CRITERION]",
-        about: "the benches; --test: run each once, measure nothing",
+        args: "[peers] [--test] [ARGS]",
+        about: "the benches; --test: run each once; peers [--quick] [--write]: beside other crates",
         run: bench::bench,
     },
 ];

@@ -16,7 +16,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("dacti-http", &[""]),
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
-    ("dacti-cdn", &[""]),
+    ("dacti-cdn", &["", "serde"]),
 ];
 
 const TARGET: &str = "x86_64-unknown-none";

@@ -11,12 +11,15 @@ use uuid::Uuid;
 /// One change. All edits of a plan are published by one switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Edit {
     /// Adds a region, or replaces the one that has its id.
     Put(Put),
     /// Takes a region away.
     Remove {
         /// Its id.
+        #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
         id: Uuid,
     },
     /// Adds a component.
@@ -28,10 +31,14 @@ pub enum Edit {
 
 /// A region to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Put {
     /// Its id.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
     /// How its bytes are stored.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::encoding_text"))]
     pub encoding: Encoding,
     /// Count of its stored bytes.
     pub size: u64,
@@ -47,10 +54,14 @@ pub struct Put {
 
 /// A component to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NewComponent {
     /// Its id.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
     /// Its version.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::version_text"))]
     pub version: Version,
     /// What it says.
     pub content: ComponentContent,
@@ -58,6 +69,8 @@ pub struct NewComponent {
 
 /// What a component says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum ComponentContent {
     /// A region of its own, which is appended.
     Region {
@@ -67,7 +80,7 @@ pub enum ComponentContent {
         digest: Digest,
     },
     /// Eight bytes in the table itself.
-    Data([u8; 8]),
+    Data(#[cfg_attr(feature = "serde", serde(with = "crate::json::data"))] [u8; 8]),
 }
 
 impl Edit {

@@ -271,7 +271,8 @@ pub enum Error {
     },
     /// Something is larger than a format or this planner allows.
     #[error(
-        "{what}: {found} are more than the {limit} that are possible: make a new package, with `compact` or by packing again"
+        "{what}: {found} are more than the {limit} that are possible: make a new package, with \
+         `compact` or by packing again"
     )]
     LimitExceeded {
         /// Of what there are too many.

@@ -49,6 +49,8 @@ mod derived;
 mod digest;
 mod edit;
 mod error;
+#[cfg(feature = "serde")]
+mod json;
 mod layout;
 mod plan;
 mod policy;
@@ -62,6 +64,8 @@ pub use derived::Derived;
 pub use digest::Digest;
 pub use edit::{ComponentContent, Edit, NewComponent, Put};
 pub use error::{Error, LayoutFault, LimitOf, Missing, Misuse, Structure};
+#[cfg(feature = "serde")]
+pub use json::PLAN_VERSION;
 pub use layout::{
     HEAD_LEN, IndexPlace, KEYS_AT, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout,
     SEAL_AT, SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,

@@ -119,6 +119,8 @@ impl Plan {
 
 /// A way to publish an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Strategy {
     /// Entries behind the length of a delta group; the length is the switch.
     Delta,
@@ -141,8 +143,8 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Delta => "delta",
-            Self::FirstTable => "first-table",
-            Self::SecondTable => "second-table",
+            Self::FirstTable => "first table",
+            Self::SecondTable => "second table",
             Self::Fold => "fold",
         })
     }
@@ -150,6 +152,8 @@ impl fmt::Display for Strategy {
 
 /// A way that was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Rejected {
     /// The way.
     pub strategy: Strategy,
@@ -160,6 +164,8 @@ pub struct Rejected {
 /// Why a way was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Reason {
     /// A cheaper way does it.
     #[error("a cheaper way does it")]
@@ -222,6 +228,8 @@ pub enum Reason {
 
 /// What a plan costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Cost {
     /// Slices that caches may hold and that change: those of the head that a step writes into.
     pub slices_dirtied: u64,

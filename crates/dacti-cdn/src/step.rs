@@ -9,6 +9,8 @@ use daicon_core::Span;
 
 /// What a file is like: enough to tell before a step from after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct State {
     /// Physical length in bytes.
     pub len: u64,
@@ -18,6 +20,8 @@ pub struct State {
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Step {
     /// What is done.
     pub action: Action,
@@ -27,6 +31,8 @@ pub struct Step {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Action {
     /// Bytes past the end of the file.
     Append(Append),
@@ -40,6 +46,8 @@ pub enum Action {
 
 /// Bytes past the end of the file, written ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Append {
     /// Where they start, absolute: a multiple of the slice length.
     pub at: u64,
@@ -60,8 +68,11 @@ impl Append {
 
 /// A part of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Piece {
     /// Where it stands, absolute.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
     /// What it holds.
     pub content: Content,
@@ -69,6 +80,8 @@ pub struct Piece {
 
 /// What a piece holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Content {
     /// The bytes of an edit: of a region its stored bytes and seal, of a component its region.
     Edit {
@@ -85,7 +98,7 @@ pub enum Content {
         digest: Digest,
     },
     /// A few bytes that the plan holds itself: an extension table.
-    Inline(Vec<u8>),
+    Inline(#[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))] Vec<u8>),
     /// Zeros.
     Zeros,
 }
@@ -104,6 +117,8 @@ impl Content {
 
 /// What a derived piece is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Part {
     /// The lookup region.
     Keys,
@@ -113,28 +128,38 @@ pub enum Part {
 
 /// Bytes of the head that nobody reads yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Reserve {
     /// Where they stand, absolute.
     pub at: u64,
     /// What stands there before.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
     /// What stands there afterwards: as many bytes.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
 
 /// The proof that all caches have what stands before it in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Barrier {
     /// What origin and edges must answer with, head first, then ascending.
     pub probes: Vec<Probe>,
     /// What caches are asked to forget before they are probed.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::spans"))]
     pub purge: Vec<Span>,
 }
 
 /// A range that readers use, and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Probe {
     /// The range, absolute.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
     /// Of its bytes.
     pub digest: Digest,
@@ -142,19 +167,25 @@ pub struct Probe {
 
 /// A field of the head that publishes, written by one call: at most eight bytes, naturally aligned.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Switch {
     /// Which one.
     pub field: Field,
     /// Where it stands, absolute.
     pub at: u64,
     /// What stands there before.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
     /// What stands there afterwards: as many bytes.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
 
 /// A field that can publish an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Field {
     /// The length of a delta group: one byte.
     DeltaLength {

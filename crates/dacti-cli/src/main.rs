@@ -11,6 +11,7 @@
 )]
 
 mod collect;
+mod compact;
 mod dar;
 mod diff;
 mod du;
@@ -71,6 +72,7 @@ enum Verb {
     Du(du::Args),
     Diff(diff::Args),
     Serve(serve::Args),
+    Compact(compact::Args),
     Dar(dar::Args),
 }
 
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),
         Verb::Serve(args) => args.run(talk),
+        Verb::Compact(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
     };
     match result {

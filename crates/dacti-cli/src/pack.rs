@@ -76,9 +76,18 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Layout {
+pub(crate) enum Layout {
     Cdn,
     Compact,
+}
+
+impl From<Layout> for LayoutChoice {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Cdn => Self::Cdn,
+            Layout::Compact => Self::Compact,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -164,10 +173,7 @@ impl Args {
 
     fn options(&self) -> BuildOptions {
         BuildOptions {
-            layout: match self.layout {
-                Layout::Cdn => LayoutChoice::Cdn,
-                Layout::Compact => LayoutChoice::Compact,
-            },
+            layout: self.layout.into(),
             slice_len: self.slice,
             seals: !self.no_seals,
             encoding: match self.encoding {

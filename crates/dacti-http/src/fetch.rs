@@ -55,7 +55,7 @@ enum Kind {
 
 /// The steps of the escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
+pub(crate) enum Level {
     Plain,
     Slice,
     Nonce,
@@ -147,8 +147,7 @@ impl Fetch {
         Self::new(Kind::Head, Span { start: 0, end: HEAD_LEN }, 0, level)
     }
 
-    pub(crate) fn range(span: Span, slice: u64, known_stale: bool) -> Self {
-        let level = if known_stale { Level::Slice } else { Level::Plain };
+    pub(crate) fn range(span: Span, slice: u64, level: Level) -> Self {
         Self::new(Kind::Range, span, slice, level)
     }
 

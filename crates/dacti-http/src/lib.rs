@@ -50,7 +50,7 @@
 //! # Cost
 //!
 //! A session and a fetch are a few hundred bytes each, whatever they fetch; bodies are handed on as
-//! they come. A plan takes memory by the spans that it is made of.
+//! they come. A session remembers at most 64 ranges that its caller found wrong.
 //!
 //! # Promise
 //!
@@ -81,7 +81,7 @@ mod backoff;
 mod error;
 mod fault;
 mod fetch;
-mod join;
+mod grid;
 mod options;
 mod request;
 mod session;
@@ -92,7 +92,7 @@ pub use answer::Answer;
 pub use error::{Error, ErrorKind, Misuse};
 pub use fault::{Coding, Doubt, Fault};
 pub use fetch::{Delivery, End, Fetch, Want};
-pub use join::{Grid, Joined, Joining, Plan};
+pub use grid::Grid;
 pub use options::Options;
 pub use request::{Request, Tag, is_presigned};
 pub use session::{HEAD_LEN, Identity, News, Session, Stats};

@@ -4,8 +4,9 @@
 //! same state, a later one, an earlier one, another file. It has no view of its own: what a head
 //! says, others read. Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
 
-use crate::join::Grid;
-use crate::{Error, Fault, Fetch, Joining, Options, Plan};
+use crate::fetch::Level;
+use crate::{Doubt, Error, Fault, Fetch, Grid, Options};
+use alloc::collections::VecDeque;
 use daicon_core::Span;
 
 /// The first bytes of a file, which are asked for in one request: 64 KiB.
@@ -69,6 +70,17 @@ pub struct Session {
     len: Option<u64>,
     changed: bool,
     identity: Option<Identity>,
+    doubted: VecDeque<Doubted>,
+}
+
+/// Ranges that are remembered as found wrong.
+const DOUBTED_MAX: usize = 64;
+
+/// A range that was found wrong, and how often.
+#[derive(Debug, Clone, Copy)]
+struct Doubted {
+    span: Span,
+    steps: u32,
 }
 
 impl Session {
@@ -85,6 +97,7 @@ impl Session {
             len: None,
             changed: false,
             identity: None,
+            doubted: VecDeque::new(),
         }
     }
 
@@ -116,7 +129,7 @@ impl Session {
     #[must_use]
     pub fn fetch_part(&self, span: Span, region_at: u64) -> Fetch {
         let slice = self.grid.slice_start(region_at);
-        Fetch::range(span, slice, self.options.tags && self.is_known_stale(slice))
+        Fetch::range(span, slice, self.level_for(span, slice))
     }
 
     /// The fetch of the whole file, from a server that has no ranges.
@@ -131,10 +144,52 @@ impl Session {
         Ok(Fetch::whole(len, max))
     }
 
-    /// Which requests would bring these spans.
-    #[must_use]
-    pub fn plan(&self, spans: &[Span], joining: &Joining) -> Plan {
-        Plan::new(spans, joining, &self.grid)
+    /// Takes the caller's word that the bytes of `span`, which were fetched, are wrong: the next
+    /// fetch of any of them takes the next step of the escalation.
+    ///
+    /// # Errors
+    /// `Stale` where no step is left.
+    pub fn doubt(&mut self, span: Span, doubt: Doubt) -> Result<(), Error> {
+        let fault = Fault::Doubt(doubt);
+        self.count(&fault);
+        let known = self.doubted.iter().position(|doubted| doubted.span == span);
+        let steps = known.and_then(|n| self.doubted.remove(n)).map_or(0, |doubted| doubted.steps);
+        let Some(level) = self.level_of(steps) else {
+            return Err(Error::Stale { span, fault, tags: self.options.tags });
+        };
+        let stats = &mut self.stats;
+        if level == Level::Plain {
+            stats.retries = stats.retries.saturating_add(1);
+        } else {
+            stats.escalations = stats.escalations.saturating_add(1);
+        }
+        // The oldest is forgotten: it is most likely cured, and else begins anew.
+        if self.doubted.len() >= DOUBTED_MAX {
+            self.doubted.pop_front();
+        }
+        self.doubted.push_back(Doubted { span, steps: steps.saturating_add(1) });
+        Ok(())
+    }
+
+    /// The level of a range that was found wrong `steps` times before.
+    fn level_of(&self, steps: u32) -> Option<Level> {
+        match (self.options.tags, steps) {
+            (true, 0) => Some(Level::Plain),
+            (true, 1) => Some(Level::Slice),
+            (true, 2) => Some(Level::Nonce),
+            (true, _) => None,
+            (false, _) => (steps < self.options.retries_max).then_some(Level::Plain),
+        }
+    }
+
+    fn level_for(&self, span: Span, slice: u64) -> Level {
+        let doubted = self.doubted.iter().filter(|doubted| doubted.span.overlaps(&span));
+        let steps = doubted.map(|doubted| doubted.steps.saturating_sub(1)).max();
+        match steps.and_then(|steps| self.level_of(steps)) {
+            Some(level) if level != Level::Plain => level,
+            _ if self.options.tags && self.is_known_stale(slice) => Level::Slice,
+            _ => Level::Plain,
+        }
     }
 
     /// Counts a redirect that the transport is about to follow.

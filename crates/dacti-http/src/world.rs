@@ -336,6 +336,46 @@ fn bytes_that_the_caller_finds_wrong_are_fetched_past_the_cache() {
 }
 
 #[test]
+fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
+    // spec: R-HTTP-21
+    let mut session = session();
+    let span = Span { start: 100_000, end: 101_000 };
+    for sent in [P, P, G, N] {
+        assert_eq!(play(&mut session, &[Right]).sent, [sent]);
+        let doubt = session.doubt(span, Doubt::Digest);
+        assert_eq!(doubt.is_err(), sent == N, "{doubt:?}");
+    }
+    // A part of it is no better than the whole, and others are not concerned.
+    session.doubt(span, Doubt::Digest).unwrap();
+    session.doubt(span, Doubt::Digest).unwrap();
+    let part = Span { start: 100_999, end: 101_009 };
+    let sent = play_span(&mut session, &[Right], part).sent;
+    assert_eq!(sent, ["100999-101008 g=65536"]);
+    let behind = Span { start: 101_000, end: 101_009 };
+    assert_eq!(play_span(&mut session, &[Right], behind).sent, ["101000-101008"]);
+    let stats = session.stats();
+    assert_eq!((stats.stale, stats.retries, stats.escalations), (6, 2, 3));
+    // What is remembered is bounded.
+    for start in 0..1_000 {
+        session.doubt(Span { start, end: start + 1 }, Doubt::Zeros).unwrap();
+    }
+    assert_eq!(play(&mut session, &[Right]).sent, [P]);
+}
+
+#[test]
+fn a_signed_url_is_asked_again_and_no_more() {
+    // spec: R-HTTP-07, R-HTTP-21
+    let mut session = Session::new(Options { tags: false, retries_max: 2, ..options() });
+    let span = Span { start: 100_000, end: 101_000 };
+    assert!(session.doubt(span, Doubt::Digest).is_ok());
+    assert!(session.doubt(span, Doubt::Digest).is_ok());
+    assert_eq!(play(&mut session, &[Right]).sent, [P]);
+    let fault = Fault::Doubt(Doubt::Digest);
+    let stale = Error::Stale { span, fault, tags: false };
+    assert_eq!(session.doubt(span, Doubt::Digest), Err(stale));
+}
+
+#[test]
 fn a_body_that_goes_on_behind_the_range_is_cut_off_and_not_believed() {
     // spec: R-HTTP-15
     let stats = check(&[Endless, Right], &[P, P]);

@@ -188,6 +188,23 @@ pub enum Error {
         /// Its length when it was read, in bytes.
         found: u64,
     },
+    /// A region that is to be taken over from another package, and is damaged there.
+    #[error(
+        "{name:?} is damaged, so it is not taken over: {fault}; nothing was written: put the \
+         region again or remove it first, or unpack what is whole and pack that"
+    )]
+    Damaged {
+        /// The region, by path or id.
+        name: String,
+        /// What is wrong with it.
+        fault: Box<Self>,
+    },
+    /// A package that cannot be compacted as it was asked for.
+    #[error("{fault}")]
+    Compaction {
+        /// Why not, and the way out.
+        fault: CompactionFault,
+    },
     /// The caller wanted it to stop.
     #[error("stopped on request")]
     Stopped,
@@ -209,12 +226,66 @@ pub enum Error {
     },
 }
 
+/// Why a package cannot be compacted as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactionFault {
+    /// A component of others, which may hold positions in the file that are other ones in the new
+    /// file.
+    #[error(
+        "the component {id} is not one of dacti's, and what it means in another file is not known: \
+         leave it out with --drop-component {id}"
+    )]
+    ForeignComponent {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Seals in a layout that has none.
+    #[error(
+        "the compact layout has no seals, and this package has: keep the cdn layout, or leave them \
+         out with --seals drop"
+    )]
+    SealsLost,
+    /// A names list that has to be written anew, in a signed package.
+    #[error(
+        "the names list has to be written anew, and the package is signed: give the key with \
+         --sign KEY, or leave the names list unsigned with --unsigned-names"
+    )]
+    NamesUnsigned,
+    /// A key, and nothing that may be signed with it.
+    #[error(
+        "the package is not signed, and compaction signs nothing but a names list: pack again with \
+         --sign KEY"
+    )]
+    NothingToSign,
+    /// A key for another publisher's package.
+    #[error("the key is for the package {found}, and the seals are for {expected}")]
+    OtherPackage {
+        /// The publisher's package that the seals are for.
+        expected: Uuid,
+        /// The one that the key is for.
+        found: Uuid,
+    },
+    /// What was written is not what was read. It is a fault of this crate or of the machine.
+    #[error(
+        "the new file does not hold what the old one does ({0}), so it was not kept: this is a \
+         fault of the program or of the machine, please report it"
+    )]
+    Unproven(String),
+}
+
 /// A path as a message shows it, escaped; what has none is the package itself.
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();
     }
     format!("{:?}", path.to_string_lossy())
+}
+
+impl From<CompactionFault> for Error {
+    fn from(fault: CompactionFault) -> Self {
+        Self::Compaction { fault }
+    }
 }
 
 impl Error {
@@ -230,7 +301,10 @@ impl Error {
             Self::Names(error) => error.kind().into(),
             Self::Update(fault) => fault.kind(),
             Self::Cdn(error) => error.kind().into(),
-            Self::OtherIndex { .. } => ErrorKind::Corrupt,
+            Self::OtherIndex { .. } | Self::Compaction { fault: CompactionFault::Unproven(_) } => {
+                ErrorKind::Corrupt
+            }
+            Self::Damaged { fault, .. } => fault.kind(),
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
             | Self::Path { .. }
@@ -242,6 +316,7 @@ impl Error {
             | Self::Changed { .. }
             | Self::Stopped
             | Self::NoSealToSign { .. }
+            | Self::Compaction { .. }
             | Self::Option { .. } => ErrorKind::Misuse,
         }
     }

@@ -65,6 +65,7 @@
 mod atomic;
 mod blocks;
 mod build;
+mod compact;
 mod content;
 mod difference;
 mod error;
@@ -95,9 +96,10 @@ pub use build::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
+pub use compact::{CompactOptions, Compacted, Proof, SealsChoice};
 pub use content::Region;
 pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
-pub use error::{Error, ErrorKind};
+pub use error::{CompactionFault, Error, ErrorKind};
 pub use key::Key;
 pub use limits::Limits;
 pub use listing::Listed;

@@ -72,6 +72,14 @@ impl Names {
         self.segments.len()
     }
 
+    /// The content of the one segment; `None` where there are several or none.
+    pub(crate) fn only_segment(&self) -> Option<&[u8]> {
+        match &self.segments[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
     /// Where the segments are stored, newest first.
     #[must_use]
     pub fn places(&self) -> &[Located] {

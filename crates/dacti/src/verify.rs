@@ -231,7 +231,7 @@ impl Package {
     }
 
     /// Reads the index once, and says what in it contradicts the lookup keys.
-    fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
+    pub(crate) fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
         match view.keys().map(|keys| keys.checker(view)).transpose() {

@@ -247,6 +247,13 @@ impl View {
     }
 }
 
+/// Whether a component is one that this crate knows, in a version that it reads.
+pub(crate) fn is_own(component: &Component) -> bool {
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
+    let component = core::slice::from_ref(component);
+    known.iter().any(|own| matches!(own.answer(component), Answer::Found(_)))
+}
+
 /// How many oddities the walker counted and did not keep.
 fn left_out(walker: &TableWalker) -> u64 {
     let kept = u64::try_from(walker.diagnostics().count()).unwrap_or(u64::MAX);

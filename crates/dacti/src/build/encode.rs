@@ -6,7 +6,7 @@ use crate::Error;
 use crate::hash::HashPool;
 use brotli::enc::BrotliEncoderParams;
 use dacti_index::Encoding;
-use dacti_seal::{Kind, SecretKey, digest_of_hash};
+use dacti_seal::{Kind, SIGNATURE_LEN, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 
 /// Bytes that are handed over at once. Shorter inputs are put together up to it.
@@ -42,9 +42,8 @@ impl Weigh for Piece {
 /// What is put behind stored bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealing<'k> {
-    /// What the package has behind each region.
     pub(crate) kind: Kind,
-    /// What signs; without a key a signature is left zero, which says that there is none.
+    /// What signs; `None` where nothing does.
     pub(crate) key: Option<&'k SecretKey>,
 }
 
@@ -54,11 +53,13 @@ impl Sealing<'_> {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// Puts a seal behind stored bytes.
+    /// Puts a seal behind stored bytes. Where there is room for a signature and no key, it is the
+    /// one that stands for none.
     fn put(self, digest: [u8; 32], bytes: &mut Vec<u8>) {
         bytes.extend(digest);
         if self.kind == Kind::Signature {
-            bytes.extend(self.key.map_or([0; 64], |key| key.sign(&digest)));
+            let none = [0; SIGNATURE_LEN];
+            bytes.extend(self.key.map_or(none, |key| key.sign(&digest)));
         }
     }
 }
@@ -96,7 +97,7 @@ impl Encoder<'_> {
         let mut content = Vec::new();
         for input in inputs {
             let start = piece.bytes.len();
-            if self.encoding == Encoding::NONE {
+            if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;
             } else {
                 content.clear();
@@ -109,7 +110,7 @@ impl Encoder<'_> {
             let stored_len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
             let digest = blake3::hash(stored).into();
             let encoded = Encoded { stored_len, digest };
-            self.put_seal(input, &encoded, &mut piece.bytes);
+            self.put_seal(input, &encoded, &mut piece.bytes)?;
             piece.ends.push(encoded);
         }
         Ok(piece)
@@ -138,23 +139,38 @@ impl Encoder<'_> {
         sink.hash();
         let encoded =
             Encoded { stored_len: sink.stored_len, digest: sink.hasher.finalize().into() };
-        self.put_seal(input, &encoded, &mut sink.bytes);
+        if let Err(error) = self.put_seal(input, &encoded, &mut sink.bytes) {
+            return Ok(Err(error));
+        }
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
     }
 
-    /// Puts a region's seal behind its stored bytes.
-    fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) {
-        if let Some(sealing) = self.sealing {
-            let Encoded { stored_len, digest } = encoded;
-            sealing.put(digest_of_hash(input.id, self.encoding, *stored_len, digest), bytes);
+    /// Whether an input's bytes are stored as they come.
+    fn is_copied(self, input: &Input) -> bool {
+        self.encoding == Encoding::NONE || input.as_kept().is_some()
+    }
+
+    /// Puts a region's seal behind its stored bytes: the one that it has in the package that it is
+    /// taken from, else one that is made for it.
+    fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        let Encoded { stored_len, digest } = encoded;
+        // Asked for though it may not be wanted: it says whether the bytes are sound.
+        let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
+        let Some(sealing) = self.sealing else { return Ok(()) };
+        if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
+            bytes.extend(seal);
+        } else {
+            let encoding = input.encoding(self.encoding);
+            sealing.put(digest_of_hash(input.id, encoding, *stored_len, digest), bytes);
         }
+        Ok(())
     }
 
     fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_, '_>) -> Result<(), Error> {
         let mut reader = Counting { reader: input.open()?, read: 0 };
         // One byte more than there should be, so that growth is seen.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
-        if self.encoding == Encoding::NONE {
+        if self.is_copied(input) {
             let mut buf = vec![0; READ_LEN];
             loop {
                 let read = limited.read(&mut buf).map_err(|error| input.failed(error))?;

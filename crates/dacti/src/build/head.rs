@@ -2,7 +2,6 @@
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
-use super::encode::Sealing;
 use super::output::Output;
 use super::plan::Plan;
 use super::write::Written;
@@ -17,9 +16,11 @@ use dacti_index::{
     Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
     emit_group, emit_header,
 };
-use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, RunSpec, emit_lookup, lookup_len, stride_for};
+use dacti_lookup::{
+    LOOKUP_ID, LOOKUP_VERSION, RUNS_MAX, RunSpec, emit_lookup, lookup_len, stride_for,
+};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
-use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals, SecretKey};
+use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub(super) fn write(
     ids: &[Uuid],
     explicit_ids: bool,
     options: &BuildOptions,
-    sealing: Option<Sealing<'_>>,
+    seals: Option<&Seals>,
     output: &mut Output,
 ) -> Result<u64, Error> {
     let (index_digest, firsts) = write_index(plan, written, ids, output)?;
@@ -67,18 +68,11 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 keys: plan.index.keys,
             };
-            let seals = sealing.map(seals);
-            write_cdn_head(output, &layout, seals.as_ref(), &components)?;
+            write_cdn_head(output, &layout, seals, &components)?;
             output.finish(fresh_end)?;
             Ok(fresh_end)
         }
     }
-}
-
-/// What the seal component says.
-fn seals(sealing: Sealing<'_>) -> Seals {
-    let Some(key) = sealing.key.map(SecretKey::public) else { return Seals::DIGESTS };
-    Seals { kind: sealing.kind, package: key.package(), keys: vec![*key.key()] }
 }
 
 /// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout
@@ -150,18 +144,19 @@ fn write_index(
     for _ in 0..plan.index.delta_groups {
         buffer.next();
     }
-    for (range, base) in plan.ranges.iter().zip(&written.bases) {
-        let end = range.first.saturating_add(range.count);
-        let in_range = plan.id_order.get(range.first..end).unwrap_or_default();
-        for group in in_range.chunks(GROUP_ENTRIES) {
+    for part in &plan.parts {
+        let end = part.first.saturating_add(part.count);
+        let in_part = plan.id_order.get(part.first..end).unwrap_or_default();
+        let base = written.bases.get(part.range).copied().unwrap_or_default();
+        for group in in_part.chunks(GROUP_ENTRIES) {
             if buffer.is_full() {
                 write(buffer.bytes())?;
                 buffer.clear();
             }
-            let entries = entries(group, *base, written, ids)?;
+            let entries = entries(group, base, written, ids)?;
             firsts.extend(entries.first().map(|entry| entry.id.get()));
             let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
-            let header = GroupHeader::new(*base, plan.encoding, length);
+            let header = GroupHeader::new(base, part.encoding, length);
             emit_group(&header, &entries, buffer.next())?;
         }
     }
@@ -175,10 +170,11 @@ fn write_keys(
     firsts: &[Uuid],
     output: &Output,
 ) -> Result<Option<ComponentSpec>, Error> {
-    let IndexPlace { span, groups, delta_groups, keys } = plan.index;
-    let filled = groups.saturating_sub(delta_groups);
-    let runs = [RunSpec { first_group: delta_groups, groups: filled }];
-    let stride = stride_for(&runs, keys.len()).filter(|_| !keys.is_empty());
+    let IndexPlace { span, delta_groups, keys, .. } = plan.index;
+    let runs = runs(plan);
+    // A search asks every run, and readers take no more of them than this.
+    let has_room = !keys.is_empty() && runs.len() <= RUNS_MAX;
+    let stride = stride_for(&runs, keys.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
     let len = lookup_len(&runs, stride);
     let mut out = vec![0; usize::try_from(len).unwrap_or_default()];
@@ -190,6 +186,19 @@ fn write_keys(
     output.write_at(keys.start, &out)?;
     let region = region(Span { start: keys.start, end: keys.start.saturating_add(len) })?;
     Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
+}
+
+/// The groups behind the delta groups: a run for each encoding.
+fn runs(plan: &Plan) -> Vec<RunSpec> {
+    let mut runs = Vec::new();
+    let mut next = plan.index.delta_groups;
+    for run in plan.parts.chunk_by(|a, b| a.encoding == b.encoding) {
+        let groups = run.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
+        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+        runs.push(RunSpec { first_group: next, groups });
+        next = next.saturating_add(groups);
+    }
+    runs
 }
 
 fn entries(

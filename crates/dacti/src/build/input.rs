@@ -1,9 +1,10 @@
 //! What goes into a package: a name and where its content comes from.
 
+use super::kept::Kept;
 use crate::Error;
 use crate::source::{read_file_at, write_file_at};
 use core::fmt;
-use dacti_index::REGION_LEN_MAX;
+use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{NAMES_ID, Name, region_id};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -113,11 +114,14 @@ pub(crate) struct Input {
     pub(crate) id: Uuid,
     /// Length of its content in bytes.
     pub(crate) len: u64,
+    /// How long its content is, where that is known: what the names list says.
+    decoded_len: Option<u64>,
     source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
+    Kept(Kept),
     File { path: PathBuf, modified: Option<SystemTime> },
     Bytes(Vec<u8>),
     Spooled { file: Arc<File>, at: u64 },
@@ -143,13 +147,32 @@ impl Input {
             Repr::Bytes(bytes) => Source::bytes(bytes),
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
-        Self { path: name.path, id, len, source }.checked()
+        Self { path: name.path, id, len, decoded_len: Some(len), source }.checked()
     }
 
     /// The names list of a package, as a region of its own.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
-        Self { path: None, id: NAMES_ID, len, source }.checked()
+        Self { path: None, id: NAMES_ID, len, decoded_len: None, source }.checked()
+    }
+
+    /// A region of another package, stored as it is there. Its length is that of its stored bytes.
+    pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
+        let (id, len) = (kept.located.id, kept.located.span.len());
+        Self { path, id, len, decoded_len: None, source: Source::Kept(kept) }
+    }
+
+    /// The region of another package that this is.
+    pub(crate) const fn as_kept(&self) -> Option<&Kept> {
+        match &self.source {
+            Source::Kept(kept) => Some(kept),
+            _ => None,
+        }
+    }
+
+    /// How it is stored in a package whose own encoding is `encoding`.
+    pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
+        self.as_kept().map_or(encoding, |kept| kept.located.encoding)
     }
 
     fn checked(self) -> Result<Self, Error> {
@@ -161,14 +184,14 @@ impl Input {
 
     pub(crate) fn to_name(&self) -> Option<Name<'_>> {
         let path = self.path.as_deref()?;
-        Some(Name { path, id: self.id, decoded_len: Some(self.len) })
+        Some(Name { path, id: self.id, decoded_len: self.decoded_len })
     }
 
     /// The whole content, for one that is short, appended to `out`.
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.source {
             Source::Bytes(bytes) => out.extend_from_slice(bytes),
-            Source::File { .. } | Source::Spooled { .. } => {
+            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
                 let before = out.len();
                 let mut reader = self.open()?;
                 // One byte more than there should be, so that growth is seen.
@@ -186,6 +209,7 @@ impl Input {
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
+            Source::Kept(kept) => Box::new(kept.open()?),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
                 // Asked of what was opened: another file may have taken the name.
@@ -227,6 +251,7 @@ impl Input {
         match &self.source {
             Source::File { path, .. } => crate::error::shown(path),
             Source::Bytes(_) | Source::Spooled { .. } => "the caller's bytes".into(),
+            Source::Kept(_) => "a package".into(),
         }
     }
 
@@ -234,6 +259,7 @@ impl Input {
     pub(crate) fn failed(&self, error: io::Error) -> Error {
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
+            Source::Kept(kept) => kept.failed(error),
             Source::Bytes(_) | Source::Spooled { .. } => {
                 Error::io("read", Path::new("a temporary file"), error)
             }

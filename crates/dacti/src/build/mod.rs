@@ -7,24 +7,28 @@
 pub(crate) mod encode;
 mod head;
 pub(crate) mod input;
+mod kept;
 mod output;
 pub(crate) mod pipeline;
 mod plan;
 pub(crate) mod write;
 
 pub use input::{Content, RegionName};
+pub(crate) use kept::{Kept, KeptFrom};
 
 use crate::{Encoding, Error};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti_cdn::{SLICE_LEN, check_slice_len};
 use dacti_names::{NAMES_ID, Name, emit_segment};
-use dacti_seal::{Kind, SecretKey};
+use dacti_seal::{Kind, Seals, SecretKey};
 use encode::Sealing;
 use input::{Input, Spool};
 use output::Output;
 use plan::Plan;
+use std::fs::File;
 use std::path::Path;
+use uuid::Uuid;
 
 /// How a package is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,11 +120,33 @@ pub struct Built {
     pub encoding: Encoding,
 }
 
+/// A package that is whole and has no name yet.
+#[derive(Debug)]
+pub(crate) struct Draft<'d> {
+    pub(crate) file: &'d File,
+    ids: &'d [Uuid],
+    order: &'d [usize],
+    digests: &'d [[u8; 32]],
+}
+
+impl Draft<'_> {
+    /// The BLAKE3 hash of each region's stored bytes, as they were read.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = (Uuid, [u8; 32])> {
+        let ids = self.order.iter().filter_map(|i| self.ids.get(*i));
+        ids.zip(self.digests).map(|(id, hash)| (*id, *hash))
+    }
+}
+
 /// Collects regions and builds a package of them.
 #[derive(Debug, Default)]
 pub struct PackageBuilder {
     options: BuildOptions,
     key: Option<SecretKey>,
+    /// Seals that regions have which are kept; `None` where there are no such regions.
+    kept_seals: Option<Seals>,
+    /// The names list, where it is not the one that follows from the inputs, and whether it gives
+    /// ids of its own.
+    names_list: Option<(Input, bool)>,
     inputs: Vec<Input>,
     spool: Spool,
 }
@@ -184,13 +210,24 @@ impl PackageBuilder {
     /// A path or id given twice, options that cannot be, more than an index can hold, a file that
     /// changed, and what the system says. What stood at `path` before still does then.
     pub fn build_with(
-        mut self,
+        self,
         path: impl AsRef<Path>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Built, Error> {
+        self.build_checked(path.as_ref(), progress, |_| Ok(()))
+    }
+
+    /// As [`build_with`](Self::build_with), where `check` sees what was made before it gets its
+    /// name.
+    pub(crate) fn build_checked(
+        mut self,
+        path: &Path,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        check: impl FnOnce(&Draft<'_>) -> Result<(), Error>,
+    ) -> Result<Built, Error> {
         self.check_options()?;
         let explicit_ids = self.add_names()?;
-        let mut output = Output::create(path.as_ref())?;
+        let mut output = Output::create(path)?;
         let (plan, written) = match self.options.encoding {
             EncodingChoice::None => self.store(Encoding::NONE, &mut output, progress)?,
             EncodingChoice::Brotli => self.store(Encoding::BROTLI, &mut output, progress)?,
@@ -205,8 +242,11 @@ impl PackageBuilder {
             }
         };
         let ids: Vec<_> = self.inputs.iter().map(|input| input.id).collect();
-        let (options, sealing) = (&self.options, self.sealing());
-        let len = head::write(&plan, &written, &ids, explicit_ids, options, sealing, &mut output)?;
+        let (options, seals) = (&self.options, self.seals());
+        let seals = seals.as_ref();
+        let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, &mut output)?;
+        let (order, digests) = (&plan.data_order, &written.digests);
+        check(&Draft { file: output.file(), ids: &ids, order, digests })?;
         output.commit()?;
         Ok(self.built(len, &written, plan.encoding))
     }
@@ -226,10 +266,44 @@ impl PackageBuilder {
 
     /// What stands behind each region's stored bytes; `None` for nothing.
     fn sealing(&self) -> Option<Sealing<'_>> {
-        let sealed = self.options.seals && self.options.layout == LayoutChoice::Cdn;
-        let key = self.key.as_ref();
-        let kind = if key.is_some() { Kind::Signature } else { Kind::Digest };
-        sealed.then_some(Sealing { kind, key })
+        let kind = self.seals()?.kind;
+        Some(Sealing { kind, key: self.key.as_ref() })
+    }
+
+    /// What the seal component says; `None` where there is none.
+    fn seals(&self) -> Option<Seals> {
+        if !self.options.seals || self.options.layout != LayoutChoice::Cdn {
+            return None;
+        }
+        if let Some(seals) = &self.kept_seals {
+            return Some(seals.clone());
+        }
+        let Some(key) = self.key.as_ref().map(SecretKey::public) else {
+            return Some(Seals::DIGESTS);
+        };
+        Some(Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.key()] })
+    }
+
+    /// Takes over regions that have such seals, or none.
+    pub(crate) fn keep_seals(&mut self, seals: Option<Seals>) {
+        self.kept_seals = seals;
+    }
+
+    /// Takes over a region as it is stored in another package.
+    pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept) {
+        self.inputs.push(Input::kept(path, kept));
+    }
+
+    /// Takes over a names list as it is stored in another package. `explicit_ids`: it gives ids of
+    /// its own.
+    pub(crate) fn keep_names(&mut self, kept: Kept, explicit_ids: bool) {
+        self.names_list = Some((Input::kept(None, kept), explicit_ids));
+    }
+
+    /// Takes a names list that is ready.
+    pub(crate) fn set_names(&mut self, segment: Vec<u8>, explicit_ids: bool) -> Result<(), Error> {
+        self.names_list = Some((Input::names_list(segment)?, explicit_ids));
+        Ok(())
     }
 
     fn built(&self, len: u64, written: &write::Written, encoding: Encoding) -> Built {
@@ -274,6 +348,10 @@ impl PackageBuilder {
     /// path has an id of its own.
     fn add_names(&mut self) -> Result<bool, Error> {
         input::sort(&mut self.inputs)?;
+        if let Some((list, explicit)) = self.names_list.take() {
+            self.inputs.insert(0, list);
+            return Ok(explicit);
+        }
         let names: Vec<Name<'_>> = self.inputs.iter().filter_map(Input::to_name).collect();
         if names.is_empty() {
             return Ok(false);

@@ -70,7 +70,8 @@ impl Output {
         self.file.commit()
     }
 
-    fn file(&self) -> &File {
+    /// The open file.
+    pub(super) fn file(&self) -> &File {
         self.file.file()
     }
 

@@ -9,7 +9,9 @@ use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
 use dacti_cdn::IndexPlace;
-use dacti_index::{Encoding, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges};
+use dacti_index::{
+    Encoding, GROUP_ENTRIES, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges,
+};
 use dacti_names::NAMES_ID;
 use daicon_core::{ENTRY_LEN, HEAD_LEN, TABLE_HEADER_LEN};
 
@@ -21,8 +23,11 @@ pub(super) struct Plan {
     pub(super) data_order: Vec<usize>,
     /// For each id range in turn, how many of `data_order` belong to it.
     pub(super) ranges: Vec<IdRange>,
-    /// Positions of the inputs in the order of their ids.
+    /// Positions of the inputs in the order in which the index lists them: by encoding, and then
+    /// by id.
     pub(super) id_order: Vec<usize>,
+    /// What of `id_order` has groups of its own.
+    pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
     /// Where the first region is stored, absolute.
     pub(super) data_at: u64,
@@ -30,6 +35,25 @@ pub(super) struct Plan {
     pub(super) content_len: u64,
     /// Whether the package says that it has a names list.
     pub(super) names_component: bool,
+}
+
+/// Regions of one encoding in one id range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Number of the id range.
+    pub(super) range: usize,
+    pub(super) encoding: Encoding,
+    /// Position of the first in the order of the index.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) count: usize,
+}
+
+impl Part {
+    /// Groups that list them.
+    pub(super) const fn groups(&self) -> usize {
+        self.count.div_ceil(GROUP_ENTRIES)
+    }
 }
 
 impl Plan {
@@ -42,11 +66,16 @@ impl Plan {
     ) -> Result<Self, Error> {
         let id_order = id_order(inputs)?;
         let stored_len_max = |i: &usize| {
-            inputs.get(*i).map_or(0, |input| taken_len_max(input.len, encoding, seal_len))
+            inputs.get(*i).map_or(0, |input| {
+                // What is kept takes what it has taken, whatever its encoding.
+                let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
+                taken_len_max(input.len, encoding, seal_len)
+            })
         };
         let ranges = id_ranges(id_order.iter().map(stored_len_max))?;
         let data_order = data_order(&id_order, &ranges);
-        let filled: usize = ranges.iter().map(IdRange::groups).sum();
+        let (id_order, parts) = parts(inputs, id_order, &ranges, encoding);
+        let filled = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
         let filled = u32::try_from(filled).unwrap_or(u32::MAX);
         let entries = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
         let has_names = inputs.iter().any(|input| input.id == NAMES_ID);
@@ -68,6 +97,7 @@ impl Plan {
             data_order,
             ranges,
             id_order,
+            parts,
             index,
             data_at,
             content_len,
@@ -111,6 +141,37 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
         }
     }
     order
+}
+
+/// Brings regions, given by id, into the order of the index. A package of one encoding stays as it
+/// is; where regions are kept that have others, each has a run of its own, ascending by tag.
+fn parts(
+    inputs: &[Input],
+    id_order: Vec<usize>,
+    ranges: &[IdRange],
+    encoding: Encoding,
+) -> (Vec<usize>, Vec<Part>) {
+    let tag = |i: &usize| inputs.get(*i).map_or(encoding, |input| input.encoding(encoding)).tag();
+    let mut keyed = Vec::new();
+    for (number, range) in ranges.iter().enumerate() {
+        let end = range.first.saturating_add(range.count);
+        let in_range = id_order.get(range.first..end).unwrap_or_default();
+        keyed.extend(in_range.iter().map(|i| (tag(i), number, *i)));
+    }
+    drop(id_order);
+    // Stable: ids stay in order.
+    keyed.sort_by_key(|(tag, number, _)| (*tag, *number));
+    let mut parts: Vec<Part> = Vec::new();
+    for (first, (tag, range, _)) in keyed.iter().enumerate() {
+        let encoding = Encoding::from_tag(*tag);
+        match parts.last_mut() {
+            Some(part) if part.encoding == encoding && part.range == *range => {
+                part.count = part.count.saturating_add(1);
+            }
+            _ => parts.push(Part { range: *range, encoding, first, count: 1 }),
+        }
+    }
+    (keyed.into_iter().map(|(.., i)| i).collect(), parts)
 }
 
 /// The most bytes that a region may take from the room of its range, its seal included.

@@ -30,6 +30,12 @@ impl FileSource {
         Ok(Self { file, len })
     }
 
+    /// A file that is open for reading.
+    pub(crate) fn of(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self { file, len })
+    }
+
     /// The open file.
     #[cfg(any(unix, windows))]
     pub(super) const fn file(&self) -> &File {

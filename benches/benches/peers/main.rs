@@ -1,0 +1,177 @@
+//! `cargo xtask bench peers`: packages beside other people's crates, on the same work in one run.
+//!
+//! Prints a table in Markdown; what it is doing goes to the error output. `--quick` leaves out the
+//! largest work and repeats less, `--test` runs everything once on small works and measures
+//! nothing that counts.
+
+mod bars;
+mod brotli;
+mod databases;
+mod logs;
+mod mapped;
+mod measure;
+mod packages;
+mod raw;
+mod store;
+mod streams;
+mod table;
+mod tensors;
+mod tiles;
+mod work;
+mod zips;
+
+use bars::Results;
+use measure::Effort;
+use packages::Dacti;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use store::Store;
+use work::Work;
+
+/// The floor's two ways come first.
+fn stores() -> Vec<Box<dyn Store>> {
+    vec![
+        Box::new(raw::Raw { mapped: false }),
+        Box::new(raw::Raw { mapped: true }),
+        Box::new(Dacti {
+            name: "dacti",
+            how: "no digests written, none asked for; read by position",
+            digests: false,
+            paths: false,
+        }),
+        Box::new(Dacti {
+            name: "dacti, digests",
+            how: "each region's BLAKE3 digest written, and checked by each read; by position",
+            digests: true,
+            paths: false,
+        }),
+        Box::new(Dacti {
+            name: "dacti, paths",
+            how: "as `dacti, digests`, with paths in place of ids: each is hashed, and there is a \
+                  names list",
+            digests: true,
+            paths: true,
+        }),
+        Box::new(zips::Zip),
+        Box::new(zips::RcZip),
+        Box::new(tiles::PmTiles),
+        Box::new(logs::Mcap),
+        Box::new(tensors::Tensors),
+        Box::new(streams::Tar),
+        Box::new(streams::Car),
+        Box::new(databases::Redb),
+        Box::new(databases::Sqlite),
+        Box::new(databases::Lmdb),
+    ]
+}
+
+/// What the command line asks for.
+struct Asked {
+    quick: bool,
+    test: bool,
+    only: Option<String>,
+    dir: Option<PathBuf>,
+}
+
+impl Asked {
+    fn of_args() -> Self {
+        let mut asked = Self { quick: false, test: false, only: None, dir: None };
+        let mut args = std::env::args().skip(1);
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--quick" => asked.quick = true,
+                "--test" => asked.test = true,
+                // Cargo gives it to every bench.
+                "--bench" => {}
+                "--only" => asked.only = args.next(),
+                "--dir" => asked.dir = args.next().map(PathBuf::from),
+                other => panic!("takes --quick, --only STORE and --dir DIR, not {other}"),
+            }
+        }
+        asked
+    }
+
+    fn effort(&self) -> Effort {
+        let ms = Duration::from_millis;
+        if self.test {
+            Effort { packs: 1, rounds: 1, opening: ms(0), looking: ms(0) }
+        } else if self.quick {
+            Effort { packs: 3, rounds: 5, opening: ms(30), looking: ms(15) }
+        } else {
+            Effort { packs: 7, rounds: 9, opening: ms(100), looking: ms(50) }
+        }
+    }
+
+    /// Regions and their length.
+    fn works(&self) -> &'static [(usize, usize)] {
+        if self.test {
+            &[(300, 1024), (3_000, 64)]
+        } else if self.quick {
+            &[(1_000, 1024), (100_000, 1024)]
+        } else {
+            &[(1_000, 1024), (100_000, 1024), (1_000_000, 64)]
+        }
+    }
+
+    /// Texts that are compressed.
+    fn texts(&self) -> usize {
+        match self {
+            Self { test: true, .. } => 4,
+            Self { quick: true, .. } => 1_000,
+            _ => 4_000,
+        }
+    }
+
+    /// Regions among which one is looked for.
+    fn many(&self) -> usize {
+        if self.test { 3_000 } else { 10_000_000 }
+    }
+
+    /// A place for files.
+    fn dir(&self) -> tempfile::TempDir {
+        let dir = match &self.dir {
+            Some(dir) => tempfile::tempdir_in(dir),
+            None => tempfile::tempdir(),
+        };
+        dir.expect("there is a place for temporary files")
+    }
+
+    fn stores(&self) -> Vec<Box<dyn Store>> {
+        let mut stores = stores();
+        if let Some(only) = &self.only {
+            stores.retain(|store| store.name().starts_with("raw") || store.name().contains(only));
+        }
+        stores
+    }
+}
+
+fn main() {
+    let asked = Asked::of_args();
+    let (stores, effort) = (asked.stores(), asked.effort());
+    let mut results = Results::default();
+    let start = Instant::now();
+    let tell = |what: &str| eprintln!("{:6.1} s: {what}", start.elapsed().as_secs_f64());
+    for &(count, region_len) in asked.works() {
+        let work = Work::new(count, region_len);
+        tell(&work.title());
+        let all = measure::measure(&work, &stores, &effort, asked.dir().path());
+        println!("{}", table::table(&work, &stores, &all));
+        let named = stores.iter().map(|store| store.name()).zip(all);
+        results.works.push((count, named.collect()));
+    }
+    if asked.only.is_none() {
+        tell("Brotli");
+        let brotli = brotli::measure(asked.texts(), &effort, asked.dir().path());
+        println!("{}", brotli::table(&brotli));
+        results.brotli = Some(brotli);
+    }
+    if !asked.quick && asked.only.is_none() {
+        tell("one region among many");
+        results.ten_million = Some(packages::one_among(asked.many(), asked.dir().path()));
+    }
+    if !asked.test {
+        println!("### What is to be reached\n\n{}", bars::bars(&results));
+    }
+    println!("### How each store was used\n\n{}", table::notes(&stores));
+    tell("done");
+}

@@ -1,0 +1,208 @@
+//! What is timed, and how: all stores in turn, several times over, and the median of each.
+
+use crate::store::{Look, Reads, Store};
+use crate::work::{Key, Work};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Rounds of packing.
+    pub packs: usize,
+    /// Rounds of opening and of look-ups.
+    pub rounds: usize,
+    /// Time for one store's openings in a round.
+    pub opening: Duration,
+    /// Time for one store's look-ups of a kind in a round, after as much without measuring.
+    pub looking: Duration,
+}
+
+/// Everything measured of one store; times in nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    pub pack: Vec<f64>,
+    pub open_get: Vec<f64>,
+    pub hit: Vec<f64>,
+    pub miss: Vec<f64>,
+    /// Reads of cold look-ups: the median of some.
+    pub cold: Option<Reads>,
+    /// The file's bytes that are no content, for each region.
+    pub overhead: f64,
+}
+
+/// The median of what was measured; `None` of nothing.
+pub fn median(times: &[f64]) -> Option<f64> {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    let middle = times.len() / 2;
+    match times.len() {
+        0 => None,
+        n if n.is_multiple_of(2) => Some(f64::midpoint(times[middle - 1], times[middle])),
+        _ => Some(times[middle]),
+    }
+}
+
+/// Measures all stores on one work, with files in `dir`.
+pub fn measure(
+    work: &Work,
+    stores: &[Box<dyn Store>],
+    effort: &Effort,
+    dir: &Path,
+) -> Vec<Measured> {
+    let mut all = vec![Measured::default(); stores.len()];
+    packs(work, stores, effort, dir, &mut all);
+    for (store, measured) in stores.iter().zip(&mut all) {
+        let path = dir.join(store.file());
+        check(work, &**store, &path);
+        let extra = file_len(&path).saturating_sub(work.content_len());
+        measured.overhead = extra as f64 / work.count() as f64;
+        measured.cold = cold(work, &**store, &path);
+    }
+    for round in 0..effort.rounds {
+        for (store, measured) in stores.iter().zip(&mut all) {
+            let path = dir.join(store.file());
+            measured.open_get.push(open_get(work, &**store, &path, effort, round));
+            store.open(&path, &mut |open| {
+                measured.hit.push(look_ups(open, &work.hits, effort, round, true));
+                measured.miss.push(look_ups(open, &work.misses, effort, round, false));
+            });
+        }
+    }
+    all
+}
+
+fn packs(
+    work: &Work,
+    stores: &[Box<dyn Store>],
+    effort: &Effort,
+    dir: &Path,
+    all: &mut [Measured],
+) {
+    for _ in 0..effort.packs {
+        let mut packed = BTreeMap::new();
+        for (at, store) in stores.iter().enumerate() {
+            if packed.insert(store.file(), at).is_some() {
+                continue;
+            }
+            let path = dir.join(store.file());
+            remove(&path);
+            let pack = store.prepare(work, &path);
+            let start = Instant::now();
+            pack();
+            all[at].pack.push(start.elapsed().as_nanos() as f64);
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() {
+        std::fs::remove_dir_all(path).expect("it can be removed");
+    } else if path.exists() {
+        std::fs::remove_file(path).expect("it can be removed");
+    }
+}
+
+/// The length of a file, or of the larger of those in a folder.
+fn file_len(path: &Path) -> u64 {
+    let len = |path: PathBuf| std::fs::metadata(path).expect("it was packed").len();
+    if !path.is_dir() {
+        return len(path.into());
+    }
+    let files = std::fs::read_dir(path).expect("it was packed");
+    files.map(|file| len(file.expect("it was packed").path())).max().unwrap_or_default()
+}
+
+/// Makes sure that the store gives the right bytes for what it has, and nothing for what it has
+/// not.
+fn check(work: &Work, store: &dyn Store, path: &Path) {
+    store.open(path, &mut |open| {
+        let mut out = Vec::new();
+        for key in work.hits.iter().take(2_000) {
+            out.clear();
+            assert!(open.get(key, &mut out), "{} lacks {}", store.name(), key.id);
+            assert!(out == work.content(key.at), "{} has other bytes", store.name());
+        }
+        for key in work.misses.iter().take(2_000) {
+            assert!(!open.get(key, &mut out), "{} makes up {}", store.name(), key.id);
+        }
+    });
+}
+
+/// Reads and bytes of a look-up in a file that was not open: of some, the median by bytes.
+fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
+    let mut all = Vec::new();
+    for key in work.hits.iter().take(11) {
+        let mut out = Vec::new();
+        let start = Instant::now();
+        let reads = store.cold(path, key, &mut out)?;
+        assert!(out == work.content(key.at), "{} has other bytes", store.name());
+        all.push((reads.bytes, reads.reads));
+        if start.elapsed() > Duration::from_millis(200) {
+            break;
+        }
+    }
+    all.sort_unstable();
+    all.get(all.len() / 2).map(|(bytes, reads)| Reads { reads: *reads, bytes: *bytes })
+}
+
+/// Time to open a store and get one region; the median of those that one round has time for.
+fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round: usize) -> f64 {
+    let mut times = Vec::new();
+    let mut keys = work.hits.iter().cycle().skip(round * 997);
+    let mut out = Vec::with_capacity(work.region_len);
+    let began = Instant::now();
+    while times.len() < 2_000 && (times.is_empty() || began.elapsed() < effort.opening) {
+        let key = keys.next().expect("they come again");
+        out.clear();
+        let start = Instant::now();
+        store.open(path, &mut |open| {
+            open.get(key, &mut out);
+            touch(&out);
+        });
+        times.push(start.elapsed().as_nanos() as f64);
+    }
+    median(&times).unwrap_or_default()
+}
+
+/// Time of one look-up in an open store: of as many as the round has time for.
+fn look_ups(open: &mut dyn Look, keys: &[Key], effort: &Effort, round: usize, hit: bool) -> f64 {
+    let start_at = round * 7919 % keys.len();
+    let mut next = start_at;
+    let mut out = Vec::with_capacity(4096);
+    // All of the file's pages are to be there when it counts, as in a program that goes on.
+    let began = Instant::now();
+    for keys in keys.chunks(64) {
+        if began.elapsed() > 4 * effort.looking {
+            break;
+        }
+        ask(open, keys, &mut out, hit);
+    }
+    let began = Instant::now();
+    let mut count = 0;
+    loop {
+        let chunk = &keys[next..(next + 64).min(keys.len())];
+        next = if next + 64 >= keys.len() { 0 } else { next + 64 };
+        ask(open, chunk, &mut out, hit);
+        count += chunk.len();
+        let elapsed = began.elapsed();
+        if elapsed >= effort.looking {
+            return elapsed.as_nanos() as f64 / count as f64;
+        }
+    }
+}
+
+fn ask(open: &mut dyn Look, keys: &[Key], out: &mut Vec<u8>, hit: bool) {
+    for key in keys {
+        out.clear();
+        assert!(open.get(key, out) == hit, "{}", key.id);
+        touch(out);
+    }
+}
+
+/// The bytes are wanted.
+fn touch(out: &[u8]) {
+    black_box(out.iter().step_by(64).fold(0_u8, |sum, byte| sum ^ byte));
+}

@@ -1,0 +1,125 @@
+//! dacti's packages, as anybody's program would write and read them.
+
+use crate::store::{Look, Reads, Store};
+use crate::work::{Key, Work};
+use dacti::source::{Counted, FileSource};
+use dacti::{BuildOptions, EncodingChoice, Limits, Package, PackageBuilder, Policy};
+use dacti_benches::Numbers;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a package is written and read.
+#[derive(Clone, Copy)]
+pub struct Dacti {
+    pub name: &'static str,
+    pub how: &'static str,
+    /// Digests are written, and checked by those that read.
+    pub digests: bool,
+    /// Regions have paths, and the package a names list.
+    pub paths: bool,
+}
+
+impl Dacti {
+    fn builder(&self, work: &Work) -> PackageBuilder {
+        let options = BuildOptions {
+            encoding: EncodingChoice::None,
+            seals: self.digests,
+            ..BuildOptions::default()
+        };
+        let mut builder = PackageBuilder::new(options);
+        for (key, content) in work.regions() {
+            let added = if self.paths {
+                builder.add(key.name(), content.to_vec())
+            } else {
+                builder.add(key.id, content.to_vec())
+            };
+            added.expect("it can be added");
+        }
+        builder
+    }
+
+    fn package(&self, package: Package) -> Package {
+        if self.digests { package } else { package.require(Policy::Nothing) }
+    }
+}
+
+impl Store for Dacti {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn file(&self) -> &'static str {
+        match (self.digests, self.paths) {
+            (false, false) => "dacti",
+            (true, false) => "dacti-digests",
+            (_, true) => "dacti-paths",
+        }
+    }
+
+    fn how(&self) -> &'static str {
+        self.how
+    }
+
+    fn pack(&self, work: &Work, path: &Path) {
+        self.builder(work).build(path).expect("it can be built");
+    }
+
+    /// The builder owns its regions' bytes, which no other store asks for: they are copied before.
+    fn prepare<'w>(&'w self, work: &'w Work, path: &'w Path) -> Box<dyn FnOnce() + 'w> {
+        let builder = self.builder(work);
+        Box::new(move || {
+            builder.build(path).expect("it can be built");
+        })
+    }
+
+    fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
+        let package = self.package(Package::open(path).expect("it was packed"));
+        with(&mut Open { package, paths: self.paths });
+    }
+
+    fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
+        let counted = Counted::new(Arc::new(FileSource::open(path).expect("it was packed")));
+        let source = Arc::new(counted.clone());
+        let package = Package::from_source(source, Limits::default()).expect("it was packed");
+        let package = self.package(package);
+        assert!(Open { package, paths: self.paths }.get(key, out), "it is there");
+        let stats = counted.stats();
+        Some(Reads { reads: stats.reads, bytes: stats.bytes })
+    }
+}
+
+struct Open {
+    package: Package,
+    paths: bool,
+}
+
+impl Look for Open {
+    fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
+        let found =
+            if self.paths { self.package.find(key.name()) } else { self.package.find(key.id) };
+        let Some(located) = found.expect("the package is sound") else { return false };
+        out.extend_from_slice(&self.package.stored(&located).expect("the region is sound"));
+        true
+    }
+}
+
+/// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts what a cold
+/// look-up of that one reads.
+pub fn one_among(count: usize, dir: &Path) -> Reads {
+    let mut numbers = Numbers::new(12);
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    let (id, content) = (numbers.id(), vec![7; 1024]);
+    builder.add(id, content.clone()).expect("it can be added");
+    for _ in 1..count {
+        builder.add(numbers.id(), vec![1; 8]).expect("it can be added");
+    }
+    let path = dir.join("many");
+    builder.build(&path).expect("it can be built");
+    let counted = Counted::new(Arc::new(FileSource::open(&path).expect("it was built")));
+    let source = Arc::new(counted.clone());
+    let package = Package::from_source(source, Limits::default()).expect("it was built");
+    assert_eq!(package.get(id).expect("it is there"), content);
+    let stats = counted.stats();
+    Reads { reads: stats.reads, bytes: stats.bytes }
+}

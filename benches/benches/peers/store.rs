@@ -1,0 +1,119 @@
+//! What a store is to the bench: something that packs regions into a file and finds them again.
+
+use crate::work::{Key, Work};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::rc::Rc;
+
+/// An open store.
+pub trait Look {
+    /// Copies a region to the end of `out`; says whether it is there.
+    fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool;
+}
+
+/// Reads of a file, and the bytes that they brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    pub reads: u64,
+    pub bytes: u64,
+}
+
+/// One crate, used in one way.
+pub trait Store {
+    fn name(&self) -> &'static str;
+
+    /// The file's name. Stores with the same one share it, and the first of them packs it.
+    fn file(&self) -> &'static str;
+
+    /// How it is used, for the notes below the table.
+    fn how(&self) -> &'static str;
+
+    /// Packs all regions into a file that is on disk when this returns.
+    fn pack(&self, work: &Work, path: &Path);
+
+    /// Makes what is not to be timed, and returns the packing that is. By default nothing is made.
+    fn prepare<'w>(&'w self, work: &'w Work, path: &'w Path) -> Box<dyn FnOnce() + 'w> {
+        Box::new(move || self.pack(work, path))
+    }
+
+    /// Opens the file and hands the open store to `with`.
+    fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
+
+    /// Opens the file, finds one region and reads it, counting reads. `None` where they cannot be
+    /// counted.
+    fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads>;
+}
+
+/// A file that counts what is read of it.
+pub struct Counting<F> {
+    file: F,
+    counts: Counts,
+}
+
+/// Counts that clones share.
+#[derive(Clone, Default)]
+pub struct Counts(Rc<Cell<(u64, u64)>>);
+
+impl Counts {
+    pub fn add(&self, bytes: usize) {
+        let (reads, all) = self.0.get();
+        self.0.set((reads + 1, all + bytes as u64));
+    }
+
+    pub fn reads(&self) -> Reads {
+        let (reads, bytes) = self.0.get();
+        Reads { reads, bytes }
+    }
+}
+
+impl Counting<File> {
+    /// Opens a file through a buffer of `buffer` bytes: reads are counted below it.
+    pub fn open(path: &Path, buffer: usize, counts: &Counts) -> BufReader<Self> {
+        let file = File::open(path).expect("it was packed");
+        BufReader::with_capacity(buffer, Self { file, counts: counts.clone() })
+    }
+}
+
+impl<F: Read> Read for Counting<F> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buf)?;
+        self.counts.add(read);
+        Ok(read)
+    }
+}
+
+impl<F: Seek> Seek for Counting<F> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Reads exactly `len` bytes from `at`, and counts that.
+pub fn read_at(file: &File, at: u64, len: usize, counts: &Counts) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let read = read_at_most(file, at, &mut bytes);
+    assert_eq!(read, len, "the file has them");
+    counts.add(read);
+    bytes
+}
+
+/// Fills `buf` from `at`, up to the file's end.
+pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
+    #[cfg(unix)]
+    {
+        let _ = &mut file;
+        std::os::unix::fs::FileExt::read_at(file, buf, at).expect("it can be read")
+    }
+    #[cfg(not(unix))]
+    {
+        file.seek(SeekFrom::Start(at)).expect("it can be sought");
+        file.read(buf).expect("it can be read")
+    }
+}
+
+/// Makes sure that what was written is on disk: every store's packing ends so.
+pub fn synced(file: &File) {
+    file.sync_all().expect("it can be synced");
+}

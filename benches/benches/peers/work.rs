@@ -1,0 +1,113 @@
+//! The work that every store gets: the same regions, the same keys, the same questions.
+
+use dacti_benches::Numbers;
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// Questions of each kind that are made in advance.
+const QUESTIONS: usize = 200_000;
+
+/// A region's names: each store asks by the one that it knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub id: Uuid,
+    /// The id in hexadecimal, for stores that know names.
+    name: [u8; 32],
+    /// For PMTiles. Every third number is in use, so that there are some to miss.
+    pub tile: u64,
+    /// Which region it is; of a missing one, nothing.
+    pub at: usize,
+}
+
+impl Key {
+    fn new(id: Uuid, tile: u64, at: usize) -> Self {
+        let mut name = [0; 32];
+        id.as_simple().encode_lower(&mut name);
+        Self { id, name, tile, at }
+    }
+
+    pub fn name(&self) -> &str {
+        std::str::from_utf8(&self.name).expect("hexadecimal digits")
+    }
+}
+
+/// Regions of one length, and questions about them.
+pub struct Work {
+    pub region_len: usize,
+    /// In the order in which they are packed.
+    pub keys: Vec<Key>,
+    content: Vec<u8>,
+    /// Keys that are there, in random order.
+    pub hits: Vec<Key>,
+    /// Keys that are not.
+    pub misses: Vec<Key>,
+}
+
+impl Work {
+    pub fn new(count: usize, region_len: usize) -> Self {
+        let mut numbers = Numbers::new(11);
+        let keys: Vec<_> =
+            (0..count).map(|at| Key::new(numbers.id(), 3 * at as u64 + 1, at)).collect();
+        let words = (count * region_len).div_ceil(8);
+        let mut content = Vec::with_capacity(words * 8);
+        for _ in 0..words {
+            content.extend(numbers.number().to_le_bytes());
+        }
+        let questions = QUESTIONS.min(20 * count);
+        let mut any = || (numbers.number() % count as u64) as usize;
+        let hits = (0..questions).map(|_| keys[any()]).collect();
+        let missing: Vec<_> = (0..questions).map(|_| any()).collect();
+        let misses =
+            missing.into_iter().map(|at| Key::new(numbers.id(), 3 * at as u64 + 2, at)).collect();
+        Self { region_len, keys, content, hits, misses }
+    }
+
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn content(&self, at: usize) -> &[u8] {
+        &self.content[at * self.region_len..][..self.region_len]
+    }
+
+    pub fn content_len(&self) -> u64 {
+        (self.count() * self.region_len) as u64
+    }
+
+    /// Every key with its region, in the order in which they are packed.
+    pub fn regions(&self) -> impl Iterator<Item = (&Key, &[u8])> {
+        self.keys.iter().map(|key| (key, self.content(key.at)))
+    }
+
+    /// The same in the order of ids, for stores that are fastest with sorted input. Sorting is a
+    /// part of their packing.
+    pub fn by_id(&self) -> Vec<(Uuid, &[u8])> {
+        let mut regions: Vec<_> =
+            self.keys.iter().map(|key| (key.id, self.content(key.at))).collect();
+        regions.sort_unstable_by_key(|(id, _)| *id);
+        regions
+    }
+
+    /// What this work is, in words.
+    pub fn title(&self) -> String {
+        let mut title = grouped(self.count() as u64);
+        let len = self.region_len;
+        let unit = if len.is_multiple_of(1024) { "KiB" } else { "B" };
+        let len = if len.is_multiple_of(1024) { len / 1024 } else { len };
+        write!(title, " regions of {len} {unit}").expect("a string takes all");
+        title
+    }
+}
+
+/// A number with a comma after each three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,8 @@
+//! Conformance of updates: what readers behind caches can see of them.
+//!
+//! The simulation itself is `dacti_tests::cache`; here are the packages, the plans, and the laws
+//! that are broken on purpose.
+
+mod cdn_breaches;
+mod cdn_cases;
+mod cdn_plans;

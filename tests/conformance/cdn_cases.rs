@@ -1,0 +1,113 @@
+//! Packages under update, and what runs them all.
+
+use dacti_tests::cache::{Age, Case, Edge, Plan, Report, prove};
+use dacti_tests::edit::{self, Edit, Published, Sealing};
+use dacti_tests::reference::{Id, small};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// The slice lengths of edges.
+pub const SLICES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
+/// Every sealing.
+pub const SEALINGS: [Sealing; 3] = [Sealing::None, Sealing::Digest, Sealing::Signed];
+
+/// Every kind of edge.
+pub fn edges() -> Vec<Edge> {
+    let ages = [Age::Renewed, Age::Kept];
+    SLICES.iter().flat_map(|slice| ages.map(|age| Edge { slice: *slice, age })).collect()
+}
+
+/// Runs every case behind every kind of edge, on all cores; reports in the order of the cases.
+pub fn prove_all(cases: &[Case], edges: &[Edge]) -> Vec<Vec<Report>> {
+    let jobs: Vec<_> =
+        (0..cases.len()).flat_map(|case| (0..edges.len()).map(move |edge| (case, edge))).collect();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(vec![vec![Report::default(); edges.len()]; cases.len()]);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some((case, edge)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = prove(&cases[*case], edges[*edge]);
+                    done.lock().expect("no proof panics")[*case][*edge] = report;
+                }
+            });
+        }
+    });
+    done.into_inner().expect("no proof panics")
+}
+
+/// Content that differs for each path and each version of it.
+pub fn content(path: &str, version: u32, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    blake3::Hasher::new()
+        .update(path.as_bytes())
+        .update(&version.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut out);
+    out
+}
+
+/// An edit that puts such content.
+pub fn put(path: &str, version: u32, len: usize) -> Edit {
+    Edit::Put(path.to_owned(), content(path, version, len))
+}
+
+/// An edit that removes.
+pub fn remove(path: &str) -> Edit {
+    Edit::Remove(path.to_owned())
+}
+
+/// A component's id that nobody else has.
+pub fn foreign(number: u32) -> Id {
+    small(0xc0_de00 + number)
+}
+
+/// A small new package: regions of no bytes, of less than a slice, of several.
+pub fn fresh(slice: u64, sealing: Sealing) -> Published {
+    let sizes = [0, 1, 31, 700, 4096, 5000, 9000, 17_000];
+    let files: Vec<_> = (0..24)
+        .map(|i| {
+            let path = format!("dir{}/file{i}.bin", i % 3);
+            let bytes = content(&path, 0, sizes[i % sizes.len()]);
+            (path, bytes)
+        })
+        .collect();
+    edit::package(&files, slice, sealing)
+}
+
+/// A package whose index does not fit the head, so that it has lookup keys.
+pub fn large(slice: u64, sealing: Sealing) -> Published {
+    let files: Vec<_> = (0..2700)
+        .map(|i| {
+            let path = format!("tile/{}/{i}", i % 10);
+            let bytes = content(&path, 0, 5 + i % 60);
+            (path, bytes)
+        })
+        .collect();
+    edit::package(&files, slice, sealing)
+}
+
+/// Fills the delta groups until the one in force has room for `room` entries, and `groups` are left
+/// below it.
+pub fn filled(mut package: Published, groups: u32, room: usize) -> Published {
+    for group in (groups..package.deltas()).rev() {
+        let count = if group == groups { 255 - room } else { 255 };
+        let edits: Vec<_> =
+            (0..count).map(|i| put("dir0/file3.bin", group * 1000 + i as u32, 700)).collect();
+        // The same region, over and over: only the last counts.
+        package.delta(&edits, true).expect("a whole group is free");
+    }
+    package
+}
+
+/// A case out of a package and what is done to it.
+pub fn case(
+    name: impl Into<String>,
+    package: &Published,
+    change: impl FnOnce(&mut Published) -> Vec<Plan>,
+) -> Case {
+    let mut after = package.clone();
+    let plans = change(&mut after);
+    Case { name: name.into(), base: package.file.clone(), before: package.model.clone(), plans }
+}

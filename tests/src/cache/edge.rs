@@ -1,0 +1,227 @@
+//! What an edge may have cached: for each slice the states in which it can have fetched it.
+
+use super::origin::{HEAD, Origin};
+
+/// How old a slice outside the head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Age {
+    /// As old as the last barrier allows, as the head's slices are.
+    Renewed,
+    /// Fetched at any moment and kept for ever: data that is cached as immutable.
+    Kept,
+    /// Not cached at all, nor the head: the origin itself.
+    Fresh,
+}
+
+/// A kind of edge.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    /// Its slice length.
+    pub slice: u64,
+    /// How old its data may be.
+    pub age: Age,
+}
+
+/// How one slice of an answer came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Number of the slice.
+    pub slice: u64,
+    /// The moment at which it was fetched.
+    pub moment: usize,
+    /// Where it was written while it was fetched: from which byte on it is of which later moment.
+    pub torn: Option<(u64, usize)>,
+    /// The bytes that were asked for; `None` where the slice does not have all of them.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl Part {
+    /// Whether it is of another state than the present one.
+    #[must_use]
+    pub fn is_old(&self, now: &Self) -> bool {
+        self.bytes != now.bytes
+    }
+}
+
+/// A head, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their hash.
+    pub hash: [u8; 32],
+    /// How many of its slices are not of the present state.
+    pub old: usize,
+    /// The slices, those in the present state left out.
+    pub told: String,
+}
+
+/// Heads that one edge may answer with.
+#[derive(Debug)]
+pub struct Heads {
+    /// Those that differ.
+    pub heads: Vec<Head>,
+    /// Mixes of slices that were put together.
+    pub mixes: u64,
+    /// Whether there were more mixes than were put together.
+    pub sampled: bool,
+}
+
+/// Mixes of one head that are put together one by one.
+const MIXES_MAX: usize = 4096;
+/// Positions at which a slice is torn, for each pair of states.
+const TEARS_MAX: usize = 24;
+
+impl Edge {
+    /// The moments of which a slice may be at `moment`.
+    fn window(self, origin: &Origin, moment: usize, slice: u64) -> (usize, usize) {
+        match self.age {
+            Age::Fresh => (moment, moment),
+            Age::Kept if slice * self.slice >= HEAD => (0, moment),
+            _ => (origin.moments()[moment].floor, moment),
+        }
+    }
+
+    /// What an edge may have of the part of a range that lies in one slice: the present state
+    /// first, then others that differ from each other; then torn ones.
+    #[must_use]
+    pub fn parts(self, origin: &Origin, moment: usize, at: u64, len: u64) -> Vec<Part> {
+        let slice = at / self.slice;
+        let mut out: Vec<Part> = Vec::new();
+        let mut add = |part: Part| {
+            if !out.iter().any(|seen| seen.bytes == part.bytes) {
+                out.push(part);
+            }
+        };
+        for moment in origin.changes(self.window(origin, moment, slice), at, len).into_iter().rev()
+        {
+            let bytes = origin.read(moment, at, len);
+            add(Part { slice, moment, torn: None, bytes });
+        }
+        let whole = out.clone();
+        for older in &whole {
+            for newer in whole.iter().filter(|newer| newer.moment > older.moment) {
+                for torn in tear(older, newer, at) {
+                    if !out.iter().any(|seen| seen.bytes == torn.bytes) {
+                        out.push(torn);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Splits a range where slices meet.
+    #[must_use]
+    pub fn cut(self, at: u64, len: u64) -> Vec<(u64, u64)> {
+        let mut out = Vec::new();
+        let mut start = at;
+        while start < at + len {
+            let end = (start / self.slice + 1).saturating_mul(self.slice).min(at + len);
+            out.push((start, end - start));
+            start = end;
+        }
+        out
+    }
+
+    /// Every head that an edge may answer with at a moment: all products of whole states, and each
+    /// torn slice among others of the present state and of the oldest.
+    #[must_use]
+    pub fn heads(self, origin: &Origin, moment: usize) -> Heads {
+        let ranges = self.cut(0, HEAD);
+        let slices: Vec<Vec<Part>> =
+            ranges.iter().map(|(at, len)| self.parts(origin, moment, *at, *len)).collect();
+        let whole: Vec<usize> =
+            slices.iter().map(|s| s.iter().filter(|part| part.torn.is_none()).count()).collect();
+        let mut out = Heads { heads: Vec::new(), mixes: 0, sampled: false };
+        let mut seen = std::collections::HashSet::new();
+        let mut add = |choice: &[usize], out: &mut Heads| {
+            out.mixes += 1;
+            let head = assemble(&slices, choice);
+            if seen.insert(head.hash) {
+                out.heads.push(head);
+            }
+        };
+        let mut choice = vec![0; slices.len()];
+        loop {
+            add(&choice, &mut out);
+            if out.mixes as usize >= MIXES_MAX {
+                out.sampled = true;
+                break;
+            }
+            let Some(next) = (0..choice.len()).find(|i| choice[*i] + 1 < whole[*i]) else { break };
+            choice[next] += 1;
+            choice[..next].fill(0);
+        }
+        for (i, parts) in slices.iter().enumerate() {
+            for torn in whole[i]..parts.len() {
+                for oldest in [false, true] {
+                    let mut choice: Vec<_> =
+                        whole.iter().map(|n| if oldest { n - 1 } else { 0 }).collect();
+                    choice[i] = torn;
+                    add(&choice, &mut out);
+                }
+            }
+        }
+        out
+    }
+}
+
+fn assemble(slices: &[Vec<Part>], choice: &[usize]) -> Head {
+    let mut bytes = Vec::with_capacity(HEAD as usize);
+    let (mut old, mut told) = (0, String::new());
+    for (parts, i) in slices.iter().zip(choice) {
+        let part = &parts[*i];
+        bytes.extend(part.bytes.as_ref().expect("a package has a whole head"));
+        if *i > 0 {
+            old += 1;
+            told += &part.to_string();
+        }
+    }
+    Head::new(bytes, old, told)
+}
+
+impl Head {
+    /// A head, and how it came about.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, old: usize, told: String) -> Self {
+        let hash = *blake3::hash(&bytes).as_bytes();
+        Self { bytes, hash, old, told }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, " [slice {} of moment {}", self.slice, self.moment)?;
+        if let Some((at, later)) = self.torn {
+            write!(f, ", from byte {at} on of moment {later}")?;
+        }
+        if self.bytes.is_none() {
+            write!(f, ", short")?;
+        }
+        write!(f, "]")
+    }
+}
+
+/// Answers that an origin gives while it is written: it reads upwards, so an answer's front is not
+/// newer than its back. A word of eight aligned bytes is never torn (W3).
+fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
+    let (Some(front), Some(back)) = (&older.bytes, &newer.bytes) else { return Vec::new() };
+    let word = |i: usize| (at + i as u64) / 8;
+    let mut cuts: Vec<usize> = Vec::new();
+    let mut last = None;
+    for i in (0..front.len()).filter(|i| front[*i] != back[*i]) {
+        if last != Some(word(i)) {
+            cuts.push((word(i) * 8).saturating_sub(at) as usize);
+            last = Some(word(i));
+        }
+    }
+    // In front of the first difference there is nothing to tear.
+    let step = cuts.len().div_ceil(TEARS_MAX).max(1);
+    let torn = |cut: &usize| {
+        let bytes = [&front[..*cut], &back[*cut..]].concat();
+        let (slice, moment) = (older.slice, older.moment);
+        Part { slice, moment, torn: Some((at + *cut as u64, newer.moment)), bytes: Some(bytes) }
+    };
+    cuts.iter().skip(1).step_by(step).map(torn).collect()
+}

@@ -1,0 +1,196 @@
+//! The origin: one file, all its states from the first write to the last, in pages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Length of the head, which a reader fetches as one range.
+pub const HEAD: u64 = 65_536;
+/// Bytes of a page. Every slice length is a multiple of it.
+const PAGE: u64 = 4096;
+
+type Page = Arc<[u8]>;
+
+/// A step of a plan, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Bytes past the end.
+    Append {
+        /// Where the first of them goes.
+        at: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Bytes of the head that nobody reads yet.
+    Reserve {
+        /// Where the first of them goes.
+        at: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// From here on no edge answers with a head from before.
+    Barrier,
+    /// The field that makes all of it visible.
+    Switch {
+        /// Where it stands.
+        at: u64,
+        /// Its new bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A moment between two writes.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// The moment of the last barrier that has passed.
+    pub floor: usize,
+    /// The plan, from 1 on; 0 before the first.
+    pub plan: usize,
+    /// What was written last.
+    pub label: String,
+    /// Whether a step of the plan ends here.
+    pub whole: bool,
+}
+
+/// A file with all its states.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Contents of a page, each with the moment from which on it has them. Other pages are zero.
+    pages: BTreeMap<u64, Vec<(usize, Page)>>,
+    lens: Vec<u64>,
+    moments: Vec<Moment>,
+}
+
+impl Origin {
+    /// A file at rest, of which every cache has got the present state.
+    #[must_use]
+    pub fn new(file: &[u8]) -> Self {
+        let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
+            page.iter().any(|byte| *byte != 0) // the others need no place
+        });
+        let full = |page: &[u8]| {
+            let mut page = page.to_vec();
+            page.resize(PAGE as usize, 0);
+            Page::from(page)
+        };
+        Self {
+            pages: pages.map(|(i, page)| (i as u64, vec![(0, full(page))])).collect(),
+            lens: vec![file.len() as u64],
+            moments: vec![Moment { floor: 0, plan: 0, label: "before".to_owned(), whole: true }],
+        }
+    }
+
+    /// All moments.
+    #[must_use]
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// The last moment.
+    #[must_use]
+    pub fn now(&self) -> usize {
+        self.moments.len() - 1
+    }
+
+    /// The file's length at a moment.
+    #[must_use]
+    pub fn len(&self, moment: usize) -> u64 {
+        self.lens[moment]
+    }
+
+    /// Does one step, in more than one write where it is no switch of one aligned word.
+    pub fn run(&mut self, plan: usize, number: usize, op: &Op) {
+        let (name, at, bytes, cuts) = match op {
+            Op::Barrier => {
+                let floor = self.moments.len();
+                self.push(plan, format!("{number} barrier"), self.lens[self.now()], true);
+                self.moments[floor].floor = floor;
+                return;
+            }
+            Op::Append { at, bytes } => ("append", *at, bytes, thirds(bytes.len(), 4096)),
+            Op::Reserve { at, bytes } => ("reserve", *at, bytes, thirds(bytes.len(), 8)),
+            Op::Switch { at, bytes } => ("switch", *at, bytes, words(*at, bytes.len())),
+        };
+        let mut start = 0;
+        for end in cuts {
+            let (from, to) = (at + start as u64, at + end as u64);
+            let len = self.lens[self.now()].max(to);
+            let label = format!("{number} {name} {from}..{to}");
+            self.push(plan, label, len, end == bytes.len());
+            self.write(from, &bytes[start..end]);
+            start = end;
+        }
+    }
+
+    fn push(&mut self, plan: usize, label: String, len: u64, whole: bool) {
+        let floor = self.moments[self.now()].floor;
+        self.moments.push(Moment { floor, plan, label, whole });
+        self.lens.push(len);
+    }
+
+    /// Writes at the present moment.
+    fn write(&mut self, mut at: u64, mut bytes: &[u8]) {
+        let now = self.now();
+        while !bytes.is_empty() {
+            let inside = (at % PAGE) as usize;
+            let (part, rest) = bytes.split_at(bytes.len().min(PAGE as usize - inside));
+            let states = self.pages.entry(at / PAGE).or_default();
+            let mut page =
+                states.last().map_or_else(|| vec![0; PAGE as usize], |(_, page)| page.to_vec());
+            page[inside..inside + part.len()].copy_from_slice(part);
+            states.push((now, page.into()));
+            at += part.len() as u64;
+            bytes = rest;
+        }
+    }
+
+    /// `len` bytes at `at` as they were at a moment; `None` where the file ended before their end.
+    #[must_use]
+    pub fn read(&self, moment: usize, at: u64, len: u64) -> Option<Vec<u8>> {
+        let end = at + len;
+        if end > self.lens[moment] {
+            return None;
+        }
+        let mut out = vec![0; len as usize];
+        for (page, states) in self.pages.range(at / PAGE..end.div_ceil(PAGE)) {
+            let Some((_, bytes)) = states.iter().rev().find(|(from, _)| *from <= moment) else {
+                continue;
+            };
+            let (start, stop) = ((page * PAGE).max(at), (page * PAGE + PAGE).min(end));
+            let inside = (start - page * PAGE) as usize..(stop - page * PAGE) as usize;
+            out[(start - at) as usize..(stop - at) as usize].copy_from_slice(&bytes[inside]);
+        }
+        Some(out)
+    }
+
+    /// The moments of `from..=to` at which a range may have had another state than at the moment
+    /// before, oldest first, `from` among them.
+    #[must_use]
+    pub fn changes(&self, (from, to): (usize, usize), at: u64, len: u64) -> Vec<usize> {
+        let end = at + len;
+        let pages = self.pages.range(at / PAGE..end.div_ceil(PAGE));
+        let written = pages.flat_map(|(_, states)| states.iter().map(|(moment, _)| *moment));
+        // Only a length that reaches the range for the first time makes it another.
+        let grown = (1..self.lens.len()).filter(|i| self.lens[i - 1] < end && self.lens[*i] >= end);
+        let mut out: Vec<_> = written.chain(grown).filter(|m| from < *m && *m <= to).collect();
+        out.push(from);
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}
+
+/// Where a long write is interrupted: anywhere, at a boundary, at its end.
+fn thirds(len: usize, boundary: usize) -> Vec<usize> {
+    let mut cuts = vec![len / 3, len * 2 / 3 / boundary * boundary, len];
+    cuts.retain(|cut| *cut > 0);
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts
+}
+
+/// Where a switch is interrupted: between aligned words of eight bytes, and nowhere else (W3).
+fn words(at: u64, len: usize) -> Vec<usize> {
+    let mut cuts: Vec<_> = (1..len).filter(|cut| (at + *cut as u64).is_multiple_of(8)).collect();
+    cuts.push(len);
+    cuts
+}

@@ -1,0 +1,466 @@
+//! What every reader must see, and what it means when one sees something else.
+
+use super::edge::{Age, Edge, Head};
+use super::origin::{HEAD, Op, Origin};
+use super::reader::{Refusal, Seen, View, World, short_hash};
+use crate::reference::{GROUP, Id, text};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::rc::Rc;
+
+/// What a package must hold, as those know it who made the case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// Content of each region.
+    pub regions: BTreeMap<Id, Vec<u8>>,
+    /// The region of each path.
+    pub names: BTreeMap<String, Id>,
+    /// What components hold that the case knows of.
+    pub components: BTreeMap<Id, Vec<u8>>,
+}
+
+/// An update of a case.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it does.
+    pub name: String,
+    /// Its steps.
+    pub ops: Vec<Op>,
+    /// What the package holds afterwards.
+    pub after: Model,
+}
+
+/// A published package and its updates.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is special about it.
+    pub name: String,
+    /// The file.
+    pub base: Vec<u8>,
+    /// What it holds.
+    pub before: Model,
+    /// The updates, one after the other.
+    pub plans: Vec<Plan>,
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Plans played, each once for every kind of edge.
+    pub plans: u64,
+    /// Prefixes of their steps, halves of steps among them.
+    pub prefixes: u64,
+    /// Mixes of slices: heads and answers to other requests.
+    pub mixes: u64,
+    /// Readers, each of which read everything: a head and all data behind one moment's edges.
+    pub readers: u64,
+    /// Answers that were stale, so that a reader escalated.
+    pub escalations: u64,
+    /// Kinds of edges behind which something was sampled, as there was too much of it.
+    pub sampled: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.plans += other.plans;
+        self.prefixes += other.prefixes;
+        self.mixes = self.mixes.saturating_add(other.mixes);
+        self.readers += other.readers;
+        self.escalations = self.escalations.saturating_add(other.escalations);
+        self.sampled += other.sampled;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plans, prefixes, mixes, readers, escalations, sampled } = self;
+        write!(
+            f,
+            "{plans} plans, {prefixes} prefixes, {mixes} mixes, {readers} readers, \
+             {escalations} escalations, {sampled} sampled"
+        )
+    }
+}
+
+/// A kind of corruption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Bytes that were never published under an id, or an id that never was.
+    WrongBytes,
+    /// Each answer is old or new, but they are not of one view.
+    HalfUpdate,
+    /// A whole view, of another time than the barriers allow.
+    OutOfTime,
+    /// Something that even the origin does not give, or gives only damaged.
+    Lost,
+    /// A fresh head that does not show what was published.
+    NotVisible,
+}
+
+/// What a reader saw that it must not see.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// What it is.
+    pub kind: Kind,
+    /// How many slices were not of the present state.
+    pub old: usize,
+    /// The whole story.
+    pub story: String,
+}
+
+/// The result for one case behind one kind of edge.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What was tried.
+    pub counts: Counts,
+    /// How often each kind of corruption came, and the smallest mix that brings it.
+    pub breaches: BTreeMap<Kind, (u64, Breach)>,
+}
+
+impl Report {
+    fn breach(&mut self, kind: Kind, old: usize, story: impl FnOnce() -> String) {
+        match self.breaches.get_mut(&kind) {
+            Some((count, smallest)) => {
+                *count += 1;
+                if old < smallest.old {
+                    *smallest = Breach { kind, old, story: story() };
+                }
+            }
+            None => {
+                self.breaches.insert(kind, (1, Breach { kind, old, story: story() }));
+            }
+        }
+    }
+
+    /// Adds another report.
+    pub fn add(&mut self, other: Self) {
+        self.counts += other.counts;
+        for (kind, (count, breach)) in other.breaches {
+            self.breach(kind, breach.old, || breach.story);
+            self.breaches.get_mut(&kind).expect("just put in").0 += count - 1;
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.counts)?;
+        for (kind, (count, breach)) in &self.breaches {
+            write!(f, "\n  {kind:?} {count} times, the smallest: {}", breach.story)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets every reader behind edges of one kind read everything, at every moment of a case.
+#[must_use]
+pub fn prove(case: &Case, edge: Edge) -> Report {
+    let proof = Proof::new(case, edge);
+    let mut report = Report::default();
+    report.counts.plans = case.plans.len() as u64;
+    report.counts.prefixes = proof.origin.moments().len() as u64;
+    proof.check_truths(&mut report);
+    let mut heads: Vec<Vec<Head>> = Vec::new();
+    for now in 0..proof.origin.moments().len() {
+        let all = edge.heads(&proof.origin, now);
+        report.counts.mixes += all.mixes;
+        report.counts.sampled += u64::from(all.sampled);
+        heads.push(all.heads);
+        proof.check_moment(&heads, now, &mut report);
+    }
+    report
+}
+
+struct Proof<'c> {
+    case: &'c Case,
+    edge: Edge,
+    origin: Origin,
+    /// The moment from which on each plan shows; 0 for the base.
+    published: Vec<usize>,
+    /// What the package shows before and after each plan, as the origin tells.
+    truths: Vec<Result<Rc<View>, Refusal>>,
+    probes: Vec<Id>,
+}
+
+impl<'c> Proof<'c> {
+    fn new(case: &'c Case, edge: Edge) -> Self {
+        let mut origin = Origin::new(&case.base);
+        let (mut published, mut ends) = (vec![0], vec![0]);
+        for (plan, ops) in case.plans.iter().map(|plan| &plan.ops).enumerate() {
+            let last = ops.iter().rposition(|op| matches!(op, Op::Switch { .. }));
+            for (i, op) in ops.iter().enumerate() {
+                origin.run(plan + 1, i + 1, op);
+                if Some(i) == last {
+                    published.push(origin.now());
+                }
+            }
+            if last.is_none() {
+                published.push(origin.now());
+            }
+            ends.push(origin.now());
+        }
+        let probes = probes(case);
+        let fresh = Edge { slice: HEAD, age: Age::Fresh };
+        let truth = |end: &usize| {
+            let head = origin.read(*end, 0, HEAD).expect("a package has a whole head");
+            let mut world = World::new(&origin, fresh, *end, &probes);
+            world.see(&Head::new(head, 0, String::new())).remove(0).view
+        };
+        let truths = ends.iter().map(truth).collect();
+        Self { case, edge, origin, published, truths, probes }
+    }
+
+    /// The view that a reader of the origin sees at a moment.
+    fn version(&self, moment: usize) -> usize {
+        self.published.iter().rposition(|published| *published <= moment).unwrap_or(0)
+    }
+
+    /// The origin itself must show what the case says.
+    fn check_truths(&self, report: &mut Report) {
+        let models = std::iter::once(&self.case.before)
+            .chain(self.case.plans.iter().map(|plan| &plan.after));
+        for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
+            let told =
+                |what: String| format!("{}: after plan {i} at the origin: {what}", self.case.name);
+            match truth {
+                Err(refusal) => report.breach(Kind::Lost, 0, || told(format!("{refusal:?}"))),
+                Ok(view) => {
+                    if let Some(what) = differs(view, model) {
+                        report.breach(Kind::WrongBytes, 0, || told(what));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All readers whose data is of one moment.
+    fn check_moment(&self, heads: &[Vec<Head>], now: usize, report: &mut Report) {
+        let mut world = World::new(&self.origin, self.edge, now, &self.probes);
+        let mut known = HashMap::new();
+        let first = if self.origin.moments()[now].whole { 0 } else { now };
+        for (then, heads) in heads.iter().enumerate().skip(first) {
+            let floor = self.origin.moments()[then].floor;
+            let allowed = self.version(floor)..=self.version(then);
+            for (i, head) in heads.iter().enumerate() {
+                for seen in world.see(head) {
+                    report.counts.readers += 1;
+                    let old = head.old + seen.old;
+                    let story = || self.story(then, now, head, &seen);
+                    let version = self.identify(&seen, &mut known);
+                    if let Some(kind) = self.judge(&seen, version, &allowed) {
+                        report.breach(kind, old, story);
+                    } else if i == 0 && !self.is_view(*allowed.end(), &seen) {
+                        // The first head is the origin's own.
+                        report.breach(Kind::NotVisible, old, story);
+                    }
+                }
+            }
+        }
+        if self.origin.moments()[now].whole {
+            self.check_wanderers(&mut world, now, report);
+        }
+        report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);
+        report.counts.escalations = report.counts.escalations.saturating_add(world.escalations);
+        report.counts.sampled += u64::from(world.sampled);
+    }
+
+    /// Readers that take the front of the head from one edge and the rest from another.
+    fn check_wanderers(&self, world: &mut World<'_>, now: usize, report: &mut Report) {
+        let floor = self.origin.moments()[now].floor;
+        let snapshots: Vec<(usize, Vec<u8>)> = self
+            .origin
+            .changes((floor, now), 0, HEAD)
+            .into_iter()
+            .map(|at| (at, self.origin.read(at, 0, HEAD).expect("a whole head")))
+            .collect();
+        let allowed = self.version(floor)..=self.version(now);
+        let mut tried = BTreeSet::new();
+        for (one, front) in &snapshots {
+            for (other, back) in snapshots.iter().filter(|(other, _)| other != one) {
+                for cut in joints() {
+                    let bytes = [&front[..cut], &back[cut..]].concat();
+                    let told = format!(" [head up to {cut} of moment {one}, then of {other}]");
+                    let head = Head::new(bytes, 1, told);
+                    report.counts.mixes += 1;
+                    if !tried.insert(head.hash) {
+                        continue;
+                    }
+                    for seen in world.see(&head) {
+                        report.counts.readers += 1;
+                        if let Some((kind, what)) = self.judge_each(&seen, &allowed) {
+                            let story =
+                                || format!("{what}: {}", self.story(now, now, &head, &seen));
+                            report.breach(kind, head.old + seen.old, story);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Which view this is.
+    fn identify(
+        &self,
+        seen: &Seen,
+        known: &mut HashMap<*const View, Option<usize>>,
+    ) -> Option<usize> {
+        let view = seen.view.as_ref().ok()?;
+        *known
+            .entry(Rc::as_ptr(view))
+            .or_insert_with(|| self.truths.iter().rposition(|truth| truth.as_ref() == Ok(view)))
+    }
+
+    /// Whether a reader saw a certain view.
+    fn is_view(&self, version: usize, seen: &Seen) -> bool {
+        matches!((&self.truths[version], &seen.view), (Ok(truth), Ok(view)) if truth == view)
+    }
+
+    /// What is wrong with what a reader saw.
+    fn judge(
+        &self,
+        seen: &Seen,
+        version: Option<usize>,
+        allowed: &std::ops::RangeInclusive<usize>,
+    ) -> Option<Kind> {
+        if seen.view.is_err() {
+            return Some(Kind::Lost);
+        }
+        match version {
+            // Two plans can end in the same view.
+            Some(_) if allowed.clone().any(|version| self.is_view(version, seen)) => None,
+            Some(_) => Some(Kind::OutOfTime),
+            None if self.strange(seen, &(0..=self.truths.len() - 1)).is_some() => {
+                Some(Kind::WrongBytes)
+            }
+            None => Some(Kind::HalfUpdate),
+        }
+    }
+
+    /// What is wrong where each single answer may be that of any allowed view.
+    fn judge_each(
+        &self,
+        seen: &Seen,
+        allowed: &std::ops::RangeInclusive<usize>,
+    ) -> Option<(Kind, String)> {
+        if let Err(refusal) = &seen.view {
+            return Some((Kind::Lost, refusal.what.clone()));
+        }
+        let what = self.strange(seen, allowed)?;
+        let ever = self.strange(seen, &(0..=self.truths.len() - 1)).is_none();
+        Some((if ever { Kind::OutOfTime } else { Kind::WrongBytes }, what))
+    }
+
+    /// The first answer that none of these views has.
+    fn strange(&self, seen: &Seen, versions: &std::ops::RangeInclusive<usize>) -> Option<String> {
+        let view = seen.view.as_ref().ok()?;
+        let truths: Vec<&View> = self.truths[versions.clone()]
+            .iter()
+            .filter_map(|truth| truth.as_deref().ok())
+            .collect();
+        if let Some(id) = foreign(view, &truths, |view| &view.regions) {
+            return Some(format!("region {}", text(&id)));
+        }
+        if let Some((id, _)) = foreign(view, &truths, |view| &view.components) {
+            return Some(format!("component {}", text(&id)));
+        }
+        foreign(view, &truths, |view| &view.names).map(|path| format!("path {path}"))
+    }
+
+    fn story(&self, then: usize, now: usize, head: &Head, seen: &Seen) -> String {
+        let moment = |at: usize| {
+            let moment = &self.origin.moments()[at];
+            let plan = moment.plan.checked_sub(1).map(|plan| &self.case.plans[plan].name[..]);
+            format!("{at} ({}, {})", plan.unwrap_or("base"), moment.label)
+        };
+        let Edge { slice, age } = self.edge;
+        let what = match &seen.view {
+            Err(refusal) => format!("{refusal:?}"),
+            Ok(view) => self.nearest(view),
+        };
+        format!(
+            "{}, slices of {slice} bytes, data {age:?}; head at moment {}{}; data at moment {}{}: \
+             {what}",
+            self.case.name,
+            moment(then),
+            head.told,
+            moment(now),
+            seen.told,
+        )
+    }
+
+    /// In how many answers a view differs from each of the published ones.
+    fn nearest(&self, view: &View) -> String {
+        let count = |truth: &View| {
+            let regions: BTreeSet<_> = view.regions.iter().collect();
+            regions.symmetric_difference(&truth.regions.iter().collect()).count()
+        };
+        let told = self.truths.iter().enumerate().map(|(i, truth)| match truth {
+            Ok(truth) => format!("{} from view {i}", count(truth)),
+            Err(_) => format!("view {i} is lost"),
+        });
+        format!("differs in {}", told.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The first key under which a view has what none of the truths has.
+fn foreign<K: Ord + Clone, V: PartialEq>(
+    view: &View,
+    truths: &[&View],
+    map: impl Fn(&View) -> &BTreeMap<K, V>,
+) -> Option<K> {
+    let known = truths.iter().flat_map(|truth| map(truth).keys());
+    let mut keys = map(view).keys().chain(known);
+    keys.find(|key| {
+        let answer = map(view).get(key);
+        !truths.iter().any(|truth| map(truth).get(key) == answer)
+    })
+    .cloned()
+}
+
+/// Where structures of the head meet.
+fn joints() -> impl Iterator<Item = usize> {
+    let groups = (0..=10).map(|n| (HEAD - n * GROUP) as usize);
+    let header = (1..=10).map(|n| (HEAD - n * GROUP) as usize - 8);
+    [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header)
+}
+
+/// Ids that are worth a look-up: those that some plan changes, some that none does, and some that
+/// are not there.
+fn probes(case: &Case) -> Vec<Id> {
+    let mut out = BTreeSet::from([[0; 16], [0x7f; 16], [0xff; 16]]);
+    let mut before = &case.before;
+    out.extend(before.regions.keys().step_by(before.regions.len() / 8 + 1));
+    for after in case.plans.iter().map(|plan| &plan.after) {
+        let changed = |id: &&Id| before.regions.get(*id) != after.regions.get(*id);
+        let both = before.regions.keys().chain(after.regions.keys());
+        out.extend(both.filter(changed).take(40).copied());
+        before = after;
+    }
+    out.into_iter().collect()
+}
+
+/// The first thing in which a view is not what a case says.
+fn differs(view: &View, model: &Model) -> Option<String> {
+    let ids: BTreeSet<_> = view.regions.keys().chain(model.regions.keys()).collect();
+    for id in ids {
+        let found = view.regions.get(id).map(|answer| answer.content);
+        if found != model.regions.get(id).map(|content| short_hash(content)) {
+            return Some(format!("region {} is wrong", text(id)));
+        }
+    }
+    let shown: BTreeMap<_, _> =
+        view.names.iter().filter(|(_, (id, _))| view.regions.contains_key(id)).collect();
+    let paths: BTreeSet<_> = shown.keys().copied().chain(model.names.keys()).collect();
+    for path in paths {
+        let expected = model.names.get(path).map(|id| (*id, model.regions[id].len() as u64));
+        if shown.get(path).map(|found| **found) != expected {
+            return Some(format!("path {path} is wrong"));
+        }
+    }
+    for (id, content) in &model.components {
+        if view.components.get(&(*id, 0)) != Some(&short_hash(content)) {
+            return Some(format!("component {} is wrong", text(id)));
+        }
+    }
+    None
+}

@@ -1,0 +1,414 @@
+//! An independent planner: updates of a package in the layout for CDNs, as bytes.
+//!
+//! It is the twin of the crates' planner and imports none of them. It knows the specification only,
+//! keeps the whole file in memory, and always does the obvious thing. What it returns are the steps
+//! of `cache.rs`, in an order that keeps the laws; tests that break a law take them apart.
+
+use crate::cache::{HEAD, Model, Op, Plan};
+use crate::reference::{
+    self as by, Component, Container, Entry, EntrySeen, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP,
+    Link, NAMES, NONE, Name, Table, path_id, read_container, read_index, read_layout, region,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What stands behind each region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// Nothing.
+    None,
+    /// A digest.
+    Digest,
+    /// A digest, and 64 bytes in place of a signature, which this twin cannot make.
+    Signed,
+}
+
+impl Sealing {
+    /// The bytes behind a region.
+    #[must_use]
+    pub fn behind(self, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
+        let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+        let digest = by::seal(id, encoding, stored, &hash);
+        match self {
+            Self::None => Vec::new(),
+            Self::Digest => digest.to_vec(),
+            Self::Signed => [digest, hash(&digest), hash(&hash(&digest))].concat(),
+        }
+    }
+}
+
+/// A new package whose regions stand as they are, by this twin; with a place for signatures too.
+#[must_use]
+pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Published {
+    let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+    let component = match sealing {
+        Sealing::None => None,
+        Sealing::Digest => Some(by::seal_component(&hash)),
+        Sealing::Signed => {
+            let mut region = by::seal_component(&hash);
+            region[4] = 2;
+            let digest = hash(&[b"dacti-seal component v0", &region[..32]].concat());
+            region[32..].copy_from_slice(&digest);
+            Some(region)
+        }
+    };
+    let behind = |id: Id, bytes: &[u8]| sealing.behind(id, NONE, bytes);
+    let stored: Vec<_> = files.iter().map(|(path, bytes)| by::stored(path, bytes)).collect();
+    let names = by::names_of(&stored);
+    let file = by::cdn_package_sealed(&stored, &names, NONE, slice, &hash, component, &behind);
+    Published::new(file, model_of(files), sealing)
+}
+
+/// What a package of these files holds.
+#[must_use]
+pub fn model_of(files: &[(String, Vec<u8>)]) -> Model {
+    Model {
+        regions: files.iter().map(|(path, bytes)| (path_id(path), bytes.clone())).collect(),
+        names: files.iter().map(|(path, _)| (path.clone(), path_id(path))).collect(),
+        components: BTreeMap::new(),
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// A region under the id of a path.
+    Put(String, Vec<u8>),
+    /// The region of a path goes.
+    Remove(String),
+}
+
+/// A package under update.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The file.
+    pub file: Vec<u8>,
+    /// What it holds.
+    pub model: Model,
+    /// What stands behind each region.
+    pub sealing: Sealing,
+    /// Its slice length.
+    pub slice: u64,
+}
+
+impl Published {
+    /// A package that somebody built.
+    ///
+    /// # Panics
+    /// Where it is not in the layout for CDNs.
+    #[must_use]
+    pub fn new(file: Vec<u8>, model: Model, sealing: Sealing) -> Self {
+        let container = read_container(&file).expect("a package");
+        let layout = read_layout(&file, &container).expect("a good layout").expect("a layout");
+        Self { file, model, sealing, slice: layout.slice }
+    }
+
+    fn container(&self) -> Container {
+        read_container(&self.file).expect("a package")
+    }
+
+    fn index(&self) -> by::Index {
+        read_index(&self.file, &self.container()).expect("an index")
+    }
+
+    /// Where fresh bytes start.
+    fn fresh(&self) -> u64 {
+        (self.file.len() as u64).next_multiple_of(self.slice)
+    }
+
+    /// Does the steps on the file, whole.
+    pub fn apply(&mut self, ops: &[Op]) {
+        for op in ops {
+            match op {
+                Op::Barrier => {}
+                Op::Append { at, bytes } | Op::Reserve { at, bytes } | Op::Switch { at, bytes } => {
+                    by::place(&mut self.file, *at as usize, bytes);
+                }
+            }
+        }
+    }
+
+    /// Makes a plan of steps, does them, and keeps in mind what the edits have changed.
+    fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
+        self.apply(&ops);
+        for edit in edits {
+            match edit {
+                Edit::Put(path, bytes) => {
+                    self.model.regions.insert(path_id(path), bytes.clone());
+                    self.model.names.insert(path.clone(), path_id(path));
+                }
+                Edit::Remove(path) => {
+                    self.model.regions.remove(&path_id(path));
+                    self.model.names.remove(path);
+                }
+            }
+        }
+        Plan { name: name.to_owned(), ops, after: self.model.clone() }
+    }
+
+    /// The data of an update, and its entries with offsets from its start. New paths get a
+    /// names segment, which comes first.
+    fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
+        let (mut data, mut entries) = (Vec::new(), Vec::new());
+        let mut put = |id: Id, bytes: &[u8]| {
+            entries.push(Entry { id, offset: data.len() as u32, size: bytes.len() as u32 });
+            data.extend(bytes);
+            data.extend(self.sealing.behind(id, NONE, bytes));
+        };
+        let mut new: Vec<_> = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                Edit::Put(path, bytes) => Some((path, bytes.len() as u64)),
+                Edit::Remove(_) => None,
+            })
+            .filter(|(path, len)| {
+                let known = self.model.names.get(*path).map(|id| self.model.regions[id].len());
+                known != Some(*len as usize)
+            })
+            .collect();
+        new.sort();
+        new.dedup_by(|later, first| later.0 == first.0);
+        if !new.is_empty() {
+            put(NAMES, &self.segment(&new));
+        }
+        for edit in edits {
+            if let Edit::Put(path, bytes) = edit {
+                put(path_id(path), bytes);
+            }
+        }
+        (data, entries)
+    }
+
+    /// A names segment for paths and lengths, linked to the one in force.
+    fn segment(&self, paths: &[(&String, u64)]) -> Vec<u8> {
+        let names: Vec<_> = paths
+            .iter()
+            .map(|(path, length)| Name {
+                id: [0; 16],
+                length: *length,
+                path: path.as_bytes().to_vec(),
+            })
+            .collect();
+        let link = self.index().regions().get(&NAMES).map_or(Link::default(), |entry| Link {
+            at: start(entry),
+            size: entry.size,
+            encoding: entry.encoding,
+            decoded: by::content(&self.file, entry, u64::MAX).expect("names").len() as u64,
+        });
+        by::names(link, &names)
+    }
+
+    /// Bytes for a fresh block, padded to its end.
+    fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.resize(bytes.len().next_multiple_of(self.slice as usize), 0);
+        bytes
+    }
+
+    /// The delta group in force, with its length, and the one below it.
+    fn delta_groups(&self) -> (Option<(u32, u8)>, Option<u32>) {
+        let (index, container) = (self.index(), self.container());
+        let layout = read_layout(&self.file, &container).expect("good").expect("a layout");
+        if index.region.0 >= HEAD {
+            return (None, None); // folded
+        }
+        let length = |g: u32| self.file[self.group_at(g) as usize + 12];
+        match (0..layout.deltas).find(|g| length(*g) > 0) {
+            Some(g) => (Some((g, length(g))), g.checked_sub(1)),
+            None => (None, layout.deltas.checked_sub(1)),
+        }
+    }
+
+    fn group_at(&self, group: u32) -> u64 {
+        self.index().region.0 + 8 + GROUP * u64::from(group)
+    }
+
+    /// An update in a delta group: the one in force, or with `next` the one below it. `None` where
+    /// it does not fit.
+    pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
+        let at = self.fresh();
+        let (data, entries) = self.data(edits);
+        let (current, below) = self.delta_groups();
+        let fits = |(_, length): &(u32, u8)| usize::from(*length) + entries.len() <= 255;
+        let (group, length) = match current.filter(fits) {
+            Some(current) if !next => current,
+            _ => (below?, 0),
+        };
+        if entries.len() > 255 {
+            return None;
+        }
+        let group_at = self.group_at(group);
+        let base = if length == 0 { at } else { by_u64(&self.file, group_at) };
+        let mut slots = Vec::new();
+        for entry in &entries {
+            slots.extend(by::swap(entry.id));
+            slots.extend(((at - base) as u32 + entry.offset).to_le_bytes());
+            slots.extend(entry.size.to_le_bytes());
+        }
+        let slots_at = group_at + 16 + 24 * u64::from(length);
+        let mut ops = vec![
+            Op::Barrier,
+            Op::Append { at, bytes: self.block(data) },
+            Op::Reserve { at: slots_at, bytes: slots },
+        ];
+        if length == 0 {
+            let header = [&base.to_le_bytes()[..], &NONE].concat();
+            ops.push(Op::Reserve { at: group_at, bytes: header });
+        }
+        ops.push(Op::Barrier);
+        let bytes = vec![length + entries.len() as u8];
+        ops.push(Op::Switch { at: group_at + 12, bytes });
+        Some(self.finish("delta", ops, edits))
+    }
+
+    /// A new index in fresh bytes.
+    pub fn fold(&mut self, edits: &[Edit]) -> Plan {
+        let at = self.fresh();
+        let old = self.index().regions();
+        let count = old.len() + edits.len() + 1;
+        // Room for as many groups as there can be, keys before them.
+        let groups_max = count.div_ceil(255);
+        let keys_len = (32 + 8 * groups_max).next_multiple_of(8) as u64;
+        let index_at = at + keys_len;
+        let data_at = index_at + 8 + GROUP * groups_max as u64;
+        let (data, fresh) = self.data(edits);
+        let mut all: BTreeMap<Id, (u64, u32)> =
+            old.iter().map(|(id, entry)| (*id, (start(entry), entry.size))).collect();
+        assert!(old.values().all(|entry| entry.encoding == NONE), "one encoding is enough here");
+        for edit in edits {
+            if let Edit::Remove(path) = edit {
+                all.remove(&path_id(path));
+            }
+        }
+        for entry in fresh {
+            all.insert(entry.id, (data_at + u64::from(entry.offset), entry.size));
+        }
+        let base = all.values().map(|(at, _)| *at).min().unwrap_or(0);
+        let entries: Vec<_> = all
+            .iter()
+            .map(|(id, (at, size))| Entry { id: *id, offset: (at - base) as u32, size: *size })
+            .collect();
+        let chunks: Vec<_> = entries.chunks(255).collect();
+        let groups: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Group {
+                base,
+                encoding: NONE,
+                entries: chunk.to_vec(),
+                ..Group::default()
+            })
+            .collect();
+        let firsts: Vec<_> = chunks.iter().map(|chunk| chunk[0].id).collect();
+        let keys = by::lookup(index_at, 0, &firsts, 1);
+        let index = by::index(&groups);
+        let mut bytes = keys.clone();
+        by::place(&mut bytes, keys_len as usize, &index);
+        by::place(&mut bytes, (data_at - at) as usize, &data);
+        let index_component = component(INDEX, keys_len, index.len() as u64);
+        let keys_component = component(LOOKUP, 0, keys.len() as u64);
+        let extension = by_u64(&self.file, self.t2() + 8);
+        let table = self.table_with(at, extension, &[index_component, keys_component]);
+        let ops = self.table_switch(at, bytes, table);
+        self.finish("fold", ops, edits)
+    }
+
+    /// The T2 in force.
+    fn t2(&self) -> u64 {
+        by_u64(&self.file, 36)
+    }
+
+    /// The T2 in force with another base and extension, and other components of the same ids.
+    fn table_with(&self, base: u64, extension: u64, others: &[Component]) -> Vec<u8> {
+        let mut components = others.to_vec();
+        let ids: BTreeSet<_> = others.iter().map(|other| other.id).collect();
+        let t2 = self.t2();
+        for found in self.container().components {
+            let inside = (t2..t2 + 248).contains(&found.at);
+            // Without new keys the old ones go: they are of another index.
+            if inside && !ids.contains(&found.id) {
+                let (at, size) = region(&found, u64::MAX).expect("a good component");
+                let data =
+                    |n: usize| u32::from_le_bytes(found.data[n..n + 4].try_into().expect("4"));
+                let (offset, size) = if found.id == NAMES {
+                    (data(0), data(4))
+                } else {
+                    (at.wrapping_sub(base) as u32, size as u32)
+                };
+                components.push(Component {
+                    id: found.id,
+                    major: found.major,
+                    minor: found.minor,
+                    offset,
+                    size,
+                });
+            }
+        }
+        by::table(&Table { base, extension, components, slots: 8, ..Table::default() })
+    }
+
+    /// The steps that put a table into the T2 place that is not in force.
+    fn table_switch(&self, at: u64, bytes: Vec<u8>, table: Vec<u8>) -> Vec<Op> {
+        let place: u64 = if self.t2() == 504 { 752 } else { 504 };
+        vec![
+            Op::Barrier,
+            Op::Append { at, bytes: self.block(bytes) },
+            Op::Reserve { at: place, bytes: table },
+            Op::Barrier,
+            Op::Switch { at: 36, bytes: (place as u32).to_le_bytes().to_vec() },
+        ]
+    }
+
+    /// A component in a slot of T1.
+    pub fn slot(&mut self, id: Id, content: &[u8]) -> Plan {
+        let at = self.fresh();
+        let count = u32::from_le_bytes(self.file[48..52].try_into().expect("four bytes"));
+        let one = by::component(id, at as u32, content.len() as u32);
+        let entry = by::table(&Table { components: vec![one], ..Table::default() })[24..].to_vec();
+        let ops = vec![
+            Op::Barrier,
+            Op::Append { at, bytes: self.block(content.to_vec()) },
+            Op::Reserve { at: 28 + 24 + 28 * u64::from(count), bytes: entry },
+            Op::Barrier,
+            Op::Switch { at: 48, bytes: (count + 1).to_le_bytes().to_vec() },
+        ];
+        self.model.components.insert(id, content.to_vec());
+        self.finish("component in T1", ops, &[])
+    }
+
+    /// A component in a further table, behind a new T2.
+    pub fn further_table(&mut self, id: Id, content: &[u8]) -> Plan {
+        let at = self.fresh();
+        let t2 = self.t2();
+        let components = vec![component(id, 56, content.len() as u64)];
+        let extension = by_u64(&self.file, t2 + 8);
+        let mut bytes =
+            by::table(&Table { base: at, extension, components, slots: 1, ..Table::default() });
+        by::place(&mut bytes, 56, content);
+        let table = self.table_with(by_u64(&self.file, t2), at, &[]);
+        let ops = self.table_switch(at, bytes, table);
+        self.model.components.insert(id, content.to_vec());
+        self.finish("component in a further table", ops, &[])
+    }
+
+    /// The layout component's promise about delta groups.
+    ///
+    /// # Panics
+    /// Where there is no layout component.
+    #[must_use]
+    pub fn deltas(&self) -> u32 {
+        let container = self.container();
+        assert!(container.components.iter().any(|found| found.id == LAYOUT), "a layout");
+        read_layout(&self.file, &container).expect("good").expect("a layout").deltas
+    }
+}
+
+fn component(id: Id, offset: u64, size: u64) -> Component {
+    by::component(id, offset as u32, size as u32)
+}
+
+fn start(entry: &EntrySeen) -> u64 {
+    entry.base + u64::from(entry.offset)
+}
+
+fn by_u64(file: &[u8], at: u64) -> u64 {
+    let at = at as usize;
+    u64::from_le_bytes(file[at..at + 8].try_into().expect("eight bytes"))
+}
