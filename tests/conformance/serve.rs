@@ -1,8 +1,8 @@
 //! `dacti serve`: an origin as readers of packages and their caches need it.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -32,12 +32,7 @@ impl Served {
 
     /// Sends one request and reads the answer to its end.
     fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
-        let mut stream = self.connect();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
-        write!(stream, "{request}{fields}\r\n").unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        Answer::parse(&bytes)
+        http::ask(&self.address, method, path, fields).unwrap()
     }
 
     fn get(&self, path: &str, fields: &str) -> Answer {
@@ -49,49 +44,6 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-struct Answer {
-    status: u16,
-    fields: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
-        let end =
-            bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("fields have an end");
-        let head = std::str::from_utf8(&bytes[..end]).unwrap();
-        let (status, fields) = head.split_once("\r\n").unwrap();
-        let fields = fields.lines().map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_ascii_lowercase(), value.to_owned())
-        });
-        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Self { status, fields: fields.collect(), body: bytes[end + 4..].to_vec() };
-        if answer.field("transfer-encoding") == "chunked" {
-            answer.body = unchunked(&answer.body);
-        }
-        answer
-    }
-
-    fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", String::as_str)
-    }
-}
-
-fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    loop {
-        let line = bytes.iter().position(|byte| *byte == b'\n').expect("a chunk has a length");
-        let len = std::str::from_utf8(&bytes[..line]).unwrap().trim();
-        let len = usize::from_str_radix(len, 16).unwrap();
-        if len == 0 {
-            return whole;
-        }
-        whole.extend(&bytes[line + 1..line + 1 + len]);
-        bytes = &bytes[line + 1 + len + 2..];
     }
 }
 

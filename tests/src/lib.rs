@@ -6,5 +6,7 @@ pub mod dar_reference;
 pub mod dump;
 pub mod edit;
 pub mod expect;
+pub mod http;
+pub mod lab;
 pub mod program;
 pub mod reference;

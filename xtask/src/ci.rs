@@ -17,6 +17,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("bench", &["--test"]),
     ("fuzz", &[]),
     ("test", &[]),
+    ("lab", &[]),
     ("snapshots", &["--check"]),
 ];
 

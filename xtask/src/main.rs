@@ -5,9 +5,11 @@
 mod bench;
 mod check;
 mod ci;
+mod debian;
 mod features;
 mod fixtures;
 mod fuzz;
+mod lab;
 mod layers;
 mod metadata;
 mod no_std;
@@ -70,6 +72,12 @@ const TASKS: &[Task] = &[
         args: "",
         about: "build the lower crates for a target that has no `std`",
         run: no_std::no_std,
+    },
+    Task {
+        name: "lab",
+        args: "[--full]",
+        about: "readers and updates through real origins and caches; --full: all of them, for long",
+        run: lab::lab,
     },
     Task {
         name: "layers",

@@ -3,8 +3,9 @@
 //!
 //! Only such a target proves anything: wasm32-unknown-unknown, for instance, has a `std` too.
 
+use crate::debian::install_under_ci;
 use crate::metadata::Metadata;
-use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds, under_ci};
+use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds};
 use std::path::Path;
 use std::process::Command;
 
@@ -82,12 +83,8 @@ impl Toolchain {
         if target_installed(context) {
             return Ok(Some(Self::InUse));
         }
-        if !debian_ready() && under_ci() && Path::new("/etc/debian_version").exists() && is_root() {
-            run(Command::new("apt-get").arg("update"))?;
-            run(Command::new("apt-get")
-                .args(["install", "-y", "--no-install-recommends"])
-                .args(DEBIAN_PACKAGES)
-                .env("DEBIAN_FRONTEND", "noninteractive"))?;
+        if !debian_ready() {
+            install_under_ci(DEBIAN_PACKAGES)?;
         }
         Ok(debian_ready().then_some(Self::Debian))
     }
@@ -115,10 +112,6 @@ fn target_installed(context: &Context) -> bool {
 fn debian_ready() -> bool {
     Path::new(DEBIAN_SOURCES).is_dir()
         && succeeds(Command::new(DEBIAN_RUSTC).arg("--version").env_remove("LD_LIBRARY_PATH"))
-}
-
-fn is_root() -> bool {
-    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 #[cfg(test)]

@@ -1,0 +1,130 @@
+//! `dacti serve` under load: beside nginx on the same file, and killed in the middle of it.
+
+use dacti_tests::http::ask;
+use dacti_tests::lab::{Lab, Lifetimes, Tool, full, missing};
+use dacti_tests::program::program;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+const LEN: usize = 4 << 20;
+
+fn content() -> Vec<u8> {
+    (0..LEN as u32).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+}
+
+/// The program as a server; killed, not asked to stop, when it is dropped.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Served {
+    fn start(data: &Path, listen: &str) -> Self {
+        let mut command = Command::new(program());
+        command.args(["serve", "--quiet", "--listen", listen]).arg(data);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").unwrap().trim_end_matches('/');
+        Self { child, address: address.parse().unwrap() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Random ranges over 64 connections. Returns the answers in a second.
+fn load(at: SocketAddr, script: &Path) -> f64 {
+    let seconds = if full() { "30s" } else { "3s" };
+    let mut wrk = Tool::WRK.command().unwrap();
+    wrk.args(["-t", "1", "-c", "64", "-d", seconds, "-s"]).arg(script);
+    let output = wrk.arg(format!("http://{at}/file")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "{said}");
+    let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+    rate.unwrap_or_else(|| panic!("{said}")).trim().parse().unwrap()
+}
+
+#[test]
+fn serve_answers_64_connections_without_an_error() {
+    if missing(&[Tool::NGINX, Tool::WRK]) {
+        return;
+    }
+    let lab = Lab::start(Lifetimes { head: 2, data: 3600 }).unwrap();
+    fs::write(lab.data().join("file"), content()).unwrap();
+    let served = Served::start(&lab.data(), "127.0.0.1:0");
+    for len in [1024, 65_536] {
+        let script = lab.data().join("ranges.lua");
+        let last = LEN - len;
+        let code = format!(
+            "request = function()\n\
+             local at = math.random(0, {last})\n\
+             local range = 'bytes=' .. at .. '-' .. (at + {len} - 1)\n\
+             return wrk.format('GET', '/file', {{ ['Range'] = range }})\n\
+             end\n"
+        );
+        fs::write(&script, code).unwrap();
+        let nginx = load(lab.origin(), &script);
+        let serve = load(served.address, &script);
+        // A figure for people: how busy the machine is decides what it is worth.
+        eprintln!(
+            "ranges of {len} bytes: dacti serve {serve:.0} a second, nginx {nginx:.0}: {:.2} x",
+            serve / nginx
+        );
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_sends_no_wrong_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = content();
+    fs::write(dir.path().join("file"), &content).unwrap();
+    let mut served = Some(Served::start(dir.path(), "127.0.0.1:0"));
+    let address = served.as_ref().unwrap().address.to_string();
+    let (over, right, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for reader in 0..8_usize {
+            let (address, content) = (&address, &content);
+            let (over, right, failed) = (&over, &right, &failed);
+            scope.spawn(move || {
+                let mut at = reader * 77_777;
+                while !over.load(Ordering::Relaxed) {
+                    let len = 1 + at % 50_000;
+                    let start = at % (LEN - len);
+                    at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) % (1 << 40);
+                    let fields = format!("Range: bytes={start}-{}\r\n", start + len - 1);
+                    match ask(address, "GET", "/file", &fields) {
+                        Ok(answer) => {
+                            assert_eq!(answer.status, 206);
+                            assert!(answer.body == content[start..start + len], "wrong bytes");
+                            right.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // The connection broke, which everybody sees.
+                        Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
+                    }
+                }
+            });
+        }
+        let mut seen = 0;
+        for _ in 0..if full() { 50 } else { 5 } {
+            while right.load(Ordering::Relaxed) < seen + 100 {
+                std::thread::yield_now();
+            }
+            seen = right.load(Ordering::Relaxed);
+            drop(served.take());
+            served = Some(Served::start(dir.path(), &address));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let (right, failed) = (right.into_inner(), failed.into_inner());
+    eprintln!("killed under load: {right} answers, all right; {failed} connections broke");
+    assert!(right >= 500);
+}

@@ -1,0 +1,172 @@
+//! The lab: a real origin and real caches before it, on loopback ports of their own.
+//!
+//! What is started here is stopped here, by its process and when it is dropped. Nothing outside of
+//! a scratch folder is written. The settings are those that `docs/caches.md` recommends.
+
+mod ats;
+mod nginx;
+mod process;
+mod squid;
+mod varnish;
+
+pub use process::{Tool, missing};
+
+use process::Server;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+/// How long the origin says that its answers may be kept, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// The head, and any whole file.
+    pub head: u32,
+    /// Whole ranges behind the head.
+    pub data: u32,
+}
+
+/// A cache, and how it keeps what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Edge {
+    /// nginx with slices of 64 KiB.
+    NginxSlice64k,
+    /// nginx with slices of 1 MiB.
+    NginxSlice1m,
+    /// nginx with whole objects.
+    NginxWhole,
+    /// Varnish, which keeps whole objects.
+    Varnish,
+    /// Squid, which passes ranges on.
+    SquidPass,
+    /// Squid with whole objects.
+    SquidWhole,
+    /// Apache Traffic Server with slices of 1 MiB that heal themselves.
+    Ats,
+}
+
+impl Edge {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NginxSlice64k,
+        Self::NginxSlice1m,
+        Self::NginxWhole,
+        Self::Varnish,
+        Self::SquidPass,
+        Self::SquidWhole,
+        Self::Ats,
+    ];
+
+    /// What it is called in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NginxSlice64k => "nginx, slices of 64 KiB",
+            Self::NginxSlice1m => "nginx, slices of 1 MiB",
+            Self::NginxWhole => "nginx, whole objects",
+            Self::Varnish => "Varnish, whole objects",
+            Self::SquidPass => "Squid, ranges passed on",
+            Self::SquidWhole => "Squid, whole objects",
+            Self::Ats => "Traffic Server, slices of 1 MiB",
+        }
+    }
+
+    /// The program that it needs.
+    #[must_use]
+    pub const fn tool(self) -> Tool {
+        match self {
+            Self::NginxSlice64k | Self::NginxSlice1m | Self::NginxWhole => Tool::NGINX,
+            Self::Varnish => Tool::VARNISH,
+            Self::SquidPass | Self::SquidWhole => Tool::SQUID,
+            Self::Ats => Tool::ATS,
+        }
+    }
+}
+
+/// A scratch folder, an origin that serves its `data`, and the caches that were started before it.
+#[derive(Debug)]
+pub struct Lab {
+    // Stopped in this order: caches, origin, folder.
+    edges: Vec<(Edge, Server)>,
+    origin: Server,
+    dir: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Starts the origin.
+    ///
+    /// # Errors
+    /// What the system says, and what the server does where it does not start.
+    pub fn start(lifetimes: Lifetimes) -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
+        // Some servers give up their rights, and have to reach what is theirs all the same.
+        open_to_all(dir.path())?;
+        let data = dir.path().join("data");
+        fs::create_dir(&data)?;
+        open_to_all(&data)?;
+        let origin = nginx::origin(&folder(dir.path(), "origin")?, &data, lifetimes)?;
+        Ok(Self { edges: Vec::new(), origin, dir })
+    }
+
+    /// Starts another cache before the origin, with nothing in it, and returns where it answers.
+    ///
+    /// # Errors
+    /// What the system says, and what the server does where it does not start.
+    pub fn edge(&mut self, edge: Edge) -> io::Result<SocketAddr> {
+        let dir = folder(self.dir.path(), &format!("edge-{}", self.edges.len()))?;
+        let origin = self.origin.address();
+        let server = match edge {
+            Edge::NginxSlice64k => nginx::slices(&dir, origin, "64k"),
+            Edge::NginxSlice1m => nginx::slices(&dir, origin, "1m"),
+            Edge::NginxWhole => nginx::whole(&dir, origin),
+            Edge::Varnish => varnish::whole(&dir, origin),
+            Edge::SquidPass => squid::start(&dir, origin, squid::Ranges::Passed),
+            Edge::SquidWhole => squid::start(&dir, origin, squid::Ranges::FromWhole),
+            Edge::Ats => ats::slices(&dir, origin),
+        }?;
+        let address = server.address();
+        self.edges.push((edge, server));
+        Ok(address)
+    }
+
+    /// Where the origin answers.
+    #[must_use]
+    pub fn origin(&self) -> SocketAddr {
+        self.origin.address()
+    }
+
+    /// The folder that the origin serves.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+}
+
+/// Whether the whole of the lab is asked for, and not its short form.
+#[must_use]
+pub fn full() -> bool {
+    std::env::var_os("DACTI_LAB").is_some_and(|form| form == "full")
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn folder(within: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = within.join(name);
+    fs::create_dir(&path)?;
+    open_to_all(&path)?;
+    Ok(path)
+}
+
+#[cfg(unix)]
+fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}

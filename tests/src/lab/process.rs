@@ -1,0 +1,135 @@
+//! A server that runs while somebody holds it.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A program that the lab needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// What it is called.
+    pub program: &'static str,
+    /// Debian's package of it.
+    pub package: &'static str,
+    /// What else it has to have, where that is in the package too.
+    plugin: Option<&'static str>,
+}
+
+impl Tool {
+    /// nginx.
+    pub const NGINX: Self = Self { program: "nginx", package: "nginx-light", plugin: None };
+    /// Varnish.
+    pub const VARNISH: Self = Self { program: "varnishd", package: "varnish", plugin: None };
+    /// Squid.
+    pub const SQUID: Self = Self { program: "squid", package: "squid", plugin: None };
+    /// Apache Traffic Server.
+    pub const ATS: Self = Self {
+        program: "traffic_server",
+        package: "trafficserver-experimental-plugins",
+        plugin: Some("/usr/lib/trafficserver/modules/slice.so"),
+    };
+
+    /// wrk, which makes load.
+    pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
+
+    /// Where it is installed. Servers often stand where users have no path to.
+    #[must_use]
+    pub fn find(self) -> Option<PathBuf> {
+        if self.plugin.is_some_and(|plugin| !Path::new(plugin).is_file()) {
+            return None;
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/bin".into()]);
+        folders.map(|folder| folder.join(self.program)).find(|program| program.is_file())
+    }
+
+    /// The program, to be given its arguments.
+    ///
+    /// # Errors
+    /// `NotFound`, with what to install.
+    pub fn command(self) -> io::Result<Command> {
+        let found = self.find().ok_or_else(|| {
+            let hint = format!("{}: apt-get install {}", self.program, self.package);
+            io::Error::new(io::ErrorKind::NotFound, hint)
+        })?;
+        Ok(Command::new(found))
+    }
+}
+
+/// Those of `tools` that are not installed. In CI that is a failure, which is why this panics
+/// there; elsewhere a test says what to install and ends.
+///
+/// # Panics
+/// Where one is missing, and the environment says `CI`.
+#[must_use]
+pub fn missing(tools: &[Tool]) -> bool {
+    let missing: Vec<_> =
+        tools.iter().filter(|tool| tool.find().is_none()).map(|tool| tool.package).collect();
+    if missing.is_empty() {
+        return false;
+    }
+    let install = format!("apt-get install {}", missing.join(" "));
+    assert!(std::env::var_os("CI").is_none(), "not installed: {install}");
+    eprintln!("skipped, as servers are not installed: {install}");
+    true
+}
+
+/// A server in the foreground, ended with whatever it started when this is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts `command`, whose output goes to a file in `dir`, and waits until it listens.
+    pub(super) fn start(mut command: Command, dir: &Path, address: SocketAddr) -> io::Result<Self> {
+        let log = dir.join("output");
+        let output = File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn()?;
+        let mut server = Self { child, address };
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = server.child.try_wait()?;
+            if ended.is_some() || started.elapsed() > PATIENCE {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                let why = format!("{command:?} does not listen at {address}: {said}");
+                return Err(io::Error::other(why));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(server)
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a signal to the server and those that it started.
+    fn signal(&self, signal: &str) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.signal("-TERM");
+        let asked = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < PATIENCE / 10 {
+            std::thread::sleep(PAUSE);
+        }
+        self.signal("-KILL");
+        let _ = self.child.wait();
+    }
+}
