@@ -6,9 +6,9 @@ use crate::support::fixtures;
 use core::ops::ControlFlow;
 use dacti::source::{BytesSource, Counted};
 use dacti::{
-    Claimant, CompactOptions, Compacted, Compaction, CompactionFault, Difference, Differing,
-    Duplicates, Error, Evidence, Fetch, FileMap, LayoutChoice, Limits, Package, Relation, Renamed,
-    ReserveLeft, SealsChoice, Usage,
+    BuildOptions, Claimant, CompactOptions, Compacted, Compaction, CompactionFault, Difference,
+    Differing, Duplicates, EncodingChoice, Error, Evidence, Fetch, FileMap, LayoutChoice, Limits,
+    Package, PackageBuilder, Policy, Relation, Renamed, ReserveLeft, SealsChoice, SecretKey, Usage,
 };
 use dacti_tests::reference::{self as by, GROUP, NONE, Stored, path_id, small, stored};
 use std::sync::Arc;
@@ -426,6 +426,7 @@ fn assert_same(ours: &[u8], expected: &[u8]) {
 
 #[test]
 fn a_fresh_package_compacts_to_itself() {
+    // spec: R-CMP-02
     for count in [0, 1, 3, 255, 600, 3000] {
         let files: Vec<_> = (0..count)
             .map(|i| stored(&format!("dir/{i}"), format!("{i}").repeat(i % 9).as_bytes()))
@@ -468,6 +469,7 @@ fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
 
 #[test]
 fn what_is_compacted_equals_a_fresh_package_of_the_same_content() {
+    // spec: R-CMP-01, R-CMP-02, R-CMP-04, R-CMP-08
     // Replaced ids, of which the names list still has the old lengths: a packer is given those.
     for folded in [false, true] {
         let (mut grown, mut files) = updated(NONE);
@@ -496,6 +498,7 @@ fn what_is_compacted_equals_a_fresh_package_of_the_same_content() {
 
 #[test]
 fn compressed_regions_are_not_compressed_again() {
+    // spec: R-CMP-01
     let (grown, files) = updated(by::BROT);
     let (new, _) = compact(&grown.file);
     let names = by::brotli_stored(&by::names_of(&{
@@ -508,6 +511,7 @@ fn compressed_regions_are_not_compressed_again() {
 
 #[test]
 fn segments_of_the_names_list_become_one() {
+    // spec: R-CMP-04
     let mut files = three();
     let mut grown = Grown::new(&files, 4096);
     let of = |path: &str, length| by::Name { length, ..named(path) };
@@ -552,6 +556,7 @@ fn layout_and_slices_can_be_chosen() {
 
 #[test]
 fn each_encoding_gets_a_run_of_its_own() {
+    // spec: R-CMP-01, R-CMP-03
     let file = fixture("package_of_mixed_encodings");
     let options = CompactOptions {
         layout: Some(LayoutChoice::Cdn),
@@ -579,6 +584,7 @@ fn each_encoding_gets_a_run_of_its_own() {
 
 #[test]
 fn many_regions_of_two_encodings_are_found_by_keys() {
+    // spec: R-CMP-03
     // Every other region of 6,000 in another encoding, in groups of its own.
     let ids: Vec<by::Id> = (1..=6000).map(small).collect();
     let stream = by::brotli_stored(b"content");
@@ -614,6 +620,7 @@ fn many_regions_of_two_encodings_are_found_by_keys() {
 
 #[test]
 fn components_of_others_are_left_out_only_where_that_is_asked_for() {
+    // spec: R-CMP-06
     let file = fixture("package_of_neither_layout");
     let id = uuid::Uuid::from_bytes(small(77));
     let expected = CompactionFault::ForeignComponent { id };
@@ -626,6 +633,7 @@ fn components_of_others_are_left_out_only_where_that_is_asked_for() {
 
 #[test]
 fn a_damaged_region_is_named_and_nothing_is_written() {
+    // spec: R-CMP-05
     let (grown, _) = updated(NONE);
     let (at, _) = grown.span(path_id("3"));
     let mut file = grown.file.clone();
@@ -649,6 +657,7 @@ fn a_damaged_region_is_named_and_nothing_is_written() {
 
 #[test]
 fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
+    // spec: R-CMP-01, R-CMP-08
     let mut compacted = 0;
     for fixture in ["container", "index", "package"].into_iter().flat_map(fixtures) {
         let Ok(old) = Package::from_bytes(fixture.bytes.clone()) else { continue };
@@ -673,4 +682,113 @@ fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
         }
     }
     assert!(compacted > 60, "{compacted}");
+}
+
+/// A package of three files, signed, of which `cut` takes the last entry out of the index, so that
+/// a name leads nowhere.
+fn signed(cut: bool) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("signed.dacti-pack");
+    let options =
+        BuildOptions { encoding: EncodingChoice::None, slice_len: 4096, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    builder.sign(secret());
+    for file in three() {
+        builder.add(&*file.path, file.bytes).expect("a good name");
+    }
+    builder.build(&out).expect("it can be built");
+    let mut file = std::fs::read(&out).expect("it is there");
+    // The length of the last of ten groups.
+    let length = 4168 + 8 + 9 * GROUP as usize + 12;
+    assert_eq!(file[length], 4);
+    file[length] -= u8::from(cut);
+    file
+}
+
+const PUBLISHER: uuid::Uuid = uuid::Uuid::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+
+fn secret() -> SecretKey {
+    SecretKey::from_seed(&[7; 32], PUBLISHER)
+}
+
+#[test]
+fn signatures_move_along_and_none_is_made() {
+    // spec: R-CMP-01, R-CMP-07
+    let file = signed(false);
+    let (new, compacted) = compact(&file);
+    assert_same(&new, &file);
+    assert_eq!((compacted.proof.signatures, compacted.names_kept), (3, true));
+
+    let file = signed(true);
+    assert_eq!(fault(&file, &CompactOptions::default()), CompactionFault::NamesUnsigned);
+    let with = |options| compact_with(&file, &options).expect("it can be compacted");
+    let trusting = |file: &[u8]| package(file).require(Policy::Signature(vec![secret().public()]));
+    let options = CompactOptions { key: Some(secret()), ..CompactOptions::default() };
+    let (new, compacted) = with(options);
+    assert_eq!((compacted.proof.signatures, compacted.names_dropped), (2, 1));
+    assert_eq!(trusting(&new).list().expect("all is signed").len(), 2);
+    let options = CompactOptions { unsigned_names: true, ..CompactOptions::default() };
+    let (new, _) = with(options);
+    assert!(trusting(&new).names().is_err(), "the names list has no signature");
+    for found in package(&new).list().expect("its digest fits") {
+        assert!(trusting(&new).get(found.located.id).is_ok(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_refused() {
+    // spec: R-CMP-07
+    let found = uuid::Uuid::from_u128(9);
+    let options =
+        CompactOptions { key: Some(secret().for_package(found)), ..CompactOptions::default() };
+    let expected = CompactionFault::OtherPackage { expected: PUBLISHER, found };
+    assert_eq!(fault(&signed(true), &options), expected);
+    let digests = by::cdn_package(&three(), &by::names_of(&three()), NONE, 4096, &blake3);
+    assert_eq!(fault(&digests, &options), CompactionFault::NothingToSign);
+}
+
+#[test]
+fn regions_from_past_four_gibibytes_are_brought_together() {
+    use std::os::unix::fs::FileExt;
+    // A sparse package: one region behind 5 GiB, one behind 10 GiB.
+    const GIB: u64 = 1 << 30;
+    let group = |base, i| by::Group {
+        base,
+        entries: vec![by::Entry { id: small(i), offset: 0, size: 5 }],
+        ..by::Group::default()
+    };
+    let region = by::index(&[group(5 * GIB, 1), group(10 * GIB, 2)]);
+    let components = vec![by::component(by::INDEX, 80, region.len() as u32)];
+    let mut head = by::head(by::PACKAGE, 0, 1);
+    head.extend(by::table(&by::Table { components, ..by::Table::default() }));
+    head.extend(region);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let [old, new] = ["old", "new"].map(|name| directory.path().join(name));
+    let file = std::fs::File::create(&old).expect("a new file");
+    for (at, bytes) in [(0, &head[..]), (5 * GIB, b"first"), (10 * GIB, b"other")] {
+        file.write_all_at(bytes, at).expect("there is room");
+    }
+    let package = Package::open(&old).expect("it is sound");
+    let usage = package.usage(true, &mut |_| CONTINUE).expect("it is sound");
+    assert_eq!((usage.total(), usage.live), (10 * GIB + 5, 10));
+    assert!(usage.compaction.pays(), "{usage:?}");
+    let compacted = package.compact(&new, &CompactOptions::default(), &mut |_| CONTINUE);
+    assert_eq!(compacted.expect("it is sound").built.len, 80 + 8 + GROUP + 10);
+    let new = Package::open(&new).expect("it is sound");
+    for (i, content) in [(1, b"first"), (2, b"other")] {
+        assert_eq!(new.get(uuid::Uuid::from_bytes(small(i))).expect("it is there"), content);
+    }
+}
+
+#[test]
+fn a_compaction_that_is_stopped_leaves_what_was_there() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("out");
+    std::fs::write(&out, "before").expect("there is room");
+    let stop = &mut |_| ControlFlow::Break(());
+    let file = by::cdn_package(&three(), &by::names_of(&three()), NONE, 4096, &blake3);
+    let error = package(&file).compact(&out, &CompactOptions::default(), stop);
+    assert!(matches!(error, Err(Error::Stopped)), "{error:?}");
+    assert_eq!(std::fs::read(&out).expect("it is there"), b"before");
+    assert_eq!(std::fs::read_dir(directory.path()).expect("it is there").count(), 1);
 }

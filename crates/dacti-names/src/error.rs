@@ -138,7 +138,7 @@ pub enum Error {
         start: u64,
     },
     /// More segments than a reader follows.
-    #[error("names link at 0x8: more than {limit} segments follow each other: compact the package")]
+    #[error("names link at 0x8: more than {limit} segments in a chain: get the package anew")]
     TooManySegments {
         /// How many are followed.
         limit: u64,
