@@ -10,6 +10,7 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
+mod apply;
 mod collect;
 mod compact;
 mod dar;
@@ -26,6 +27,7 @@ mod ls;
 mod outcome;
 mod output;
 mod pack;
+mod plan;
 mod progress;
 mod put;
 mod rm;
@@ -68,6 +70,8 @@ enum Verb {
     Verify(verify::Args),
     Put(put::Args),
     Rm(rm::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
     Key(key::Args),
     Du(du::Args),
     Diff(diff::Args),
@@ -100,6 +104,8 @@ fn main() -> ExitCode {
         Verb::Verify(args) => args.run(talk),
         Verb::Put(args) => args.run(talk),
         Verb::Rm(args) => args.run(talk),
+        Verb::Plan(args) => args.run(),
+        Verb::Apply(args) => args.run(talk),
         Verb::Key(args) => args.run(talk),
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),

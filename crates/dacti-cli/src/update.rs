@@ -18,6 +18,10 @@ pub(crate) struct Options {
     /// Print what would be done, step by step, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Write the plan to this file, and the bytes that it appends to OUT.data, and change nothing:
+    /// `dacti apply OUT PKG` carries it out.
+    #[arg(long, value_name = "OUT", conflicts_with = "dry_run")]
+    plan: Option<PathBuf>,
     /// Sign new regions with the private key in this file. A signed package needs it, or
     /// --unsigned.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned")]
@@ -100,6 +104,9 @@ impl Options {
         if self.dry_run {
             return self.show(&summary, &planned);
         }
+        if let Some(out) = &self.plan {
+            return self.save(out, &summary, &planned, talk);
+        }
         if self.json {
             // Printed when it is done, so that it does not say what was not.
             self.carry_out(package, planned, &summary, talk)?;
@@ -118,6 +125,27 @@ impl Options {
             show::update(&mut out, summary, planned)?;
         }
         out.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    fn save(
+        &self,
+        out: &Path,
+        summary: &show::Summary,
+        planned: &PlannedUpdate,
+        talk: Talk,
+    ) -> Result<Outcome, Failure> {
+        if !planned.is_empty() {
+            planned.save(out)?;
+        }
+        if self.json {
+            output::json(&mut std::io::stdout().lock(), summary)?;
+        } else if planned.is_empty() && talk >= Talk::Normal {
+            output::note(&summary.text());
+        } else if talk >= Talk::Normal {
+            let out = output::shown(out);
+            output::note(&format!("{out}, {out}.data: the plan is saved, nothing is changed"));
+        }
         Ok(Outcome::Done)
     }
 

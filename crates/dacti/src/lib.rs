@@ -109,8 +109,8 @@ pub use package::Package;
 pub use region::RegionReader;
 pub use scan::{GroupSummary, IndexScan};
 pub use update::{
-    Change, ChangeKind, LockedFile, PlannedUpdate, Standing, StateFault, Update, UpdateFault,
-    UpdateFile, UpdateOptions, UpdateProgress,
+    Change, ChangeKind, Extent, LockedFile, PlannedUpdate, SavedPlan, SavedStanding, StateFault,
+    Update, UpdateFault, UpdateFile, UpdateOptions, UpdateProgress,
 };
 pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
 pub use verify::{Finding, Report, VerifyProgress};

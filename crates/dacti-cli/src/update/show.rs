@@ -135,18 +135,25 @@ pub(crate) fn update(
     if left > 0 {
         writeln!(out, "  and {left} more")?;
     }
-    for (number, plan) in planned.plans().iter().enumerate() {
-        if planned.plans().len() > 1 {
-            let what = if number == 0 { "first the names of new regions" } else { "the regions" };
-            writeln!(out, "\nplan {}: {what}", number.saturating_add(1))?;
+    plans(out, planned.plans())
+}
+
+/// Plans, with their steps numbered through.
+pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
+    let mut steps = 0_usize;
+    for (plan, number) in plans.iter().zip(1..) {
+        if plans.len() > 1 {
+            let what = if number == 1 { "first the names of new regions" } else { "the regions" };
+            writeln!(out, "\nplan {number}: {what}")?;
         }
-        self::plan(out, plan)?;
+        self::plan(out, plan, steps)?;
+        steps = steps.saturating_add(plan.steps.len());
     }
     Ok(())
 }
 
 /// One plan: strategy, cost and steps.
-pub(crate) fn plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
     writeln!(out, "\nstrategy: {}: {}", plan.strategy, meaning(plan.strategy))?;
     for rejected in &plan.rejected {
         writeln!(out, "  not {}: {}", rejected.strategy, rejected.reason)?;
@@ -169,14 +176,14 @@ pub(crate) fn plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     writeln!(out, "  bytes dying    {:>12}   that only old views reach", cost.bytes_dying)?;
     writeln!(out, "  file length    {:>12}   now {}", plan.after().len, plan.before.len)?;
     writeln!(out, "\nsteps:")?;
-    for (i, step) in plan.steps.iter().enumerate() {
-        writeln!(out, "  {:>2}. {}", i.saturating_add(1), sentence(step))?;
+    for (step, i) in plan.steps.iter().zip(1_usize..) {
+        writeln!(out, "  {:>2}. {}", before.saturating_add(i), sentence(step))?;
     }
     Ok(())
 }
 
 /// What a step does.
-pub(crate) fn sentence(step: &Step) -> String {
+fn sentence(step: &Step) -> String {
     match &step.action {
         Action::Append(append) => {
             let Span { start, end } = append.span();

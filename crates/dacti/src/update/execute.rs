@@ -20,24 +20,13 @@ use std::sync::Arc;
 
 /// How far a file has come with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(super) enum Standing {
     /// The step with this number, from 0, is the next; it was not begun.
     Before(usize),
     /// The step with this number, from 0, was begun.
     Within(usize),
     /// All is done.
     Done,
-}
-
-impl Standing {
-    /// The number of the step that is next, from 0; `None` where all is done.
-    #[must_use]
-    pub const fn next(self) -> Option<usize> {
-        match self {
-            Self::Before(step) | Self::Within(step) => Some(step),
-            Self::Done => None,
-        }
-    }
 }
 
 /// What is told while a plan is carried out.

@@ -66,6 +66,14 @@ pub enum UpdateFault {
         /// How many there are.
         steps: usize,
     },
+    /// A step whose turn it is not.
+    #[error("step {step} is not the next: step {next} is")]
+    NotNext {
+        /// The number asked for, from 1.
+        step: usize,
+        /// The number of the next, from 1.
+        next: usize,
+    },
     /// A plan that was begun, and is to be begun.
     #[error(
         "the plan was begun before, it stands at step {step}: resume it, or plan the update anew"
@@ -125,6 +133,7 @@ impl UpdateFault {
             | Self::State(_)
             | Self::OtherBytes { .. }
             | Self::NoStep { .. }
+            | Self::NotNext { .. }
             | Self::Begun { .. }
             | Self::NeedsKey
             | Self::NotSigned

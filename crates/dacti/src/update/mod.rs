@@ -13,6 +13,7 @@ mod fault;
 mod file;
 mod overlay;
 mod planned;
+mod saved;
 mod stage;
 mod times;
 
@@ -21,10 +22,11 @@ pub use dacti_cdn::{
     Reason, Rejected, Reserve, State, Step, Strategy, Switch,
 };
 pub use edits::{Change, ChangeKind};
-pub use execute::{Standing, UpdateProgress};
+pub use execute::UpdateProgress;
 pub use fault::{StateFault, UpdateFault};
 pub use file::{LockedFile, UpdateFile};
 pub use planned::PlannedUpdate;
+pub use saved::{Extent, SavedPlan, SavedStanding};
 
 use crate::build::encode::{Encoder, Sealing};
 use crate::build::input::{Input, Spool};

@@ -24,6 +24,11 @@ enum Side {
 }
 
 impl Overlay {
+    /// The file as it was before the first step of a plan that was begun.
+    pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> io::Result<Self> {
+        Self::new(source, plan, Side::Before, plan.before.len)
+    }
+
     /// The file as it will be after the last step. The bytes of an append are not in it.
     pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> io::Result<Self> {
         Self::new(source, plan, Side::After, plan.after().len)

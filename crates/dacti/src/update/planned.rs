@@ -1,6 +1,6 @@
 //! An update that is planned: its plans can be looked at, saved and carried out.
 
-use super::block::Block;
+use super::block::{Block, Staged, written_len};
 use super::edits::{Change, StagedEdit, StagedEdits};
 use super::execute::{UpdateProgress, execute};
 use super::fault::UpdateFault;
@@ -8,11 +8,12 @@ use super::file::{Reading, UpdateFile};
 use super::overlay::{Overlay, read_entries, read_snapshot};
 use super::stage::Stage;
 use super::{execute, named};
-use crate::Error;
-use crate::source::ReadAt;
+use crate::source::{ReadAt, write_file_at};
+use crate::{AtomicFile, Error};
 use core::ops::ControlFlow;
 use dacti_cdn::{Edit, Misuse, Plan, Policy, Snapshot, Strategy, check, plan};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An update that is planned, with all the bytes that it needs. Other writers are locked out until
@@ -136,15 +137,56 @@ impl PlannedUpdate {
         progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         for (plan, planned) in self.plans.iter().zip(&self.planned) {
-            let block = Block {
-                stage: &self.stage,
-                staged: &planned.staged,
-                plan,
-                snapshot: &planned.snapshot,
-            };
+            let block = self.block(plan, planned);
             execute(&self.file, plan, &block, 0..plan.steps.len(), progress)
                 .map_err(|error| named(error, &self.path))?;
         }
         Ok(())
     }
+
+    /// Writes the plans to the file `path`, and the bytes that they append to a file of that name
+    /// with `.data` behind it; [`SavedPlan`](super::SavedPlan) carries them out later, or
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// `Io`; nothing to be changed, and so no plan.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        if self.plans.is_empty() {
+            return Err(dacti_cdn::Error::from(Misuse::NoEdits).into());
+        }
+        let data_path = data_path(path);
+        let data = AtomicFile::create(&data_path)?;
+        let failed = |error| Error::io("write", &data_path, error);
+        let mut start = 0_u64;
+        for (plan, planned) in self.plans.iter().zip(&self.planned) {
+            let Some(append) = plan.append() else { continue };
+            self.block(plan, planned).each(append, &mut |at, bytes| {
+                let at = at.saturating_sub(append.at).saturating_add(start);
+                write_file_at(data.file(), at, bytes).map_err(failed)
+            })?;
+            start = start.saturating_add(written_len(append));
+        }
+        // Zeros between the pieces, which no write has made.
+        data.file().set_len(start).map_err(failed)?;
+        data.commit()?;
+        let mut file = AtomicFile::create(path)?;
+        let failed = |error| Error::io("write", path, error);
+        serde_json::to_writer_pretty(&mut file, &self.plans)
+            .map_err(|error| failed(error.into()))?;
+        file.write_all(b"\n").map_err(failed)?;
+        file.commit()
+    }
+
+    fn block<'b>(&'b self, plan: &'b Plan, planned: &'b Planned) -> Block<'b> {
+        let Planned { snapshot, staged } = planned;
+        Block::Staged(Staged { stage: &self.stage, numbers: staged, plan, snapshot })
+    }
+}
+
+/// The file with the bytes of a saved plan.
+pub(super) fn data_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".data");
+    name.into()
 }

@@ -1,0 +1,58 @@
+//! `dacti apply`: a saved plan is carried out.
+
+use crate::outcome::{Failure, Outcome};
+use crate::plan::{Standing, text};
+use crate::progress::Bar;
+use crate::{Talk, interrupt, output};
+use dacti::{Extent, SavedPlan};
+use std::path::PathBuf;
+
+/// Carry out a saved plan on a package, or what is left of it.
+///
+/// The plan and its bytes are checked before anything is written. After a crash at any point the
+/// package opens as it was or as it is to be, and --resume goes on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The saved plan; its bytes lie beside it, in PLAN.data.
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// The package.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// Carry out this step alone, which must be the next. `dacti plan` numbers them.
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    step: Option<usize>,
+    /// Go on where an earlier run has stopped.
+    #[arg(long)]
+    resume: bool,
+    /// Print as JSON how many steps are done.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let saved = SavedPlan::open(&self.plan)?;
+        let extent = match (self.step, self.resume) {
+            (Some(step), _) => Extent::Step(step),
+            (None, true) => Extent::Rest,
+            (None, false) => Extent::Whole,
+        };
+        interrupt::listen();
+        let standing = {
+            let mut bar = Bar::bytes("writing", 0, talk);
+            saved.apply_with(&self.package, extent, &mut |at| {
+                bar.set(at.bytes, at.bytes_total);
+                interrupt::go_on()
+            })
+        };
+        let standing = standing.map_err(|error| Failure::with(&self.package, &error))?;
+        if self.json {
+            output::json(&mut std::io::stdout().lock(), &Standing::from(standing))?;
+        } else if talk >= Talk::Normal {
+            let package = output::shown(&self.package);
+            output::note(&format!("{package}: {}", text(standing)));
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,80 @@
+//! `dacti plan`: a saved plan, and how far a package has come with it.
+
+use crate::outcome::{Failure, Outcome};
+use crate::output;
+use crate::update::show;
+use dacti::{SavedPlan, SavedStanding};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Show a plan that `dacti put --plan` or `dacti rm --plan` has saved, and how far a package has
+/// come with it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The saved plan; its bytes lie beside it, in PLAN.data.
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// The package that it is for.
+    #[arg(value_name = "PKG")]
+    package: Option<PathBuf>,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `plan` and `apply` print with `--json`.
+#[derive(Debug, Serialize)]
+struct Line {
+    plans: Vec<show::PlanLine>,
+    standing: Option<Standing>,
+}
+
+/// How far a package has come.
+#[derive(Debug, Serialize)]
+pub(crate) struct Standing {
+    steps: usize,
+    done: usize,
+    begun: bool,
+}
+
+impl From<SavedStanding> for Standing {
+    fn from(found: SavedStanding) -> Self {
+        Self { steps: found.steps, done: found.done, begun: found.begun }
+    }
+}
+
+/// Where a package stands, in words.
+pub(crate) fn text(found: SavedStanding) -> String {
+    let SavedStanding { done, steps, begun, .. } = found;
+    let next = done.saturating_add(1);
+    match (found.is_done(), begun, done) {
+        (true, ..) => format!("all {steps} steps are done"),
+        (false, false, 0) => format!("none of {steps} steps is done"),
+        (false, false, _) => format!("{done} of {steps} steps are done, step {next} is next"),
+        (false, true, _) => format!("step {next} of {steps} was begun and not finished"),
+    }
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let saved = SavedPlan::open(&self.plan)?;
+        let standing = self
+            .package
+            .as_deref()
+            .map(|package| saved.standing(package).map_err(|error| Failure::with(package, &error)));
+        let standing = standing.transpose()?;
+        let mut out = output::stdout();
+        if self.json {
+            let plans = saved.plans().iter().map(show::PlanLine::from).collect();
+            output::json(&mut out, &Line { plans, standing: standing.map(Standing::from) })?;
+        } else {
+            show::plans(&mut out, saved.plans())?;
+            if let (Some(standing), Some(package)) = (standing, &self.package) {
+                writeln!(out, "\n{}: {}", output::shown(package), text(standing))?;
+            }
+        }
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
+}

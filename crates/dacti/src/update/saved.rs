@@ -1,0 +1,252 @@
+//! A saved plan: carried out later, by somebody else perhaps, from its file and the bytes beside
+//! it.
+//!
+//! What is in the files is not trusted: the plan is checked against the laws and the package before
+//! it is begun, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
+//! plans".
+
+use super::block::{Block, written_len};
+use super::execute::{Standing, UpdateProgress, execute, failed, standing};
+use super::fault::UpdateFault;
+use super::file::{LockedFile, Reading, UpdateFile};
+use super::named;
+use super::overlay::{Overlay, read_entries, read_snapshot};
+use super::planned::data_path;
+use crate::Error;
+use core::ops::ControlFlow;
+use dacti_cdn::{Action, Plan, Strategy, check};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of JSON that are read: a plan takes some hundred for each region.
+const JSON_LEN_MAX: u64 = 1 << 30;
+
+/// Plans from a file, with the bytes that they append.
+#[derive(Debug)]
+pub struct SavedPlan {
+    plans: Vec<Plan>,
+    data: File,
+    data_path: PathBuf,
+}
+
+/// How much of a saved plan is to be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// All of it, on a package on which nothing of it was done.
+    #[default]
+    Whole,
+    /// What is left of it.
+    Rest,
+    /// One step, by its number from 1, counted through all plans. It must be the next.
+    Step(usize),
+}
+
+/// Where a package stands with a saved plan: how many of its steps are done, counted through all
+/// plans, and whether the next was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedStanding {
+    /// Steps that are done, barriers that follow them left out.
+    pub done: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Whether the step after those was begun.
+    pub begun: bool,
+    plan: usize,
+}
+
+impl SavedStanding {
+    /// Whether there is nothing left to do.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.done == self.steps
+    }
+}
+
+impl SavedPlan {
+    /// Reads the plans in the file at `path`, and opens the file with their bytes.
+    ///
+    /// # Errors
+    /// `Io`; [`UpdateFault::NotAPlan`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let open = |path| File::open(path).map_err(|error| Error::io("open", path, error));
+        let not_a_plan = |reason: String| UpdateFault::NotAPlan { path: path.into(), reason };
+        let json = BufReader::new(open(path)?.take(JSON_LEN_MAX));
+        let plans: Vec<Plan> = serde_json::from_reader(json).map_err(|error| {
+            if error.is_io() {
+                return Error::io("read", path, error.into());
+            }
+            not_a_plan(error.to_string()).into()
+        })?;
+        if plans.is_empty() {
+            return Err(not_a_plan("it has no plan in it".into()).into());
+        }
+        let data_path = data_path(path);
+        let data = open(&data_path)?;
+        Ok(Self { plans, data, data_path })
+    }
+
+    /// The plans, to be carried out one after the other.
+    #[must_use]
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// Where the package at `path` stands with the plans.
+    ///
+    /// # Errors
+    /// [`UpdateFault::State`] where it is in none of their states; as [`Update::open`].
+    ///
+    /// [`Update::open`]: super::Update::open
+    pub fn standing(&self, path: impl AsRef<Path>) -> Result<SavedStanding, Error> {
+        let path = path.as_ref();
+        let file: Arc<dyn UpdateFile> = Arc::new(LockedFile::open(path)?);
+        self.standing_of(&file).map_err(|error| named(error, path))
+    }
+
+    fn standing_of(&self, file: &Arc<dyn UpdateFile>) -> Result<SavedStanding, Error> {
+        let steps = self.plans.iter().map(|plan| plan.steps.len()).sum();
+        let mut fault = None;
+        // The last first: where the one before it is done, it is the one to go on with.
+        for (plan, planned) in self.plans.iter().enumerate().rev() {
+            let before = self.steps_before(plan);
+            let at = |within: usize, begun| {
+                let done = before.saturating_add(within);
+                SavedStanding { done, steps, begun, plan }
+            };
+            match standing(file, planned) {
+                Ok(Standing::Done) => return Ok(at(planned.steps.len(), false)),
+                Ok(Standing::Before(step)) => return Ok(at(step, false)),
+                Ok(Standing::Within(step)) => return Ok(at(step, true)),
+                Err(error) => fault = Some(error),
+            }
+        }
+        Err(fault.unwrap_or(UpdateFault::NoStep { step: 0, steps }.into()))
+    }
+
+    /// Carries the plans out on the package at `path`. Returns where it stands then.
+    ///
+    /// # Errors
+    /// As [`apply_with`](Self::apply_with).
+    pub fn apply(&self, path: impl AsRef<Path>, extent: Extent) -> Result<SavedStanding, Error> {
+        self.apply_with(path, extent, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. What
+    /// it returns decides whether it goes on.
+    ///
+    /// # Errors
+    /// [`UpdateFault::Begun`] where something was done already and `extent` is all;
+    /// [`UpdateFault::State`] where the package is in none of the plans' states; a plan that breaks
+    /// a law; bytes beside it that are not those that it was made for; what the system says. The
+    /// package opens as the old one or the new one then.
+    pub fn apply_with(
+        &self,
+        path: impl AsRef<Path>,
+        extent: Extent,
+        progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+    ) -> Result<SavedStanding, Error> {
+        let path = path.as_ref();
+        let file: Arc<dyn UpdateFile> = Arc::new(LockedFile::open(path)?);
+        self.apply_to(&file, extent, progress).map_err(|error| named(error, path))
+    }
+
+    /// As [`apply_with`](Self::apply_with), on a file of the caller's kind.
+    ///
+    /// # Errors
+    /// As [`apply_with`](Self::apply_with).
+    pub fn apply_to(
+        &self,
+        file: &Arc<dyn UpdateFile>,
+        extent: Extent,
+        progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+    ) -> Result<SavedStanding, Error> {
+        let found = self.standing_of(file)?;
+        match extent {
+            Extent::Step(step) => self.apply_step(file, found, step, progress)?,
+            Extent::Whole if found.done > 0 || found.begun => {
+                if !found.is_done() {
+                    let step = found.done.saturating_add(1);
+                    return Err(UpdateFault::Begun { step }.into());
+                }
+            }
+            Extent::Whole | Extent::Rest => {
+                for (i, plan) in self.plans.iter().enumerate().skip(found.plan) {
+                    if !found.is_done() {
+                        prove(file, plan)?;
+                        let block = self.block(i);
+                        hold_against(plan, &block)?;
+                        execute(file, plan, &block, 0..plan.steps.len(), progress)?;
+                    }
+                }
+            }
+        }
+        self.standing_of(file)
+    }
+
+    /// Carries out one step, which must be the next, or one that is done.
+    fn apply_step(
+        &self,
+        file: &Arc<dyn UpdateFile>,
+        found: SavedStanding,
+        step: usize,
+        progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let no_step = UpdateFault::NoStep { step, steps: found.steps };
+        let Some(number) = step.checked_sub(1).filter(|number| *number < found.steps) else {
+            return Err(no_step.into());
+        };
+        let steps = self.plans.iter().flat_map(|plan| &plan.steps);
+        // Barriers leave no trace in the file.
+        let mut between = steps.take(number).skip(found.done);
+        if !between.all(|step| matches!(step.action, Action::Barrier(_))) {
+            let next = found.done.saturating_add(1);
+            return Err(UpdateFault::NotNext { step, next }.into());
+        }
+        let i = (0..self.plans.len()).rev().find(|i| self.steps_before(*i) <= number);
+        let Some((i, plan)) = i.and_then(|i| self.plans.get(i).map(|plan| (i, plan))) else {
+            return Err(no_step.into());
+        };
+        if number < found.done {
+            return Ok(());
+        }
+        prove(file, plan)?;
+        let block = self.block(i);
+        let within = number.saturating_sub(self.steps_before(i));
+        if plan.steps.get(within).is_some_and(|step| matches!(step.action, Action::Append(_))) {
+            hold_against(plan, &block)?;
+        }
+        execute(file, plan, &block, within..within.saturating_add(1), progress)
+    }
+
+    fn block(&self, plan: usize) -> Block<'_> {
+        let appends = self.plans.iter().take(plan).filter_map(Plan::append);
+        let at = appends.fold(0, |sum: u64, append| sum.saturating_add(written_len(append)));
+        Block::Saved { file: &self.data, path: &self.data_path, at }
+    }
+
+    fn steps_before(&self, plan: usize) -> usize {
+        self.plans.iter().take(plan).map(|plan| plan.steps.len()).sum()
+    }
+}
+
+/// Proves that a plan keeps the laws on the package as it was before the plan was begun.
+fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
+    let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
+    let before = Overlay::before(Arc::new(reading), plan).map_err(failed("read"))?;
+    let mut snapshot = read_snapshot(&before)?;
+    if plan.strategy == Strategy::Fold {
+        read_entries(&before, &mut snapshot)?;
+    }
+    Ok(check(plan, &snapshot).map_err(UpdateFault::from)?)
+}
+
+/// Holds the bytes of a plan against its digests, before any of them is written.
+fn hold_against(plan: &Plan, block: &Block<'_>) -> Result<(), Error> {
+    match plan.append() {
+        Some(append) => block.each(append, &mut |_, _| Ok(())),
+        None => Ok(()),
+    }
+}
