@@ -346,6 +346,62 @@ fn globs_choose_what_is_packed_listed_and_unpacked() {
 }
 
 #[test]
+fn hot_files_come_with_the_head() {
+    // spec: R-LAY-12, R-LAY-13
+    let scratch = Scratch::new();
+    small_tree(&scratch);
+    let packed = scratch.pack(&["--hot", "index.html", "--hot", "b/*/with*"]);
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    for (path, reads) in [("index.html", 1), ("b/c/with blank", 1), ("a.txt", 2)] {
+        let got = scratch.run("get", &[path, "--stats"]);
+        let expected = fs::read(scratch.at("in").join(path)).expect("it is there");
+        assert_eq!(got.text().as_bytes(), expected);
+        assert!(got.err.starts_with(&format!("dacti: {reads} reads, ")), "{}", got.err);
+    }
+    let listed = json_lines(&scratch.run("ls", &["--json"]));
+    let hot = listed.iter().filter(|line| line["at"].as_u64().is_some_and(|at| at < 65_536));
+    let hot: Vec<_> = hot.map(|line| line["path"].as_str().expect("a path")).collect();
+    assert_eq!(hot, ["b/c/with blank", "index.html"]);
+    assert_eq!(scratch.run("verify", &[]).err.matches("whole").count(), 1);
+    fs::remove_file(scratch.package()).expect("it is there");
+
+    let packed = scratch.pack(&["--hot", "index.html", "--hot", "*.css"]);
+    scratch.refused(&packed, "--hot \"*.css\": matches nothing of what is packed");
+    let packed = scratch.pack(&["--hot", "index.html", "--layout", "compact"]);
+    scratch.refused(&packed, "hot regions lie in the head, and the compact layout has none");
+    assert_eq!(scratch.pack(&["--hot", "{"]).code, Some(2));
+    scratch.write("large.bin", &vec![1; 70_000]);
+    let packed = scratch.pack(&["--hot", "large.bin", "--encoding", "none"]);
+    let expected = "the hot regions take 70032 bytes with their seals, and the head has room for \
+                    57816: choose fewer or smaller ones";
+    scratch.refused(&packed, expected);
+}
+
+#[test]
+fn equal_contents_are_stored_once_in_the_compact_layout_and_it_is_said() {
+    // spec: R-LAY-11
+    let scratch = Scratch::new();
+    for (path, len) in [("a", 3000), ("b", 3000), ("c", 3000), ("d", 1000)] {
+        scratch.write(path, &vec![b'x'; len]);
+    }
+    let packed = scratch.pack(&["--layout", "compact", "--encoding", "none"]);
+    let expected = "out.dacti-pack: 4 regions, 9.77 KiB stored as 9.77 KiB (none), 5.86 KiB saved \
+                    by storing equal contents once, file of 10.17 KiB";
+    assert!(packed.err.contains(expected), "{}", packed.err);
+    let packed = scratch.pack(&["--layout", "compact", "--encoding", "none", "--json"]);
+    let json: Value = serde_json::from_str(packed.text()).expect("it is JSON");
+    assert_eq!((&json["stored_len"], &json["shared_len"]), (&10_000.into(), &6000.into()));
+    let places: BTreeSet<u64> = json_lines(&scratch.run("ls", &["--json"]))
+        .iter()
+        .map(|line| line["at"].as_u64().expect("a place"))
+        .collect();
+    assert_eq!(places.len(), 2);
+    // The cdn layout seals each by itself, and saves nothing.
+    let packed = scratch.pack(&["--encoding", "none"]);
+    assert!(!packed.err.contains("saved"), "{}", packed.err);
+}
+
+#[test]
 fn what_is_not_included_fails_no_package() {
     use std::os::unix::fs::symlink;
     let scratch = Scratch::new();

@@ -336,6 +336,10 @@ fn the_specifications_example_has_the_hash_that_it_says() {
     let names = by::names_of(&files);
     let cdn = "845774513d85ff4e0ec113285bd4d1c77614857dccc24e7ac8033d7db8041f0f";
     let compact = "8ff78a2fd1938935307be1aa40031a6a8481da9b59fb0d501eb87553c1ef2be3";
+    let hot = "dfbde61eb929d09e79360f2bafe897e4cd0be2d393fc98634ba34e56a69544f7";
+    let hot_reference =
+        by::cdn_package_hot(&files, &names, NONE, 1 << 20, &blake3, true, &["a.txt"]);
+    assert_eq!(hex(&blake3(&hot_reference)), hot, "the reference's");
     let reference = by::cdn_package(&files, &names, NONE, 1 << 20, &blake3);
     assert_eq!(hex(&blake3(&reference)), cdn, "the reference's");
     assert_eq!(
@@ -345,6 +349,7 @@ fn the_specifications_example_has_the_hash_that_it_says() {
     );
     let none = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
     assert_eq!(hex(&blake3(&build(&files, none))), cdn);
+    assert_eq!(hex(&blake3(&build_hot(&files, none, &["a.txt"]))), hot);
     let none = BuildOptions { layout: LayoutChoice::Compact, ..none };
     let ours = build(&files, none);
     assert_eq!((hex(&blake3(&ours)).as_str(), ours.len()), (compact, 6327));
@@ -885,6 +890,12 @@ fn reads_are_counted() {
     // Its digest comes with it.
     let len = len + 32;
     assert_eq!(got, ReadStats { reads: 1, bytes: len });
+    // As a stream too: the digest comes with the last of the stored bytes.
+    let (_, streamed) = reads(&small_package, |package| {
+        let mut reader = package.reader("dir/1").expect("it is there");
+        std::io::copy(&mut reader, &mut std::io::sink()).expect("it is whole");
+    });
+    assert_eq!(streamed, ReadStats { reads: 1, bytes: len });
     // A longer index: one read of the groups between two keys, then the region.
     let mut files = some_files(20_000);
     files.retain(|file| file.id.is_none());
@@ -980,6 +991,175 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
     wrong[1536 + 20] ^= 1;
     assert_eq!(found(&wrong), (false, 1), "another count of groups");
     assert_eq!(found(&without_keys(&file)), (false, 0));
+}
+
+// ------------------------------------------------------------------------------------------
+// Hot regions
+// ------------------------------------------------------------------------------------------
+
+/// Builds a package in which the files at some paths are hot.
+fn try_build_hot(
+    files: &[Stored],
+    options: BuildOptions,
+    hot: &[&str],
+) -> Result<Vec<u8>, dacti::Error> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(options);
+    for file in files {
+        let name = match file.id {
+            Some(id) => RegionName::path_with_id(&file.path[..], uuid_of(id)),
+            None => RegionName::from(&file.path[..]),
+        };
+        let content = file.bytes.clone();
+        match hot.contains(&&file.path[..]) {
+            true => builder.add_hot(name, content)?,
+            false => builder.add(name, content)?,
+        };
+    }
+    let result = builder.build(&out);
+    let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+    assert_eq!(left, usize::from(result.is_ok()));
+    result.map(|built| {
+        let bytes = std::fs::read(&out).expect("it is there");
+        assert_eq!((built.len, built.regions), (bytes.len() as u64, files.len() as u64));
+        bytes
+    })
+}
+
+fn build_hot(files: &[Stored], options: BuildOptions, hot: &[&str]) -> Vec<u8> {
+    try_build_hot(files, options, hot).expect("it can be built")
+}
+
+#[test]
+fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
+    // spec: R-LAY-01, R-LAY-02, R-LAY-05, R-LAY-07, R-LAY-09, R-LAY-12, R-LAY-13
+    // Long enough that groups for updates have to give way, one after the other.
+    for (count, long) in [(3, 10), (3, 2500), (3, 20_000), (3, 51_600), (3, 57_000), (255, 9000)]
+        .into_iter()
+        .chain([(2300, 4000), (2600, 0), (2600, 12_000), (2600, 40_000)])
+    {
+        let mut files = some_files(count);
+        files.push(stored("hot/long", &vec![7; long]));
+        files.push(stored("hot/empty", b""));
+        files.push(Stored { id: Some(small(3)), ..stored("a-hot", b"with an id of its own") });
+        let hot = ["hot/long", "a-hot", "hot/empty", "0.txt"];
+        let names = by::names_of(&files);
+        for seals in [true, false] {
+            let expected = by::cdn_package_hot(&files, &names, NONE, 4096, &blake3, seals, &hot);
+            let ours = build_hot(&files, BuildOptions { seals, ..PLAIN }, &hot);
+            assert_same(&ours, &expected, &format!("{count} files, {long} bytes"));
+        }
+        // The reference's reader, which knows nothing of hot regions, finds every content.
+        let file = build_hot(&files, PLAIN, &hot);
+        let found = contents(&file);
+        assert_eq!(found.len(), files.len() + 1);
+        for stored in &files {
+            let id = stored.id.unwrap_or_else(|| path_id(&stored.path));
+            assert_eq!(found[&id], stored.bytes, "{}", stored.path);
+        }
+        // And so does ours, and nothing is odd.
+        let package = Package::from_bytes(file).expect("it is good");
+        for stored in &files {
+            assert_eq!(got(&package, &stored.path).as_deref(), Ok(&stored.bytes[..]));
+        }
+        let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it reads");
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        let map = FileMap::read(&package).expect("it reads");
+        assert!(map.overlaps.is_empty() && map.unclaimed_len() == 0);
+    }
+}
+
+#[test]
+fn a_hot_region_comes_with_the_head() {
+    // spec: R-LAY-12
+    for (count, encoding) in [(300, EncodingChoice::None), (20_000, EncodingChoice::Brotli)] {
+        let mut files = some_files(count);
+        files.retain(|file| file.id.is_none());
+        files.push(stored("hot", &b"asked for first of all ".repeat(80)));
+        let file = build_hot(&files, BuildOptions { encoding, ..PLAIN }, &["hot"]);
+        let (opened, got) = reads(&file, |package| {
+            let content = package.get("hot").expect("it is there");
+            assert_eq!(content, files.last().expect("it is there").bytes);
+            let mut reader = package.reader("hot").expect("it is there");
+            let mut streamed = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut streamed).expect("it is whole");
+            assert_eq!((streamed, reader.verdict()), (content, Some(dacti::Verdict::Digest)));
+        });
+        assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
+        assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
+        // Others cost what they did: a block of groups in a large package, and the region.
+        let (_, got) = reads(&file, |package| drop(package.get("dir/1").expect("it is there")));
+        assert_eq!(got.reads, if count > 2550 { 2 } else { 1 });
+        let (_, missed) = reads(&file, |package| {
+            assert_eq!(package.find("none").expect("it is sound"), None);
+        });
+        assert_eq!(missed.reads, u64::from(count > 2550));
+    }
+}
+
+#[test]
+fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
+    // spec: R-LAY-13
+    let told = |files: &[Stored], options, hot: &[&str]| {
+        try_build_hot(files, options, hot).expect_err("it does not fit").to_string()
+    };
+    // One group of others behind the head, its key of 8 bytes and 32 in front: 57,816 are there.
+    let sizes = |len: usize| [stored("a", &vec![1; len]), stored("b", b"")];
+    let fits = 57_816 - 32;
+    build_hot(&sizes(fits), PLAIN, &["a"]);
+    let expected = "the hot regions take 57817 bytes with their seals, and the head has room for \
+                    57816: choose fewer or smaller ones";
+    assert_eq!(told(&sizes(fits + 1), PLAIN, &["a"]), expected);
+    // Far too long, and not even read.
+    let error = told(&sizes(3 << 20), PLAIN, &["a"]);
+    assert!(error.starts_with("the hot regions take 3145760 bytes"), "{error}");
+    // Stored bytes count: these shrink to a few.
+    let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
+    let package = Package::from_bytes(build_hot(&sizes(3 << 20), brotli, &["a"]));
+    let package = package.expect("it is good");
+    assert_eq!(package.get("a").expect("it is there").len(), 3 << 20);
+    assert!(package.locate("a").expect("it is there").span.end <= 65_536);
+    // Of those that do not shrink it is told how many there are, however long.
+    let mut random = Random(5);
+    let noise: Vec<u8> = (0..2 << 20).map(|_| random.next() as u8).collect();
+    let error = told(&[stored("a", &noise)], brotli, &["a"]);
+    let bytes = error.split(' ').nth(4).and_then(|bytes| bytes.parse::<usize>().ok());
+    assert!(bytes.is_some_and(|bytes| bytes > 2 << 20 && bytes < (2 << 20) + 4096), "{error}");
+
+    let files: Vec<_> = (0..256).map(|i| stored(&format!("{i}"), b"x")).collect();
+    let paths: Vec<_> = files.iter().map(|file| &file.path[..]).collect();
+    build_hot(&files, PLAIN, &paths[1..]);
+    let expected = "256 regions are to be hot, and there is room for 255 entries: choose fewer";
+    assert_eq!(told(&files, PLAIN, &paths), expected);
+    let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
+    let expected =
+        "hot regions lie in the head, and the compact layout has none: take the cdn layout";
+    assert_eq!(told(&files, compact, &paths[..1]), expected);
+}
+
+#[test]
+fn hot_regions_are_signed_as_all_others() {
+    // spec: R-LAY-12, R-SEAL-01
+    let key = SecretKey::from_seed(&[7; 32], uuid_of(small(9)));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let out = directory.path().join("built.dacti-pack");
+    let mut builder = PackageBuilder::new(PLAIN);
+    builder.sign(key.clone());
+    builder.add_hot("hot", b"hot".to_vec()).expect("a good name");
+    builder.add("cold", b"cold".to_vec()).expect("a good name");
+    builder.build(&out).expect("it can be built");
+    let mut file = std::fs::read(&out).expect("it is there");
+    let policy = Policy::Signature(vec![key.public()]);
+    let package = |file: &[u8]| {
+        Package::from_bytes(file.to_vec()).expect("it is good").require(policy.clone())
+    };
+    assert_eq!(got(&package(&file), "hot").as_deref(), Ok(&b"hot"[..]));
+    assert_eq!(got(&package(&file), "cold").as_deref(), Ok(&b"cold"[..]));
+    let at = package(&file).locate("hot").expect("it is there").span.start as usize;
+    assert!(at + 3 + 96 <= 65_536);
+    file[at] ^= 1;
+    assert!(got(&package(&file), "hot").expect_err("it is altered").contains("altered"));
 }
 
 // ------------------------------------------------------------------------------------------

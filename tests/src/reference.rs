@@ -538,39 +538,110 @@ pub fn cdn_package_sealed(
     seal_component: Option<Vec<u8>>,
     behind: &dyn Fn(Id, &[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
-    let regions = regions(files, names_list);
-    let filled = regions.len().div_ceil(255) as u64;
-    let deltas = match (filled, regions.len()) {
-        (0..=10, _) => 10 - filled,
-        (_, ..=2_000_000) => 8,
-        _ => 4,
+    let sealing = Sealing { component: seal_component, behind };
+    cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
+}
+
+/// A package in the layout for CDNs, of less than 4 GiB, with the files at some paths in its head.
+#[must_use]
+pub fn cdn_package_hot(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+    seals: bool,
+    hot: &[&str],
+) -> Vec<u8> {
+    let component = seals.then(|| seal_component(hash));
+    let behind = |id: Id, bytes: &[u8]| {
+        if seals { seal(id, encoding, bytes, hash).to_vec() } else { Vec::new() }
     };
-    let index_at = if filled <= 10 { 4168 } else { 65_536 - 8 - GROUP * deltas };
+    let sealing = Sealing { component, behind: &behind };
+    cdn_package_of(files, names_list, encoding, slice, hash, sealing, hot)
+}
+
+/// How many delta groups there are, and where the index starts: for so many filled groups, entries
+/// in them, and bytes of hot regions.
+fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
+    let start = |groups: u64| 65_528 - GROUP * groups;
+    let usual = if entries <= 2_000_000 { 8 } else { 4 };
+    let keys = |stride: u64| 32 + 8 * filled.div_ceil(stride);
+    let keys = (1..).map(keys).find(|keys| *keys <= start(usual) - 1536).expect("some stride");
+    let whole = (1..=10_u64.saturating_sub(filled)).rev();
+    let whole = whole.map(|deltas| (deltas, start(deltas + filled), 0));
+    let behind = (1..=usual).rev().map(|deltas| (deltas, start(deltas), keys));
+    let (deltas, index_at, _) = whole
+        .chain(behind)
+        .find(|(_, start, keys)| start - 1536 >= keys + hot_len)
+        .expect("hot regions that fit");
+    (deltas, index_at)
+}
+
+/// The region of a seal component, and what stands behind each region.
+struct Sealing<'b> {
+    component: Option<Vec<u8>>,
+    behind: &'b dyn Fn(Id, &[u8]) -> Vec<u8>,
+}
+
+fn cdn_package_of(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+    sealing: Sealing<'_>,
+    hot: &[&str],
+) -> Vec<u8> {
+    let hot_ids: Vec<_> =
+        { files.iter() }.filter(|file| hot.contains(&&file.path[..])).map(entry_id).collect();
+    let (hot, regions): (Vec<_>, Vec<_>) =
+        regions(files, names_list).into_iter().partition(|(id, _)| hot_ids.contains(id));
+    let store = |regions: &[(Id, Vec<u8>)]| {
+        let mut data: Vec<u8> = Vec::new();
+        let mut entries = Vec::new();
+        for (id, bytes) in regions {
+            entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
+            data.extend(bytes);
+            data.extend((sealing.behind)(*id, bytes));
+        }
+        (data, entries)
+    };
+    let (hot_data, mut hot_entries) = store(&hot);
+    let (data, entries) = store(&regions);
+    let filled = regions.len().div_ceil(255) as u64;
+    let (deltas, index_at) = match (filled, regions.len()) {
+        _ if !hot.is_empty() => hot_place(filled, regions.len(), hot_data.len() as u64),
+        (0..=10, _) => (10 - filled, 4168),
+        (_, ..=2_000_000) => (8, 16_440),
+        _ => (4, 40_984),
+    };
+    let is_whole = index_at + 8 + GROUP * (deltas + filled) == 65_536;
     let index_len = 8 + GROUP * (deltas + filled);
     let base = index_at + index_len;
-    let mut data: Vec<u8> = Vec::new();
-    let mut entries = Vec::new();
-    for (id, bytes) in &regions {
-        entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
-        data.extend(bytes);
-        data.extend(behind(*id, bytes));
-    }
     let mut groups: Vec<_> = (0..deltas).map(|_| delta()).collect();
+    let hot_at = index_at - hot_data.len() as u64;
+    if !hot.is_empty() {
+        for entry in &mut hot_entries {
+            entry.offset += hot_at as u32;
+        }
+        groups[deltas as usize - 1] = sorted_groups(0, encoding, hot_entries).remove(0);
+    }
     let filled_groups = sorted_groups(base, encoding, entries);
     let firsts: Vec<_> = filled_groups.iter().map(|group| group.entries[0].id).collect();
     groups.extend(filled_groups);
     let index_region = index(&groups);
     let mut digested = b"dacti-layout file id v0".to_vec();
     digested.extend(&index_region);
-    for (_, bytes) in &regions {
+    for (_, bytes) in hot.iter().chain(&regions) {
         digested.extend(hash(bytes));
     }
     let file_id = hash(&digested)[..16].try_into().expect("sixteen bytes");
     let end = (base + data.len() as u64).next_multiple_of(slice);
-    let (keys_at, keys_len) = if filled <= 10 { (0, 0) } else { (1536, (index_at - 1536) as u32) };
+    let (keys_at, keys_len) = if is_whole { (0, 0) } else { (1536, (hot_at - 1536) as u32) };
     let mut out = head(PACKAGE, 0, 1);
     let mut components = vec![component(LAYOUT, 1000, 80)];
-    if let Some(region) = seal_component {
+    if let Some(region) = sealing.component {
         components.push(component(SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
     }
@@ -590,6 +661,7 @@ pub fn cdn_package_sealed(
     let promise = Layout { file_id, slice, end, deltas: deltas as u32, keys_at, keys_len };
     place(&mut out, 1000, &layout(&promise));
     place(&mut out, index_at as usize, &index_region);
+    place(&mut out, hot_at as usize, &hot_data);
     out.extend(data);
     out.resize(end as usize, 0);
     out

@@ -7,6 +7,7 @@
 use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
+use dacti_lookup::{RunSpec, lookup_len, stride_for};
 use daicon_core::{Span, U32Le, U64Le, Version, bytes_of, struct_at};
 use uuid::Uuid;
 
@@ -157,6 +158,9 @@ pub struct IndexPlace {
     pub delta_groups: u32,
     /// Room for lookup keys, absolute.
     pub keys: Span,
+    /// Where hot regions are stored, absolute, in front of the index; empty where there is none.
+    /// Their entries stand in the last of the groups for updates.
+    pub hot: Span,
 }
 
 impl IndexPlace {
@@ -167,19 +171,66 @@ impl IndexPlace {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
             (HEAD_GROUPS.saturating_sub(filled), HEAD_GROUPS)
         } else {
-            let delta = if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS };
+            let delta = delta_groups_behind(entries);
             (delta, filled.saturating_add(delta))
         };
         let in_head = if filled <= HEAD_GROUPS { HEAD_GROUPS } else { delta_groups };
-        let head_part = GROUP_LEN.saturating_mul(in_head.into()).saturating_add(INDEX_HEADER_LEN);
-        let start = HEAD_LEN.saturating_sub(head_part);
+        let start = head_index_start(in_head);
         let span = Span { start, end: start.saturating_add(index_len(groups)) };
         let keys = if filled <= HEAD_GROUPS {
             Span::default()
         } else {
             Span { start: KEYS_AT, end: start }
         };
-        Self { span, groups, delta_groups, keys }
+        Self { span, groups, delta_groups, keys, hot: Span::default() }
+    }
+
+    /// For the `cdn` layout with hot regions that take `hot_len` bytes of the head, seals included.
+    /// `filled` groups and `entries` are those of the index without them.
+    ///
+    /// Groups for updates give way to hot regions, as many as it takes, but for the one in which
+    /// the hot regions are listed. The index lies in the head whole where that is possible, and the
+    /// keys are no fewer than without hot regions. `None` where the regions do not fit at all.
+    #[must_use]
+    pub fn cdn_hot(filled: u32, entries: u64, hot_len: u64) -> Option<Self> {
+        let (delta_groups, in_head) = Self::hot_choices(filled, entries)
+            .find(|choice| Self::hot_room(*choice, filled, entries) >= hot_len)?;
+        let start = head_index_start(in_head);
+        let hot = Span { start: start.checked_sub(hot_len)?, end: start };
+        let groups = filled.saturating_add(delta_groups);
+        let is_whole = in_head == groups;
+        let keys = if is_whole { Span::default() } else { Span { start: KEYS_AT, end: hot.start } };
+        let span = Span { start, end: start.saturating_add(index_len(groups)) };
+        Some(Self { span, groups, delta_groups, keys, hot })
+    }
+
+    /// The most bytes that hot regions may take.
+    #[must_use]
+    pub fn hot_len_max(filled: u32, entries: u64) -> u64 {
+        let choices = Self::hot_choices(filled, entries);
+        choices.map(|choice| Self::hot_room(choice, filled, entries)).max().unwrap_or(0)
+    }
+
+    /// How many groups for updates there may be, and how many groups of the index lie in the head
+    /// then: the best choice first.
+    fn hot_choices(filled: u32, entries: u64) -> impl Iterator<Item = (u32, u32)> {
+        let whole = 1..=HEAD_GROUPS.saturating_sub(filled);
+        let whole = whole.rev().map(move |delta| (delta, delta.saturating_add(filled)));
+        // Where none is filled, all of the index is in the head.
+        let behind = 1..=if filled == 0 { 0 } else { delta_groups_behind(entries) };
+        whole.chain(behind.rev().map(|delta| (delta, delta)))
+    }
+
+    /// What a choice leaves for hot regions, in front of the index and behind the keys.
+    fn hot_room((delta, in_head): (u32, u32), filled: u32, entries: u64) -> u64 {
+        let room = head_index_start(in_head).saturating_sub(KEYS_AT);
+        if in_head > delta || filled == 0 {
+            return room;
+        }
+        let runs = [RunSpec { first_group: delta, groups: filled }];
+        let by_default = head_index_start(delta_groups_behind(entries)).saturating_sub(KEYS_AT);
+        let stride = stride_for(&runs, by_default);
+        room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
 
     /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
@@ -190,8 +241,20 @@ impl IndexPlace {
         // An empty region is written as offset 0.
         let start = if filled == 0 { 0 } else { at };
         let span = Span { start, end: start.saturating_add(len) };
-        Self { span, groups: filled, delta_groups: 0, keys: Span::default() }
+        let (keys, hot) = (Span::default(), Span::default());
+        Self { span, groups: filled, delta_groups: 0, keys, hot }
     }
+}
+
+/// Groups for updates of an index that goes on behind the head.
+const fn delta_groups_behind(entries: u64) -> u32 {
+    if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS }
+}
+
+/// Where an index starts, of which so many groups lie in the head, up to its end.
+fn head_index_start(groups: u32) -> u64 {
+    let head_part = GROUP_LEN.saturating_mul(groups.into()).saturating_add(INDEX_HEADER_LEN);
+    HEAD_LEN.saturating_sub(head_part)
 }
 
 /// Holds a slice length against what the format allows: a power of two from 4 KiB to 1 GiB.
@@ -230,6 +293,50 @@ mod tests {
         let large = IndexPlace::cdn(7844, 2_000_001);
         assert_eq!((large.span.start, large.delta_groups), (40_984, 4));
         assert_eq!(IndexPlace::cdn(7844, 2_000_000).delta_groups, 8);
+    }
+
+    #[track_caller]
+    fn check_hot((filled, entries, hot_len): (u32, u64, u64), expected: Option<(u32, u64, Span)>) {
+        let place = IndexPlace::cdn_hot(filled, entries, hot_len);
+        let found = place.map(|place| {
+            assert_eq!(
+                place.hot,
+                Span { start: place.span.start - hot_len, end: place.span.start }
+            );
+            assert_eq!(place.groups, filled + place.delta_groups);
+            (place.delta_groups, place.span.start, place.keys)
+        });
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn groups_for_updates_give_way_to_hot_regions() {
+        // spec: R-LAY-12, R-LAY-13
+        let none = Span::default();
+        // One filled group, the index whole in the head. 2,632 bytes are there with ten groups, and
+        // 6,136 more for each that gives way.
+        check_hot((1, 200, 2632), Some((9, 4168, none)));
+        check_hot((1, 200, 2633), Some((8, 10_304, none)));
+        check_hot((1, 200, 2632 + 8 * 6136), Some((1, 53_256, none)));
+        // Then the group goes behind the head, and one key of 8 bytes with 32 in front into it.
+        let keys = |end| Span { start: 1536, end };
+        let len = 2632 + 8 * 6136 + 1;
+        check_hot((1, 200, len), Some((1, 59_392, keys(59_392 - len))));
+        check_hot((1, 200, 57_856 - 40), Some((1, 59_392, keys(1576))));
+        check_hot((1, 200, 57_856 - 39), None);
+        assert_eq!(IndexPlace::hot_len_max(1, 200), 57_856 - 40);
+        // Ten filled groups never lie in the head whole, as one more lists the hot regions.
+        check_hot((10, 2550, 100), Some((8, 16_440, keys(16_340))));
+        // No filled group: all regions are hot.
+        check_hot((0, 0, 57_856), Some((1, 59_392, none)));
+        check_hot((0, 0, 57_857), None);
+        // 393 groups, 3,144 bytes of keys and 32 in front, of 14,904.
+        check_hot((393, 100_001, 14_904 - 3176), Some((8, 16_440, keys(4712))));
+        check_hot((393, 100_001, 14_904 - 3175), Some((7, 22_576, keys(22_576 - 11_729))));
+        // 3,922 groups with a stride of 3, as without hot regions: 1,308 keys.
+        let keys_len = 32 + 8 * 1308;
+        assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 57_856 - keys_len);
+        check_hot((3922, 1_000_001, 14_904 - keys_len), Some((8, 16_440, keys(1536 + keys_len))));
     }
 
     #[test]

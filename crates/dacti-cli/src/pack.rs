@@ -4,6 +4,7 @@ use crate::collect::{Collector, Symlinks};
 use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::select::Globs;
 use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
@@ -46,6 +47,11 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, where it is not the one in the key's file.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
+    /// Put the files whose paths match this glob into the head, so that the request that opens the
+    /// package brings them: at most 255, of some 50 kB in all as they are stored. May be given
+    /// several times. Only for the cdn layout.
+    #[arg(long, value_name = "GLOB")]
+    hot: Vec<String>,
     /// auto: brotli where the whole becomes smaller, else none.
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
@@ -122,19 +128,25 @@ impl Args {
         if let Some(path) = &self.sign {
             builder.sign(self.key(path, &collected.files)?);
         }
+        let hot = self.hot(&collected.files)?;
         for (path, file) in collected.files {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
             }
+            let is_hot = hot.matches(&path);
+            let add = |name: RegionName| {
+                let content = Content::file(file);
+                if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) }
+                    .map(|_| ())
+            };
             match ids.take(&path) {
                 Some((id, line)) => {
-                    let name = RegionName::path_with_id(path, id);
-                    builder.add(name, Content::file(file)).map_err(|error| match error {
+                    add(RegionName::path_with_id(path, id)).map_err(|error| match error {
                         dacti::Error::ReservedId { .. } => ids.wrong(line, &error.to_string()),
                         error => error.into(),
                     })?;
                 }
-                None => drop(builder.add(path, Content::file(file))?),
+                None => add(path.into())?,
             }
         }
         ids.end()?;
@@ -153,6 +165,18 @@ impl Args {
         }
         self.print(&built, talk)?;
         Ok(Outcome::Done)
+    }
+
+    /// What is to be hot. A glob that matches nothing is a mistake.
+    fn hot(&self, inputs: &[(String, PathBuf)]) -> Result<Globs, Failure> {
+        for glob in &self.hot {
+            let one = Globs::new([glob])?;
+            if !inputs.iter().any(|(path, _)| one.matches(path)) {
+                let message = format!("--hot {glob:?}: matches nothing of what is packed");
+                return Err(Failure::Failed(message));
+            }
+        }
+        Globs::new(&self.hot)
     }
 
     /// The key to sign with, which is not to be published with what it signs.

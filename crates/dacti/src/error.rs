@@ -214,6 +214,29 @@ pub enum Error {
         /// Why there is none, and the way out.
         why: &'static str,
     },
+    /// Hot regions, where there is no head for them.
+    #[error("hot regions lie in the head, and the compact layout has none: take the cdn layout")]
+    NoHead,
+    /// More hot regions than a group lists.
+    #[error(
+        "{entries} regions are to be hot, and there is room for {max} entries: choose fewer",
+        max = dacti_index::GROUP_ENTRIES
+    )]
+    HotTooMany {
+        /// Hot regions.
+        entries: u64,
+    },
+    /// Hot regions that pass the head.
+    #[error(
+        "the hot regions take {bytes} bytes with their seals, and the head has room for \
+         {bytes_max}: choose fewer or smaller ones"
+    )]
+    HotTooLong {
+        /// Bytes that they take.
+        bytes: u64,
+        /// Bytes that there are.
+        bytes_max: u64,
+    },
     /// An option that cannot be.
     #[error("{what}: {found} is not possible, {expected}")]
     Option {
@@ -317,6 +340,9 @@ impl Error {
             | Self::Stopped
             | Self::NoSealToSign { .. }
             | Self::Compaction { .. }
+            | Self::NoHead
+            | Self::HotTooMany { .. }
+            | Self::HotTooLong { .. }
             | Self::Option { .. } => ErrorKind::Misuse,
         }
     }

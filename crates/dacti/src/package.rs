@@ -106,6 +106,11 @@ impl Package {
         &self.trust
     }
 
+    /// What head and tables say, for those who outlive this package.
+    pub(crate) const fn shared_view(&self) -> &Arc<View> {
+        &self.view
+    }
+
     /// What tells swapped bytes from altered ones.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer

@@ -4,7 +4,7 @@ use crate::explain::Explainer;
 use crate::hash::{HashPool, PARALLEL_LEN_MIN};
 use crate::seals::Trust;
 use crate::source::{ReadAt, read_full, read_span};
-use crate::{Error, Package};
+use crate::{Error, Package, View};
 use dacti_index::{Decoder, Encoding, Located};
 use dacti_seal::Verdict;
 use daicon_core::Span;
@@ -28,6 +28,7 @@ const PIECE_LONG_FROM: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct RegionReader {
     source: Arc<dyn ReadAt>,
+    view: Arc<View>,
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
@@ -38,6 +39,7 @@ pub struct RegionReader {
     next_at: u64,
     /// Where the seal is; `None` where nothing is verified.
     seal: Option<Span>,
+    seal_bytes: Vec<u8>,
     hasher: blake3::Hasher,
     /// The latest decoded byte, kept back.
     held: Option<u8>,
@@ -56,6 +58,7 @@ impl RegionReader {
         let seal = trust.verifier(located)?.seal_span();
         Ok(Self {
             source,
+            view: Arc::clone(package.shared_view()),
             trust,
             explainer: package.explainer().clone(),
             hash_pool: Arc::clone(package.hash_pool()),
@@ -65,6 +68,7 @@ impl RegionReader {
             taken: 0,
             next_at: located.span.start,
             seal,
+            seal_bytes: Vec::new(),
             hasher: blake3::Hasher::new(),
             held: None,
             verdict: seal.is_none().then_some(Verdict::Unchecked),
@@ -97,18 +101,41 @@ impl RegionReader {
     /// Reads the next piece of stored bytes; false where there is none.
     fn refill(&mut self) -> io::Result<bool> {
         let left = self.located.span.end.saturating_sub(self.next_at);
+        if left == 0 {
+            return Ok(false);
+        }
         let is_long = self.seal.is_some() && self.located.span.len() >= PIECE_LONG_FROM;
         let piece = if is_long { PIECE_LONG } else { PIECE };
         let len = usize::try_from(left).unwrap_or(piece).min(piece);
-        self.piece.resize(len, 0);
-        let filled = read_full(&*self.source, self.next_at, &mut self.piece)?;
-        self.piece.truncate(filled);
+        let filled = self.read_piece(len)?;
         self.taken = 0;
         self.next_at = self.next_at.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
         if self.seal.is_some() {
             self.hash_pool.update(&mut self.hasher, &self.piece);
         }
         Ok(filled > 0)
+    }
+
+    /// Reads the next `len` stored bytes, or as many as there are, and says how many. The seal
+    /// comes with the last of them.
+    fn read_piece(&mut self, len: usize) -> io::Result<usize> {
+        let stored_len = u64::try_from(len).unwrap_or(u64::MAX);
+        let is_last = self.next_at.saturating_add(stored_len) >= self.located.span.end;
+        let seal_len = self.seal.filter(|_| is_last).map_or(0, |seal| seal.len());
+        let want_len = stored_len.saturating_add(seal_len);
+        let want = Span::new(self.next_at, want_len);
+        if let Some(bytes) = want.and_then(|want| self.view.head().answer(want)) {
+            self.piece.clear();
+            self.piece.extend_from_slice(bytes);
+        } else {
+            self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
+            let filled = read_full(&*self.source, self.next_at, &mut self.piece)?;
+            self.piece.truncate(filled);
+        }
+        self.seal_bytes.clear();
+        self.seal_bytes.extend_from_slice(self.piece.get(len..).unwrap_or_default());
+        self.piece.truncate(len);
+        Ok(self.piece.len())
     }
 
     /// Decodes into `out`; 0 at the content's end.
@@ -132,7 +159,14 @@ impl RegionReader {
         let (Some(seal), None) = (self.seal, self.verdict) else { return Ok(()) };
         // What the decoder had no need of is part of the stored bytes all the same.
         while self.refill()? {}
-        let seal = read_span(&*self.source, seal)?;
+        if self.located.span.is_empty() {
+            // No bytes, with which it would have come.
+            self.seal_bytes = match self.view.head().answer(seal) {
+                Some(bytes) => bytes.into(),
+                None => read_span(&*self.source, seal)?,
+            };
+        }
+        let seal = &self.seal_bytes[..];
         let verifier = self.trust.verifier(self.located).map_err(io::Error::other)?;
         if self.next_at < self.located.span.end {
             // The file was cut since it was opened.
@@ -141,8 +175,8 @@ impl RegionReader {
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
         }
         let hash = *self.hasher.finalize().as_bytes();
-        let explained = |error| self.explainer.explain(error, &self.located, &hash, &seal);
-        let verdict = verifier.finish_with(&hash, &seal).map_err(|error| invalid(explained(error)));
+        let explained = |error| self.explainer.explain(error, &self.located, &hash, seal);
+        let verdict = verifier.finish_with(&hash, seal).map_err(|error| invalid(explained(error)));
         self.verdict = Some(verdict?);
         Ok(())
     }

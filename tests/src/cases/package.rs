@@ -4,9 +4,9 @@
 use super::{Case, bad, good};
 use crate::reference::{
     BROT, Component, Entry, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP, Layout, Link, NAMES, NONE,
-    Name, PACKAGE, SEAL, Stored, Table, brotli_stored, cdn_package, cdn_package_with,
-    compact_package, component, head, id, index, layout, lookup, names, names_of, path_id, place,
-    seal, seal_component, small, stored, table,
+    Name, PACKAGE, SEAL, Stored, Table, brotli_stored, cdn_package, cdn_package_hot,
+    cdn_package_with, compact_package, component, head, id, index, layout, lookup, names, names_of,
+    path_id, place, seal, seal_component, small, stored, swap, table,
 };
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
@@ -19,6 +19,15 @@ fn compact(files: &[Stored]) -> Vec<u8> {
 
 fn cdn(files: &[Stored]) -> Vec<u8> {
     cdn_package(files, &names_of(files), NONE, 4096, &blake3)
+}
+
+fn hot(files: &[Stored], hot: &[&str]) -> Vec<u8> {
+    cdn_package_hot(files, &names_of(files), NONE, 4096, &blake3, true, hot)
+}
+
+/// The one file of some packages with hot regions; it lies at 4,130.
+fn hello() -> Stored {
+    stored("a.txt", b"hello\n")
 }
 
 fn brotli_file(path: &str, content: &[u8]) -> Stored {
@@ -147,6 +156,7 @@ const PROMISE: Layout = Layout {
 };
 
 const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
+const HOT_ALTERED: &str = "error corrupt stored region at 0x1022";
 const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
 const OTHER_VERSION: &str = "error unsupported format header at 0x18";
 const NO_INDEX: &str = "error unsupported component at 0x1c";
@@ -222,6 +232,54 @@ pub(super) const CASES: &[Case] = &[
         let files = [stored("a.txt", b"hello\n"), stored("b", b"")];
         cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, false)
     }),
+    good("package_hot", "R-LAY-12, R-LAY-13, R-LAY-09", || {
+        let files = [
+            stored("theme/site.css", b"* {}"),
+            stored("index.html", b"<p>first of all</p>"),
+            stored("cold", b"and this later"),
+            Stored { id: Some(small(9)), ..stored("none", b"") },
+        ];
+        hot(&files, &["index.html", "theme/site.css", "none"])
+    }),
+    good("package_hot_alone_but_for_the_names", "R-LAY-12", || hot(&[hello()], &["a.txt"])),
+    good("package_hot_and_one_delta_group_left", "R-LAY-13", || {
+        hot(&[stored("long", &[7; 51_600])], &["long"])
+    }),
+    good("package_hot_and_the_index_behind_the_head", "R-LAY-13, R-LAY-01", || {
+        hot(&[stored("long", &[7; 57_000])], &["long"])
+    }),
+    good("package_hot_and_updated", "R-LAY-12, R-ORD-01", || {
+        // A newer a.txt, behind the older entry in the same group, at the end of the file.
+        let mut out = hot(&[hello()], &["a.txt"]);
+        let (group, at) = (4168 + 8 + 8 * GROUP as usize, out.len() as u32);
+        let newer = [&b"newer"[..], &seal(path_id("a.txt"), NONE, b"newer", &blake3)].concat();
+        out.extend(newer);
+        out.resize(out.len().next_multiple_of(4096), 0);
+        let entry = [&swap(path_id("a.txt"))[..], &at.to_le_bytes(), &5_u32.to_le_bytes()].concat();
+        place(&mut out, group + 16 + 24, &entry);
+        out[group + 12] = 2;
+        out
+    }),
+    bad("package_hot_byte_altered", HOT_ALTERED, "R-SEAL-13", || {
+        let mut out = hot(&[hello()], &["a.txt"]);
+        out[4130] ^= 1;
+        out
+    }),
+    bad("package_hot_digest_altered", HOT_ALTERED, "R-SEAL-13", || {
+        let mut out = hot(&[hello()], &["a.txt"]);
+        out[4130 + 6 + 31] ^= 1;
+        out
+    }),
+    bad(
+        "package_hot_found_one_byte_off",
+        "error corrupt stored region at 0x1023",
+        "R-SEAL-13",
+        || {
+            let mut out = hot(&[hello()], &["a.txt"]);
+            out[4168 + 8 + 8 * GROUP as usize + 16 + 16] += 1;
+            out
+        },
+    ),
     good("package_sealed_reserve_and_more_behind", "R-SEAL-03, R-SEAL-04", || {
         sealed(|component| component.extend([0xff; 9]), |_| ())
     }),

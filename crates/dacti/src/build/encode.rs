@@ -150,6 +150,31 @@ impl Encoder<'_> {
         self.encoding == Encoding::NONE || input.as_kept().is_some()
     }
 
+    /// Encodes one region, with its seal, as long as that is no more than `len_max` bytes; of a
+    /// longer one only the length of its stored bytes is right.
+    pub(super) fn encode_capped(
+        self,
+        input: &Input,
+        len_max: u64,
+    ) -> Result<(Encoded, Vec<u8>), Error> {
+        if input.len <= PIECE_LEN {
+            let Piece { bytes, ends } = self.encode_short(&[input])?;
+            let encoded = ends.first().copied();
+            return Ok((encoded.unwrap_or(Encoded { stored_len: 0, digest: [0; 32] }), bytes));
+        }
+        let mut sink = CappedSink { bytes: Vec::new(), len: 0, len_max };
+        if self.is_copied(input) {
+            // Longer than any cap: there is no need to read it.
+            sink.len = input.len;
+        } else {
+            self.stream(input, &mut sink)?;
+        }
+        let digest = blake3::hash(&sink.bytes).into();
+        let encoded = Encoded { stored_len: sink.len, digest };
+        self.put_seal(input, &encoded, &mut sink.bytes)?;
+        Ok((encoded, sink.bytes))
+    }
+
     /// Puts a region's seal behind its stored bytes: the one that it has in the package that it is
     /// taken from, else one that is made for it.
     fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) -> Result<(), Error> {
@@ -166,7 +191,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn stream(self, input: &Input, sink: &mut PieceSink<'_, '_, '_>) -> Result<(), Error> {
+    fn stream(self, input: &Input, sink: &mut impl Write) -> Result<(), Error> {
         let mut reader = Counting { reader: input.open()?, read: 0 };
         // One byte more than there should be, so that growth is seen.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
@@ -236,6 +261,27 @@ impl Write for PieceSink<'_, '_, '_> {
                 self.stopped = true;
                 return Err(io::Error::other("stopped"));
             }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Collects stored bytes up to a cap, and counts the rest.
+struct CappedSink {
+    bytes: Vec<u8>,
+    len: u64,
+    len_max: u64,
+}
+
+impl Write for CappedSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if self.len <= self.len_max {
+            self.bytes.extend_from_slice(bytes);
         }
         Ok(bytes.len())
     }

@@ -49,6 +49,7 @@ pub(super) fn write(
         components.push(names);
     }
     components.extend(write_keys(plan, &firsts, output)?);
+    output.write_at(plan.index.hot.start, &plan.hot.bytes)?;
     match options.layout {
         LayoutChoice::Compact => {
             write_tables(output, &TableSpec { components: &components, ..TableSpec::default() })?;
@@ -141,8 +142,18 @@ fn write_index(
         write(&header)?;
     }
     let mut buffer = GroupBuffer::default();
-    for _ in 0..plan.index.delta_groups {
+    let is_hot = !plan.hot.order.is_empty();
+    for _ in 0..plan.index.delta_groups.saturating_sub(u32::from(is_hot)) {
         buffer.next();
+    }
+    if is_hot {
+        // By id, as everywhere. Counted from 0, as they lie in the head and updates anywhere.
+        let mut hot = plan.hot.order.clone();
+        hot.sort_unstable_by_key(|i| ids.get(*i));
+        let entries = entries(&hot, 0, written, ids)?;
+        let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+        let header = GroupHeader::new(0, plan.encoding, length);
+        emit_group(&header, &entries, buffer.next())?;
     }
     for part in &plan.parts {
         let end = part.first.saturating_add(part.count);

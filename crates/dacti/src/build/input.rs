@@ -116,6 +116,8 @@ pub(crate) struct Input {
     pub(crate) len: u64,
     /// How long its content is, where that is known: what the names list says.
     decoded_len: Option<u64>,
+    /// Whether it is to lie in the head.
+    pub(super) hot: bool,
     source: Source,
 }
 
@@ -147,19 +149,19 @@ impl Input {
             Repr::Bytes(bytes) => Source::bytes(bytes),
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
-        Self { path: name.path, id, len, decoded_len: Some(len), source }.checked()
+        Self { path: name.path, id, len, decoded_len: Some(len), hot: false, source }.checked()
     }
 
     /// The names list of a package, as a region of its own.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
-        Self { path: None, id: NAMES_ID, len, decoded_len: None, source }.checked()
+        Self { path: None, id: NAMES_ID, len, decoded_len: None, hot: false, source }.checked()
     }
 
     /// A region of another package, stored as it is there. Its length is that of its stored bytes.
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
-        Self { path, id, len, decoded_len: None, source: Source::Kept(kept) }
+        Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(kept) }
     }
 
     /// The region of another package that this is.

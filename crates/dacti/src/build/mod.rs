@@ -6,6 +6,7 @@
 
 pub(crate) mod encode;
 mod head;
+mod hot;
 pub(crate) mod input;
 mod kept;
 mod output;
@@ -16,13 +17,15 @@ pub(crate) mod write;
 pub use input::{Content, RegionName};
 pub(crate) use kept::{Kept, KeptFrom};
 
+use crate::hash::HashPool;
 use crate::{Encoding, Error};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti_cdn::{SLICE_LEN, check_slice_len};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
-use encode::Sealing;
+use encode::{Encoder, Sealing};
+use hot::Hot;
 use input::{Input, Spool};
 use output::Output;
 use plan::Plan;
@@ -125,6 +128,7 @@ pub struct Built {
 pub(crate) struct Draft<'d> {
     pub(crate) file: &'d File,
     ids: &'d [Uuid],
+    hot: &'d [usize],
     order: &'d [usize],
     digests: &'d [[u8; 32]],
 }
@@ -132,7 +136,7 @@ pub(crate) struct Draft<'d> {
 impl Draft<'_> {
     /// The BLAKE3 hash of each region's stored bytes, as they were read.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (Uuid, [u8; 32])> {
-        let ids = self.order.iter().filter_map(|i| self.ids.get(*i));
+        let ids = self.hot.iter().chain(self.order).filter_map(|i| self.ids.get(*i));
         ids.zip(self.digests).map(|(id, hash)| (*id, *hash))
     }
 }
@@ -180,6 +184,24 @@ impl PackageBuilder {
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
         self.inputs.push(input);
+        Ok(self)
+    }
+
+    /// Adds a region that is to lie in the head, so that the request that opens the package brings
+    /// it. Needs the `cdn` layout; there is room for at most 255 such regions, of some 50 kB in all
+    /// as they are stored.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add). Whether it fits is known when the package is built.
+    pub fn add_hot<'c>(
+        &mut self,
+        name: impl Into<RegionName>,
+        content: impl Into<Content<'c>>,
+    ) -> Result<&mut Self, Error> {
+        self.add(name, content)?;
+        if let Some(input) = self.inputs.last_mut() {
+            input.hot = true;
+        }
         Ok(self)
     }
 
@@ -246,7 +268,8 @@ impl PackageBuilder {
         let seals = seals.as_ref();
         let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, &mut output)?;
         let (order, digests) = (&plan.data_order, &written.digests);
-        check(&Draft { file: output.file(), ids: &ids, order, digests })?;
+        let hot = &plan.hot.order;
+        check(&Draft { file: output.file(), ids: &ids, hot, order, digests })?;
         output.commit()?;
         Ok(self.built(len, &written, plan.encoding))
     }
@@ -259,8 +282,12 @@ impl PackageBuilder {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
         let (options, sealing) = (&self.options, self.sealing());
-        let plan = Plan::new(&self.inputs, options, Sealing::len_of(sealing), encoding)?;
-        let written = write::data(&self.inputs, &plan, options, sealing, output, progress)?;
+        let hash_pool = &HashPool::new(options.threads);
+        let encoder = Encoder { encoding, quality: options.quality, sealing, hash_pool };
+        let hot = Hot::encode(&self.inputs, encoder)?;
+        let seal_len = Sealing::len_of(sealing);
+        let plan = Plan::new(&self.inputs, hot, options, seal_len, encoding)?;
+        let written = write::data(&self.inputs, &plan, options, encoder, output, progress)?;
         Ok((plan, written))
     }
 
@@ -333,6 +360,10 @@ impl PackageBuilder {
         if self.options.quality > 11 {
             let found = u64::from(self.options.quality);
             return Err(Error::Option { what: "quality", found, expected: "0 to 11 are" });
+        }
+        let has_hot = self.inputs.iter().any(|input| input.hot);
+        if has_hot && self.options.layout == LayoutChoice::Compact {
+            return Err(Error::NoHead);
         }
         if self.key.is_some() && self.sealing().is_none() {
             let why = match self.options.layout {

@@ -5,6 +5,7 @@
 //! that are stored one after the other, so that each group reaches its regions. Specification:
 //! `docs/spec/dacti-package.md`, "Ids and sizes", "Past 4 GiB".
 
+use super::hot::Hot;
 use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
@@ -21,10 +22,12 @@ pub(super) struct Plan {
     pub(super) encoding: Encoding,
     /// Positions of the inputs in the order in which they are stored.
     pub(super) data_order: Vec<usize>,
+    /// The regions that lie in the head; they are in no other order or range.
+    pub(super) hot: Hot,
     /// For each id range in turn, how many of `data_order` belong to it.
     pub(super) ranges: Vec<IdRange>,
     /// Positions of the inputs in the order in which the index lists them: by encoding, and then
-    /// by id.
+    /// by id. Hot ones are not among them.
     pub(super) id_order: Vec<usize>,
     /// What of `id_order` has groups of its own.
     pub(super) parts: Vec<Part>,
@@ -60,11 +63,13 @@ impl Plan {
     /// `inputs` stand in the order of paths, the names list in front.
     pub(super) fn new(
         inputs: &[Input],
+        hot: Hot,
         options: &BuildOptions,
         seal_len: u64,
         encoding: Encoding,
     ) -> Result<Self, Error> {
-        let id_order = id_order(inputs)?;
+        let mut id_order = id_order(inputs)?;
+        id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
         let stored_len_max = |i: &usize| {
             inputs.get(*i).map_or(0, |input| {
                 // What is kept takes what it has taken, whatever its encoding.
@@ -77,11 +82,17 @@ impl Plan {
         let (id_order, parts) = parts(inputs, id_order, &ranges, encoding);
         let filled = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
         let filled = u32::try_from(filled).unwrap_or(u32::MAX);
-        let entries = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
+        let entries = u64::try_from(id_order.len()).unwrap_or(u64::MAX);
         let has_names = inputs.iter().any(|input| input.id == NAMES_ID);
         let names_component = has_names || options.layout == LayoutChoice::Cdn;
         let index = match options.layout {
-            LayoutChoice::Cdn => IndexPlace::cdn(filled, entries),
+            LayoutChoice::Cdn if hot.order.is_empty() => IndexPlace::cdn(filled, entries),
+            LayoutChoice::Cdn => {
+                IndexPlace::cdn_hot(filled, entries, hot.len).ok_or_else(|| Error::HotTooLong {
+                    bytes: hot.len,
+                    bytes_max: IndexPlace::hot_len_max(filled, entries),
+                })?
+            }
             LayoutChoice::Compact => {
                 IndexPlace::compact(filled, compact_tables_end(names_component))
             }
@@ -95,6 +106,7 @@ impl Plan {
         Ok(Self {
             encoding,
             data_order,
+            hot,
             ranges,
             id_order,
             parts,

@@ -1,13 +1,13 @@
 //! Writes the data of a package: every region's stored bytes, in data order.
 
 use super::encode::{Encoded, Encoder, PIECE_LEN, Piece, Sealing};
+use super::hot::Hot;
 use super::input::Input;
 use super::output::Output;
 use super::pipeline::run;
 use super::plan::Plan;
 use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
-use crate::hash::HashPool;
 use core::ops::{ControlFlow, Range};
 use dacti_index::IdRange;
 use daicon_core::Span;
@@ -20,7 +20,7 @@ pub(super) struct Written {
     pub(super) spans: Vec<Span>,
     /// Start of each id range's data, absolute.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes, in data order.
+    /// Digests of the stored bytes, those of hot regions first, then in data order.
     pub(super) digests: Vec<[u8; 32]>,
     pub(super) stored_len: u64,
     pub(super) shared_len: u64,
@@ -31,19 +31,17 @@ pub(super) fn data(
     inputs: &[Input],
     plan: &Plan,
     options: &BuildOptions,
-    sealing: Option<Sealing<'_>>,
+    encoder: Encoder<'_>,
     output: &mut Output,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Written, Error> {
     output.skip_to(plan.data_at);
     let in_order: Vec<&Input> = plan.data_order.iter().filter_map(|i| inputs.get(*i)).collect();
     let batches = batches(&in_order, &plan.ranges);
-    let (encoding, quality) = (plan.encoding, options.quality);
-    let hash_pool = &HashPool::new(options.threads);
-    let encoder = Encoder { encoding, quality, sealing, hash_pool };
     let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
-    writer.seal_len = Sealing::len_of(sealing);
+    writer.seal_len = Sealing::len_of(encoder.sealing);
+    writer.take_hot(inputs);
     run(
         batches.len(),
         threads,
@@ -132,6 +130,27 @@ impl<'w> DataWriter<'w> {
             seal_len: 0,
             region_at,
             shared,
+        }
+    }
+
+    /// Notes the hot regions, which are written with the head.
+    fn take_hot(&mut self, inputs: &[Input]) {
+        let Hot { order, encoded, .. } = &self.plan.hot;
+        let (written, told) = (&mut self.written, &mut self.told);
+        written.spans.resize(inputs.len(), Span::default());
+        told.regions_total = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
+        let mut at = self.plan.index.hot.start;
+        for (i, encoded) in order.iter().zip(encoded) {
+            let end = at.saturating_add(encoded.stored_len);
+            if let Some(slot) = written.spans.get_mut(*i) {
+                *slot = Span { start: at, end };
+            }
+            at = end.saturating_add(self.seal_len);
+            written.digests.push(encoded.digest);
+            written.stored_len = written.stored_len.saturating_add(encoded.stored_len);
+            let content_len = inputs.get(*i).map_or(0, |input| input.len);
+            told.bytes = told.bytes.saturating_add(content_len);
+            told.regions = told.regions.saturating_add(1);
         }
     }
 

@@ -1,0 +1,47 @@
+//! Hot regions: small ones that lie in the head, so that the request that opens a package brings
+//! them.
+//!
+//! They are encoded before anything is planned, as what they take decides where the index stands.
+//! Specification: `docs/spec/dacti-package.md`, "Hot regions".
+
+use super::encode::{Encoded, Encoder, Sealing};
+use super::input::Input;
+use crate::Error;
+use dacti_cdn::HEAD_LEN;
+use dacti_index::GROUP_ENTRIES;
+
+/// The hot regions of a package, as they are stored.
+#[derive(Debug, Default)]
+pub(super) struct Hot {
+    /// Positions of their inputs, in the order in which they are stored.
+    pub(super) order: Vec<usize>,
+    /// What became of them, in that order.
+    pub(super) encoded: Vec<Encoded>,
+    /// Their stored bytes, each with its seal behind it. Where these are more than a head has,
+    /// some are missing.
+    pub(super) bytes: Vec<u8>,
+    /// How many bytes there are, or would be.
+    pub(super) len: u64,
+}
+
+impl Hot {
+    pub(super) fn encode(inputs: &[Input], encoder: Encoder<'_>) -> Result<Self, Error> {
+        let hot = inputs.iter().enumerate().filter(|(_, input)| input.hot);
+        let order: Vec<usize> = hot.clone().map(|(i, _)| i).collect();
+        if order.len() > GROUP_ENTRIES {
+            let entries = u64::try_from(order.len()).unwrap_or(u64::MAX);
+            return Err(Error::HotTooMany { entries });
+        }
+        let mut out = Self { order, ..Self::default() };
+        for (_, input) in hot {
+            let (encoded, bytes) = encoder.encode_capped(input, HEAD_LEN)?;
+            let seal_len = Sealing::len_of(encoder.sealing);
+            out.len = out.len.saturating_add(encoded.stored_len).saturating_add(seal_len);
+            if out.len <= HEAD_LEN {
+                out.bytes.extend(bytes);
+            }
+            out.encoded.push(encoded);
+        }
+        Ok(out)
+    }
+}
