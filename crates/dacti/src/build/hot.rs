@@ -34,13 +34,13 @@ impl Hot {
         }
         let mut out = Self { order, ..Self::default() };
         for (_, input) in hot {
-            let (encoded, bytes) = encoder.encode_capped(input, HEAD_LEN)?;
+            let (made, bytes) = encoder.encode_capped(input, HEAD_LEN)?;
             let seal_len = Sealing::len_of(encoder.sealing);
-            out.len = out.len.saturating_add(encoded.stored_len).saturating_add(seal_len);
+            out.len = out.len.saturating_add(made.stored_len).saturating_add(seal_len);
             if out.len <= HEAD_LEN {
                 out.bytes.extend(bytes);
             }
-            out.encoded.push(encoded);
+            out.encoded.push(made);
         }
         Ok(out)
     }
