@@ -15,6 +15,7 @@ mod package;
 mod reads;
 mod serve;
 mod sign;
+mod stale;
 mod support;
 mod upkeep;
 mod upkeep_cli;

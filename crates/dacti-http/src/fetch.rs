@@ -372,7 +372,7 @@ impl Fetch {
         let end = match self.kind {
             Kind::Whole => {
                 let end = len.unwrap_or(self.span.end);
-                if end > options.whole_len_max {
+                if !options.allow_whole && end > options.whole_len_max {
                     return Err(fault);
                 }
                 self.span.end = end;

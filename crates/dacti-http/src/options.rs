@@ -26,6 +26,8 @@ pub struct Options {
     pub skip_len_max: u64,
     /// The longest file that is read whole where the server has no ranges.
     pub whole_len_max: u64,
+    /// Whether any file may be read whole then, however long.
+    pub allow_whole: bool,
     /// Bytes of bodies that the session may take.
     pub bytes_max: u64,
     /// Requests that the session may send.
@@ -60,6 +62,7 @@ impl Default for Options {
             tags: true,
             skip_len_max: 1 << 20,
             whole_len_max: 1 << 20,
+            allow_whole: false,
             bytes_max: u64::MAX,
             requests_max: u64::MAX,
         }

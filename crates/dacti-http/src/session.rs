@@ -107,6 +107,11 @@ impl Session {
         self.grid = grid;
     }
 
+    /// The same session for a URL that turned out to take no query.
+    pub const fn forbid_tags(&mut self) {
+        self.options.tags = false;
+    }
+
     /// The fetch of the head.
     #[must_use]
     pub fn head(&self) -> Fetch {
@@ -135,9 +140,10 @@ impl Session {
     /// The fetch of the whole file, from a server that has no ranges.
     ///
     /// # Errors
-    /// `NoRanges` where it is not known to be short enough: [`Options::whole_len_max`].
+    /// `NoRanges` where it is longer than [`Options::whole_len_max`] and [`Options::allow_whole`]
+    /// does not say otherwise.
     pub fn whole(&self, len: Option<u64>) -> Result<Fetch, Error> {
-        let max = self.options.whole_len_max;
+        let max = if self.options.allow_whole { u64::MAX } else { self.options.whole_len_max };
         if len.is_some_and(|len| len > max) || (len.is_none() && max == 0) {
             return Err(Error::NoRanges { span: Span::default(), len });
         }

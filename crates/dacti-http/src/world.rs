@@ -695,6 +695,12 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let none = Span::default();
     let refused = Error::NoRanges { span: none, len: Some(100_001) };
     assert_eq!(session.whole(Some(100_001)).unwrap_err(), refused);
+    let mut allowed = Session::new(Options { allow_whole: true, ..options() });
+    for len in [Some(LEN), None] {
+        let mut fetch = allowed.whole(len).unwrap();
+        let run = run_head(&mut fetch, &mut allowed, &[Whole]);
+        assert_eq!(run.result.unwrap().len() as u64, LEN);
+    }
     let mut fetch = session.whole(Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Right], &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent), (90_000, vec!["whole".to_owned()]));

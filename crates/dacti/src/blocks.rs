@@ -100,9 +100,20 @@ impl Blocks {
         if let Some(kept) = kept {
             return kept.feed(search);
         }
-        let bytes = read_span(source, want).map_err(read_failed)?;
-        let kept = Kept { block, bytes, checked: AtomicBool::new(false) };
-        kept.feed(search)?;
+        let kept = loop {
+            let bytes = read_span(source, want).map_err(read_failed)?;
+            let kept = Kept { block, bytes, checked: AtomicBool::new(false) };
+            // The search ends with an error, so that it is tried on a copy.
+            let mut tried = search.clone();
+            match kept.feed(&mut tried) {
+                Ok(()) => {
+                    *search = tried;
+                    break kept;
+                }
+                Err(fault) if doubted(source, want, &fault)? => {}
+                Err(fault) => return Err(fault),
+            }
+        };
         // Only what answered is kept: what contradicts the keys may be read otherwise next time.
         if let Some(mut place) = place.and_then(|place| place.try_lock().ok()) {
             *place = Some(Arc::new(kept));
@@ -130,6 +141,12 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// Whether groups contradict their keys, and the source reads them in another way next time.
+fn doubted(source: &dyn ReadAt, span: Span, fault: &Error) -> Result<bool, Error> {
+    let Some(why) = fault.doubt() else { return Ok(false) };
+    source.doubt(span, why).map_err(read_failed)
 }
 
 /// Whether the block that gave this answer did not have the region, and so was checked.

@@ -1,5 +1,6 @@
 //! A region's content as a whole, verified, within a cap that is looked at before bytes are read.
 
+use crate::view::read_failed;
 use crate::{Error, Package, RegionReader};
 use core::ops::Deref;
 use dacti_index::{Encoding, Located, Structure, decode_to_vec};
@@ -69,7 +70,31 @@ impl AsRef<[u8]> for Region<'_> {
 }
 
 /// A region, at most `len_max` bytes of content. `len_hint` only saves time.
+///
+/// Bytes that are wrong are read again as long as the source knows another way.
 pub(crate) fn region(
+    package: &Package,
+    located: Located,
+    len_hint: Option<u64>,
+    len_max: u64,
+) -> Result<Region<'_>, Error> {
+    loop {
+        match region_once(package, located, len_hint, len_max) {
+            Err(fault) if doubted(package, located, &fault)? => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether a fault is one of the bytes, and the source reads them in another way next time.
+pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
+    let Some(why) = fault.doubt() else { return Ok(false) };
+    let span = package.trust().span(located)?;
+    // What is in memory is not read again.
+    Ok(package.lent(span).is_none() && package.source().doubt(span, why).map_err(read_failed)?)
+}
+
+fn region_once(
     package: &Package,
     located: Located,
     len_hint: Option<u64>,
@@ -124,8 +149,13 @@ fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
 /// The stored bytes of a region, all of them, verified by the seal that comes with them.
 pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
     let located = located.within(package.view().len())?;
-    let bytes = package.bytes(package.trust().span(located)?)?;
-    Ok(verified(package, located, bytes)?.0)
+    loop {
+        let bytes = package.bytes(package.trust().span(located)?)?;
+        match verified(package, located, bytes) {
+            Err(fault) if doubted(package, located, &fault)? => {}
+            result => return Ok(result?.0),
+        }
+    }
 }
 
 /// Takes the seal off `bytes`, and hands out the stored bytes where it fits.

@@ -1,6 +1,7 @@
 //! What can go wrong with a package, from the bytes up to the file system.
 
 use crate::UpdateFault;
+use crate::source::Doubt;
 use dacti_names::PathFault;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,12 @@ pub enum ErrorKind {
     NotFound,
     /// Nothing is known to be damaged, but the caller's policy does not take it.
     Denied,
+    /// A cache on the way does not have the bytes yet that a newer head speaks of, or other ones.
+    Stale,
+    /// Another file stands in the place of the package.
+    Replaced,
+    /// The server did not answer, or could not just then.
+    Unavailable,
     /// The system failed.
     Io,
 }
@@ -38,6 +45,9 @@ impl core::fmt::Display for ErrorKind {
             Self::Misuse => "misuse",
             Self::NotFound => "not found",
             Self::Denied => "denied",
+            Self::Stale => "stale",
+            Self::Replaced => "replaced",
+            Self::Unavailable => "unavailable",
             Self::Io => "io",
         })
     }
@@ -83,6 +93,16 @@ pub enum Error {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A package that is read from elsewhere cannot be.
+    #[error("{place}: {source}")]
+    Remote {
+        /// Where it is, without credentials.
+        place: String,
+        /// What to branch on.
+        kind: ErrorKind,
+        /// What came, and what to do about it.
+        source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// Something other than a regular file.
     #[error("{path:?} is not a regular file")]
@@ -317,6 +337,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { .. } => ErrorKind::Io,
+            Self::Remote { kind, .. } => *kind,
             Self::Container(error) => error.kind().into(),
             Self::Index(error) => error.kind().into(),
             Self::Lookup(error) => error.kind().into(),
@@ -375,6 +396,17 @@ impl Error {
             Self::Names(error) => Some(error.at()),
             Self::Cdn(error) => error.at(),
             Self::OtherIndex { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Why bytes of a region may be other than those that were published, where this fault of
+    /// theirs could come of that.
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
+        match self {
+            Self::Seal(_) if corrupt => Some(Doubt::Digest),
+            Self::Index(_) | Self::Lookup(_) if corrupt => Some(Doubt::Contradiction),
             _ => None,
         }
     }

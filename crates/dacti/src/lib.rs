@@ -73,6 +73,8 @@ mod explain;
 mod front;
 mod gaps;
 mod hash;
+#[cfg(feature = "http")]
+pub mod http;
 mod key;
 mod keys;
 mod limits;

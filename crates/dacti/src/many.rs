@@ -1,7 +1,7 @@
 //! Many regions at once: found in the order of their ids, read in the order of the file, near ones
 //! by one read.
 
-use crate::content::{region, region_of};
+use crate::content::{doubted, region, region_of};
 use crate::source::read_span;
 use crate::{Error, Key, Package, Region};
 use core::ops::ControlFlow;
@@ -120,7 +120,10 @@ impl Package {
         }
         wanted.sort_by_key(|wanted| (wanted.span, wanted.i));
         let spans: Vec<Span> = wanted.iter().map(|wanted| wanted.span).collect();
-        for read in coalesce(&spans, self.joining()) {
+        let reads: Vec<_> = coalesce(&spans, self.joining()).collect();
+        let ahead: Vec<_> = reads.iter().map(|read| read.span).collect();
+        self.source().will_read(&ahead);
+        for read in reads {
             let end = read.first.saturating_add(read.count);
             let together = wanted.get(read.first..end).unwrap_or_default();
             // One region alone is read as it always is. So are those whose joint read fails: what
@@ -132,13 +135,27 @@ impl Package {
             for one in together {
                 let part = { bytes.as_deref() }.and_then(|b| one.span.slice_of(b, read.span.start));
                 let told = match part {
-                    Some(part) => region_of(self, one.located, Cow::Borrowed(part), None, *len_max),
+                    Some(part) => self.part(one.located, part, *len_max),
                     None => region(self, one.located, None, *len_max),
                 };
                 if visit(one.i, told, len_max).is_break() {
                     return;
                 }
             }
+        }
+    }
+
+    /// A region from bytes that were read together with others; where they are wrong it is read by
+    /// itself.
+    fn part<'p>(
+        &'p self,
+        located: Located,
+        part: &'p [u8],
+        len_max: u64,
+    ) -> Result<Region<'p>, Error> {
+        match region_of(self, located, Cow::Borrowed(part), None, len_max) {
+            Err(fault) if doubted(self, located, &fault)? => region(self, located, None, len_max),
+            result => result,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::explain::Explainer;
 use crate::hash::{HashPool, PARALLEL_LEN_MIN};
 use crate::seals::Trust;
-use crate::source::{ReadAt, read_full, read_span};
+use crate::source::{Doubt, ReadAt, read_full, read_span};
 use crate::{Error, Package, View};
 use dacti_index::{Decoder, Encoding, Located};
 use dacti_seal::Verdict;
@@ -11,8 +11,8 @@ use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Stored bytes that are read at once; more of a region that several threads hash.
-const PIECE: usize = 64 * 1024;
+/// Stored bytes that are read at once of a region that several threads hash; else as the source
+/// says.
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
@@ -98,14 +98,41 @@ impl RegionReader {
         self.verdict
     }
 
-    /// Reads the next piece of stored bytes; false where there is none.
+    /// Reads the next piece of stored bytes; false where there is none. Where one piece is all of
+    /// them, and the seal, they are judged at once, and read again as long as the source knows
+    /// another way.
     fn refill(&mut self) -> io::Result<bool> {
+        let at = self.next_at;
+        let all = Span { start: self.located.span.start, end: self.end() };
+        loop {
+            if !self.next_piece()? {
+                return Ok(false);
+            }
+            let is_whole = at == all.start && self.next_at >= self.located.span.end;
+            if !is_whole || self.verdict.is_some() {
+                return Ok(true);
+            }
+            let Err(error) = self.judge() else { return Ok(true) };
+            if !self.source.doubt(all, Doubt::Digest)? {
+                return Err(error);
+            }
+            self.next_at = at;
+            self.hasher.reset();
+        }
+    }
+
+    /// Where the last of the bytes ends that are to be read.
+    fn end(&self) -> u64 {
+        self.seal.map_or(self.located.span.end, |seal| seal.end)
+    }
+
+    fn next_piece(&mut self) -> io::Result<bool> {
         let left = self.located.span.end.saturating_sub(self.next_at);
         if left == 0 {
             return Ok(false);
         }
         let is_long = self.seal.is_some() && self.located.span.len() >= PIECE_LONG_FROM;
-        let piece = if is_long { PIECE_LONG } else { PIECE };
+        let piece = if is_long { PIECE_LONG } else { self.source.read_len().max(1) };
         let len = usize::try_from(left).unwrap_or(piece).min(piece);
         let filled = self.read_piece(len)?;
         self.taken = 0;
@@ -156,9 +183,25 @@ impl RegionReader {
 
     /// Judges the region, all of whose content was decoded.
     fn verify(&mut self) -> io::Result<()> {
-        let (Some(seal), None) = (self.seal, self.verdict) else { return Ok(()) };
+        if self.verdict.is_some() {
+            return Ok(());
+        }
         // What the decoder had no need of is part of the stored bytes all the same.
         while self.refill()? {}
+        match self.judge() {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // Too late to read them again here, but not for whoever begins anew.
+                let all = Span { start: self.located.span.start, end: self.end() };
+                self.source.doubt(all, Doubt::Digest)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Holds the stored bytes, all of which were read, against their seal.
+    fn judge(&mut self) -> io::Result<()> {
+        let Some(seal) = self.seal else { return Ok(()) };
         if self.located.span.is_empty() {
             // No bytes, with which it would have come.
             self.seal_bytes = match self.view.head().answer(seal) {

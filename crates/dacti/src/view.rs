@@ -178,6 +178,22 @@ impl View {
         Some((at, groups, bytes))
     }
 
+    /// Entries of the index's groups that lie in the head: with the index's start they tell which
+    /// of two states of a package is later.
+    #[cfg(feature = "http")]
+    pub(crate) fn delta_entries(&self) -> u64 {
+        let head = self.head();
+        let (mut at, mut entries) = (self.index.start.saturating_add(INDEX_HEADER_LEN), 0_u64);
+        while let Some(want) = Span::new(at, dacti_index::GROUP_LEN)
+            && self.index.contains(&want)
+            && let Some(header) = head.answer(want).and_then(struct_at::<dacti_index::GroupHeader>)
+        {
+            entries = entries.saturating_add(u64::from(header.length));
+            at = want.end;
+        }
+        entries
+    }
+
     /// What the writer promised to those who update the file, where it says so.
     #[must_use]
     pub const fn layout(&self) -> Option<&Layout> {
@@ -353,5 +369,10 @@ fn read_keys(
 }
 
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
+    // A source of ours may have said it all.
+    let source = match source.downcast::<Error>() {
+        Ok(error) => return error,
+        Err(source) => source,
+    };
     Error::io("read", Path::new(""), source)
 }

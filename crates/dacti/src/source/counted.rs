@@ -1,7 +1,8 @@
 //! Counts what is read, for those who pay by the request.
 
-use super::ReadAt;
+use super::{Doubt, ReadAt};
 use core::sync::atomic::{AtomicU64, Ordering};
+use daicon_core::Span;
 use std::io;
 use std::sync::Arc;
 
@@ -50,5 +51,17 @@ impl ReadAt for Counted {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(read)
+    }
+
+    fn read_len(&self) -> usize {
+        self.source.read_len()
+    }
+
+    fn will_read(&self, spans: &[Span]) {
+        self.source.will_read(spans);
+    }
+
+    fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
+        self.source.doubt(span, why)
     }
 }

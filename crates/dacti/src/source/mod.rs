@@ -42,14 +42,73 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         let _ = span;
         None
     }
+
+    /// Reads what the source has of `span`; less than its length only at the source's end.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read(&self, span: Span) -> io::Result<Vec<u8>> {
+        let end = span.end.min(self.len());
+        let len = usize::try_from(end.saturating_sub(span.start)).map_err(|_| {
+            io::Error::new(io::ErrorKind::OutOfMemory, "the bytes do not fit this machine's memory")
+        })?;
+        let mut buf = Vec::new();
+        buf.try_reserve_exact(len)?;
+        buf.resize(len, 0);
+        let filled = read_full_of(|at, buf| self.read_at(at, buf), span.start, &mut buf)?;
+        buf.truncate(filled);
+        Ok(buf)
+    }
+
+    /// How many bytes are best read at once where more are to be read: more where each read has a
+    /// price of its own.
+    fn read_len(&self) -> usize {
+        64 * 1024
+    }
+
+    /// Tells the source which spans are read next, in this order, so that it can read ahead.
+    /// Whoever tells need not read them all.
+    fn will_read(&self, spans: &[Span]) {
+        let _ = spans;
+    }
+
+    /// Tells the source that the bytes of `span` were wrong. True where it reads them in another
+    /// way next time, so that it is worth to try again; false where there is no other way.
+    ///
+    /// A source of local bytes has none. One that reads through caches may have met a stale one.
+    ///
+    /// # Errors
+    /// What is known of the cause where no way is left.
+    fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
+        let _ = (span, why);
+        Ok(false)
+    }
+}
+
+/// Why bytes are taken for wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// They do not have the digest that they should.
+    Digest,
+    /// They contradict what was read before, or the format.
+    Contradiction,
 }
 
 /// Fills as much of `buf` from position `at` as the source has. Returns the bytes filled.
 pub(crate) fn read_full(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    read_full_of(|at, buf| source.read_at(at, buf), at, buf)
+}
+
+pub(crate) fn read_full_of(
+    read_at: impl Fn(u64, &mut [u8]) -> io::Result<usize>,
+    at: u64,
+    buf: &mut [u8],
+) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         let at = at.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
-        match source.read_at(at, rest) {
+        match read_at(at, rest) {
             Ok(0) => break,
             Ok(read) => filled = filled.saturating_add(read),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -63,14 +122,5 @@ pub(crate) fn read_full(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> io::Res
 ///
 /// Nothing is allocated for bytes that the source does not have.
 pub(crate) fn read_span(source: &dyn ReadAt, span: Span) -> io::Result<Vec<u8>> {
-    let end = span.end.min(source.len());
-    let len = usize::try_from(end.saturating_sub(span.start)).map_err(|_| {
-        io::Error::new(io::ErrorKind::OutOfMemory, "the bytes do not fit this machine's memory")
-    })?;
-    let mut buf = Vec::new();
-    buf.try_reserve_exact(len)?;
-    buf.resize(len, 0);
-    let filled = read_full(source, span.start, &mut buf)?;
-    buf.truncate(filled);
-    Ok(buf)
+    source.read(span)
 }

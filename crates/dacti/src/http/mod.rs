@@ -1,0 +1,14 @@
+//! Packages under `http` and `https` URLs.
+//!
+//! The rules are those of `docs/spec/dacti-http.md`, which the crate `dacti-http` keeps; here is
+//! the network.
+
+mod client;
+mod open;
+mod options;
+mod place;
+mod source;
+
+pub use dacti_http::{Options as SessionOptions, Stats, is_presigned};
+pub use options::HttpOptions;
+pub use source::HttpSource;

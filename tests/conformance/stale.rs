@@ -1,0 +1,163 @@
+//! Bytes that are wrong are read again where the source knows another way, and never handed out.
+
+use crate::package::PLAIN;
+use dacti::source::{BytesSource, Doubt, ReadAt};
+use dacti::{BuildOptions, ErrorKind, Limits, Package, PackageBuilder, Policy, Span};
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+
+/// Serves altered bytes within `span` until it was doubted often enough.
+#[derive(Debug)]
+struct Stale {
+    bytes: BytesSource,
+    span: Span,
+    /// Doubts that are needed, or more than there are ways.
+    cured_after: usize,
+    ways: usize,
+    read_len: usize,
+    doubts: Mutex<Vec<(Span, Doubt)>>,
+}
+
+impl ReadAt for Stale {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(at, buf)?;
+        if self.doubts.lock().unwrap().len() < self.cured_after {
+            for (at, byte) in (at..).zip(&mut buf[..read]) {
+                if (self.span.start..self.span.end).contains(&at) {
+                    *byte = 0;
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    fn read_len(&self) -> usize {
+        self.read_len
+    }
+
+    fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
+        let mut doubts = self.doubts.lock().unwrap();
+        doubts.push((span, why));
+        Ok(doubts.len() <= self.ways)
+    }
+}
+
+fn content(n: usize) -> Vec<u8> {
+    (0..n * 1_000 + 100_000).map(|i| (i * i / 7 % 50 + n) as u8 | 1).collect()
+}
+
+fn packed(options: BuildOptions, regions: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("p.dacti-pack");
+    let mut builder = PackageBuilder::new(options);
+    for n in 0..regions {
+        builder.add(format!("{n}.bin"), if regions < 100 { content(n) } else { vec![1] }).unwrap();
+    }
+    builder.build(&out).unwrap();
+    std::fs::read(out).unwrap()
+}
+
+fn stale(bytes: &[u8], span: Span, cured_after: usize, read_len: usize) -> (Arc<Stale>, Package) {
+    let bytes = BytesSource::new(bytes);
+    let doubts = Mutex::default();
+    let source = Arc::new(Stale { bytes, span, cured_after, ways: 2, read_len, doubts });
+    let source_of = Arc::clone(&source);
+    (source, Package::from_source(source_of, Limits::default()).unwrap())
+}
+
+/// A region's stored bytes and its seal.
+fn sealed_span(bytes: &[u8], path: &str) -> Span {
+    let found = Package::from_bytes(bytes).unwrap().locate(path).unwrap();
+    Span { start: found.span.start, end: found.span.end + 32 }
+}
+
+#[test]
+fn a_region_whose_digest_does_not_fit_is_read_again() {
+    let bytes = packed(PLAIN, 3);
+    let all = sealed_span(&bytes, "1.bin");
+    let altered = Span { start: all.start + 77, end: all.start + 78 };
+    for ways in 0..=2 {
+        let (source, package) = stale(&bytes, altered, ways, 1 << 20);
+        assert_eq!(package.get("1.bin").unwrap(), content(1));
+        assert_eq!(package.get("2.bin").unwrap(), content(2));
+        assert_eq!(*source.doubts.lock().unwrap(), vec![(all, Doubt::Digest); ways]);
+    }
+    let (source, package) = stale(&bytes, altered, 9, 1 << 20);
+    assert_eq!(package.get("1.bin").unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(source.doubts.lock().unwrap().len(), 3, "two ways, and the one that is not there");
+    let found = package.locate("1.bin").unwrap();
+    let (_, package) = stale(&bytes, altered, 1, 1 << 20);
+    assert_eq!(package.stored(&found).unwrap().len() as u64, found.span.len());
+}
+
+#[test]
+fn a_stream_that_is_one_read_is_judged_before_its_first_byte() {
+    let bytes = packed(PLAIN, 3);
+    let all = sealed_span(&bytes, "1.bin");
+    let altered = Span { start: all.end - 40, end: all.end - 39 };
+    let (source, package) = stale(&bytes, altered, 2, 1 << 20);
+    let mut read = Vec::new();
+    package.reader("1.bin").unwrap().read_to_end(&mut read).unwrap();
+    assert_eq!(read, content(1));
+    assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest); 2]);
+
+    // What takes several reads is told at its end, and whoever begins anew gets it.
+    let (source, package) = stale(&bytes, altered, 1, 4_096);
+    let error = package.reader("1.bin").unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
+    let mut read = Vec::new();
+    package.reader("1.bin").unwrap().read_to_end(&mut read).unwrap();
+    assert_eq!(read, content(1));
+}
+
+#[test]
+fn of_many_regions_the_wrong_one_is_read_again() {
+    let bytes = packed(PLAIN, 5);
+    let all = sealed_span(&bytes, "3.bin");
+    let (source, package) = stale(&bytes, all, 1, 1 << 20);
+    let paths = ["4.bin", "3.bin", "0.bin", "1.bin", "2.bin"];
+    let contents = package.get_many(paths);
+    for (content_read, n) in contents.into_iter().zip([4, 3, 0, 1, 2]) {
+        assert_eq!(content_read.unwrap(), content(n));
+    }
+    assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
+}
+
+#[test]
+fn groups_that_contradict_their_key_are_read_again() {
+    let bytes = packed(PLAIN, 3_000);
+    let whole = Package::from_bytes(bytes.clone()).unwrap();
+    assert!(whole.view().has_keys());
+    let index = whole.view().index();
+    let groups = Span { start: 65_536, end: index.end };
+    let (source, package) = stale(&bytes, groups, 1, 1 << 20);
+    assert_eq!(package.find("1234.bin").unwrap(), whole.find("1234.bin").unwrap());
+    assert!(package.find("1234.bin").unwrap().is_some());
+    let doubts = source.doubts.lock().unwrap();
+    let [(span, Doubt::Contradiction)] = doubts[..] else { panic!("{doubts:?}") };
+    assert!(groups.contains(&span));
+    assert_eq!(package.view().keys_fault(), None, "it was the source's fault");
+}
+
+#[test]
+fn bytes_of_no_digest_are_doubted_where_they_do_not_decode() {
+    let options = BuildOptions {
+        seals: false,
+        encoding: dacti::EncodingChoice::Brotli,
+        ..BuildOptions::default()
+    };
+    let bytes = packed(options, 3);
+    let whole = Package::from_bytes(bytes.clone()).unwrap();
+    let span = whole.locate("1.bin").unwrap().span;
+    let (source, package) = stale(&bytes, span, 1, 1 << 20);
+    let package = package.require(Policy::Nothing);
+    let is_brotli = whole.locate("1.bin").unwrap().encoding == dacti::Encoding::BROTLI;
+    assert!(is_brotli);
+    assert_eq!(package.get("1.bin").unwrap(), content(1));
+    assert_eq!(*source.doubts.lock().unwrap(), [(span, Doubt::Contradiction)]);
+}
