@@ -128,7 +128,7 @@ impl Published {
     }
 
     /// Makes a plan of steps, does them, and keeps in mind what the edits have changed.
-    fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
+    pub fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
         self.apply(&ops);
         for edit in edits {
             match edit {
@@ -145,8 +145,8 @@ impl Published {
         Plan { name: name.to_owned(), ops, after: self.model.clone() }
     }
 
-    /// The data of an update, and its entries with offsets from its start. New paths get a
-    /// names segment, which comes first.
+    /// The data of an update, and its entries with offsets from its start. New paths get a names
+    /// segment, which comes first.
     fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         let mut put = |id: Id, bytes: &[u8]| {
@@ -154,21 +154,8 @@ impl Published {
             data.extend(bytes);
             data.extend(self.sealing.behind(id, NONE, bytes));
         };
-        let mut new: Vec<_> = edits
-            .iter()
-            .filter_map(|edit| match edit {
-                Edit::Put(path, bytes) => Some((path, bytes.len() as u64)),
-                Edit::Remove(_) => None,
-            })
-            .filter(|(path, len)| {
-                let known = self.model.names.get(*path).map(|id| self.model.regions[id].len());
-                known != Some(*len as usize)
-            })
-            .collect();
-        new.sort();
-        new.dedup_by(|later, first| later.0 == first.0);
-        if !new.is_empty() {
-            put(NAMES, &self.segment(&new));
+        if let Some(segment) = self.names_segment(edits) {
+            put(NAMES, &segment);
         }
         for edit in edits {
             if let Edit::Put(path, bytes) = edit {
@@ -176,6 +163,21 @@ impl Published {
             }
         }
         (data, entries)
+    }
+
+    /// The names segment that edits need: where a path is new, or its length another one.
+    #[must_use]
+    pub fn names_segment(&self, edits: &[Edit]) -> Option<Vec<u8>> {
+        let mut new = BTreeMap::new();
+        for edit in edits {
+            let Edit::Put(path, bytes) = edit else { continue };
+            let known = self.model.names.get(path).map(|id| self.model.regions[id].len());
+            if known != Some(bytes.len()) {
+                new.insert(path, bytes.len() as u64);
+            }
+        }
+        let new: Vec<_> = new.into_iter().collect();
+        (!new.is_empty()).then(|| self.segment(&new))
     }
 
     /// A names segment for paths and lengths, linked to the one in force.

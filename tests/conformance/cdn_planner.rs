@@ -1,0 +1,215 @@
+//! The crates' planner behind the same caches: its plans as steps of the simulation.
+
+use crate::cdn_cases::content;
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti_cdn::{
+    Action, ComponentContent, Content, Derived, Digest, Edit as CdnEdit, Error, Misuse,
+    NewComponent, Policy, Put, Snapshot, SnapshotReader, check,
+};
+use dacti_index::Encoding;
+use dacti_seal::SecretKey;
+use dacti_tests::cache::{Op, Plan};
+use dacti_tests::edit::{Edit, Published, Sealing, model_of};
+use dacti_tests::reference::{self as by, BROT, Id, NAMES, NONE, path_id};
+use daicon_core::{Span, Version};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The publisher of signed packages.
+pub fn key() -> SecretKey {
+    SecretKey::from_seed(&[42; 32], Uuid::from_u128(0x51))
+}
+
+/// A package that the facade has built.
+pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
+    let files: Vec<_> = (0..files)
+        .map(|i| {
+            let path = format!("dir{}/file{i}.bin", i % 3);
+            let bytes = content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]);
+            // Large packages are of small files.
+            (path, if files > 100 { bytes[..bytes.len().min(40)].to_vec() } else { bytes })
+        })
+        .collect();
+    let options = BuildOptions {
+        slice_len,
+        seals: sealing != Sealing::None,
+        encoding: EncodingChoice::None,
+        ..BuildOptions::default()
+    };
+    let mut builder = PackageBuilder::new(options);
+    if sealing == Sealing::Signed {
+        builder.sign(key());
+    }
+    for (path, bytes) in &files {
+        builder.add(&path[..], bytes.clone()).expect("a good path");
+    }
+    let dir = tempfile::tempdir().expect("a place for files");
+    let path = dir.path().join("built.dacti-pack");
+    builder.build(&path).expect("a good package");
+    Published::new(std::fs::read(path).expect("just built"), model_of(&files), sealing)
+}
+
+/// What is to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// Regions.
+    pub edits: Vec<Edit>,
+    /// Paths whose new regions are stored as brotli streams.
+    pub brotli: bool,
+    /// New components: regions, or data in a table.
+    pub components: Vec<(Id, Vec<u8>)>,
+    /// Whether the names component shall say that there are explicit ids.
+    pub explicit_ids: bool,
+}
+
+impl From<Vec<Edit>> for Update {
+    fn from(edits: Vec<Edit>) -> Self {
+        Self { edits, ..Self::default() }
+    }
+}
+
+/// A plan of the crates, with all that it takes to carry it out.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: dacti_cdn::Plan,
+    /// What it was made for.
+    pub snapshot: Snapshot,
+    /// The bytes that each edit brings.
+    pub payload: Vec<Vec<u8>>,
+}
+
+/// The file as the crates' planner sees it.
+pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
+    let read = |span: Span| &file[span.start as usize..(span.end as usize).min(file.len())];
+    let mut reader = SnapshotReader::new(file.len() as u64);
+    while let Some(want) = reader.want() {
+        reader.feed(read(want)).expect("a good package");
+    }
+    let mut snapshot = reader.finish().expect("a good package");
+    if scanned {
+        let mut scan = snapshot.index_scan().expect("a good index");
+        while let Some(want) = scan.want() {
+            scan.feed(read(want)).expect("a good index");
+        }
+        snapshot.set_entries(scan.finish().expect("a good index"));
+    }
+    snapshot
+}
+
+impl Planned {
+    /// Plans an update of a package, checks it, does nothing yet.
+    pub fn new(package: &Published, update: &Update, policy: &Policy) -> Self {
+        let (mut edits, mut payload) = (Vec::new(), Vec::new());
+        let mut put = |id: Id, encoding: [u8; 4], stored: Vec<u8>| {
+            let size = stored.len() as u64;
+            let behind = behind(package.sealing, id, encoding, &stored);
+            let seal_len = behind.len() as u64;
+            let bytes = [stored, behind].concat();
+            let (id, encoding) = (Uuid::from_bytes(id), Encoding::from_tag(encoding));
+            let digest = Digest::of(&bytes);
+            edits.push(CdnEdit::Put(Put { id, encoding, size, seal_len, digest, replaced_len: 0 }));
+            payload.push(bytes);
+        };
+        let encoding = if update.brotli { BROT } else { NONE };
+        let store = |bytes: &[u8]| {
+            if update.brotli { by::brotli_stored(bytes) } else { bytes.to_vec() }
+        };
+        if let Some(segment) = package.names_segment(&update.edits) {
+            put(NAMES, encoding, store(&segment));
+        }
+        let mut removed = Vec::new();
+        for edit in &update.edits {
+            match edit {
+                Edit::Put(path, bytes) => put(path_id(path), encoding, store(bytes)),
+                Edit::Remove(path) => removed.push(Uuid::from_bytes(path_id(path))),
+            }
+        }
+        edits.extend(removed.into_iter().map(|id| CdnEdit::Remove { id }));
+        payload.resize(edits.len(), Vec::new());
+        for (id, bytes) in &update.components {
+            let (size, digest) = (bytes.len() as u64, Digest::of(bytes));
+            edits.push(CdnEdit::Component(NewComponent {
+                id: Uuid::from_bytes(*id),
+                version: Version::new(0, 1),
+                content: ComponentContent::Region { size, digest },
+            }));
+            payload.push(bytes.clone());
+        }
+        if update.explicit_ids {
+            edits.push(CdnEdit::ExplicitIds);
+            payload.push(Vec::new());
+        }
+        let mut seen = snapshot(&package.file, false);
+        let mut planned = dacti_cdn::plan(&seen, &edits, policy);
+        if planned == Err(Error::Misuse(Misuse::IndexNeeded)) {
+            seen = snapshot(&package.file, true);
+            planned = dacti_cdn::plan(&seen, &edits, policy);
+        }
+        let planned = Self { plan: planned.expect("a plan"), snapshot: seen, payload };
+        assert_eq!(check(&planned.plan, &planned.snapshot), Ok(()));
+        planned
+    }
+
+    /// The steps as bytes. Pieces that do not follow each other are written one by one.
+    pub fn ops(&self) -> Vec<Op> {
+        let mut derived = BTreeMap::new();
+        if let Ok(Some(new)) = Derived::of(&self.plan, &self.snapshot) {
+            new.emit(|at, bytes| {
+                derived.insert(at, bytes.to_vec());
+                Ok::<(), Error>(())
+            })
+            .expect("a new index");
+        }
+        let mut ops = Vec::new();
+        for step in &self.plan.steps {
+            match &step.action {
+                Action::Barrier(_) => ops.push(Op::Barrier),
+                Action::Reserve(r) => ops.push(Op::Reserve { at: r.at, bytes: r.after.clone() }),
+                Action::Switch(s) => ops.push(Op::Switch { at: s.at, bytes: s.after.clone() }),
+                Action::Append(append) => {
+                    let mut written: Vec<(u64, Vec<u8>)> = Vec::new();
+                    for piece in &append.pieces {
+                        let start = piece.span.start;
+                        let bytes = match &piece.content {
+                            Content::Edit { edit, .. } => self.payload[*edit as usize].clone(),
+                            Content::Derived { .. } => derived[&start].clone(),
+                            Content::Inline(bytes) => bytes.clone(),
+                            Content::Zeros => vec![0; piece.span.len() as usize],
+                        };
+                        match written.last_mut() {
+                            Some((at, all)) if *at + all.len() as u64 == start => all.extend(bytes),
+                            _ => written.push((start, bytes)),
+                        }
+                    }
+                    ops.extend(written.into_iter().map(|(at, bytes)| Op::Append { at, bytes }));
+                }
+            }
+        }
+        ops
+    }
+
+    /// Does it, and keeps in mind what it has changed.
+    pub fn run(&self, package: &mut Published, update: &Update) -> Plan {
+        package.model.components.extend(update.components.iter().cloned());
+        let name = format!("{} by the planner", self.plan.strategy);
+        package.finish(&name, self.ops(), &update.edits)
+    }
+}
+
+/// What stands behind a region: in a signed package with a signature that is one.
+fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
+    let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+    match sealing {
+        Sealing::None | Sealing::Digest => sealing.behind(id, encoding, stored),
+        Sealing::Signed => {
+            let digest = by::seal(id, encoding, stored, &digest);
+            [&digest[..], &key().sign(&digest)].concat()
+        }
+    }
+}
+
+/// Plans and does an update by a policy.
+pub fn update_with(package: &mut Published, update: &Update, policy: &Policy) -> Plan {
+    Planned::new(package, update, policy).run(package, update)
+}
