@@ -137,7 +137,9 @@ fn chains_by_planner(sealing: Sealing, slice: u64) -> Vec<Case> {
         }),
         case(name("fresh: removal, component, removal"), &new, |p| {
             let rest = plain(vec![remove("dir0/file0.bin")]);
-            [plain(vec![remove("dir1/file1.bin")]), components(1..2), rest].map(|u| by(p, &u)).into()
+            [plain(vec![remove("dir1/file1.bin")]), components(1..2), rest]
+                .map(|u| by(p, &u))
+                .into()
         }),
         case(name("fresh: all slots of T1, a further table, a fold"), &new, |p| {
             let fold = plain(vec![remove("dir0/file9.bin")]);

@@ -111,6 +111,37 @@ impl Edge {
         out
     }
 
+    /// One answer out of all that edges of this kind may give, with as many tears as may be; `None`
+    /// where a slice is short. `pick(n)` chooses a number below `n`.
+    pub fn sample(
+        self,
+        origin: &Origin,
+        moment: usize,
+        (at, len): (u64, u64),
+        pick: &mut dyn FnMut(usize) -> usize,
+    ) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(len as usize);
+        for (at, len) in self.cut(at, len) {
+            let (floor, top) = self.window(origin, moment, at / self.slice);
+            let mut then = floor + pick(top - floor + 1);
+            let mut bytes = origin.read(then, at, len)?;
+            let mut start = 0;
+            for _ in 0..pick(4) {
+                // Read upwards while it was written: from some word on of a later moment.
+                then += pick(top - then + 1);
+                start += pick(bytes.len() - start);
+                let cut = (at as usize + start).next_multiple_of(8) - at as usize;
+                if cut < bytes.len() {
+                    let later = origin.read(then, at, len)?;
+                    bytes[cut..].copy_from_slice(&later[cut..]);
+                    start = cut;
+                }
+            }
+            out.extend(bytes);
+        }
+        Some(out)
+    }
+
     /// Splits a range where slices meet.
     #[must_use]
     pub fn cut(self, at: u64, len: u64) -> Vec<(u64, u64)> {

@@ -160,15 +160,53 @@ pub fn prove(case: &Case, edge: Edge) -> Report {
     report.counts.plans = case.plans.len() as u64;
     report.counts.prefixes = proof.origin.moments().len() as u64;
     proof.check_truths(&mut report);
-    let mut heads: Vec<Vec<Head>> = Vec::new();
+    let mut heads: Vec<Rc<Vec<Head>>> = Vec::new();
     for now in 0..proof.origin.moments().len() {
-        let all = edge.heads(&proof.origin, now);
-        report.counts.mixes += all.mixes;
-        report.counts.sampled += u64::from(all.sampled);
-        heads.push(all.heads);
+        match heads.last() {
+            Some(same) if proof.head_is_as_before(now) => heads.push(Rc::clone(same)),
+            _ => {
+                let all = edge.heads(&proof.origin, now);
+                report.counts.mixes += all.mixes;
+                report.counts.sampled += u64::from(all.sampled);
+                heads.push(Rc::new(all.heads));
+            }
+        }
         proof.check_moment(&heads, now, &mut report);
     }
     report
+}
+
+impl Case {
+    /// All steps played, and the moment from which on each plan shows; 0 for the base.
+    #[must_use]
+    pub fn play(&self) -> (Origin, Vec<usize>) {
+        let (origin, published, _) = self.play_all();
+        (origin, published)
+    }
+
+    fn play_all(&self) -> (Origin, Vec<usize>, Vec<usize>) {
+        let mut origin = Origin::new(&self.base);
+        let (mut published, mut ends) = (vec![0], vec![0]);
+        for (plan, ops) in self.plans.iter().map(|plan| &plan.ops).enumerate() {
+            let last = ops.iter().rposition(|op| matches!(op, Op::Switch { .. }));
+            for (i, op) in ops.iter().enumerate() {
+                origin.run(plan + 1, i + 1, op);
+                if Some(i) == last {
+                    published.push(origin.now());
+                }
+            }
+            if last.is_none() {
+                published.push(origin.now());
+            }
+            ends.push(origin.now());
+        }
+        (origin, published, ends)
+    }
+
+    /// What the package holds before and after each plan.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        std::iter::once(&self.before).chain(self.plans.iter().map(|plan| &plan.after))
+    }
 }
 
 struct Proof<'c> {
@@ -184,21 +222,7 @@ struct Proof<'c> {
 
 impl<'c> Proof<'c> {
     fn new(case: &'c Case, edge: Edge) -> Self {
-        let mut origin = Origin::new(&case.base);
-        let (mut published, mut ends) = (vec![0], vec![0]);
-        for (plan, ops) in case.plans.iter().map(|plan| &plan.ops).enumerate() {
-            let last = ops.iter().rposition(|op| matches!(op, Op::Switch { .. }));
-            for (i, op) in ops.iter().enumerate() {
-                origin.run(plan + 1, i + 1, op);
-                if Some(i) == last {
-                    published.push(origin.now());
-                }
-            }
-            if last.is_none() {
-                published.push(origin.now());
-            }
-            ends.push(origin.now());
-        }
+        let (origin, published, ends) = case.play_all();
         let probes = probes(case);
         let fresh = Edge { slice: HEAD, age: Age::Fresh };
         let truth = |end: &usize| {
@@ -217,8 +241,7 @@ impl<'c> Proof<'c> {
 
     /// The origin itself must show what the case says.
     fn check_truths(&self, report: &mut Report) {
-        let models = std::iter::once(&self.case.before)
-            .chain(self.case.plans.iter().map(|plan| &plan.after));
+        let models = self.case.models();
         for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
             let told =
                 |what: String| format!("{}: after plan {i} at the origin: {what}", self.case.name);
@@ -233,12 +256,21 @@ impl<'c> Proof<'c> {
         }
     }
 
+    /// Whether edges answer with the same heads as at the moment before.
+    fn head_is_as_before(&self, now: usize) -> bool {
+        let [before, after] = [&self.origin.moments()[now - 1], &self.origin.moments()[now]];
+        before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
+    }
+
     /// All readers whose data is of one moment.
-    fn check_moment(&self, heads: &[Vec<Head>], now: usize, report: &mut Report) {
+    fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes);
         let mut known = HashMap::new();
         let first = if self.origin.moments()[now].whole { 0 } else { now };
         for (then, heads) in heads.iter().enumerate().skip(first) {
+            if then > first && self.head_is_as_before(then) {
+                continue; // the same readers again
+            }
             let floor = self.origin.moments()[then].floor;
             let allowed = self.version(floor)..=self.version(then);
             for (i, head) in heads.iter().enumerate() {
@@ -256,7 +288,9 @@ impl<'c> Proof<'c> {
                 }
             }
         }
-        if self.origin.moments()[now].whole {
+        let next = self.origin.moments().get(now + 1);
+        if next.is_none_or(|next| next.floor > now) {
+            // The last moment before a barrier, so that all heads until then are there.
             self.check_wanderers(&mut world, now, report);
         }
         report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);
@@ -277,7 +311,12 @@ impl<'c> Proof<'c> {
         let mut tried = BTreeSet::new();
         for (one, front) in &snapshots {
             for (other, back) in snapshots.iter().filter(|(other, _)| other != one) {
+                let mut last = 0;
                 for cut in joints() {
+                    if front[last..cut] == back[last..cut] {
+                        continue; // as at the joint before
+                    }
+                    last = cut;
                     let bytes = [&front[..cut], &back[cut..]].concat();
                     let told = format!(" [head up to {cut} of moment {one}, then of {other}]");
                     let head = Head::new(bytes, 1, told);
@@ -418,10 +457,10 @@ fn foreign<K: Ord + Clone, V: PartialEq>(
 }
 
 /// Where structures of the head meet.
-fn joints() -> impl Iterator<Item = usize> {
+fn joints() -> BTreeSet<usize> {
     let groups = (0..=10).map(|n| (HEAD - n * GROUP) as usize);
     let header = (1..=10).map(|n| (HEAD - n * GROUP) as usize - 8);
-    [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header)
+    [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header).collect()
 }
 
 /// Ids that are worth a look-up: those that some plan changes, some that none does, and some that

@@ -361,8 +361,8 @@ impl<'o> World<'o> {
                 break;
             }
             let chosen = || complete.iter().zip(&choice).map(|(part, i)| part[*i]);
-            let bytes: Vec<u8> =
-                chosen().flat_map(|part| part.bytes.iter().flatten()).copied().collect();
+            let slices: Vec<_> = chosen().filter_map(|part| part.bytes.as_deref()).collect();
+            let bytes = slices.concat();
             if !duty.holds(&bytes) {
                 escalated += 1;
             } else if !out.iter().any(|seen| seen.bytes.as_deref() == Ok(&bytes[..])) {
