@@ -18,4 +18,4 @@ mod reader;
 pub use edge::{Age, Edge, Head};
 pub use origin::{HEAD, Moment, Op, Origin};
 pub use proof::{Breach, Case, Counts, Kind, Model, Plan, Report, prove};
-pub use reader::{Answer, Refusal, View, World};
+pub use reader::{Answer, Known, Refusal, View, World};

@@ -2,8 +2,9 @@
 
 use super::edge::{Age, Edge, Head};
 use super::origin::{HEAD, Op, Origin};
-use super::reader::{Refusal, Seen, View, World, short_hash};
+use super::reader::{Known, Refusal, Seen, View, World, short_hash};
 use crate::reference::{GROUP, Id, text};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -218,20 +219,22 @@ struct Proof<'c> {
     /// What the package shows before and after each plan, as the origin tells.
     truths: Vec<Result<Rc<View>, Refusal>>,
     probes: Vec<Id>,
+    known: RefCell<Known>,
 }
 
 impl<'c> Proof<'c> {
     fn new(case: &'c Case, edge: Edge) -> Self {
         let (origin, published, ends) = case.play_all();
         let probes = probes(case);
+        let known = RefCell::default();
         let fresh = Edge { slice: HEAD, age: Age::Fresh };
         let truth = |end: &usize| {
             let head = origin.read(*end, 0, HEAD).expect("a package has a whole head");
-            let mut world = World::new(&origin, fresh, *end, &probes);
+            let mut world = World::new(&origin, fresh, *end, &probes, &known);
             world.see(&Head::new(head, 0, String::new())).remove(0).view
         };
         let truths = ends.iter().map(truth).collect();
-        Self { case, edge, origin, published, truths, probes }
+        Self { case, edge, origin, published, truths, probes, known }
     }
 
     /// The view that a reader of the origin sees at a moment.
@@ -264,7 +267,7 @@ impl<'c> Proof<'c> {
 
     /// All readers whose data is of one moment.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
-        let mut world = World::new(&self.origin, self.edge, now, &self.probes);
+        let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();
         let first = if self.origin.moments()[now].whole { 0 } else { now };
         for (then, heads) in heads.iter().enumerate().skip(first) {

@@ -9,6 +9,7 @@ use crate::reference::{
     BROT, EntrySeen, Found, GROUP, INDEX, Id, Index, LAYOUT, LOOKUP, NAMES, SEAL, SIGNATURE,
     Segment, region, seal, segment, swap, unbrotli,
 };
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -138,6 +139,13 @@ pub struct Seen {
     pub told: String,
 }
 
+/// What readers have made of heads that say everything themselves, at whatever moment.
+#[derive(Default)]
+pub struct Known {
+    directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
+    entries: HashMap<[u8; 32], Rc<Entries>>,
+}
+
 /// Everything as it is at one moment behind edges of one kind.
 pub struct World<'o> {
     origin: &'o Origin,
@@ -147,7 +155,9 @@ pub struct World<'o> {
     probes: &'o [Id],
     answers: HashMap<(u64, u64, Duty), Rc<Vec<Outcome>>>,
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
-    entries: HashMap<[u8; 32], Rc<Entries>>,
+    known: &'o RefCell<Known>,
+    /// Requests that went past the head.
+    fetched: u64,
     contents: HashMap<[u8; 32], Rc<Vec<Seen>>>,
     /// Mixes of slices that answers were put together from.
     pub mixes: u64,
@@ -196,7 +206,13 @@ struct Entries {
 impl<'o> World<'o> {
     /// The world at a moment.
     #[must_use]
-    pub fn new(origin: &'o Origin, edge: Edge, moment: usize, probes: &'o [Id]) -> Self {
+    pub fn new(
+        origin: &'o Origin,
+        edge: Edge,
+        moment: usize,
+        probes: &'o [Id],
+        known: &'o RefCell<Known>,
+    ) -> Self {
         Self {
             origin,
             edge,
@@ -204,7 +220,8 @@ impl<'o> World<'o> {
             probes,
             answers: HashMap::new(),
             directories: HashMap::new(),
-            entries: HashMap::new(),
+            known,
+            fetched: 0,
             contents: HashMap::new(),
             mixes: 0,
             escalations: 0,
@@ -237,18 +254,27 @@ impl<'o> World<'o> {
     }
 
     fn directories(&mut self, head: &Head) -> Rc<Vec<Way<Directory>>> {
-        if let Some(known) = self.directories.get(&head.hash) {
-            return Rc::clone(known);
+        let known = self.directories.get(&head.hash).cloned();
+        if let Some(known) =
+            known.or_else(|| self.known.borrow().directories.get(&head.hash).cloned())
+        {
+            return known;
         }
+        let before = self.fetched;
         let ways = Rc::new(self.ways(|world, choices| world.directory(&head.bytes, choices)));
-        self.directories.insert(head.hash, Rc::clone(&ways));
+        if self.fetched == before {
+            self.known.borrow_mut().directories.insert(head.hash, Rc::clone(&ways));
+        } else {
+            self.directories.insert(head.hash, Rc::clone(&ways));
+        }
         ways
     }
 
     fn contents(&mut self, head: &[u8], directory: &Directory) -> Rc<Vec<Seen>> {
-        let entries =
-            self.entries.entry(directory.key).or_insert_with(|| directory.entries().into());
-        let entries = Rc::clone(entries);
+        let mut known = self.known.borrow_mut();
+        let entries = known.entries.entry(directory.key);
+        let entries = Rc::clone(entries.or_insert_with(|| directory.entries().into()));
+        drop(known);
         let mut hasher = blake3::Hasher::new();
         hasher.update(&directory.key);
         for (start, end) in &entries.in_head {
@@ -316,6 +342,7 @@ impl<'o> World<'o> {
             // The head is fetched anew; its reader sees it as it is now.
             return refuse(format!("{duty:?} in the head"), at);
         }
+        self.fetched += 1;
         let key = (at, len, duty);
         let outcomes = match self.answers.get(&key) {
             Some(known) => Rc::clone(known),

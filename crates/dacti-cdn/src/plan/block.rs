@@ -35,7 +35,8 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, Content::Edit { edit, digest })?;
-            // What has no bytes has no piece, by which those who have the plan alone know its place.
+            // What has no bytes has no piece, by which those who have the plan alone know its
+            // place.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }
