@@ -363,6 +363,61 @@ fn the_private_key_is_not_published_with_what_it_signs() {
     assert_eq!(keys.scratch.run("ls", &[]).text(), "hello.txt\n");
 }
 
+#[test]
+fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
+    // spec: R-CMP-09
+    let keys = Keys::new();
+    for i in 0..300 {
+        keys.scratch.write(&format!("{i}.txt"), format!("content {}", i % 9).repeat(9).as_bytes());
+    }
+    let (source, signed) = (keys.scratch.at("packages/source"), keys.scratch.at("packages/signed"));
+    let sign = || {
+        dacti(["sign", text(&source), "-o", text(&signed), "--key", text(&keys.private), "--json"])
+    };
+    let key = text(&keys.private);
+    let other = keys.scratch.at("other.key");
+    fs::write(&other, PRIVATE.replace("0001", "ff01")).expect("a new file");
+    set_mode(&other, 0o600);
+    for encoding in ["none", "brotli"] {
+        keys.scratch.pack(&["--encoding", encoding, "--sign", key]);
+        let expected = keys.scratch.bytes();
+        for how in [
+            &[][..],
+            &["--no-seals"],
+            &["--layout", "compact"],
+            &["--sign", text(&other), "--package-id", OTHER_PACKAGE],
+        ] {
+            let mut arguments = vec!["--encoding", encoding];
+            arguments.extend(how);
+            assert_eq!(keys.scratch.pack(&arguments).code, Some(0));
+            fs::rename(keys.scratch.package(), &source).expect("it is there");
+            let json: Value = serde_json::from_str(sign().text()).expect("it is JSON");
+            let words: Vec<_> = PUBLIC.split_whitespace().collect();
+            assert_eq!((&json["regions"], &json["signatures"]), (&300.into(), &300.into()));
+            assert_eq!(
+                (&json["public_key"], &json["package_id"]),
+                (&words[2].into(), &words[3].into())
+            );
+            assert!(fs::read(&signed).expect("it is there") == expected, "{encoding} {how:?}");
+            fs::remove_file(&signed).expect("it is there");
+        }
+    }
+    // What is damaged is not signed.
+    keys.scratch.pack(&["--encoding", "none"]);
+    let mut file = keys.scratch.bytes();
+    let at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some") - 40;
+    file[at] ^= 1;
+    fs::write(&source, file).expect("it can be written");
+    let refused = sign();
+    assert!(refused.failure().contains("altered"), "{refused:?}");
+    assert!(!signed.exists());
+    // Nor in place, nor with a key that others have.
+    let refused = dacti(["sign", text(&source), "-o", text(&source), "--key", key]);
+    assert!(refused.failure().ends_with("is the package that is to be signed: name another file"));
+    set_mode(&keys.private, 0o644);
+    assert!(sign().failure().contains("open to others"));
+}
+
 // ------------------------------------------------------------------------------------------
 // Five refusals
 // ------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ mod put;
 mod rm;
 mod select;
 mod serve;
+mod sign;
 mod threads;
 mod unpack;
 mod update;
@@ -73,6 +74,7 @@ enum Verb {
     Plan(plan::Args),
     Apply(apply::Args),
     Key(key::Args),
+    Sign(sign::Args),
     Du(du::Args),
     Diff(diff::Args),
     Serve(serve::Args),
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Verb::Plan(args) => args.run(),
         Verb::Apply(args) => args.run(talk),
         Verb::Key(args) => args.run(talk),
+        Verb::Sign(args) => args.run(talk),
         Verb::Du(args) => args.run(talk),
         Verb::Diff(args) => args.run(talk),
         Verb::Serve(args) => args.run(talk),

@@ -44,6 +44,8 @@ pub(crate) struct Kept {
     pub(crate) located: Located,
     /// What to call it where it is damaged.
     pub(crate) name: String,
+    /// Whether it gets another seal than the one that it has.
+    pub(crate) reseal: bool,
 }
 
 impl Kept {
@@ -61,13 +63,15 @@ impl Kept {
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
-    /// The seal, which must fit stored bytes with this hash; no bytes where the package has none.
+    /// The seal that moves along, which must fit stored bytes with this hash; no bytes where there
+    /// is none, or it is to be another one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let verifier =
             self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
         let Some(span) = verifier.seal_span() else { return Ok(Vec::new()) };
         let seal = read_span(&*self.from.source, span).map_err(read_failed)?;
         match verifier.finish_with(hash, &seal) {
+            Ok(_) if self.reseal => Ok(Vec::new()),
             Ok(_) => Ok(seal),
             Err(error) => {
                 let error = self.from.explainer.explain(error, &self.located, hash, &seal);

@@ -1,8 +1,8 @@
 //! Compaction: a new file with what counts of a package, stored as it was, and the proof that both
-//! hold the same.
+//! hold the same. Signing a package that is there is the same with other seals.
 //!
-//! It refuses to encode or sign a region again. Specification: `docs/spec/dacti-package.md`,
-//! "Compaction".
+//! It refuses to encode a region again, and to sign one unasked. Specification:
+//! `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
 
 mod proof;
 
@@ -94,29 +94,66 @@ impl Package {
         options: &CompactOptions,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Compacted, Error> {
+        self.rewrite(path.as_ref(), options, None, progress)
+    }
+
+    /// As [`compact`](Self::compact), where each region gets a seal signed with `key` in place of
+    /// the one that it has, for the publisher's package that the key is for. What it has is held
+    /// against its digest before; who has signed it is not asked.
+    ///
+    /// Of `options`, seals and keys do not count. Cost: a signature for each region more.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
+    pub fn sign(
+        &self,
+        path: impl AsRef<Path>,
+        key: &SecretKey,
+        options: &CompactOptions,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted, Error> {
+        self.rewrite(path.as_ref(), options, Some(key), progress)
+    }
+
+    /// Writes the new file. `signer` signs all of it; without, seals stay what they are.
+    fn rewrite(
+        &self,
+        path: &Path,
+        options: &CompactOptions,
+        signer: Option<&SecretKey>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted, Error> {
         check_components(self, options)?;
         let mut scan = self.scan_index()?;
         if let Some(fault) = scan.faults.pop() {
             return Err(fault.into());
         }
         let names = LiveNames::of(self.names()?, &scan);
-        let (build_options, seals) = build_options(self, options, names.encoding)?;
+        let signed = signer.map(signed_by);
+        let is_signer = signed.is_some();
+        let (build_options, seals) = build_options(self, options, signed, names.encoding)?;
         let mut builder = PackageBuilder::new(build_options);
         let from = Arc::new(KeptFrom::new(self));
         builder.keep_seals(seals.clone());
-        keep_regions(&mut builder, &from, &scan, &names);
+        keep_regions(&mut builder, &from, &scan, &names, is_signer);
+        if let Some(key) = signer {
+            builder.sign(key.clone());
+        }
         let mut names_kept = true;
         if let Some(located) = names.kept {
             let name = "names list".into();
-            builder.keep_names(Kept { from, located, name }, names.explicit_ids);
+            let kept = Kept { from, located, name, reseal: is_signer };
+            builder.keep_names(kept, names.explicit_ids);
         } else if !names.alive.is_empty() {
             names_kept = false;
-            sign_names(&mut builder, seals.as_ref(), options)?;
+            if !is_signer {
+                sign_names(&mut builder, seals.as_ref(), options)?;
+            }
             builder.set_names(emit_segment(&names.alive, None)?, names.explicit_ids)?;
         }
         let mut proof = Proof::default();
-        let built = builder.build_checked(path.as_ref(), progress, |draft| {
-            proof = proof::prove(self, &scan, &names.alive, draft)?;
+        let built = builder.build_checked(path, progress, |draft| {
+            proof = proof::prove(self, &scan, &names.alive, draft, signer)?;
             Ok(())
         })?;
         let names_dropped = names.dropped;
@@ -174,23 +211,33 @@ fn check_components(package: &Package, options: &CompactOptions) -> Result<(), E
     Ok(())
 }
 
-/// How the new file is built, and which seals its regions have.
+/// What the seal component says of a package that is signed with a key.
+fn signed_by(key: &SecretKey) -> Seals {
+    let public = key.public();
+    Seals { kind: Kind::Signature, package: key.package(), keys: vec![*public.key()] }
+}
+
+/// How the new file is built, and which seals its regions have: `signed` ones, or those that they
+/// have.
 fn build_options(
     package: &Package,
     options: &CompactOptions,
+    signed: Option<Seals>,
     names_encoding: Encoding,
 ) -> Result<(BuildOptions, Option<Seals>), Error> {
     let view = package.view();
     let own = view.seals();
-    let was_cdn = view.layout().is_some() || own.is_some();
+    let was_cdn = view.layout().is_some() || own.is_some() || signed.is_some();
     let by_default = if was_cdn { LayoutChoice::Cdn } else { LayoutChoice::Compact };
     let layout = options.layout.unwrap_or(by_default);
+    let is_signer = signed.is_some();
     let seals = match (options.seals, own) {
+        _ if is_signer => signed,
         (SealsChoice::Drop, _) | (SealsChoice::Keep, None) => None,
         (SealsChoice::Keep | SealsChoice::Digests, Some(own)) => Some(own.clone()),
         (SealsChoice::Digests, None) => Some(Seals::DIGESTS),
     };
-    if seals.is_some() && layout == LayoutChoice::Compact {
+    if seals.is_some() && layout == LayoutChoice::Compact && !is_signer {
         return Err(CompactionFault::SealsLost.into());
     }
     let defaults = BuildOptions::default();
@@ -208,7 +255,8 @@ fn build_options(
         threads: options.threads,
         ..defaults
     };
-    let Some(key) = &options.key else { return Ok((build_options, seals)) };
+    let key = options.key.as_ref().filter(|_| !is_signer);
+    let Some(key) = key else { return Ok((build_options, seals)) };
     let signed = seals.filter(|seals| seals.kind == Kind::Signature);
     let mut seals = signed.ok_or(CompactionFault::NothingToSign)?;
     let (expected, found) = (seals.package, key.package());
@@ -228,6 +276,7 @@ fn keep_regions(
     from: &Arc<KeptFrom>,
     scan: &IndexScan,
     names: &LiveNames<'_>,
+    reseal: bool,
 ) {
     let mut paths: Vec<(Uuid, &str)> =
         names.alive.iter().map(|name| (name.id, name.path)).collect();
@@ -237,7 +286,7 @@ fn keep_regions(
         let path = paths.get(first).filter(|(id, _)| *id == located.id);
         let path = path.map(|(_, path)| (*path).to_owned());
         let name = path.clone().unwrap_or_else(|| located.id.to_string());
-        builder.keep(path, Kept { from: Arc::clone(from), located: *located, name });
+        builder.keep(path, Kept { from: Arc::clone(from), located: *located, name, reseal });
     }
 }
 

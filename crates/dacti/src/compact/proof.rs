@@ -11,7 +11,7 @@ use crate::view::read_failed;
 use crate::{Error, IndexScan, Package};
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, Name};
-use dacti_seal::{Kind, Seal, digest_of_hash};
+use dacti_seal::{Kind, Policy, Seal, SecretKey, digest_of_hash, verify_hash};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -28,7 +28,8 @@ pub struct Proof {
     /// Digests that were computed again and fit the seals in the new file, the names list's among
     /// them.
     pub digests: u64,
-    /// Signatures that are the same in both files. They were not judged: that takes a key.
+    /// Signatures that are the same in both files. They were not judged: that takes a key. Where
+    /// the package was signed anew, those that were found to be by that key.
     pub signatures: u64,
 }
 
@@ -38,10 +39,15 @@ pub(super) fn prove(
     scan: &IndexScan,
     names: &[Name<'_>],
     draft: &Draft<'_>,
+    signer: Option<&SecretKey>,
 ) -> Result<Proof, Error> {
     let file = draft.file.try_clone().map_err(read_failed)?;
     let source = FileSource::of(file).map_err(read_failed)?;
-    let new = Package::from_source(Arc::new(source), *old.limits())?;
+    let mut new = Package::from_source(Arc::new(source), *old.limits())?;
+    let policy = signer.map(|key| Policy::Signature(vec![key.public()]));
+    if let Some(policy) = &policy {
+        new = new.require(policy.clone());
+    }
     let view = new.view();
     let faults = [
         view.layout_fault().map(ToOwned::to_owned),
@@ -64,7 +70,7 @@ pub(super) fn prove(
     // In the order of the file.
     pairs.sort_by_key(|(_, new)| new.span.start);
     for (before, after) in pairs {
-        prove_region(old, before, &new, after, &hashes, &mut proof)?;
+        prove_region((old, before), (&new, after), &hashes, policy.as_ref(), &mut proof)?;
     }
     if new.names()?.all() != names {
         return Err(unproven("the names differ".into()));
@@ -98,11 +104,10 @@ fn pairs<'s>(
 }
 
 fn prove_region(
-    old: &Package,
-    before: &Located,
-    new: &Package,
-    after: &Located,
+    (old, before): (&Package, &Located),
+    (new, after): (&Package, &Located),
     hashes: &[(Uuid, [u8; 32])],
+    signed_by: Option<&Policy>,
     proof: &mut Proof,
 ) -> Result<(), Error> {
     let hash = hash(new, after)?;
@@ -119,7 +124,12 @@ fn prove_region(
         return Err(unproven(format!("region {} has another digest", after.id)));
     }
     proof.digests = proof.digests.saturating_add(1);
-    if seals.kind == Kind::Signature {
+    if let Some(policy) = signed_by {
+        let mut bytes = [0; 96];
+        seal.emit(seals.kind, &mut bytes)?;
+        verify_hash(after, &hash, &bytes, Some(seals), policy)?;
+        proof.signatures = proof.signatures.saturating_add(1);
+    } else if seals.kind == Kind::Signature {
         if seal != read_seal(old, before, seals.kind)? {
             return Err(unproven(format!("region {} has another signature", after.id)));
         }
