@@ -285,3 +285,287 @@ impl From<Error> for Emitted {
         Self::Other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Breach, Law, cost};
+    use crate::world::{World, fresh, id, put};
+    use crate::{
+        Action, ComponentContent, Content, Cost, Digest, Edit, NewComponent, Plan, Policy,
+        Snapshot, State, Step, Strategy, check, plan,
+    };
+    use daicon_core::{ComponentSpec, Region, Span, Version};
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    const FOREIGN: ComponentSpec =
+        ComponentSpec::with_data(Uuid::from_u128(77), Version::new(1, 0), [9; 8]);
+
+    /// Five regions, and a component of somebody else in the second table.
+    fn world() -> World {
+        let mut world = fresh(5);
+        let index = Region::new(4168, 8 + 61_360);
+        let id = dacti_index::INDEX_ID;
+        let index = ComponentSpec::with_region(id, Version::new(0, 1), index);
+        world.write_tables(&[], &[index, FOREIGN]);
+        world
+    }
+
+    fn component(n: u128, size: u64) -> Edit {
+        let digest = Digest::of(&std::vec![0; size as usize]);
+        let content = ComponentContent::Region { size, digest };
+        Edit::Component(NewComponent {
+            id: Uuid::from_u128(n),
+            version: Version::new(1, 0),
+            content,
+        })
+    }
+
+    fn planned(strategy: Strategy) -> (Plan, Snapshot) {
+        let snapshot = world().scanned();
+        let edits = match strategy {
+            Strategy::Delta => [put(9, 6), put(1, 7)].to_vec(),
+            Strategy::FirstTable => [component(5, 100)].to_vec(),
+            Strategy::SecondTable => [component(5, 100), Edit::ExplicitIds].to_vec(),
+            Strategy::Fold => [put(9, 6), Edit::Remove { id: id(3) }].to_vec(),
+        };
+        let plan = plan(&snapshot, &edits, &Policy::default()).unwrap();
+        assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
+        (plan, snapshot)
+    }
+
+    /// Lengths, digests of the head and the cost as the steps make them, so that a changed plan
+    /// fails by what was changed and not by its digests.
+    fn repair(plan: &mut Plan, snapshot: &Snapshot) {
+        let mut head = snapshot.head.clone();
+        let mut len = snapshot.len;
+        for step in &mut plan.steps {
+            match &mut step.action {
+                Action::Append(append) => len = append.span().end,
+                Action::Barrier(barrier) => {
+                    for probe in &mut barrier.probes {
+                        if let Some(bytes) = probe.span.slice_of(&head, 0) {
+                            probe.digest = Digest::of(bytes);
+                        }
+                    }
+                }
+                Action::Reserve(crate::Reserve { at, before, after })
+                | Action::Switch(crate::Switch { at, before, after, .. }) => {
+                    let at = *at as usize;
+                    if let Some(there) = head.get_mut(at..at + after.len()) {
+                        *before = there.to_vec();
+                        there.copy_from_slice(after);
+                    }
+                }
+            }
+            step.after = State { len, head: Digest::of(&head) };
+        }
+        let bytes_dying = plan.cost.bytes_dying;
+        plan.cost = Cost { bytes_dying, ..cost(&plan.steps, plan.slice_len) };
+    }
+
+    /// A plan of the strategy, changed and repaired, breaks that law in that way.
+    #[track_caller]
+    fn breaks(strategy: Strategy, expected: Breach, change: impl FnOnce(&mut Plan)) {
+        let (mut plan, snapshot) = planned(strategy);
+        change(&mut plan);
+        repair(&mut plan, &snapshot);
+        let fault = check(&plan, &snapshot).expect_err("the plan was changed");
+        assert_eq!(fault.breach, expected, "{fault}");
+    }
+
+    fn append(plan: &mut Plan) -> &mut crate::Append {
+        plan.steps.iter_mut().find_map(|step| as_append(step)).unwrap()
+    }
+
+    fn as_append(step: &mut Step) -> Option<&mut crate::Append> {
+        match &mut step.action {
+            Action::Append(append) => Some(append),
+            _ => None,
+        }
+    }
+
+    fn reserve(plan: &mut Plan) -> &mut crate::Reserve {
+        let reserve = |step: &'_ mut Step| match &mut step.action {
+            Action::Reserve(_) => true,
+            _ => false,
+        };
+        let i = plan.steps.iter_mut().position(reserve).unwrap();
+        let Action::Reserve(reserve) = &mut plan.steps[i].action else { unreachable!() };
+        reserve
+    }
+
+    fn switch(plan: &mut Plan) -> &mut crate::Switch {
+        let (i, _) = plan.switch().unwrap();
+        let Action::Switch(switch) = &mut plan.steps[i].action else { unreachable!() };
+        switch
+    }
+
+    fn shift(plan: &mut Plan, by: impl Fn(u64) -> u64) {
+        let append = append(plan);
+        append.at = by(append.at);
+        for piece in &mut append.pieces {
+            piece.span = Span { start: by(piece.span.start), end: by(piece.span.end) };
+        }
+    }
+
+    #[test]
+    fn bytes_that_may_be_cached_are_never_written_again() {
+        // spec: R-CDN-10
+        use Strategy::{Delta, FirstTable, Fold};
+        breaks(Delta, Breach::BytesReused, |plan| shift(plan, |at| at - 65_536));
+        // The second table in force, the layout region, the length of another delta group.
+        for at in [504, 1000, 4176 + 12] {
+            breaks(Delta, Breach::Read, |plan| reserve(plan).at = at);
+        }
+        // The entry of the first component of the first table, and the place in force.
+        breaks(FirstTable, Breach::Read, |plan| reserve(plan).at = 52);
+        breaks(Fold, Breach::Read, |plan| reserve(plan).at = 504);
+        breaks(Delta, Breach::OutsideHead, |plan| reserve(plan).at = 65_535);
+    }
+
+    #[test]
+    fn a_new_table_keeps_what_the_old_one_had() {
+        // spec: R-CDN-26
+        // The third entry is somebody else's: dropped, of another version, with other data.
+        for strategy in [Strategy::SecondTable, Strategy::Fold] {
+            let entry = 24 + 2 * 28;
+            breaks(strategy, Breach::Lost, |plan| reserve(plan).after[20] = 2);
+            breaks(strategy, Breach::Lost, |plan| reserve(plan).after[entry + 16] += 1);
+            breaks(strategy, Breach::Lost, |plan| reserve(plan).after[entry + 20] += 1);
+        }
+        breaks(Strategy::SecondTable, Breach::Lost, |plan| reserve(plan).after[24 + 20] += 8);
+    }
+
+    #[test]
+    fn what_is_published_stands_before_it_behind_a_barrier() {
+        // spec: R-CDN-11
+        use Strategy::{Delta, FirstTable, Fold, SecondTable};
+        // An entry's offset, a component's offset, the offset of the index.
+        breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
+        breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
+        breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
+        // An extension to a table that nobody wrote.
+        breaks(SecondTable, Breach::Unwritten, |plan| reserve(plan).after[8] = 8);
+        for strategy in Strategy::ALL {
+            breaks(strategy, Breach::NoBarrier, |plan| drop(plan.steps.remove(2)));
+            breaks(strategy, Breach::NoBarrier, |plan| {
+                let (at, _) = plan.switch().unwrap();
+                plan.steps.remove(at - 1);
+            });
+            breaks(strategy, Breach::AfterSwitch, |plan| {
+                let (at, _) = plan.switch().unwrap();
+                plan.steps.push(plan.steps[at - 2].clone());
+            });
+            breaks(strategy, Breach::ProbePastEnd, |plan| plan.steps.swap(1, 2));
+            breaks(strategy, Breach::HeadBeforeTail, |plan| plan.steps[1..4].rotate_right(1));
+        }
+        breaks(Delta, Breach::NotAscending, |plan| append(plan).pieces.swap(0, 1));
+        breaks(Delta, Breach::NotAscending, |plan| {
+            append(plan).pieces[1].span.start += 1;
+        });
+    }
+
+    #[test]
+    fn a_switch_is_one_aligned_field() {
+        // spec: R-CDN-12
+        use Strategy::{Delta, Fold};
+        breaks(Fold, Breach::Torn, |plan| switch(plan).after = b"\xf0\x02\0\0\0\0\0\0".to_vec());
+        breaks(Fold, Breach::Torn, |plan| switch(plan).after.truncate(3));
+        breaks(Delta, Breach::Torn, |plan| switch(plan).after.clear());
+        breaks(Delta, Breach::Field, |plan| switch(plan).at += 1);
+        breaks(Fold, Breach::Field, |plan| switch(plan).at = 48);
+        breaks(Delta, Breach::Field, |plan| {
+            switch(plan).field = crate::Field::DeltaLength { group: 10 };
+        });
+    }
+
+    #[test]
+    fn one_switch_publishes_all_of_the_update() {
+        // spec: R-CDN-13
+        use Strategy::{Delta, FirstTable, SecondTable};
+        breaks(Delta, Breach::Incomplete, |plan| switch(plan).after[0] -= 1);
+        breaks(Delta, Breach::Incomplete, |plan| switch(plan).after[0] += 1);
+        breaks(FirstTable, Breach::Incomplete, |plan| switch(plan).after[0] += 1);
+        breaks(SecondTable, Breach::Incomplete, |plan| switch(plan).after[0] += 8);
+        for strategy in Strategy::ALL {
+            breaks(strategy, Breach::NoSwitch, |plan| drop(plan.steps.pop()));
+            breaks(strategy, Breach::AfterSwitch, |plan| {
+                let again = plan.steps.last().cloned().unwrap();
+                plan.steps.push(again);
+            });
+        }
+        // An edit that the switch leaves out.
+        breaks(Delta, Breach::Incomplete, |plan| {
+            plan.edits.push(Edit::Remove { id: id(3) });
+        });
+        breaks(SecondTable, Breach::Incomplete, |plan| {
+            plan.edits.push(Edit::Remove { id: id(3) });
+        });
+    }
+
+    #[test]
+    fn an_update_shares_no_slice_with_old_data() {
+        // spec: R-CDN-14
+        let padded = |plan: &mut Plan| drop(append(plan).pieces.pop());
+        breaks(Strategy::Delta, Breach::Unaligned, padded);
+        breaks(Strategy::Delta, Breach::Unaligned, |plan| shift(plan, |at| at + 4096));
+        breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 4096);
+        breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 65_537);
+    }
+
+    #[test]
+    fn a_plan_begins_with_a_barrier_on_the_head() {
+        // spec: R-CDN-17
+        breaks(Strategy::Delta, Breach::NoFirstBarrier, |plan| drop(plan.steps.remove(0)));
+        breaks(Strategy::Delta, Breach::NoFirstBarrier, |plan| {
+            let Action::Barrier(barrier) = &mut plan.steps[0].action else { unreachable!() };
+            barrier.probes[0].span.end -= 1;
+        });
+    }
+
+    #[test]
+    fn a_plan_says_what_it_does() {
+        // spec: R-CDN-40, R-CDN-41
+        use Strategy::{Delta, Fold, SecondTable};
+        breaks(Delta, Breach::OtherPackage, |plan| plan.file_id[0] ^= 1);
+        breaks(Delta, Breach::State, |plan| plan.before.len += 1);
+        breaks(Delta, Breach::Strategy, |plan| plan.strategy = Fold);
+        breaks(Delta, Breach::Edits, |plan| plan.edits[1] = plan.edits[0]);
+        breaks(Delta, Breach::Incomplete, |plan| plan.edits.truncate(1));
+        breaks(Fold, Breach::Edits, |plan| plan.edits[1] = Edit::Remove { id: id(99) });
+        breaks(Fold, Breach::Derived, |plan| plan.edits[1] = Edit::Remove { id: id(2) });
+        let digest = Digest::default();
+        breaks(Delta, Breach::ProbeDigest, |plan| {
+            append(plan).pieces[0].content = Content::Edit { edit: 0, digest };
+        });
+        breaks(Delta, Breach::ProbeUnknown, |plan| {
+            let Action::Barrier(barrier) = &mut plan.steps[2].action else { unreachable!() };
+            barrier.probes[0].span.end -= 1;
+        });
+        breaks(SecondTable, Breach::Incomplete, |plan| {
+            plan.edits.retain(|edit| *edit != Edit::ExplicitIds);
+        });
+        let (mut plan, snapshot) = planned(Delta);
+        plan.cost.bytes_written += 1;
+        assert_eq!(check(&plan, &snapshot).unwrap_err().law(), Law::Plan);
+        plan.steps[3].after.len += 1;
+        let fault = check(&plan, &snapshot).unwrap_err();
+        assert_eq!((fault.step, fault.breach), (Some(3), Breach::State));
+    }
+
+    #[test]
+    fn every_breach_names_its_law() {
+        let (mut plan, snapshot) = planned(Strategy::Delta);
+        plan.steps.remove(0);
+        let fault = check(&plan, &snapshot).unwrap_err();
+        let expected = "law W8 is broken by step 0: the first step is no barrier on the whole \
+                        head as it is";
+        assert_eq!(std::string::ToString::to_string(&fault), expected);
+        let laws: Vec<_> = [Breach::Read, Breach::NoBarrier, Breach::Torn, Breach::NoSwitch]
+            .iter()
+            .map(Breach::law)
+            .collect();
+        assert_eq!(laws, [Law::W1, Law::W2, Law::W3, Law::W4]);
+    }
+}

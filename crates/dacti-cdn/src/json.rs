@@ -218,6 +218,7 @@ pub(crate) mod encoding_text {
     use serde::de::Error as _;
     use serde::ser::Error as _;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub(crate) fn serialize<S: Serializer>(
         encoding: &Encoding,
         serializer: S,
@@ -245,6 +246,7 @@ pub(crate) mod version_text {
     use daicon_core::Version;
     use serde::de::Error as _;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub(crate) fn serialize<S: Serializer>(
         version: &Version,
         serializer: S,
@@ -268,6 +270,7 @@ mod tests {
     use crate::world::{fresh, id, put};
     use crate::{ComponentContent, Digest, Edit, NewComponent, Plan, Policy, Purge, check, plan};
     use daicon_core::Version;
+    use serde_json::Value;
     use std::string::{String, ToString};
     use std::vec::Vec;
     use uuid::Uuid;
@@ -312,6 +315,91 @@ mod tests {
         let error = serde_json::from_str::<Plan>(&text.replacen(from, to, 1)).unwrap_err();
         let error: String = error.to_string();
         assert!(error.contains(expected), "{error}");
+    }
+
+    /// Every leaf of `value` with a value that it does not have, told by its path.
+    fn mutants(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
+        let below = |key: &str, child: &Value, put: &dyn Fn(Value) -> Value, out: &mut Vec<_>| {
+            let mut inner = Vec::new();
+            mutants(child, &std::format!("{path}/{key}"), &mut inner);
+            out.extend(inner.into_iter().map(|(path, changed)| (path, put(changed))));
+        };
+        match value {
+            Value::Object(fields) => {
+                for (key, child) in fields {
+                    let put = |changed| {
+                        let mut fields = fields.clone();
+                        fields.insert(key.clone(), changed);
+                        Value::Object(fields)
+                    };
+                    below(key, child, &put, out);
+                }
+            }
+            Value::Array(items) => {
+                for (i, child) in items.iter().enumerate() {
+                    let put = |changed| {
+                        let mut items = items.clone();
+                        items[i] = changed;
+                        Value::Array(items)
+                    };
+                    below(&i.to_string(), child, &put, out);
+                    let mut fewer = items.clone();
+                    fewer.remove(i);
+                    out.push((std::format!("{path}/-{i}"), Value::Array(fewer)));
+                }
+            }
+            Value::Number(n) => {
+                let n = n.as_u64().unwrap();
+                out.extend([n + 1, n ^ 0x1_0000].map(|n| (path.to_string(), n.into())));
+                out.extend(n.checked_sub(1).map(|n| (path.to_string(), n.into())));
+            }
+            Value::String(text) => {
+                let text = text.as_bytes();
+                for at in [0, text.len().saturating_sub(1), text.len() / 2] {
+                    let mut changed = text.to_vec();
+                    if let Some(byte) = changed.get_mut(at) {
+                        *byte = if *byte == b'0' { b'1' } else { b'0' };
+                    }
+                    let changed = String::from_utf8(changed).unwrap();
+                    out.push((path.to_string(), changed.into()));
+                }
+            }
+            Value::Bool(_) | Value::Null => {}
+        }
+    }
+
+    #[test]
+    fn no_value_of_a_plan_can_be_another() {
+        // spec: R-CDN-40, R-CDN-41
+        let world = fresh(5);
+        let snapshot = world.scanned();
+        let mut refused = 0;
+        for plan in plans() {
+            let value = serde_json::to_value(&plan).unwrap();
+            let mut changed = Vec::new();
+            mutants(&value, "", &mut changed);
+            for (path, value) in changed {
+                // What is told and not carried out: why other ways were not taken, what dies.
+                let told = ["/rejected", "/cost/bytes_dying", "/purge"];
+                let told = told.iter().any(|told| path.contains(told));
+                if told || path.ends_with("/replaced_len") {
+                    continue;
+                }
+                let Ok(mutant) = serde_json::from_value::<Plan>(value) else { continue };
+                if mutant == plan {
+                    continue;
+                }
+                // A plan may go without its closing barrier.
+                let last = plan.steps.len() - 1;
+                let probe = std::format!("/steps/{last}/action/barrier/probes/-0");
+                if path == std::format!("/steps/-{last}") || path == probe {
+                    continue;
+                }
+                assert!(check(&mutant, &snapshot).is_err(), "{path}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 500, "{refused}");
     }
 
     #[test]

@@ -287,11 +287,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig::with_cases(12))]
 
         #[test]
         fn chains_of_updates_equal_a_model(
-            entries in prop_oneof![0_u32..4, 250..260_u32, 2540..2560_u32],
+            entries in prop_oneof![0_u32..4, 250..260_u32, Just(2551)],
             updates in prop::collection::vec(
                 prop::collection::vec((0_u32..60, 0_u64..5000, 0..10), 1..20), 1..40),
             align in prop_oneof![Just(1_u64), Just(4096)],
