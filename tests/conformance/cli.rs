@@ -271,6 +271,32 @@ fn a_directory_of_100_000_files() {
 }
 
 #[test]
+fn room_is_left_for_the_updates_that_are_expected() {
+    // spec: R-LAY-20
+    let scratch = Scratch::new();
+    for i in 0..2600 {
+        scratch.write(&format!("{i}"), b"x");
+    }
+    // 255 / 21 = 12 updates of 20 regions go into a group: 30 take three, which begin the index at
+    // 65,528 - 3 * 6,136 = 47,120.
+    let packed = scratch.pack(&["--expect-updates", "30/20", "--encoding", "none"]);
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    assert!(packed.err.contains("--slice 65536 does"), "{}", packed.err);
+    let file = scratch.bytes();
+    assert_eq!(file[1040..1044], 3_u32.to_le_bytes(), "D");
+    assert_eq!(file[1064..1068], (47_120_u32 - 1536).to_le_bytes(), "room for keys");
+    assert_eq!(file[47_124..47_128], (3 + 11_u32).to_le_bytes(), "groups");
+    assert_eq!(scratch.run("get", &["77"]).text(), "x");
+    assert_eq!(scratch.run("verify", &[]).code, Some(0));
+    for wrong in ["30", "30/x", "-1/2"] {
+        assert_eq!(scratch.pack(&["--expect-updates", wrong]).code, Some(2), "{wrong}");
+    }
+    let compact = scratch.pack(&["--layout", "compact", "--expect-updates", "30/20"]);
+    assert_eq!(compact.code, Some(2), "{compact:?}");
+    assert!(compact.err.contains("needs the cdn layout"), "{}", compact.err);
+}
+
+#[test]
 fn a_directory_with_one_empty_file() {
     for encoding in ["none", "brotli", "auto"] {
         let scratch = Scratch::new();

@@ -386,11 +386,8 @@ mod tests {
     }
 
     fn reserve(plan: &mut Plan) -> &mut crate::Reserve {
-        let reserve = |step: &'_ mut Step| match &mut step.action {
-            Action::Reserve(_) => true,
-            _ => false,
-        };
-        let i = plan.steps.iter_mut().position(reserve).unwrap();
+        let is_reserve = |step: &Step| matches!(step.action, Action::Reserve(_));
+        let i = plan.steps.iter().position(is_reserve).unwrap();
         let Action::Reserve(reserve) = &mut plan.steps[i].action else { unreachable!() };
         reserve
     }

@@ -402,6 +402,30 @@ mod tests {
         assert!(refused > 500, "{refused}");
     }
 
+    /// The same with three dots for each digest.
+    fn without_digests(value: Value) -> Value {
+        match value {
+            Value::String(text) if text.len() == 64 => "…".into(),
+            Value::Array(items) => items.into_iter().map(without_digests).collect(),
+            Value::Object(fields) => {
+                let fields = fields.into_iter();
+                fields.map(|(key, value)| (key, without_digests(value))).collect()
+            }
+            value => value,
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_specification_is_what_is_written() {
+        let page = include_str!("../../../docs/spec/dacti-cdn.md");
+        let (_, example) = page.split_once("```json").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let example: Value = serde_json::from_str(example).unwrap();
+        let snapshot = fresh(5).snapshot().unwrap();
+        let plan = plan(&snapshot, &[put(9, 6)], &Policy::default()).unwrap();
+        assert_eq!(without_digests(serde_json::to_value(plan).unwrap()), example);
+    }
+
     #[test]
     fn what_is_not_known_is_refused() {
         // spec: R-CDN-43

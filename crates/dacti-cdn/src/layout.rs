@@ -233,6 +233,26 @@ impl IndexPlace {
         room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
 
+    /// For the `cdn` layout with `delta_groups` groups for updates, or more where the index fits
+    /// the head whole with them.
+    ///
+    /// # Errors
+    /// `Misuse` where these do not fit the head beside the lookup keys.
+    pub fn with_delta_groups(filled: u32, delta_groups: u32) -> Result<Self, Error> {
+        if filled.saturating_add(delta_groups) <= HEAD_GROUPS {
+            return Ok(Self::cdn(filled, 0));
+        }
+        let fits = |groups: u32| stride_in(keys_room(groups), filled).is_some();
+        if delta_groups > HEAD_GROUPS || !fits(delta_groups) {
+            let max = (0..=HEAD_GROUPS).rev().find(|groups| fits(*groups)).unwrap_or_default();
+            return Err(Misuse::DeltaGroups { found: delta_groups, max }.into());
+        }
+        let groups = filled.saturating_add(delta_groups);
+        let keys = keys_room(delta_groups);
+        let span = Span { start: keys.end, end: keys.end.saturating_add(index_len(groups)) };
+        Ok(Self { span, groups, delta_groups, keys, hot: Span::default() })
+    }
+
     /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
     /// index, only its place.
     #[must_use]
@@ -257,6 +277,17 @@ fn head_index_start(groups: u32) -> u64 {
     HEAD_LEN.saturating_sub(head_part)
 }
 
+/// The room for lookup keys in front of an index of which so many groups lie in the head.
+pub(crate) fn keys_room(groups_in_head: u32) -> Span {
+    Span { start: KEYS_AT, end: head_index_start(groups_in_head) }
+}
+
+/// The stride with which the keys of one run of `filled` groups fit a room.
+pub(crate) fn stride_in(room: Span, filled: u32) -> Option<u32> {
+    // Which group is first does not change their length.
+    stride_for(&[RunSpec { first_group: 0, groups: filled }], room.len())
+}
+
 /// Holds a slice length against what the format allows: a power of two from 4 KiB to 1 GiB.
 ///
 /// # Errors
@@ -271,6 +302,7 @@ pub fn check_slice_len(slice_len: u64) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::{IndexPlace, Layout, check_slice_len};
+    use crate::Misuse;
     use daicon_core::Span;
 
     #[test]
@@ -337,6 +369,27 @@ mod tests {
         let keys_len = 32 + 8 * 1308;
         assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 57_856 - keys_len);
         check_hot((3922, 1_000_001, 14_904 - keys_len), Some((8, 16_440, keys(1536 + keys_len))));
+    }
+
+    #[test]
+    fn a_caller_may_choose_the_delta_groups() {
+        // spec: R-LAY-20
+        // 9 filled groups leave one in the head; five begin the index in it, and let it go on
+        // behind it: 65,536 - 8 - 5 * 6136 = 34,848.
+        let place = IndexPlace::with_delta_groups(9, 5).unwrap();
+        assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
+        assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);
+        assert_eq!(place.keys, Span { start: 1536, end: 34_848 });
+        // Where the index fits the head with them, the rest of the head is theirs too.
+        assert_eq!(IndexPlace::with_delta_groups(3, 2), Ok(IndexPlace::cdn(3, 765)));
+        assert_eq!(IndexPlace::with_delta_groups(393, 8), Ok(IndexPlace::cdn(393, 100_000)));
+        let none = IndexPlace::with_delta_groups(393, 0).unwrap();
+        assert_eq!((none.span.start, none.groups, none.delta_groups), (65_528, 393, 0));
+        // Ten leave 2,632 bytes, for 325 keys of at most 256 groups each.
+        assert!(IndexPlace::with_delta_groups(325 * 256, 10).is_ok());
+        let refused = |found, max| Err(Misuse::DeltaGroups { found, max }.into());
+        assert_eq!(IndexPlace::with_delta_groups(325 * 256 + 1, 10), refused(10, 9));
+        assert_eq!(IndexPlace::with_delta_groups(5, 11), refused(11, 10));
     }
 
     #[test]

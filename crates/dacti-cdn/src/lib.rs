@@ -15,17 +15,52 @@
 //! # Example
 //!
 //! ```
-//! use dacti_cdn::IndexPlace;
+//! use dacti_cdn::{Digest, Edit, Policy, Put, SnapshotReader, check, plan};
+//! use dacti_index::Encoding;
+//! use uuid::Uuid;
 //!
-//! // Where a package of 100,000 regions has its index: eight groups for updates end the head.
-//! let place = IndexPlace::cdn(393, 100_000);
-//! assert_eq!((place.delta_groups, place.span.start), (8, 16_440));
-//! # Ok::<(), dacti_cdn::Error>(())
+//! # fn run(file: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! // What the published file has: one read of its head, as long as it was never folded.
+//! let mut reader = SnapshotReader::new(file.len() as u64);
+//! while let Some(span) = reader.want() {
+//!     reader.feed(&file[span.start as usize..span.end as usize])?; // or: read_at(span).await?
+//! }
+//! let snapshot = reader.finish()?;
+//!
+//! // A region of five bytes, whose seal the package wants to be of `seal_len` bytes.
+//! let (id, encoding, size) = (Uuid::from_u128(7), Encoding::NONE, 5);
+//! let seal_len = snapshot.seal_len();
+//! let digest = Digest::of(&[&b"hello"[..], &vec![0; seal_len as usize]].concat());
+//! let put = Put { id, encoding, size, seal_len, digest, replaced_len: 0 };
+//! let plan = plan(&snapshot, &[Edit::Put(put)], &Policy::default())?;
+//! check(&plan, &snapshot)?;
+//! for step in &plan.steps {
+//!     // append, reserve, barrier, switch
+//! }
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! # Cost
+//!
+//! A snapshot keeps the head and the tables. An update into a delta group takes a few hashes of the
+//! head, whatever the size of the package. A fold needs all entries, at 32 bytes each, which
+//! [`IndexScan`] reads; it goes over them once for each run and once more, and hands the new index
+//! out in pieces of about 400 kB.
 //!
 //! # Promise
 //!
-//! Untrusted input cannot panic, loop or allocate here.
+//! Untrusted packages and plans cannot panic, loop or allocate beyond their own size. Nothing is
+//! planned that [`check`] refuses.
+//!
+//! # What it does not do
+//!
+//! It reads and writes nothing, knows no clock and no cache, and keeps no names list: the crate
+//! `dacti` does.
+//!
+//! # Features
+//!
+//! `serde`: plans as JSON, or whatever else serde writes.
 //!
 //! `daicon-core`, `dacti-index` and `uuid` are public dependencies.
 
@@ -52,6 +87,7 @@ mod error;
 #[cfg(feature = "serde")]
 mod json;
 mod layout;
+mod padding;
 mod plan;
 mod policy;
 mod snapshot;
@@ -70,6 +106,7 @@ pub use layout::{
     HEAD_LEN, IndexPlace, KEYS_AT, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout,
     SEAL_AT, SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,
 };
+pub use padding::{ExpectedUpdates, Padding, padding};
 pub use plan::{Cost, Plan, Reason, Rejected, Strategy, plan};
 pub use policy::{Policy, Purge};
 pub use snapshot::{DeltaGroup, IndexEntries, IndexScan, Live, Room, Snapshot, SnapshotReader};

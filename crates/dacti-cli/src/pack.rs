@@ -9,8 +9,8 @@ use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::{
-    BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, RegionName,
-    SecretKey,
+    BuildOptions, Built, Content, EncodingChoice, ExpectedUpdates, LayoutChoice, PackageBuilder,
+    RegionName, SecretKey,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,10 @@ pub(crate) struct Args {
     /// begin at a multiple. auto is 1MiB. A power of two from 4KiB to 1GiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
+    /// Leave room in the head for so many updates of so many regions each, until the package is
+    /// compacted. Only for the cdn layout.
+    #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates)]
+    expect_updates: Option<ExpectedUpdates>,
     /// Write no digests behind regions, by which readers tell damaged and stale bytes. The compact
     /// layout has none anyway.
     #[arg(long)]
@@ -121,6 +125,10 @@ impl Args {
             let message = "a package cannot be written to standard output: -o ./- is a file";
             return Err(Failure::Usage(message.into()));
         }
+        if self.expect_updates.is_some() && self.layout == Layout::Compact {
+            let message = "--expect-updates needs the cdn layout: compact leaves no room";
+            return Err(Failure::Usage(message.into()));
+        }
         let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
         let collected = collector.collect(&self.inputs)?;
@@ -163,6 +171,11 @@ impl Args {
                 output::note(&line);
             }
         }
+        if talk >= Talk::Normal
+            && let Some(note) = self.shorter_slices(&built)
+        {
+            output::note(&note);
+        }
         self.print(&built, talk)?;
         Ok(Outcome::Done)
     }
@@ -177,6 +190,19 @@ impl Args {
             }
         }
         Globs::new(&self.hot)
+    }
+
+    /// That shorter slices would do for the expected updates, where they would.
+    fn shorter_slices(&self, built: &Built) -> Option<String> {
+        let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
+        let padding = dacti::padding(&self.expect_updates?, built.regions, mean);
+        (padding.slice_len < self.slice).then(|| {
+            format!(
+                "each update is padded to {}: --slice {} does, where no cache has longer slices",
+                output::bytes(self.slice),
+                padding.slice_len
+            )
+        })
     }
 
     /// The key to sign with, which is not to be published with what it signs.
@@ -199,6 +225,7 @@ impl Args {
         BuildOptions {
             layout: self.layout.into(),
             slice_len: self.slice,
+            expect: self.expect_updates,
             seals: !self.no_seals,
             encoding: match self.encoding {
                 Encoding::Auto => EncodingChoice::Auto,
@@ -246,6 +273,15 @@ impl Args {
     }
 }
 
+/// Updates and the regions of each, as in `100/20`.
+fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
+    let parts = text.split_once('/');
+    let numbers = parts.and_then(|(updates, regions)| {
+        Some(ExpectedUpdates { updates: updates.parse().ok()?, regions: regions.parse().ok()? })
+    });
+    numbers.ok_or_else(|| "expected updates and the regions of each, such as 100/20".into())
+}
+
 /// A length with an optional unit, or `auto`.
 pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
     if text == "auto" {
@@ -266,7 +302,17 @@ pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::slice_len;
+    use super::{expected_updates, slice_len};
+    use dacti::ExpectedUpdates;
+
+    #[test]
+    fn expected_updates_are_two_numbers() {
+        let expected = ExpectedUpdates { updates: 100, regions: 20 };
+        assert_eq!(expected_updates("100/20"), Ok(expected));
+        for wrong in ["", "100", "/", "100/", "-1/2", "a/b", "1/2/3"] {
+            assert!(expected_updates(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn slices_are_read_with_units() {

@@ -119,8 +119,8 @@ pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 
 pub use dacti_cdn::{
-    HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault, SLICE_LEN,
-    SLICE_LEN_RANGE, check_slice_len,
+    ExpectedUpdates, HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault,
+    SLICE_LEN, SLICE_LEN_RANGE, check_slice_len, padding,
 };
 pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_lookup::LOOKUP_ID;

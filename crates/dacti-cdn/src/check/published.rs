@@ -24,7 +24,7 @@ impl<'p> Published<'p> {
     pub(super) fn check(&self, switch: &Switch) -> Result<(), Breach> {
         match (switch.field, self.plan.strategy) {
             (Field::DeltaLength { group }, Strategy::Delta) => self.check_delta(group, switch),
-            (Field::Count, Strategy::FirstTable) => self.check_first_table(switch),
+            (Field::Count, Strategy::FirstTable) => self.check_first_table(),
             (Field::Extension, Strategy::SecondTable | Strategy::Fold) => self.check_chain(switch),
             _ => Err(Breach::Strategy),
         }
@@ -43,7 +43,7 @@ impl<'p> Published<'p> {
             return Err(Breach::Torn);
         };
         let added = after.checked_sub(before).map(usize::from);
-        if added != Some(puts.len()) || puts.len() != self.plan.edits.len() {
+        if added != Some(puts.len()) || puts.len() != self.edits_that_count() {
             return Err(Breach::Incomplete);
         }
         let group = self.group(delta)?;
@@ -70,6 +70,12 @@ impl<'p> Published<'p> {
         let rest = Span { start: delta.at, end: HEAD_LEN };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
         Group::parse(rest, delta.at).map_err(|_| Breach::Field)
+    }
+
+    /// Edits, but for those that say what is said already.
+    fn edits_that_count(&self) -> usize {
+        let said = self.snapshot.explicit_ids();
+        self.plan.edits.iter().filter(|edit| !said || **edit != Edit::ExplicitIds).count()
     }
 
     fn puts(&self) -> Vec<(u32, &'p Put)> {
@@ -101,7 +107,7 @@ impl<'p> Published<'p> {
     }
 
     /// The components behind the old count are the new ones.
-    fn check_first_table(&self, switch: &Switch) -> Result<(), Breach> {
+    fn check_first_table(&self) -> Result<(), Breach> {
         let at = daicon_core::HEAD_LEN;
         let rest = Span { start: at, end: self.snapshot.t1_span().end };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
@@ -110,7 +116,7 @@ impl<'p> Published<'p> {
         let before = usize::try_from(self.snapshot.t1_count()).unwrap_or(usize::MAX);
         let new = self.new_components();
         let added = table.entries().len().checked_sub(before);
-        if added != Some(new.len()) || new.len() != self.plan.edits.len() || switch.at == 0 {
+        if added != Some(new.len()) || new.len() != self.edits_that_count() {
             return Err(Breach::Incomplete);
         }
         let added: Vec<_> = table.components().skip(before).collect();

@@ -104,13 +104,15 @@ fn offset(put: &Span, base: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{fresh, id, put};
+    use crate::world::{World, fresh, id, put};
     use crate::{Action, Cost, Digest, Field, Policy, Strategy, plan};
+    use crate::{Edit, Error, Misuse, check};
     use daicon_core::Span;
     use std::vec::Vec;
 
     #[test]
     fn one_region_into_a_fresh_package_of_five() {
+        // spec: R-CDN-21, R-CDN-23
         // One filled group, so nine delta groups; group 8 starts at 4168 + 8 + 8 * 6136 = 53,264.
         let world = fresh(5);
         assert_eq!(world.len, 131_072);
@@ -162,5 +164,82 @@ mod tests {
             bytes_dying: 0,
         };
         assert_eq!(plan.cost, expected);
+    }
+
+    /// The field that an update of such a package switches, and the base that it writes.
+    #[track_caller]
+    fn switched(world: &World, edits: &[Edit], group: u32, base: Option<u64>) {
+        let snapshot = world.snapshot().unwrap();
+        let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+        assert_eq!(plan.switch().unwrap().1.field, Field::DeltaLength { group });
+        let header = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Reserve(reserve) if reserve.after.len() == 12 => Some(&reserve.after),
+            _ => None,
+        });
+        let found = header.map(|header| u64::from_le_bytes(*header.first_chunk().unwrap()));
+        assert_eq!(found, base);
+    }
+
+    /// Group 8 of nine as a packer or an update left it.
+    fn used(length: u8, base: u64, tag: [u8; 4]) -> World {
+        let mut world = fresh(5);
+        world.bytes[53_264..53_272].copy_from_slice(&base.to_le_bytes());
+        world.bytes[53_272..53_276].copy_from_slice(&tag);
+        world.bytes[53_276] = length;
+        world
+    }
+
+    #[test]
+    fn an_update_goes_behind_the_group_in_use_or_one_further_down() {
+        // spec: R-CDN-21, R-CDN-22, R-CDN-23
+        let at = 131_072;
+        let some: Vec<_> = (0..5).map(|n| put(n, 1)).collect();
+        switched(&fresh(5), &some, 8, Some(at));
+        switched(&used(250, 65_536, *b"none"), &some, 8, None);
+        // It has room for four, or lists regions in another encoding.
+        switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
+        switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
+        // The last byte that it reaches, and the first that it does not.
+        let mut world = used(9, 65_536, *b"none");
+        world.len = 1 << 32;
+        switched(&world, &some, 8, None);
+        world.len = (1 << 32) + 65_536;
+        switched(&world, &some, 7, Some(world.len));
+        // What a crash left behind the published end is passed over.
+        world.len = 131_073;
+        let snapshot = world.snapshot().unwrap();
+        let plan = plan(&snapshot, &some, &Policy::default()).unwrap();
+        assert_eq!(plan.append().unwrap().at, 196_608);
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+    }
+
+    #[test]
+    fn a_policy_is_held_against_the_package() {
+        // spec: R-CDN-14
+        let snapshot = fresh(5).snapshot().unwrap();
+        let with = |slice_len, region_align| {
+            let slice_len = Some(slice_len);
+            let policy = Policy { slice_len, region_align, ..Policy::default() };
+            plan(&snapshot, &[put(1, 5), put(2, 5)], &policy)
+        };
+        let longer = with(1 << 20, 4096).unwrap();
+        assert_eq!(check(&longer, &snapshot), Ok(()));
+        let pieces = &longer.append().unwrap().pieces;
+        let starts: Vec<_> = pieces.iter().map(|piece| piece.span.start).collect();
+        let at = 1 << 20;
+        assert_eq!(starts, [at, at + 37, at + 4096, at + 4096 + 37]);
+        let fails = |found: Result<_, Error>, expected: Misuse| {
+            assert_eq!(found.map(|_| ()), Err(expected.into()));
+        };
+        fails(with(4096, 1), Misuse::SliceTooShort { expected: 65_536, found: 4096 });
+        fails(with(100_000, 1), Misuse::SliceLen(100_000));
+        fails(with(65_536, 0), Misuse::RegionAlign(0));
+        fails(with(65_536, 131_072), Misuse::RegionAlign(131_072));
+        let mut world = fresh(5);
+        world.len = u64::MAX;
+        let snapshot = world.snapshot().unwrap();
+        let past = plan(&snapshot, &[put(1, 5)], &Policy::default());
+        assert_eq!(past, Err(Error::PastLastPosition));
     }
 }

@@ -67,17 +67,19 @@ fn dying(snapshot: &Snapshot, wanted: &Wanted<'_>, entries: &IndexEntries) -> u6
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{fresh, id};
+    use crate::world::{fresh, id, put};
     use crate::{
         Action, Content, Cost, Digest, Edit, Field, Misuse, Part, Policy, Reason, Rejected,
         Strategy, check, plan,
     };
+    use dacti_lookup::{Answer, LOOKUP_ID, Lookup};
     use daicon_core::Span;
     use std::vec;
     use std::vec::Vec;
 
     #[test]
     fn one_region_out_of_a_fresh_package_of_five() {
+        // spec: R-CDN-25, R-CDN-27
         let mut world = fresh(5);
         let removal = [Edit::Remove { id: id(3) }];
         let policy = Policy::default();
@@ -136,5 +138,56 @@ mod tests {
         assert_eq!(world.read(span), index);
         let left: Vec<_> = world.regions().into_keys().collect();
         assert_eq!(left, [0, 1, 2, 4].map(id));
+    }
+
+    #[test]
+    fn regions_past_four_gibibytes_form_a_run_of_their_own() {
+        // spec: R-CDN-27, R-CDN-28, R-CDN-29
+        let mut world = fresh(2600);
+        let at: u64 = 6 << 30;
+        world.len = at;
+        let snapshot = world.scanned();
+        let edits = [put(5, 1), put(3000, 1), Edit::Remove { id: id(7) }];
+        let plan = plan(&snapshot, &edits, &Policy::default()).unwrap();
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+        world.apply(&plan, &snapshot);
+        assert_eq!(world.regions().len(), 2600);
+        // Two regions with seals take 66 bytes, so the keys start at 72; two runs, of one group
+        // and of ceil(2598 / 255) = 11, and 12 keys: 16 + 2 * 16 + 12 * 8 = 144 bytes.
+        let keys = Span { start: at + 72, end: at + 216 };
+        let index = Span { start: keys.end, end: keys.end + 8 + 12 * 6136 };
+        let after = world.snapshot().unwrap();
+        assert_eq!(after.index(), index);
+        let found = after.components().iter().find(|found| found.id == LOOKUP_ID).unwrap();
+        assert_eq!((found.span(), found.base), (Ok(keys), keys.start));
+        let bytes = world.read(keys);
+        let lookup = Lookup::parse(&bytes, keys.start).unwrap();
+        assert_eq!(lookup.is_of(index, 12), Ok(true));
+        let runs: Vec<_> = lookup.runs().map(|run| (run.first_group, run.groups)).collect();
+        assert_eq!(runs, [(0, 1), (1, 11)]);
+        for n in [0, 5, 7, 100, 2599, 3000] {
+            let mut search = lookup.search(id(n));
+            while let Some(want) = search.want() {
+                search.feed(&world.read(want)).unwrap();
+            }
+            let located = match search.answer() {
+                Some(Answer::Found(located)) => Some((located.span.start, located.span.len())),
+                _ => None,
+            };
+            assert_eq!(located, world.regions().get(&id(n)).copied(), "{n}");
+        }
+    }
+
+    #[test]
+    fn all_regions_can_be_removed_and_others_come() {
+        let mut world = fresh(3);
+        let all: Vec<_> = (0..3).map(|n| Edit::Remove { id: id(n) }).collect();
+        for edits in [&all[..], &[put(1, 4)]] {
+            let snapshot = world.scanned();
+            let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+            assert_eq!(check(&plan, &snapshot), Ok(()));
+            world.apply(&plan, &snapshot);
+        }
+        assert_eq!(world.regions().into_keys().collect::<Vec<_>>(), [id(1)]);
     }
 }

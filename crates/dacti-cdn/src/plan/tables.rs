@@ -219,3 +219,172 @@ impl Snapshot {
         Table::parse(&table.bytes, table.span.start).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{World, fresh, id, put};
+    use crate::{
+        ComponentContent, Digest, Edit, Error, Misuse, NewComponent, Policy, Reason, Strategy,
+        check, plan,
+    };
+    use dacti_index::INDEX_ID;
+    use daicon_core::{Component, ComponentSpec, Region, Version};
+    use std::vec;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    fn new(n: u128, content: ComponentContent) -> Edit {
+        let id = Uuid::from_u128(n);
+        Edit::Component(NewComponent { id, version: Version::new(1, 0), content })
+    }
+
+    fn region(n: u128, size: u64) -> Edit {
+        let digest = Digest::of(&vec![0; size as usize]);
+        new(n, ComponentContent::Region { size, digest })
+    }
+
+    fn update(world: &mut World, edits: &[Edit]) -> Result<Strategy, Error> {
+        let snapshot = world.scanned();
+        let plan = plan(&snapshot, edits, &Policy::default())?;
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+        world.apply(&plan, &snapshot);
+        Ok(plan.strategy)
+    }
+
+    fn component(world: &World, n: u128) -> Option<Component> {
+        let snapshot = world.snapshot().unwrap();
+        snapshot.components.iter().find(|found| found.id == Uuid::from_u128(n)).copied()
+    }
+
+    #[test]
+    fn components_fill_the_first_table_and_then_extensions() {
+        // spec: R-CDN-20, R-CDN-24, R-CDN-25
+        let mut world = fresh(5);
+        let regions = world.regions();
+        for n in 0..14 {
+            assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::FirstTable));
+        }
+        assert_eq!(component(&world, 13).unwrap().at, 28 + 24 + 15 * 28);
+        // Six more slots in the second table, and from then on tables of their own.
+        for n in 14..24 {
+            assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::SecondTable));
+        }
+        let snapshot = world.snapshot().unwrap();
+        assert_eq!(snapshot.tables.len(), 2 + 4);
+        assert_eq!(snapshot.components.len(), 2 + 2 + 24);
+        assert_eq!(world.regions(), regions);
+        // A fold carries all of them over.
+        let edits =
+            [Edit::Remove { id: id(3) }, region(30, 10), new(31, ComponentContent::Data([7; 8]))];
+        assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
+        for n in 0..24 {
+            let span = component(&world, n).unwrap().span().unwrap();
+            assert_eq!((span.start % 65_536, span.len()), (0, 10), "{n}");
+        }
+        assert_eq!(component(&world, 31).unwrap().data, [7; 8]);
+        assert_eq!(world.regions().len(), 4);
+    }
+
+    #[test]
+    fn what_others_put_into_the_second_table_keeps_its_base() {
+        // spec: R-CDN-26
+        let mut world = fresh(5);
+        let index = Region::new(4168, 8 + 61_360);
+        let index = ComponentSpec::with_region(INDEX_ID, Version::new(0, 1), index);
+        let foreign = |n: u8| {
+            ComponentSpec::with_data(Uuid::from_u128(u128::from(n)), Version::new(1, 0), [n; 8])
+        };
+        world.write_tables(&[], &[index, foreign(1), foreign(2)]);
+        // Past 4 GiB the new index cannot be named from base 0.
+        world.len = 5 << 32;
+        assert_eq!(update(&mut world, &[Edit::Remove { id: id(0) }]), Ok(Strategy::Fold));
+        let first = component(&world, 1).unwrap();
+        assert_eq!((first.base, first.data), (0, [1; 8]));
+        let snapshot = world.snapshot().unwrap();
+        let index = snapshot.components.iter().find(|found| found.id == INDEX_ID).unwrap();
+        assert_eq!(index.base, 5 << 32);
+        assert!(first.at > 5 << 32, "in a table of its own");
+        // And stays there.
+        let edits = [Edit::Remove { id: id(1) }, region(3, 10)];
+        assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
+        assert_eq!(component(&world, 1), Some(first));
+        assert_eq!(world.regions().len(), 3);
+    }
+
+    #[test]
+    fn explicit_ids_are_said_once() {
+        let mut world = fresh(5);
+        assert_eq!(update(&mut world, &[Edit::ExplicitIds]), Ok(Strategy::SecondTable));
+        assert!(world.snapshot().unwrap().explicit_ids());
+        let again = update(&mut world, &[Edit::ExplicitIds]);
+        assert_eq!(again, Err(Misuse::NoEdits.into()));
+        assert_eq!(update(&mut world, &[put(1, 2), Edit::ExplicitIds]), Ok(Strategy::Delta));
+    }
+
+    #[test]
+    fn edits_that_cannot_be_are_refused_before_anything_is_planned() {
+        // spec: R-CDN-06, R-CDN-07
+        let mut world = fresh(5);
+        let mut fails = |edits: &[Edit], expected: Misuse| {
+            assert_eq!(update(&mut world, edits), Err(expected.into()));
+        };
+        fails(&[], Misuse::NoEdits);
+        fails(&[put(1, 5), put(1, 6)], Misuse::DuplicateEdit { first: 0, second: 1 });
+        let twice = [put(1, 5), put(2, 5), Edit::Remove { id: id(1) }];
+        fails(&twice, Misuse::DuplicateEdit { first: 0, second: 2 });
+        fails(&[region(7, 1), region(7, 2)], Misuse::DuplicateEdit { first: 0, second: 1 });
+        fails(&[put(1, 5), Edit::Remove { id: id(5) }], Misuse::NotThere { edit: 1 });
+        let Edit::Put(sound) = put(1, 5) else { unreachable!() };
+        let long = Edit::Put(crate::Put { size: 1 << 32, ..sound });
+        fails(&[long], Misuse::TooLong { edit: 0, len: 1 << 32 });
+        let signed = Edit::Put(crate::Put { seal_len: 96, ..sound });
+        fails(&[signed], Misuse::SealLen { edit: 0, expected: 32, found: 96 });
+        for tag in [*b"\0\0\0\0", *b"\xff\xff\xff\xff", *b"a\0b\0"] {
+            let encoding = dacti_index::Encoding::from_tag(tag);
+            let odd = Edit::Put(crate::Put { encoding, ..sound });
+            fails(&[odd], Misuse::Encoding { edit: 0 });
+        }
+        let own = crate::LAYOUT_ID.as_u128();
+        fails(&[region(own, 1)], Misuse::ComponentReserved { edit: 0 });
+        let huge = new(7, ComponentContent::Region { size: 1 << 32, digest: Digest::default() });
+        fails(&[huge], Misuse::TooLong { edit: 0, len: 1 << 32 });
+        update(&mut world, &[region(7, 1)]).unwrap();
+        let exists = update(&mut world, &[region(7, 1)]);
+        let at = 28 + 24 + 2 * 28;
+        assert_eq!(exists, Err(Misuse::ComponentExists { edit: 0, at }.into()));
+    }
+
+    #[test]
+    fn without_a_second_table_in_its_place_there_is_no_fold() {
+        let mut world = fresh(5);
+        // The first table's extension is where the layout does not name a place.
+        world.layout.t2_places = [1200, 1448];
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        let snapshot = world.scanned();
+        let policy = Policy::default();
+        let refused = plan(&snapshot, &[Edit::Remove { id: id(1) }], &policy);
+        let reason = Reason::NoSecondTable;
+        assert_eq!(refused, Err(Error::NoStrategy { reason }));
+        assert_eq!(plan(&snapshot, &[put(1, 1)], &policy).unwrap().strategy, Strategy::Delta);
+    }
+
+    #[test]
+    fn each_other_strategy_says_why_not() {
+        // spec: R-CDN-20
+        use Reason::{AddsNoRegion, ChangesNoTable, Dearer, MixedEncodings, TooManyEntries};
+        let snapshot = fresh(5).scanned();
+        let reasons = |edits: &[Edit]| -> Vec<Reason> {
+            let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+            plan.rejected.iter().map(|rejected| rejected.reason).collect()
+        };
+        assert_eq!(reasons(&[put(1, 1)]), [AddsNoRegion, AddsNoRegion, Dearer]);
+        assert_eq!(reasons(&[region(1, 1)]), [ChangesNoTable, Dearer, Dearer]);
+        let many: Vec<_> = (0..256).map(|n| put(n, 1)).collect();
+        let entries = 256;
+        assert_eq!(reasons(&many), [TooManyEntries { entries }, AddsNoRegion, AddsNoRegion]);
+        let Edit::Put(brotli) = put(2, 1) else { unreachable!() };
+        let encoding = dacti_index::Encoding::BROTLI;
+        let brotli = Edit::Put(crate::Put { encoding, ..brotli });
+        assert_eq!(reasons(&[put(1, 1), brotli]), [MixedEncodings, AddsNoRegion, AddsNoRegion]);
+    }
+}

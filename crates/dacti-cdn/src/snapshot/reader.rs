@@ -316,3 +316,147 @@ fn cut(bytes: &[u8], span: Span) -> &[u8] {
     let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
     bytes.get(..len).unwrap_or(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{World, fresh};
+    use crate::{Error, LayoutFault, Missing, Room, Structure};
+    use daicon_core::{ComponentSpec, ErrorKind, Region, Span, Version};
+
+    #[track_caller]
+    fn fails(world: &World, expected: Error) {
+        assert_eq!(world.snapshot().map(|_| ()), Err(expected));
+    }
+
+    #[test]
+    fn a_fresh_package_is_known_by_its_head() {
+        // spec: R-CDN-02
+        let world = fresh(5);
+        let snapshot = world.snapshot().unwrap();
+        assert_eq!(snapshot.index(), Span { start: 4168, end: 65_536 });
+        assert_eq!((snapshot.index_groups(), snapshot.delta_groups().len()), (10, 9));
+        assert_eq!((snapshot.delta_groups()[8].at, snapshot.seal_len()), (53_264, 32));
+        let expected = Room {
+            delta_groups: 9,
+            delta_groups_free: 9,
+            entries_free: 0,
+            current: None,
+            first_table_free: 14,
+            second_table: true,
+        };
+        assert_eq!(snapshot.room(), expected);
+        let mut reader = crate::SnapshotReader::new(world.len);
+        let head = Span { start: 0, end: 65_536 };
+        assert_eq!(reader.want(), Some(head));
+        reader.feed(&world.read(head)).unwrap();
+        assert_eq!(reader.want(), None);
+    }
+
+    #[test]
+    fn what_updates_need_must_be_there() {
+        // spec: R-CDN-01
+        let mut world = fresh(5);
+        // The layout component gets another id.
+        world.bytes[52] ^= 1;
+        fails(&world, Error::NotUpdatable(Missing::Layout));
+        let mut world = fresh(5);
+        world.bytes[528] ^= 1;
+        fails(&world, Error::NotUpdatable(Missing::Index));
+        let mut world = fresh(5);
+        // Seals of major version 7.
+        world.bytes[80 + 16] = 7;
+        fails(&world, Error::NotUpdatable(Missing::Seals));
+        let mut world = fresh(5);
+        world.bytes[1000] = 1;
+        let error = world.snapshot().unwrap_err();
+        assert_eq!(error, Error::Layout { at: 1000, fault: LayoutFault::Version(1) });
+        assert_eq!((error.kind(), error.at()), (ErrorKind::Unsupported, Some(1000)));
+    }
+
+    #[track_caller]
+    fn layout(change: impl FnOnce(&mut crate::Layout), expected: Error) {
+        let mut world = fresh(5);
+        change(&mut world.layout);
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        fails(&world, expected);
+    }
+
+    #[test]
+    fn room_outside_the_head_or_the_index_is_refused() {
+        // spec: R-CDN-03
+        let groups = Error::DeltaGroups { at: 4168, found: 11, groups: 10 };
+        layout(|layout| layout.delta_groups = 11, groups);
+        let (what, at) = (Structure::FirstTable, 28);
+        let end = 28 + 24 + 28 * 3000;
+        layout(|layout| layout.t1_slots = 3000, Error::OutsideHead { what, at, end });
+        let (what, at) = (Structure::SecondTable, 65_500);
+        let end = 65_500 + 24 + 28 * 8;
+        layout(|layout| layout.t2_places[1] = 65_500, Error::OutsideHead { what, at, end });
+        let at = u64::from(u32::MAX);
+        let end = at + 24 + 28 * 8;
+        layout(|layout| layout.t2_places[1] = u32::MAX, Error::OutsideHead { what, at, end });
+    }
+
+    #[test]
+    fn room_that_something_else_claims_is_refused() {
+        // spec: R-CDN-04
+        use Structure::{ComponentRegion, DeltaGroups, FirstTable, Head, SecondTable};
+        let overlap = |what, at, other, other_at| Error::Overlap { what, at, other, other_at };
+        layout(|layout| layout.t1_slots = 18, overlap(FirstTable, 28, SecondTable, 504));
+        layout(|layout| layout.t2_slots = 9, overlap(SecondTable, 504, SecondTable, 752));
+        layout(|layout| layout.t2_places[1] = 8, overlap(FirstTable, 28, SecondTable, 8));
+        let error = overlap(SecondTable, 960, ComponentRegion, 1000);
+        layout(|layout| layout.t2_places[1] = 960, error);
+        let error = overlap(SecondTable, 9000, DeltaGroups, 4176);
+        layout(|layout| layout.t2_places[1] = 9000, error);
+        let mut world = fresh(5);
+        world.layout.t2_places = [504, 0];
+        world.layout.t1_slots = 2;
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        let found = world.snapshot().unwrap_err();
+        assert!(matches!(found, Error::Overlap { other: SecondTable | Head, .. }), "{found}");
+        // An entry of a delta group that names the free slots of the first table.
+        let mut world = fresh(5);
+        world.bytes[53_264..53_280].copy_from_slice(b"\x90\x01\0\0\0\0\0\0none\x01\0\0\0");
+        world.bytes[53_296..53_304].copy_from_slice(b"\0\0\0\0\x08\0\0\0");
+        fails(&world, overlap(FirstTable, 28, Structure::StoredRegion, 400));
+    }
+
+    #[test]
+    fn an_index_that_lies_is_refused() {
+        let mut world = fresh(5);
+        world.bytes[4172] = 11;
+        let error = world.snapshot().unwrap_err();
+        assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(4168)));
+        let mut world = fresh(5);
+        let far = Region::new(131_000, 8 + 6136);
+        let index = ComponentSpec::with_region(dacti_index::INDEX_ID, Version::new(0, 1), far);
+        world.write_tables(&[], &[index]);
+        let error = world.snapshot().unwrap_err();
+        assert_eq!((error.kind(), error.at()), (ErrorKind::Truncated, Some(131_000)));
+    }
+
+    #[test]
+    fn no_byte_of_the_head_makes_a_snapshot_panic() {
+        let clean = fresh(300);
+        let mut at = 0;
+        while at < 4400 {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut world = clean.clone();
+                world.bytes[at] = value;
+                if let Ok(snapshot) = world.snapshot() {
+                    let edits = [crate::world::put(1, 5)];
+                    let planned = crate::plan(&snapshot, &edits, &crate::Policy::default());
+                    if let Ok(plan) = planned {
+                        assert_eq!(crate::check(&plan, &snapshot), Ok(()), "{at} {value}");
+                    }
+                }
+            }
+            at += if at < 1200 { 3 } else { 101 };
+        }
+        for len in [0, 1, 27, 28, 500, 65_535] {
+            let world = World { len, ..clean.clone() };
+            assert!(world.snapshot().is_err());
+        }
+    }
+}

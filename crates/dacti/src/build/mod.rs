@@ -21,7 +21,7 @@ use crate::hash::HashPool;
 use crate::{Encoding, Error};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use dacti_cdn::{SLICE_LEN, check_slice_len};
+use dacti_cdn::{ExpectedUpdates, SLICE_LEN, check_slice_len};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
 use encode::{Encoder, Sealing};
@@ -64,6 +64,9 @@ pub struct BuildOptions {
     /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two
     /// from 4 KiB to 1 GiB.
     pub slice_len: u64,
+    /// For the `cdn` layout: the updates for which room is left in the head. Without, as much as is
+    /// common.
+    pub expect: Option<ExpectedUpdates>,
     /// For the `cdn` layout: a digest behind each region, by which a reader tells damaged and
     /// stale bytes. Costs 32 bytes a region.
     pub seals: bool,
@@ -82,6 +85,7 @@ impl Default for BuildOptions {
         Self {
             layout: LayoutChoice::default(),
             slice_len: SLICE_LEN,
+            expect: None,
             seals: true,
             encoding: EncodingChoice::default(),
             quality: 5,

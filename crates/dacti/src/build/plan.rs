@@ -9,7 +9,7 @@ use super::hot::Hot;
 use super::input::Input;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
-use dacti_cdn::IndexPlace;
+use dacti_cdn::{IndexPlace, padding};
 use dacti_index::{
     Encoding, GROUP_ENTRIES, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges,
 };
@@ -86,7 +86,13 @@ impl Plan {
         let has_names = inputs.iter().any(|input| input.id == NAMES_ID);
         let names_component = has_names || options.layout == LayoutChoice::Cdn;
         let index = match options.layout {
-            LayoutChoice::Cdn if hot.order.is_empty() => IndexPlace::cdn(filled, entries),
+            LayoutChoice::Cdn if hot.order.is_empty() => match &options.expect {
+                Some(expected) => {
+                    let delta_groups = padding(expected, entries, 0).delta_groups;
+                    IndexPlace::with_delta_groups(filled, delta_groups)?
+                }
+                None => IndexPlace::cdn(filled, entries),
+            },
             LayoutChoice::Cdn => {
                 IndexPlace::cdn_hot(filled, entries, hot.len).ok_or_else(|| Error::HotTooLong {
                     bytes: hot.len,

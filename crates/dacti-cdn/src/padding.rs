@@ -1,0 +1,106 @@
+//! How much room a new package should leave for the updates that are expected.
+//!
+//! A pure function of four numbers; a packer is free to leave more or less. Specification:
+//! `docs/spec/dacti-cdn.md`, "Room for updates".
+
+use crate::layout::{keys_room, stride_in};
+use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
+use dacti_index::GROUP_ENTRIES;
+
+/// The largest stride of lookup keys that is accepted for the sake of more delta groups: a region
+/// is found by a read of at most so many groups, about 64 kB.
+const STRIDE_MAX: u32 = 10;
+/// The shortest slice length that caches commonly use.
+const SLICE_LEN_MIN: u64 = 65_536;
+/// Bytes of a digest behind each region.
+const SEAL_LEN: u64 = 32;
+
+/// How often a package is expected to be updated before it is compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedUpdates {
+    /// Updates.
+    pub updates: u64,
+    /// Regions that each adds or replaces, the names list left out.
+    pub regions: u64,
+}
+
+/// Room for updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Padding {
+    /// Delta groups of the new index.
+    pub delta_groups: u32,
+    /// Slots of the first table, used ones included.
+    pub t1_slots: u32,
+    /// Slots of each place of the second table.
+    pub t2_slots: u32,
+    /// The shortest slice length that holds an update whole. Only good where no cache in front of
+    /// the package has longer slices.
+    pub slice_len: u64,
+}
+
+/// The room that a new package of `entries` regions, of `stored_len_mean` bytes each, should leave.
+///
+/// - An update takes `regions + 1` entries, the names list's included, and is never split: a group
+///   takes `255 / (regions + 1)` of them. As many groups are left as the updates take, at least
+///   one, and at most ten or what the lookup keys of the package leave in the head when they stand
+///   for at most ten groups each. Updates of more than 254 regions fold anyway: for them one group
+///   is left.
+/// - Tables have 16 and 8 slots: they cost nothing, and the places are fixed.
+/// - The slice length is the smallest power of two that holds an update's bytes, from 64 KiB to the
+///   default of 1 MiB.
+#[must_use]
+pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -> Padding {
+    let per_update = expected.regions.saturating_add(1);
+    let room = u64::try_from(GROUP_ENTRIES).unwrap_or(u64::MAX);
+    let per_group = room.checked_div(per_update).unwrap_or_default();
+    let groups = expected.updates.checked_div(per_group).map_or(1, |whole| {
+        let rest = expected.updates.checked_rem(per_group).unwrap_or_default();
+        whole.saturating_add(u64::from(rest > 0))
+    });
+    let filled = u32::try_from(entries.div_ceil(room)).unwrap_or(u32::MAX);
+    let fits = |groups: &u32| {
+        stride_in(keys_room(*groups), filled).is_some_and(|stride| stride <= STRIDE_MAX)
+    };
+    let most = (1..=10).rev().find(fits).unwrap_or(1);
+    let delta_groups = u32::try_from(groups).unwrap_or(u32::MAX).clamp(1, most);
+    let region = stored_len_mean.saturating_add(SEAL_LEN);
+    let update = expected.regions.saturating_mul(region).min(SLICE_LEN);
+    let slice_len = update.next_power_of_two().clamp(SLICE_LEN_MIN, SLICE_LEN);
+    Padding { delta_groups, t1_slots: T1_SLOTS, t2_slots: T2_SLOTS, slice_len }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExpectedUpdates, Padding, padding};
+
+    #[track_caller]
+    fn check(updates: u64, regions: u64, entries: u64, mean: u64, expected: (u32, u64)) {
+        let found = padding(&ExpectedUpdates { updates, regions }, entries, mean);
+        let (delta_groups, slice_len) = expected;
+        let expected = Padding { delta_groups, t1_slots: 16, t2_slots: 8, slice_len };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn groups_are_as_many_as_the_updates_take() {
+        // 127 updates of one region and one names list fit a group.
+        check(127, 1, 100_000, 1000, (1, 65_536));
+        check(128, 1, 100_000, 1000, (2, 65_536));
+        // 255 / 101 = 2 in each: nine groups for 18 updates.
+        check(18, 100, 100_000, 1000, (9, 131_072));
+        // Ten at most, and none for updates that fold.
+        check(u64::MAX, 1, 100_000, 1000, (10, 65_536));
+        check(1000, 255, 100_000, 1000, (1, 524_288));
+        check(0, 0, 0, 0, (1, 65_536));
+        check(u64::MAX, u64::MAX, u64::MAX, u64::MAX, (1, 1 << 20));
+    }
+
+    #[test]
+    fn keys_leave_fewer_groups_to_large_packages() {
+        // 3,922 groups: ten delta groups leave 2,632 bytes, for 325 keys: stride 13 is too large.
+        // Nine leave 8,768: 1,092 keys, stride 4.
+        check(u64::MAX, 1, 1_000_000, 1000, (9, 65_536));
+        // 39,216 groups take 3,922 keys of stride 10: 31,408 bytes, which six leave not: 27,176.
+        check(u64::MAX, 1, 10_000_000, 1000, (5, 65_536));
+    }
+}
