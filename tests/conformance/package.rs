@@ -216,6 +216,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
 /// As the reference writes: nothing encoded, in slices of 4 KiB.
 pub const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
+    expect: None,
     slice_len: 4096,
     seals: true,
     encoding: EncodingChoice::None,

@@ -167,14 +167,9 @@ impl Args {
             })?
         };
         if talk >= Talk::Normal {
-            for line in collected.left_out.notes() {
+            for line in collected.left_out.notes().into_iter().chain(self.shorter_slices(&built)) {
                 output::note(&line);
             }
-        }
-        if talk >= Talk::Normal
-            && let Some(note) = self.shorter_slices(&built)
-        {
-            output::note(&note);
         }
         self.print(&built, talk)?;
         Ok(Outcome::Done)
