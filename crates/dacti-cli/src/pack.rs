@@ -37,8 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
     /// Leave room in the head for so many updates of so many regions each, until the package is
-    /// compacted. Only for the cdn layout.
-    #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates)]
+    /// compacted. Only for the cdn layout; regions that are hot take what room they need.
+    #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates, conflicts_with = "hot")]
     expect_updates: Option<ExpectedUpdates>,
     /// Write no digests behind regions, by which readers tell damaged and stale bytes. The compact
     /// layout has none anyway.

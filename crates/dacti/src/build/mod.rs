@@ -64,8 +64,8 @@ pub struct BuildOptions {
     /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two
     /// from 4 KiB to 1 GiB.
     pub slice_len: u64,
-    /// For the `cdn` layout: the updates for which room is left in the head. Without, as much as is
-    /// common.
+    /// For the `cdn` layout: the updates for which room is left in the head. Without, and where
+    /// there are hot regions, as much as is common.
     pub expect: Option<ExpectedUpdates>,
     /// For the `cdn` layout: a digest behind each region, by which a reader tells damaged and
     /// stale bytes. Costs 32 bytes a region.
