@@ -633,8 +633,13 @@ fn cdn_package_of(
     let index_region = index(&groups);
     let mut digested = b"dacti-layout file id v0".to_vec();
     digested.extend(&index_region);
-    for (_, bytes) in hot.iter().chain(&regions) {
-        digested.extend(hash(bytes));
+    if sealing.component.is_some() {
+        for (_, bytes) in hot.iter().chain(&regions) {
+            digested.extend(hash(bytes));
+        }
+    } else {
+        let all = hot.iter().chain(&regions).flat_map(|(_, bytes)| bytes.clone());
+        digested.extend(hash(&all.collect::<Vec<u8>>()));
     }
     let file_id = hash(&digested)[..16].try_into().expect("sixteen bytes");
     let end = (base + data.len() as u64).next_multiple_of(slice);

@@ -20,7 +20,7 @@ const READ_LEN: usize = 256 * 1024;
 pub(crate) struct Encoded {
     /// Its stored bytes, without the seal.
     pub(crate) stored_len: u64,
-    /// BLAKE3 of them.
+    /// BLAKE3 of them; zeros where the encoder was told to leave it out.
     pub(crate) digest: [u8; 32],
 }
 
@@ -71,6 +71,8 @@ pub(crate) struct Encoder<'k> {
     pub(crate) quality: u8,
     /// What is put behind stored bytes; `None` for nothing.
     pub(crate) sealing: Option<Sealing<'k>>,
+    /// Whether stored bytes are hashed where no seal asks for that.
+    pub(crate) hashes: bool,
     /// Threads that hash long regions.
     pub(crate) hash_pool: &'k HashPool,
 }
@@ -85,30 +87,40 @@ impl Encoder<'_> {
         let len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         match inputs {
             [input] if len > PIECE_LEN => self.encode_long(input, lane),
-            _ => match self.encode_short(inputs) {
+            _ => match self.encode_short(inputs, lane.spare().unwrap_or_default()) {
                 Ok(piece) => lane.put(piece).map(Ok),
                 Err(error) => Ok(Err(error)),
             },
         }
     }
 
-    fn encode_short(self, inputs: &[&Input]) -> Result<Piece, Error> {
-        let mut piece = Piece::default();
-        let mut content = Vec::new();
+    /// Fills a piece, whose memory alone counts.
+    fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
+        piece.bytes.clear();
+        piece.ends.clear();
+        piece.ends.reserve_exact(inputs.len());
+        let seal_len = Sealing::len_of(self.sealing);
+        let len = inputs
+            .iter()
+            .fold(0_u64, |sum, input| sum.saturating_add(input.len).saturating_add(seal_len));
+        if self.encoding == Encoding::NONE {
+            // What is short fits a piece, so this is no more than that and its seals.
+            piece.bytes.reserve_exact(usize::try_from(len).unwrap_or_default());
+        }
+        let mut buf = Vec::new();
         for input in inputs {
             let start = piece.bytes.len();
             if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;
             } else {
-                content.clear();
-                input.read_into(&mut content)?;
+                let mut content = input.content(&mut buf)?;
                 let params = self.params(input.len);
-                brotli::BrotliCompress(&mut &content[..], &mut piece.bytes, &params)
+                brotli::BrotliCompress(&mut content, &mut piece.bytes, &params)
                     .map_err(|error| input.failed(error))?;
             }
             let stored = piece.bytes.get(start..).unwrap_or_default();
             let stored_len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
-            let digest = blake3::hash(stored).into();
+            let digest = if self.is_hashing(input) { blake3::hash(stored).into() } else { [0; 32] };
             let encoded = Encoded { stored_len, digest };
             self.put_seal(input, &encoded, &mut piece.bytes)?;
             piece.ends.push(encoded);
@@ -123,10 +135,10 @@ impl Encoder<'_> {
     ) -> Result<Result<(), Error>, Stopped> {
         let mut sink = PieceSink {
             lane,
-            bytes: Vec::new(),
+            bytes: spare_bytes(lane),
             stored_len: 0,
             stopped: false,
-            hasher: blake3::Hasher::new(),
+            hasher: self.is_hashing(input).then(blake3::Hasher::new),
             hash_pool: self.hash_pool,
         };
         let result = self.stream(input, &mut sink);
@@ -137,8 +149,8 @@ impl Encoder<'_> {
             return Ok(Err(error));
         }
         sink.hash();
-        let encoded =
-            Encoded { stored_len: sink.stored_len, digest: sink.hasher.finalize().into() };
+        let digest = sink.hasher.as_ref().map_or([0; 32], |hasher| hasher.finalize().into());
+        let encoded = Encoded { stored_len: sink.stored_len, digest };
         if let Err(error) = self.put_seal(input, &encoded, &mut sink.bytes) {
             return Ok(Err(error));
         }
@@ -158,7 +170,7 @@ impl Encoder<'_> {
         len_max: u64,
     ) -> Result<(Encoded, Vec<u8>), Error> {
         if input.len <= PIECE_LEN {
-            let Piece { bytes, ends } = self.encode_short(&[input])?;
+            let Piece { bytes, ends } = self.encode_short(&[input], Piece::default())?;
             let encoded = ends.first().copied();
             return Ok((encoded.unwrap_or(Encoded { stored_len: 0, digest: [0; 32] }), bytes));
         }
@@ -173,6 +185,11 @@ impl Encoder<'_> {
         let encoded = Encoded { stored_len: sink.len, digest };
         self.put_seal(input, &encoded, &mut sink.bytes)?;
         Ok((encoded, sink.bytes))
+    }
+
+    /// Whether anything asks for the hash of an input's stored bytes.
+    fn is_hashing(self, input: &Input) -> bool {
+        self.hashes || self.sealing.is_some() || input.as_kept().is_some()
     }
 
     /// Puts a region's seal behind its stored bytes: the one that it has in the package that it is
@@ -232,20 +249,30 @@ fn window_bits(len: u64) -> i32 {
     i32::try_from(bits.clamp(17, 22)).unwrap_or(22)
 }
 
+/// Room for a piece: that of one that was written, where there is one.
+fn spare_bytes(lane: &Lane<'_, Piece>) -> Vec<u8> {
+    let mut bytes = lane.spare().unwrap_or_default().bytes;
+    bytes.clear();
+    bytes
+}
+
 /// Collects stored bytes and hands them over piece by piece.
 struct PieceSink<'l, 's, 'k> {
     lane: &'l Lane<'s, Piece>,
     bytes: Vec<u8>,
     stored_len: u64,
     stopped: bool,
-    hasher: blake3::Hasher,
+    /// `None` where nothing asks for the hash.
+    hasher: Option<blake3::Hasher>,
     hash_pool: &'k HashPool,
 }
 
 impl PieceSink<'_, '_, '_> {
     /// Hashes what was collected since the last piece.
     fn hash(&mut self) {
-        self.hash_pool.update(&mut self.hasher, &self.bytes);
+        if let Some(hasher) = &mut self.hasher {
+            self.hash_pool.update(hasher, &self.bytes);
+        }
     }
 }
 
@@ -256,7 +283,7 @@ impl Write for PieceSink<'_, '_, '_> {
         self.stored_len = self.stored_len.saturating_add(len);
         if u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) >= PIECE_LEN {
             self.hash();
-            let bytes = core::mem::take(&mut self.bytes);
+            let bytes = core::mem::replace(&mut self.bytes, spare_bytes(self.lane));
             if self.lane.put(Piece { bytes, ends: Vec::new() }).is_err() {
                 self.stopped = true;
                 return Err(io::Error::other("stopped"));

@@ -60,7 +60,7 @@ pub(super) fn write(
         LayoutChoice::Cdn => {
             let fresh_end = output.end().next_multiple_of(options.slice_len);
             let layout = Layout {
-                file_id: file_id(index_digest, &written.digests),
+                file_id: file_id(index_digest, written),
                 slice_len: options.slice_len,
                 fresh_end,
                 delta_groups: plan.index.delta_groups,
@@ -232,9 +232,10 @@ fn entries(
     inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
 }
 
-/// The file id: what was hashed of the index, and then the digests of all stored regions, in data
-/// order.
-fn file_id(mut hasher: blake3::Hasher, digests: &[[u8; 32]]) -> [u8; 16] {
+/// The file id: what was hashed of the index, and then the digests of all stored regions in data
+/// order, or without seals the one of all their bytes.
+fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
+    let digests = written.whole.as_ref().map_or(&written.digests[..], core::slice::from_ref);
     for digest in digests {
         hasher.update(digest);
     }

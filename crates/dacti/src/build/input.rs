@@ -4,6 +4,7 @@ use super::kept::Kept;
 use crate::Error;
 use crate::source::{read_file_at, write_file_at};
 use core::fmt;
+use core::ops::Range;
 use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{NAMES_ID, Name, region_id};
 use std::fs::{File, Metadata};
@@ -49,12 +50,33 @@ impl From<Uuid> for RegionName {
     }
 }
 
+/// Bytes of something that others hold, too.
+#[derive(Clone)]
+struct Shared {
+    whole: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    range: Range<usize>,
+}
+
+impl Shared {
+    fn bytes(&self) -> &[u8] {
+        // It was in range when it was added; what changes its length since gives less.
+        (*self.whole).as_ref().get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({:?})", self.range)
+    }
+}
+
 /// Where a region's content comes from.
 pub struct Content<'c>(Repr<'c>);
 
 enum Repr<'c> {
     File(PathBuf),
     Bytes(Vec<u8>),
+    Shared(Shared),
     Reader(Box<dyn Read + 'c>),
 }
 
@@ -63,6 +85,19 @@ impl<'c> Content<'c> {
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Repr::File(path.into()))
+    }
+
+    /// A part of bytes that are in memory already, such as one buffer or one mapped file that has
+    /// the contents of many regions: nothing is copied until the package is built. `None` where
+    /// the range passes the end of the bytes.
+    #[must_use]
+    pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
+    where
+        T: AsRef<[u8]> + Send + Sync + 'static,
+    {
+        bytes.as_ref().as_ref().get(range.clone())?;
+        let whole: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<T>::clone(bytes);
+        Some(Self(Repr::Shared(Shared { whole, range })))
     }
 
     /// All that `reader` has. It is kept in memory up to 64 KiB, and in a temporary file beyond.
@@ -77,6 +112,7 @@ impl fmt::Debug for Content<'_> {
         match &self.0 {
             Repr::File(path) => write!(f, "Content::file({path:?})"),
             Repr::Bytes(bytes) => write!(f, "Content({} bytes)", bytes.len()),
+            Repr::Shared(shared) => write!(f, "Content::shared({:?})", shared.range),
             Repr::Reader(_) => f.write_str("Content::reader(..)"),
         }
     }
@@ -126,6 +162,7 @@ enum Source {
     Kept(Kept),
     File { path: PathBuf, modified: Option<SystemTime> },
     Bytes(Vec<u8>),
+    Shared(Shared),
     Spooled { file: Arc<File>, at: u64 },
 }
 
@@ -147,6 +184,10 @@ impl Input {
         let (source, len) = match content.0 {
             Repr::File(path) => Source::file(path)?,
             Repr::Bytes(bytes) => Source::bytes(bytes),
+            Repr::Shared(shared) => {
+                let len = to_u64(shared.range.len());
+                (Source::Shared(shared), len)
+            }
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
         Self { path: name.path, id, len, decoded_len: Some(len), hot: false, source }.checked()
@@ -193,6 +234,7 @@ impl Input {
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.source {
             Source::Bytes(bytes) => out.extend_from_slice(bytes),
+            Source::Shared(shared) => out.extend_from_slice(shared.bytes()),
             Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
                 let before = out.len();
                 let mut reader = self.open()?;
@@ -206,12 +248,26 @@ impl Input {
         Ok(())
     }
 
+    /// The whole content, for one that is short: as it lies in memory, or read into `buf`.
+    pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
+        match &self.source {
+            Source::Bytes(bytes) => Ok(bytes),
+            Source::Shared(shared) => Ok(shared.bytes()),
+            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
+                buf.clear();
+                self.read_into(buf)?;
+                Ok(buf)
+            }
+        }
+    }
+
     /// The content as a stream. Hold what was read against
     /// [`check_unchanged`](Self::check_unchanged) at the end.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
             Source::Kept(kept) => Box::new(kept.open()?),
+            Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
                 // Asked of what was opened: another file may have taken the name.
@@ -252,7 +308,9 @@ impl Input {
     pub(crate) fn origin(&self) -> String {
         match &self.source {
             Source::File { path, .. } => crate::error::shown(path),
-            Source::Bytes(_) | Source::Spooled { .. } => "the caller's bytes".into(),
+            Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
+                "the caller's bytes".into()
+            }
             Source::Kept(_) => "a package".into(),
         }
     }
@@ -262,7 +320,7 @@ impl Input {
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
             Source::Kept(kept) => kept.failed(error),
-            Source::Bytes(_) | Source::Spooled { .. } => {
+            Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
                 Error::io("read", Path::new("a temporary file"), error)
             }
         }
@@ -271,13 +329,18 @@ impl Input {
 
 /// Sorts inputs by path; those without one come last, by id. The same path twice is an error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
-    inputs.sort_by(|a, b| {
-        let key = |input: &Input| (input.path.is_none(), input.id);
-        match (&a.path, &b.path) {
-            (Some(a), Some(b)) => a.cmp(b),
-            _ => key(a).cmp(&key(b)),
-        }
-    });
+    if inputs.iter().all(|input| input.path.is_none()) {
+        // Sorts ids alone, and moves each input once.
+        inputs.sort_by_cached_key(|input| input.id);
+    } else {
+        inputs.sort_by(|a, b| {
+            let key = |input: &Input| (input.path.is_none(), input.id);
+            match (&a.path, &b.path) {
+                (Some(a), Some(b)) => a.cmp(b),
+                _ => key(a).cmp(&key(b)),
+            }
+        });
+    }
     for pair in inputs.windows(2) {
         if let [a @ Input { path: Some(path), .. }, b] = pair
             && b.path.as_ref() == Some(path)

@@ -287,7 +287,10 @@ impl PackageBuilder {
     ) -> Result<(Plan, write::Written), Error> {
         let (options, sealing) = (&self.options, self.sealing());
         let hash_pool = &HashPool::new(options.threads);
-        let encoder = Encoder { encoding, quality: options.quality, sealing, hash_pool };
+        // Equal contents are told by their digests, and what was copied is held against them.
+        let hashes = options.layout == LayoutChoice::Compact
+            || self.inputs.iter().any(|input| input.as_kept().is_some());
+        let encoder = Encoder { encoding, quality: options.quality, sealing, hashes, hash_pool };
         let hot = Hot::encode(&self.inputs, encoder)?;
         let seal_len = Sealing::len_of(sealing);
         let plan = Plan::new(&self.inputs, hot, options, seal_len, encoding)?;

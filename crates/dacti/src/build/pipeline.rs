@@ -46,6 +46,8 @@ struct State<T> {
     stopped: bool,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
+    /// What was taken and given back: memory that the system need not give and clear again.
+    spare: Vec<T>,
 }
 
 impl<T> State<T> {
@@ -55,8 +57,11 @@ impl<T> State<T> {
     }
 }
 
+/// Things that were taken and may be filled again, at most.
+const SPARE_MAX: usize = 8;
+
 /// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling
-/// thread.
+/// thread; what it gives back is lent to later jobs, which fill it again.
 ///
 /// # Errors
 /// The first error in the order of the jobs, or `take`'s.
@@ -65,7 +70,7 @@ pub(crate) fn run<T: Weigh + Send>(
     threads: NonZeroUsize,
     weight_max: usize,
     work: impl Fn(usize, &Lane<'_, T>) -> Result<Result<(), Error>, Stopped> + Sync,
-    take: impl FnMut(T) -> Result<(), Error>,
+    take: impl FnMut(T) -> Result<Option<T>, Error>,
 ) -> Result<(), Error> {
     let state = State {
         next_job: 0,
@@ -74,6 +79,7 @@ pub(crate) fn run<T: Weigh + Send>(
         stopped: false,
         made: BTreeMap::new(),
         ended: BTreeMap::new(),
+        spare: Vec::new(),
     };
     let shared = Shared {
         state: Mutex::new(state),
@@ -93,6 +99,11 @@ pub(crate) fn run<T: Weigh + Send>(
 }
 
 impl<T: Weigh> Lane<'_, T> {
+    /// Something that was made and taken before, as it was then.
+    pub(crate) fn spare(&self) -> Option<T> {
+        self.shared.lock().spare.pop()
+    }
+
     /// Hands over something. Waits while too much is under way, unless it is this job's turn and
     /// nothing of it waits to be taken.
     pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
@@ -152,7 +163,7 @@ impl<T: Weigh> Shared<T> {
         Some(job)
     }
 
-    fn take_all(&self, mut take: impl FnMut(T) -> Result<(), Error>) -> Result<(), Error> {
+    fn take_all(&self, mut take: impl FnMut(T) -> Result<Option<T>, Error>) -> Result<(), Error> {
         for job in 0..self.jobs {
             let mut state = self.lock();
             state.turn = job;
@@ -162,8 +173,11 @@ impl<T: Weigh> Shared<T> {
                     state.weight = state.weight.saturating_sub(made.weight());
                     drop(state);
                     self.taken.notify_all();
-                    take(made)?;
+                    let spare = take(made)?;
                     state = self.lock();
+                    if state.spare.len() < SPARE_MAX {
+                        state.spare.extend(spare);
+                    }
                 } else if let Some(ended) = state.ended.remove(&job) {
                     state.made.remove(&job);
                     ended?;
@@ -224,7 +238,7 @@ mod tests {
                 },
                 |made| {
                     taken.push(made);
-                    Ok(())
+                    Ok(None)
                 },
             )
             .unwrap();
@@ -245,7 +259,7 @@ mod tests {
                 let key = format!("{job}");
                 Ok(if job == 5 || job == 9 { Err(Error::NotFound { key }) } else { Ok(()) })
             },
-            |_: usize| Ok(()),
+            |_: usize| Ok(None),
         );
         assert!(matches!(result, Err(Error::NotFound { key }) if key == "5"));
     }
@@ -293,12 +307,34 @@ mod tests {
                 }
                 most = most.max(count.load(Ordering::SeqCst));
                 drop(taken);
-                Ok(())
+                Ok(None)
             },
         )
         .unwrap();
         // Three that wait, one that is being made, one that is being taken.
         assert!(most <= 5, "{most}");
+    }
+
+    #[test]
+    fn what_is_given_back_is_lent_again() {
+        let mut taken = Vec::new();
+        run(
+            30,
+            threads(1),
+            1,
+            |_, lane| {
+                let made = lane.spare().map_or(1, |spare| spare + 1);
+                lane.put(made)?;
+                Ok(Ok(()))
+            },
+            |made| {
+                taken.push(made);
+                Ok(Some(made))
+            },
+        )
+        .unwrap();
+        // Three are under way at most: being made, waiting, being taken.
+        assert!(taken.iter().max() >= Some(&10), "{taken:?}");
     }
 
     #[test]

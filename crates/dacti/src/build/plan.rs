@@ -132,9 +132,11 @@ fn compact_tables_end(names_component: bool) -> u64 {
 
 /// The positions of the inputs by id. The same id twice is an error.
 fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
-    let mut order: Vec<usize> = (0..inputs.len()).collect();
-    // By the 16 bytes in text order, which is how `Uuid` compares.
-    order.sort_unstable_by_key(|i| inputs.get(*i).map(|input| input.id));
+    // By the 16 bytes in text order, which is how `Uuid` compares. The ids are sorted with their
+    // positions, as looking them up for each comparison takes longer.
+    let mut ids: Vec<_> = inputs.iter().map(|input| input.id).zip(0_usize..).collect();
+    ids.sort_unstable();
+    let order: Vec<usize> = ids.into_iter().map(|(_, i)| i).collect();
     for pair in order.windows(2) {
         let &[a, b] = pair else { continue };
         let (Some(first), Some(second)) = (inputs.get(a.min(b)), inputs.get(a.max(b))) else {

@@ -20,8 +20,11 @@ pub(super) struct Written {
     pub(super) spans: Vec<Span>,
     /// Start of each id range's data, absolute.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes, those of hot regions first, then in data order.
+    /// Digests of the stored bytes, those of hot regions first, then in data order; zeros where
+    /// nothing asked for them.
     pub(super) digests: Vec<[u8; 32]>,
+    /// The digest of all stored bytes as one, for a package without seals that has a file id.
+    pub(super) whole: Option<[u8; 32]>,
     pub(super) stored_len: u64,
     pub(super) shared_len: u64,
 }
@@ -41,6 +44,8 @@ pub(super) fn data(
     let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
     writer.seal_len = Sealing::len_of(encoder.sealing);
+    let is_whole = encoder.sealing.is_none() && options.layout == LayoutChoice::Cdn;
+    writer.whole = is_whole.then(blake3::Hasher::new);
     writer.take_hot(inputs);
     run(
         batches.len(),
@@ -50,9 +55,13 @@ pub(super) fn data(
             let batch = batches.get(job).and_then(|batch| in_order.get(batch.clone()));
             encoder.encode(batch.unwrap_or_default(), lane)
         },
-        |piece| writer.take(&piece),
+        |piece| writer.take(&piece).map(|()| Some(piece)),
     )?;
-    Ok(writer.written)
+    let (mut written, whole) = (writer.written, writer.whole);
+    if let Some(whole) = whole {
+        written.whole = Some(whole.finalize().into());
+    }
+    Ok(written)
 }
 
 /// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id
@@ -88,6 +97,8 @@ struct DataWriter<'w> {
     range: usize,
     /// Bytes of the seal behind each region.
     seal_len: u64,
+    /// Hashes all stored bytes as one, where regions are not hashed by themselves.
+    whole: Option<blake3::Hasher>,
     /// Where the region that is being written starts.
     region_at: u64,
     /// Where equal stored bytes are, within the id range; `None` where each is to be stored by
@@ -108,6 +119,7 @@ impl<'w> DataWriter<'w> {
             spans: vec![Span::default(); regions],
             bases: Vec::with_capacity(plan.ranges.len()),
             digests: Vec::with_capacity(regions),
+            whole: None,
             stored_len: 0,
             shared_len: 0,
         };
@@ -128,6 +140,7 @@ impl<'w> DataWriter<'w> {
             count: 0,
             range: 0,
             seal_len: 0,
+            whole: None,
             region_at,
             shared,
         }
@@ -139,6 +152,9 @@ impl<'w> DataWriter<'w> {
         let (written, told) = (&mut self.written, &mut self.told);
         written.spans.resize(inputs.len(), Span::default());
         told.regions_total = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
+        if let Some(whole) = &mut self.whole {
+            whole.update(&self.plan.hot.bytes);
+        }
         let mut at = self.plan.index.hot.start;
         for (i, encoded) in order.iter().zip(encoded) {
             let end = at.saturating_add(encoded.stored_len);
@@ -155,6 +171,9 @@ impl<'w> DataWriter<'w> {
     }
 
     fn take(&mut self, piece: &Piece) -> Result<(), Error> {
+        if let Some(whole) = &mut self.whole {
+            whole.update(&piece.bytes);
+        }
         match &piece.ends[..] {
             // A piece of a long region, or its end.
             [] => self.output.append(&piece.bytes)?,

@@ -48,7 +48,7 @@ pub(super) fn unchanged(
         },
         |Verdicts(verdicts)| {
             unchanged.extend(verdicts);
-            Ok(())
+            Ok(None)
         },
     )?;
     Ok(unchanged)

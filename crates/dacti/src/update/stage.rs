@@ -128,7 +128,7 @@ impl Stage {
                 let batch = batches.get(job).and_then(|batch| inputs.get(batch.clone()));
                 encoder.encode(batch.unwrap_or_default(), lane)
             },
-            |piece| taker.take(&piece),
+            |piece| taker.take(&piece).map(|()| Some(piece)),
         )
     }
 }
@@ -260,7 +260,7 @@ mod tests {
         let inputs: Vec<&Input> = inputs.iter().collect();
         let (encoding, hash_pool) = (Encoding::NONE, &HashPool::new(None));
         let sealing = Some(Sealing { kind: Kind::Digest, key: None });
-        let encoder = Encoder { encoding, quality: 5, sealing, hash_pool };
+        let encoder = Encoder { encoding, quality: 5, sealing, hashes: false, hash_pool };
         let threads = NonZeroUsize::new(3).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut stage = Stage::new(dir.path());
