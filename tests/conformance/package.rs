@@ -860,6 +860,33 @@ fn ids_that_the_package_hides_are_told() {
     assert_eq!(verify(&file), (false, false));
 }
 
+#[test]
+fn parts_of_shared_bytes_are_packed_as_bytes_of_their_own_are() {
+    let whole = Arc::new((0..3_000_000_u32).map(|i| (i / 7 % 251) as u8).collect::<Vec<_>>());
+    let parts = [("a", 0..10), ("b", 5..1_500_000), ("c", 7..7), ("d", 2_999_999..3_000_000)];
+    for encoding in [EncodingChoice::None, EncodingChoice::Brotli] {
+        for seals in [true, false] {
+            let options = BuildOptions { encoding, quality: 1, seals, ..PLAIN };
+            let built = |content: &dyn Fn(Range<usize>) -> Content<'static>| {
+                let directory = tempfile::tempdir().expect("a temporary directory");
+                let out = directory.path().join("built.dacti-pack");
+                let mut builder = PackageBuilder::new(options);
+                for (path, range) in &parts {
+                    builder.add(*path, content(range.clone())).expect("a good path");
+                }
+                builder.build(&out).expect("it can be built");
+                std::fs::read(&out).expect("it is there")
+            };
+            let shared = built(&|range| Content::shared(&whole, range).expect("it is within"));
+            let owned = built(&|range| whole[range].to_vec().into());
+            assert!(shared == owned, "{encoding:?}, seals {seals}");
+        }
+    }
+    for outside in [3_000_000..3_000_001, 0..usize::MAX, 3_000_001..3_000_001] {
+        assert!(Content::shared(&whole, outside).is_none());
+    }
+}
+
 // ------------------------------------------------------------------------------------------
 // Cost
 // ------------------------------------------------------------------------------------------

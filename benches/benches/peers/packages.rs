@@ -3,7 +3,7 @@
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
 use dacti::source::{Counted, FileSource};
-use dacti::{BuildOptions, EncodingChoice, Limits, Package, PackageBuilder, Policy};
+use dacti::{BuildOptions, Content, EncodingChoice, Limits, Package, PackageBuilder, Policy};
 use dacti_benches::Numbers;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub struct Dacti {
     pub digests: bool,
     /// Regions have paths, and the package a names list.
     pub paths: bool,
+    /// The file is mapped, not read by position.
+    pub mapped: bool,
 }
 
 impl Dacti {
@@ -27,11 +29,12 @@ impl Dacti {
             ..BuildOptions::default()
         };
         let mut builder = PackageBuilder::new(options);
-        for (key, content) in work.regions() {
+        for key in &work.keys {
+            let content = Content::shared(&work.content, work.range(key.at)).expect("it is there");
             let added = if self.paths {
-                builder.add(key.name(), content.to_vec())
+                builder.add(key.name(), content)
             } else {
-                builder.add(key.id, content.to_vec())
+                builder.add(key.id, content)
             };
             added.expect("it can be added");
         }
@@ -64,20 +67,16 @@ impl Store for Dacti {
         self.builder(work).build(path).expect("it can be built");
     }
 
-    /// The builder owns its regions' bytes, which no other store asks for: they are copied before.
-    fn prepare<'w>(&'w self, work: &'w Work, path: &'w Path) -> Box<dyn FnOnce() + 'w> {
-        let builder = self.builder(work);
-        Box::new(move || {
-            builder.build(path).expect("it can be built");
-        })
-    }
-
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
-        let package = self.package(Package::open(path).expect("it was packed"));
+        let package = if self.mapped { Package::open_mapped(path) } else { Package::open(path) };
+        let package = self.package(package.expect("it was packed"));
         with(&mut Open { package, paths: self.paths });
     }
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
+        if self.mapped {
+            return None;
+        }
         let counted = Counted::new(Arc::new(FileSource::open(path).expect("it was packed")));
         let source = Arc::new(counted.clone());
         let package = Package::from_source(source, Limits::default()).expect("it was packed");
@@ -98,7 +97,8 @@ impl Look for Open {
         let found =
             if self.paths { self.package.find(key.name()) } else { self.package.find(key.id) };
         let Some(located) = found.expect("the package is sound") else { return false };
-        out.extend_from_slice(&self.package.stored(&located).expect("the region is sound"));
+        // Borrowed from the map, where there is one.
+        out.extend_from_slice(&self.package.region_at(located).expect("the region is sound"));
         true
     }
 }

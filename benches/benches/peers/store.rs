@@ -33,11 +33,6 @@ pub trait Store {
     /// Packs all regions into a file that is on disk when this returns.
     fn pack(&self, work: &Work, path: &Path);
 
-    /// Makes what is not to be timed, and returns the packing that is. By default nothing is made.
-    fn prepare<'w>(&'w self, work: &'w Work, path: &'w Path) -> Box<dyn FnOnce() + 'w> {
-        Box::new(move || self.pack(work, path))
-    }
-
     /// Opens the file and hands the open store to `with`.
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
 

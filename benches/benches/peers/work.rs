@@ -2,6 +2,8 @@
 
 use dacti_benches::Numbers;
 use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Questions of each kind that are made in advance.
@@ -36,7 +38,7 @@ pub struct Work {
     pub region_len: usize,
     /// In the order in which they are packed.
     pub keys: Vec<Key>,
-    content: Vec<u8>,
+    pub content: Arc<Vec<u8>>,
     /// Keys that are there, in random order.
     pub hits: Vec<Key>,
     /// Keys that are not.
@@ -59,7 +61,7 @@ impl Work {
         let missing: Vec<_> = (0..questions).map(|_| any()).collect();
         let misses =
             missing.into_iter().map(|at| Key::new(numbers.id(), 3 * at as u64 + 2, at)).collect();
-        Self { region_len, keys, content, hits, misses }
+        Self { region_len, keys, content: Arc::new(content), hits, misses }
     }
 
     pub fn count(&self) -> usize {
@@ -67,7 +69,12 @@ impl Work {
     }
 
     pub fn content(&self, at: usize) -> &[u8] {
-        &self.content[at * self.region_len..][..self.region_len]
+        &self.content[self.range(at)]
+    }
+
+    /// Where a region's content lies.
+    pub fn range(&self, at: usize) -> Range<usize> {
+        at * self.region_len..(at + 1) * self.region_len
     }
 
     pub fn content_len(&self) -> u64 {
