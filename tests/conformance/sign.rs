@@ -418,6 +418,47 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
     assert!(sign().failure().contains("open to others"));
 }
 
+#[test]
+fn hot_files_stay_hot_where_they_fit() {
+    // spec: R-CMP-02, R-CMP-09, R-CMP-10
+    let keys = Keys::new();
+    let key = text(&keys.private);
+    let scratch = &keys.scratch;
+    scratch.write("cold", b"cold");
+    scratch.write("hot/empty", b"");
+    // With a digest, 57,816 bytes of hot regions fit; with a signature, 64 more each do not.
+    let (source, made) = (scratch.at("packages/source"), scratch.at("packages/made"));
+    let hot = ["--encoding", "none", "--hot", "hot/*"];
+    let sign = |name: &str| -> Value {
+        let signed = dacti(["sign", text(&source), "-o", text(&made), "--key", key, "--json"]);
+        assert_eq!(signed.code, Some(0), "{name}: {signed:?}");
+        serde_json::from_str(signed.text()).expect("it is JSON")
+    };
+    scratch.write("hot/long", &[7; 57_816 - 2 * 96]);
+    scratch.pack(&[&hot[..], &["--sign", key]].concat());
+    let signed = scratch.bytes();
+    scratch.pack(&hot);
+    fs::rename(scratch.package(), &source).expect("it is there");
+    let compacted = dacti(["compact", text(&source), "-o", text(&made), "--json"]);
+    let json: Value = serde_json::from_str(compacted.text()).expect("it is JSON");
+    assert_eq!(json["hot_dropped"], 0);
+    let same = |expected: &[u8]| fs::read(&made).expect("it is there") == expected;
+    assert!(same(&fs::read(&source).expect("it is there")), "nothing was dead in it");
+    assert_eq!(sign("that fits")["hot_dropped"], 0);
+    assert!(same(&signed));
+
+    scratch.write("hot/long", &[7; 57_816 - 2 * 96 + 1]);
+    scratch.pack(&["--encoding", "none", "--sign", key]);
+    let signed = scratch.bytes();
+    scratch.pack(&hot);
+    fs::rename(scratch.package(), &source).expect("it is there");
+    assert_eq!(sign("that does not")["hot_dropped"], 2);
+    assert!(same(&signed));
+    let said = dacti(["sign", text(&source), "-o", text(&made), "--key", key]).err;
+    let expected = "2 hot regions did not fit the head with their signatures and lie behind it";
+    assert!(said.contains(expected), "{said}");
+}
+
 // ------------------------------------------------------------------------------------------
 // Five refusals
 // ------------------------------------------------------------------------------------------

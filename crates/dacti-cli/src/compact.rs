@@ -79,6 +79,7 @@ struct Json<'p> {
     shared_len: u64,
     names_kept: bool,
     names_dropped: u64,
+    hot_dropped: u64,
     proof: Proof,
 }
 
@@ -144,12 +145,16 @@ impl Args {
     }
 
     fn tell(&self, compacted: &Compacted) {
-        let Compacted { built, old_len, names_kept, names_dropped, proof } = compacted;
+        let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
         let (to, len) = (shown(&self.output), bytes(built.len));
         let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
         output::note(&format!("{to}: {} regions, {len} where there were {old_len}", built.regions));
         if *names_dropped > 0 {
             output::note(&format!("{names_dropped} names without a region were dropped"));
+        }
+        if *hot_dropped > 0 {
+            let what = "hot regions did not fit the head any more and lie behind it";
+            output::note(&format!("{hot_dropped} {what}"));
         }
         if !names_kept {
             output::note(&"the names list was written anew, as one segment");
@@ -168,7 +173,7 @@ impl Args {
 }
 
 fn json<'p>(package: &'p Path, compacted: &Compacted) -> Json<'p> {
-    let Compacted { built, old_len, names_kept, names_dropped, proof } = compacted;
+    let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
     let dacti::Proof { regions, bytes, names, digests, signatures } = *proof;
     Json {
         package,
@@ -180,6 +185,7 @@ fn json<'p>(package: &'p Path, compacted: &Compacted) -> Json<'p> {
         shared_len: built.shared_len,
         names_kept: *names_kept,
         names_dropped: *names_dropped,
+        hot_dropped: *hot_dropped,
         proof: Proof { regions, bytes, names, digests, signatures },
     }
 }

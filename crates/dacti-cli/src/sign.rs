@@ -46,6 +46,8 @@ struct Json<'p> {
     package: &'p Path,
     len: u64,
     regions: u64,
+    /// Hot regions that lie behind the head now.
+    hot_dropped: u64,
     /// Signatures that were read back and found to be by the key.
     signatures: u64,
     public_key: String,
@@ -89,17 +91,22 @@ impl Args {
     }
 
     fn tell(&self, signed: &Compacted, key: &SecretKey, talk: Talk) -> Result<(), Failure> {
-        let Compacted { built, proof, .. } = signed;
+        let Compacted { built, proof, hot_dropped, .. } = signed;
         if self.json {
             let json = Json {
                 package: &self.output,
                 len: built.len,
                 regions: built.regions,
+                hot_dropped: *hot_dropped,
                 signatures: proof.signatures,
                 public_key: crate::inspect::hex(key.public().key()),
                 package_id: key.package(),
             };
             return Ok(output::json(&mut std::io::stdout().lock(), &json)?);
+        }
+        if talk >= Talk::Normal && *hot_dropped > 0 {
+            let what = "hot regions did not fit the head with their signatures and lie behind it";
+            output::note(&format!("{hot_dropped} {what}"));
         }
         if talk >= Talk::Normal {
             output::note(&format!(

@@ -323,9 +323,12 @@ impl PackageBuilder {
         self.kept_seals = seals;
     }
 
-    /// Takes over a region as it is stored in another package.
-    pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept) {
-        self.inputs.push(Input::kept(path, kept));
+    /// Takes over a region as it is stored in another package; in the head, where it is `hot` and
+    /// its encoding is the one that was chosen.
+    pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept, hot: bool) {
+        let mut input = Input::kept(path, kept);
+        input.hot = hot;
+        self.inputs.push(input);
     }
 
     /// Takes over a names list as it is stored in another package. `explicit_ids`: it gives ids of

@@ -17,8 +17,8 @@ use crate::{
 };
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use dacti_cdn::SLICE_LEN;
-use dacti_index::{Encoding, Located};
+use dacti_cdn::{HEAD_LEN, SLICE_LEN};
+use dacti_index::{Encoding, GROUP_ENTRIES, Located};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
 use std::path::Path;
@@ -71,6 +71,8 @@ pub struct Compacted {
     pub names_kept: bool,
     /// Names of regions that are not in the index, which were dropped.
     pub names_dropped: u64,
+    /// Hot regions that lie behind the head now, as they did not fit it any more.
+    pub hot_dropped: u64,
     /// That both files hold the same.
     pub proof: Proof,
 }
@@ -129,35 +131,85 @@ impl Package {
             return Err(fault.into());
         }
         let names = LiveNames::of(self.names()?, &scan);
-        let signed = signer.map(signed_by);
-        let is_signer = signed.is_some();
-        let (build_options, seals) = build_options(self, options, signed, names.encoding)?;
+        let work = Rewrite { package: self, options, signer, scan: &scan, names: &names };
+        let mut hot = work.hot();
+        let was_hot = hot.len();
+        let mut proof = Proof::default();
+        let built = loop {
+            let built = work.builder(&hot)?.build_checked(path, &mut *progress, |draft| {
+                proof = proof::prove(self, &scan, &names.alive, draft, signer)?;
+                Ok(())
+            });
+            match built {
+                // What else is in the head has grown.
+                Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
+                built => break built?,
+            }
+        };
+        let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        Ok(Compacted {
+            built,
+            old_len: self.view().len(),
+            names_kept: names.kept.is_some() || names.alive.is_empty(),
+            names_dropped: names.dropped,
+            hot_dropped: count(was_hot.saturating_sub(hot.len())),
+            proof,
+        })
+    }
+}
+
+/// What goes into the new file.
+struct Rewrite<'r> {
+    package: &'r Package,
+    options: &'r CompactOptions,
+    signer: Option<&'r SecretKey>,
+    scan: &'r IndexScan,
+    names: &'r LiveNames<'r>,
+}
+
+impl Rewrite<'_> {
+    /// The ids of hot regions, which are to stay so, ascending.
+    fn hot(&self) -> Vec<Uuid> {
+        let view = self.package.view();
+        if view.layout().is_none() || self.options.layout == Some(LayoutChoice::Compact) {
+            return Vec::new();
+        }
+        let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
+        // In this layout nothing else of a region lies in the head.
+        let is_hot = |found: &&Located| {
+            // An empty one may stand right behind the head.
+            found.span.start < HEAD_LEN
+                && found.span.end.saturating_add(seal_len) <= HEAD_LEN
+                && found.id != NAMES_ID
+                && found.encoding == encoding
+        };
+        let hot: Vec<_> = self.scan.found.iter().filter(is_hot).map(|found| found.id).collect();
+        if hot.len() > GROUP_ENTRIES { Vec::new() } else { hot }
+    }
+
+    /// A builder that has been given all of it.
+    fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
+        let Self { package, options, signer, scan, names } = *self;
+        let by_signer = signer.map(signed_by);
+        let reseal = by_signer.is_some();
+        let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
         let mut builder = PackageBuilder::new(build_options);
-        let from = Arc::new(KeptFrom::new(self));
+        let from = Arc::new(KeptFrom::new(package));
         builder.keep_seals(seals.clone());
-        keep_regions(&mut builder, &from, &scan, &names, is_signer);
+        keep_regions(&mut builder, &from, scan, names, hot, reseal);
         if let Some(key) = signer {
             builder.sign(key.clone());
         }
-        let mut names_kept = true;
         if let Some(located) = names.kept {
             let name = "names list".into();
-            let kept = Kept { from, located, name, reseal: is_signer };
-            builder.keep_names(kept, names.explicit_ids);
+            builder.keep_names(Kept { from, located, name, reseal }, names.explicit_ids);
         } else if !names.alive.is_empty() {
-            names_kept = false;
-            if !is_signer {
+            if !reseal {
                 sign_names(&mut builder, seals.as_ref(), options)?;
             }
             builder.set_names(emit_segment(&names.alive, None)?, names.explicit_ids)?;
         }
-        let mut proof = Proof::default();
-        let built = builder.build_checked(path, progress, |draft| {
-            proof = proof::prove(self, &scan, &names.alive, draft, signer)?;
-            Ok(())
-        })?;
-        let names_dropped = names.dropped;
-        Ok(Compacted { built, old_len: self.view().len(), names_kept, names_dropped, proof })
+        Ok(builder)
     }
 }
 
@@ -276,6 +328,7 @@ fn keep_regions(
     from: &Arc<KeptFrom>,
     scan: &IndexScan,
     names: &LiveNames<'_>,
+    hot: &[Uuid],
     reseal: bool,
 ) {
     let mut paths: Vec<(Uuid, &str)> =
@@ -286,7 +339,12 @@ fn keep_regions(
         let path = paths.get(first).filter(|(id, _)| *id == located.id);
         let path = path.map(|(_, path)| (*path).to_owned());
         let name = path.clone().unwrap_or_else(|| located.id.to_string());
-        builder.keep(path, Kept { from: Arc::clone(from), located: *located, name, reseal });
+        let is_hot = hot.binary_search(&located.id).is_ok();
+        builder.keep(
+            path,
+            Kept { from: Arc::clone(from), located: *located, name, reseal },
+            is_hot,
+        );
     }
 }
 
