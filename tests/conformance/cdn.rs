@@ -5,6 +5,7 @@
 
 mod cdn_breaches;
 mod cdn_cases;
+mod cdn_checked;
 mod cdn_facade;
 mod cdn_planner;
 mod cdn_plans;

@@ -457,6 +457,12 @@ impl<'o> World<'o> {
             }
             at = u64_at(&header, 8);
         }
+        // Of the versions that are read (R-IDX-01, R-VER-02).
+        components.retain(|found| {
+            let minors = if found.id == INDEX { 0..=1 } else { 1..=1 };
+            let ours = [INDEX, LOOKUP, NAMES, SEAL, LAYOUT].contains(&found.id);
+            !ours || found.major == 0 && minors.contains(&found.minor)
+        });
         let Some(named) = components.iter().find(|found| found.id == INDEX) else {
             return refuse("no index component", 28);
         };
