@@ -72,6 +72,7 @@ fn without_barriers(mut plan: Plan) -> Plan {
 
 #[test]
 fn switch_before_its_bytes_are_appended() {
+    // spec: R-CDN-11
     for sealing in [Sealing::None, Sealing::Digest] {
         let case = case("switch before append", &package(sealing), |p| {
             let mut plan = delta(p, &edits(1));
@@ -85,6 +86,7 @@ fn switch_before_its_bytes_are_appended() {
 
 #[test]
 fn no_barrier_between_slots_and_switch() {
+    // spec: R-CDN-11
     // A reader gets the new length and old slots: entries of zeros. A slice that holds the whole
     // head has either both or none.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
@@ -96,6 +98,7 @@ fn no_barrier_between_slots_and_switch() {
 
 #[test]
 fn no_barriers_between_two_updates() {
+    // spec: R-CDN-17
     let case = case("no barriers, two groups", &package(Sealing::Digest), |p| {
         let first = delta(p, &edits(1));
         let second = p.delta(&edits(2)[..1], true).expect("a group is free");
@@ -107,6 +110,7 @@ fn no_barriers_between_two_updates() {
 
 #[test]
 fn place_of_t2_written_again_before_its_barrier() {
+    // spec: R-CDN-10, R-CDN-17, R-CDN-25
     let case = case("T2 place reused", &fresh(4096, Sealing::Digest), |p| {
         let first = p.fold(&edits(1));
         let mut second = p.fold(&edits(2));
@@ -132,6 +136,7 @@ fn reused_tail(sealing: Sealing) -> Case {
 
 #[test]
 fn bytes_past_the_end_reused_after_a_crash() {
+    // spec: R-CDN-10
     // Digests do not help: what the first attempt wrote has its own, under the same id.
     for sealing in [Sealing::None, Sealing::Digest, Sealing::Signed] {
         let law = "W1 bytes past the end are never reused";
@@ -164,6 +169,7 @@ fn unaligned(sealing: Sealing) -> Case {
 
 #[test]
 fn append_within_the_padding_of_the_file() {
+    // spec: R-CDN-14
     let law = "W5 appends are aligned";
     check(law, unaligned(Sealing::None), [&[Kind::WrongBytes]; 3]);
     check_healed(law, unaligned(Sealing::Digest));
@@ -183,6 +189,7 @@ fn descending(sealing: Sealing) -> Case {
 
 #[test]
 fn tail_of_an_append_before_its_front() {
+    // spec: R-CDN-11
     let law = "W2 an append is written upwards";
     check(law, descending(Sealing::None), [&[Kind::WrongBytes]; 3]);
     check_healed(law, descending(Sealing::Digest));
@@ -244,6 +251,7 @@ fn far_slots(sealing: Sealing) -> Case {
 
 #[test]
 fn slots_outside_the_head() {
+    // spec: R-CDN-10
     // Cached as immutable, half of the group is old for ever, or all of it.
     let law = "L1 slots are in the head";
     let wrong: &[Kind] = &[Kind::WrongBytes, Kind::NotVisible];
@@ -254,6 +262,7 @@ fn slots_outside_the_head() {
 
 #[test]
 fn switch_of_a_whole_table() {
+    // spec: R-CDN-12
     let case = case("T2 in force rewritten", &fresh(4096, Sealing::Digest), |p| {
         let mut plan = p.fold(&edits(1));
         let Op::Reserve { bytes, .. } = plan.ops.remove(2) else { panic!("the place of T2") };
@@ -270,6 +279,7 @@ fn switch_of_a_whole_table() {
 
 #[test]
 fn switch_of_a_whole_group_header() {
+    // spec: R-CDN-12, R-CDN-23
     // The origin reads upwards while it is written: the old base, and the new length.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case = case("base and length at once", &fresh(4096, sealing), |p| {
@@ -286,6 +296,7 @@ fn switch_of_a_whole_group_header() {
 
 #[test]
 fn update_of_two_switches() {
+    // spec: R-CDN-13
     let case = case("two switches", &package(Sealing::Digest), |p| {
         let first = delta(p, &edits(1));
         let second = p.delta(&[put("dir0/file9.bin", 1, 33)], true).expect("a group is free");
@@ -313,6 +324,7 @@ fn moved(sealing: Sealing) -> Case {
 
 #[test]
 fn bytes_moved_within_the_file() {
+    // spec: R-CDN-10
     let law = "W1 bytes that an old head reaches are never moved";
     check(law, moved(Sealing::None), [&[Kind::WrongBytes]; 3]);
     // Digests tell, but there is nowhere left to get the region from.

@@ -200,7 +200,7 @@ const BROKEN: [Broken; 12] = [
         what: "a published region written over",
         law: Law::W1,
         corrupt: true,
-        change: |steps| steps.insert(1, reserve(65_536 + 2048, vec![0xaa; 600])),
+        change: |steps| steps.insert(1, reserve(65_536 + 2048, vec![0xaa; 8])),
     },
 ];
 
@@ -244,6 +244,7 @@ fn package() -> Published {
 
 #[test]
 fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
+    // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17, R-CDN-40
     let package = package();
     // The slots lie in two slices of 4 KiB.
     let edits: Vec<_> = (0..180).map(|i| put(&format!("wide/{i}"), 1, 40)).collect();
@@ -269,6 +270,7 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
 
 #[test]
 fn plan_for_the_file_before_a_crash_is_refused() {
+    // spec: R-CDN-10, R-CDN-40, R-CDN-41
     // What a crashed attempt left behind the old end is not to be reused.
     let mut package = package();
     let update = Update::from(vec![put("dir1/file1.bin", 1, 1)]);
@@ -284,6 +286,7 @@ fn plan_for_the_file_before_a_crash_is_refused() {
 
 #[test]
 fn check_refuses_folds_and_tables_that_lose_something() {
+    // spec: R-CDN-26, R-CDN-40, R-CDN-41
     let mut laws = BTreeSet::new();
     let package = built(24, 4096, Sealing::Digest);
     let fold = Update::from(vec![remove("dir0/file0.bin"), put("dir1/file1.bin", 1, 9)]);

@@ -3,9 +3,9 @@
 use crate::cdn_cases::{
     SEALINGS, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
 };
-use crate::cdn_planner::{Update, built, update_with};
+use crate::cdn_planner::{Planned, Update, built, update_with};
 use dacti_cdn::{Policy, Purge};
-use dacti_tests::cache::{Age, Case, Plan, Report};
+use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use std::collections::BTreeSet;
 
@@ -175,6 +175,7 @@ fn by(package: &mut Published, update: &Update) -> Plan {
 
 #[test]
 fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one() {
+    // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17
     let (mut cases, names) = planned_chains();
     // With lookup keys, in the head and behind it.
     let big = built(2700, 4096, Sealing::Digest);
@@ -186,6 +187,46 @@ fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one
     }));
     let strategies = ["delta", "first table", "second table", "fold"];
     assert_eq!(names, strategies.map(|name| format!("{name} by the planner")).into());
+    prove_sound(&cases);
+}
+
+/// An update by the planner that dies after `kept` steps and half of the next one. `None` where it
+/// does not die any more.
+fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
+    let planned = Planned::new(package, update, &Policy::default());
+    let mut ops = planned.ops();
+    let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    let cut = match ops.get(kept)? {
+        Op::Append { at, bytes } => Op::Append { at: *at, bytes: half(bytes) },
+        Op::Reserve { at, bytes } => Op::Reserve { at: *at, bytes: half(bytes) },
+        // A switch is whole or not at all.
+        Op::Barrier | Op::Switch { .. } => Op::Barrier,
+    };
+    ops.truncate(kept);
+    ops.push(cut);
+    Some(package.finish("died", ops, &[]))
+}
+
+#[test]
+fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
+    // spec: R-CDN-10
+    let mut cases = Vec::new();
+    for sealing in [Sealing::None, Sealing::Digest] {
+        let new = built(24, 4096, sealing);
+        let fold = Update::from(vec![put("dir1/file1.bin", 8, 900), remove("dir2/file5.bin")]);
+        let delta = Update::from(vec![put("dir1/file1.bin", 9, 900), put("dir0/new", 9, 7000)]);
+        for first in [&fold, &delta] {
+            for kept in 0.. {
+                let mut after = new.clone();
+                let Some(plan) = died(&mut after, first, kept) else { break };
+                let plans = vec![plan, by(&mut after, &delta), by(&mut after, &fold)];
+                let name = format!("died after {kept} steps, {sealing:?}");
+                let (base, before) = (new.file.clone(), new.model.clone());
+                cases.push(Case { name, base, before, plans });
+            }
+        }
+    }
+    assert!(cases.len() >= 24, "six steps and more, twice, in two packages");
     prove_sound(&cases);
 }
 

@@ -6,7 +6,7 @@ use crate::{
     Put, Snapshot, Strategy, Switch,
 };
 use alloc::vec::Vec;
-use dacti_index::{Group, INDEX_ID};
+use dacti_index::{Group, INDEX_ID, INDEX_VERSION};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::{Flags, NAMES_ID};
 use daicon_core::{Component, Span, TABLES_MAX, Table};
@@ -257,6 +257,11 @@ impl Published<'_> {
         let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
         if self.appended(Part::Index) != Some(index) {
             return Err(Breach::Unwritten);
+        }
+        // In another version nobody would read it.
+        let mut read = components.iter().filter(|found| found.id == INDEX_ID);
+        if read.all(|found| found.version != INDEX_VERSION) {
+            return Err(Breach::Lost);
         }
         let keys = span_of(LOOKUP_ID)?;
         let old = self.snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
