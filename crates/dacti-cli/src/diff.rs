@@ -4,8 +4,9 @@
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes, printable};
 use crate::progress::Bar;
+use crate::remote::Remote;
 use crate::{Talk, interrupt};
-use dacti::{Difference, Differing, Evidence, Package, Relation, Renamed, Side};
+use dacti::{Difference, Differing, Evidence, Limits, Relation, Renamed, Side};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(crate) struct Args {
     /// The package that is wanted.
     #[arg(value_name = "NEW")]
     new: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
     /// End with 1 where regions or their paths differ, and with 0 where they do not. What fails
     /// ends with 1 too, with a message.
     #[arg(long)]
@@ -83,8 +86,9 @@ struct How {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let open = |path: &Path| Package::open(path).map_err(|error| Failure::with(path, &error));
-        let (old, new) = (open(&self.old)?, open(&self.new)?);
+        let open = |path: &Path| self.remote.open(path, Limits::default());
+        let (old, old_costs) = open(&self.old)?.into_parts();
+        let (new, new_costs) = open(&self.new)?.into_parts();
         let found = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();
@@ -110,6 +114,8 @@ impl Args {
             }
         }
         out.flush()?;
+        old_costs.tell(&self.remote);
+        new_costs.tell(&self.remote);
         let differs = self.exit_code && !found.is_empty();
         Ok(if differs { Outcome::Differs } else { Outcome::Done })
     }

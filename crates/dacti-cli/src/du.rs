@@ -3,8 +3,9 @@
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes};
 use crate::progress::Bar;
+use crate::remote::Remote;
 use crate::{Talk, interrupt};
-use dacti::{Package, Usage};
+use dacti::{Limits, Usage};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
     /// Do not look for equal contents, for which regions of equal length are read.
     #[arg(long)]
     no_duplicates: bool,
@@ -84,7 +87,7 @@ struct Outlook {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let package = Package::open(&self.package).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let usage = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();
@@ -102,6 +105,7 @@ impl Args {
             print_rest(&mut out, &usage, package.view().layout().is_some())?;
         }
         out.flush()?;
+        costs.tell(&self.remote);
         Ok(Outcome::Done)
     }
 }

@@ -4,12 +4,11 @@ mod terminal;
 
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault};
+use crate::remote::{self, Remote};
 use crate::{Talk, files, interrupt, output, select};
-use dacti::source::{Counted, FileSource};
-use dacti::{AtomicFile, Limits, Located, Package};
+use dacti::{AtomicFile, Limits, Located};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use terminal::TextOnly;
 
 /// Print one region, decoded.
@@ -33,19 +32,16 @@ pub(crate) struct Args {
     max_len: u64,
     #[command(flatten)]
     trust: Trust,
-    /// Say on standard error how much was read.
-    #[arg(long)]
-    stats: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         self.refuse_own_package()?;
         let failed = |error| Failure::with(&self.package, &error);
-        let source = FileSource::open(&self.package).map_err(failed)?;
-        let source = Counted::new(Arc::new(source));
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let package = Package::from_source(Arc::new(source.clone()), limits).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
         let package = self.trust.applied(package)?;
         let (key, found) = select::find(&package, &self.key).map_err(failed)?;
         let not_found = || failed(dacti::Error::NotFound { key: key.to_string() });
@@ -54,25 +50,23 @@ impl Args {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
-        let content =
-            if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
-        let mut content = content.map_err(failed)?;
         if self.output.is_some() {
             // To standard output there is nothing to clean up.
             interrupt::listen();
         }
-        self.copy(&mut content)?;
-        if self.stats {
-            let stats = source.stats();
-            output::note(&format!("{} reads, {} bytes", stats.reads, stats.bytes));
-        }
+        let content =
+            if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
+        let copied = content.map_err(failed).and_then(|mut content| self.copy(&mut content));
+        costs.tell(&self.remote);
+        copied?;
         Ok(Outcome::Done)
     }
 
     fn refuse_own_package(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
         let place = output.and_then(files::place);
-        let same = place.is_some_and(|place| files::is_at(&self.package, &place));
+        let is_file = remote::url(&self.package).is_none();
+        let same = is_file && place.is_some_and(|place| files::is_at(&self.package, &place));
         if same {
             let shown = output::shown(&self.package);
             return Err(Failure::Failed(format!("{shown} is both package and output")));

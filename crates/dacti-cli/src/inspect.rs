@@ -7,7 +7,8 @@ pub(crate) use json::hex;
 
 use crate::outcome::{Failure, Outcome};
 use crate::output;
-use dacti::{FileMap, Package};
+use crate::remote::Remote;
+use dacti::{FileMap, Limits};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -17,6 +18,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
     /// Print one JSON object: format, length, tables, components, index, diagnostics, layout,
     /// seals, map.
     #[arg(long)]
@@ -26,7 +29,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let package = Package::open(&self.package).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let mut out = output::stdout();
         if !self.json {
             // First what needs no index: one inspects what is at fault.
@@ -41,6 +44,7 @@ impl Args {
             text::print_index(&mut out, &package, groups, &map)?;
         }
         out.flush()?;
+        costs.tell(&self.remote);
         Ok(Outcome::Done)
     }
 }

@@ -3,8 +3,9 @@
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::output;
+use crate::remote::Remote;
 use crate::select::{self, Globs};
-use dacti::{Listed, Package};
+use dacti::{Limits, Listed};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
     /// Only paths that match. Without a slash it means a name in any folder; regions without a
     /// path match by their id.
     glob: Option<String>,
@@ -57,7 +60,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
-        let package = Package::open(&self.package).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let listed = package.list_lossy(&mut faults).map_err(failed)?;
@@ -71,6 +74,7 @@ impl Args {
         }
         out.flush()?;
         output::errors(faults.iter(), "");
+        costs.tell(&self.remote);
         if let Some(glob) = self.glob.filter(|_| !matched) {
             return Err(select::nothing_matches(&self.package, &glob));
         }

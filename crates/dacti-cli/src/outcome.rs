@@ -44,7 +44,9 @@ impl Failure {
                 "{}: no region {key}: list what there is with `dacti ls`",
                 shown(package)
             )),
-            dacti::Error::NotAFile { .. } => Self::Failed(error.to_string()),
+            dacti::Error::NotAFile { .. } | dacti::Error::Remote { .. } => {
+                Self::Failed(error.to_string())
+            }
             dacti::Error::Io { action, source, .. } => {
                 Self::Failed(format!("cannot {action} {}: {source}", shown(package)))
             }

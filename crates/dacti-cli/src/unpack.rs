@@ -5,17 +5,16 @@ mod place;
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::remote::Remote;
 use crate::select::{self, Globs};
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use dacti::source::FileSource;
 use dacti::{Limits, Listed, Located, Package};
 use place::{Place, Portability, Refusal};
 use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 /// Write many regions to files.
@@ -49,6 +48,8 @@ pub(crate) struct Args {
     max_len: u64,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    remote: Remote,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -95,9 +96,8 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
-        let source = FileSource::open(&self.package).map_err(failed)?;
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let package = Package::from_source(Arc::new(source), limits).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
@@ -116,6 +116,7 @@ impl Args {
             output::json(&mut io::stdout().lock(), &summary)?;
         }
         output::errors(faults.iter(), "");
+        costs.tell(&self.remote);
         let line =
             |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));
         output::errors(summary.refused.iter().map(line), ": --json has all");

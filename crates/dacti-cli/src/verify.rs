@@ -3,9 +3,10 @@
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::remote::Remote;
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
-use dacti::{Package, Report};
+use dacti::{Limits, Report};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
     #[command(flatten)]
     trust: Trust,
     /// Threads that decode, at most 1024; as many as there are cores by default.
@@ -46,7 +49,7 @@ struct JsonFinding {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let package = Package::open(&self.package).map_err(failed)?;
+        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let package = self.trust.applied(package)?;
         let report = {
             let mut bar = Bar::bytes("verifying", 0, talk);
@@ -62,6 +65,7 @@ impl Args {
         } else {
             self.print(&report, talk);
         }
+        costs.tell(&self.remote);
         Ok(Outcome::with_loss(!report.is_whole()))
     }
 

@@ -1,0 +1,162 @@
+//! Packages by path or URL: what every verb that reads them takes.
+
+use crate::outcome::Failure;
+use crate::output;
+use core::time::Duration;
+use dacti::http::{HttpOptions, HttpSource, SessionOptions};
+use dacti::source::{Counted, FileSource};
+use dacti::{Error, Limits, Package};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How packages under URLs are read, and what that may cost.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Packages under http and https URLs")]
+pub(crate) struct Remote {
+    /// Say on standard error what was read, and by how many requests.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// End with an error before more bytes are fetched.
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<u64>,
+    /// End with an error before more requests are sent.
+    #[arg(long, value_name = "N")]
+    max_requests: Option<u64>,
+    /// Bytes between two regions that are fetched for nothing, to save a request.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().gap_len_max)]
+    gap: u64,
+    /// Seconds that a server may say nothing.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    /// A header field that each request carries, as `Name: value`. May be given several times. It
+    /// does not follow a redirect to another server.
+    #[arg(long = "header", value_name = "FIELD", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Requests under way at once.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// Read the file whole, however long, where its server has no ranges. Without it, files of at
+    /// most 1 MiB are.
+    #[arg(long)]
+    allow_whole: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a field is `Name: value`")?;
+    Ok((name.trim().into(), value.trim().into()))
+}
+
+/// An open package, and what counts its cost.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) package: Package,
+    count: Count,
+}
+
+#[derive(Debug, Clone)]
+enum Count {
+    File(Counted),
+    Url(Arc<HttpSource>),
+    None,
+}
+
+/// Tells what was read.
+#[derive(Debug)]
+pub(crate) struct Costs(Count);
+
+impl Opened {
+    /// The package, and what tells its cost later.
+    pub(crate) fn into_parts(self) -> (Package, Costs) {
+        (self.package, Costs(self.count))
+    }
+}
+
+/// The URL that a package is given by, where it is one.
+pub(crate) fn url(package: &Path) -> Option<&str> {
+    let text = package.to_str()?;
+    let (scheme, _) = text.split_once("://")?;
+    let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    known.then_some(text)
+}
+
+impl Remote {
+    /// Opens a package in a file or under a URL.
+    pub(crate) fn open(&self, package: &Path, limits: Limits) -> Result<Opened, Failure> {
+        self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
+    }
+
+    fn try_open(&self, package: &Path, limits: Limits) -> Result<Opened, Error> {
+        if let Some(url) = url(package) {
+            let (package, source) = Package::open_url_with(url, &self.options(&limits))?;
+            return Ok(Opened { package, count: Count::Url(source) });
+        }
+        let source = Arc::new(FileSource::open(package)?);
+        if self.stats {
+            let counted = Counted::new(source);
+            let package = Package::from_source(Arc::new(counted.clone()), limits)?;
+            return Ok(Opened { package, count: Count::File(counted) });
+        }
+        Ok(Opened { package: Package::from_source(source, limits)?, count: Count::None })
+    }
+
+    fn options(&self, limits: &Limits) -> HttpOptions {
+        let by_default = HttpOptions::default();
+        let session = SessionOptions {
+            bytes_max: self.max_bytes.unwrap_or(u64::MAX),
+            requests_max: self.max_requests.unwrap_or(u64::MAX),
+            silence_millis_max: self.timeout.saturating_mul(1_000),
+            allow_whole: self.allow_whole,
+            ..by_default.session
+        };
+        HttpOptions {
+            session,
+            headers: self.headers.clone(),
+            connect_timeout: Duration::from_secs(self.timeout.min(10)),
+            concurrency: self.concurrency.into(),
+            limits: Limits {
+                gap_len_max: self.gap,
+                read_len_max: by_default.limits.read_len_max,
+                explained_entries_max: by_default.limits.explained_entries_max,
+                ..*limits
+            },
+            ..by_default
+        }
+    }
+}
+
+impl Costs {
+    /// Says what was read, where that was asked for, and that a file was read whole, always.
+    pub(crate) fn tell(&self, remote: &Remote) {
+        if let Count::Url(source) = &self.0
+            && source.is_whole()
+        {
+            output::warning(&"the server has no ranges: the file was read whole");
+        }
+        if !remote.stats {
+            return;
+        }
+        match &self.0 {
+            Count::None => {}
+            Count::File(counted) => {
+                let stats = counted.stats();
+                output::note(&format!("{} reads, {} bytes", stats.reads, stats.bytes));
+            }
+            Count::Url(source) => {
+                let stats = source.stats();
+                output::note(&format!(
+                    "{} requests, {} bytes, {} retries, {} resumes, {} escalations, {} stale \
+                     answers ({} of them 416), {} whole-file answers, {} redirects",
+                    stats.requests,
+                    stats.bytes,
+                    stats.retries,
+                    stats.resumes,
+                    stats.escalations,
+                    stats.stale,
+                    stats.not_satisfiable,
+                    stats.whole,
+                    stats.redirects,
+                ));
+            }
+        }
+    }
+}
