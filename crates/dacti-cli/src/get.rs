@@ -44,8 +44,10 @@ impl Args {
         let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
         let package = self.trust.applied(package)?;
         let (key, found) = select::find(&package, &self.key).map_err(failed)?;
-        let not_found = || failed(dacti::Error::NotFound { key: key.to_string() });
-        let located = found.ok_or_else(not_found)?;
+        let Some(located) = found else {
+            costs.tell(&self.remote);
+            return Err(failed(dacti::Error::NotFound { key: key.to_string() }));
+        };
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));

@@ -183,7 +183,7 @@ const fn advice(fault: Fault) -> &'static str {
             "the file is damaged there, or a cache before it is stale: verify the file at its \
              origin, and let the query string be part of the cache's key"
         }
-        Fault::NotSatisfiable { .. } | Fault::Short { .. } => {
+        Fault::NotSatisfiable { .. } | Fault::Short { .. } | Fault::Whole { .. } => {
             "the file is cut there, or a cache before it is stale: let the query string be part of \
              the cache's key, never cache a 416, and compare no validators between slices"
         }

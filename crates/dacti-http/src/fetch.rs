@@ -544,7 +544,8 @@ impl Fetch {
                 return;
             }
         }
-        if session.stats().redirects > 0 && !self.resolved {
+        let led_astray = session.stats().redirects > 0 && status >= 400;
+        if led_astray && !self.resolved {
             // Where a redirect led before may be gone, and the URL itself lead elsewhere now.
             self.resolved = true;
             session.stats_mut().retries = session.stats().retries.saturating_add(1);
@@ -563,7 +564,10 @@ impl Fetch {
     fn final_error(&self, fault: Fault, tags: bool) -> Error {
         let span = self.span;
         match fault {
-            Fault::Whole { len } => Error::NoRanges { span, len },
+            // One that ends before the range is an old file, not a server without ranges.
+            Fault::Whole { len } if len.is_none_or(|len| len >= span.end) => {
+                Error::NoRanges { span, len }
+            }
             Fault::Encoded(coding) => Error::Encoded { span, coding },
             Fault::Reset | Fault::Timeout => self.unavailable(fault),
             fault => Error::Stale { span, fault, tags },
