@@ -1,9 +1,9 @@
 //! The `dacti` program: packages from the command line.
 //!
 //! Each verb is a file of its own that knows its arguments and nothing of the others. What they
-//! share is how to open a package (`remote`), how to fail (`outcome`), what to print (`output`), which paths are meant (`select`),
-//! which of them are one (`files`), which keys count (`keys`), how many threads work (`threads`)
-//! and how far they are (`progress`).
+//! share is how to open a package (`remote`), how to fail (`outcome`), what to print (`output`),
+//! which paths are meant (`select`), which of them are one (`files`), which keys count (`keys`),
+//! how many threads work (`threads`) and how far they are (`progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,

@@ -26,19 +26,27 @@ pub(crate) struct Remote {
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().gap_len_max)]
     gap: u64,
     /// Seconds that a server may say nothing.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     timeout: u64,
     /// A header field that each request carries, as `Name: value`. May be given several times. It
     /// does not follow a redirect to another server.
     #[arg(long = "header", value_name = "FIELD", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Requests under way at once.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
     /// Read the file whole, however long, where its server has no ranges. Without it, files of at
     /// most 1 MiB are.
     #[arg(long)]
     allow_whole: bool,
+}
+
+fn seconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=86_400)
+}
+
+fn at_once() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=256)
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
