@@ -4,3 +4,4 @@
 
 mod load;
 mod ranges;
+mod updates;

@@ -36,6 +36,24 @@ pub struct Stats {
     pub redirects: u64,
 }
 
+impl Stats {
+    /// What two sessions have cost together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            bytes: self.bytes.saturating_add(other.bytes),
+            resumes: self.resumes.saturating_add(other.resumes),
+            retries: self.retries.saturating_add(other.retries),
+            escalations: self.escalations.saturating_add(other.escalations),
+            stale: self.stale.saturating_add(other.stale),
+            not_satisfiable: self.not_satisfiable.saturating_add(other.not_satisfiable),
+            whole: self.whole.saturating_add(other.whole),
+            redirects: self.redirects.saturating_add(other.redirects),
+        }
+    }
+}
+
 /// Which file a head is of, and in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -105,6 +123,12 @@ impl Session {
     /// that it was packed with. Until then the default slice is taken, and no bytes for appended.
     pub const fn set_grid(&mut self, grid: Grid) {
         self.grid = grid;
+    }
+
+    /// Takes from the budget what was spent elsewhere for the same file.
+    pub const fn spend(&mut self, requests: u64, bytes: u64) {
+        self.options.requests_max = self.options.requests_max.saturating_sub(requests);
+        self.options.bytes_max = self.options.bytes_max.saturating_sub(bytes);
     }
 
     /// The same session for a URL that turned out to take no query.

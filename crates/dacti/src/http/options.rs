@@ -14,6 +14,10 @@ pub struct HttpOptions {
     pub headers: Vec<(String, String)>,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
+    /// The URL of a copy of the head, where there is one; then all other bytes alone are fetched
+    /// from the package's own. Caches that hold whole objects keep such a copy for a shorter time,
+    /// and object stores replace it at once, which no part of an object can be.
+    pub head_url: Option<String>,
     /// Requests under way at once, where many regions are asked for.
     pub concurrency: usize,
     /// Bytes that are read at once of a region that is streamed: 4 MiB by default.
@@ -28,6 +32,7 @@ impl Default for HttpOptions {
         Self {
             session: Options::default(),
             headers: Vec::new(),
+            head_url: None,
             connect_timeout: Duration::from_secs(10),
             concurrency: 16,
             read_len: 4 << 20,

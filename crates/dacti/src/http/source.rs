@@ -24,6 +24,8 @@ use tokio::runtime::{Builder, Runtime};
 #[derive(Debug)]
 pub struct HttpSource {
     client: Arc<Client>,
+    /// Where the head is, if not there too.
+    head_client: Option<Arc<Client>>,
     runtime: Option<Runtime>,
     head: Vec<u8>,
     len: u64,
@@ -49,8 +51,11 @@ impl HttpSource {
     /// `Remote`.
     pub fn open(url: &str, options: &HttpOptions) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let head_url = options.head_url.as_deref();
+        let head_client = head_url.map(|url| Client::new(url, options)).transpose()?;
         let mut source = Self {
             client: Arc::new(Client::new(url, options)?),
+            head_client: head_client.map(Arc::new),
             runtime: Some(
                 runtime.map_err(|error| Error::io("start threads for", "".as_ref(), error))?,
             ),
@@ -62,29 +67,36 @@ impl HttpSource {
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),
         };
-        let fetch = source.client.session().head();
+        let fetch = source.head_client().session().head();
         source.take_head(fetch)?;
+        if let Some(head) = &source.head_client {
+            // Both spend of one budget.
+            let spent = head.session().stats();
+            source.client.session().spend(spent.requests, spent.bytes);
+        }
         Ok(source)
     }
 
     /// Fetches the head again, past all caches.
     pub(crate) fn reload(&mut self) -> Result<(), Error> {
-        let fetch = self.client.session().reload_head();
+        let fetch = self.head_client().session().reload_head();
         self.take_head(fetch)
     }
 
     fn take_head(&mut self, fetch: Fetch) -> Result<(), Error> {
-        let (head, fetch) = self.wait(fetch, Vec::new())?;
-        // What a server without a word on the length has is known no better than this.
-        self.len = fetch.file_len().unwrap_or(u64::MAX >> 1);
+        let (head, fetch) = self.wait_on(self.head_client(), fetch, Vec::new())?;
+        // What a server without a word on the length has is known no better than this, and a copy
+        // of the head says nothing about the rest.
+        let len = fetch.file_len().filter(|_| self.head_client.is_none());
+        self.len = len.unwrap_or(u64::MAX >> 1);
         self.head = head;
         Ok(())
     }
 
     /// The head as it is now, past all caches.
     pub(crate) fn fresh_head(&self) -> Result<Vec<u8>, Error> {
-        let fetch = self.client.session().reload_head();
-        Ok(self.wait(fetch, Vec::new())?.0)
+        let fetch = self.head_client().session().reload_head();
+        Ok(self.wait_on(self.head_client(), fetch, Vec::new())?.0)
     }
 
     /// Tells the session what the layout says.
@@ -96,10 +108,18 @@ impl HttpSource {
         &self.client
     }
 
+    fn head_client(&self) -> &Arc<Client> {
+        self.head_client.as_ref().unwrap_or(&self.client)
+    }
+
     /// What was spent so far, and what was met.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.client.session().stats()
+        let stats = self.client.session().stats();
+        match &self.head_client {
+            Some(head) => stats.and(head.session().stats()),
+            None => stats,
+        }
     }
 
     /// Whether the file was read whole, as the server has no ranges.
@@ -112,11 +132,12 @@ impl HttpSource {
     /// Starts `fetch` and says where its bytes will come.
     fn start<S: Sink + 'static>(
         &self,
+        client: &Arc<Client>,
         fetch: Fetch,
         mut sink: S,
     ) -> io::Result<Receiver<Result<(S, Fetch), Error>>> {
         let (sender, receiver) = sync_channel(1);
-        let client = Arc::clone(&self.client);
+        let client = Arc::clone(client);
         let runtime = self.runtime.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         runtime.spawn(async move {
             let result = client.fetch(fetch, &mut sink).await;
@@ -128,7 +149,16 @@ impl HttpSource {
 
     /// Waits for `fetch`, without keeping a runtime from its work.
     fn wait<S: Sink + 'static>(&self, fetch: Fetch, sink: S) -> Result<(S, Fetch), Error> {
-        let receiver = self.start(fetch, sink).map_err(read_failed)?;
+        self.wait_on(&self.client, fetch, sink)
+    }
+
+    fn wait_on<S: Sink + 'static>(
+        &self,
+        client: &Arc<Client>,
+        fetch: Fetch,
+        sink: S,
+    ) -> Result<(S, Fetch), Error> {
+        let receiver = self.start(client, fetch, sink).map_err(read_failed)?;
         receiver.recv().map_err(|_| read_failed(io::ErrorKind::NotConnected.into()))?
     }
 

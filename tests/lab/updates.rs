@@ -1,0 +1,272 @@
+//! A package is updated while eight readers go on behind a cache: none of them gets a wrong byte,
+//! and none an error that stays.
+//!
+//! Half of the readers take the head from the origin and the rest from the cache, which is the
+//! worst that several places of one cache can do to a reader. Nothing waits for any cache: the
+//! update is published as fast as the disk takes it.
+
+use dacti::http::{HttpOptions, Stats};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder, Update, UpdateOptions};
+use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const READERS: usize = 8;
+const REGIONS: usize = 40;
+
+/// In what state a package is when the updates begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// As it was packed.
+    Fresh,
+    /// With room for a few updates, so that one of those to come folds.
+    NearlyFull,
+    /// Folded before: each update folds.
+    Folded,
+}
+
+/// What a region's content is in its n-th version: anybody can tell which it is, and whether it is
+/// whole.
+fn content(region: usize, version: u64) -> Vec<u8> {
+    let len = 200 + region * 1_500;
+    let mut bytes = format!("region {region} version {version}\n").into_bytes();
+    let mut state = (region as u64 + 1).wrapping_mul(version.wrapping_add(0x9e37_79b9_7f4a_7c15));
+    while bytes.len() < len {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        bytes.push((state >> 56) as u8);
+    }
+    bytes
+}
+
+fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let text = std::str::from_utf8(line).ok()?;
+    let version = text.strip_prefix(&format!("region {region} version "))?.parse().ok()?;
+    (bytes == content(region, version)).then_some(version)
+}
+
+fn path(region: usize) -> String {
+    format!("files/{region:03}")
+}
+
+/// A package whose regions are all in version 0.
+fn pack(at: &Path, start: Start) {
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    for region in 0..REGIONS {
+        builder.add(path(region).as_str(), content(region, 0)).unwrap();
+    }
+    // So that the index does not fit the head whole.
+    for other in 0..3_000 {
+        builder.add(format!("others/{other}").as_str(), vec![b'x'; 20]).unwrap();
+    }
+    builder.build(at).unwrap();
+    match start {
+        Start::Fresh => {}
+        // Eight groups of 255 entries: all but a few of them.
+        Start::NearlyFull => {
+            for _ in 0..8 {
+                put(at, (0..252).map(|other| (format!("others/{other}"), vec![b'y'; 20])));
+            }
+        }
+        Start::Folded => {
+            let mut update = Update::open(at, UpdateOptions::default()).unwrap();
+            update.remove("others/2999").unwrap();
+            update.plan().unwrap().apply().unwrap();
+        }
+    }
+}
+
+fn put(at: &Path, regions: impl Iterator<Item = (String, Vec<u8>)>) {
+    let options = UpdateOptions { force: true, ..UpdateOptions::default() };
+    let mut update = Update::open(at, options).unwrap();
+    for (path, content) in regions {
+        update.put(path.as_str(), content).unwrap();
+    }
+    update.plan().unwrap().apply().unwrap();
+}
+
+/// What the readers of one cache met.
+#[derive(Debug, Default)]
+struct Met {
+    opened: AtomicU64,
+    read: AtomicU64,
+    requests: AtomicU64,
+    resumes: AtomicU64,
+    retries: AtomicU64,
+    escalations: AtomicU64,
+    stale: AtomicU64,
+}
+
+impl Met {
+    fn add(&self, stats: Stats) {
+        for (sum, n) in [
+            (&self.requests, stats.requests),
+            (&self.resumes, stats.resumes),
+            (&self.retries, stats.retries),
+            (&self.escalations, stats.escalations),
+            (&self.stale, stats.stale),
+        ] {
+            sum.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    fn row(&self, edge: Edge, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
+        let n = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        format!(
+            "| {} | {start:?} | {} s | {updates} | {} | {} | {} | {} | {} | {} | {} |",
+            edge.name(),
+            lifetimes.head,
+            n(&self.opened),
+            n(&self.read),
+            n(&self.requests),
+            n(&self.resumes),
+            n(&self.retries),
+            n(&self.stale),
+            n(&self.escalations),
+        )
+    }
+}
+
+/// Opens the package again and again, and reads regions by each view, some of them after it is old.
+fn read(
+    url: &str,
+    head_url: Option<String>,
+    published: &RwLock<u64>,
+    over: &AtomicBool,
+    met: &Met,
+    seed: usize,
+) {
+    let mut newest: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut pick = seed;
+    while !over.load(Ordering::Relaxed) {
+        let mut options = HttpOptions { head_url: head_url.clone(), ..HttpOptions::default() };
+        options.session.backoff_millis = 5;
+        options.session.backoff_millis_max = 100;
+        let (package, source) = Package::open_url_with(url, &options).unwrap();
+        met.opened.fetch_add(1, Ordering::Relaxed);
+        // One update replaces all regions, so that a view is of one version.
+        let mut seen = None;
+        for _ in 0..12 {
+            pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
+            let region = pick / 7 % REGIONS;
+            let bytes = package.get(path(region).as_str()).unwrap();
+            let version = version_of(region, &bytes)
+                .unwrap_or_else(|| panic!("wrong bytes of region {region}: {bytes:?}"));
+            assert_eq!(*seen.get_or_insert(version), version, "half an update");
+            // The update under way may be seen before it is said to be published.
+            assert!(version <= *published.read().unwrap() + 1, "from the future");
+            met.read.fetch_add(1, Ordering::Relaxed);
+            if head_url.is_some() {
+                // From the origin, whose head is never older than one seen before.
+                let newest = newest.entry(region).or_default();
+                assert!(version >= *newest, "the view went back");
+                *newest = version;
+            }
+        }
+        met.add(source.stats());
+    }
+}
+
+/// Runs updates for some time, with readers behind `edge`, and prints a row of the table.
+fn run(edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
+    let mut lab = Lab::start(lifetimes).unwrap();
+    let package = lab.data().join("p.dacti-pack");
+    pack(&package, start);
+    let at = lab.edge(edge).unwrap();
+    let (through, origin) =
+        (format!("http://{at}/p.dacti-pack"), format!("http://{}/p.dacti-pack", lab.origin()));
+    let (published, over, met) = (RwLock::new(0), AtomicBool::new(false), Met::default());
+    let mut updates = 0;
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        for reader in 0..READERS {
+            let head_url = reader.is_multiple_of(2).then(|| origin.clone());
+            let (through, published, over, met) = (&through, &published, &over, &met);
+            scope.spawn(move || {
+                let _over = Over(over);
+                read(through, head_url, published, over, met, reader * 1_234_567);
+            });
+        }
+        let started = Instant::now();
+        while started.elapsed() < time && !over.load(Ordering::Relaxed) {
+            // After some reads of the version before, whatever the machine is busy with.
+            let read = met.read.load(Ordering::Relaxed);
+            while met.read.load(Ordering::Relaxed) < read + 60 && !over.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let version = *published.read().unwrap() + 1;
+            put(&package, (0..REGIONS).map(|region| (path(region), content(region, version))));
+            *published.write().unwrap() = version;
+            updates += 1;
+        }
+    });
+    assert!(updates > 0 && met.opened.load(Ordering::Relaxed) > 8);
+    eprintln!("{}", met.row(edge, start, lifetimes, updates));
+}
+
+/// Ends the others when one ends, be it by a panic.
+struct Over<'o>(&'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Caches that keep heads for seconds, and those that keep everything for an hour.
+const SHORT: Lifetimes = Lifetimes { head: 2, data: 31_536_000 };
+const LONG: Lifetimes = Lifetimes { head: 3_600, data: 31_536_000 };
+
+fn matrix(edge: Edge) {
+    if missing(&[Tool::NGINX, edge.tool()]) {
+        return;
+    }
+    if !full() {
+        run(edge, Start::Fresh, LONG, Duration::from_secs(2));
+        return run(edge, Start::NearlyFull, SHORT, Duration::from_secs(2));
+    }
+    for start in [Start::Fresh, Start::NearlyFull, Start::Folded] {
+        for lifetimes in [SHORT, LONG] {
+            run(edge, start, lifetimes, Duration::from_secs(60));
+        }
+    }
+}
+
+#[test]
+fn behind_nginx_with_short_slices() {
+    matrix(Edge::NginxSlice64k);
+}
+
+#[test]
+fn behind_nginx_with_long_slices() {
+    matrix(Edge::NginxSlice1m);
+}
+
+#[test]
+fn behind_nginx_with_whole_objects() {
+    matrix(Edge::NginxWhole);
+}
+
+#[test]
+fn behind_varnish() {
+    matrix(Edge::Varnish);
+}
+
+#[test]
+fn behind_squid_that_passes_ranges_on() {
+    matrix(Edge::SquidPass);
+}
+
+#[test]
+fn behind_squid_with_whole_objects() {
+    matrix(Edge::SquidWhole);
+}
+
+#[test]
+fn behind_traffic_server() {
+    matrix(Edge::Ats);
+}
