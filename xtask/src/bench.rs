@@ -20,7 +20,8 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     command.args(flags.first()).args(rest);
     run(&mut command)?;
     if !flags.is_empty() {
-        let mut command = context.cargo(["test", "--workspace", "--bench", "peers"]);
+        let mut command =
+            context.cargo(["test", "--workspace", "--bench", "peers", "--bench", "update"]);
         run(command.args(["--features", "dacti-benches/peers", "--", "--test"]))?;
     }
     Ok(Outcome::Done)

@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::keys::{Keys, group_count};
-use crate::source::{ReadAt, read_span};
+use crate::source::{ReadAt, read_full, read_span};
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{
@@ -69,8 +69,12 @@ impl View {
     /// Reads head and tables from `source`: one read for a package of ours, more where tables lie
     /// behind its head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
+        // Before the length is asked for: what the head of a growing file names lies within it.
+        let mut head = vec![0; usize::try_from(HEAD_LEN).unwrap_or_default()];
+        let filled = read_full(source, 0, &mut head).map_err(read_failed)?;
+        head.truncate(filled);
         let len = source.len();
-        let head = read_span(source, Span { start: 0, end: HEAD_LEN }).map_err(read_failed)?;
+        head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         let walker = walk(source, &head)?;
         let components = walker.components();
         PACKAGE_FORMAT.check(components)?;

@@ -5,16 +5,21 @@ use crate::Error;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A regular file as a source.
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
-    len: u64,
+    /// When it was opened.
+    opened_len: u64,
+    /// When it was first asked for: a file that grows may have been read before that, and what was
+    /// read must not name bytes that the length does not cover.
+    len: OnceLock<u64>,
 }
 
 impl FileSource {
-    /// Opens the file at `path` and notes its length.
+    /// Opens the file at `path`. Its length is noted when it is first asked for.
     ///
     /// # Errors
     /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket, none of which is opened.
@@ -26,14 +31,13 @@ impl FileSource {
             return Err(Error::NotAFile { path: path.into() });
         }
         let file = File::open(path).map_err(failed)?;
-        let len = file.metadata().map_err(failed)?.len();
-        Ok(Self { file, len })
+        Self::of(file).map_err(failed)
     }
 
     /// A file that is open for reading.
     pub(crate) fn of(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Self { file, len })
+        let opened_len = file.metadata()?.len();
+        Ok(Self { file, opened_len, len: OnceLock::new() })
     }
 
     /// The open file.
@@ -45,7 +49,8 @@ impl FileSource {
 
 impl ReadAt for FileSource {
     fn len(&self) -> u64 {
-        self.len
+        let now = || self.file.metadata().map_or(self.opened_len, |found| found.len());
+        *self.len.get_or_init(now)
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {

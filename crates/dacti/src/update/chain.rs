@@ -145,6 +145,7 @@ mod tests {
 
     #[test]
     fn a_chain_grows_with_the_logarithm_of_its_names() {
+        // spec: R-NAME-15
         let mut chain = Chain::default();
         let mut written = 0;
         let paths: Vec<_> = (0..2000).map(|i| format!("folder/{i:05}.html")).collect();

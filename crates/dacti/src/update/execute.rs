@@ -18,6 +18,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Bytes that are written at once.
+const WRITE_LEN: usize = 1 << 20;
+
 /// How far a file has come with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -159,15 +162,17 @@ impl Execution<'_, '_> {
             let after = self.plan.steps.get(i).map(|step| step.after);
             return Err(state_fault(self.plan, i, found, after));
         }
-        let mut existing = Vec::new();
-        self.block.each(append, &mut |at, bytes| {
-            self.hold_against(i, at, bytes, len, &mut existing)?;
-            write_all(&**self.file, at, bytes).map_err(failed("write"))?;
-            self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
-            let written = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            self.told.bytes = self.told.bytes.saturating_add(written);
-            self.tell()
+        // Many small regions make few writes.
+        let (block, mut together) = (self.block, Together::default());
+        block.each(append, &mut |at, bytes| {
+            if !together.takes(at, bytes) {
+                self.write(i, &mut together, len)?;
+                together.at = at;
+            }
+            together.bytes.extend_from_slice(bytes);
+            Ok(())
         })?;
+        self.write(i, &mut together, len)?;
         // Zeros at the end are left out: the file becomes longer without them.
         if self.file.len().map_err(failed("read"))? < end {
             self.file.set_len(end).map_err(failed("write"))?;
@@ -176,23 +181,32 @@ impl Execution<'_, '_> {
         self.file.sync().map_err(failed("write"))
     }
 
+    /// Writes what was put together, and begins anew.
+    fn write(&mut self, i: usize, together: &mut Together, len: u64) -> Result<(), Error> {
+        if together.bytes.is_empty() {
+            return Ok(());
+        }
+        self.hold_against(i, together, len)?;
+        write_all(&**self.file, together.at, &together.bytes).map_err(failed("write"))?;
+        self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
+        let written = u64::try_from(together.bytes.len()).unwrap_or(u64::MAX);
+        self.told.bytes = self.told.bytes.saturating_add(written);
+        together.bytes.clear();
+        self.tell()
+    }
+
     /// Makes sure that what an earlier attempt left where `bytes` will stand is of this plan:
     /// either these bytes, or zeros that never became them.
-    fn hold_against(
-        &self,
-        i: usize,
-        at: u64,
-        bytes: &[u8],
-        len: u64,
-        existing: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
+        let Together { at, bytes, existing } = planned;
+        let at = *at;
         if at >= len {
             return Ok(());
         }
         existing.resize(bytes.len(), 0);
         let reading = Reading::new(Arc::clone(self.file)).map_err(failed("read"))?;
         let filled = read_full(&reading, at, existing).map_err(failed("read"))?;
-        let found = existing.iter().take(filled).zip(bytes);
+        let found = existing.iter().take(filled).zip(&*bytes);
         match found.zip(at..).find(|((found, planned), _)| found != planned && **found != 0) {
             Some((_, at)) => Err(UpdateFault::OtherBytes { step: i.saturating_add(1), at }.into()),
             None => Ok(()),
@@ -228,6 +242,24 @@ impl Execution<'_, '_> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Stopped),
         }
+    }
+}
+
+/// Bytes that follow each other and are written at once.
+#[derive(Debug, Default)]
+struct Together {
+    at: u64,
+    bytes: Vec<u8>,
+    /// What stands in the file in their place.
+    existing: Vec<u8>,
+}
+
+impl Together {
+    /// Whether bytes that stand at `at` follow, and may be as many.
+    fn takes(&self, at: u64, bytes: &[u8]) -> bool {
+        let len = self.bytes.len().saturating_add(bytes.len());
+        let end = u64::try_from(self.bytes.len()).ok().and_then(|len| self.at.checked_add(len));
+        end == Some(at) && len <= WRITE_LEN
     }
 }
 

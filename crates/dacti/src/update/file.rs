@@ -105,6 +105,15 @@ impl LockedFile {
     }
 }
 
+impl Drop for LockedFile {
+    /// Lets other writers in at once. Closing the file alone would leave them locked out while a
+    /// child process that another thread starts just now holds a copy of it.
+    fn drop(&mut self) {
+        #[cfg(not(windows))]
+        let _ = self.file.unlock();
+    }
+}
+
 /// Opens a file and locks out other writers. The lock goes with the open file, also where the
 /// process is killed.
 #[cfg(not(windows))]

@@ -1,0 +1,265 @@
+//! `dacti put`, `rm`, `plan` and `apply`, run on real packages.
+
+use dacti_tests::program::program;
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+struct Scratch(TempDir);
+
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    #[track_caller]
+    fn failed(self, code: i32) -> String {
+        assert_eq!((self.code, &*self.out), (Some(code), ""), "{self:?}");
+        self.err
+    }
+}
+
+impl Scratch {
+    /// A package of three files, `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
+    fn new(pack: &[&str]) -> Self {
+        let scratch = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(scratch.at("in/sub")).unwrap();
+        for (path, content) in [("a.txt", "one\n"), ("b.txt", "two\n"), ("sub/c.txt", "three\n")] {
+            fs::write(scratch.at("in").join(path), content).unwrap();
+        }
+        scratch
+            .run(
+                [&["pack", "in", "-o", "p", "--slice", "4KiB", "--encoding", "none"], pack]
+                    .concat(),
+            )
+            .ok();
+        scratch
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Ended {
+        let mut command = self.command(arguments);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // What does not read it may be gone.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        assert!(!err.contains("panicked"), "{err}");
+        Ended { code: output.status.code(), out, err }
+    }
+
+    #[track_caller]
+    fn holds(&self, expected: &[(&str, &str)]) {
+        let listed = self.run(["ls", "p"]).ok();
+        let names: Vec<_> = expected.iter().map(|(name, _)| *name).collect();
+        assert_eq!(listed.lines().collect::<Vec<_>>(), names);
+        for (name, content) in expected {
+            assert_eq!(self.run(["get", "p", name]).ok(), *content, "{name}");
+        }
+    }
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn files_directories_and_standard_input_are_put_and_regions_removed() {
+    let scratch = Scratch::new(&[]);
+    fs::create_dir(scratch.at("more")).unwrap();
+    fs::write(scratch.at("more/d.txt"), "four\n").unwrap();
+    let put = ["put", "p", "b.txt=more/d.txt", "docs=more", "typed=-", "more"];
+    assert_eq!(scratch.run_with(put, "by hand").ok(), "");
+    scratch.holds(&[
+        ("a.txt", "one\n"),
+        ("b.txt", "four\n"),
+        ("d.txt", "four\n"),
+        ("docs/d.txt", "four\n"),
+        ("sub/c.txt", "three\n"),
+        ("typed", "by hand"),
+    ]);
+    let ended = scratch.run(["rm", "p", "typed", "d.txt", "sub/*"]);
+    assert!(ended.err.contains("p: 3 removed, "), "{ended:?}");
+    scratch.holds(&[("a.txt", "one\n"), ("b.txt", "four\n"), ("docs/d.txt", "four\n")]);
+    scratch.run(["verify", "p"]).ok();
+    // What went comes back, by its name.
+    scratch.run(["put", "p", "in"]).ok();
+    scratch.holds(&[
+        ("a.txt", "one\n"),
+        ("b.txt", "two\n"),
+        ("docs/d.txt", "four\n"),
+        ("sub/c.txt", "three\n"),
+    ]);
+}
+
+#[test]
+fn what_is_the_same_is_said_and_changes_nothing() {
+    let scratch = Scratch::new(&[]);
+    let before = read(&scratch.at("p"));
+    let ended = scratch.run(["put", "p", "in"]);
+    let expected = "dacti: p: nothing to change: all 3 regions have this content already (--force puts them again)\n";
+    assert_eq!((ended.code, &*ended.err), (Some(0), expected));
+    assert_eq!(scratch.run(["put", "p", "in", "--quiet"]).err, "");
+    assert!(read(&scratch.at("p")) == before);
+    scratch.run(["put", "p", "in", "--force"]).ok();
+    assert!(read(&scratch.at("p")).len() > before.len());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_not_do_it() {
+    let scratch = Scratch::new(&[]);
+    let before = read(&scratch.at("p"));
+    let text = scratch.run_with(["put", "p", "a.txt=-", "new.txt=in/b.txt", "--dry-run"], "1").ok();
+    snapshot("update_dry_run_of_put", &text);
+    let text = scratch.run(["rm", "p", "a.txt", "--dry-run"]).ok();
+    snapshot("update_dry_run_of_rm", &text);
+    let json = scratch.run_with(["put", "p", "a.txt=-", "--dry-run", "--json"], "1").ok();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["applied"], &json["replaced"]), (&false.into(), &1.into()));
+    assert_eq!(json["plans"][0]["strategy"], "delta");
+    assert_eq!(json["plans"][0]["slices_dirtied"], 1);
+    assert!(read(&scratch.at("p")) == before);
+}
+
+#[test]
+fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
+    let scratch = Scratch::new(&[]);
+    let before = read(&scratch.at("p"));
+    scratch.run_with(["put", "p", "a.txt=-", "--plan", "up"], "1").ok();
+    assert!(read(&scratch.at("p")) == before);
+    assert!(scratch.run(["plan", "up", "p"]).ok().contains("p: none of 7 steps is done"));
+    let error = scratch.run(["apply", "up", "p", "--step", "4"]).failed(1);
+    assert_eq!(error, "dacti: error: p: step 4 is not the next: step 1 is\n");
+    scratch.run(["apply", "up", "p", "--step", "2"]).ok();
+    assert!(
+        scratch.run(["plan", "up", "p"]).ok().contains("p: 2 of 7 steps are done, step 3 is next")
+    );
+    let error = scratch.run(["apply", "up", "p"]).failed(1);
+    assert!(error.contains("was begun before, it stands at step 3: resume it"), "{error}");
+    let json = scratch.run(["apply", "up", "p", "--resume", "--json"]).ok();
+    assert_eq!(json, "{\"steps\":7,\"done\":7,\"begun\":false}\n");
+    assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "1");
+    let after = read(&scratch.at("p"));
+    // Done again, it does nothing; elsewhere, it gives the same file.
+    scratch.run(["apply", "up", "p"]).ok();
+    fs::write(scratch.at("q"), before).unwrap();
+    scratch.run(["apply", "up", "q"]).ok();
+    assert!(read(&scratch.at("p")) == after && read(&scratch.at("q")) == after);
+}
+
+#[test]
+fn a_signed_package_needs_its_key_or_the_wish_for_none() {
+    let scratch = Scratch(tempfile::tempdir().unwrap());
+    fs::write(scratch.at("a.txt"), "one").unwrap();
+    for name in ["key", "other"] {
+        scratch.run(["key", "new", "-o", name]).ok();
+    }
+    scratch.run(["pack", "a.txt", "-o", "p", "--sign", "key"]).ok();
+    let public = if scratch.at("key.pub").exists() { "key.pub" } else { "key" };
+    let error = scratch.run_with(["put", "p", "a.txt=-"], "two").failed(1);
+    assert!(error.contains("the package is signed: give its key"), "{error}");
+    let error = scratch.run_with(["put", "p", "a.txt=-", "--sign", "other"], "two").failed(1);
+    assert!(error.contains("the key is for the package"), "{error}");
+    scratch.run_with(["put", "p", "a.txt=-", "--sign", "key"], "two").ok();
+    assert_eq!(scratch.run(["get", "p", "a.txt", "--key", public]).ok(), "two");
+    scratch.run_with(["put", "p", "b.txt=-", "--unsigned"], "three").ok();
+    assert_eq!(scratch.run(["get", "p", "b.txt"]).ok(), "three");
+    assert_eq!(scratch.run(["get", "p", "b.txt", "--key", public]).code, Some(1));
+    let plain = Scratch::new(&[]);
+    fs::copy(scratch.at("key"), plain.at("key")).unwrap();
+    let error = plain.run_with(["put", "p", "a.txt=-", "--sign", "key"], "2").failed(1);
+    assert!(error.contains("the package is not signed"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_is_said_with_the_way_out() {
+    let scratch = Scratch::new(&[]);
+    let compact = Scratch::new(&["--layout", "compact"]);
+    let mut messages = String::new();
+    let mut told = |ended: Ended| messages += &format!("{:?} {}", ended.code, ended.err);
+    told(compact.run(["put", "p", "a.txt=in/b.txt"]));
+    told(compact.run(["rm", "p", "a.txt"]));
+    told(scratch.run(["put", "p", "/a.txt=in/b.txt"]));
+    told(scratch.run(["put", "p", "-"]));
+    told(scratch.run(["put", "p", "a.txt=missing"]));
+    told(scratch.run(["put", "p", "a.txt=in/b.txt", "in"]));
+    told(scratch.run(["rm", "p", "missing"]));
+    told(scratch.run(["rm", "p", "*.md"]));
+    told(scratch.run(["rm", "p", "16665c3c-6a55-4f8a-b0af-910ac2f7e414"]));
+    told(scratch.run(["put", "missing", "a.txt=in/b.txt"]));
+    told(scratch.run(["put", "in", "a.txt=in/b.txt"]));
+    fs::write(scratch.at("no.plan"), "[]").unwrap();
+    told(scratch.run(["apply", "no.plan", "p"]));
+    fs::write(scratch.at("no.plan"), "{}").unwrap();
+    told(scratch.run(["plan", "no.plan"]));
+    snapshot("update_messages", &messages);
+}
+
+#[test]
+fn a_second_writer_is_told_to_wait() {
+    // spec: R-CDN-16
+    let scratch = Scratch::new(&[]);
+    // Waits for its input with the package locked.
+    let mut first = scratch.command(["put", "p", "a.txt=-"]);
+    let mut first = first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = first.stdin.take().unwrap();
+    let error = loop {
+        let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
+        // Until it has the lock, the other gets it.
+        if ended.code != Some(0) {
+            break ended.err;
+        }
+    };
+    assert!(error.contains("\"p\" is being updated by another writer: wait until"), "{error}");
+    assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "one\n", "readers are not kept out");
+    input.write_all(b"last").unwrap();
+    drop(input);
+    assert!(first.wait().unwrap().success());
+    assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "last");
+    // A killed writer leaves no lock.
+    let mut killed = scratch.command(["put", "p", "a.txt=-"]);
+    let mut killed = killed.stdin(Stdio::piped()).spawn().unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    scratch.run(["put", "p", "b.txt=in/b.txt", "--force"]).ok();
+}

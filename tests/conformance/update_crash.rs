@@ -1,0 +1,471 @@
+//! Updates that are cut short at every call that changes the file: the package is the old one or
+//! the new one, nothing of it was lost, and the update can be taken up again.
+
+use crate::support::Random;
+use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
+use dacti::update::{Action, Plan, Reserve, Switch};
+use dacti::{
+    BuildOptions, EncodingChoice, Error, Extent, Package, PackageBuilder, SavedPlan, Update,
+    UpdateFile, UpdateOptions, Version,
+};
+use dacti_tests::reference as by;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
+
+/// A package and what is done to it.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    /// How the package came to be.
+    package: fn(&Path),
+    /// What is changed.
+    change: fn(&mut Update),
+    strategy: &'static str,
+}
+
+const SCENARIOS: [Scenario; 7] = [
+    Scenario { name: "fresh", package: fresh, change: put_three, strategy: "delta" },
+    Scenario { name: "updated", package: updated, change: put_three, strategy: "delta" },
+    Scenario { name: "removal", package: updated, change: put_and_remove, strategy: "fold" },
+    Scenario { name: "folded", package: folded, change: put_three, strategy: "fold" },
+    Scenario { name: "component", package: updated, change: component, strategy: "first table" },
+    Scenario { name: "table full", package: full, change: component, strategy: "second table" },
+    Scenario { name: "names ahead", package: fresh, change: put_255, strategy: "delta" },
+];
+
+fn bytes(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.next() as u8).collect()
+}
+
+fn fresh(path: &Path) {
+    let options =
+        BuildOptions { slice_len: 4096, encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    for i in 0..12 {
+        builder.add(format!("old/{i}"), bytes(100 * i, i as u64)).unwrap();
+    }
+    builder.build(path).unwrap();
+}
+
+fn apply(path: &Path, change: fn(&mut Update)) {
+    let mut update = Update::open(path, UpdateOptions::default()).unwrap();
+    change(&mut update);
+    update.plan().unwrap().apply().unwrap();
+}
+
+fn updated(path: &Path) {
+    fresh(path);
+    apply(path, |update| {
+        update.put("old/3", bytes(77, 30)).unwrap();
+        update.put("once/new", bytes(5000, 31)).unwrap();
+    });
+}
+
+fn folded(path: &Path) {
+    updated(path);
+    apply(path, |update| drop(update.remove("old/7").unwrap()));
+}
+
+/// A package whose first table has no free slot.
+fn full(path: &Path) {
+    updated(path);
+    for n in 0..14 {
+        let mut update = Update::open(path, UpdateOptions::default()).unwrap();
+        update.add_component_data(Uuid::from_u128(0xc0 + n), Version::new(0, 1), [n as u8; 8]);
+        update.plan().unwrap().apply().unwrap();
+    }
+}
+
+fn put_three(update: &mut Update) {
+    // So long that it takes two writes.
+    static LONG: OnceLock<Vec<u8>> = OnceLock::new();
+    update.put("new/long", LONG.get_or_init(|| bytes(1_100_000, 1)).clone()).unwrap();
+    update.put("new/short", bytes(50, 2)).unwrap();
+    update.put("old/3", bytes(333, 3)).unwrap();
+}
+
+fn put_and_remove(update: &mut Update) {
+    update.put("new/short", bytes(50, 2)).unwrap();
+    update.remove("old/5").unwrap();
+    update.remove("once/new").unwrap();
+}
+
+fn component(update: &mut Update) {
+    update.add_component(Uuid::from_u128(0xabc), Version::new(0, 3), bytes(6000, 9));
+}
+
+fn put_255(update: &mut Update) {
+    for i in 0..255 {
+        update.put(format!("many/{i}"), bytes(20, i)).unwrap();
+    }
+}
+
+/// What a package holds, by the reference: regions by id, the names list's own left out, and
+/// components with what their regions hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Holds {
+    regions: BTreeMap<by::Id, Vec<u8>>,
+    components: BTreeSet<(by::Id, [u8; 8])>,
+}
+
+/// The components whose data every fold changes.
+const MOVING: [by::Id; 2] = [by::INDEX, by::LOOKUP];
+
+fn holds(file: &[u8]) -> Holds {
+    let container = by::read_container(file).expect("the tables are whole");
+    let index = by::read_index(file, &container).expect("the index is whole");
+    let regions = index.regions().into_iter().filter(|(id, _)| *id != by::NAMES);
+    let content =
+        |entry: &by::EntrySeen| by::content(file, entry, 1 << 30).expect("a region is whole");
+    let components = container.components.iter().filter(|found| !MOVING.contains(&found.id));
+    Holds {
+        regions: regions.map(|(id, entry)| (id, content(&entry))).collect(),
+        components: components.map(|found| (found.id, found.data)).collect(),
+    }
+}
+
+/// What the facade lists, by name.
+fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let package = Package::from_bytes(file.to_vec()).expect("it opens");
+    let listed = package.list().expect("it is listed");
+    let get = |id: Uuid| package.get(id).expect("a region is whole and sealed");
+    listed.iter().map(|listed| (listed.name(), get(listed.located.id))).collect()
+}
+
+/// Everything that a run of a scenario is held against.
+struct Expected {
+    old: Vec<u8>,
+    /// The package after an update that nothing cut short.
+    new: Vec<u8>,
+    plans: Vec<Plan>,
+    holds: [Holds; 2],
+    listed: [BTreeMap<String, Vec<u8>>; 2],
+}
+
+impl Expected {
+    fn of(scenario: &Scenario, dir: &Path) -> Self {
+        let path = dir.join("expected.dacti-pack");
+        (scenario.package)(&path);
+        let old = fs::read(&path).unwrap();
+        let mut update = Update::open(&path, UpdateOptions::default()).unwrap();
+        (scenario.change)(&mut update);
+        let planned = update.plan().unwrap();
+        let plans = planned.plans().to_vec();
+        assert_eq!(plans[0].strategy.to_string(), scenario.strategy, "{}", scenario.name);
+        planned.save(dir.join("saved.plan")).unwrap();
+        planned.apply().unwrap();
+        let new = fs::read(&path).unwrap();
+        let holds = [holds(&old), holds(&new)];
+        let listed = [listed(&old), listed(&new)];
+        assert_ne!(holds[0], holds[1], "the update does something");
+        Self { old, new, plans, holds, listed }
+    }
+
+    /// Whether a package that was left behind is the old one or the new one, unharmed. Says which.
+    #[track_caller]
+    fn check(&self, left: &[u8], when: &str) -> bool {
+        let found = holds(left);
+        let is_new = found == self.holds[1];
+        assert!(is_new || found == self.holds[0], "{when}: neither the old package nor the new");
+        assert_eq!(listed(left), self.listed[usize::from(is_new)], "{when}");
+        self.check_old_bytes(left, when);
+        is_new
+    }
+
+    /// No byte of the old package has changed, switches and reserve aside.
+    #[track_caller]
+    fn check_old_bytes(&self, left: &[u8], when: &str) {
+        let mut allowed = vec![false; self.old.len()];
+        for step in self.plans.iter().flat_map(|plan| &plan.steps) {
+            if let Action::Reserve(Reserve { at, after, .. })
+            | Action::Switch(Switch { at, after, .. }) = &step.action
+            {
+                allowed[*at as usize..*at as usize + after.len()].fill(true);
+            }
+        }
+        assert!(left.len() >= self.old.len(), "{when}: the file became shorter");
+        for (at, (old, left)) in self.old.iter().zip(left).enumerate() {
+            assert!(old == left || allowed[at], "{when}: the byte at {at:#x} has changed");
+        }
+    }
+
+    /// Takes the update up again, from the plan's file and from nothing, each on a copy.
+    #[track_caller]
+    fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
+        let path = dir.join("resumed.dacti-pack");
+        fs::write(&path, left).unwrap();
+        let saved = SavedPlan::open(dir.join("saved.plan")).unwrap();
+        let standing = saved.apply(&path, Extent::Rest).unwrap_or_else(|e| panic!("{when}: {e}"));
+        assert!(standing.is_done(), "{when}");
+        assert!(fs::read(&path).unwrap() == self.new, "{when}: resumed, the file is another");
+
+        let is_new = holds(left) == self.holds[1];
+        let file = Disk::new(left.to_vec(), usize::MAX);
+        let mut update = Update::of_file(
+            Arc::clone(&file) as Arc<dyn UpdateFile>,
+            dir,
+            UpdateOptions::default(),
+        )
+        .unwrap_or_else(|e| panic!("{when}: {e}"));
+        if is_new {
+            // There is nothing left to be done; removals and components say so.
+            return;
+        }
+        (scenario.change)(&mut update);
+        update
+            .plan()
+            .and_then(dacti::PlannedUpdate::apply)
+            .unwrap_or_else(|e| panic!("{when}: {e}"));
+        let bytes = file.seen();
+        let [_, expected] = &self.listed;
+        assert_eq!(&listed(&bytes), expected, "{when}: from nothing");
+        assert_eq!(holds(&bytes).regions, self.holds[1].regions, "{when}: from nothing");
+        self.check_old_bytes_but_reserve(&bytes, when);
+        let (old_len, left_len) = (self.old.len(), left.len());
+        assert!(
+            bytes[old_len..left_len] == left[old_len..],
+            "{when}: written bytes were used again"
+        );
+    }
+
+    /// Behind the head, which another update may write into elsewhere.
+    #[track_caller]
+    fn check_old_bytes_but_reserve(&self, bytes: &[u8], when: &str) {
+        assert!(bytes[65_536..self.old.len()] == self.old[65_536..], "{when}: old bytes changed");
+    }
+}
+
+/// Runs an update on a file of a kind, and says how it ended.
+fn run(file: Arc<dyn UpdateFile>, dir: &Path, change: fn(&mut Update)) -> Result<(), Error> {
+    let mut update = Update::of_file(file, dir.join("package"), UpdateOptions::default())?;
+    change(&mut update);
+    update.plan()?.apply()
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_old_package_or_the_new() {
+    // spec: R-CDN-15
+    for scenario in &SCENARIOS {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected::of(scenario, dir.path());
+        let path = dir.path().join("package.dacti-pack");
+        let faults =
+            [Fault::Fails(ENOSPC), Fault::Fails(EIO), Fault::FailsHalf(ENOSPC), Fault::Short];
+        let (mut calls, mut new) = (0, 0);
+        for fault in faults {
+            for at in 0.. {
+                fs::write(&path, &expected.old).unwrap();
+                let file = Faulty::open(&path, at, fault).unwrap();
+                let ended =
+                    run(Arc::clone(&file) as Arc<dyn UpdateFile>, dir.path(), scenario.change);
+                let (reached, when) =
+                    (file.calls() > at, format!("{}, {fault:?} at {at}", scenario.name));
+                drop(file);
+                let left = fs::read(&path).unwrap();
+                let is_new = expected.check(&left, &when);
+                match &ended {
+                    Ok(()) => assert!(is_new && left == expected.new, "{when}"),
+                    Err(error) => {
+                        assert!(reached && fault != Fault::Short, "{when}: {error}");
+                        expected.check_resumed(scenario, &left, dir.path(), &when);
+                    }
+                }
+                calls += 1;
+                new += u32::from(is_new);
+                if !reached {
+                    break;
+                }
+            }
+        }
+        println!("{}: {calls} runs, {new} of them ended with the new package", scenario.name);
+    }
+}
+
+#[test]
+fn a_disk_that_loses_what_was_not_synced_has_the_old_package_or_the_new() {
+    // spec: R-CDN-15
+    for scenario in &SCENARIOS {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected::of(scenario, dir.path());
+        let mut random = Random(0xd15c);
+        let mut states = 0;
+        for cut_at in 0.. {
+            let disk = Disk::new(expected.old.clone(), cut_at);
+            let ended = run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change);
+            let mut lefts = vec![disk.remains(|| false), disk.remains(|| true)];
+            lefts.extend((0..4).map(|_| disk.some(&mut random)));
+            lefts.sort();
+            lefts.dedup();
+            for left in lefts {
+                let when = format!("{}, power out at {cut_at}", scenario.name);
+                let is_new = expected.check(&left, &when);
+                assert!(ended.is_err() || is_new, "{when}: what was told to be done is lost");
+                expected.check_resumed(scenario, &left, dir.path(), &when);
+                states += 1;
+            }
+            if ended.is_ok() {
+                assert_eq!(disk.calls(), cut_at.min(disk.calls()));
+                break;
+            }
+        }
+        println!("{}: {states} states of the disk", scenario.name);
+    }
+}
+
+/// What a child process is told to do: scenario, call and fault.
+const CHILD: &str = "DACTI_TESTS_CRASH";
+
+#[test]
+fn a_process_that_is_killed_leaves_the_old_package_or_the_new() {
+    if let Ok(told) = std::env::var(CHILD) {
+        let mut told = told.split('|');
+        let mut next = || told.next().expect("scenario, call, fault, path");
+        let scenario: usize = next().parse().unwrap();
+        let at: usize = next().parse().unwrap();
+        let fault = if next() == "half" { Fault::AbortHalf } else { Fault::Abort };
+        let path = Path::new(next());
+        let file = Faulty::open(path, at, fault).unwrap();
+        run(file, path.parent().unwrap(), SCENARIOS[scenario].change).unwrap();
+        return;
+    }
+    for (number, scenario) in SCENARIOS.iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected::of(scenario, dir.path());
+        let path = dir.path().join("package.dacti-pack");
+        let mut killed = 0;
+        for fault in ["none", "half"] {
+            for at in 0.. {
+                fs::write(&path, &expected.old).unwrap();
+                let mut child = Command::new(std::env::current_exe().unwrap());
+                child.args(["--exact", "--quiet", "--test-threads=1"]);
+                child.arg(
+                    "update_crash::a_process_that_is_killed_leaves_the_old_package_or_the_new",
+                );
+                child.env(CHILD, format!("{number}|{at}|{fault}|{}", path.display()));
+                let output = child.output().unwrap();
+                let when = format!("{}, killed at {at} ({fault})", scenario.name);
+                let left = fs::read(&path).unwrap();
+                let is_new = expected.check(&left, &when);
+                if output.status.success() {
+                    assert!(is_new && at > 0, "{when}");
+                    break;
+                }
+                assert_eq!(output.status.code(), None, "{when}: {output:?}");
+                expected.check_resumed(scenario, &left, dir.path(), &when);
+                killed += 1;
+            }
+        }
+        println!("{}: killed {killed} times", scenario.name);
+    }
+}
+
+#[test]
+fn no_two_contents_of_the_head_share_a_second() {
+    // spec: R-CDN-16
+    for scenario in &SCENARIOS {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected::of(scenario, dir.path());
+        let disk = Disk::new(expected.old.clone(), usize::MAX);
+        // Faster than any clock: each of these is done within a second.
+        run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change).unwrap();
+        let mut update = Update::of_file(
+            Arc::clone(&disk) as Arc<dyn UpdateFile>,
+            dir.path(),
+            UpdateOptions::default(),
+        )
+        .unwrap();
+        update.put("one/more", b"1".to_vec()).unwrap();
+        update.plan().unwrap().apply().unwrap();
+        let mut seconds = BTreeMap::new();
+        for (head, time) in disk.heads() {
+            let second = time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            let first = *seconds.entry(second).or_insert(head);
+            assert_eq!(first, head, "{}: two heads at {second}", scenario.name);
+        }
+        assert!(seconds.len() >= 5, "{}: {}", scenario.name, seconds.len());
+    }
+}
+
+#[test]
+fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_again() {
+    // spec: R-CDN-12
+    for scenario in &SCENARIOS {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected::of(scenario, dir.path());
+        let plan = expected.plans.last().unwrap();
+        let (_, switch) = plan.switch().unwrap();
+        let at = switch.at as usize;
+        let changed: Vec<_> =
+            (0..switch.after.len()).filter(|i| switch.before[*i] != switch.after[*i]).collect();
+        // Aligned, and at most eight bytes of which no more than four change: a disk and a
+        // processor write them as one.
+        assert!(switch.after.len() <= 8 && at.is_multiple_of(switch.after.len()));
+        assert!(changed.len() <= 4, "{changed:?}");
+        for torn in 0..=switch.after.len() {
+            let mut left = expected.new.clone();
+            left[at..at + switch.after.len()].copy_from_slice(&switch.before);
+            left[at..at + torn].copy_from_slice(&switch.after[..torn]);
+            let when = format!("{}, torn after {torn} bytes", scenario.name);
+            let whole = changed.iter().all(|i| *i < torn) || changed.iter().all(|i| *i >= torn);
+            if whole {
+                expected.check(&left, &when);
+            } else {
+                // A single byte of the extension offset alone: no reader mistakes it for a package.
+                assert!(Package::from_bytes(left.clone()).is_err(), "{when}");
+            }
+            let path = dir.path().join("torn.dacti-pack");
+            fs::write(&path, &left).unwrap();
+            let saved = SavedPlan::open(dir.path().join("saved.plan")).unwrap();
+            assert!(saved.apply(&path, Extent::Rest).unwrap().is_done(), "{when}");
+            assert!(fs::read(&path).unwrap() == expected.new, "{when}");
+        }
+    }
+}
+
+#[test]
+fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
+    // spec: R-CDN-15, R-CDN-42
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = &SCENARIOS[0];
+    let expected = Expected::of(scenario, dir.path());
+    let (path, plan) = (dir.path().join("package"), dir.path().join("saved.plan"));
+    fs::write(&path, &expected.old).unwrap();
+    let saved = SavedPlan::open(&plan).unwrap();
+    let told = |result: Result<dacti::SavedStanding, Error>| result.unwrap_err().to_string();
+    let error = told(saved.apply(&path, Extent::Step(3)));
+    assert_eq!(error, "step 3 is not the next: step 1 is");
+    let error = told(saved.apply(&path, Extent::Step(99)));
+    assert!(error.contains("there is no step 99"), "{error}");
+
+    // Somebody else has changed a byte of the head.
+    let mut other = expected.old.clone();
+    other[2000] ^= 1;
+    fs::write(&path, &other).unwrap();
+    let error = told(saved.apply(&path, Extent::Whole));
+    assert!(error.starts_with("step 1: the file is neither as it was before"), "{error}");
+    assert!(error.contains("its head has the digest"), "{error}");
+    assert!(fs::read(&path).unwrap() == other, "nothing was written");
+
+    // Somebody else has appended.
+    let mut other = expected.old.clone();
+    other.extend([7; 4096]);
+    fs::write(&path, &other).unwrap();
+    let error = told(saved.apply(&path, Extent::Rest));
+    assert!(error.contains("stand bytes that are not of this plan"), "{error}");
+    assert!(fs::read(&path).unwrap() == other, "nothing was written");
+
+    // The bytes beside the plan are others.
+    fs::write(&path, &expected.old).unwrap();
+    let data = dir.path().join("saved.plan.data");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&data, bytes).unwrap();
+    let error = told(SavedPlan::open(&plan).unwrap().apply(&path, Extent::Whole));
+    assert!(error.contains("the plan was made for"), "{error}");
+    assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
+}

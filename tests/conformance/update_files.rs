@@ -1,0 +1,270 @@
+//! Files for updates that go wrong: one that fails or ends the process at a certain call, and a
+//! disk that loses what was not synced.
+
+use crate::support::Random;
+use dacti::{Error, LockedFile, UpdateFile};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// What happens at a call that changes the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process ends, without the call.
+    Abort,
+    /// The process ends in the middle of it.
+    AbortHalf,
+    /// The call fails with this number of the system, without an effect.
+    Fails(i32),
+    /// A write fails with this number when half of it is done.
+    FailsHalf(i32),
+    /// A write does half of what is asked, and says so.
+    Short,
+}
+
+/// "No space left on device" and "Input/output error".
+pub const ENOSPC: i32 = 28;
+pub const EIO: i32 = 5;
+
+/// A file that goes wrong at a call.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: LockedFile,
+    calls: AtomicUsize,
+    at: usize,
+    fault: Fault,
+}
+
+impl Faulty {
+    /// Goes wrong at the call with this number, from 0.
+    pub fn open(path: &Path, at: usize, fault: Fault) -> Result<Arc<Self>, Error> {
+        let inner = LockedFile::open(path)?;
+        Ok(Arc::new(Self { inner, calls: AtomicUsize::new(0), at, fault }))
+    }
+
+    /// Calls so far that change the file.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The fault, where it is its turn.
+    fn fault(&self) -> Option<Fault> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let fault = (call == self.at).then_some(self.fault)?;
+        if fault == Fault::Abort {
+            std::process::abort();
+        }
+        Some(fault)
+    }
+
+    /// A call that is done as a whole or not at all.
+    fn whole(&self, call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self.fault() {
+            Some(Fault::AbortHalf) => {
+                call()?;
+                std::process::abort();
+            }
+            Some(Fault::Fails(number) | Fault::FailsHalf(number)) => {
+                Err(io::Error::from_raw_os_error(number))
+            }
+            _ => call(),
+        }
+    }
+}
+
+impl UpdateFile for Faulty {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.inner.read_at(at, buf)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        let half = &bytes[..bytes.len() / 2];
+        match self.fault() {
+            Some(Fault::AbortHalf) => {
+                self.inner.write_at(at, half)?;
+                std::process::abort();
+            }
+            Some(Fault::Fails(number)) => Err(io::Error::from_raw_os_error(number)),
+            Some(Fault::FailsHalf(number)) => {
+                self.inner.write_at(at, half)?;
+                Err(io::Error::from_raw_os_error(number))
+            }
+            Some(Fault::Short) if !half.is_empty() => self.inner.write_at(at, half),
+            _ => self.inner.write_at(at, bytes),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.whole(|| self.inner.set_len(len))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Nobody waits for a disk in a test: a process that ends does not take the bytes with it.
+        self.whole(|| Ok(()))
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.inner.modified()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.whole(|| self.inner.set_modified(time))
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        self.inner.is_in_place()
+    }
+}
+
+/// A change that is not on disk yet.
+#[derive(Debug, Clone)]
+enum Pending {
+    /// Bytes within one sector, which a disk writes as a whole.
+    Sector(usize, Vec<u8>),
+    Len(usize),
+}
+
+#[derive(Debug, Default)]
+struct DiskState {
+    durable: Vec<u8>,
+    seen: Vec<u8>,
+    pending: Vec<Pending>,
+    modified: Option<SystemTime>,
+    calls: usize,
+    heads: Vec<(blake3::Hash, SystemTime)>,
+}
+
+/// A disk on which the power goes out before a certain call.
+#[derive(Debug)]
+pub struct Disk {
+    state: Mutex<DiskState>,
+    cut_at: usize,
+}
+
+const SECTOR: usize = 512;
+
+impl Disk {
+    pub fn new(bytes: Vec<u8>, cut_at: usize) -> Arc<Self> {
+        let (durable, seen) = (bytes.clone(), bytes);
+        let modified = Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000));
+        let state = DiskState { durable, seen, modified, ..DiskState::default() };
+        Arc::new(Self { state: Mutex::new(state), cut_at })
+    }
+
+    pub fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
+    }
+
+    /// What programs see.
+    pub fn seen(&self) -> Vec<u8> {
+        self.state.lock().unwrap().seen.clone()
+    }
+
+    /// Every content of the head that could be seen together with a time that was set.
+    pub fn heads(&self) -> Vec<(blake3::Hash, SystemTime)> {
+        self.state.lock().unwrap().heads.clone()
+    }
+
+    /// What is there when the power is back: of what was not synced, each sector or not, as
+    /// `keep` says.
+    pub fn remains(&self, mut keep: impl FnMut() -> bool) -> Vec<u8> {
+        let state = self.state.lock().unwrap();
+        let mut bytes = state.durable.clone();
+        for pending in state.pending.iter().filter(|_| keep()) {
+            match pending {
+                Pending::Sector(at, new) => {
+                    let end = at + new.len();
+                    bytes.resize(bytes.len().max(end), 0);
+                    bytes[*at..end].copy_from_slice(new);
+                }
+                Pending::Len(len) => bytes.resize((*len).max(bytes.len()), 0),
+            }
+        }
+        bytes
+    }
+
+    /// Some of it by chance.
+    pub fn some(&self, random: &mut Random) -> Vec<u8> {
+        self.remains(|| random.below(2) == 1)
+    }
+
+    fn call<T>(&self, call: impl FnOnce(&mut DiskState) -> T) -> io::Result<T> {
+        let mut state = self.state.lock().unwrap();
+        if state.calls >= self.cut_at {
+            return Err(io::Error::other("the power is out"));
+        }
+        state.calls += 1;
+        Ok(call(&mut state))
+    }
+}
+
+impl UpdateFile for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state.lock().unwrap().seen.len() as u64)
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let state = self.state.lock().unwrap();
+        let rest = state.seen.get(usize::try_from(at).unwrap()..).unwrap_or_default();
+        let len = rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.call(|state| {
+            let at = usize::try_from(at).unwrap();
+            let end = at + bytes.len();
+            let len = state.seen.len().max(end);
+            state.seen.resize(len, 0);
+            state.seen[at..end].copy_from_slice(bytes);
+            let mut start = at;
+            while start < end {
+                let stop = end.min((start / SECTOR + 1) * SECTOR);
+                state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
+                start = stop;
+            }
+            // The clock stands still, so that only what was set forward differs.
+            state.modified = Some(SystemTime::now());
+            bytes.len()
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.call(|state| {
+            let len = usize::try_from(len).unwrap();
+            state.seen.resize(len, 0);
+            state.pending.push(Pending::Len(len));
+            state.modified = Some(SystemTime::now());
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.call(|state| {
+            state.durable.clone_from(&state.seen);
+            state.pending.clear();
+        })
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        Ok(self.state.lock().unwrap().modified.expect("it has a time"))
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.call(|state| {
+            state.modified = Some(time);
+            let head = blake3::hash(&state.seen[..65_536]);
+            state.heads.push((head, time));
+        })
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+}
