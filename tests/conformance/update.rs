@@ -3,6 +3,7 @@
 //!
 //! Expected values come from models of a few lines and from `dacti_tests::reference`.
 
+#[expect(dead_code, reason = "fixtures are for those who read, and no update is one")]
 mod support;
 mod update_cli;
 mod update_crash;

@@ -137,7 +137,8 @@ fn what_is_the_same_is_said_and_changes_nothing() {
     let scratch = Scratch::new(&[]);
     let before = read(&scratch.at("p"));
     let ended = scratch.run(["put", "p", "in"]);
-    let expected = "dacti: p: nothing to change: all 3 regions have this content already (--force puts them again)\n";
+    let expected = "dacti: p: nothing to change: all 3 regions have this content already \
+                    (--force puts them again)\n";
     assert_eq!((ended.code, &*ended.err), (Some(0), expected));
     assert_eq!(scratch.run(["put", "p", "in", "--quiet"]).err, "");
     assert!(read(&scratch.at("p")) == before);
