@@ -1,5 +1,8 @@
 //! Inputs for the benches: all of them made from fixed seeds, none read from disk.
 
+use dacti_index::{
+    Encoding, Entry, GROUP_ENTRIES, GroupHeader, emit_group, emit_header, index_len,
+};
 use daicon_core::{ComponentSpec, HeadSpec, Region, TableSpec, Version, emit_format};
 use uuid::Uuid;
 
@@ -67,4 +70,25 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
         table.emit(&mut file[at as usize..]).expect("the buffer has room");
     }
     file
+}
+
+/// Ids that look random, ascending.
+pub fn ids(count: usize) -> Vec<Uuid> {
+    let mut numbers = Numbers::new(2);
+    let mut ids: Vec<_> = (0..count).map(|_| numbers.id()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// An index of full groups with these ids, all regions one byte at 0.
+pub fn index(ids: &[Uuid]) -> Vec<u8> {
+    let groups = ids.len().div_ceil(GROUP_ENTRIES);
+    let mut out = vec![0; index_len(groups as u32) as usize];
+    emit_header(groups as u32, &mut out).expect("the buffer has room");
+    for (group, slot) in ids.chunks(GROUP_ENTRIES).zip(out[8..].chunks_mut(6136)) {
+        let entries: Vec<_> = group.iter().map(|id| Entry::new(*id, 0, 1)).collect();
+        let header = GroupHeader::new(0, Encoding::NONE, entries.len() as u8);
+        emit_group(&header, &entries, slot).expect("the slot has room");
+    }
+    out
 }

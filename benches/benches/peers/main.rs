@@ -115,7 +115,7 @@ impl Asked {
         } else if self.quick {
             Effort { packs: 3, rounds: 5, opening: ms(30), looking: ms(15) }
         } else {
-            Effort { packs: 7, rounds: 9, opening: ms(100), looking: ms(50) }
+            Effort { packs: 5, rounds: 7, opening: ms(50), looking: ms(30) }
         }
     }
 
@@ -135,7 +135,7 @@ impl Asked {
         match self {
             Self { test: true, .. } => 4,
             Self { quick: true, .. } => 1_000,
-            _ => 4_000,
+            _ => 2_000,
         }
     }
 
