@@ -109,5 +109,11 @@ pub fn case(
 ) -> Case {
     let mut after = package.clone();
     let plans = change(&mut after);
-    Case { name: name.into(), base: package.file.clone(), before: package.model.clone(), plans }
+    before(name, package, plans)
+}
+
+/// A case out of a package and what was planned for it.
+pub fn before(name: impl Into<String>, package: &Published, plans: Vec<Plan>) -> Case {
+    let (base, before) = (package.file.clone(), package.model.clone());
+    Case { name: name.into(), len: base.len() as u64, base, before, plans }
 }

@@ -4,13 +4,13 @@
 //! Each plan is one of the planner's, changed in one way. Digests and lengths are then stated anew
 //! over the changed steps, so that it is the law that is broken and not a sum.
 
-use crate::cdn_cases::{content, edges, filled, foreign, prove_all, put, remove};
+use crate::cdn_cases::{before, content, edges, filled, foreign, prove_all, put, remove};
 use crate::cdn_planner::{Planned, Update, built, snapshot};
 use dacti_cdn::{
     Action, Append, Barrier, Content, Digest, Law, Policy, Probe, Reserve, State, Step, Strategy,
     check,
 };
-use dacti_tests::cache::{Case, Report};
+use dacti_tests::cache::Report;
 use dacti_tests::edit::{Published, Sealing};
 use daicon_core::Span;
 use std::collections::BTreeSet;
@@ -259,8 +259,7 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
         assert_eq!(fault.law(), broken.law, "{}: {fault}", broken.what);
         let mut after = package.clone();
         let plans = vec![planned.run(&mut after, &update)];
-        let (base, before) = (package.file.clone(), package.model.clone());
-        let case = Case { name: broken.what.to_owned(), base, before, plans };
+        let case = before(broken.what, &package, plans);
         let mut total = Report::default();
         prove_all(&[case], &edges()).remove(0).into_iter().for_each(|report| total.add(report));
         println!("{}: check says {fault}; {total}", broken.what);
@@ -315,8 +314,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
             // What it lets through harms nobody.
             let mut after = package.clone();
             let plans = vec![planned.run(&mut after, &update)];
-            let (base, before) = (package.file.clone(), package.model.clone());
-            let case = Case { name: format!("byte {byte}"), base, before, plans };
+            let case = before(format!("byte {byte}"), &package, plans);
             let mut total = Report::default();
             prove_all(&[case], &edges()[..1]).remove(0).into_iter().for_each(|r| total.add(r));
             assert!(total.breaches.is_empty(), "{strategy}, byte {byte} of the table: {total}");

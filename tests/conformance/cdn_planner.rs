@@ -8,7 +8,7 @@ use dacti_cdn::{
 };
 use dacti_index::Encoding;
 use dacti_seal::SecretKey;
-use dacti_tests::cache::{Op, Plan};
+use dacti_tests::cache::{Op, Origin, Plan};
 use dacti_tests::edit::{Edit, Published, Sealing, model_of};
 use dacti_tests::reference::{self as by, BROT, Id, NAMES, NONE, path_id};
 use daicon_core::{Span, Version};
@@ -22,6 +22,11 @@ pub fn key() -> SecretKey {
 
 /// A package that the facade has built.
 pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
+    built_with(files, slice_len, sealing, false)
+}
+
+/// The same, with the smallest regions in the head where they are `hot`.
+pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> Published {
     let files: Vec<_> = (0..files)
         .map(|i| {
             let path = format!("dir{}/file{i}.bin", i % 3);
@@ -41,7 +46,11 @@ pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
         builder.sign(key());
     }
     for (path, bytes) in &files {
-        builder.add(&path[..], bytes.clone()).expect("a good path");
+        let added = match hot && bytes.len() < 1000 {
+            true => builder.add_hot(&path[..], bytes.clone()),
+            false => builder.add(&path[..], bytes.clone()),
+        };
+        added.expect("a good path");
     }
     let dir = tempfile::tempdir().expect("a place for files");
     let path = dir.path().join("built.dacti-pack");
@@ -81,16 +90,21 @@ pub struct Planned {
 
 /// The file as the crates' planner sees it.
 pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
-    let read = |span: Span| &file[span.start as usize..(span.end as usize).min(file.len())];
-    let mut reader = SnapshotReader::new(file.len() as u64);
+    let read = |span: Span| file[span.start as usize..(span.end as usize).min(file.len())].to_vec();
+    snapshot_of(file.len() as u64, read, scanned)
+}
+
+/// A file of that length as the crates' planner sees it.
+fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snapshot {
+    let mut reader = SnapshotReader::new(len);
     while let Some(want) = reader.want() {
-        reader.feed(read(want)).expect("a good package");
+        reader.feed(&read(want)).expect("a good package");
     }
     let mut snapshot = reader.finish().expect("a good package");
     if scanned {
         let mut scan = snapshot.index_scan().expect("a good index");
         while let Some(want) = scan.want() {
-            scan.feed(read(want)).expect("a good index");
+            scan.feed(&read(want)).expect("a good index");
         }
         snapshot.set_entries(scan.finish().expect("a good index"));
     }
@@ -100,6 +114,16 @@ pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
 impl Planned {
     /// Plans an update of a package, checks it, does nothing yet.
     pub fn new(package: &Published, update: &Update, policy: &Policy) -> Self {
+        Self::seen_by(package, update, policy, |scanned| snapshot(&package.file, scanned))
+    }
+
+    /// The same for a file of which `package` has the front only.
+    fn seen_by(
+        package: &Published,
+        update: &Update,
+        policy: &Policy,
+        snapshot: impl Fn(bool) -> Snapshot,
+    ) -> Self {
         let (mut edits, mut payload) = (Vec::new(), Vec::new());
         let mut put = |id: Id, encoding: [u8; 4], stored: Vec<u8>| {
             let size = stored.len() as u64;
@@ -140,10 +164,10 @@ impl Planned {
             edits.push(CdnEdit::ExplicitIds);
             payload.push(Vec::new());
         }
-        let mut seen = snapshot(&package.file, false);
+        let mut seen = snapshot(false);
         let mut planned = dacti_cdn::plan(&seen, &edits, policy);
         if planned == Err(Error::Misuse(Misuse::IndexNeeded)) {
-            seen = snapshot(&package.file, true);
+            seen = snapshot(true);
             planned = dacti_cdn::plan(&seen, &edits, policy);
         }
         let planned = Self { plan: planned.expect("a plan"), snapshot: seen, payload };
@@ -212,4 +236,31 @@ fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8>
 /// Plans and does an update by a policy.
 pub fn update_with(package: &mut Published, update: &Update, policy: &Policy) -> Plan {
     Planned::new(package, update, policy).run(package, update)
+}
+
+/// Updates of a package that goes on with zeros up to `len`, one after the other. They must not
+/// need names: nobody keeps the list.
+pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<Plan> {
+    let mut package = package.clone();
+    let mut origin = Origin::new(&package.file, len);
+    let mut plans = Vec::new();
+    for update in updates {
+        let front = package.file.clone();
+        let seen = |scanned| {
+            let now = origin.now();
+            let read = |span: Span| {
+                let end = span.end.min(origin.len(now));
+                origin.read(now, span.start, end - span.start).expect("within the file")
+            };
+            snapshot_of(origin.len(now), read, scanned)
+        };
+        let planned = Planned::seen_by(&package, update, &Policy::default(), seen);
+        let ops = planned.ops();
+        ops.iter().enumerate().for_each(|(i, op)| origin.run(0, i, op));
+        let name = format!("{} by the planner", planned.plan.strategy);
+        // Not done on the front, which would grow.
+        plans.push(Plan { ops, ..package.finish(&name, Vec::new(), &update.edits) });
+        package.file = front;
+    }
+    plans
 }

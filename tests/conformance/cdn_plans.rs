@@ -1,9 +1,9 @@
 //! Plans that keep the laws: nobody ever sees anything but the old package or the new one.
 
 use crate::cdn_cases::{
-    SEALINGS, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
+    SEALINGS, before, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
 };
-use crate::cdn_planner::{Planned, Update, built, update_with};
+use crate::cdn_planner::{Planned, Update, built, built_with, update_sparse, update_with};
 use dacti_cdn::{Policy, Purge};
 use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
@@ -190,6 +190,43 @@ fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one
     prove_sound(&cases);
 }
 
+#[test]
+fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
+    // spec: R-CDN-10, R-CDN-21
+    let mut cases = Vec::new();
+    let first = [put("dir1/file1.bin", 1, 1), put("dir0/file3.bin", 1, 700)];
+    let second = [put("dir1/file1.bin", 2, 1), put("dir2/file5.bin", 2, 5000)];
+    let removal = [remove("dir0/file3.bin"), put("dir1/file10.bin", 3, 31)];
+    for sealing in SEALINGS {
+        let hot = built_with(24, 4096, sealing, true);
+        cases.push(case(format!("hot regions, {sealing:?}"), &hot, |p| {
+            let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
+            updates.map(|edits| by(p, &edits.into())).into()
+        }));
+        // Behind 4 GiB neither the base of the group in use nor that of the old T2 reaches.
+        let new = built(24, 4096, sealing);
+        let mut near = new.clone();
+        by(&mut near, &first.to_vec().into());
+        for (name, package) in [("new", &new), ("updated", &near)] {
+            for len in [(4 << 30) - 8192, 5 << 30] {
+                let updates =
+                    [&second[..], &removal, &first[..1]].map(|edits| edits.to_vec().into());
+                let plans = update_sparse(package, len, &updates);
+                let name = format!("{name}, {len} bytes long, {sealing:?}");
+                cases.push(Case { len, ..before(name, package, plans) });
+            }
+        }
+    }
+    let ops = cases.iter().flat_map(|case| &case.plans).flat_map(|plan| &plan.ops);
+    let bases = ops.filter_map(|op| match op {
+        Op::Reserve { bytes, .. } => Some(u64::from_le_bytes(bytes[..8].try_into().ok()?)),
+        _ => None,
+    });
+    // The bases of fresh delta groups, and of the T2 of a fold.
+    assert!(bases.filter(|base| (4 << 30..6 << 30).contains(base)).count() >= 12);
+    prove_sound(&cases);
+}
+
 /// An update by the planner that dies after `kept` steps and half of the next one. `None` where it
 /// does not die any more.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
@@ -221,8 +258,7 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
                 let Some(plan) = died(&mut after, first, kept) else { break };
                 let plans = vec![plan, by(&mut after, &delta), by(&mut after, &fold)];
                 let name = format!("died after {kept} steps, {sealing:?}");
-                let (base, before) = (new.file.clone(), new.model.clone());
-                cases.push(Case { name, base, before, plans });
+                cases.push(before(name, &new, plans));
             }
         }
     }

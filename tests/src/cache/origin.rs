@@ -61,9 +61,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A file at rest, of which every cache has got the present state.
+    /// A file at rest, of which every cache has got the present state: `file` and zeros up to
+    /// `len`.
     #[must_use]
-    pub fn new(file: &[u8]) -> Self {
+    pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
             page.iter().any(|byte| *byte != 0) // the others need no place
         });
@@ -74,7 +75,7 @@ impl Origin {
         };
         Self {
             pages: pages.map(|(i, page)| (i as u64, vec![(0, full(page))])).collect(),
-            lens: vec![file.len() as u64],
+            lens: vec![len.max(file.len() as u64)],
             moments: vec![Moment { floor: 0, plan: 0, label: "before".to_owned(), whole: true }],
         }
     }

@@ -38,6 +38,8 @@ pub struct Case {
     pub name: String,
     /// The file.
     pub base: Vec<u8>,
+    /// Its length, where it goes on with zeros.
+    pub len: u64,
     /// What it holds.
     pub before: Model,
     /// The updates, one after the other.
@@ -186,7 +188,7 @@ impl Case {
     }
 
     fn play_all(&self) -> (Origin, Vec<usize>, Vec<usize>) {
-        let mut origin = Origin::new(&self.base);
+        let mut origin = Origin::new(&self.base, self.len);
         let (mut published, mut ends) = (vec![0], vec![0]);
         for (plan, ops) in self.plans.iter().map(|plan| &plan.ops).enumerate() {
             let last = ops.iter().rposition(|op| matches!(op, Op::Switch { .. }));
