@@ -201,6 +201,27 @@ fn regions_are_pages() {
 }
 
 #[test]
+fn the_head_may_come_from_its_copy() {
+    let dir = site();
+    let server = Served::start(&dir.path().join("site"), &[]);
+    let url = format!("http://{}/p.dacti-pack", server.address);
+    let get = |options: &[&str]| {
+        let mut command = Command::new(program());
+        command.args(["get", &url, "a/page.html", "--stats"]).args(options);
+        command.output().unwrap()
+    };
+    let with_copy = get(&["--head", &format!("{url}.head")]);
+    assert_eq!(String::from_utf8(with_copy.stdout).unwrap().into_bytes(), page());
+    let said = String::from_utf8(with_copy.stderr).unwrap();
+    assert!(said.contains("2 requests"), "{said}");
+    // One budget for both places.
+    let poor = get(&["--head", &format!("{url}.head"), "--max-requests", "1"]);
+    assert!(!poor.status.success() && poor.stdout.is_empty());
+    let none = get(&["--head", &format!("{url}.nothing")]);
+    assert!(String::from_utf8(none.stderr).unwrap().contains("404"));
+}
+
+#[test]
 fn damaged_regions_are_not_sent() {
     let dir = site();
     let path = dir.path().join("site/p.dacti-pack");

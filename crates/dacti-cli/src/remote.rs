@@ -35,6 +35,10 @@ pub(crate) struct Remote {
     /// Requests under way at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
+    /// The URL of a copy of the package's head, which is read from there alone: caches that hold
+    /// whole objects can keep it for a shorter time than the package.
+    #[arg(long, value_name = "URL")]
+    head: Option<String>,
     /// Read the file whole, however long, where its server has no ranges. Without it, files of at
     /// most 1 MiB are.
     #[arg(long)]
@@ -119,6 +123,7 @@ impl Remote {
         HttpOptions {
             session,
             headers: self.headers.clone(),
+            head_url: self.head.clone(),
             connect_timeout: Duration::from_secs(self.timeout.min(10)),
             concurrency: self.concurrency.into(),
             limits: Limits {
