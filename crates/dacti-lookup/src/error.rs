@@ -120,6 +120,9 @@ pub enum Misuse {
     /// Bytes were fed to a machine that wants none.
     #[error("nothing is wanted: the search has ended")]
     FedAfterEnd,
+    /// A key that is not there was asked for.
+    #[error("there is no key number {0}")]
+    NoSuchKey(u64),
 }
 
 /// Why keys cannot be used, or not be written as asked.

@@ -4,7 +4,7 @@
 //! `search`. Specification: `docs/spec/dacti-lookup.md`, "The lookup region", "Binding".
 
 use crate::{
-    Contradiction, Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, RUN_LEN, RUNS_MAX,
+    Contradiction, Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX,
     RunFault, RunRecord, STRIDE_MAX, Search, Structure,
 };
 use dacti_index::{GROUP_LEN, GROUPS_MAX, INDEX_HEADER_LEN, index_len};
@@ -150,8 +150,40 @@ impl<'b> Lookup<'b> {
         Search::new(*self, id)
     }
 
-    /// The span of the `groups` groups from `first` on, absolute.
-    pub(crate) fn groups_span(&self, first: u32, groups: u32) -> Span {
+    /// Where the keys are, of all runs, absolute.
+    #[must_use]
+    pub fn keys_span(&self) -> Span {
+        let (start, end) = (self.key_at(0), self.key_at(self.keys.len()));
+        Span { start, end }
+    }
+
+    /// The block that key number `n`, among the keys of all runs, leads to, with the first entry
+    /// behind it where its run goes on; `None` where there is no such key.
+    #[must_use]
+    pub fn block_span(&self, n: usize) -> Option<Span> {
+        let (run, block) = self.block(n)?;
+        Some(crate::search::block_span(self, &run, block))
+    }
+
+    /// Proves what a miss in that block rests on: it begins with its key, ascends, and ends before
+    /// the entry behind it, which has the next key. `bytes` are those of its
+    /// [span](Self::block_span).
+    ///
+    /// # Errors
+    /// `Contradiction`; what else is wrong with the block.
+    pub fn check_block(&self, n: usize, bytes: &[u8]) -> Result<(), Error> {
+        let (run, block) = self.block(n).ok_or(Misuse::NoSuchKey(to_u64(n)))?;
+        crate::search::block_view(self, &run, block, bytes)?.check()
+    }
+
+    fn block(&self, n: usize) -> Option<(Run<'b>, usize)> {
+        let run = self.runs().find(|run| n < run.first_key.saturating_add(run.keys.len()))?;
+        Some((run, n.checked_sub(run.first_key)?))
+    }
+
+    /// The span of the `groups` groups from number `first` on, absolute.
+    #[must_use]
+    pub fn groups_span(&self, first: u32, groups: u32) -> Span {
         let at = |group: u32| {
             let offset = GROUP_LEN.saturating_mul(u64::from(group));
             self.index_at.saturating_add(INDEX_HEADER_LEN).saturating_add(offset)

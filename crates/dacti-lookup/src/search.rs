@@ -68,12 +68,7 @@ impl<'b> Search<'b> {
                 let start = self.lookup.groups_span(run.first_group, 1).start;
                 Span::new(start, FIRST_ENTRY_LEN)
             }
-            State::Block { run, block, .. } => {
-                let (first, groups) = block_groups(run, *block);
-                let Span { start, end } = self.lookup.groups_span(first, groups);
-                let behind = if is_last(run, *block) { 0 } else { FIRST_ENTRY_LEN };
-                Some(Span { start, end: end.saturating_add(behind) })
-            }
+            State::Block { run, block, .. } => Some(block_span(&self.lookup, run, *block)),
             State::Ended => None,
         }
     }
@@ -131,7 +126,7 @@ impl<'b> Search<'b> {
                 self.enter(self.lookup.run_behind(i, &run));
             }
             State::Block { i, run, low, high, block } => {
-                let view = self.view(&run, block, bytes)?;
+                let view = block_view(&self.lookup, &run, block, bytes)?;
                 let place = view.find(self.id)?;
                 if let Place::Found(located) = place {
                     self.answer = Some(Answer::Found(located));
@@ -195,19 +190,6 @@ impl<'b> Search<'b> {
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
-
-    fn view<'f>(&self, run: &Run<'_>, block: usize, bytes: &'f [u8]) -> Result<Block<'f>, Error> {
-        let (first, groups) = block_groups(run, block);
-        let span = self.lookup.groups_span(first, groups);
-        let key = run.keys.get(block).map_or(0, |key| key.get());
-        let next_key = run.keys.get(block.saturating_add(1)).map(|key| key.get());
-        let behind = if next_key.is_some() { FIRST_ENTRY_LEN } else { 0 };
-        let needed = span.len().saturating_add(behind);
-        if to_u64(bytes.len()) < needed {
-            return Err(truncated(Structure::LookupBlock, span.start, needed, span.start, bytes));
-        }
-        Ok(Block { bytes, at: span.start, groups, key, next_key })
-    }
 }
 
 /// Where a block sends a search.
@@ -216,6 +198,33 @@ enum Turn {
     Right,
     /// The run does not have the region.
     Absent,
+}
+
+/// A block, with the first entry behind it where its run goes on, absolute.
+pub(crate) fn block_span(lookup: &Lookup<'_>, run: &Run<'_>, block: usize) -> Span {
+    let (first, groups) = block_groups(run, block);
+    let Span { start, end } = lookup.groups_span(first, groups);
+    let behind = if is_last(run, block) { 0 } else { FIRST_ENTRY_LEN };
+    Span { start, end: end.saturating_add(behind) }
+}
+
+/// Views `bytes` as that block.
+pub(crate) fn block_view<'f>(
+    lookup: &Lookup<'_>,
+    run: &Run<'_>,
+    block: usize,
+    bytes: &'f [u8],
+) -> Result<Block<'f>, Error> {
+    let (first, groups) = block_groups(run, block);
+    let span = lookup.groups_span(first, groups);
+    let key = run.keys.get(block).map_or(0, |key| key.get());
+    let next_key = run.keys.get(block.saturating_add(1)).map(|key| key.get());
+    let behind = if next_key.is_some() { FIRST_ENTRY_LEN } else { 0 };
+    let needed = span.len().saturating_add(behind);
+    if to_u64(bytes.len()) < needed {
+        return Err(truncated(Structure::LookupBlock, span.start, needed, span.start, bytes));
+    }
+    Ok(Block { bytes, at: span.start, groups, key, next_key })
 }
 
 /// First group and count of groups of a block.

@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::blocks::Blocks;
+use crate::guide::{Guide, Told};
 use crate::scan::{self, Known};
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
@@ -59,6 +60,13 @@ impl Keys {
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
     }
 
+    /// A guide of at most `len_max` bytes for a source that lends the index.
+    pub(crate) fn guide(&self, source: &dyn ReadAt, view: &View, len_max: u64) -> Option<Guide> {
+        let lookup = self.lookup(view).ok()?;
+        source.slice(lookup.block_span(0)?)?;
+        Guide::new(&lookup, len_max)
+    }
+
     /// What is to be remembered of the blocks that the keys lead to, in at most `kept_len_max`
     /// bytes.
     pub(crate) fn blocks(&self, view: &View, kept_len_max: u64) -> Result<Blocks, Error> {
@@ -85,6 +93,45 @@ impl Keys {
         lookup.check_keys()?;
         let runs = lookup.runs().collect::<Vec<_>>().into_iter().peekable();
         Ok(KeysCheck { runs, number: 0, before: None })
+    }
+
+    /// What the guide says of `id`, where it knows.
+    #[inline]
+    pub(crate) fn guided(
+        &self,
+        source: &dyn ReadAt,
+        view: &View,
+        known: &Known,
+        id: Uuid,
+    ) -> Option<Answer> {
+        let guide = known.guide.as_ref()?;
+        let head = view.head();
+        let (deltas, groups) = guide.deltas();
+        match known.front.find(head.answer(deltas)?, deltas.start, groups, id) {
+            Ok(Some(found)) => return Some(Answer::Found(found)),
+            Ok(None) => {}
+            // The search tells.
+            Err(_) => return None,
+        }
+        let run = source.slice(guide.run())?;
+        loop {
+            match guide.find(id, run) {
+                Told::Answer(answer) => return Some(answer),
+                Told::Nothing => return None,
+                Told::Unknown => self.fill(guide, source, view, id)?,
+            }
+        }
+    }
+
+    /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
+    #[cold]
+    fn fill(&self, guide: &Guide, source: &dyn ReadAt, view: &View, id: Uuid) -> Option<()> {
+        let keys = self.fetched.as_deref().or_else(|| view.head().answer(self.span))?;
+        let block = guide.block_to_fill(id, keys, self.span.start)?;
+        let lookup = self.lookup(view).ok()?;
+        let bytes = lookup.block_span(block).and_then(|span| source.slice(span));
+        guide.fill(block, bytes.filter(|bytes| lookup.check_block(block, bytes).is_ok()));
+        Some(())
     }
 
     /// Finds the entry of `id` that counts. `None` where the keys are of no use, and the index is

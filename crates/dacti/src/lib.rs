@@ -72,6 +72,7 @@ mod error;
 mod explain;
 mod front;
 mod gaps;
+mod guide;
 mod hash;
 #[cfg(feature = "http")]
 pub mod http;

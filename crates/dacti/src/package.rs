@@ -82,7 +82,7 @@ impl Package {
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = Arc::new(View::read(&*source)?);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
-        let known = Known::new(&view, limits.blocks_len_max);
+        let known = Known::new(&*source, &view, limits.blocks_len_max);
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let hash_pool = Arc::new(HashPool::new(None));
         let names = OnceLock::new();

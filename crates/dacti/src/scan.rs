@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::blocks::Blocks;
 use crate::front::Front;
+use crate::guide::Guide;
 use crate::keys;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
@@ -22,13 +23,19 @@ const READ_AHEAD: u64 = 256 * 1024;
 pub(crate) struct Known {
     pub(crate) front: Front,
     pub(crate) blocks: Blocks,
+    pub(crate) guide: Option<Guide>,
 }
 
 impl Known {
     /// Nothing as yet, and room for `kept_len_max` bytes of it.
-    pub(crate) fn new(view: &View, kept_len_max: u64) -> Self {
-        let blocks = view.keys().and_then(|keys| keys.blocks(view, kept_len_max).ok());
-        Self { front: Front::default(), blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)) }
+    pub(crate) fn new(source: &dyn ReadAt, view: &View, kept_len_max: u64) -> Self {
+        let keys = view.keys();
+        let blocks = keys.and_then(|keys| keys.blocks(view, kept_len_max).ok());
+        Self {
+            front: Front::default(),
+            blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)),
+            guide: keys.and_then(|keys| keys.guide(source, view, kept_len_max)),
+        }
     }
 }
 
@@ -39,10 +46,13 @@ pub(crate) fn find(
     known: &Known,
     id: Uuid,
 ) -> Result<Option<Located>, Error> {
-    if let Some(keys) = view.keys()
-        && let Some(answer) = keys.find(source, view, known, id)?
-    {
-        return keys::located(answer, view.len());
+    if let Some(keys) = view.keys() {
+        if let Some(answer) = keys.guided(source, view, known, id) {
+            return keys::located(answer, view.len());
+        }
+        if let Some(answer) = keys.find(source, view, known, id)? {
+            return keys::located(answer, view.len());
+        }
     }
     let found = match view.groups_in_head() {
         Some((at, groups, bytes)) if view.keys().is_none() => {
