@@ -31,6 +31,12 @@ impl Front {
     /// Groups that are sorted at most: more than a head has room for.
     const GROUPS_MAX: u32 = 16;
 
+    /// Whether it is known that no group has an entry.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sorted.get().is_some_and(|sorted| sorted.as_ref().is_some_and(Vec::is_empty))
+    }
+
     /// The entry of `id` that counts in the first `groups` groups of `bytes`, which start at file
     /// position `at`.
     pub(crate) fn find(
@@ -40,9 +46,6 @@ impl Front {
         groups: u32,
         id: Uuid,
     ) -> Result<Option<Located>, dacti_lookup::Error> {
-        if groups == 0 {
-            return Ok(None);
-        }
         if groups > Self::GROUPS_MAX || !self.asked.load(Ordering::Relaxed) {
             self.asked.store(true, Ordering::Relaxed);
             return find_in_groups(bytes, at, groups, id);

@@ -8,16 +8,19 @@
 //! by itself, and two that fill the same block write the same. Specification:
 //! `docs/spec/dacti-lookup.md`, "When a miss counts".
 
-use core::cmp::Ordering;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use dacti_index::{Encoding, Entry, GROUP_ENTRIES, GROUP_LEN, Group, GroupHeader, Located};
-use dacti_lookup::{Answer, Key, Lookup};
-use daicon_core::{Span, slice_at, struct_at};
+use dacti_lookup::{Key, Lookup};
+use daicon_core::{Span, UuidLe, bytes_of, slice_at, struct_at};
 use std::sync::OnceLock;
 use uuid::Uuid;
 
 /// Entries of a bucket, on average, where the guide may be as large as it likes.
 const BUCKET_ENTRIES: u64 = 4;
+/// Slots of a group.
+const SLOTS: u32 = 255;
+const _: () = assert!(GROUP_ENTRIES == SLOTS as usize);
 /// Entries that are looked at one by one before the search halves what is left.
 const STEPS: u32 = 8;
 
@@ -32,6 +35,8 @@ pub(crate) struct Guide {
     blocks: usize,
     /// Groups of a block.
     stride: usize,
+    /// Slots of a block.
+    block_slots: u32,
     buckets: Buckets,
     /// Whether somebody has looked before: one look-up needs no guide.
     asked: AtomicBool,
@@ -64,8 +69,10 @@ struct Buckets {
 /// What the guide says of an id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Told {
-    /// What a search would answer.
-    Answer(Answer),
+    /// Where its stored bytes are.
+    Found(Located),
+    /// The run does not have it.
+    Absent,
     /// Nothing, as something is not filled in: see [`Guide::block_to_fill`].
     Unknown,
     /// Nothing: search.
@@ -90,6 +97,7 @@ impl Guide {
             run: lookup.groups_span(run.first_group, run.groups),
             blocks: run.keys.len(),
             stride: usize::try_from(run.stride).ok()?,
+            block_slots: run.stride.checked_mul(SLOTS)?,
             buckets: Buckets::new(buckets, run.keys)?,
             asked: AtomicBool::new(false),
             filled: OnceLock::new(),
@@ -110,40 +118,80 @@ impl Guide {
     #[inline]
     pub(crate) fn find(&self, id: Uuid, run: &[u8]) -> Told {
         let Some(filled) = self.filled.get() else { return Told::Unknown };
-        let wanted = id.as_u128();
-        let lead = lead_of(wanted);
+        let lead = lead_of(id);
         let Some((bucket, share)) = self.buckets.of(lead) else { return Told::Nothing };
-        let start = |bucket: usize| {
-            filled.starts.get(bucket).and_then(|start| start.load(Relaxed).checked_sub(1))
-        };
-        let (Some(from), Some(to)) = (start(bucket), start(bucket.saturating_add(1))) else {
+        let starts = filled.starts.get(bucket..).and_then(<[_]>::first_chunk);
+        let Some([from, to]) = starts else { return Told::Nothing };
+        let (from, to) = (from.load(Relaxed), to.load(Relaxed));
+        if from == 0 || to == 0 {
             return Told::Unknown;
-        };
-        let count = u64::from(to.saturating_sub(from));
-        if count > self.block_slots() {
-            // There may be blocks in between that nobody has checked.
-            return Told::Nothing;
         }
-        let near = u32::try_from(count.saturating_mul(share) >> 32).unwrap_or(0);
-        match seek(run, (from, to), from.saturating_add(near), wanted) {
+        // Each word is one more than the slot.
+        let slots = from.wrapping_sub(1)..to.wrapping_sub(1);
+        let count = to.saturating_sub(from);
+        let near = u32::try_from(u64::from(count).wrapping_mul(share) >> 32).unwrap_or(0);
+        let wanted = Wanted { lead, id: id.into() };
+        let place = if (slots.start % SLOTS).wrapping_add(count) <= SLOTS {
+            seek(run, slots.start, count, near, wanted)
+        } else {
+            self.seek_across(run, slots, near, wanted)
+        };
+        match place {
+            Place::Entry(entry, slot) => self.located(filled, run, id, entry, slot),
+            Place::Absent => Told::Absent,
             Place::Doubtful => Told::Nothing,
-            Place::Absent => Told::Answer(Answer::Absent),
-            Place::Entry(entry, slot) => {
-                let found = filled
-                    .common(run, slot)
-                    .and_then(|(base, encoding)| self.located(entry, slot, base, encoding));
-                found.map_or(Told::Nothing, |found| Told::Answer(Answer::Found(found)))
-            }
         }
     }
 
-    /// The region of the entry in `slot`; `None` where it names no place.
+    /// The region of the entry in `slot`.
     #[inline]
-    fn located(&self, entry: &Entry, slot: u32, base: u64, encoding: Encoding) -> Option<Located> {
-        let start = base.checked_add(u64::from(entry.offset.get()))?;
-        let span = Span::new(start, u64::from(entry.size.get()))?;
-        let at = self.run.start.saturating_add(u64::try_from(slot_at(slot)).ok()?);
-        Some(Located { id: entry.id.get(), span, encoding, at })
+    fn located(&self, filled: &Filled, run: &[u8], id: Uuid, entry: &Entry, slot: u32) -> Told {
+        let Some((base, encoding)) = filled.common(run, slot) else { return Told::Nothing };
+        let (start, overflows) = base.overflowing_add(u64::from(entry.offset.get()));
+        let Some(span) = Span::new(start, u64::from(entry.size.get())).filter(|_| !overflows)
+        else {
+            // It names no place: the search tells.
+            return Told::Nothing;
+        };
+        let offset = u64::try_from(slot_at(slot)).unwrap_or(u64::MAX);
+        Told::Found(Located { id, span, encoding, at: self.run.start.saturating_add(offset) })
+    }
+
+    /// As [`seek`], in slots of several groups, of which each entry is found by itself.
+    #[cold]
+    fn seek_across<'b>(
+        &self,
+        run: &'b [u8],
+        slots: Range<u32>,
+        near: u32,
+        wanted: Wanted,
+    ) -> Place<'b> {
+        let (mut low, mut high) = (slots.start, slots.end);
+        // There may be blocks in between that nobody has checked, or slots without entries.
+        let groups = low.checked_div(SLOTS).unwrap_or(0)..high.checked_div(SLOTS).unwrap_or(0);
+        let full = |g| header_of(run, g).is_some_and(|header| u32::from(header.length) == SLOTS);
+        if high.saturating_sub(low) > self.block_slots || !{ groups }.all(full) {
+            return Place::Doubtful;
+        }
+        let (mut at, mut steps) = (low.saturating_add(near), 0_u32);
+        while low < high {
+            at = at.clamp(low, high.saturating_sub(1));
+            let entry = run.get(slot_at(at)..).and_then(struct_at::<Entry>);
+            let Some(entry) = entry else { return Place::Doubtful };
+            let found = lead_at(entry);
+            if found == wanted.lead {
+                return wanted.place(entry, at);
+            }
+            (low, high) =
+                if found < wanted.lead { (at.saturating_add(1), high) } else { (low, at) };
+            steps = steps.saturating_add(1);
+            at = match (steps < STEPS, found < wanted.lead) {
+                (true, true) => low,
+                (true, false) => high.saturating_sub(1),
+                (false, _) => low.midpoint(high),
+            };
+        }
+        Place::Absent
     }
 
     /// The block that is to be checked and filled in before the guide can tell of `id`: its own, or
@@ -161,7 +209,7 @@ impl Guide {
             mixed: AtomicBool::new(false),
         });
         let keys = slice_at::<Key>(self.keys.slice_of(bytes, at)?, self.blocks)?;
-        let lead = lead_of(id.as_u128());
+        let lead = lead_of(id);
         let own = keys.partition_point(|key| key.get() <= lead).checked_sub(1)?;
         match filled.blocks.get(own)?.load(Relaxed) {
             NEW => {
@@ -202,7 +250,7 @@ impl Guide {
             filled.note(&group);
             let first_slot = first_group.checked_add(g)?.checked_mul(GROUP_ENTRIES)?;
             for (i, entry) in group.entries().iter().enumerate() {
-                let bucket = self.buckets.of(lead_of(entry.id.get().as_u128()))?.0;
+                let bucket = self.buckets.of(lead_at(entry))?.0;
                 filled.start(before, bucket, first_slot.checked_add(i)?)?;
                 before = Some(bucket);
             }
@@ -210,8 +258,9 @@ impl Guide {
             if next_slot == first_slot.checked_add(GROUP_ENTRIES)? {
                 continue;
             }
-            // Slots without entries follow, so no bucket may reach over them. At the run's end
-            // there is nothing to reach for.
+            // Slots without entries follow. No bucket that starts before them ends with them, so
+            // that they are never looked at; one that reaches over them is seen to do that. At the
+            // run's end there is nothing to reach for.
             if self.is_end(first_group.checked_add(g)?) {
                 break;
             }
@@ -240,7 +289,7 @@ impl Guide {
         let last = groups.checked_sub(1)?;
         let group = group_of(bytes, last.checked_sub(first_group)?)?;
         let entry = group.entries().last()?;
-        let bucket = self.buckets.of(lead_of(entry.id.get().as_u128()))?.0;
+        let bucket = self.buckets.of(lead_at(entry))?.0;
         Some((last.checked_mul(GROUP_ENTRIES)?.checked_add(group.entries().len())?, bucket))
     }
 
@@ -248,12 +297,7 @@ impl Guide {
     fn bucket_of(&self, bytes: &[u8], g: usize) -> Option<usize> {
         let slot = u32::try_from(g.checked_mul(GROUP_ENTRIES)?).ok()?;
         let entry: &Entry = struct_at(bytes.get(slot_at(slot)..)?)?;
-        Some(self.buckets.of(lead_of(entry.id.get().as_u128()))?.0)
-    }
-
-    /// Slots of a block.
-    fn block_slots(&self) -> u64 {
-        u64::try_from(self.stride.saturating_mul(GROUP_ENTRIES)).unwrap_or(0)
+        Some(self.buckets.of(lead_at(entry))?.0)
     }
 }
 
@@ -287,10 +331,7 @@ impl Filled {
         if !self.mixed.load(Relaxed) {
             return self.common.get().copied();
         }
-        let group = usize::try_from(slot).ok()?.checked_div(GROUP_ENTRIES)?;
-        let at = slot_at(u32::try_from(group.checked_mul(GROUP_ENTRIES)?).ok()?);
-        let header = at.checked_sub(size_of::<GroupHeader>())?;
-        let header: &GroupHeader = struct_at(run.get(header..)?)?;
+        let header = header_of(run, slot.checked_div(SLOTS)?)?;
         Some((header.entries_offset.get(), Encoding::from_tag(header.encoding)))
     }
 }
@@ -315,14 +356,17 @@ impl Buckets {
     /// before the first id.
     #[inline]
     fn of(&self, lead: u64) -> Option<(usize, u64)> {
-        let distance = lead.min(self.last).checked_sub(self.first)? << self.shift;
-        let place = u128::from(distance).saturating_mul(u128::from(self.factor));
-        let bucket = usize::try_from(place >> 64).ok()?;
-        Some((bucket.min(self.count.saturating_sub(1)), u64::try_from(place & LOW).ok()? >> 32))
+        if lead < self.first {
+            return None;
+        }
+        let distance = lead.min(self.last).wrapping_sub(self.first) << self.shift;
+        // Two numbers of 64 bits: their product has no more than 128.
+        let place = u128::from(distance).wrapping_mul(u128::from(self.factor));
+        let bucket = usize::try_from(place >> 64).unwrap_or(usize::MAX);
+        let share = u64::try_from((place >> 32) & 0xffff_ffff).unwrap_or(0);
+        Some((bucket.min(self.count.saturating_sub(1)), share))
     }
 }
-
-const LOW: u128 = 0xffff_ffff_ffff_ffff;
 
 /// What some slots say of an id.
 #[derive(Debug, Clone, Copy)]
@@ -334,34 +378,55 @@ enum Place<'b> {
     Doubtful,
 }
 
-/// Looks for `wanted` among the sorted slots `from..to` of `run`, near `near` first.
+/// An id that is looked for, as it stands in the file, and its first eight bytes.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    lead: u64,
+    id: UuidLe,
+}
+
+impl Wanted {
+    /// What an entry says that begins with the same bytes.
+    #[inline]
+    fn place(self, entry: &Entry, slot: u32) -> Place<'_> {
+        if entry.id == self.id { Place::Entry(entry, slot) } else { Place::Doubtful }
+    }
+}
+
+/// Looks for an id among the `count` sorted slots of `run` from `from` on, which are of one group,
+/// from the one on that lies `near` behind that.
 #[inline]
-fn seek(run: &[u8], (mut from, mut to): (u32, u32), near: u32, wanted: u128) -> Place<'_> {
-    let lead = lead_of(wanted);
-    let (mut at, mut steps) = (near, 0_u32);
-    while from < to {
-        at = at.min(to.saturating_sub(1));
-        let entry = run.get(slot_at(at)..).and_then(struct_at::<Entry>);
-        let Some(entry) = entry else { return Place::Doubtful };
-        let id = entry.id.get().as_u128();
-        match lead_of(id).cmp(&lead) {
-            Ordering::Equal if id == wanted => return Place::Entry(entry, at),
-            Ordering::Equal => return Place::Doubtful,
-            Ordering::Less => {
-                from = at.saturating_add(1);
-                at = from;
+fn seek(run: &[u8], from: u32, count: u32, near: u32, wanted: Wanted) -> Place<'_> {
+    let to_usize = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let row = run.get(slot_at(from)..).and_then(|row| slice_at::<Entry>(row, to_usize(count)));
+    let Some(row) = row else { return Place::Doubtful };
+    let Some((below, rest)) = row.split_at_checked(to_usize(near)) else { return Place::Doubtful };
+    let mut slot = from.wrapping_add(near);
+    let Some(first) = rest.first() else { return Place::Absent };
+    if lead_at(first) <= wanted.lead {
+        for entry in rest {
+            let found = lead_at(entry);
+            if found >= wanted.lead {
+                return if found > wanted.lead { Place::Absent } else { wanted.place(entry, slot) };
             }
-            Ordering::Greater => {
-                to = at;
-                at = at.saturating_sub(1).max(from);
-            }
+            slot = slot.wrapping_add(1);
         }
-        steps = steps.saturating_add(1);
-        if steps > STEPS {
-            at = from.midpoint(to);
+    } else {
+        for entry in below.iter().rev() {
+            slot = slot.wrapping_sub(1);
+            let found = lead_at(entry);
+            if found <= wanted.lead {
+                return if found < wanted.lead { Place::Absent } else { wanted.place(entry, slot) };
+            }
         }
     }
     Place::Absent
+}
+
+/// The header of a run's group.
+fn header_of(run: &[u8], g: u32) -> Option<&GroupHeader> {
+    let offset = u64::from(g).checked_mul(GROUP_LEN)?;
+    struct_at(run.get(usize::try_from(offset).ok()?..)?)
 }
 
 fn group_of(bytes: &[u8], g: usize) -> Option<Group<'_>> {
@@ -379,8 +444,211 @@ fn slot_at(slot: u32) -> usize {
         .saturating_add(size_of::<GroupHeader>().saturating_mul(headers))
 }
 
+/// The first eight bytes of an entry's id, in text order.
+#[inline]
+fn lead_at(entry: &Entry) -> u64 {
+    let stored = bytes_of(&entry.id).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    // Three little-endian fields: of 32, 16 and 16 bits.
+    (stored << 32) | ((stored >> 16) & 0xffff_0000) | (stored >> 48)
+}
+
 /// The first eight bytes of an id.
 #[inline]
-fn lead_of(id: u128) -> u64 {
-    u64::try_from(id >> 64).unwrap_or(u64::MAX)
+fn lead_of(id: Uuid) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Guide, Told};
+    use dacti_index::{
+        Encoding, Entry, GroupHeader, IndexHeader, emit_group, emit_header, index_len,
+    };
+    use dacti_lookup::{Lookup, RunSpec, emit_lookup, lookup_len};
+    use daicon_core::Span;
+    use uuid::Uuid;
+
+    const AT: u64 = 1000;
+    const STRIDE: u32 = 3;
+
+    /// An index of one run, its groups cut where `groups` says, its lookup region at 0.
+    struct World {
+        index: Vec<u8>,
+        region: Vec<u8>,
+        ids: Vec<(Uuid, u64)>,
+    }
+
+    impl World {
+        /// `mut groups`: of base and ids.
+        fn new(groups: &[(u64, Vec<Uuid>)]) -> Self {
+            let count = u32::try_from(groups.len()).unwrap();
+            let mut index = vec![0; usize::try_from(index_len(count)).unwrap()];
+            emit_header(count, &mut index).unwrap();
+            let mut all = Vec::new();
+            let bytes = &mut index[size_of::<IndexHeader>()..];
+            for ((base, ids), out) in groups.iter().zip(bytes.chunks_exact_mut(6136)) {
+                let entries: Vec<_> =
+                    { (0..).zip(ids) }.map(|(i, id)| Entry::new(*id, i * 10, 7)).collect();
+                let length = u8::try_from(ids.len()).unwrap();
+                let header = GroupHeader::new(*base, Encoding::NONE, length);
+                emit_group(&header, &entries, out).unwrap();
+                all.extend(ids.iter().zip(0_u64..).map(|(id, i)| (*id, base + i * 10)));
+            }
+            let runs = [RunSpec { first_group: 0, groups: count }];
+            let mut region = vec![0; usize::try_from(lookup_len(&runs, STRIDE)).unwrap()];
+            let first = |g: u32| groups[usize::try_from(g).unwrap()].1[0];
+            emit_lookup(AT, &runs, STRIDE, first, &mut region).unwrap();
+            Self { index, region, ids: all }
+        }
+
+        /// Asks for every id, and those beside it, until the guide knows what it can. Returns how
+        /// many of the last round it knew, of how many.
+        fn ask(&self, len_max: u64) -> (usize, usize) {
+            let lookup = Lookup::parse(&self.region, 0).unwrap();
+            // Ids that all begin alike have none.
+            let Some(guide) = Guide::new(&lookup, len_max) else { return (0, 0) };
+            let slice = |span: Span| span.slice_of(&self.index, AT).unwrap();
+            let run = slice(guide.run());
+            let mut told = (0, 0);
+            for round in 0..3 {
+                for (id, start) in &self.ids {
+                    for near in [-1, 0, 1] {
+                        let near = Uuid::from_u128(id.as_u128().wrapping_add_signed(near));
+                        let expected = match self.ids.binary_search_by_key(&near, |(id, _)| *id) {
+                            Ok(i) => Some(self.ids[i].1),
+                            Err(_) => None,
+                        };
+                        assert!(near != *id || expected == Some(*start));
+                        let mut found = guide.find(near, run);
+                        while let Told::Unknown = found {
+                            let Some(block) = guide.block_to_fill(near, &self.region, 0) else {
+                                break;
+                            };
+                            let bytes = slice(lookup.block_span(block).unwrap());
+                            lookup.check_block(block, bytes).unwrap();
+                            guide.fill(block, Some(bytes));
+                            found = guide.find(near, run);
+                        }
+                        let knows = match found {
+                            Told::Found(located) => {
+                                assert_eq!(
+                                    (located.id, Some(located.span.start)),
+                                    (near, expected)
+                                );
+                                assert_eq!(located.span.len(), 7);
+                                let at = usize::try_from(located.at - AT).unwrap();
+                                assert_eq!(self.index[at..at + 16], near.to_bytes_le());
+                                true
+                            }
+                            Told::Absent => {
+                                assert_eq!(expected, None, "{near}");
+                                true
+                            }
+                            Told::Unknown | Told::Nothing => false,
+                        };
+                        if round == 2 {
+                            told = (told.0 + usize::from(knows), told.1 + 1);
+                        }
+                    }
+                }
+            }
+            told
+        }
+    }
+
+    fn full_groups(base: u64, ids: &[Uuid]) -> Vec<(u64, Vec<Uuid>)> {
+        ids.chunks(255).map(|ids| (base, ids.to_vec())).collect()
+    }
+
+    /// Ids that look random, ascending.
+    fn spread(count: u64) -> Vec<Uuid> {
+        let id = |n: u64| {
+            let lead = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            Uuid::from_u64_pair(lead, lead.rotate_left(17))
+        };
+        let mut ids: Vec<_> = (1..=count).map(id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn spread_ids_are_found_and_missed_without_a_search() {
+        // spec: R-LKP-12
+        // Beside an id stands one that begins as it does: a miss of it is for the search to prove.
+        for len_max in [1 << 19, 600] {
+            let (knew, of) = World::new(&full_groups(50, &spread(5000))).ask(len_max);
+            assert_eq!(of, 15_000);
+            assert!(knew >= 5000, "{knew} of {of} in {len_max}");
+        }
+        let ids: Vec<_> = (1..=3000_u64).map(|n| Uuid::from_u64_pair(n << 44, 1 << 63)).collect();
+        let (knew, of) = World::new(&full_groups(50, &ids)).ask(1 << 19);
+        assert!(knew >= 3000, "{knew} of {of}");
+    }
+
+    #[test]
+    fn whatever_the_ids_the_guide_tells_nothing_wrong() {
+        // spec: R-LKP-12
+        let sequential = (1..=2000_u128).map(Uuid::from_u128).collect::<Vec<_>>();
+        let pairs = (1..=2000_u64).map(|n| Uuid::from_u64_pair(n / 2 << 40, n)).collect::<Vec<_>>();
+        let times = (0..2000_u64).map(|n| {
+            Uuid::from_u64_pair((0x0192_0000_0000 + n * n) << 16 | 0x7abc, n.rotate_right(9))
+        });
+        let clustered = (0..2000_u64).map(|n| {
+            let lead = if n < 1990 { n << 8 } else { u64::MAX - ((2000 - n) << 50) };
+            Uuid::from_u64_pair(lead, n)
+        });
+        for ids in [sequential, pairs, times.collect(), clustered.collect()] {
+            assert!(ids.is_sorted());
+            World::new(&full_groups(50, &ids)).ask(1 << 19);
+        }
+    }
+
+    #[test]
+    fn groups_with_room_and_bases_of_their_own_are_told_apart() {
+        let ids = spread(4000);
+        // An id range ends in the second, the fourth and the seventh group.
+        let mut groups = Vec::new();
+        let mut rest = &ids[..];
+        for (g, take) in [255, 100, 255, 3, 255, 255, 1].into_iter().cycle().enumerate() {
+            let (ids, behind) = rest.split_at(take.min(rest.len()));
+            if ids.is_empty() {
+                break;
+            }
+            groups.push((u64::try_from(g / 2).unwrap() << 33, ids.to_vec()));
+            rest = behind;
+        }
+        let (knew, of) = World::new(&groups).ask(1 << 19);
+        assert!(knew > 3000, "{knew} of {of}");
+    }
+
+    #[test]
+    fn what_cannot_be_guided_is_not() {
+        let world = World::new(&full_groups(50, &spread(300)));
+        let lookup = Lookup::parse(&world.region, 0).unwrap();
+        assert!(Guide::new(&lookup, 0).is_none(), "no room");
+        let same = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let world = World::new(&full_groups(50, &same));
+        let lookup = Lookup::parse(&world.region, 0).unwrap();
+        assert!(Guide::new(&lookup, 1 << 19).is_none(), "nothing to divide ids by");
+    }
+
+    #[test]
+    fn a_block_that_is_given_up_is_left_to_the_search() {
+        let world = World::new(&full_groups(50, &spread(300)));
+        let lookup = Lookup::parse(&world.region, 0).unwrap();
+        let guide = Guide::new(&lookup, 1 << 19);
+        // One block, so one key, and nothing to divide ids by.
+        assert!(guide.is_none());
+        let world = World::new(&full_groups(50, &spread(1500)));
+        let lookup = Lookup::parse(&world.region, 0).unwrap();
+        let guide = Guide::new(&lookup, 1 << 19).expect("there is room");
+        let run = guide.run().slice_of(&world.index, AT).unwrap();
+        let id = world.ids[9].0;
+        for _ in 0..4 {
+            assert!(matches!(guide.find(id, run), Told::Unknown));
+            while let Some(block) = guide.block_to_fill(id, &world.region, 0) {
+                guide.fill(block, None);
+            }
+        }
+    }
 }

@@ -95,36 +95,44 @@ impl Keys {
         Ok(KeysCheck { runs, number: 0, before: None })
     }
 
-    /// What the guide says of `id`, where it knows.
+    /// What the guide says of `id`: of the delta groups and then of the run.
     #[inline]
-    pub(crate) fn guided(
-        &self,
-        source: &dyn ReadAt,
-        view: &View,
-        known: &Known,
-        id: Uuid,
-    ) -> Option<Answer> {
-        let guide = known.guide.as_ref()?;
-        let head = view.head();
-        let (deltas, groups) = guide.deltas();
-        match known.front.find(head.answer(deltas)?, deltas.start, groups, id) {
-            Ok(Some(found)) => return Some(Answer::Found(found)),
-            Ok(None) => {}
-            // The search tells.
-            Err(_) => return None,
-        }
-        let run = source.slice(guide.run())?;
-        loop {
-            match guide.find(id, run) {
-                Told::Answer(answer) => return Some(answer),
-                Told::Nothing => return None,
-                Told::Unknown => self.fill(guide, source, view, id)?,
+    pub(crate) fn guided(&self, source: &dyn ReadAt, view: &View, known: &Known, id: Uuid) -> Told {
+        let Some(guide) = &known.guide else { return Told::Nothing };
+        if !known.front.is_empty() {
+            match delta(guide, view, known, id) {
+                Told::Absent => {}
+                told => return told,
             }
+        }
+        let Some(run) = source.slice(guide.run()) else { return Told::Nothing };
+        match guide.find(id, run) {
+            Told::Unknown => self.guided_anew(guide, run, source, view, id),
+            told => told,
         }
     }
 
-    /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
+    /// What the guide says of `id` once it knows all that it can.
     #[cold]
+    fn guided_anew(
+        &self,
+        guide: &Guide,
+        run: &[u8],
+        source: &dyn ReadAt,
+        view: &View,
+        id: Uuid,
+    ) -> Told {
+        // Each round fills in one block more.
+        while self.fill(guide, source, view, id).is_some() {
+            match guide.find(id, run) {
+                Told::Unknown => {}
+                told => return told,
+            }
+        }
+        Told::Nothing
+    }
+
+    /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
     fn fill(&self, guide: &Guide, source: &dyn ReadAt, view: &View, id: Uuid) -> Option<()> {
         let keys = self.fetched.as_deref().or_else(|| view.head().answer(self.span))?;
         let block = guide.block_to_fill(id, keys, self.span.start)?;
@@ -180,6 +188,19 @@ impl Keys {
             known.blocks.feed(&mut search, want, &head, source)?;
         }
         Ok(search.answer().unwrap_or(Answer::Absent))
+    }
+}
+
+/// What the delta groups say of `id`.
+#[cold]
+fn delta(guide: &Guide, view: &View, known: &Known, id: Uuid) -> Told {
+    let (deltas, groups) = guide.deltas();
+    let Some(bytes) = view.head().answer(deltas) else { return Told::Nothing };
+    match known.front.find(bytes, deltas.start, groups, id) {
+        Ok(Some(found)) => Told::Found(found),
+        Ok(None) => Told::Absent,
+        // The search tells.
+        Err(_) => Told::Nothing,
     }
 }
 
@@ -239,6 +260,7 @@ pub(crate) fn group_count(source: &dyn ReadAt, head: &Window<'_>, index: Span) -
 }
 
 /// A found region, held against the file's length.
+#[inline]
 pub(crate) fn located(answer: Answer, len: u64) -> Result<Option<Located>, Error> {
     match answer {
         Answer::Found(located) => Ok(Some(located.within(len)?)),

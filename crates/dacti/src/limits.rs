@@ -16,8 +16,8 @@ pub struct Limits {
     /// bytes that were altered, once a digest does not fit. 4,000,000 by default, which are 96 MB
     /// of index and half a second. With 0 nothing is read for it, and all are told as altered.
     pub explained_entries_max: u64,
-    /// The most bytes of the index that are kept in memory, for look-ups in a source that does not
-    /// lend its bytes. 512 KiB by default; 0 keeps none.
+    /// The most bytes that look-ups keep: index blocks that were read or, where the source lends
+    /// the index, a guide to its entries. 512 KiB by default; 0 keeps none.
     pub blocks_len_max: u64,
     /// The most bytes between two regions that are read for nothing, where many are asked for, to
     /// save a read. 16 KiB by default; more pays off where a read is a request.

@@ -2,6 +2,7 @@
 
 use crate::content::{region, stored};
 use crate::explain::Explainer;
+use crate::guide::Told;
 use crate::hash::HashPool;
 use crate::scan::{self, Known};
 use crate::seals::Trust;
@@ -186,7 +187,16 @@ impl Package {
         }
     }
 
+    #[inline]
     fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
+        // What is asked often; the rest is out of line.
+        if let Some(keys) = self.view.keys() {
+            match keys.guided(&*self.source, &self.view, &self.known, id) {
+                Told::Found(found) => return Ok(Some(found.within(self.view.len())?)),
+                Told::Absent => return Ok(None),
+                Told::Unknown | Told::Nothing => {}
+            }
+        }
         scan::find(&*self.source, &self.view, &self.known, id)
     }
 

@@ -39,20 +39,18 @@ impl Known {
     }
 }
 
-/// Finds the entry of `id` that counts, with the stored bytes within the file.
+/// Finds the entry of `id` that counts, with the stored bytes within the file, without the guide.
+#[inline(never)]
 pub(crate) fn find(
     source: &dyn ReadAt,
     view: &View,
     known: &Known,
     id: Uuid,
 ) -> Result<Option<Located>, Error> {
-    if let Some(keys) = view.keys() {
-        if let Some(answer) = keys.guided(source, view, known, id) {
-            return keys::located(answer, view.len());
-        }
-        if let Some(answer) = keys.find(source, view, known, id)? {
-            return keys::located(answer, view.len());
-        }
+    if let Some(keys) = view.keys()
+        && let Some(answer) = keys.find(source, view, known, id)?
+    {
+        return keys::located(answer, view.len());
     }
     let found = match view.groups_in_head() {
         Some((at, groups, bytes)) if view.keys().is_none() => {
