@@ -590,8 +590,8 @@ mod tests {
     fn whatever_the_ids_the_guide_tells_nothing_wrong() {
         // spec: R-LKP-12
         let sequential = (1..=2000_u128).map(Uuid::from_u128).collect::<Vec<_>>();
-        let pairs =
-            (1..=2000_u64).map(|n| Uuid::from_u64_pair((n / 2) << 40, n)).collect::<Vec<_>>();
+        let pair = |n| Uuid::from_u64_pair((n / 2) << 40, n);
+        let pairs = (1..=2000_u64).map(pair).collect::<Vec<_>>();
         let times = (0..2000_u64).map(|n| {
             Uuid::from_u64_pair((0x0192_0000_0000 + n * n) << 16 | 0x7abc, n.rotate_right(9))
         });
