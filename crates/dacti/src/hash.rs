@@ -8,6 +8,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::OnceLock;
 
 /// Bytes from which on several threads hash them.
+///
+/// Measured on two cores: a second thread makes 128 and 256 KiB slower, as handing over the work
+/// takes some 10 µs; 512 KiB are hashed 1.6 times as fast, 1 MiB 1.75 times (160 µs alone), 4 MiB
+/// 1.9 times.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
 /// Threads that hash, started when the first long bytes come.
