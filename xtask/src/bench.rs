@@ -1,4 +1,5 @@
-//! `bench`: the criterion benches; `bench peers`: packages beside other people's crates.
+//! `bench`: the criterion benches; `bench peers`: packages beside other people's crates; `bench
+//! ten-million`: a package as large as they come.
 
 use crate::peers::peers;
 use crate::run::{Context, Outcome, Result, run};
@@ -10,6 +11,13 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
         && first == "peers"
     {
         return peers(context, rest);
+    }
+    if let [first, rest @ ..] = args
+        && first == "ten-million"
+    {
+        let example = ["run", "--release", "-p", "dacti-benches", "--example", "ten_million", "--"];
+        run(context.cargo(example).args(rest))?;
+        return Ok(Outcome::Done);
     }
     let (flags, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--test");
     let call: &[&str] =

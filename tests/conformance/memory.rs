@@ -1,0 +1,154 @@
+//! What a package of ten million entries costs to open and to look into: reads, bytes and memory.
+//!
+//! The package is made by the reference's writers, and is mostly a hole: its head says all that a
+//! package of that size says, and of its index and data only what is asked for is written. In a
+//! test binary of its own, as the memory of the whole process is counted.
+
+use dacti::source::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
+use dacti::{Limits, Package};
+use dacti_tests::reference::{self as by, Component, Entry, GROUP, Group, Id, Table, component};
+use peak_alloc::PeakAlloc;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const ENTRIES: u64 = 10_000_000;
+const DELTAS: u64 = 4;
+const INDEX_AT: u64 = 40_984;
+/// Groups from one key to the next: the fewest whose keys fit the 39,448 bytes that there are.
+const STRIDE: u64 = 8;
+
+/// The id of entry `n`, in order: evenly spread.
+fn id(n: u64) -> Id {
+    let lead = n * (u64::MAX / ENTRIES) + 12_345;
+    let mut id = [0x80; 16];
+    id[..8].copy_from_slice(&lead.to_be_bytes());
+    id
+}
+
+/// What entry `n` leads to: 1,024 bytes.
+fn content(n: u64) -> Vec<u8> {
+    n.to_le_bytes().repeat(128)
+}
+
+/// The package, with the blocks of the entries `asked`, and their regions and digests.
+fn write(path: &Path, asked: &[u64]) {
+    let groups = ENTRIES.div_ceil(255);
+    let index_len = 8 + GROUP * (DELTAS + groups);
+    let data_at = INDEX_AT + index_len;
+    // Ranges of less than 4 GiB, as a packer cuts them: here each group has a base of its own.
+    let stored_len = 1024 + 32;
+    let base = |group: u64| data_at + group * 255 * stored_len;
+    let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+    let firsts: Vec<Id> = (0..groups).map(|group| id(group * 255)).collect();
+    let keys = by::lookup(INDEX_AT, DELTAS as u32, &firsts, STRIDE as u32);
+    assert!(keys.len() as u64 <= INDEX_AT - 1536);
+    let shorter = by::lookup(INDEX_AT, DELTAS as u32, &firsts, STRIDE as u32 - 1);
+    assert!(shorter.len() as u64 > INDEX_AT - 1536);
+    let end = (data_at + ENTRIES * stored_len).next_multiple_of(1 << 20);
+    let seal = by::seal_component(&hash);
+
+    let mut head = by::head(by::PACKAGE, 0, 1);
+    let components = vec![component(by::LAYOUT, 1000, 80), component(by::SEAL, 1080, 64)];
+    let t1 = Table { extension: 504, slots: 16, components, ..Table::default() };
+    by::place(&mut head, 28, &by::table(&t1));
+    let components = vec![
+        component(by::INDEX, INDEX_AT as u32, index_len as u32),
+        Component { id: by::NAMES, major: 0, minor: 1, offset: 0, size: 0 },
+        component(by::LOOKUP, 1536, keys.len() as u32),
+    ];
+    by::place(&mut head, 504, &by::table(&Table { slots: 8, components, ..Table::default() }));
+    let (deltas, keys_len) = (DELTAS as u32, (INDEX_AT - 1536) as u32);
+    let layout =
+        by::Layout { file_id: [7; 16], slice: 1 << 20, end, deltas, keys_at: 1536, keys_len };
+    by::place(&mut head, 1000, &by::layout(&layout));
+    by::place(&mut head, 1080, &seal);
+    by::place(&mut head, 1536, &keys);
+    let index = by::index_with(0, (DELTAS + groups) as u32, &vec![by::delta(); DELTAS as usize]);
+    by::place(&mut head, INDEX_AT as usize, &index);
+    assert_eq!(head.len(), 65_536);
+
+    let file = File::create(path).expect("it can be created");
+    file.set_len(end).expect("it can be a hole");
+    let write = |bytes: &[u8], at| file.write_all_at(bytes, at).expect("it can be written");
+    write(&head, 0);
+    for n in asked {
+        // The block, and the group behind it.
+        let first = n / 255 / STRIDE * STRIDE;
+        for group in first..(first + STRIDE + 1).min(groups) {
+            let entries = (group * 255..((group + 1) * 255).min(ENTRIES)).map(|n| Entry {
+                id: id(n),
+                offset: ((n - group * 255) * stored_len) as u32,
+                size: 1024,
+            });
+            let bytes = Group { base: base(group), entries: entries.collect(), ..Group::default() };
+            write(&by::index(&[bytes])[8..], INDEX_AT + 8 + GROUP * (DELTAS + group));
+        }
+        let (group, content) = (n / 255, content(*n));
+        let at = base(group) + (n - group * 255) * stored_len;
+        write(&content, at);
+        write(&by::seal(id(*n), by::NONE, &content, &hash), at + 1024);
+    }
+}
+
+fn uuid(id: Id) -> Uuid {
+    Uuid::from_bytes(id)
+}
+
+/// The most memory that `work` takes, in bytes, beside what is there before.
+fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let value = work();
+    (value, MEMORY.peak_usage() - before)
+}
+
+const MEGABYTE: usize = 1_000_000;
+const HEAD: usize = 65_536;
+
+/// One test, so that no other one's memory is counted.
+#[test]
+fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
+    // spec: R-LKP-10, R-LKP-19
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ten-million.dacti-pack");
+    let asked = [0, 77, 5_000_000, 5_000_001, 7_777_777, 9_999_999];
+    write(&path, &asked);
+    for n in asked {
+        let file = FileSource::open(&path).expect("it opens");
+        let source = Counted::new(Arc::new(file));
+        let ((), used) = memory(|| {
+            let package = Package::from_source(Arc::new(source.clone()), Limits::default());
+            let package = package.expect("it is good");
+            assert_eq!(source.stats(), ReadStats { reads: 1, bytes: 65_536 });
+            assert_eq!(package.get(uuid(id(n))).expect("it is there"), content(n));
+            assert_eq!(package.view().keys_fault(), None);
+        });
+        let ReadStats { reads, bytes } = source.stats();
+        assert!(reads == 3 && bytes <= 125_000, "{reads} reads, {bytes} bytes");
+        assert!(used < MEGABYTE + HEAD, "{used} bytes");
+    }
+    // However long it is open, and whichever way it is read.
+    let sources: [Arc<dyn ReadAt>; 2] = [
+        Arc::new(FileSource::open(&path).expect("it opens")),
+        Arc::new(MmapSource::open(&path).expect("it opens")),
+    ];
+    for source in sources {
+        let ((), used) = memory(|| {
+            let package = Package::from_source(source, Limits::default()).expect("it is good");
+            for n in asked.iter().cycle().take(1000) {
+                assert_eq!(package.region(uuid(id(*n))).expect("it is there")[..], content(*n));
+                let mut absent = id(*n);
+                absent[15] = 0x7f;
+                assert_eq!(package.find(uuid(absent)).expect("it is sound"), None);
+            }
+            assert_eq!(package.view().keys_fault(), None);
+        });
+        assert!(used < MEGABYTE + HEAD, "{used} bytes");
+    }
+}
