@@ -11,10 +11,12 @@
 )]
 
 mod apply;
+mod bounded;
 mod collect;
 mod compact;
 mod dar;
 mod diff;
+mod dry_run;
 mod du;
 mod files;
 mod get;
