@@ -237,6 +237,7 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
 
 #[test]
 fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
+    // spec: R-HTTP-25
     // Every request of more than one region lies in its second byte behind the head.
     let server = Server::start(packed(3_000), |first, body| {
         if first > 70_000 && body.len() > 100_000 {
@@ -276,27 +277,39 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         assert!(output.status.success(), "{err}");
         (String::from_utf8(output.stdout).expect("it is text"), err)
     };
-    let to = target.to_str().expect("it is text");
-    let (out, _) = run("unpack", &["-C", to, "--dry-run", "--json"]);
-    let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
-    assert!(!target.exists(), "nothing is written");
-    let (seen, _) = server.expect(0, 1);
     let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
-    let spent = (plan["spent"]["requests"].as_u64(), plan["spent"]["bytes"].as_u64());
-    assert_eq!(spent, (Some(seen.len() as u64), Some(len(&seen))));
+    // What a dry run spent and told is what the verb then asks for, and no more.
+    let planned = |verb: &str, options: &[&str]| {
+        let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
+        let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+        let (seen, _) = server.expect(0, 1);
+        let spent = (plan["spent"]["requests"].as_u64(), plan["spent"]["bytes"].as_u64());
+        assert_eq!(spent, (Some(seen.len() as u64), Some(len(&seen))));
+        assert!(!target.exists(), "nothing is written");
+        let planned = plan["ranges"].as_array().expect("it is a list");
+        let mut expected = seen.clone();
+        expected.extend(planned.iter().map(|range| {
+            let number = |name: &str| range[name].as_u64().expect("it is a number");
+            Span::new(number("at"), number("len")).expect("it is a place")
+        }));
+        expected.sort_unstable();
+        assert_eq!(plan["requests"], planned.len());
+        assert_eq!(plan["bytes"], len(&expected) - len(&seen));
+        (plan, seen, expected)
+    };
+    let (plan, _, expected) = planned("verify", &[]);
+    // The names list's own is among them.
+    assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
+    run("verify", &[]);
+    let (all, _) = server.expect(0, 1);
+    assert_eq!(all, expected);
+    assert!(all.len() <= 6, "{all:?}");
+    let to = target.to_str().expect("it is text");
+    let (plan, seen, expected) = planned("unpack", &["-C", to]);
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_000.into(), &0.into()));
-
     let (_, err) = run("unpack", &["-C", to, "--stats"]);
     let (all, _) = server.expect(0, 1);
-    let planned = plan["ranges"].as_array().expect("it is a list");
-    let mut expected = seen.clone();
-    expected.extend(planned.iter().map(|range| {
-        let number = |name: &str| range[name].as_u64().expect("it is a number");
-        Span::new(number("at"), number("len")).expect("it is a place")
-    }));
-    expected.sort_unstable();
-    assert_eq!(all, expected, "what the dry run told, and no more");
-    assert_eq!(plan["requests"], planned.len());
+    assert_eq!(all, expected);
     let requests = format!("{} requests, {} bytes", all.len(), len(&all));
     assert!(err.contains(&requests), "{err}");
     for n in [0, 1_234, 2_999] {
@@ -314,10 +327,6 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
 
     let (out, _) = run("get", &["001234", "--dry-run"]);
     assert!(out.contains("\nto fetch    1 requests, 1056 bytes"), "{out}");
-    // All regions, the names list's own too, in no more requests than their bytes need.
-    run("verify", &[]);
-    let (seen, _) = server.expect(0, 1);
-    assert!(seen.len() <= 6, "{seen:?}");
 }
 
 #[test]
