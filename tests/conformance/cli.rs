@@ -1343,3 +1343,37 @@ fn inspect_shows_what_a_person_wants_to_see() {
         settings.bind(|| insta::assert_snapshot!(format!("inspect_{name}"), inspected.text()));
     }
 }
+
+#[test]
+fn what_a_file_costs_is_told_before_and_bounded() {
+    let scratch = Scratch::new();
+    scratch.write("big", &[9; 200_000]);
+    scratch.pack(&["--encoding", "none"]).text();
+    // The head in one read; then the region and its digest of 32 bytes, 64 KiB at a time.
+    let told = scratch.run("get", &["big", "--dry-run"]);
+    let expected = "spent       1 requests, 65536 bytes (64.00 KiB), to find out\n\
+                    regions     1\n\
+                    to fetch    4 requests, 200032 bytes (195.34 KiB)\n\
+                    over-fetch  0 bytes of them lie between regions\n";
+    assert_eq!(told.text(), expected);
+    let told = scratch.run("get", &["big", "--dry-run", "--json", "--raw"]);
+    let told: Value = serde_json::from_str(told.text()).expect("it is JSON");
+    let (requests, bytes) = (&told["requests"], &told["bytes"]);
+    assert_eq!((requests, bytes, &told["over_fetch"]), (&4.into(), &200_032.into(), &0.into()));
+    let lens: Vec<_> = told["ranges"].as_array().unwrap().iter().map(|r| &r["len"]).collect();
+    assert_eq!(lens, [65_536, 65_536, 65_536, 3_392 + 32]);
+    let got =
+        scratch.run("get", &["big", "--stats", "--max-requests", "5", "--max-bytes", "265568"]);
+    assert_eq!((got.code, got.out.len()), (Some(0), 200_000));
+    assert_eq!(got.err, "dacti: 5 reads, 265568 bytes\n");
+    let out = scratch.at("out");
+    let to = out.to_str().expect("it is text");
+    let got = scratch.run("get", &["big", "--max-requests", "4", "-o", to]);
+    assert!(got.failure().contains("--max-requests leaves 0"), "{got:?}");
+    assert!(!out.exists(), "nothing of it appears");
+    let got = scratch.run("verify", &["--max-bytes", "200000"]);
+    assert_eq!(got.code, Some(3), "{got:?}");
+    assert!(got.err.contains("--max-bytes leaves"), "{got:?}");
+    let wrong = scratch.run("get", &["big", "--json"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+}

@@ -104,8 +104,8 @@ pub struct Evidence {
     pub by_digest: u64,
     /// By their stored bytes, up to the first that differs.
     pub by_content: u64,
-    /// Bytes of digests and content that were read, of both packages; what lies between digests that
-    /// were read together is not counted.
+    /// Bytes of digests and content that were read, of both packages. What lies between digests
+    /// that were read together is not counted.
     pub read: u64,
 }
 

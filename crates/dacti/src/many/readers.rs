@@ -59,8 +59,8 @@ impl Package {
     /// Streams of regions that were found before, in the order of the file, after those whose bytes
     /// are in hand. Each has its place among `found`.
     ///
-    /// Regions that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart
-    /// are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes.
+    /// Regions that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes
+    /// apart are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes.
     /// Nothing is read before the first is asked for.
     ///
     /// ```no_run
