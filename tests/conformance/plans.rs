@@ -5,7 +5,9 @@ use crate::grown::Grown;
 use crate::package::{PLAIN, build, without_keys};
 use crate::support::{Random, uuid_of};
 use dacti::source::{BytesSource, Doubt, ReadAt};
-use dacti::{BuildOptions, EncodingChoice, Error, GetPlan, Key, Limits, Located, Package, Span};
+use dacti::{
+    BuildOptions, EncodingChoice, Error, GetPlan, Key, LayoutChoice, Limits, Located, Package, Span,
+};
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -135,14 +137,15 @@ fn blocks_that_lie_near_each_other_are_one_read() {
 
 #[test]
 fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
-    let files = [stored("in/head", b"5"), stored("b", &[7; 100_000])];
-    let (package, source) = open(&build(&files, PLAIN), Limits::default());
-    let keys = [Key::Path("in/head"), Key::Path("b"), Key::Path("none"), Key::Path("../x")];
-    let [before, _] = check(&package, &source, &keys);
-    // The first one lies behind the index, in the head or not.
-    let in_head = u64::from(package.locate("in/head").expect("it is there").span.end <= 65_504);
-    assert_eq!((before.regions, before.in_hand, before.absent, before.faults), (2, in_head, 1, 1));
-    let plan = Package::from_bytes(build(&files, PLAIN)).expect("it is good").plan_get(keys);
+    // In the compact layout the first region lies in the head, behind an index of one group.
+    let files = [stored("a", b"5"), stored("b", &[7; 100_000])];
+    let file = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
+    let (package, source) = open(&file, Limits::default());
+    let keys = [Key::Path("a"), Key::Path("b"), Key::Path("none"), Key::Path("../x")];
+    let [before, after] = check(&package, &source, &keys);
+    assert_eq!((before.regions, before.in_hand, before.absent, before.faults), (2, 1, 1, 1));
+    assert_eq!((after.requests(), after.in_hand), (1, 1));
+    let plan = Package::from_bytes(file).expect("it is good").plan_get(keys);
     assert_eq!((plan.requests(), plan.in_hand, plan.absent, plan.faults), (0, 2, 1, 1));
     // A place that does not lie in the file costs no read either.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..located(&package, "b") };
@@ -259,24 +262,18 @@ fn streams_of_many_read_what_their_plan_says() {
 #[test]
 fn the_fault_of_one_stream_is_not_that_of_others() {
     let files = hundreds(50);
-    let mut padded = files.clone();
-    padded.push(stored("~", &[7; 70_000]));
-    let file = build(&padded, PLAIN);
-    let (package, source) = open(&file, Limits::default());
+    let (package, source) = open(&build(&files, PLAIN), Limits::default());
     let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
-    let behind = |located: &&Located| located.span.end > 65_536;
-    assert!(found.iter().filter(behind).count() > 1 || found.iter().all(|l| !behind(&l)));
-    let far: Vec<_> = found.iter().filter(behind).copied().collect();
+    let all = Span::new(found[0].span.start, 50 * 132).expect("it is in the file");
+    assert_eq!(package.readers_at(found.iter().copied()).plan().reads, [all]);
     // An edge is stale once: its region alone is read again.
-    let victim = far.get(far.len() / 2).copied();
-    if let Some(victim) = victim {
-        *source.wrong.lock().expect("no thread panicked") = Some(victim.span.start + 5);
-        source.take();
-        let contents = read_all(&package, &far);
-        assert!(contents.iter().all(Result::is_ok), "{contents:?}");
-        let again = Span { start: victim.span.start, end: victim.span.end + 32 };
-        assert_eq!(source.take()[1..], [again]);
+    let victim = found[25].span;
+    *source.wrong.lock().expect("no thread panicked") = Some(victim.start + 5);
+    let contents = read_all(&package, &found);
+    for (file, content) in files.iter().zip(contents) {
+        assert_eq!(content.as_ref(), Ok(&file.bytes));
     }
+    assert_eq!(source.take(), [all, Span { end: victim.end + 32, ..victim }]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Package {
     /// such region. Each key's fault is its own.
     ///
     /// As [`find`](Self::find) for each, but what is read of the index is read for all of them:
-    /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 250
+    /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 400
     /// bytes for each key.
     pub fn find_many<'a, K: Into<Key<'a>>>(
         &self,
@@ -74,7 +74,7 @@ impl Package {
     /// They come in the order of the file, after what is not there and what costs no read. Regions
     /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
     /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
-    /// one such read, what the source reads ahead, the region in hand, and 250 bytes for each key.
+    /// one such read, what the source reads ahead, the region in hand, and 400 bytes for each key.
     pub fn visit_many<'a, K: Into<Key<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
