@@ -1,4 +1,5 @@
-//! What the program makes of itself and of packages for people: completions, manual pages, pictures.
+//! What the program makes of itself and of packages for people: completions, manual pages,
+//! pictures.
 
 use crate::cli::{Scratch, dacti};
 use serde_json::Value;

@@ -9,9 +9,9 @@ use std::io::Write;
 
 /// Print a script that has a shell complete verbs, options and files.
 ///
-/// Where it goes depends on the shell. Bash takes it from
-/// ~/.local/share/bash-completion/completions/dacti, fish from ~/.config/fish/completions/dacti.fish,
-/// zsh from a file `_dacti` in a folder of its `fpath`.
+/// Where it goes depends on the shell: bash takes it from
+/// ~/.local/share/bash-completion/completions/dacti, fish from
+/// ~/.config/fish/completions/dacti.fish, zsh from a file _dacti in a folder of its fpath.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell.

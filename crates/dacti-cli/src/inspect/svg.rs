@@ -30,10 +30,8 @@ pub(super) fn print(out: &mut impl Write, name: &str, map: &FileMap) -> io::Resu
     let lines = f64::from(u32::try_from(kinds.len()).unwrap_or(u32::MAX)) + 1.0;
     let height = MARGIN * 2.0 + LINE * (lines + 1.0) + grid_height * 2.0;
     let width = WIDTH + MARGIN * 2.0;
-    writeln!(
-        out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">"#
-    )?;
+    write!(out, r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" "#)?;
+    writeln!(out, r#"font-family="sans-serif" font-size="13">"#)?;
     writeln!(out, r##"<rect width="{width}" height="{height}" fill="#fff"/>"##)?;
     let mut y = MARGIN + LINE;
     text(out, MARGIN, y, &escaped(name))?;
@@ -104,14 +102,10 @@ fn grid(
             }
             drawn_to = to;
             let colour = kinds.get(claimant).map_or("#000", |(colour, _)| colour);
-            let title = format!("{}: {}", span, label(claimant));
-            writeln!(
-                out,
-                r#"<rect x="{:.2}" y="{y:.1}" width="{:.2}" height="{:.1}" fill="{colour}"><title>{title}</title></rect>"#,
-                MARGIN + from,
-                to - from,
-                ROW - 0.5,
-            )?;
+            let (left, width, height) = (MARGIN + from, to - from, ROW - 0.5);
+            write!(out, r#"<rect x="{left:.2}" y="{y:.1}" width="{width:.2}" "#)?;
+            write!(out, r#"height="{height:.1}" fill="{colour}">"#)?;
+            writeln!(out, "<title>{span}: {}</title></rect>", label(claimant))?;
         }
         start = end;
     }
