@@ -225,6 +225,7 @@ fn a_large_package_takes_one_request_more() {
 
 #[test]
 fn what_goes_wrong_once_is_cured() {
+    // spec: R-CDN-33
     type Bad = fn(&Seen, &[u8]) -> Vec<u8>;
     let bads: &[(&str, Bad)] = &[
         ("416", |_, _| answer("416 No", &[("Content-Range", "*/9".into()), len_field(0)], b"")),
@@ -412,7 +413,7 @@ fn a_head_that_makes_no_sense_is_asked_for_past_the_cache() {
 
 #[test]
 fn another_file_in_its_place_is_told() {
-    // spec: R-HTTP-32
+    // spec: R-HTTP-32, R-CDN-32
     let other = packed(4, |n| content(n + 7));
     let server = Server::start(
         packed(3, content),

@@ -1,5 +1,5 @@
-//! `bench`: the criterion benches; `bench peers`: packages beside other people's crates; `bench
-//! ten-million`: a package as large as they come.
+//! `bench`: the criterion benches; `bench peers` and `bench update`: packages beside other people's
+//! crates; `bench ten-million`: a package as large as they come.
 
 use crate::peers::peers;
 use crate::run::{Context, Outcome, Result, run};
@@ -11,9 +11,9 @@ pub const PEERS: &str = "dacti-benches/peers";
 /// to criterion.
 pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     if let [first, rest @ ..] = args
-        && first == "peers"
+        && ["peers", "update"].contains(&first.as_str())
     {
-        return peers(context, rest);
+        return peers(context, first, rest);
     }
     if let [first, rest @ ..] = args
         && first == "ten-million"

@@ -105,8 +105,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        args: "[peers] [--test] [ARGS]",
-        about: "the benches; --test: run each once; peers [--quick] [--write]: beside other crates",
+        args: "[peers|update|ten-million] [--test] [ARGS]",
+        about: "the benches; --test: each once; peers [--quick] and update: beside other crates, \
+                --write into the page",
         run: bench::bench,
     },
 ];

@@ -1,23 +1,21 @@
-//! `bench peers`: packages beside other people's crates, and the page that has the table.
+//! `bench peers` and `bench update`: packages beside other people's crates, and the page that has
+//! the tables.
 //!
-//! The bench measures and makes the table; this says on which machine, at which commit and when,
-//! and puts both into the page, so that no number is ever typed.
+//! The benches measure and make the tables; this says on which machine, at which commit and when,
+//! and puts all that into the page, so that no number is ever typed.
 
 use crate::run::{Context, Outcome, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The page, below the root.
 const PAGE: &str = "docs/performance.md";
-/// What stands in the page between these lines is written by `--write`.
-const BEGIN: &str = "<!-- begin of the run; written by `cargo xtask bench peers --write` -->";
-const END: &str = "<!-- end of the run -->";
 
-/// Runs the bench and prints what it found; `--write` puts it into the page, too. Everything else
-/// is handed on.
-pub fn peers(context: &Context, args: &[String]) -> Result<Outcome> {
+/// Runs the bench `name` and prints what it found; `--write` puts it into the page, too. Everything
+/// else is handed on.
+pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> {
     let (write, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--write");
     let mut command = context.cargo(["bench", "-p", "dacti-benches", "--features", "peers"]);
-    command.args(["--bench", "peers", "--"]).args(&rest);
+    command.args(["--bench", name, "--"]).args(&rest);
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     // Before the run: the page itself is about to change.
     let commit = commit(context)?;
@@ -26,17 +24,23 @@ pub fn peers(context: &Context, args: &[String]) -> Result<Outcome> {
     if !write.is_empty() {
         let flags: String = rest.iter().map(|arg| format!(" {arg}")).collect();
         let about = format!(
-            "One run of `cargo xtask bench peers{flags}`, commit {commit}, {}.\nMachine: {}.\n",
+            "One run of `cargo xtask bench {name}{flags}`, commit {commit}, {}.\nMachine: {}.\n",
             date(begun),
             machine()
         );
         let path = context.root.join(PAGE);
         let page = std::fs::read_to_string(&path).map_err(|error| format!("{PAGE}: {error}"))?;
-        let page = spliced(&page, &format!("{about}\n{}\n", found.trim()))?;
+        let page = spliced(&page, name, &format!("{about}\n{}\n", found.trim()))?;
         std::fs::write(&path, page).map_err(|error| format!("{PAGE}: {error}"))?;
         eprintln!("wrote {PAGE}");
     }
     Ok(Outcome::Done)
+}
+
+/// The lines between which a bench's run stands in the page.
+fn marks(name: &str) -> (String, String) {
+    let begin = format!("<!-- begin of a run; written by `cargo xtask bench {name} --write` -->");
+    (begin, format!("<!-- end of the run of {name} -->"))
 }
 
 /// Which commit is measured, and whether it is all that is.
@@ -70,13 +74,14 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The page with a new run between its marks.
-fn spliced(page: &str, run: &str) -> Result<String> {
-    let marked = page.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, behind) = rest.split_once(END)?;
-        Some(format!("{before}{BEGIN}\n\n{run}\n{END}{behind}"))
+/// The page with a new run of a bench between its marks.
+fn spliced(page: &str, name: &str, run: &str) -> Result<String> {
+    let (begin, end) = marks(name);
+    let marked = page.split_once(&begin).and_then(|(before, rest)| {
+        let (_, behind) = rest.split_once(&end)?;
+        Some(format!("{before}{begin}\n\n{run}\n{end}{behind}"))
     });
-    marked.ok_or_else(|| format!("{PAGE} lacks its marks, `{BEGIN}` and `{END}`").into())
+    marked.ok_or_else(|| format!("{PAGE} lacks its marks, `{begin}` and `{end}`").into())
 }
 
 /// The day of a time in seconds since 1970, as YYYY-MM-DD.
@@ -96,7 +101,7 @@ fn date(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, date, field, spliced};
+    use super::{date, field, marks, spliced};
 
     #[test]
     fn days_have_dates() {
@@ -114,11 +119,13 @@ mod tests {
 
     #[test]
     fn a_run_takes_the_place_of_the_one_before() {
-        let page = format!("a\n{BEGIN}\nold\n{END}\nz\n");
-        let expected = format!("a\n{BEGIN}\n\nnew\n\n{END}\nz\n");
-        assert_eq!(spliced(&page, "new\n").as_deref(), Ok(&expected[..]));
-        assert_eq!(spliced(&expected, "new\n").as_deref(), Ok(&expected[..]));
-        assert!(spliced("no marks", "new").is_err());
+        let ((begin, end), (other, _)) = (marks("x"), marks("y"));
+        let page = format!("a\n{other}\n{begin}\nold\n{end}\nz\n");
+        let expected = format!("a\n{other}\n{begin}\n\nnew\n\n{end}\nz\n");
+        assert_eq!(spliced(&page, "x", "new\n").as_deref(), Ok(&expected[..]));
+        assert_eq!(spliced(&expected, "x", "new\n").as_deref(), Ok(&expected[..]));
+        assert!(spliced("no marks", "x", "new").is_err());
+        assert!(spliced(&page, "y", "new").is_err(), "the end of another");
     }
 
     #[test]
