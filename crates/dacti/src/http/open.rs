@@ -4,11 +4,8 @@
 
 use super::HttpOptions;
 use super::remote::HttpRemote;
-use crate::remote::{AsyncPackage, RemoteSource, Runner};
-use crate::source::ReadAt;
-use crate::{Error, Package, View};
-use dacti_http::Identity;
-use std::io;
+use crate::remote::{AsyncPackage, RemoteSource, Runner, identity_of_head};
+use crate::{Error, Package};
 use std::sync::Arc;
 
 impl Package {
@@ -59,46 +56,8 @@ impl AsyncPackage {
 
 /// Holds the head as it is now against the one that the session has.
 pub(super) async fn check_replaced(remote: &HttpRemote) -> Result<(), Error> {
-    let head = HeadAlone(remote.fresh_head().await?);
     // A head that cannot be read by itself says nothing.
-    let Ok(view) = View::read(&head) else { return Ok(()) };
-    let judged = remote.client().session().judge(identity(&view));
+    let Some(identity) = identity_of_head(remote.fresh_head().await?) else { return Ok(()) };
+    let judged = remote.client().session().judge(identity);
     judged.map(drop).map_err(|error| remote.client().failed(error, None))
-}
-
-/// A head, and nothing of the file behind it.
-#[derive(Debug)]
-struct HeadAlone(Vec<u8>);
-
-impl ReadAt for HeadAlone {
-    fn len(&self) -> u64 {
-        u64::MAX >> 1
-    }
-
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
-        if rest.is_empty() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let len = rest.len().min(buf.len());
-        for (to, from) in buf.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        Ok(len)
-    }
-}
-
-/// Which file a head is of, and in which state.
-pub(super) fn identity(view: &View) -> Identity {
-    let file_id = view.layout().map_or_else(
-        || {
-            let head = view.head();
-            let bytes = head.answer(head.span()).unwrap_or_default();
-            let [hash @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-                *blake3::hash(bytes).as_bytes();
-            hash
-        },
-        |layout| layout.file_id,
-    );
-    Identity { file_id, generation: [view.index().start, view.delta_entries(), 0] }
 }

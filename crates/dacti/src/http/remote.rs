@@ -2,8 +2,8 @@
 
 use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
-use super::open::{check_replaced, identity};
-use crate::remote::{Remote, Waiting};
+use super::open::check_replaced;
+use crate::remote::{Remote, Waiting, identity};
 use crate::source::{Doubt, read_file_at, read_full_of, write_file_at};
 use crate::view::read_failed;
 use crate::{Error, HEAD_LEN, View};

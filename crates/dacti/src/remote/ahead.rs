@@ -65,7 +65,7 @@ mod tests {
     use daicon_core::Span;
 
     fn span(n: u64) -> Span {
-        Span { start: n * 10, end: n * 10 + 5 }
+        Span::new(n.saturating_mul(10), 5).expect("it is small")
     }
 
     /// Begins all that may be, and says which.
@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn reads_begin_in_the_order_in_which_they_were_told_and_no_more_than_allowed() {
         let mut ahead = Ahead::new(2);
-        [5, 1, 3, 1, 4].map(|n| ahead.tell(span(n)));
+        for n in [5, 1, 3, 1, 4] {
+            ahead.tell(span(n));
+        }
         assert_eq!(begin(&mut ahead), [5, 1]);
         // What was begun has to be taken before others begin.
         assert!(begin(&mut ahead).is_empty());
@@ -95,11 +97,15 @@ mod tests {
     #[test]
     fn what_is_read_before_its_turn_or_taken_back_does_not_wait_any_more() {
         let mut ahead = Ahead::new(1);
-        [1, 2, 3].map(|n| ahead.tell(span(n)));
+        for n in [1, 2, 3] {
+            ahead.tell(span(n));
+        }
         assert_eq!(begin(&mut ahead), [1]);
         assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
         // Told again behind the others, and in what is begun already nothing changes.
-        [2, 1].map(|n| ahead.tell(span(n)));
+        for n in [2, 1] {
+            ahead.tell(span(n));
+        }
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
         assert_eq!(ahead.take(span(3)), Some(30));

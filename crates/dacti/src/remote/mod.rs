@@ -7,10 +7,12 @@
 
 mod ahead;
 mod gathered;
+mod identity;
 mod package;
 mod reader;
 mod source;
 
+pub(crate) use identity::{identity, identity_of_head};
 pub use package::AsyncPackage;
 pub use reader::AsyncRegionReader;
 pub use source::RemoteSource;
