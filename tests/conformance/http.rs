@@ -5,8 +5,13 @@
 //! time. Right bytes come out, or an error that names the cause; never wrong bytes, and never more
 //! than the budget.
 
-use dacti::http::{HttpOptions, HttpSource, SessionOptions, Stats};
-use dacti::{BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
+mod http_async;
+mod http_hostile;
+
+use dacti::http::{HttpOptions, SessionOptions, Stats};
+use dacti::{
+    BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder, RemoteSource,
+};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -157,7 +162,7 @@ fn options() -> HttpOptions {
     HttpOptions { session, ..HttpOptions::default() }
 }
 
-fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<HttpSource>), Error> {
+fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSource>), Error> {
     Package::open_url_with(&server.url, options)
 }
 
@@ -222,26 +227,8 @@ fn a_large_package_takes_one_request_more() {
 }
 
 #[test]
-fn a_body_cut_at_any_place_is_taken_up_there() {
-    // spec: R-HTTP-16
-    for cut in (0..21_032).step_by(100).filter(|cut| *cut < 1_000 || cut % 2_000 == 0) {
-        let (got, stats, _) = get_behind_head(move |seen, n, file| {
-            let mut whole = right(seen, file);
-            if n == 0 {
-                let body = seen.range.map_or(0, |(first, last)| last + 1 - first);
-                whole.truncate(whole.len() - body + cut);
-            }
-            whole
-        });
-        assert!(got.is_ok(), "{cut}: {got:?}");
-        let expected = if cut == 0 { (0, 1) } else { (1, 0) };
-        assert_eq!((stats.resumes, stats.retries), expected, "{cut}");
-        assert_eq!(stats.bytes, 65_536 + 21_032);
-    }
-}
-
-#[test]
 fn what_goes_wrong_once_is_cured() {
+    // spec: R-CDN-33
     type Bad = fn(&Seen, &[u8]) -> Vec<u8>;
     let bads: &[(&str, Bad)] = &[
         ("416", |_, _| answer("416 No", &[("Content-Range", "*/9".into()), len_field(0)], b"")),
@@ -429,7 +416,7 @@ fn a_head_that_makes_no_sense_is_asked_for_past_the_cache() {
 
 #[test]
 fn another_file_in_its_place_is_told() {
-    // spec: R-HTTP-32
+    // spec: R-HTTP-32, R-CDN-32
     let other = packed(4, |n| content(n + 7));
     let server = Server::start(
         packed(3, content),

@@ -5,6 +5,7 @@
 //! the crates.
 
 mod cli;
+mod cli_pages;
 mod container;
 mod fuzz;
 mod grown;

@@ -5,6 +5,7 @@
 
 #[expect(dead_code, reason = "fixtures are for those who read, and no update is one")]
 mod support;
+mod update_barriers;
 mod update_cli;
 mod update_crash;
 mod update_files;

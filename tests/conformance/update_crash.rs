@@ -18,16 +18,16 @@ use uuid::Uuid;
 
 /// A package and what is done to it.
 #[derive(Clone, Copy)]
-struct Scenario {
-    name: &'static str,
+pub struct Scenario {
+    pub name: &'static str,
     /// How the package came to be.
     package: fn(&Path),
     /// What is changed.
-    change: fn(&mut Update),
+    pub change: fn(&mut Update),
     strategy: &'static str,
 }
 
-const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "fresh", package: fresh, change: put_three, strategy: "delta" },
     Scenario { name: "updated", package: updated, change: put_three, strategy: "delta" },
     Scenario { name: "removal", package: updated, change: put_and_remove, strategy: "fold" },
@@ -140,17 +140,17 @@ fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Everything that a run of a scenario is held against.
-struct Expected {
-    old: Vec<u8>,
+pub struct Expected {
+    pub old: Vec<u8>,
     /// The package after an update that nothing cut short.
-    new: Vec<u8>,
+    pub new: Vec<u8>,
     plans: Vec<Plan>,
     holds: [Holds; 2],
     listed: [BTreeMap<String, Vec<u8>>; 2],
 }
 
 impl Expected {
-    fn of(scenario: &Scenario, dir: &Path) -> Self {
+    pub fn of(scenario: &Scenario, dir: &Path) -> Self {
         let path = dir.join("expected.dacti-pack");
         (scenario.package)(&path);
         let old = fs::read(&path).unwrap();
@@ -168,9 +168,15 @@ impl Expected {
         Self { old, new, plans, holds, listed }
     }
 
+    /// Barriers of all plans.
+    pub fn barriers(&self) -> usize {
+        let steps = self.plans.iter().flat_map(|plan| &plan.steps);
+        steps.filter(|step| matches!(step.action, Action::Barrier(_))).count()
+    }
+
     /// Whether a package that was left behind is the old one or the new one, unharmed. Says which.
     #[track_caller]
-    fn check(&self, left: &[u8], when: &str) -> bool {
+    pub fn check(&self, left: &[u8], when: &str) -> bool {
         let found = holds(left);
         let is_new = found == self.holds[1];
         assert!(is_new || found == self.holds[0], "{when}: neither the old package nor the new");
@@ -198,7 +204,7 @@ impl Expected {
 
     /// Takes the update up again, from the plan's file and from nothing, each on a copy.
     #[track_caller]
-    fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
+    pub fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
         let path = dir.join("resumed.dacti-pack");
         fs::write(&path, left).unwrap();
         let saved = SavedPlan::open(dir.join("saved.plan")).unwrap();
@@ -243,7 +249,7 @@ impl Expected {
 }
 
 /// Runs an update on a file of a kind, and says how it ended.
-fn run(file: Arc<dyn UpdateFile>, dir: &Path, change: fn(&mut Update)) -> Result<(), Error> {
+pub fn run(file: Arc<dyn UpdateFile>, dir: &Path, change: fn(&mut Update)) -> Result<(), Error> {
     let mut update = Update::of_file(file, dir.join("package"), UpdateOptions::default())?;
     change(&mut update);
     update.plan()?.apply()

@@ -61,6 +61,7 @@ fn reader(path: &Path) {
 
 #[test]
 fn readers_in_other_processes_see_one_version_or_the_next() {
+    // spec: R-CDN-30, R-CDN-31
     if let Some(path) = std::env::var_os(CHILD) {
         return reader(Path::new(&path));
     }

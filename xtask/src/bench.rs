@@ -1,16 +1,19 @@
-//! `bench`: the criterion benches; `bench peers`: packages beside other people's crates; `bench
-//! ten-million`: a package as large as they come.
+//! `bench`: the criterion benches; `bench peers` and `bench update`: packages beside other people's
+//! crates; `bench ten-million`: a package as large as they come.
 
 use crate::peers::peers;
 use crate::run::{Context, Outcome, Result, run};
 
-/// `--test` builds as `test` does, features and all, so that CI needs no second set of builds, but
-/// for the peers, which come last; everything else is handed on to criterion.
+/// The feature that brings other people's crates.
+pub const PEERS: &str = "dacti-benches/peers";
+
+/// `--test` runs each once, those beside other people's crates too; everything else is handed on
+/// to criterion.
 pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     if let [first, rest @ ..] = args
-        && first == "peers"
+        && ["peers", "update"].contains(&first.as_str())
     {
-        return peers(context, rest);
+        return peers(context, first, rest);
     }
     if let [first, rest @ ..] = args
         && first == "ten-million"
@@ -20,17 +23,14 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let (flags, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--test");
-    let call: &[&str] =
-        if flags.is_empty() { &["bench", "-p", "dacti-benches"] } else { &["test", "--workspace"] };
-    let mut command = context.cargo(call.iter().copied());
-    command.args(["--bench", "*", "--"]);
+    let mut command = if flags.is_empty() {
+        // Those beside other people's crates are verbs of their own.
+        context.cargo(["bench", "-p", "dacti-benches", "--benches"])
+    } else {
+        // The whole workspace, with the features that `ci` tests it with: one set of builds.
+        context.cargo(["test", "--workspace", "--features", PEERS, "--bench", "*"])
+    };
     // Criterion runs each bench once when it is told so, and does not know libtest's other flags.
-    command.args(flags.first()).args(rest);
-    run(&mut command)?;
-    if !flags.is_empty() {
-        let mut command =
-            context.cargo(["test", "--workspace", "--bench", "peers", "--bench", "update"]);
-        run(command.args(["--features", "dacti-benches/peers", "--", "--test"]))?;
-    }
+    run(command.arg("--").args(flags.first()).args(rest))?;
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! `dacti inspect`: what a package is made of, down to what every byte is for.
 
 mod json;
+mod svg;
 mod text;
 
 pub(crate) use json::hex;
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// seals, map.
     #[arg(long)]
     json: bool,
+    /// Print a picture of the package as SVG: each byte of the head, and the whole file to scale.
+    #[arg(long, conflicts_with = "json")]
+    svg: bool,
 }
 
 impl Args {
@@ -31,7 +35,7 @@ impl Args {
         let failed = |error| Failure::with(&self.package, &error);
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let mut out = output::stdout();
-        if !self.json {
+        if !self.json && !self.svg {
             // First what needs no index: one inspects what is at fault.
             text::print_head(&mut out, &package)?;
             out.flush()?;
@@ -40,6 +44,8 @@ impl Args {
         let (groups, map) = (scan.groups(), FileMap::of(&package, &scan).map_err(failed)?);
         if self.json {
             output::json(&mut out, &json::Inspection::new(&package, groups, &map))?;
+        } else if self.svg {
+            svg::print(&mut out, &output::shown(&self.package), &map)?;
         } else {
             text::print_index(&mut out, &package, groups, &map)?;
         }

@@ -14,6 +14,7 @@ mod apply;
 mod bounded;
 mod collect;
 mod compact;
+mod completions;
 mod dar;
 mod diff;
 mod dry_run;
@@ -26,6 +27,7 @@ mod interrupt;
 mod key;
 mod keys;
 mod ls;
+mod man;
 mod outcome;
 mod output;
 mod pack;
@@ -83,6 +85,8 @@ enum Verb {
     Serve(serve::Args),
     Compact(compact::Args),
     Dar(dar::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// How much to say on standard error.
@@ -118,6 +122,8 @@ fn main() -> ExitCode {
         Verb::Serve(args) => args.run(talk),
         Verb::Compact(args) => args.run(talk),
         Verb::Dar(args) => args.run(talk),
+        Verb::Completions(args) => args.run(),
+        Verb::Man(args) => args.run(talk),
     };
     match result {
         // Where standard output was closed, whoever reads it has seen enough.

@@ -4,8 +4,10 @@ use crate::bounded::Bounded;
 use crate::outcome::Failure;
 use crate::output;
 use core::time::Duration;
-use dacti::http::{HttpOptions, HttpSource, SessionOptions};
+use dacti::RemoteSource;
+use dacti::http::{HttpOptions, SessionOptions};
 use dacti::source::{Counted, FileSource, ReadAt};
+use dacti::store::StoreOptions;
 use dacti::{Error, Limits, Package};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +74,7 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone)]
 enum Count {
     File(Counted),
-    Url(Arc<HttpSource>),
+    Url(Arc<RemoteSource>),
     None,
 }
 
@@ -87,12 +89,36 @@ impl Opened {
     }
 }
 
+/// Schemes of URLs, and whether a server answers there or an object store.
+const SCHEMES: [(&str, Kind); 10] = [
+    ("http", Kind::Server),
+    ("https", Kind::Server),
+    ("s3", Kind::Store),
+    ("s3a", Kind::Store),
+    ("gs", Kind::Store),
+    ("az", Kind::Store),
+    ("azure", Kind::Store),
+    ("abfs", Kind::Store),
+    ("abfss", Kind::Store),
+    ("file", Kind::Store),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Server,
+    Store,
+}
+
 /// The URL that a package is given by, where it is one.
 pub(crate) fn url(package: &Path) -> Option<&str> {
+    kind_and_url(package).map(|(_, url)| url)
+}
+
+fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
     let text = package.to_str()?;
     let (scheme, _) = text.split_once("://")?;
-    let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    known.then_some(text)
+    let known = SCHEMES.iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known));
+    known.map(|(_, kind)| (*kind, text))
 }
 
 impl Remote {
@@ -102,8 +128,11 @@ impl Remote {
     }
 
     fn try_open(&self, package: &Path, limits: Limits) -> Result<Opened, Error> {
-        if let Some(url) = url(package) {
-            let (package, source) = Package::open_url_with(url, &self.options(&limits))?;
+        if let Some((kind, url)) = kind_and_url(package) {
+            let (package, source) = match kind {
+                Kind::Server => Package::open_url_with(url, &self.options(&limits))?,
+                Kind::Store => Package::open_store_with(url, &self.store_options(&limits))?,
+            };
             return Ok(Opened { package, count: Count::Url(source) });
         }
         let limits = Limits { gap_len_max: self.gap, ..limits };
@@ -136,13 +165,32 @@ impl Remote {
             head_url: self.head.clone(),
             connect_timeout: Duration::from_secs(self.timeout.min(10)),
             concurrency: self.concurrency.into(),
-            limits: Limits {
-                gap_len_max: self.gap,
-                read_len_max: by_default.limits.read_len_max,
-                explained_entries_max: by_default.limits.explained_entries_max,
-                ..*limits
-            },
+            limits: self.limits(limits, &by_default.limits),
             ..by_default
+        }
+    }
+
+    fn store_options(&self, limits: &Limits) -> StoreOptions {
+        let by_default = StoreOptions::default();
+        StoreOptions {
+            bytes_max: self.max_bytes.unwrap_or(u64::MAX),
+            requests_max: self.max_requests.unwrap_or(u64::MAX),
+            timeout: Duration::from_secs(self.timeout),
+            connect_timeout: Duration::from_secs(self.timeout.min(10)),
+            head_url: self.head.clone(),
+            concurrency: self.concurrency.into(),
+            limits: self.limits(limits, &by_default.limits),
+            ..by_default
+        }
+    }
+
+    /// The limits of a verb, where each read is a request.
+    fn limits(&self, limits: &Limits, remote: &Limits) -> Limits {
+        Limits {
+            gap_len_max: self.gap,
+            read_len_max: remote.read_len_max,
+            explained_entries_max: remote.explained_entries_max,
+            ..*limits
         }
     }
 }

@@ -668,7 +668,7 @@ fn a_whole_file_for_a_head_is_taken_as_far_as_it_is_short() {
 
 #[test]
 fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
-    // spec: R-HTTP-32, R-HTTP-33
+    // spec: R-HTTP-32, R-HTTP-33, R-CDN-32
     let mut session = session();
     let head = |generation| Identity { file_id: [1; 16], generation };
     for (generation, news) in [

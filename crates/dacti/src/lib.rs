@@ -85,9 +85,13 @@ mod map;
 mod names;
 mod package;
 mod region;
+#[cfg(any(feature = "http", feature = "store"))]
+mod remote;
 mod scan;
 mod seals;
 pub mod source;
+#[cfg(feature = "store")]
+pub mod store;
 mod threads;
 pub mod update;
 mod usage;
@@ -111,6 +115,8 @@ pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
+#[cfg(any(feature = "http", feature = "store"))]
+pub use remote::{AsyncPackage, AsyncRegionReader, RemoteSource};
 pub use scan::{GroupSummary, IndexScan};
 pub use update::{
     Change, ChangeKind, Extent, LockedFile, PlannedUpdate, SavedPlan, SavedStanding, StateFault,

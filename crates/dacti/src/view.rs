@@ -184,7 +184,7 @@ impl View {
 
     /// Entries of the index's groups that lie in the head: with the index's start they tell which
     /// of two states of a package is later.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "store"))]
     pub(crate) fn delta_entries(&self) -> u64 {
         let head = self.head();
         let (mut at, mut entries) = (self.index.start.saturating_add(INDEX_HEADER_LEN), 0_u64);

@@ -136,8 +136,9 @@ impl Execution<'_, '_> {
             Action::Switch(Switch { at, before, after, .. }) => {
                 self.patch(i, *at, before, after)?;
             }
-            // There is no cache between this file and those who read it.
-            Action::Barrier(_) => {}
+            Action::Barrier(barrier) => {
+                self.file.barrier(barrier).map_err(failed("pass a barrier of"))?;
+            }
         }
         let found = state_of(self.file, &read_head(self.file)?)?;
         if !self.is_on_the_way(i, found) {

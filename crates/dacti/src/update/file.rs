@@ -6,6 +6,7 @@
 use super::fault::UpdateFault;
 use crate::Error;
 use crate::source::{ReadAt, read_file_at};
+use dacti_cdn::Barrier;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,21 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// # Errors
     /// What the system says.
     fn is_in_place(&self) -> io::Result<bool>;
+
+    /// Returns when everybody who reads this file, through whatever cache, is answered with what
+    /// `barrier` probes: called when the file itself has these bytes, on disk.
+    ///
+    /// Whoever reads a local file has no cache in front of it, so by default it returns at once.
+    /// A file that is published through caches waits for as long as all of them together may answer
+    /// with old bytes, or until each of them was seen to answer with the new ones.
+    ///
+    /// # Errors
+    /// Why it is not so. The update ends then, its switch untouched unless that is done already,
+    /// and can be taken up again.
+    fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
+        let _ = barrier;
+        Ok(())
+    }
 }
 
 /// A regular file that this process alone may update, until it is closed or the process ends.

@@ -65,21 +65,15 @@ mod tests {
     use daicon_core::Span;
 
     fn span(n: u64) -> Span {
-        Span::new(n << 8, 5).unwrap()
-    }
-
-    fn tell<const N: usize>(ahead: &mut Ahead<u64>, numbers: [u64; N]) {
-        for n in numbers {
-            ahead.tell(span(n));
-        }
+        Span::new(n.saturating_mul(10), 5).expect("it is small")
     }
 
     /// Begins all that may be, and says which.
     fn begin(ahead: &mut Ahead<u64>) -> Vec<u64> {
         let mut begun = Vec::new();
         while ahead.begin_next(|span| {
-            begun.push(span.start >> 8);
-            Some(span.start >> 8)
+            begun.push(span.start / 10);
+            Some(span.start)
         }) {}
         begun
     }
@@ -87,28 +81,34 @@ mod tests {
     #[test]
     fn reads_begin_in_the_order_in_which_they_were_told_and_no_more_than_allowed() {
         let mut ahead = Ahead::new(2);
-        tell(&mut ahead, [5, 1, 3, 1, 4]);
+        for n in [5, 1, 3, 1, 4] {
+            ahead.tell(span(n));
+        }
         assert_eq!(begin(&mut ahead), [5, 1]);
         // What was begun has to be taken before others begin.
         assert!(begin(&mut ahead).is_empty());
-        assert_eq!(ahead.take(span(1)), Some(1));
+        assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
         assert_eq!(ahead.take(span(1)), None, "it was taken");
-        assert_eq!((ahead.take(span(5)), ahead.take(span(3))), (Some(5), Some(3)));
+        assert_eq!((ahead.take(span(5)), ahead.take(span(3))), (Some(50), Some(30)));
         assert_eq!(begin(&mut ahead), [4]);
     }
 
     #[test]
     fn what_is_read_before_its_turn_or_taken_back_does_not_wait_any_more() {
         let mut ahead = Ahead::new(1);
-        tell(&mut ahead, [1, 2, 3]);
+        for n in [1, 2, 3] {
+            ahead.tell(span(n));
+        }
         assert_eq!(begin(&mut ahead), [1]);
         assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
         // Told again behind the others, and in what is begun already nothing changes.
-        tell(&mut ahead, [2, 1]);
-        assert_eq!(ahead.take(span(1)), Some(1));
+        for n in [2, 1] {
+            ahead.tell(span(n));
+        }
+        assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
-        assert_eq!(ahead.take(span(3)), Some(3));
+        assert_eq!(ahead.take(span(3)), Some(30));
         assert_eq!(begin(&mut ahead), [2]);
     }
 

@@ -1,0 +1,51 @@
+//! Opens packages in object stores.
+
+use super::StoreOptions;
+use super::remote::StoreRemote;
+use crate::remote::{AsyncPackage, RemoteSource, Runner};
+use crate::{Error, Package};
+use std::sync::Arc;
+
+impl Package {
+    /// Opens the package at a URL of an object store: `s3://BUCKET/KEY`, `gs://BUCKET/KEY`,
+    /// `az://CONTAINER/KEY` or `file:///PATH`. [`StoreOptions`] says where credentials come from.
+    ///
+    /// # Errors
+    /// `Remote`, or what is wrong with the package's head and tables.
+    pub fn open_store(url: &str) -> Result<Self, Error> {
+        Self::open_store_with(url, &StoreOptions::default()).map(|(package, _)| package)
+    }
+
+    /// As [`open_store`](Self::open_store), with a budget and other options; the source tells what
+    /// was spent.
+    ///
+    /// # Errors
+    /// As [`open_store`](Self::open_store).
+    pub fn open_store_with(
+        url: &str,
+        options: &StoreOptions,
+    ) -> Result<(Self, Arc<RemoteSource>), Error> {
+        let runner = Runner::new()?;
+        let remote = runner.wait(StoreRemote::open(url.to_owned(), options.clone()))?;
+        RemoteSource::new(runner, Arc::new(remote)).into_package(options.limits)
+    }
+}
+
+impl AsyncPackage {
+    /// Opens the package at a URL of an object store.
+    ///
+    /// # Errors
+    /// As [`Package::open_store`].
+    pub async fn open_store(url: &str) -> Result<Self, Error> {
+        Self::open_store_with(url, &StoreOptions::default()).await
+    }
+
+    /// As [`open_store`](Self::open_store), with a budget and other options.
+    ///
+    /// # Errors
+    /// As [`Package::open_store`].
+    pub async fn open_store_with(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        let remote = StoreRemote::open(url.to_owned(), options.clone()).await?;
+        Self::of_remote(Arc::new(remote), options.limits).await
+    }
+}

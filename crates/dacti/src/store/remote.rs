@@ -1,0 +1,145 @@
+//! A file in an object store: its head, and its bytes by range.
+
+use super::StoreOptions;
+use super::budget::Budget;
+use super::client::Client;
+use crate::remote::{Remote, Waiting, identity, identity_of_head};
+use crate::source::Doubt;
+use crate::{Error, ErrorKind, HEAD_LEN, View};
+use core::future::Future;
+use core::pin::Pin;
+use dacti_http::Stats;
+use daicon_core::Span;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What the head is, exactly; a file that ends sooner is complete.
+const HEAD: Span = Span { start: 0, end: HEAD_LEN };
+
+/// A file in an object store.
+#[derive(Debug)]
+pub(super) struct StoreRemote {
+    client: Client,
+    /// Where the head is, if not there too.
+    head_client: Option<Client>,
+    budget: Arc<Budget>,
+    head: Vec<u8>,
+    len: u64,
+    read_len: usize,
+    concurrency: usize,
+    /// Which package it is.
+    file_id: OnceLock<[u8; 16]>,
+    /// Spans whose bytes were wrong once.
+    doubted: Mutex<HashSet<Span>>,
+}
+
+impl StoreRemote {
+    /// Fetches the head of the object at `url`.
+    pub(super) async fn open(url: String, options: StoreOptions) -> Result<Self, Error> {
+        let budget = Arc::new(Budget::new(options.requests_max, options.bytes_max));
+        let client = |url: &str| Client::new(url, &options, Arc::clone(&budget));
+        let remote = Self {
+            head_client: options.head_url.as_deref().map(client).transpose()?,
+            client: client(&url)?,
+            head: Vec::new(),
+            len: 0,
+            read_len: options.read_len.max(1),
+            concurrency: options.concurrency.max(1),
+            file_id: OnceLock::new(),
+            doubted: Mutex::default(),
+            budget,
+        };
+        let (head, len) = remote.fetch_head().await?;
+        // A copy of the head says nothing about the rest.
+        let len = if remote.head_client.is_some() { u64::MAX >> 1 } else { len };
+        Ok(Self { head, len, ..remote })
+    }
+
+    /// The head as it is now, and how long the object is that has it.
+    async fn fetch_head(&self) -> Result<(Vec<u8>, u64), Error> {
+        let client = self.head_client.as_ref().unwrap_or(&self.client);
+        let fetched = client.fetch(HEAD).await;
+        // An object of no bytes has no range, and an error of its own.
+        match fetched {
+            Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
+                Some(0) => Ok((Vec::new(), 0)),
+                _ => Err(error),
+            },
+            fetched => fetched,
+        }
+    }
+}
+
+impl Remote for StoreRemote {
+    fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_len(&self) -> usize {
+        self.read_len
+    }
+
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    fn stats(&self) -> Stats {
+        self.budget.stats()
+    }
+
+    fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
+        Box::pin(async move {
+            let (bytes, len) = self.client.fetch(span).await?;
+            if u64::try_from(bytes.len()).unwrap_or(u64::MAX) == span.len() {
+                return Ok(bytes);
+            }
+            let told = format!("the object ends at {len}, before the end of {span}");
+            Err(self.client.error(ErrorKind::Stale, told))
+        })
+    }
+
+    fn is_final(&self, span: Span) -> bool {
+        span.end <= HEAD_LEN
+    }
+
+    fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubted.insert(span) {
+            self.budget.retry();
+            return Ok(true);
+        }
+        let told = format!(
+            "the bytes of {span} were read twice and are not those that the head speaks of: the \
+             object is damaged, or its head is of another file"
+        );
+        Err(self.client.error(ErrorKind::Stale, told))
+    }
+
+    fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
+        Box::pin(async move {
+            let Ok((head, _)) = self.fetch_head().await else { return error };
+            let now = identity_of_head(head).map(|identity| identity.file_id);
+            match (self.file_id.get(), now) {
+                (Some(file_id), Some(now)) if *file_id != now => {
+                    let told = "another package stands there now: open it anew".into();
+                    self.client.error(ErrorKind::Replaced, told)
+                }
+                _ => error,
+            }
+        })
+    }
+
+    fn reloaded(self: Arc<Self>) -> Waiting<Option<Arc<dyn Remote>>> {
+        // What a store gives is what it has.
+        Box::pin(async { Ok(None) })
+    }
+
+    fn opened(&self, view: &View) {
+        // The first that was opened counts.
+        let _ = self.file_id.set(identity(view).file_id);
+    }
+}
