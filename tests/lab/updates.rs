@@ -8,10 +8,14 @@
 use dacti::http::{HttpOptions, Stats};
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder, Update, UpdateOptions};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
+use dacti_tests::program::program;
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::sync::RwLock;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 const READERS: usize = 8;
@@ -89,45 +93,64 @@ fn put(at: &Path, regions: impl Iterator<Item = (String, Vec<u8>)>) {
     update.plan().unwrap().apply().unwrap();
 }
 
+/// Puts all regions in a new version, as people do: by `dacti put`.
+fn put_by_program(package: &Path, folder: &Path, version: u64) {
+    for region in 0..REGIONS {
+        let file = folder.join(path(region));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content(region, version)).unwrap();
+    }
+    let mut put = Command::new(program());
+    let output = put.args(["put", "--quiet"]).arg(package).arg(folder).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Shows a row, and keeps it for the page where it is asked for.
+fn tell(row: &str) {
+    eprintln!("{row}");
+    if let Some(rows) = std::env::var_os("DACTI_LAB_ROWS") {
+        let mut rows = fs::OpenOptions::new().create(true).append(true).open(rows).unwrap();
+        writeln!(rows, "{row}").unwrap();
+    }
+}
+
 /// What the readers of one cache met.
 #[derive(Debug, Default)]
 struct Met {
     opened: AtomicU64,
     read: AtomicU64,
-    requests: AtomicU64,
-    resumes: AtomicU64,
-    retries: AtomicU64,
-    escalations: AtomicU64,
-    stale: AtomicU64,
+    stats: Mutex<Stats>,
 }
 
 impl Met {
     fn add(&self, stats: Stats) {
-        for (sum, n) in [
-            (&self.requests, stats.requests),
-            (&self.resumes, stats.resumes),
-            (&self.retries, stats.retries),
-            (&self.escalations, stats.escalations),
-            (&self.stale, stats.stale),
-        ] {
-            sum.fetch_add(n, Ordering::Relaxed);
-        }
+        let mut sum = self.stats.lock().unwrap();
+        *sum = sum.and(stats);
     }
 
+    /// A row of the table in `docs/caches.md`. Wrong bytes and errors have no column: with one of
+    /// them there is no row.
     fn row(&self, edge: Edge, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
-        let n = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        format!(
-            "| {} | {start:?} | {} s | {updates} | {} | {} | {} | {} | {} | {} | {} |",
-            edge.name(),
-            lifetimes.head,
-            n(&self.opened),
-            n(&self.read),
-            n(&self.requests),
-            n(&self.resumes),
-            n(&self.retries),
-            n(&self.stale),
-            n(&self.escalations),
-        )
+        let start = match start {
+            Start::Fresh => "fresh",
+            Start::NearlyFull => "nearly full",
+            Start::Folded => "folded",
+        };
+        let stats = self.stats.lock().unwrap();
+        let numbers = [
+            updates,
+            self.opened.load(Ordering::Relaxed),
+            self.read.load(Ordering::Relaxed),
+            stats.requests,
+            stats.resumes,
+            stats.retries,
+            stats.stale,
+            stats.not_satisfiable,
+            stats.whole,
+            stats.escalations,
+        ];
+        let numbers = numbers.map(|n| n.to_string()).join(" | ");
+        format!("| {} | {start} | {} s | {numbers} |", edge.name(), lifetimes.head)
     }
 }
 
@@ -199,13 +222,13 @@ fn run(edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
                 std::thread::yield_now();
             }
             let version = *published.read().unwrap() + 1;
-            put(&package, (0..REGIONS).map(|region| (path(region), content(region, version))));
+            put_by_program(&package, &lab.scratch("new"), version);
             *published.write().unwrap() = version;
             updates += 1;
         }
     });
     assert!(updates > 0 && met.opened.load(Ordering::Relaxed) > 8);
-    eprintln!("{}", met.row(edge, start, lifetimes, updates));
+    tell(&met.row(edge, start, lifetimes, updates));
 }
 
 /// Ends the others when one ends, be it by a panic.

@@ -3,8 +3,10 @@
 //! The servers are started by the tests, on loopback ports of their own, and stopped by them.
 
 use crate::debian::install_under_ci;
+use crate::page::{Begun, Page};
 use crate::run::{Context, Outcome, Result, run};
 use std::path::Path;
+use std::process::Command;
 
 /// Programs that the lab starts, and Debian's packages of them.
 const SERVERS: &[(&str, &str)] = &[
@@ -15,9 +17,24 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/bin/wrk", "wrk"),
 ];
 
-/// `--full` runs the whole matrix, an hour of it; everything else is handed on to the tests.
+/// Where the table of the full form stands.
+const PAGE: Page<'_> = Page { path: "docs/caches.md", verb: "lab --full" };
+/// The table's head. The tests make the rows.
+const COLUMNS: &str = "\
+| cache | package | heads kept | updates | opened | regions read | requests | resumes | retries \
+| stale answers | 416 | whole files | escalations |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+";
+
+/// `--full` runs the whole matrix, half an hour of it, and `--write` puts its table into the page;
+/// everything else is handed on to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
-    let (full, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--full");
+    let full = args.iter().any(|arg| arg == "--full");
+    let write = args.iter().any(|arg| arg == "--write");
+    let rest = args.iter().filter(|arg| !["--full", "--write"].contains(&arg.as_str()));
+    if write && !full {
+        return Err("--write is for the table of --full".into());
+    }
     let missing = missing();
     if !missing.is_empty() {
         install_under_ci(&missing)?;
@@ -27,19 +44,51 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
         let install = missing.join(" ");
         return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {install}`")));
     }
+    let begun = Begun::now(context)?;
+    let rows = context.root.join("target/xtask-lab-rows");
     let mut command = context.cargo(["test", "-p", "dacti-tests", "--test", "lab"]);
-    if !full.is_empty() {
+    if full {
         // Its figures are worth something only if what is measured is what people use.
         command.arg("--release");
+        command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
+        // What an earlier run has left.
+        let _ = std::fs::remove_file(&rows);
     }
-    command.arg("--");
-    // Each test has several servers and readers of its own.
-    command.args(["--test-threads", "1", "--nocapture"]).args(rest);
-    if !full.is_empty() {
-        command.env("DACTI_LAB", "full");
-    }
+    // Each test has several servers and readers of its own; most of the full form is waiting.
+    let threads = if full { "2" } else { "1" };
+    command.args(["--", "--test-threads", threads, "--nocapture"]).args(rest);
     run(&mut command)?;
+    if write {
+        let rows = std::fs::read_to_string(&rows).map_err(|error| format!("the rows: {error}"))?;
+        let found = format!("{}\n{COLUMNS}{}", versions()?, sorted(&rows));
+        PAGE.write(context, &begun, "", &found)?;
+    }
     Ok(Outcome::Done)
+}
+
+/// Rows come as tests end; the page has them in order.
+fn sorted(rows: &str) -> String {
+    let mut rows: Vec<_> = rows.lines().map(|row| format!("{row}\n")).collect();
+    rows.sort();
+    rows.concat()
+}
+
+/// Which caches were met.
+fn versions() -> Result<String> {
+    let mut said = Vec::new();
+    for (program, flag) in [("nginx", "-v"), ("varnishd", "-V"), ("squid", "-v")] {
+        said.push(first_line(Command::new(format!("/usr/sbin/{program}")).arg(flag))?);
+    }
+    said.push(first_line(Command::new("/usr/bin/traffic_server").arg("--version"))?);
+    Ok(format!("Caches: {}.\n", said.join("; ")))
+}
+
+/// The first line that a program prints, wherever it prints it.
+fn first_line(command: &mut Command) -> Result<String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok(said.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 fn missing() -> Vec<&'static str> {

@@ -13,6 +13,7 @@ mod lab;
 mod layers;
 mod metadata;
 mod no_std;
+mod page;
 mod peers;
 mod rid;
 mod run;
@@ -75,8 +76,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "lab",
-        args: "[--full]",
-        about: "readers and updates through real origins and caches; --full: all of them, for long",
+        args: "[--full] [--write]",
+        about: "readers and updates through real origins and caches; --full: for long; --write: \
+                into the page",
         run: lab::lab,
     },
     Task {

@@ -2,6 +2,7 @@
 
 mod terminal;
 
+use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault};
 use crate::remote::{self, Remote};
@@ -34,11 +35,17 @@ pub(crate) struct Args {
     trust: Trust,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
+    /// Print the dry run as one JSON object.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
         self.refuse_own_package()?;
+        self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
@@ -51,6 +58,16 @@ impl Args {
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
+        }
+        if self.dry_run.dry_run {
+            let readers = if self.raw {
+                package.stored_readers_at([located])
+            } else {
+                package.readers_at([located])
+            };
+            dry_run::print(&self.package, readers.plan(), 0, &costs, self.json)?;
+            costs.tell(&self.remote);
+            return Ok(Outcome::Done);
         }
         if self.output.is_some() {
             // To standard output there is nothing to clean up.

@@ -11,11 +11,13 @@
 )]
 
 mod apply;
+mod bounded;
 mod collect;
 mod compact;
 mod completions;
 mod dar;
 mod diff;
+mod dry_run;
 mod du;
 mod files;
 mod get;

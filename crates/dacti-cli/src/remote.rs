@@ -1,25 +1,26 @@
 //! Packages by path or URL: what every verb that reads them takes.
 
+use crate::bounded::Bounded;
 use crate::outcome::Failure;
 use crate::output;
 use core::time::Duration;
 use dacti::http::{HttpOptions, HttpSource, SessionOptions};
-use dacti::source::{Counted, FileSource};
+use dacti::source::{Counted, FileSource, ReadAt};
 use dacti::{Error, Limits, Package};
 use std::path::Path;
 use std::sync::Arc;
 
 /// How packages under URLs are read, and what that may cost.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Packages under http and https URLs")]
+#[command(next_help_heading = "What reading may cost, and packages under http and https URLs")]
 pub(crate) struct Remote {
     /// Say on standard error what was read, and by how many requests.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// End with an error before more bytes are fetched.
+    /// End with an error before more bytes are fetched, or read from a file.
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
-    /// End with an error before more requests are sent.
+    /// End with an error before more requests are sent, or reads of a file are made.
     #[arg(long, value_name = "N")]
     max_requests: Option<u64>,
     /// Bytes between two regions that are fetched for nothing, to save a request.
@@ -43,6 +44,9 @@ pub(crate) struct Remote {
     /// most 1 MiB are.
     #[arg(long)]
     allow_whole: bool,
+    /// Whether to count what is read, though it is not to be told.
+    #[arg(skip)]
+    pub(crate) counts: bool,
 }
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
@@ -102,8 +106,14 @@ impl Remote {
             let (package, source) = Package::open_url_with(url, &self.options(&limits))?;
             return Ok(Opened { package, count: Count::Url(source) });
         }
-        let source = Arc::new(FileSource::open(package)?);
-        if self.stats {
+        let limits = Limits { gap_len_max: self.gap, ..limits };
+        let mut source: Arc<dyn ReadAt> = Arc::new(FileSource::open(package)?);
+        if self.max_bytes.is_some() || self.max_requests.is_some() {
+            let (reads, bytes) = (self.max_requests, self.max_bytes);
+            let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
+            source = Arc::new(Bounded::new(source, reads, bytes));
+        }
+        if self.stats || self.counts {
             let counted = Counted::new(source);
             let package = Package::from_source(Arc::new(counted.clone()), limits)?;
             return Ok(Opened { package, count: Count::File(counted) });
@@ -138,6 +148,15 @@ impl Remote {
 }
 
 impl Costs {
+    /// Requests, or reads of a file, and bytes so far, where they are counted.
+    pub(crate) fn spent(&self) -> (u64, u64) {
+        match &self.0 {
+            Count::None => (0, 0),
+            Count::File(counted) => (counted.stats().reads, counted.stats().bytes),
+            Count::Url(source) => (source.stats().requests, source.stats().bytes),
+        }
+    }
+
     /// Says what was read, where that was asked for, and that a file was read whole, always.
     pub(crate) fn tell(&self, remote: &Remote) {
         if let Count::Url(source) = &self.0

@@ -2,6 +2,7 @@
 
 mod place;
 
+use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -9,8 +10,8 @@ use crate::remote::Remote;
 use crate::select::{self, Globs};
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use dacti::{Limits, Listed, Located, Package};
+use core::sync::atomic::{AtomicBool, Ordering};
+use dacti::{Limits, Listed, Located, Package, Readers};
 use place::{Place, Portability, Refusal};
 use serde::Serialize;
 use std::io;
@@ -50,6 +51,8 @@ pub(crate) struct Args {
     trust: Trust,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -73,8 +76,8 @@ struct Refused {
 struct Job {
     name: String,
     located: Located,
-    /// Why its name alone keeps it from being written.
-    clash: Option<String>,
+    /// Why it is not written, as its name alone tells, or what stands there.
+    refusal: Option<String>,
 }
 
 /// What a thread tells of one region.
@@ -93,8 +96,9 @@ enum Told {
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
+        self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
@@ -107,11 +111,25 @@ impl Args {
             return Err(select::nothing_matches(&self.package, glob));
         }
         let shown = output::shown(&self.directory);
+        let mut jobs = self.jobs(listed);
+        if self.dry_run.dry_run {
+            if let Ok(place) = Place::existing(&self.directory, self.overwrite) {
+                refuse(&mut jobs, &place);
+            }
+            let refused = jobs.iter().filter(|job| job.refusal.is_some()).count();
+            let refused = u64::try_from(refused).unwrap_or(u64::MAX);
+            let readers = package.readers_at(wanted(&jobs).map(|(_, job)| job.located));
+            dry_run::print(&self.package, readers.plan(), refused, &costs, self.json)?;
+            output::errors(faults.iter(), "");
+            costs.tell(&self.remote);
+            return Ok(Outcome::with_loss(!faults.is_empty()));
+        }
         let place = Place::open(&self.directory, self.overwrite)
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
+        refuse(&mut jobs, &place);
         interrupt::listen();
         let mut summary = Summary { files: 0, bytes: 0, refused: Vec::new() };
-        self.write_all(&package, &self.jobs(listed), &place, talk, &mut summary)?;
+        self.write_all(&package, &jobs, &place, talk, &mut summary)?;
         if self.json {
             output::json(&mut io::stdout().lock(), &summary)?;
         }
@@ -141,7 +159,7 @@ impl Args {
         let clashes = place::clashes(&names, portability);
         let jobs = listed.into_iter().zip(names).zip(clashes);
         let mut jobs: Vec<Job> = jobs
-            .map(|((listed, name), clash)| Job { name, located: listed.located, clash })
+            .map(|((listed, name), refusal)| Job { name, located: listed.located, refusal })
             .collect();
         jobs.sort_by_key(|job| job.located.span.start);
         jobs
@@ -162,14 +180,20 @@ impl Args {
             .min(jobs.len());
         let total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(job.located.span.len()));
         let mut bar = Bar::bytes("unpacking", total, talk);
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (numbers, readers): (Vec<usize>, Vec<Located>) =
+            wanted(jobs).map(|(index, job)| (index, job.located)).unzip();
+        let readers = package.readers_at(readers);
+        let stop = AtomicBool::new(false);
         let (tell, told) = channel();
         let mut failure = None;
-        let mut refused: Vec<(usize, String)> = Vec::new();
+        let mut refused: Vec<(usize, String)> = { jobs.iter().enumerate() }
+            .filter_map(|(index, job)| Some((index, job.refusal.clone()?)))
+            .collect();
         std::thread::scope(|scope| {
             let started = threads::start(scope, threads, || {
-                let (tell, next, stop) = (tell.clone(), &next, &stop);
-                move || write_some(package, jobs, place, next, stop, &tell)
+                let (tell, numbers, readers, stop) = (tell.clone(), &numbers, &readers, &stop);
+                let job = |n: usize| numbers.get(n).and_then(|n| Some((*n, jobs.get(*n)?)));
+                move || write_some(readers, &job, place, stop, &tell)
             });
             drop(tell);
             if let Err(error) = started {
@@ -206,19 +230,36 @@ impl Args {
     }
 }
 
+/// What is to be written, and its place among all.
+fn wanted(jobs: &[Job]) -> impl Iterator<Item = (usize, &Job)> {
+    jobs.iter().enumerate().filter(|(_, job)| job.refusal.is_none())
+}
+
+/// Finds out what cannot be written for what stands there, before it is fetched.
+fn refuse(jobs: &mut [Job], place: &Place) {
+    if place.is_empty() {
+        return;
+    }
+    for job in jobs.iter_mut().filter(|job| job.refusal.is_none()) {
+        job.refusal = place.refuses(&job.name);
+    }
+}
+
 /// Takes regions one by one until there are none.
-fn write_some(
-    package: &Package,
-    jobs: &[Job],
+fn write_some<'j>(
+    readers: &Readers<'_>,
+    job: &dyn Fn(usize) -> Option<(usize, &'j Job)>,
     place: &Place,
-    next: &AtomicUsize,
     stop: &AtomicBool,
     tell: &Sender<Told>,
 ) {
     while !stop.load(Ordering::Relaxed) && !interrupt::asked() {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(job) = jobs.get(index) else { return };
-        let told = match write_one(package, job, place) {
+        let Some((n, reader)) = readers.next() else { return };
+        let Some((index, job)) = job(n) else { return };
+        let written = reader
+            .map_err(|error| Refusal::Refused(error.to_string()))
+            .and_then(|mut content| place.write(&job.name, &mut content));
+        let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },
             Err(Refusal::Failed(message)) => Told::Failed(message),
@@ -227,13 +268,4 @@ fn write_some(
             return;
         }
     }
-}
-
-fn write_one(package: &Package, job: &Job, place: &Place) -> Result<u64, Refusal> {
-    if let Some(reason) = &job.clash {
-        return Err(Refusal::Refused(reason.clone()));
-    }
-    let mut content =
-        package.reader_at(job.located).map_err(|error| Refusal::Refused(error.to_string()))?;
-    place.write(&job.name, &mut content)
 }

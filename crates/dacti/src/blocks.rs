@@ -53,16 +53,47 @@ impl Blocks {
         head: &Window<'_>,
         source: &dyn ReadAt,
     ) -> Result<(), Error> {
-        let lent = source.slice(want).or_else(|| head.answer(want));
-        match (search.block(), lent) {
-            (Some(block), Some(bytes)) => self.feed_lent(search, block, bytes),
-            (None, Some(bytes)) => Ok(search.feed(bytes).map(drop)?),
-            (Some(block), None) => self.feed_kept(search, block, want, source),
-            (None, None) => {
-                let bytes = read_span(source, want).map_err(read_failed)?;
-                Ok(search.feed(&bytes).map(drop)?)
-            }
+        if self.feed_in_hand(search, want, head, source)? {
+            return Ok(());
         }
+        if let Some(block) = search.block() {
+            return self.feed_read(search, block, want, source);
+        }
+        let bytes = read_span(source, want).map_err(read_failed)?;
+        Ok(search.feed(&bytes).map(drop)?)
+    }
+
+    /// As [`feed`](Self::feed), where nothing is to be read for it; false where something is.
+    pub(crate) fn feed_in_hand(
+        &self,
+        search: &mut Search<'_>,
+        want: Span,
+        head: &Window<'_>,
+        source: &dyn ReadAt,
+    ) -> Result<bool, Error> {
+        let block = search.block();
+        if let Some(bytes) = source.slice(want).or_else(|| head.answer(want)) {
+            match block {
+                Some(block) => self.feed_lent(search, block, bytes)?,
+                None => drop(search.feed(bytes)?),
+            }
+            return Ok(true);
+        }
+        let kept = block.and_then(|block| self.kept(block));
+        kept.map_or(Ok(false), |kept| kept.feed(search).map(|()| true))
+    }
+
+    /// Feeds `search` what it wants from bytes that were read for others too.
+    pub(crate) fn feed_shared(&self, search: &mut Search<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let place = search.block().and_then(|block| Some((block, self.place(block)?)));
+        let Some((block, place)) = place else { return Ok(search.feed(bytes).map(drop)?) };
+        if let Some(kept) = self.kept(block) {
+            return kept.feed(search);
+        }
+        let kept = Kept { block, bytes: bytes.into(), checked: AtomicBool::new(false) };
+        kept.feed(search)?;
+        keep(place, kept);
+        Ok(())
     }
 
     fn feed_lent(&self, search: &mut Search<'_>, block: usize, bytes: &[u8]) -> Result<(), Error> {
@@ -86,20 +117,13 @@ impl Blocks {
         Ok(())
     }
 
-    fn feed_kept(
+    fn feed_read(
         &self,
         search: &mut Search<'_>,
         block: usize,
         want: Span,
         source: &dyn ReadAt,
     ) -> Result<(), Error> {
-        let place = self.place(block);
-        // Taken out of its place by a count, so that the place is free while the block is searched.
-        let kept = { place.and_then(|place| place.try_lock().ok()) }
-            .and_then(|kept| kept.as_ref().filter(|kept| kept.block == block).cloned());
-        if let Some(kept) = kept {
-            return kept.feed(search);
-        }
         let kept = loop {
             let bytes = read_span(source, want).map_err(read_failed)?;
             let kept = Kept { block, bytes, checked: AtomicBool::new(false) };
@@ -114,11 +138,17 @@ impl Blocks {
                 Err(fault) => return Err(fault),
             }
         };
-        // Only what answered is kept: what contradicts the keys may be read otherwise next time.
-        if let Some(mut place) = place.and_then(|place| place.try_lock().ok()) {
-            *place = Some(Arc::new(kept));
+        if let Some(place) = self.place(block) {
+            keep(place, kept);
         }
         Ok(())
+    }
+
+    /// The bytes of `block` where they are kept, taken out of their place by a count, so that the
+    /// place is free while the block is searched.
+    fn kept(&self, block: usize) -> Option<Arc<Kept>> {
+        let kept = self.place(block)?.try_lock().ok()?;
+        kept.as_ref().filter(|kept| kept.block == block).cloned()
     }
 
     /// Where `block` is kept; `None` where nothing is.
@@ -129,6 +159,14 @@ impl Blocks {
             (0..places).map(|_| Place::default()).collect()
         });
         kept.get(block.checked_rem(kept.len())?)
+    }
+}
+
+/// Keeps a block where nobody is at its place. Only what answered is kept: what contradicts the
+/// keys may be read otherwise next time.
+fn keep(place: &Place, kept: Kept) {
+    if let Ok(mut place) = place.try_lock() {
+        *place = Some(Arc::new(kept));
     }
 }
 

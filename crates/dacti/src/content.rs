@@ -118,6 +118,11 @@ pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Res
     Ok(package.lent(span).is_none() && package.source().doubt(span, why).map_err(read_failed)?)
 }
 
+/// Whether a region that is read whole takes one read, however long it is.
+pub(crate) fn is_read_at_once(located: &Located) -> bool {
+    located.encoding == Encoding::NONE || located.span.len() <= AT_ONCE
+}
+
 fn region_once(
     package: &Package,
     located: Located,
@@ -126,7 +131,7 @@ fn region_once(
 ) -> Result<Region<'_>, Error> {
     let located = located.within(package.view().len())?;
     check_len(&located, len_max)?;
-    if located.encoding == Encoding::NONE || located.span.len() <= AT_ONCE {
+    if is_read_at_once(&located) {
         let bytes = package.bytes(package.trust().span(located)?)?;
         return region_of(package, located, bytes, len_hint, len_max);
     }

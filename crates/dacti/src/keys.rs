@@ -12,7 +12,7 @@ use crate::view::{View, read_failed};
 use core::iter::Peekable;
 use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
 use dacti_lookup::{
-    Answer, Contradiction, KEY_LEN, Key, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run,
+    Answer, Contradiction, KEY_LEN, Key, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, Search,
     Structure,
 };
 use daicon_core::{Span, Window, struct_at};
@@ -25,6 +25,19 @@ const LOOKUP_LEN_MAX: u64 = {
     let keys = KEY_LEN.saturating_mul(GROUPS_MAX as u64);
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(keys)
 };
+
+/// How far what is in hand leads to a region.
+#[derive(Debug)]
+pub(crate) enum Begun<'v> {
+    /// To where it is, if anywhere.
+    Known(Result<Option<Located>, Error>),
+    /// To a search that wants bytes which are not in hand.
+    Search(Search<'v>),
+    /// To a scan of the index, as there are no keys.
+    Scan,
+    /// To a look-up of its own.
+    Alone,
+}
 
 /// The lookup region of the index in force, checked when the package was opened.
 #[derive(Debug, Clone)]
@@ -172,23 +185,61 @@ impl Keys {
         id: Uuid,
     ) -> Result<Answer, Error> {
         let lookup = self.lookup(view)?;
-        let head = view.head();
-        let deltas = lookup.delta_groups();
-        let start = view.index().start.saturating_add(INDEX_HEADER_LEN);
-        let end = start.saturating_add(GROUP_LEN.saturating_mul(u64::from(deltas)));
-        let found = match head.answer(Span { start, end }) {
-            Some(groups) => known.front.find(groups, start, deltas, id)?,
-            None => scan::find_in_first(source, view, deltas, id)?,
+        let found = match deltas_in_head(&lookup, view) {
+            Some((at, groups, bytes)) => known.front.find(bytes, at, groups, id)?,
+            None => scan::find_in_first(source, view, lookup.delta_groups(), id)?,
         };
         if let Some(found) = found {
             return Ok(Answer::Found(found));
         }
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
-            known.blocks.feed(&mut search, want, &head, source)?;
+            known.blocks.feed(&mut search, want, &view.head(), source)?;
         }
         Ok(search.answer().unwrap_or(Answer::Absent))
     }
+
+    /// As [`find`](Self::find), as far as what is in hand leads.
+    pub(crate) fn begin<'v>(
+        &'v self,
+        source: &dyn ReadAt,
+        view: &'v View,
+        known: &Known,
+        id: Uuid,
+    ) -> Begun<'v> {
+        let Ok(lookup) = self.lookup(view) else { return Begun::Alone };
+        let Some((at, groups, bytes)) = deltas_in_head(&lookup, view) else { return Begun::Alone };
+        match known.front.find(bytes, at, groups, id) {
+            Ok(Some(found)) => Begun::Known(located(Answer::Found(found), view.len())),
+            Ok(None) => go_on(lookup.search(id), source, view, known),
+            Err(_) => Begun::Alone,
+        }
+    }
+}
+
+/// Where the delta groups start, how many there are, and their bytes, where they lie in the head.
+fn deltas_in_head<'v>(lookup: &Lookup<'_>, view: &'v View) -> Option<(u64, u32, &'v [u8])> {
+    let groups = lookup.delta_groups();
+    let start = view.index().start.saturating_add(INDEX_HEADER_LEN);
+    let end = start.saturating_add(GROUP_LEN.saturating_mul(u64::from(groups)));
+    Some((start, groups, view.head().answer(Span { start, end })?))
+}
+
+/// Feeds a search what is in hand. Faults are left to [`Keys::find`], which knows what to do.
+pub(crate) fn go_on<'v>(
+    mut search: Search<'v>,
+    source: &dyn ReadAt,
+    view: &View,
+    known: &Known,
+) -> Begun<'v> {
+    while let Some(want) = search.want() {
+        match known.blocks.feed_in_hand(&mut search, want, &view.head(), source) {
+            Ok(true) => {}
+            Ok(false) => return Begun::Search(search),
+            Err(_) => return Begun::Alone,
+        }
+    }
+    Begun::Known(located(search.answer().unwrap_or(Answer::Absent), view.len()))
 }
 
 /// What the delta groups say of `id`.

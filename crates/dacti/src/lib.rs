@@ -106,6 +106,7 @@ pub use error::{CompactionFault, Error, ErrorKind};
 pub use key::Key;
 pub use limits::Limits;
 pub use listing::Listed;
+pub use many::{GetPlan, Readers};
 pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use names::Names;
 pub use package::Package;

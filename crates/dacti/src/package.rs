@@ -4,6 +4,7 @@ use crate::content::{region, stored};
 use crate::explain::Explainer;
 use crate::guide::Told;
 use crate::hash::HashPool;
+use crate::keys::{self, Begun};
 use crate::scan::{self, Known};
 use crate::seals::Trust;
 use crate::source::{BytesSource, FileSource, ReadAt, read_span};
@@ -12,6 +13,7 @@ use crate::{
     Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, Region, RegionReader, View, listing,
 };
 use dacti_index::{Encoding, Located};
+use dacti_lookup::Search;
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::Policy;
 use daicon_core::Span;
@@ -187,8 +189,27 @@ impl Package {
         }
     }
 
+    /// How far what is in hand leads to the region of an id, without reading.
+    pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
+        match self.view.keys() {
+            Some(keys) if self.known.guide.is_none() => {
+                keys.begin(&*self.source, &self.view, &self.known, id)
+            }
+            None if self.view.groups_in_head().is_none() => Begun::Scan,
+            _ => Begun::Known(self.find_id(id)),
+        }
+    }
+
+    /// Goes on with a search by what it wanted, as far as what is in hand leads then.
+    pub(crate) fn go_on<'v>(&self, mut search: Search<'v>, wanted: &[u8]) -> Begun<'v> {
+        match self.known.blocks.feed_shared(&mut search, wanted) {
+            Ok(()) => keys::go_on(search, &*self.source, &self.view, &self.known),
+            Err(_) => Begun::Alone,
+        }
+    }
+
     #[inline]
-    fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
+    pub(crate) fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
         // What is asked often; the rest is out of line.
         if let Some(keys) = self.view.keys() {
             match keys.guided(&*self.source, &self.view, &self.known, id) {
@@ -322,6 +343,11 @@ impl Package {
             None => Names::default(),
         };
         Ok(self.names.get_or_init(|| names))
+    }
+
+    /// The names list where it was read before, or where there is none.
+    pub(crate) fn names_in_hand(&self) -> Option<&Names> {
+        self.names.get()
     }
 
     /// Every region with its path: the named ones by path, then the others by id.

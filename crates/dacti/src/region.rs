@@ -16,6 +16,35 @@ use std::sync::Arc;
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
+/// How many stored bytes are read at once of a region.
+fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
+    let is_long = is_sealed && stored_len >= PIECE_LONG_FROM;
+    if is_long { PIECE_LONG } else { source.read_len().max(1) }
+}
+
+/// The reads that a stream of the bytes at `stored` takes, which are `span` with the seal behind
+/// them where that counts. Where they are read `whole`, it is one.
+pub(crate) fn pieces(
+    source: &dyn ReadAt,
+    stored: Span,
+    span: Span,
+    whole: bool,
+) -> impl Iterator<Item = Span> + use<> {
+    let piece_len = piece_len(source, stored.len(), span != stored);
+    let piece_len = u64::try_from(piece_len).unwrap_or(u64::MAX);
+    let mut next = (!span.is_empty()).then_some(span.start);
+    core::iter::from_fn(move || {
+        let start = next?;
+        let end = start.saturating_add(piece_len);
+        if whole || end >= stored.end {
+            next = None;
+            return Some(Span { start, end: span.end });
+        }
+        next = Some(end);
+        Some(Span { start, end })
+    })
+}
+
 /// A region's content, decoded as it is read.
 ///
 /// Where the region has a seal and it counts, the last byte is kept back until the seal was found
@@ -53,7 +82,19 @@ impl RegionReader {
         decode_as: Encoding,
         decoded_len_max: u64,
     ) -> Result<Self, Error> {
-        let (source, trust) = (Arc::clone(package.source()), Arc::clone(package.trust()));
+        let source = Arc::clone(package.source());
+        Self::over(source, package, located, decode_as, decoded_len_max)
+    }
+
+    /// As [`new`](Self::new), with another source of the same bytes.
+    pub(crate) fn over(
+        source: Arc<dyn ReadAt>,
+        package: &Package,
+        located: Located,
+        decode_as: Encoding,
+        decoded_len_max: u64,
+    ) -> Result<Self, Error> {
+        let trust = Arc::clone(package.trust());
         let decoder = Decoder::new(&Located { encoding: decode_as, ..located }, decoded_len_max)?;
         let seal = trust.verifier(located)?.seal_span();
         Ok(Self {
@@ -131,8 +172,7 @@ impl RegionReader {
         if left == 0 {
             return Ok(false);
         }
-        let is_long = self.seal.is_some() && self.located.span.len() >= PIECE_LONG_FROM;
-        let piece = if is_long { PIECE_LONG } else { self.source.read_len().max(1) };
+        let piece = piece_len(&*self.source, self.located.span.len(), self.seal.is_some());
         let len = usize::try_from(left).unwrap_or(piece).min(piece);
         let filled = self.read_piece(len)?;
         self.taken = 0;

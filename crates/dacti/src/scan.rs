@@ -12,7 +12,7 @@ use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
 use dacti_index::{Encoding, Event, Finder, Group, IndexReader, Located};
 use daicon_core::{Span, Window};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// Bytes of index that are read at once: about forty groups.
@@ -87,6 +87,54 @@ pub(crate) fn find_in_first(
         }
     }
     Ok(None)
+}
+
+/// Finds the entries of many ids, ascending, that count, in one pass over the index up to the group
+/// that has the last of them.
+pub(crate) fn find_all(
+    source: &dyn ReadAt,
+    view: &View,
+    ids: &[Uuid],
+) -> Result<Vec<Result<Option<Located>, dacti_index::Error>>, Error> {
+    let mut found: Vec<_> = ids.iter().map(|_| Ok(None)).collect();
+    // An id may be asked for twice.
+    let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
+    for (i, id) in ids.iter().enumerate() {
+        left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
+    }
+    let mut reader = IndexReader::new(view.index())?;
+    let mut ahead = ReadAhead::new(source, view);
+    while let Some(want) = reader.want().filter(|_| !left.is_empty()) {
+        let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? else { continue };
+        // Newest first within the group, too.
+        for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
+            let Some(range) = left.remove(&entry.id.get()) else { continue };
+            let told = located.and_then(|located| located.within(view.len()));
+            let slots = found.get_mut(range).into_iter().flatten();
+            slots.for_each(|slot| *slot = told.map(Some));
+        }
+    }
+    Ok(found)
+}
+
+/// What a pass over the whole index reads: all that does not lie in the head, in pieces.
+pub(crate) fn windows(view: &View) -> Vec<Span> {
+    let (head, index) = (view.head(), view.index());
+    let start = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
+    let group_len = dacti_index::GROUP_LEN;
+    let mut at = start;
+    let mut windows = Vec::new();
+    while let Some(group) = Span::new(at, group_len).filter(|group| index.contains(group)) {
+        if head.answer(group).is_some() {
+            at = group.end;
+            continue;
+        }
+        let end = at.saturating_add(READ_AHEAD).min(index.end);
+        windows.push(Span { start: at, end });
+        let whole = end.saturating_sub(at).checked_div(group_len).unwrap_or(1).max(1);
+        at = at.saturating_add(whole.saturating_mul(group_len));
+    }
+    windows
 }
 
 /// The fault of the index behind one that the lookup crate tells.

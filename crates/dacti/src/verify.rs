@@ -2,11 +2,11 @@
 
 use crate::hash::HashPool;
 use crate::map::Overlap;
-use crate::{Error, FileMap, IndexScan, Listed, Names, Package, View, listing, scan};
+use crate::{Error, FileMap, IndexScan, Listed, Names, Package, RegionReader, View, listing, scan};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
@@ -174,8 +174,9 @@ impl Package {
     /// Verifies the whole package: every structure, every bound, and every region decoded on all
     /// cores.
     ///
-    /// What `progress` returns decides whether it goes on. Cost: every byte is read; memory as for
-    /// [`list`](Self::list), and a decoder's window a thread.
+    /// What `progress` returns decides whether it goes on. Cost: every byte is read, regions that
+    /// lie near each other by one read; memory as for [`list`](Self::list), and as
+    /// [`Readers`](crate::Readers) say.
     ///
     /// # Errors
     /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the
@@ -245,24 +246,22 @@ impl Package {
         })?;
         Ok((scan, fault))
     }
+}
 
-    /// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
-    fn decode(
-        &self,
-        located: Located,
-        hash_pool: &Arc<HashPool>,
-        stop: &AtomicBool,
-    ) -> Result<u64, Error> {
-        let mut reader = self.reader_at(located)?;
-        reader.hash_by(hash_pool);
-        let mut buf = vec![0; PIECE];
-        while !stop.load(Ordering::Relaxed) {
-            if reader.read(&mut buf).map_err(Error::from_read)? == 0 {
-                return Ok(reader.decoded_len());
-            }
+/// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
+fn decode(
+    mut reader: RegionReader,
+    hash_pool: &Arc<HashPool>,
+    stop: &AtomicBool,
+) -> Result<u64, Error> {
+    reader.hash_by(hash_pool);
+    let mut buf = vec![0; PIECE];
+    while !stop.load(Ordering::Relaxed) {
+        if reader.read(&mut buf).map_err(Error::from_read)? == 0 {
+            return Ok(reader.decoded_len());
         }
-        Err(Error::Stopped)
     }
+    Err(Error::Stopped)
 }
 
 fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Finding> {
@@ -290,21 +289,22 @@ fn decode_all(
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (next, stop) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    let stop = &AtomicBool::new(false);
     let hash_pool = &Arc::new(HashPool::new(threads));
     let (done, results) = std::sync::mpsc::channel();
     let stored_len = |job: &[Listed]| job.first().map_or(0, |first| first.located.span.len());
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
+    // Each job has at least one.
+    let readers = &package.readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
         crate::threads::start(scope, wanted, || {
             let done = done.clone();
             move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(first) = jobs.get(i).and_then(|job| job.first()) else { break };
-                    if done.send((i, package.decode(first.located, hash_pool, stop))).is_err() {
+                while let Some((i, reader)) = readers.next() {
+                    let len = reader.and_then(|reader| decode(reader, hash_pool, stop));
+                    if done.send((i, len)).is_err() || stop.load(Ordering::Relaxed) {
                         break;
                     }
                 }

@@ -34,13 +34,11 @@ CONFIG proxy.config.crash_log_helper STRING NULL
 CONFIG proxy.config.admin.user_id STRING trafficserver
 "
     );
-    let heal = "@plugin=slice.so @pparam=--blockbytes=1m \
-                @plugin=cache_range_requests.so @pparam=--consider-ims";
     fs::write(etc.join("records.config"), settings)?;
-    fs::write(
-        etc.join("remap.config"),
-        format!("map http://{address}/ http://{origin}/ {heal}\n"),
-    )?;
+    let remap = include_str!("../../../docs/caches/edge-ats-remap.config")
+        .replace("ADDRESS", &address.to_string())
+        .replace("ORIGIN", &origin.to_string());
+    fs::write(etc.join("remap.config"), remap)?;
     fs::write(etc.join("storage.config"), format!("{scratch}/cache 256M\n"))?;
     for name in ["plugin.config", "ip_allow.yaml", "logging.yaml", "sni.yaml", "hosting.config"] {
         fs::write(etc.join(name), "")?;

@@ -135,6 +135,12 @@ impl Lab {
         self.origin.address()
     }
 
+    /// A folder of the caller's, which nobody serves.
+    #[must_use]
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.dir.path().join("scratch").join(name)
+    }
+
     /// The folder that the origin serves.
     #[must_use]
     pub fn data(&self) -> PathBuf {

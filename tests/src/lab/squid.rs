@@ -21,15 +21,13 @@ pub(super) fn start(dir: &Path, origin: SocketAddr, ranges: Ranges) -> io::Resul
     let (host, port, scratch) = (origin.ip(), origin.port(), dir.display());
     let limit = if ranges == Ranges::Passed { "0" } else { "none" };
     let path = dir.join("squid.conf");
+    let settings = include_str!("../../../docs/caches/edge-squid.conf")
+        .replace("ADDRESS", &address.to_string())
+        .replace("HOST", &host.to_string())
+        .replace("PORT", &port.to_string())
+        .replace("LIMIT", limit);
     let config = format!(
-        "http_port {address} accel defaultsite=lab no-vhost
-cache_peer {host} parent {port} 0 no-query originserver name=origin
-http_access allow all
-range_offset_limit {limit}
-cache_effective_user proxy
-cache_mem 256 MB
-maximum_object_size 64 MB
-maximum_object_size_in_memory 64 MB
+        "{settings}cache_effective_user proxy
 access_log none
 cache_log {scratch}/log
 pid_filename {scratch}/pid

@@ -9,6 +9,7 @@ use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -32,6 +33,11 @@ impl Place {
     /// Opens the folder, and makes it where it does not exist.
     pub(super) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
+        Self::existing(path, overwrite)
+    }
+
+    /// Opens a folder that exists.
+    pub(super) fn existing(path: &Path, overwrite: bool) -> io::Result<Self> {
         Ok(Self { dir: Dir::open_ambient_dir(path, ambient_authority())?, overwrite })
     }
 
@@ -47,23 +53,45 @@ impl Place {
                 &opened
             }
         };
-        match folder.symlink_metadata(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(refusal(&error)),
-            Ok(found) if found.is_dir() => {
-                return Err(Refusal::Refused("a folder of that name exists".into()));
-            }
-            Ok(_) if !self.overwrite => {
-                let reason = "exists already, and --overwrite was not given";
-                return Err(Refusal::Refused(reason.into()));
-            }
-            // Replaced by name: where it is a link, the link goes, not what it leads to.
-            Ok(_) => {}
-        }
+        self.check_free(folder, name)?;
         let mut file = TempFile::new(folder).map_err(|error| refusal(&error))?;
         let len = copy(content, &mut file)?;
         file.replace(name).map_err(|error| refusal(&error))?;
         Ok(len)
+    }
+
+    /// Whether something may stand there that keeps files from being written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Why a file would not be written, as far as that shows before.
+    pub(super) fn refuses(&self, path: &str) -> Option<String> {
+        let path = Path::new(path);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // A folder that is not there, or that a link leads to, is left to the write.
+        let folder = self.dir.open_dir_nofollow_all(folder).ok()?;
+        match self.check_free(&folder, path.file_name()?) {
+            Err(Refusal::Refused(reason)) => Some(reason),
+            Ok(()) | Err(Refusal::Failed(_)) => None,
+        }
+    }
+
+    /// Whether a name may be written in a folder.
+    fn check_free(&self, folder: &Dir, name: &OsStr) -> Result<(), Refusal> {
+        match folder.symlink_metadata(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(refusal(&error)),
+            Ok(found) if found.is_dir() => {
+                Err(Refusal::Refused("a folder of that name exists".into()))
+            }
+            Ok(_) if !self.overwrite => {
+                let reason = "exists already, and --overwrite was not given";
+                Err(Refusal::Refused(reason.into()))
+            }
+            // Replaced by name: where it is a link, the link goes, not what it leads to.
+            Ok(_) => Ok(()),
+        }
     }
 
     /// The folder at `path`, made where it does not exist, reached through no link.

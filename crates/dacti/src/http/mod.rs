@@ -3,6 +3,7 @@
 //! The rules are those of `docs/spec/dacti-http.md`, which the crate `dacti-http` keeps; here is
 //! the network.
 
+mod ahead;
 mod client;
 mod open;
 mod options;

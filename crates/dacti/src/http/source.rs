@@ -4,18 +4,19 @@
 //! runtime's among them.
 
 use super::HttpOptions;
+use super::ahead::Ahead;
 use super::client::{Client, Failed, Sink};
 use crate::source::{Doubt, ReadAt, write_file_at};
 use crate::view::read_failed;
 use crate::{Error, HEAD_LEN};
 use dacti_http::{Fetch, Grid, Stats};
 use daicon_core::Span;
-use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 
 /// A package under an `http` or `https` URL.
 ///
@@ -30,18 +31,23 @@ pub struct HttpSource {
     head: Vec<u8>,
     len: u64,
     read_len: usize,
-    concurrency: usize,
-    ahead: Mutex<Ahead>,
+    ahead: Mutex<Ahead<Begun>>,
     /// The file, where the server has no ranges.
     whole: OnceLock<File>,
     whole_lock: Mutex<()>,
 }
 
-/// Reads that were told of.
-#[derive(Debug, Default)]
-struct Ahead {
-    queue: VecDeque<Span>,
-    under_way: HashMap<Span, Receiver<Result<Vec<u8>, Error>>>,
+/// A read that was begun ahead. It is given up where it is dropped.
+#[derive(Debug)]
+struct Begun {
+    bytes: Receiver<Result<Vec<u8>, Error>>,
+    task: AbortHandle,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl HttpSource {
@@ -62,8 +68,7 @@ impl HttpSource {
             head: Vec::new(),
             len: 0,
             read_len: options.read_len.max(1),
-            concurrency: options.concurrency.max(1),
-            ahead: Mutex::default(),
+            ahead: Mutex::new(Ahead::new(options.concurrency.max(1))),
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),
         };
@@ -214,35 +219,35 @@ impl HttpSource {
         }))
     }
 
-    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+    fn ahead(&self) -> MutexGuard<'_, Ahead<Begun>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was read ahead of `span`, where it was, and starts the next reads.
+    /// What was read ahead of `span`, where it was, and begins the next reads.
     fn take_ahead(&self, span: Span) -> Option<Result<Vec<u8>, Error>> {
-        let receiver = self.ahead().under_way.remove(&span)?;
-        let bytes = receiver.recv().ok();
-        self.start_ahead();
+        let begun = self.ahead().take(span)?;
+        let bytes = begun.bytes.recv().ok();
+        self.begin_ahead();
         // A failure is met again by the read that follows, which may know more ways.
         bytes.and_then(Result::ok).map(Ok)
     }
 
     /// Keeps as many reads under way as there may be.
-    fn start_ahead(&self) {
+    fn begin_ahead(&self) {
         let mut ahead = self.ahead();
-        while ahead.under_way.len() < self.concurrency {
-            let Some(span) = ahead.queue.pop_front() else { return };
-            let fetch = self.client.session().fetch(span);
-            let (sender, receiver) = sync_channel(1);
-            let client = Arc::clone(&self.client);
-            let Some(runtime) = &self.runtime else { return };
-            runtime.spawn(async move {
-                let mut bytes = Vec::new();
-                let result = client.fetch(fetch, &mut bytes).await;
-                let _ = sender.send(result.map(|_| bytes));
-            });
-            ahead.under_way.insert(span, receiver);
-        }
+        while ahead.begin_next(|span| self.begin(span)) {}
+    }
+
+    fn begin(&self, span: Span) -> Option<Begun> {
+        let fetch = self.client.session().fetch(span);
+        let (sender, bytes) = sync_channel(1);
+        let client = Arc::clone(&self.client);
+        let task = self.runtime.as_ref()?.spawn(async move {
+            let mut bytes = Vec::new();
+            let result = client.fetch(fetch, &mut bytes).await;
+            let _ = sender.send(result.map(|_| bytes));
+        });
+        Some(Begun { bytes, task: task.abort_handle() })
     }
 }
 
@@ -309,13 +314,20 @@ impl ReadAt for HttpSource {
             return;
         }
         let mut ahead = self.ahead();
-        // What was told before and not read is not going to be.
-        ahead.under_way.clear();
-        ahead.queue.clear();
         let far = spans.iter().filter(|span| self.in_head(**span).is_none() && !span.is_empty());
-        ahead.queue.extend(far.copied());
+        // As they are asked for below.
+        far.for_each(|span| ahead.tell(Span { end: span.end.min(self.len), ..*span }));
         drop(ahead);
-        self.start_ahead();
+        self.begin_ahead();
+    }
+
+    fn will_not_read(&self, spans: &[Span]) {
+        let mut ahead = self.ahead();
+        for span in spans {
+            drop(ahead.take(*span));
+        }
+        drop(ahead);
+        self.begin_ahead();
     }
 
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {

@@ -61,6 +61,10 @@ impl ReadAt for Counted {
         self.source.will_read(spans);
     }
 
+    fn will_not_read(&self, spans: &[Span]) {
+        self.source.will_not_read(spans);
+    }
+
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         self.source.doubt(span, why)
     }

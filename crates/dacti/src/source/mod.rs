@@ -66,9 +66,15 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
-    /// Tells the source which spans are read next, in this order, so that it can read ahead.
-    /// Whoever tells need not read them all.
+    /// Tells the source which spans are read next, each in one go and in this order, so that it can
+    /// read ahead, behind what it was told before. Whoever tells and does not read them all takes
+    /// them back.
     fn will_read(&self, spans: &[Span]) {
+        let _ = spans;
+    }
+
+    /// Takes back what [`will_read`](Self::will_read) told, as far as it was not read since.
+    fn will_not_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 

@@ -1,49 +1,35 @@
 //! Many regions at once: found in the order of their ids, read in the order of the file, near ones
 //! by one read.
 
+mod find;
+mod plan;
+mod readers;
+mod reads;
+
+pub use plan::GetPlan;
+pub use readers::Readers;
+
 use crate::content::{doubted, region, region_of};
 use crate::source::read_span;
 use crate::{Error, Key, Package, Region};
 use core::ops::ControlFlow;
 use dacti_index::Located;
-use dacti_names::region_id;
-use daicon_core::{Joining, Slices, Span, coalesce};
+use reads::{Early, Manner, Reads, Told};
 use std::borrow::Cow;
-
-/// A region that was found, to be read.
-#[derive(Debug)]
-struct Wanted {
-    /// Its stored bytes, and its seal where that counts.
-    span: Span,
-    /// Its place among the keys.
-    i: usize,
-    located: Located,
-}
 
 impl Package {
     /// Where the stored bytes of many regions are, in the order of `keys`; `None` where there is no
     /// such region. Each key's fault is its own.
     ///
-    /// As [`find`](Self::find) for each, in the order of their ids, so that what is read of the
-    /// index is used for its neighbours too.
+    /// As [`find`](Self::find) for each, but what is read of the index is read for all of them:
+    /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 250
+    /// bytes for each key.
     pub fn find_many<'a, K: Into<Key<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Located>, Error>> {
         let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
-        let mut order: Vec<usize> = (0..keys.len()).collect();
-        order.sort_by_cached_key(|i| match keys.get(*i) {
-            Some(Key::Id(id)) => Some(*id),
-            Some(Key::Path(path)) => region_id(path).ok(),
-            None => None,
-        });
-        let mut found: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
-        for i in order {
-            if let (Some(key), Some(slot)) = (keys.get(i), found.get_mut(i)) {
-                *slot = self.find(*key);
-            }
-        }
-        found
+        find::find_all(self, &keys)
     }
 
     /// The contents of many regions, in the order of `keys`, each whole and decoded. Each key's
@@ -55,9 +41,20 @@ impl Package {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
-        let mut contents = Vec::new();
+        self.contents(self.find_or_tell(keys))
+    }
+
+    /// As [`get_many`](Self::get_many), of regions that were found before.
+    pub fn get_many_at(
+        &self,
+        found: impl IntoIterator<Item = Located>,
+    ) -> Vec<Result<Vec<u8>, Error>> {
+        self.contents(found.into_iter().map(Ok).collect())
+    }
+
+    fn contents(&self, found: Vec<Result<Located, Error>>) -> Vec<Result<Vec<u8>, Error>> {
+        let mut contents: Vec<_> = found.iter().map(|_| Ok(Vec::new())).collect();
         let mut left = self.limits().region_len_max;
-        let found = self.find_or_tell(keys, |_| contents.push(Ok(Vec::new())));
         self.visit(found, &mut left, &mut |i, region, left| {
             if let Some(slot) = contents.get_mut(i) {
                 *slot = region.map(Region::into_vec);
@@ -75,57 +72,44 @@ impl Package {
     /// They come in the order of the file, after what is not there and what costs no read. Regions
     /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
     /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
-    /// one such read, the region in hand, and 150 bytes for each key.
+    /// one such read, what the source reads ahead, the region in hand, and 250 bytes for each key.
     pub fn visit_many<'a, K: Into<Key<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
         mut visit: impl FnMut(usize, Result<Region<'_>, Error>) -> ControlFlow<()>,
     ) {
-        let found = self.find_or_tell(keys, |_| ());
+        let found = self.find_or_tell(keys);
         let mut len_max = self.limits().region_len_max;
         self.visit(found, &mut len_max, &mut |i, region, _| visit(i, region));
     }
 
-    /// Finds all; what is not there is `NotFound`. `each` is told of each key.
+    /// Finds all; what is not there is `NotFound`.
     fn find_or_tell<'a, K: Into<Key<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        mut each: impl FnMut(Key<'a>),
     ) -> Vec<Result<Located, Error>> {
         let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
-        let found = self.find_many(keys.iter().copied());
-        let found = found.into_iter().zip(keys).map(|(found, key)| {
-            each(key);
-            found?.ok_or_else(|| Error::NotFound { key: key.to_string() })
-        });
-        found.collect()
+        let found = find::find_all(self, &keys).into_iter().zip(keys);
+        let told = found
+            .map(|(found, key)| found?.ok_or_else(|| Error::NotFound { key: key.to_string() }));
+        told.collect()
     }
 
     fn visit(&self, found: Vec<Result<Located, Error>>, len_max: &mut u64, visit: &mut Visit<'_>) {
-        let mut wanted = Vec::new();
-        for (i, found) in found.into_iter().enumerate() {
-            let span = found.and_then(|located| Ok((located, self.trust().span(located)?)));
-            let told = match span {
-                Ok((located, span)) if self.lent(span).is_none() => {
-                    wanted.push(Wanted { span, i, located });
-                    continue;
-                }
-                // Its bytes are in hand.
-                Ok((located, _)) => region(self, located, None, *len_max),
-                Err(fault) => Err(fault),
+        let mut early = Vec::new();
+        let reads = Reads::of(self, Manner::Whole, found, |i, found| early.push((i, found)));
+        for (i, early) in early {
+            let told = match early {
+                Early::InHand(located) => region(self, located, None, *len_max),
+                Early::Fault(fault) => Err(fault),
             };
             if visit(i, told, len_max).is_break() {
                 return;
             }
         }
-        wanted.sort_by_key(|wanted| (wanted.span, wanted.i));
-        let spans: Vec<Span> = wanted.iter().map(|wanted| wanted.span).collect();
-        let reads: Vec<_> = coalesce(&spans, self.joining()).collect();
-        let ahead: Vec<_> = reads.iter().map(|read| read.span).collect();
-        self.source().will_read(&ahead);
-        for read in reads {
-            let end = read.first.saturating_add(read.count);
-            let together = wanted.get(read.first..end).unwrap_or_default();
+        let _told = Told::new(&**self.source(), reads.ahead(self));
+        for read in &reads.joined {
+            let together = reads.together(read);
             // One region alone is read as it always is. So are those whose joint read fails: what
             // fails for one of them is not the fault of the others.
             let bytes = match together {
@@ -157,15 +141,6 @@ impl Package {
             Err(fault) if doubted(self, located, &fault)? => region(self, located, None, len_max),
             result => result,
         }
-    }
-
-    /// How regions are joined into reads: within the caller's limits and, where the package grew,
-    /// never across the slices that caches hold.
-    fn joining(&self) -> Joining {
-        let slices = self.view().layout();
-        let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });
-        let limits = self.limits();
-        Joining { gap_len_max: limits.gap_len_max, len_max: limits.read_len_max, slices }
     }
 }
 

@@ -1,0 +1,117 @@
+//! Reads that a source was told of: which wait, which are under way, and which start next.
+//!
+//! Knows nothing of how a read is done; `Read` is one that was begun, and is given up where it is
+//! dropped.
+
+use daicon_core::Span;
+use std::collections::{BTreeMap, HashMap};
+
+/// The reads that were told of and not taken yet.
+#[derive(Debug)]
+pub(super) struct Ahead<Read> {
+    /// Those that may be begun and not taken, so that what they bring is bounded.
+    begun_max: usize,
+    begun: HashMap<Span, Read>,
+    /// Those that wait, by the number in which they were told, and their numbers.
+    queue: BTreeMap<u64, Span>,
+    numbers: HashMap<Span, u64>,
+    told: u64,
+}
+
+impl<Read> Ahead<Read> {
+    /// Nothing yet; at most `begun_max` reads are to be begun ahead.
+    pub(super) fn new(begun_max: usize) -> Self {
+        let (begun, queue, numbers) = (HashMap::new(), BTreeMap::new(), HashMap::new());
+        Self { begun_max, begun, queue, numbers, told: 0 }
+    }
+
+    /// Puts a read behind those that wait. What is told twice is read ahead once.
+    pub(super) fn tell(&mut self, span: Span) {
+        if self.begun.contains_key(&span) || self.numbers.contains_key(&span) {
+            return;
+        }
+        self.queue.insert(self.told, span);
+        self.numbers.insert(span, self.told);
+        self.told = self.told.saturating_add(1);
+    }
+
+    /// The next read to begin, if there is room for one; `begin` begins it.
+    pub(super) fn begin_next(&mut self, begin: impl FnOnce(Span) -> Option<Read>) -> bool {
+        if self.begun.len() >= self.begun_max {
+            return false;
+        }
+        let Some((_, span)) = self.queue.pop_first() else { return false };
+        self.numbers.remove(&span);
+        let Some(read) = begin(span) else { return false };
+        self.begun.insert(span, read);
+        true
+    }
+
+    /// Takes a read out; `None` where it was not begun: it then does not wait any more either.
+    pub(super) fn take(&mut self, span: Span) -> Option<Read> {
+        let begun = self.begun.remove(&span);
+        if begun.is_none()
+            && let Some(number) = self.numbers.remove(&span)
+        {
+            self.queue.remove(&number);
+        }
+        begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ahead;
+    use daicon_core::Span;
+
+    fn span(n: u64) -> Span {
+        Span { start: n * 10, end: n * 10 + 5 }
+    }
+
+    /// Begins all that may be, and says which.
+    fn begin(ahead: &mut Ahead<u64>) -> Vec<u64> {
+        let mut begun = Vec::new();
+        while ahead.begin_next(|span| {
+            begun.push(span.start / 10);
+            Some(span.start)
+        }) {}
+        begun
+    }
+
+    #[test]
+    fn reads_begin_in_the_order_in_which_they_were_told_and_no_more_than_allowed() {
+        let mut ahead = Ahead::new(2);
+        [5, 1, 3, 1, 4].map(|n| ahead.tell(span(n)));
+        assert_eq!(begin(&mut ahead), [5, 1]);
+        // What was begun has to be taken before others begin.
+        assert!(begin(&mut ahead).is_empty());
+        assert_eq!(ahead.take(span(1)), Some(10));
+        assert_eq!(begin(&mut ahead), [3]);
+        assert_eq!(ahead.take(span(1)), None, "it was taken");
+        assert_eq!((ahead.take(span(5)), ahead.take(span(3))), (Some(50), Some(30)));
+        assert_eq!(begin(&mut ahead), [4]);
+    }
+
+    #[test]
+    fn what_is_read_before_its_turn_or_taken_back_does_not_wait_any_more() {
+        let mut ahead = Ahead::new(1);
+        [1, 2, 3].map(|n| ahead.tell(span(n)));
+        assert_eq!(begin(&mut ahead), [1]);
+        assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
+        // Told again behind the others, and in what is begun already nothing changes.
+        [2, 1].map(|n| ahead.tell(span(n)));
+        assert_eq!(ahead.take(span(1)), Some(10));
+        assert_eq!(begin(&mut ahead), [3]);
+        assert_eq!(ahead.take(span(3)), Some(30));
+        assert_eq!(begin(&mut ahead), [2]);
+    }
+
+    #[test]
+    fn what_cannot_begin_is_left_to_whoever_wants_it() {
+        let mut ahead = Ahead::<u64>::new(1);
+        ahead.tell(span(1));
+        assert!(!ahead.begin_next(|_| None));
+        assert_eq!(ahead.take(span(1)), None);
+        assert!(begin(&mut ahead).is_empty());
+    }
+}
