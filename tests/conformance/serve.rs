@@ -3,53 +3,32 @@
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
+use dacti_tests::served::Served;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// The program as a server, stopped when the test is over.
-struct Served {
-    child: Child,
-    url: String,
-    address: String,
-}
-
-impl Served {
-    fn start(path: &Path, options: &[&str]) -> Self {
-        Self::start_at(path, "127.0.0.1:0", options)
-    }
-
-    fn start_at(path: &Path, listen: &str, options: &[&str]) -> Self {
-        let mut command = Command::new(program());
-        command.args(["serve", "--listen", listen, "--quiet"]).args(options).arg(path);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim_end();
-        let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
-        Self { child, url: url.into(), address: address.into() }
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).unwrap()
-    }
+/// A client of the server.
+trait Ask {
+    fn connect(&self) -> TcpStream;
 
     /// Sends one request and reads the answer to its end.
-    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
-        http::ask(&self.address, method, path, fields).unwrap()
-    }
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer;
 
     fn get(&self, path: &str, fields: &str) -> Answer {
         self.ask("GET", path, fields)
     }
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Ask for Served {
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
+        http::ask(&self.address, method, path, fields).unwrap()
     }
 }
 

@@ -5,12 +5,11 @@ use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Lab, Lifetimes, Tool, full, missing};
 use dacti_tests::program::program;
+use dacti_tests::served::Served;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const LEN: usize = 4 << 20;
@@ -23,33 +22,8 @@ fn bytes(span: Range<usize>) -> Vec<u8> {
     span.map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// The program as a server; killed, not asked to stop, when it is dropped.
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(data: &Path, listen: &str) -> Self {
-        let mut command = Command::new(program());
-        command.args(["serve", "--quiet", "--listen", listen]).arg(data);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("http://").unwrap().trim_end_matches('/');
-        Self { child, address: address.parse().unwrap() }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Random ranges over 64 connections. Returns the answers in a second.
-fn load(at: SocketAddr, script: &Path) -> f64 {
+fn load(at: &str, script: &Path) -> f64 {
     let seconds = if full() { "30s" } else { "3s" };
     let mut wrk = Tool::WRK.command().unwrap();
     wrk.args(["-t", "1", "-c", "64", "-d", seconds, "-s"]).arg(script);
@@ -67,7 +41,7 @@ fn serve_answers_64_connections_without_an_error() {
     }
     let lab = Lab::start(Lifetimes { head: 2, data: 3600 }).unwrap();
     fs::write(lab.data().join("file"), content()).unwrap();
-    let served = Served::start(&lab.data(), "127.0.0.1:0");
+    let served = Served::start(&lab.data(), &[]);
     for len in [1024, 65_536] {
         let script = lab.data().join("ranges.lua");
         let last = LEN - len;
@@ -79,8 +53,8 @@ fn serve_answers_64_connections_without_an_error() {
              end\n"
         );
         fs::write(&script, code).unwrap();
-        let nginx = load(lab.origin(), &script);
-        let serve = load(served.address, &script);
+        let nginx = load(&lab.origin().to_string(), &script);
+        let serve = load(&served.address, &script);
         // A figure for people: how busy the machine is decides what it is worth.
         eprintln!(
             "ranges of {len} bytes: dacti serve {serve:.0} a second, nginx {nginx:.0}: {:.2} x",
@@ -142,8 +116,8 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
         builder.add(format!("{n}").as_str(), region(n)).unwrap();
     }
     builder.build(dir.path().join("p.dacti-pack")).unwrap();
-    let mut served = Some(Served::start(dir.path(), "127.0.0.1:0"));
-    let address = served.as_ref().unwrap().address.to_string();
+    let mut served = Some(Served::start(dir.path(), &[]));
+    let address = served.as_ref().unwrap().address.clone();
     let url = format!("http://{address}/p.dacti-pack");
     let (over, right, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let read = Read::default();
@@ -184,7 +158,7 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
             }
             seen = right.load(Ordering::Relaxed);
             drop(served.take());
-            served = Some(Served::start(dir.path(), &address));
+            served = Some(Served::start_at(dir.path(), &address, &[]));
         }
         over.store(true, Ordering::Relaxed);
     });

@@ -26,8 +26,7 @@ const FIELDS_MAX: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What stands in a URL as it is, is not escaped there: RFC 3986, section 2.3.
-const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the server may spend, and what it tells caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
