@@ -5,10 +5,13 @@
 //! time. Right bytes come out, or an error that names the cause; never wrong bytes, and never more
 //! than the budget.
 
+mod http_async;
 mod http_hostile;
 
-use dacti::http::{HttpOptions, HttpSource, SessionOptions, Stats};
-use dacti::{BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
+use dacti::http::{HttpOptions, SessionOptions, Stats};
+use dacti::{
+    BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder, RemoteSource,
+};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -159,7 +162,7 @@ fn options() -> HttpOptions {
     HttpOptions { session, ..HttpOptions::default() }
 }
 
-fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<HttpSource>), Error> {
+fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSource>), Error> {
     Package::open_url_with(&server.url, options)
 }
 

@@ -13,6 +13,7 @@ mod index;
 mod messages;
 mod names;
 mod package;
+mod plans;
 mod reads;
 mod serve;
 mod sign;

@@ -943,7 +943,7 @@ fn reads_are_counted() {
 }
 
 /// The same package, whose reader has to scan: its lookup component has another version.
-fn without_keys(file: &[u8]) -> Vec<u8> {
+pub fn without_keys(file: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();
     // The third entry of T2.
     let at = 504 + 24 + 2 * 28;

@@ -4,7 +4,8 @@ use crate::bounded::Bounded;
 use crate::outcome::Failure;
 use crate::output;
 use core::time::Duration;
-use dacti::http::{HttpOptions, HttpSource, SessionOptions};
+use dacti::RemoteSource;
+use dacti::http::{HttpOptions, SessionOptions};
 use dacti::source::{Counted, FileSource, ReadAt};
 use dacti::{Error, Limits, Package};
 use std::path::Path;
@@ -72,7 +73,7 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone)]
 enum Count {
     File(Counted),
-    Url(Arc<HttpSource>),
+    Url(Arc<RemoteSource>),
     None,
 }
 

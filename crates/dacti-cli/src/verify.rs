@@ -1,5 +1,6 @@
 //! `dacti verify`: is a package whole?
 
+use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -26,6 +27,8 @@ pub(crate) struct Args {
     /// Threads that decode, at most 1024; as many as there are cores by default.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
@@ -47,10 +50,19 @@ struct JsonFinding {
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
+        self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         let package = self.trust.applied(package)?;
+        if self.dry_run.dry_run {
+            let scan = package.scan_index().map_err(failed)?;
+            package.names().map_err(failed)?;
+            let readers = package.readers_at(scan.regions().iter().copied());
+            dry_run::print(&self.package, readers.plan(), 0, &costs, self.json)?;
+            costs.tell(&self.remote);
+            return Ok(Outcome::Done);
+        }
         let report = {
             let mut bar = Bar::bytes("verifying", 0, talk);
             interrupt::listen();

@@ -2,6 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
+use crate::many::Digests;
 use crate::source::{read_full, read_span};
 use crate::view::read_failed;
 use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
@@ -14,7 +15,7 @@ use dacti_seal::DIGEST_LEN;
 use daicon_core::Span;
 use uuid::Uuid;
 
-/// Bytes of each package that are compared at once.
+/// Bytes of each package that are compared at once; more where a read has a price of its own.
 const PIECE_LEN: usize = 1 << 16;
 
 /// One of the two packages.
@@ -103,7 +104,8 @@ pub struct Evidence {
     pub by_digest: u64,
     /// By their stored bytes, up to the first that differs.
     pub by_content: u64,
-    /// Bytes that were read for digests and content, of both packages.
+    /// Bytes of digests and content that were read, of both packages; what lies between digests that
+    /// were read together is not counted.
     pub read: u64,
 }
 
@@ -164,7 +166,7 @@ impl Difference {
     /// What `progress` returns decides whether it goes on. Cost: both indexes and names lists are
     /// read, and for each region of both what [`Evidence`] says. Memory: 56 bytes an entry of both,
     /// both names lists and a pointer a name, and the lists of differences; regions are compared
-    /// 64 KiB at a time.
+    /// 64 KiB at a time, over HTTP 4 MiB; 120 bytes for each region of both with a digest.
     ///
     /// # Errors
     /// An index or a names list that cannot be read; a region of both that must be read and cannot
@@ -180,9 +182,11 @@ impl Difference {
             old: &old,
             new: &new,
             is_same_file,
+            digests: Default::default(),
             found: Self::of_nothing(),
             missing: Vec::new(),
         };
+        comparison.read_digests();
         comparison.compare_all(progress)?;
         let Comparison { mut found, mut missing, .. } = comparison;
         found.relation = found.relation(old.package, new.package, is_same_file);
@@ -345,6 +349,8 @@ struct Comparison<'c, 'p> {
     old: &'c Listing<'p>,
     new: &'c Listing<'p>,
     is_same_file: bool,
+    /// Of the old package and the new one.
+    digests: [Digests; 2],
     found: Difference,
     /// Where regions of the new package lie that the old one does not have.
     missing: Vec<Span>,
@@ -378,6 +384,36 @@ impl Comparison<'_, '_> {
                 let (side, region, error) = (Side::New, None, Error::Stopped);
                 return Err(DiffError { side, region, error });
             }
+        }
+    }
+
+    /// Reads all digests that are to be compared, which [`is_same`](Self::is_same) then has.
+    fn read_digests(&mut self) {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        let regions = &self.new.scan.found;
+        for region in self.old.scan.found.iter().filter(|region| region.id != NAMES_ID) {
+            let same = regions.binary_search_by_key(&region.id, |region| region.id);
+            let Some(other) = same.ok().and_then(|i| regions.get(i)) else { continue };
+            if self.how(region, other) == How::Digest {
+                old.push(region);
+                new.push(other);
+            }
+        }
+        self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
+    }
+
+    /// By which evidence a region of both is compared.
+    fn how(&self, old: &Located, new: &Located) -> How {
+        let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
+        let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
+        if !is_alike || old.span.is_empty() {
+            How::Entry { is_alike }
+        } else if self.is_same_file && old.span == new.span {
+            How::Place
+        } else if seals.iter().all(|len| *len > 0) {
+            How::Digest
+        } else {
+            How::Content
         }
     }
 
@@ -422,31 +458,41 @@ impl Comparison<'_, '_> {
 
     /// Whether a region of both is the same, by the cheapest evidence that there is.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
-        let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
-        let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
+        let how = self.how(old, new);
         let evidence = &mut self.found.evidence;
-        let (count, is_same) = if !is_alike || old.span.is_empty() {
-            (&mut evidence.by_entry, is_alike)
-        } else if self.is_same_file && old.span == new.span {
-            (&mut evidence.by_place, true)
-        } else if seals.iter().all(|len| *len > 0) {
-            let mut digest =
-                |listing: &Listing<'_>, located| read_digest(listing, located, evidence);
-            let is_same = digest(self.old, old)? == digest(self.new, new)?;
-            (&mut evidence.by_digest, is_same)
-        } else {
-            let is_same = is_same_content([(self.old, old), (self.new, new)], evidence)?;
-            (&mut evidence.by_content, is_same)
+        let (count, is_same) = match how {
+            How::Entry { is_alike } => (&mut evidence.by_entry, is_alike),
+            How::Place => (&mut evidence.by_place, true),
+            How::Digest => {
+                let [old_digests, new_digests] = &self.digests;
+                let old = read_digest(self.old, old, old_digests, evidence)?;
+                let is_same = old == read_digest(self.new, new, new_digests, evidence)?;
+                (&mut evidence.by_digest, is_same)
+            }
+            How::Content => {
+                let is_same = is_same_content([(self.old, old), (self.new, new)], evidence)?;
+                (&mut evidence.by_content, is_same)
+            }
         };
         *count = count.saturating_add(1);
         Ok(is_same)
     }
 }
 
-/// The digest in a region's seal.
+/// What tells whether a region is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Entry { is_alike: bool },
+    Place,
+    Digest,
+    Content,
+}
+
+/// The digest in a region's seal: one that was read with others, or read now.
 fn read_digest(
     listing: &Listing<'_>,
     located: &Located,
+    digests: &Digests,
     evidence: &mut Evidence,
 ) -> Result<Vec<u8>, DiffError> {
     let failed = |error| listing.failed(located.id, error);
@@ -455,7 +501,10 @@ fn read_digest(
     let needed = u64::try_from(DIGEST_LEN).unwrap_or(u64::MAX);
     let span = Span { start: at, end: at.saturating_add(needed) };
     let source = &**listing.package.source();
-    let digest = read_span(source, span).map_err(|error| failed(read_failed(error)))?;
+    let digest = match digests.get(at) {
+        Some(digest) => digest.to_vec(),
+        None => read_span(source, span).map_err(|error| failed(read_failed(error)))?,
+    };
     let read = u64::try_from(digest.len()).unwrap_or(u64::MAX);
     evidence.read = evidence.read.saturating_add(read);
     if read < needed {
@@ -475,10 +524,12 @@ fn is_same_content(
         within.map_err(|error| listing.failed(located.id, error))?;
     }
     let mut at = 0_u64;
-    let mut pieces = [vec![0; PIECE_LEN], vec![0; PIECE_LEN]];
+    let piece_len = sides.map(|(listing, _)| listing.package.source().read_len()).into_iter();
+    let piece_len = piece_len.fold(PIECE_LEN, usize::max);
+    let mut pieces = [Vec::new(), Vec::new()];
     let len = sides[0].1.span.len();
     while at < len {
-        let left = usize::try_from(len.saturating_sub(at)).unwrap_or(PIECE_LEN).min(PIECE_LEN);
+        let left = usize::try_from(len.saturating_sub(at)).unwrap_or(piece_len).min(piece_len);
         for ((listing, located), piece) in sides.iter().zip(&mut pieces) {
             piece.resize(left, 0);
             let from = located.span.start.saturating_add(at);

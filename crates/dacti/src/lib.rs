@@ -85,6 +85,8 @@ mod map;
 mod names;
 mod package;
 mod region;
+#[cfg(feature = "http")]
+mod remote;
 mod scan;
 mod seals;
 pub mod source;
@@ -111,6 +113,8 @@ pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use names::Names;
 pub use package::Package;
 pub use region::RegionReader;
+#[cfg(feature = "http")]
+pub use remote::{AsyncPackage, AsyncRegionReader, RemoteSource};
 pub use scan::{GroupSummary, IndexScan};
 pub use update::{
     Change, ChangeKind, Extent, LockedFile, PlannedUpdate, SavedPlan, SavedStanding, StateFault,

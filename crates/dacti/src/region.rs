@@ -196,8 +196,13 @@ impl RegionReader {
             self.piece.extend_from_slice(bytes);
         } else {
             self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
-            let filled = read_full(&*self.source, self.next_at, &mut self.piece)?;
-            self.piece.truncate(filled);
+            let read = read_full(&*self.source, self.next_at, &mut self.piece);
+            // What could not be read may be asked for again, and nothing in its place is content.
+            self.piece.truncate(*read.as_ref().unwrap_or(&0));
+            if let Err(error) = read {
+                self.taken = 0;
+                return Err(error);
+            }
         }
         self.seal_bytes.clear();
         self.seal_bytes.extend_from_slice(self.piece.get(len..).unwrap_or_default());

@@ -10,7 +10,10 @@ use crate::guide::Guide;
 use crate::keys;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
-use dacti_index::{Encoding, Event, Finder, Group, IndexReader, Located};
+use dacti_index::{
+    Encoding, Event, Finder, GROUP_HEADER_LEN, GROUP_LEN, Group, INDEX_HEADER_LEN, IndexReader,
+    Located,
+};
 use daicon_core::{Span, Window};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -117,24 +120,28 @@ pub(crate) fn find_all(
     Ok(found)
 }
 
-/// What a pass over the whole index reads: all that does not lie in the head, in pieces.
+/// What a pass over the whole index reads where its groups are full: all that does not lie in the
+/// head, in pieces.
 pub(crate) fn windows(view: &View) -> Vec<Span> {
     let (head, index) = (view.head(), view.index());
-    let start = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
-    let group_len = dacti_index::GROUP_LEN;
-    let mut at = start;
-    let mut windows = Vec::new();
-    while let Some(group) = Span::new(at, group_len).filter(|group| index.contains(group)) {
-        if head.answer(group).is_some() {
-            at = group.end;
-            continue;
+    let lens = [GROUP_HEADER_LEN, GROUP_LEN.saturating_sub(GROUP_HEADER_LEN)];
+    let mut at = index.start.saturating_add(INDEX_HEADER_LEN);
+    let mut windows: Vec<Span> = Vec::new();
+    for len in lens.into_iter().cycle() {
+        let Some(want) = Span::new(at, len).filter(|want| index.contains(want)) else { break };
+        let is_read = windows.last().is_some_and(|window| window.contains(&want));
+        if head.answer(want).is_none() && !is_read {
+            windows.push(window(want, index));
         }
-        let end = at.saturating_add(READ_AHEAD).min(index.end);
-        windows.push(Span { start: at, end });
-        let whole = end.saturating_sub(at).checked_div(group_len).unwrap_or(1).max(1);
-        at = at.saturating_add(whole.saturating_mul(group_len));
+        at = want.end;
     }
     windows
+}
+
+/// What is read of an index for the sake of `want`.
+fn window(want: Span, index: Span) -> Span {
+    let end = want.start.saturating_add(READ_AHEAD).min(index.end).max(want.end);
+    Span { start: want.start, end }
 }
 
 /// The fault of the index behind one that the lookup crate tells.
@@ -285,8 +292,7 @@ impl<'s> ReadAhead<'s> {
             return Ok(bytes);
         }
         if Window::new(self.at, &self.bytes).answer(want).is_none() {
-            let end = want.start.saturating_add(READ_AHEAD).min(self.index.end).max(want.end);
-            let span = Span { start: want.start, end };
+            let span = window(want, self.index);
             self.bytes = read_span(self.source, span).map_err(read_failed)?;
             self.at = want.start;
         }

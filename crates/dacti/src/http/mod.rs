@@ -3,13 +3,11 @@
 //! The rules are those of `docs/spec/dacti-http.md`, which the crate `dacti-http` keeps; here is
 //! the network.
 
-mod ahead;
 mod client;
 mod open;
 mod options;
 mod place;
-mod source;
+mod remote;
 
 pub use dacti_http::{Options as SessionOptions, Stats, is_presigned};
 pub use options::HttpOptions;
-pub use source::HttpSource;

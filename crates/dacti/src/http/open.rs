@@ -2,10 +2,12 @@
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
-use super::{HttpOptions, HttpSource};
+use super::HttpOptions;
+use super::remote::HttpRemote;
+use crate::remote::{AsyncPackage, RemoteSource, Runner};
 use crate::source::ReadAt;
-use crate::{Error, ErrorKind, Package, View};
-use dacti_http::{Grid, Identity};
+use crate::{Error, Package, View};
+use dacti_http::Identity;
 use std::io;
 use std::sync::Arc;
 
@@ -29,35 +31,39 @@ impl Package {
     pub fn open_url_with(
         url: &str,
         options: &HttpOptions,
-    ) -> Result<(Self, Arc<HttpSource>), Error> {
-        let mut source = HttpSource::open(url, options)?;
-        // A head that makes no sense may be a stale edge's: asked for once more, past it.
-        if let Err(fault) = View::read(&source)
-            && matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated)
-            && source.client().session().options().tags
-        {
-            source.reload()?;
-        }
-        let source = Arc::new(source);
-        let shared: Arc<dyn ReadAt> = Arc::clone(&source) as _;
-        let package = Self::from_source(shared, options.limits)?;
-        if let Some(layout) = package.view().layout() {
-            let (slice_len, fresh_end) = (layout.slice_len, layout.fresh_end);
-            source.set_grid(Grid { slice_len, fresh_end });
-        }
-        // The first of a session is never another file's.
-        let _ = source.client().session().judge(identity(package.view()));
-        Ok((package, source))
+    ) -> Result<(Self, Arc<RemoteSource>), Error> {
+        let runner = Runner::new()?;
+        let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
+        RemoteSource::new(runner, Arc::new(remote)).into_package(options.limits)
+    }
+}
+
+impl AsyncPackage {
+    /// Opens the package at an `http` or `https` URL.
+    ///
+    /// # Errors
+    /// As [`Package::open_url`].
+    pub async fn open_url(url: &str) -> Result<Self, Error> {
+        Self::open_url_with(url, &HttpOptions::default()).await
+    }
+
+    /// As [`open_url`](Self::open_url), with a budget and other options.
+    ///
+    /// # Errors
+    /// As [`Package::open_url`].
+    pub async fn open_url_with(url: &str, options: &HttpOptions) -> Result<Self, Error> {
+        let remote = HttpRemote::open(url.to_owned(), options.clone()).await?;
+        Self::of_remote(Arc::new(remote), options.limits).await
     }
 }
 
 /// Holds the head as it is now against the one that the session has.
-pub(super) fn check_replaced(source: &HttpSource) -> Result<(), Error> {
-    let head = HeadAlone(source.fresh_head()?);
+pub(super) async fn check_replaced(remote: &HttpRemote) -> Result<(), Error> {
+    let head = HeadAlone(remote.fresh_head().await?);
     // A head that cannot be read by itself says nothing.
     let Ok(view) = View::read(&head) else { return Ok(()) };
-    let judged = source.client().session().judge(identity(&view));
-    judged.map(drop).map_err(|error| source.client().failed(error, None))
+    let judged = remote.client().session().judge(identity(&view));
+    judged.map(drop).map_err(|error| remote.client().failed(error, None))
 }
 
 /// A head, and nothing of the file behind it.
@@ -83,7 +89,7 @@ impl ReadAt for HeadAlone {
 }
 
 /// Which file a head is of, and in which state.
-fn identity(view: &View) -> Identity {
+pub(super) fn identity(view: &View) -> Identity {
     let file_id = view.layout().map_or_else(
         || {
             let head = view.head();

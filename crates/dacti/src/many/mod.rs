@@ -1,11 +1,13 @@
 //! Many regions at once: found in the order of their ids, read in the order of the file, near ones
 //! by one read.
 
+mod digests;
 mod find;
 mod plan;
 mod readers;
 mod reads;
 
+pub(crate) use digests::Digests;
 pub use plan::GetPlan;
 pub use readers::Readers;
 

@@ -1,0 +1,345 @@
+//! Many regions over HTTP: in how many rounds of requests they come, and that plans hold on the
+//! wire.
+//!
+//! No test looks at the clock to judge. The server adds 30 ms to each answer, and holds answers
+//! back until as many requests are under way as there may be, so that what is counted is how often
+//! a reader had to wait; how long it took is printed beside it.
+
+use dacti::http::{HttpOptions, HttpSource};
+use dacti::{BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, Span};
+use dacti_tests::program::program;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// What is added to each answer.
+const DELAY: Duration = Duration::from_millis(30);
+/// After this a reader that does not send what it should is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which requests came, and in which rounds they were answered.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// Requests that are to be under way before any of a round is answered.
+    at_once: usize,
+    /// Requests that are still to come.
+    left: usize,
+    waiting: usize,
+    rounds: usize,
+    seen: Vec<Span>,
+    stuck: bool,
+}
+
+/// A server of one file by ranges, over connections that are kept.
+#[derive(Debug)]
+struct Server {
+    url: String,
+    rounds: Arc<(Mutex<Rounds>, Condvar)>,
+}
+
+impl Server {
+    fn start(file: Vec<u8>, change: fn(usize, &mut [u8])) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://{}/p.dacti-pack", listener.local_addr().expect("it is bound"));
+        let rounds = Arc::<(Mutex<Rounds>, Condvar)>::default();
+        let shared = (Arc::new(file), Arc::clone(&rounds));
+        // It ends with the process that tests it.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (file, rounds) = shared.clone();
+                let Ok(stream) = stream else { return };
+                std::thread::spawn(move || serve(stream, &file, &rounds, change));
+            }
+        });
+        Self { url, rounds }
+    }
+
+    /// From now on `requests` come, `at_once` at a time, and each answer waits for the others of
+    /// its round. Returns what came before.
+    fn expect(&self, requests: usize, at_once: usize) -> (Vec<Span>, usize) {
+        let mut rounds = self.rounds.0.lock().expect("no thread panicked");
+        assert!(!rounds.stuck, "fewer requests at once than there may be: {rounds:?}");
+        assert_eq!((rounds.left, rounds.waiting), (0, 0), "requests that did not come");
+        let before = core::mem::take(&mut *rounds);
+        (rounds.left, rounds.at_once) = (requests, at_once);
+        let mut seen = before.seen;
+        seen.sort_unstable();
+        (seen, before.rounds)
+    }
+}
+
+/// Waits until a round is full, or all that are to come are there.
+fn wait_for_round(shared: &(Mutex<Rounds>, Condvar), range: Span) {
+    let (rounds, changed) = shared;
+    let mut rounds = rounds.lock().expect("no thread panicked");
+    rounds.seen.push(range);
+    rounds.waiting += 1;
+    let own = rounds.rounds;
+    if rounds.waiting >= rounds.at_once.min(rounds.left) {
+        rounds.rounds += 1;
+        rounds.left = rounds.left.saturating_sub(rounds.waiting);
+        rounds.waiting = 0;
+        changed.notify_all();
+    } else {
+        let full = changed.wait_timeout_while(rounds, PATIENCE, |rounds| rounds.rounds == own);
+        let (mut rounds, ended) = full.expect("no thread panicked");
+        rounds.stuck |= ended.timed_out();
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    file: &[u8],
+    rounds: &(Mutex<Rounds>, Condvar),
+    change: fn(usize, &mut [u8]),
+) {
+    stream.set_nodelay(true).expect("it is open");
+    let mut reader = BufReader::new(stream.try_clone().expect("it is open"));
+    loop {
+        let mut range = None;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                let line = line.trim_end().to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("range: bytes=") {
+                    let (first, last) = value.split_once('-').expect("it is closed");
+                    let parse = |text: &str| text.parse::<usize>().expect("it is a number");
+                    range = Some((parse(first), parse(last).min(file.len() - 1)));
+                }
+                if line.is_empty() {
+                    break;
+                }
+            } else {
+                return;
+            }
+        }
+        let (first, last) = range.expect("every request has one");
+        wait_for_round(rounds, Span { start: first as u64, end: last as u64 + 1 });
+        std::thread::sleep(DELAY);
+        let mut body = file[first..=last].to_vec();
+        change(first, &mut body);
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}\r\n\
+             Content-Length: {}\r\n\r\n",
+            file.len(),
+            body.len()
+        );
+        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// A region's content: 1 KiB that is no other's.
+fn content(n: u32) -> Vec<u8> {
+    n.to_le_bytes().repeat(256)
+}
+
+/// A package of regions of 1 KiB.
+fn packed(count: u32) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("p.dacti-pack");
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    for n in 0..count {
+        builder.add(format!("{n:06}"), content(n)).expect("a good path");
+    }
+    builder.build(&out).expect("it can be built");
+    std::fs::read(out).expect("it was written")
+}
+
+fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<HttpSource>) {
+    server.expect(1, concurrency);
+    let by_default = HttpOptions::default();
+    let limits = Limits { gap_len_max: gap, ..by_default.limits };
+    let options = HttpOptions { concurrency, limits, ..by_default };
+    Package::open_url_with(&server.url, &options).expect("it is good")
+}
+
+/// Gets regions as planned, holds plan and wire against each other, and returns in how many rounds
+/// and requests they came, the head's among them, and the bytes of all.
+#[track_caller]
+fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (usize, usize, u64) {
+    let start = Instant::now();
+    let (package, source) = open(server, gap, concurrency);
+    let keys: Vec<_> = numbers.iter().map(|n| format!("{n:06}")).collect();
+    let plan = package.plan_get(keys.iter().map(String::as_str));
+    assert_eq!(source.stats().requests, 1, "a plan sends nothing");
+    let (_, mut rounds) = server.expect(plan.index.len(), concurrency);
+    let found = package.find_many(keys.iter().map(String::as_str));
+    let found: Vec<Located> =
+        found.into_iter().map(|found| found.expect("it is sound").expect("it is there")).collect();
+    let told = package.plan_get_at(found.iter().copied());
+    let (seen, index_rounds) = server.expect(told.reads.len(), concurrency);
+    assert_eq!(seen, plan.index, "what tells where they are");
+    for (n, got) in numbers.iter().zip(package.get_many_at(found)) {
+        assert_eq!(got.expect("it is there"), content(*n));
+    }
+    let (seen, data_rounds) = server.expect(0, concurrency);
+    assert_eq!(seen, told.reads, "the regions");
+    rounds += index_rounds + data_rounds;
+    let requests = 1 + plan.requests() + told.requests();
+    let bytes = 65_536 + plan.bytes() + told.bytes();
+    assert_eq!((source.stats().requests, source.stats().bytes), (requests, bytes));
+    println!(
+        "{} regions: {requests} requests, {bytes} bytes, {rounds} rounds, {:?}",
+        numbers.len(),
+        start.elapsed()
+    );
+    (rounds, usize::try_from(requests).expect("it is small"), bytes)
+}
+
+#[test]
+fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
+    const COUNT: usize = 10_000;
+    let server = Server::start(packed(20_000), |_, _| ());
+    // One by one: each region is waited for alone, and so costs a round or, where the block of the
+    // index is not in hand, two. Counted for some.
+    let (package, source) = open(&server, 0, 16);
+    let start = Instant::now();
+    server.expect(0, 1);
+    for n in 0..40 {
+        let got = package.get(&format!("{:06}", n * 500)).expect("it is there");
+        assert_eq!(got, content(n * 500));
+    }
+    println!("one by one: {:?} a region", start.elapsed() / 40);
+    let (seen, rounds) = server.expect(0, 1);
+    assert_eq!((rounds, source.stats().requests), (seen.len(), 1 + seen.len() as u64));
+    assert!(rounds >= 40);
+    let one_by_one = COUNT;
+
+    // All in a row. What has to be waited for: the head, then the index, then the regions, and no
+    // request of the latter brings more than 4 MiB: 10,000 regions of 1,024 bytes and a digest of
+    // 32 take three, which 16 connections have under way at once.
+    let numbers: Vec<_> = (5_000..15_000).collect();
+    let (rounds, requests, bytes) = get_all(&server, &numbers, 16 << 10, 16);
+    let least = 3;
+    assert_eq!((COUNT * 1_056).div_ceil(4 << 20), 3);
+    assert!(rounds <= 2 * least, "{rounds}");
+    assert!(rounds * 10 <= one_by_one);
+    assert!(requests <= 2 * (1 + 1 + 3), "{requests}");
+    // Its bytes: the regions with their digests, the head, and at most the whole index.
+    let needed = (COUNT * 1_056) as u64 + 65_536;
+    assert!(bytes <= 2 * needed && bytes - needed <= 20_000 * 25, "{bytes}");
+
+    // None next to another, and nothing may be fetched for nothing: a request each, 64 of them at
+    // once. Two rounds for head and index, and 10,000 / 64 for the regions.
+    let numbers: Vec<_> = (0..20_000).step_by(2).collect();
+    let (rounds, requests, bytes) = get_all(&server, &numbers, 0, 64);
+    let least = 2 + COUNT.div_ceil(64);
+    assert!(rounds <= 2 * least, "{rounds} rounds, {least} at the least");
+    assert!(rounds * 10 <= one_by_one);
+    assert!(requests >= COUNT && bytes <= 2 * needed, "{requests} {bytes}");
+}
+
+#[test]
+fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
+    // spec: R-HTTP-25
+    // Every request of more than one region lies in its second byte behind the head.
+    let server = Server::start(packed(3_000), |first, body| {
+        if first > 70_000 && body.len() > 100_000 {
+            body[1] ^= 1;
+        }
+    });
+    let (package, source) = open(&server, 0, 16);
+    let keys: Vec<_> = (0..3_000).map(|n| format!("{n:06}")).collect();
+    let plan = package.plan_get(keys.iter().map(String::as_str));
+    server.expect(plan.index.len(), 16);
+    let found = package.find_many(keys.iter().map(String::as_str));
+    let found: Vec<_> = found.into_iter().flatten().flatten().collect();
+    let before = source.stats().requests;
+    let told = package.plan_get_at(found.iter().copied());
+    assert_eq!(told.reads.len(), 1);
+    server.expect(2, 1);
+    for (n, got) in package.get_many_at(found).into_iter().enumerate() {
+        assert_eq!(got.expect("it is read again"), content(n as u32));
+    }
+    let stats = source.stats();
+    assert_eq!((stats.requests - before, stats.stale, stats.retries), (2, 1, 1));
+    let (seen, _) = server.expect(0, 1);
+    assert_eq!(seen.iter().map(Span::len).min(), Some(1_056), "that region alone");
+}
+
+#[test]
+fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
+    let server = Server::start(packed(3_000), |_, _| ());
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let target = dir.path().join("out");
+    let run = |verb: &str, options: &[&str]| {
+        server.expect(0, 1);
+        let mut command = Command::new(program());
+        command.args([verb, &server.url]).args(options);
+        let output = command.output().expect("it runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{err}");
+        (String::from_utf8(output.stdout).expect("it is text"), err)
+    };
+    let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
+    // What a dry run spent and told is what the verb then asks for, and no more.
+    let planned = |verb: &str, options: &[&str]| {
+        let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
+        let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+        let (seen, _) = server.expect(0, 1);
+        let spent = (plan["spent"]["requests"].as_u64(), plan["spent"]["bytes"].as_u64());
+        assert_eq!(spent, (Some(seen.len() as u64), Some(len(&seen))));
+        assert!(!target.exists(), "nothing is written");
+        let planned = plan["ranges"].as_array().expect("it is a list");
+        let mut expected = seen.clone();
+        expected.extend(planned.iter().map(|range| {
+            let number = |name: &str| range[name].as_u64().expect("it is a number");
+            Span::new(number("at"), number("len")).expect("it is a place")
+        }));
+        expected.sort_unstable();
+        assert_eq!(plan["requests"], planned.len());
+        assert_eq!(plan["bytes"], len(&expected) - len(&seen));
+        (plan, seen, expected)
+    };
+    let (plan, _, expected) = planned("verify", &[]);
+    // The names list's own is among them.
+    assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
+    run("verify", &[]);
+    let (all, _) = server.expect(0, 1);
+    assert_eq!(all, expected);
+    assert!(all.len() <= 6, "{all:?}");
+    let to = target.to_str().expect("it is text");
+    let (plan, seen, expected) = planned("unpack", &["-C", to]);
+    assert_eq!((&plan["regions"], &plan["refused"]), (&3_000.into(), &0.into()));
+    let (_, err) = run("unpack", &["-C", to, "--stats"]);
+    let (all, _) = server.expect(0, 1);
+    assert_eq!(all, expected);
+    let requests = format!("{} requests, {} bytes", all.len(), len(&all));
+    assert!(err.contains(&requests), "{err}");
+    for n in [0, 1_234, 2_999] {
+        let bytes = std::fs::read(target.join(format!("{n:06}"))).expect("it was written");
+        assert_eq!(bytes, content(n));
+    }
+    // What is there already is not fetched.
+    std::fs::remove_file(target.join("001234")).expect("it is there");
+    server.expect(0, 1);
+    let again = Command::new(program()).args(["unpack", &server.url, "-C", to]).output();
+    assert_eq!(again.expect("it runs").status.code(), Some(3), "the others exist");
+    let (again, _) = server.expect(0, 1);
+    assert_eq!(len(&again) - len(&seen), 1_056);
+    assert_eq!(std::fs::read(target.join("001234")).expect("it was written"), content(1_234));
+
+    let (out, _) = run("get", &["001234", "--dry-run"]);
+    assert!(out.contains("\nto fetch    1 requests, 1056 bytes"), "{out}");
+}
+
+#[test]
+fn packages_of_many_regions_are_compared_by_few_requests() {
+    let (old, new) = (packed(3_000), packed(2_999));
+    let [old, new] = [old, new].map(|file| Server::start(file, |_, _| ()));
+    let output = Command::new(program()).args(["diff", &old.url, &new.url, "--json"]).output();
+    let output = output.expect("it runs");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(found["unchanged"], 2_999, "{output:?}");
+    assert_eq!(found["evidence"]["by_digest"], 2_999);
+    for server in [&old, &new] {
+        let (seen, _) = server.expect(0, 1);
+        assert!(seen.len() <= 6, "{seen:?}");
+    }
+}

@@ -1,0 +1,330 @@
+//! Plans of reads, held against the reads that follow, byte for byte; and what streams of many
+//! regions read.
+
+use crate::grown::Grown;
+use crate::package::{PLAIN, build, without_keys};
+use crate::support::{Random, uuid_of};
+use dacti::source::{BytesSource, Doubt, ReadAt};
+use dacti::{BuildOptions, EncodingChoice, Error, GetPlan, Key, Limits, Located, Package, Span};
+use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+use uuid::Uuid;
+
+/// A source that notes each read. Bytes at `wrong` are flipped until they were doubted.
+#[derive(Debug)]
+struct Noted {
+    bytes: BytesSource,
+    read_len: usize,
+    reads: Mutex<Vec<Span>>,
+    wrong: Mutex<Option<u64>>,
+}
+
+impl Noted {
+    /// The reads since the last time that it was asked, in order.
+    fn take(&self) -> Vec<Span> {
+        core::mem::take(&mut *self.reads.lock().expect("no thread panicked"))
+    }
+}
+
+impl ReadAt for Noted {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.bytes.read_at(at, buf)?;
+        let span = Span::new(at, read as u64).expect("it is in the file");
+        self.reads.lock().expect("no thread panicked").push(span);
+        let wrong = *self.wrong.lock().expect("no thread panicked");
+        if let Some(wrong) = wrong.filter(|wrong| (span.start..span.end).contains(wrong)) {
+            buf[(wrong - at) as usize] ^= 1;
+        }
+        Ok(read)
+    }
+
+    fn read_len(&self) -> usize {
+        self.read_len
+    }
+
+    fn doubt(&self, _: Span, _: Doubt) -> std::io::Result<bool> {
+        Ok(self.wrong.lock().expect("no thread panicked").take().is_some())
+    }
+}
+
+fn open(file: &[u8], limits: Limits) -> (Package, Arc<Noted>) {
+    open_with(file, limits, 64 * 1024)
+}
+
+fn open_with(file: &[u8], limits: Limits, read_len: usize) -> (Package, Arc<Noted>) {
+    let (reads, wrong) = (Mutex::default(), Mutex::default());
+    let source = Noted { bytes: BytesSource::new(file.to_vec()), read_len, reads, wrong };
+    let source = Arc::new(source);
+    let package = Package::from_source(Arc::clone(&source) as _, limits).expect("it is good");
+    source.take();
+    (package, source)
+}
+
+/// Contents of 100 bytes each, which differ; with a digest each takes 132.
+fn hundreds(count: u32) -> Vec<Stored> {
+    (0..count).map(|i| stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
+}
+
+/// Plans, finds, plans again and reads, and holds each against what follows. Returns both plans.
+#[track_caller]
+fn check(package: &Package, source: &Noted, keys: &[Key<'_>]) -> [GetPlan; 2] {
+    let before = package.plan_get(keys.iter().copied());
+    let again = package.plan_get(keys.iter().copied());
+    assert_eq!((&before, source.take()), (&again, Vec::new()), "a plan reads and changes nothing");
+    let found: Vec<Located> =
+        package.find_many(keys.iter().copied()).into_iter().flatten().flatten().collect();
+    assert_eq!(source.take(), before.index);
+    let after = package.plan_get_at(found.iter().copied());
+    assert_eq!((source.take(), &after.index, after.unknown), (vec![], &vec![], 0));
+    assert!(package.get_many_at(found).iter().all(Result::is_ok));
+    let reads = source.take();
+    assert_eq!(reads, after.reads);
+    assert_eq!(reads.iter().map(Span::len).sum::<u64>(), after.bytes());
+    [before, after]
+}
+
+#[test]
+fn a_plan_is_what_is_then_read() {
+    let files = hundreds(3000);
+    let limits = Limits { gap_len_max: 300, read_len_max: 2000, ..Limits::default() };
+    let file = build(&files, PLAIN);
+    let paths = ["00100", "00103", "00107", "02999", "00101", "00100"];
+    let keys = paths.map(Key::Path);
+    let (package, source) = open(&file, limits);
+    let [before, after] = check(&package, &source, &keys);
+    assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
+    assert!((1..=5).contains(&before.index.len()), "blocks of a group each: {before:?}");
+    // 100, 101 and 103 with 102 between them for nothing; 107 with three between; 2999.
+    let at = |path: &str| package.locate(path).expect("it is there").span;
+    let sealed = |first: &str, last: &str| Span { start: at(first).start, end: at(last).end + 32 };
+    let expected = [sealed("00100", "00103"), sealed("00107", "00107"), sealed("02999", "02999")];
+    assert_eq!(after.reads, expected);
+    assert_eq!((after.over_fetch, after.bytes(), after.requests()), (132, 6 * 132, 3));
+    assert_eq!((after.regions, after.in_hand, after.is_complete()), (6, 0, true));
+    // Once places are known, the first plan is complete.
+    let [before, after] = check(&package, &source, &keys);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn blocks_that_lie_near_each_other_are_one_read() {
+    let files = hundreds(30_000);
+    let file = build(&files, PLAIN);
+    let paths: Vec<_> = (0..30_000).map(|i| format!("{i:05}")).collect();
+    let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+    let (package, source) = open(&file, Limits::default());
+    let [before, after] = check(&package, &source, &keys);
+    // The index behind the head: 118 groups in reads of at most 1 MiB.
+    assert_eq!((before.unknown, before.index.len()), (30_000, 1));
+    assert_eq!(before.bytes(), GROUP * 30_000_u64.div_ceil(255));
+    assert_eq!(
+        (after.reads.len(), after.over_fetch),
+        (30_000_u64.div_ceil((1 << 20) / 132) as usize, 0)
+    );
+    // Nothing of it is kept where there is no room, and the plan says so again.
+    let (package, source) = open(&file, Limits { blocks_len_max: 0, ..Limits::default() });
+    let plans = check(&package, &source, &keys);
+    assert_eq!(plans[0].index, before.index);
+    assert_eq!(package.plan_get(keys).index, before.index);
+}
+
+#[test]
+fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
+    let files = [stored("in/head", b"5"), stored("b", &[7; 100_000])];
+    let (package, source) = open(&build(&files, PLAIN), Limits::default());
+    let keys = [Key::Path("in/head"), Key::Path("b"), Key::Path("none"), Key::Path("../x")];
+    let [before, _] = check(&package, &source, &keys);
+    // The first one lies behind the index, in the head or not.
+    let in_head = u64::from(package.locate("in/head").expect("it is there").span.end <= 65_504);
+    assert_eq!((before.regions, before.in_hand, before.absent, before.faults), (2, in_head, 1, 1));
+    let plan = Package::from_bytes(build(&files, PLAIN)).expect("it is good").plan_get(keys);
+    assert_eq!((plan.requests(), plan.in_hand, plan.absent, plan.faults), (0, 2, 1, 1));
+    // A place that does not lie in the file costs no read either.
+    let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..located(&package, "b") };
+    let plan = package.plan_get_at([outside]);
+    assert_eq!((plan.requests(), plan.faults, plan.regions), (0, 1, 0));
+    assert!(package.get_many_at([outside])[0].is_err());
+    assert!(source.take().is_empty());
+}
+
+fn located(package: &Package, path: &str) -> Located {
+    package.locate(path).expect("it is there")
+}
+
+#[test]
+fn an_index_without_keys_is_read_once_for_all() {
+    let files = hundreds(20_000);
+    let file = without_keys(&build(&files, PLAIN));
+    let paths: Vec<_> = (0..20_000).map(|i| format!("{i:05}")).collect();
+    let (package, source) = open(&file, Limits::default());
+    let plan = package.plan_get(paths.iter().map(String::as_str));
+    let found = package.find_many(paths.iter().map(String::as_str));
+    // The groups behind the head, in windows of 256 KiB, up to the last that is asked for.
+    assert_eq!(source.take(), plan.index);
+    assert_eq!(plan.unknown, 20_000);
+    for (path, found) in paths.iter().zip(found) {
+        let alone = (path == "00000" || path == "19999").then(|| package.find(path));
+        let found = found.expect("it is sound").expect("it is there");
+        assert_eq!(found.id, uuid_of(path_id(path)));
+        if let Some(alone) = alone {
+            assert_eq!(alone.expect("it is sound"), Some(found));
+        }
+    }
+    let absent = package.find_many(["none", "00000", "none"]);
+    assert!(matches!(absent[..], [Ok(None), Ok(Some(_)), Ok(None)]));
+}
+
+#[test]
+fn names_of_their_own_are_planned_as_far_as_they_are_known() {
+    let mut files = hundreds(300);
+    files.push(by::stored("other", b"by an id of its own"));
+    files[300].id = Some(small(77));
+    let (package, source) = open(&build(&files, PLAIN), Limits::default());
+    let keys = [Key::Path("other"), Key::Path("00007"), Key::Id(uuid_of(small(77)))];
+    let plan = package.plan_get(keys);
+    assert_eq!((plan.unknown, plan.regions), (2, 1));
+    assert!(!package.find_many(keys).iter().any(Result::is_err));
+    assert_eq!(source.take(), plan.index, "the names list");
+    check(&package, &source, &keys);
+    assert!(package.plan_get(keys).is_complete());
+}
+
+#[test]
+fn appended_slices_are_not_joined() {
+    // spec: R-HTTP-04
+    let mut grown = Grown::new(&[stored("a", &[1; 100_000])], 4096);
+    for n in 0..4 {
+        grown.put(&[(small(n), &[n as u8; 3000]), (small(n + 10), &[n as u8; 500])]);
+    }
+    let (package, source) = open(&grown.file, Limits::default());
+    let ids = [0, 10, 1, 11, 2, 12, 3, 13].map(|n| Key::Id(uuid_of(small(n))));
+    let [_, after] = check(&package, &source, &ids);
+    // Two regions in each slice.
+    assert_eq!((after.reads.len(), after.over_fetch), (4, 0));
+    for read in &after.reads {
+        assert_eq!((read.start % 4096, read.len()), (0, 3000 + 500 + 64));
+    }
+}
+
+/// All that `readers_at` hands out, by place.
+fn read_all(package: &Package, found: &[Located]) -> Vec<Result<Vec<u8>, String>> {
+    let readers = package.readers_at(found.iter().copied());
+    let mut contents: Vec<_> = found.iter().map(|_| Err("not told".into())).collect();
+    while let Some((i, reader)) = readers.next() {
+        contents[i] = reader.map_err(|error| error.to_string()).and_then(|mut reader| {
+            let mut content = Vec::new();
+            reader.read_to_end(&mut content).map_err(|error| error.to_string())?;
+            Ok(content)
+        });
+    }
+    assert!(readers.next().is_none());
+    contents
+}
+
+#[test]
+fn streams_of_many_read_what_their_plan_says() {
+    let mut files = hundreds(2000);
+    files.push(stored("long", &[9; 300_000]));
+    files.push(stored("empty", b""));
+    let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
+    for options in [PLAIN, BuildOptions { seals: false, ..PLAIN }, brotli] {
+        let limits = Limits { read_len_max: 50_000, ..Limits::default() };
+        let (package, source) = open_with(&build(&files, options), limits, 70_000);
+        let mut found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
+        // Out of order, and one twice.
+        found.push(found[0]);
+        found.reverse();
+        source.take();
+        let plan = package.readers_at(found.iter().copied()).plan().clone();
+        assert!(source.take().is_empty());
+        let contents = read_all(&package, &found);
+        let mut expected: Vec<_> = files.iter().map(|file| Ok(file.bytes.clone())).collect();
+        expected.push(expected[0].clone());
+        expected.reverse();
+        assert!(contents == expected);
+        assert_eq!(source.take(), plan.reads);
+        if options.encoding == EncodingChoice::None {
+            // 300,000 bytes in pieces of 70,000.
+            let alone = plan.reads.iter().filter(|read| read.len() == 70_000).count();
+            assert_eq!(alone, 4, "{:?}", plan.reads);
+        }
+    }
+}
+
+#[test]
+fn the_fault_of_one_stream_is_not_that_of_others() {
+    let files = hundreds(50);
+    let mut padded = files.clone();
+    padded.push(stored("~", &[7; 70_000]));
+    let file = build(&padded, PLAIN);
+    let (package, source) = open(&file, Limits::default());
+    let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
+    let behind = |located: &&Located| located.span.end > 65_536;
+    assert!(found.iter().filter(behind).count() > 1 || found.iter().all(|l| !behind(&l)));
+    let far: Vec<_> = found.iter().filter(behind).copied().collect();
+    // An edge is stale once: its region alone is read again.
+    let victim = far.get(far.len() / 2).copied();
+    if let Some(victim) = victim {
+        *source.wrong.lock().expect("no thread panicked") = Some(victim.span.start + 5);
+        source.take();
+        let contents = read_all(&package, &far);
+        assert!(contents.iter().all(Result::is_ok), "{contents:?}");
+        let again = Span { start: victim.span.start, end: victim.span.end + 32 };
+        assert_eq!(source.take()[1..], [again]);
+    }
+}
+
+#[test]
+fn a_damaged_region_among_many_is_an_error_and_the_others_come() {
+    let files = hundreds(3000);
+    let mut file = build(&files, PLAIN);
+    let package = Package::from_bytes(file.clone()).expect("it is good");
+    let at = located(&package, "01000").span.start;
+    file[at as usize] ^= 1;
+    let (package, _) = open(&file, Limits::default());
+    let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
+    let contents = read_all(&package, &found);
+    for (i, content) in contents.iter().enumerate() {
+        assert_eq!(content.is_ok(), i != 1000, "{i}: {content:?}");
+    }
+    assert!(contents[1000].as_ref().is_err_and(|error| error.contains("altered")));
+    // A region that does not lie in the file has its own error, and costs no read.
+    let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..found[0] };
+    let contents = read_all(&package, &[found[1], outside]);
+    assert!(contents[0].is_ok() && contents[1].is_err(), "{contents:?}");
+}
+
+#[test]
+fn random_keys_and_limits_are_read_as_planned() {
+    let files = hundreds(5000);
+    let file = build(&files, PLAIN);
+    let mut random = Random(5);
+    for _ in 0..20 {
+        let limits = Limits {
+            gap_len_max: random.below(5000) as u64,
+            read_len_max: random.below(100_000) as u64,
+            blocks_len_max: random.below(200_000) as u64,
+            ..Limits::default()
+        };
+        let (package, source) = open(&file, limits);
+        let count = 1 + random.below(300);
+        let paths: Vec<_> = (0..count).map(|_| format!("{:05}", random.below(5200))).collect();
+        let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+        let [before, after] = check(&package, &source, &keys);
+        let absent = paths.iter().filter(|path| ***path >= *"05000").count() as u64;
+        assert!(before.absent <= absent);
+        assert_eq!(after.regions, count as u64 - absent);
+        let wanted: std::collections::BTreeSet<_> =
+            paths.iter().filter(|path| ***path < *"05000").collect();
+        assert_eq!(after.bytes() - after.over_fetch, wanted.len() as u64 * 132);
+    }
+    let unknown = Uuid::from_u128(5);
+    let package = Package::from_bytes(file).expect("it is good");
+    let got = package.get_many([unknown]);
+    assert!(matches!(&got[0], Err(Error::NotFound { key }) if *key == unknown.to_string()));
+}
