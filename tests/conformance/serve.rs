@@ -3,47 +3,32 @@
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
+use dacti_tests::served::Served;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// The program as a server, stopped when the test is over.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    fn start(path: &Path, options: &[&str]) -> Self {
-        let mut command = Command::new(program());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--quiet"]).args(options).arg(path);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("http://").unwrap().split('/').next().unwrap();
-        Self { child, address: address.into() }
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).unwrap()
-    }
+/// A client of the server.
+trait Ask {
+    fn connect(&self) -> TcpStream;
 
     /// Sends one request and reads the answer to its end.
-    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
-        http::ask(&self.address, method, path, fields).unwrap()
-    }
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer;
 
     fn get(&self, path: &str, fields: &str) -> Answer {
         self.ask("GET", path, fields)
     }
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Ask for Served {
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
+        http::ask(&self.address, method, path, fields).unwrap()
     }
 }
 
@@ -266,6 +251,74 @@ fn an_update_is_seen_by_the_next_request() {
     fs::write(dir.path().join("site/new"), b"another").unwrap();
     fs::rename(dir.path().join("site/new"), &path).unwrap();
     assert_eq!(server.get("/plain.bin", "").body, b"another");
+}
+
+#[test]
+fn another_package_of_the_same_length_and_time_is_another() {
+    let dir = site();
+    let path = dir.path().join("site/q.dacti-pack");
+    let build = |content: &[u8], to: &Path| {
+        let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+        let mut builder = PackageBuilder::new(options);
+        builder.add("a.txt", content.to_vec()).unwrap();
+        builder.build(to).unwrap();
+        // As whoever copies a site gives all of it the time of its sources.
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        fs::File::options().write(true).open(to).unwrap().set_modified(time).unwrap();
+    };
+    build(b"one", &path);
+    let server = Served::start(&dir.path().join("site"), &[]);
+    assert_eq!(server.get("/q.dacti-pack/-/a.txt", "").body, b"one");
+    let len = fs::metadata(&path).unwrap().len();
+    let new = dir.path().join("site/new");
+    build(b"two!", &new);
+    assert_eq!(fs::metadata(&new).unwrap().len(), len, "packages are padded");
+    fs::rename(new, &path).unwrap();
+    assert_eq!(server.get("/q.dacti-pack/-/a.txt", "").body, b"two!");
+}
+
+#[test]
+fn a_directory_without_an_index_is_not_listed() {
+    let dir = site();
+    let server = Served::start(&dir.path().join("site"), &[]);
+    let root = server.get("/", "");
+    assert_eq!(root.status, 404);
+    let said = String::from_utf8(root.body).unwrap();
+    assert!(said.contains("index.html") && !said.contains("plain.bin"), "{said}");
+}
+
+#[test]
+fn the_url_that_is_told_is_that_of_the_file() {
+    let dir = site();
+    for name in ["a b?c%20#ü.bin", ".hidden"] {
+        let path = dir.path().join("site").join(name);
+        fs::write(&path, "x").unwrap();
+        let one = Served::start(&path, &[]);
+        let (address, at) = one.url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        assert_eq!(address, one.address);
+        assert_eq!(one.get(&format!("/{at}"), "").body, b"x", "{}", one.url);
+        assert_eq!(one.get("/plain.bin", "").status, 404);
+    }
+    let encoded = Served::start(&dir.path().join("site/a b?c%20#ü.bin"), &[]);
+    assert!(encoded.url.ends_with("/a%20b%3Fc%2520%23%C3%BC.bin"), "{}", encoded.url);
+}
+
+#[test]
+fn it_listens_where_it_is_told_by_either_protocol() {
+    let dir = site();
+    let site = dir.path().join("site");
+    // Where there is no such loopback, there is nothing to listen at.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let server = Served::start_at(&site, "[::1]:0", &[]);
+        assert!(server.address.starts_with("[::1]:"), "{}", server.address);
+        assert_eq!(server.get("/plain.bin", "Range: bytes=0-1\r\n").body, [7, 7]);
+    }
+    let taken = Served::start(&site, &[]);
+    let mut command = Command::new(program());
+    let second = command.args(["serve", "--listen", &taken.address]).arg(&site).output().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success() && second.stdout.is_empty());
+    assert!(said.contains("cannot listen at") && said.contains(&taken.address), "{said}");
 }
 
 #[test]

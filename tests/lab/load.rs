@@ -1,48 +1,29 @@
 //! `dacti serve` under load: beside nginx on the same file, and killed in the middle of it.
 
+use dacti::http::HttpOptions;
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Lab, Lifetimes, Tool, full, missing};
 use dacti_tests::program::program;
+use dacti_tests::served::Served;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const LEN: usize = 4 << 20;
 
 fn content() -> Vec<u8> {
-    (0..LEN as u32).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+    bytes(0..LEN)
 }
 
-/// The program as a server; killed, not asked to stop, when it is dropped.
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(data: &Path, listen: &str) -> Self {
-        let mut command = Command::new(program());
-        command.args(["serve", "--quiet", "--listen", listen]).arg(data);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("http://").unwrap().trim_end_matches('/');
-        Self { child, address: address.parse().unwrap() }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn bytes(span: Range<usize>) -> Vec<u8> {
+    span.map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
 /// Random ranges over 64 connections. Returns the answers in a second.
-fn load(at: SocketAddr, script: &Path) -> f64 {
+fn load(at: &str, script: &Path) -> f64 {
     let seconds = if full() { "30s" } else { "3s" };
     let mut wrk = Tool::WRK.command().unwrap();
     wrk.args(["-t", "1", "-c", "64", "-d", seconds, "-s"]).arg(script);
@@ -60,7 +41,7 @@ fn serve_answers_64_connections_without_an_error() {
     }
     let lab = Lab::start(Lifetimes { head: 2, data: 3600 }).unwrap();
     fs::write(lab.data().join("file"), content()).unwrap();
-    let served = Served::start(&lab.data(), "127.0.0.1:0");
+    let served = Served::start(&lab.data(), &[]);
     for len in [1024, 65_536] {
         let script = lab.data().join("ranges.lua");
         let last = LEN - len;
@@ -72,8 +53,8 @@ fn serve_answers_64_connections_without_an_error() {
              end\n"
         );
         fs::write(&script, code).unwrap();
-        let nginx = load(lab.origin(), &script);
-        let serve = load(served.address, &script);
+        let nginx = load(&lab.origin().to_string(), &script);
+        let serve = load(&served.address, &script);
         // A figure for people: how busy the machine is decides what it is worth.
         eprintln!(
             "ranges of {len} bytes: dacti serve {serve:.0} a second, nginx {nginx:.0}: {:.2} x",
@@ -82,14 +63,64 @@ fn serve_answers_64_connections_without_an_error() {
     }
 }
 
+const REGIONS: usize = 16;
+
+fn region(n: usize) -> Vec<u8> {
+    bytes(n * 1_000..n * 9_000 + 300_000)
+}
+
+/// What readers of a package got while its server was killed again and again.
+#[derive(Debug, Default)]
+struct Read {
+    right: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Reads regions by the program or by the library. A reader may give up, and say that it was not
+/// answered; what it hands out is right.
+fn read_package(url: &str, by_program: bool, over: &AtomicBool, read: &Read) {
+    let mut n = usize::from(by_program);
+    while !over.load(Ordering::Relaxed) {
+        n = (n * 5 + 3) % REGIONS;
+        let got = if by_program {
+            let output = Command::new(program()).args(["get", url, &n.to_string()]).output();
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Streamed to its end, or ended as a failure; what went out by then is the start of it.
+            assert!(region(n).starts_with(&output.stdout), "wrong bytes of {n}: {said}");
+            assert!(output.status.success() || said.contains("error: "), "{said}");
+            output.status.success().then_some(output.stdout)
+        } else {
+            let options = HttpOptions::default();
+            let opened = Package::open_url_with(url, &options);
+            opened.and_then(|(package, _)| package.get(n.to_string().as_str())).ok()
+        };
+        match got {
+            Some(bytes) => {
+                assert!(bytes == region(n), "wrong bytes of {n}");
+                read.right.fetch_add(1, Ordering::Relaxed);
+            }
+            None => drop(read.failed.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_sends_no_wrong_byte() {
     let dir = tempfile::tempdir().unwrap();
     let content = content();
     fs::write(dir.path().join("file"), &content).unwrap();
-    let mut served = Some(Served::start(dir.path(), "127.0.0.1:0"));
-    let address = served.as_ref().unwrap().address.to_string();
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    for n in 0..REGIONS {
+        builder.add(format!("{n}").as_str(), region(n)).unwrap();
+    }
+    builder.build(dir.path().join("p.dacti-pack")).unwrap();
+    let mut served = Some(Served::start(dir.path(), &[]));
+    let address = served.as_ref().unwrap().address.clone();
+    let url = format!("http://{address}/p.dacti-pack");
     let (over, right, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let read = Read::default();
     std::thread::scope(|scope| {
         for reader in 0..8_usize {
             let (address, content) = (&address, &content);
@@ -113,18 +144,28 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
                 }
             });
         }
+        for reader in 0..4_usize {
+            let (url, over, read) = (&url, &over, &read);
+            scope.spawn(move || read_package(url, reader.is_multiple_of(2), over, read));
+        }
         let mut seen = 0;
         for _ in 0..if full() { 50 } else { 5 } {
-            while right.load(Ordering::Relaxed) < seen + 100 {
+            let enough = read.right.load(Ordering::Relaxed) + 20;
+            while right.load(Ordering::Relaxed) < seen + 100
+                || read.right.load(Ordering::Relaxed) < enough
+            {
                 std::thread::yield_now();
             }
             seen = right.load(Ordering::Relaxed);
             drop(served.take());
-            served = Some(Served::start(dir.path(), &address));
+            served = Some(Served::start_at(dir.path(), &address, &[]));
         }
         over.store(true, Ordering::Relaxed);
     });
     let (right, failed) = (right.into_inner(), failed.into_inner());
     eprintln!("killed under load: {right} answers, all right; {failed} connections broke");
-    assert!(right >= 500);
+    let Read { right: regions, failed } = read;
+    let (regions, failed) = (regions.into_inner(), failed.into_inner());
+    eprintln!("by readers of packages: {regions} regions, all right; {failed} errors");
+    assert!(right >= 500 && regions >= 100);
 }

@@ -2,6 +2,7 @@
 //!
 //! The short form runs with the other tests; `cargo xtask lab --full` runs the whole.
 
+mod counts;
 mod load;
 mod ranges;
 mod updates;

@@ -1,5 +1,6 @@
 //! Every cache of the lab hands out what the origin has.
 
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, missing};
 use std::fs;
@@ -60,4 +61,53 @@ fn through_squid_with_whole_objects() {
 #[test]
 fn through_traffic_server() {
     ranges_come_through(Edge::Ats);
+}
+
+/// A closed range that starts in the head is kept for seconds, one behind it for as long as the
+/// origin is told, and what depends on the length not at all: by either origin.
+#[test]
+fn origins_say_the_same_of_a_package() {
+    if missing(&[Tool::NGINX]) {
+        return;
+    }
+    let lifetimes = Lifetimes { head: 2, data: 3600 };
+    let (short, long) =
+        ("public, max-age=2, no-transform", "public, max-age=3600, immutable, no-transform");
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    for lab in [Lab::start(lifetimes), Lab::start_serve(lifetimes)].map(Result::unwrap) {
+        let path = lab.data().join("p.dacti-pack");
+        let mut builder = PackageBuilder::new(options);
+        builder.add("a", vec![1; 1_500_000]).unwrap();
+        builder.build(&path).unwrap();
+        let file = fs::read(path).unwrap();
+        let len = file.len();
+        for (range, status, start, end, lifetime) in [
+            ("0-65535", 206, 0, 65_536, short),
+            ("0-1048575", 206, 0, 1_048_576, short),
+            ("16384-32767", 206, 16_384, 32_768, short),
+            ("65535-70000", 206, 65_535, 70_001, short),
+            ("131072-196607", 206, 131_072, 196_608, long),
+            ("1048576-1048999", 206, 1_048_576, 1_049_000, long),
+            ("131072-", 206, 131_072, len, "no-store"),
+            ("0-", 206, 0, len, "no-store"),
+            ("-9", 206, len - 9, len, "no-store"),
+            ("99999999-99999999", 416, 0, 0, "no-store"),
+        ] {
+            let fields = format!("Range: bytes={range}\r\n");
+            let answer = ask(&lab.origin().to_string(), "GET", "/p.dacti-pack", &fields).unwrap();
+            assert_eq!(
+                (answer.status, answer.field("cache-control")),
+                (status, lifetime),
+                "{range}"
+            );
+            assert_eq!((answer.field("etag"), answer.field("last-modified")), ("", ""), "{range}");
+            if status == 206 {
+                assert!(answer.body == file[start..end], "{range}");
+                assert_eq!(
+                    answer.field("content-range"),
+                    format!("bytes {start}-{}/{len}", end - 1)
+                );
+            }
+        }
+    }
 }

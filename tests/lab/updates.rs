@@ -130,7 +130,7 @@ impl Met {
 
     /// A row of the table in `docs/caches.md`. Wrong bytes and errors have no column: with one of
     /// them there is no row.
-    fn row(&self, edge: Edge, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
+    fn row(&self, cache: &str, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
         let start = match start {
             Start::Fresh => "fresh",
             Start::NearlyFull => "nearly full",
@@ -150,7 +150,7 @@ impl Met {
             stats.escalations,
         ];
         let numbers = numbers.map(|n| n.to_string()).join(" | ");
-        format!("| {} | {start} | {} s | {numbers} |", edge.name(), lifetimes.head)
+        format!("| {cache} | {start} | {} s | {numbers} |", lifetimes.head)
     }
 }
 
@@ -195,8 +195,14 @@ fn read(
 }
 
 /// Runs updates for some time, with readers behind `edge`, and prints a row of the table.
-fn run(edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
-    let mut lab = Lab::start(lifetimes).unwrap();
+fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
+    let (lab, cache) = match before {
+        Before::Nginx => (Lab::start(lifetimes), edge.name().into()),
+        Before::Serve => {
+            (Lab::start_serve(lifetimes), format!("{}, before `dacti serve`", edge.name()))
+        }
+    };
+    let mut lab = lab.unwrap();
     let package = lab.data().join("p.dacti-pack");
     pack(&package, start);
     let at = lab.edge(edge).unwrap();
@@ -228,7 +234,7 @@ fn run(edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
         }
     });
     assert!(updates > 0 && met.opened.load(Ordering::Relaxed) > 8);
-    tell(&met.row(edge, start, lifetimes, updates));
+    tell(&met.row(&cache, start, lifetimes, updates));
 }
 
 /// Ends the others when one ends, be it by a panic.
@@ -244,52 +250,74 @@ impl Drop for Over<'_> {
 const SHORT: Lifetimes = Lifetimes { head: 2, data: 31_536_000 };
 const LONG: Lifetimes = Lifetimes { head: 3_600, data: 31_536_000 };
 
-fn matrix(edge: Edge) {
+/// The origin that a cache stands before.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    Nginx,
+    Serve,
+}
+
+fn matrix(before: Before, edge: Edge) {
     if missing(&[Tool::NGINX, edge.tool()]) {
         return;
     }
     if !full() {
-        run(edge, Start::Fresh, LONG, Duration::from_secs(2));
-        return run(edge, Start::NearlyFull, SHORT, Duration::from_secs(2));
+        run(before, edge, Start::Fresh, LONG, Duration::from_secs(2));
+        return run(before, edge, Start::NearlyFull, SHORT, Duration::from_secs(2));
     }
-    for start in [Start::Fresh, Start::NearlyFull, Start::Folded] {
+    let starts: &[_] = match before {
+        Before::Nginx => &[Start::Fresh, Start::NearlyFull, Start::Folded],
+        // What differs is the origin, and the updates of this one are of both kinds.
+        Before::Serve => &[Start::NearlyFull],
+    };
+    for &start in starts {
         for lifetimes in [SHORT, LONG] {
-            run(edge, start, lifetimes, Duration::from_secs(60));
+            run(before, edge, start, lifetimes, Duration::from_secs(60));
         }
     }
 }
 
 #[test]
 fn behind_nginx_with_short_slices() {
-    matrix(Edge::NginxSlice64k);
+    matrix(Before::Nginx, Edge::NginxSlice64k);
 }
 
 #[test]
 fn behind_nginx_with_long_slices() {
-    matrix(Edge::NginxSlice1m);
+    matrix(Before::Nginx, Edge::NginxSlice1m);
 }
 
 #[test]
 fn behind_nginx_with_whole_objects() {
-    matrix(Edge::NginxWhole);
+    matrix(Before::Nginx, Edge::NginxWhole);
 }
 
 #[test]
 fn behind_varnish() {
-    matrix(Edge::Varnish);
+    matrix(Before::Nginx, Edge::Varnish);
 }
 
 #[test]
 fn behind_squid_that_passes_ranges_on() {
-    matrix(Edge::SquidPass);
+    matrix(Before::Nginx, Edge::SquidPass);
 }
 
 #[test]
 fn behind_squid_with_whole_objects() {
-    matrix(Edge::SquidWhole);
+    matrix(Before::Nginx, Edge::SquidWhole);
 }
 
 #[test]
 fn behind_traffic_server() {
-    matrix(Edge::Ats);
+    matrix(Before::Nginx, Edge::Ats);
+}
+
+#[test]
+fn behind_nginx_with_long_slices_before_serve() {
+    matrix(Before::Serve, Edge::NginxSlice1m);
+}
+
+#[test]
+fn behind_traffic_server_before_serve() {
+    matrix(Before::Serve, Edge::Ats);
 }

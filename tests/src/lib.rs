@@ -10,3 +10,4 @@ pub mod http;
 pub mod lab;
 pub mod program;
 pub mod reference;
+pub mod served;

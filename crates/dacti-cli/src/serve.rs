@@ -59,7 +59,6 @@ impl Args {
         let site = Site::open(&self.path).map_err(|error| {
             Failure::Failed(format!("cannot open {}: {error}", output::shown(&self.path)))
         })?;
-        let at = site.only().map(String::from).unwrap_or_default();
         let mut options = Options::default();
         options.connections_max = self.connections_max;
         options.idle_max = Duration::from_secs(self.idle_max);
@@ -71,7 +70,7 @@ impl Args {
         // Listened for before anybody is told where the server is.
         let stop = stop().map_err(|error| failed("listen for signals", &error))?;
         let mut out = std::io::stdout();
-        writeln!(out, "http://{}/{}", server.address(), output::printable(&at))?;
+        writeln!(out, "{}", server.url())?;
         out.flush()?;
         if talk != Talk::Quiet {
             output::note(&"serving; an interrupt stops it");

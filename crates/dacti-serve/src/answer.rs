@@ -3,7 +3,7 @@
 //! Files go without validators: caches that put slices together refuse those of a package that has
 //! grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
 
-use crate::body::{Body, FileBody};
+use crate::body::Body;
 use crate::file::Opened;
 use crate::lifetime::Lifetimes;
 use crate::range::{Asked, asked};
@@ -101,7 +101,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> Body {
             return Body::whole(bytes);
         }
     }
-    Body::File(FileBody::new(Arc::clone(file), span))
+    Body::file(Arc::clone(file), span)
 }
 
 /// Answers with what was asked for of `len` bytes.

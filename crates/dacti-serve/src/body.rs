@@ -12,17 +12,27 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
 /// A client that takes less than this, in bytes a second, after [`PATIENCE`], is let go: it would
-/// hold its connection for as long as it likes.
+/// hold its connection, and its turn, for as long as it likes.
 const RATE_MIN: u64 = 1024;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The body of an answer.
-pub(crate) enum Body {
+pub(crate) struct Body {
+    source: Source,
+    sent: u64,
+    started: Instant,
+    /// Given back when the client has all of it, or is gone.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Where the bytes come from.
+enum Source {
     /// What is in hand.
-    Whole(Option<Bytes>),
+    Whole(Bytes),
     /// Bytes of a file.
     File(FileBody),
     /// Pieces that another thread makes; an error ends the connection, so that nobody takes a part
@@ -31,12 +41,29 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    pub(crate) const fn empty() -> Self {
-        Self::Whole(None)
+    fn new(source: Source, turn: Option<OwnedSemaphorePermit>) -> Self {
+        Self { source, sent: 0, started: Instant::now(), _turn: turn }
     }
 
-    pub(crate) const fn whole(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes))
+    pub(crate) fn empty() -> Self {
+        Self::whole(Bytes::new())
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::new(Source::Whole(bytes), None)
+    }
+
+    /// What takes memory until it is sent, and so holds a turn for as long.
+    pub(crate) fn held(bytes: Bytes, turn: OwnedSemaphorePermit) -> Self {
+        Self::new(Source::Whole(bytes), Some(turn))
+    }
+
+    pub(crate) fn file(file: Arc<File>, span: Range<u64>) -> Self {
+        Self::new(Source::File(FileBody { file, left: span, waiting: None }), None)
+    }
+
+    pub(crate) fn pieces(pieces: Receiver<io::Result<Bytes>>) -> Self {
+        Self::new(Source::Pieces(pieces), None)
     }
 }
 
@@ -48,52 +75,58 @@ impl http_body::Body for Body {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let piece = match self.get_mut() {
-            Self::Whole(bytes) => bytes.take().map(Ok),
-            Self::File(file) => ready!(file.poll_piece(context)),
-            Self::Pieces(pieces) => ready!(pieces.poll_recv(context)),
+        let body = self.get_mut();
+        if is_slow(body.started.elapsed(), body.sent) {
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+        }
+        let piece = match &mut body.source {
+            Source::Whole(left) => {
+                // Piece by piece too, so that it is seen how fast they are taken.
+                let piece = left.split_to(left.len().min(PIECE));
+                (!piece.is_empty()).then_some(Ok(piece))
+            }
+            Source::File(file) => ready!(file.poll_piece(context)),
+            Source::Pieces(pieces) => ready!(pieces.poll_recv(context)),
         };
+        if let Some(Ok(piece)) = &piece {
+            body.sent = body.sent.saturating_add(len(piece));
+        }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::File(file) => file.left.is_empty(),
-            Self::Pieces(_) => false,
+        match &self.source {
+            Source::Whole(left) => left.is_empty(),
+            Source::File(file) => file.left.is_empty(),
+            Source::Pieces(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let len = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| len(b.len()))),
-            Self::File(file) => SizeHint::with_exact(span_len(&file.left)),
-            Self::Pieces(_) => SizeHint::default(),
+        match &self.source {
+            Source::Whole(left) => SizeHint::with_exact(len(left)),
+            Source::File(file) => SizeHint::with_exact(span_len(&file.left)),
+            Source::Pieces(_) => SizeHint::default(),
         }
     }
 }
 
+/// Whether a client that took so much in this time takes too long.
+fn is_slow(elapsed: Duration, sent: u64) -> bool {
+    sent < elapsed.saturating_sub(PATIENCE).as_secs().saturating_mul(RATE_MIN)
+}
+
 /// Bytes of a file, read as they are sent.
-pub(crate) struct FileBody {
+struct FileBody {
     file: Arc<File>,
     left: Range<u64>,
-    sent: u64,
-    started: Instant,
     waiting: Option<Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>>,
 }
 
 impl FileBody {
-    pub(crate) fn new(file: Arc<File>, span: Range<u64>) -> Self {
-        Self { file, left: span, sent: 0, started: Instant::now(), waiting: None }
-    }
-
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.left.is_empty() {
             return Poll::Ready(None);
-        }
-        if let Err(slow) = self.check_rate() {
-            return Poll::Ready(Some(Err(slow)));
         }
         let len = usize::try_from(span_len(&self.left)).unwrap_or(PIECE).min(PIECE);
         let read =
@@ -116,21 +149,55 @@ impl FileBody {
             // The file was cut since it was opened; the client sees a body that ends early.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let len = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        self.left.start = self.left.start.saturating_add(len);
-        self.sent = self.sent.saturating_add(len);
+        self.left.start = self.left.start.saturating_add(len(&piece));
         Ok(piece)
-    }
-
-    fn check_rate(&self) -> io::Result<()> {
-        let seconds = self.started.elapsed().saturating_sub(PATIENCE).as_secs();
-        if self.sent < seconds.saturating_mul(RATE_MIN) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(())
     }
 }
 
 const fn span_len(span: &Range<u64>) -> u64 {
     span.end.saturating_sub(span.start)
+}
+
+fn len(bytes: &Bytes) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, PIECE, is_slow};
+    use bytes::Bytes;
+    use core::pin::Pin;
+    use core::task::{Context, Poll, Waker};
+    use core::time::Duration;
+    use http_body::Body as _;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+
+    #[test]
+    fn a_client_has_a_minute_and_then_a_kibibyte_for_each_second() {
+        let slow = |seconds, sent| is_slow(Duration::from_secs(seconds), sent);
+        assert!(!slow(0, 0) && !slow(60, 0));
+        assert!(slow(61, 1023) && !slow(61, 1024));
+        assert!(slow(160, 102_399) && !slow(160, 102_400));
+    }
+
+    #[test]
+    fn what_is_in_memory_holds_its_turn_until_it_is_sent() {
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+        let bytes = Bytes::from(vec![1; 2 * PIECE + 1]);
+        let mut body = Body::held(bytes.clone(), turn);
+        let mut taken = Vec::new();
+        for expected in [PIECE, PIECE, 1] {
+            assert_eq!((turns.available_permits(), body.is_end_stream()), (0, false));
+            let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Some(Ok(frame))) = polled else { panic!("it is in hand") };
+            let piece = frame.into_data().unwrap();
+            assert_eq!(piece.len(), expected);
+            taken.extend(piece);
+        }
+        assert!(taken == bytes && body.is_end_stream());
+        drop(body);
+        assert_eq!(turns.available_permits(), 1);
+    }
 }

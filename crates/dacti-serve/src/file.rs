@@ -52,6 +52,11 @@ impl Origin {
         }
     }
 
+    /// The name of the one file that is served.
+    pub(crate) fn only(&self) -> Option<&str> {
+        self.site.only()
+    }
+
     pub(crate) async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
         let head = match *method {
             Method::GET => false,
@@ -62,7 +67,7 @@ impl Origin {
                 return answer::failed(StatusCode::METHOD_NOT_ALLOWED, why);
             }
         };
-        let Some(target) = Target::parse(path) else { return missing() };
+        let Some(target) = Target::parse(path, self.only()) else { return missing() };
         let request = Request::new(headers, head, &self.lifetimes);
         match self.find(&target, path, &request).await {
             Ok(answer) => answer,
@@ -93,7 +98,11 @@ impl Origin {
             Found::Directory => {
                 let slash = if target.path.is_empty() { "" } else { "/" };
                 let index = format!("{}{slash}index.html", target.path);
-                let Found::File(file) = self.site.find(&index)? else { return Ok(missing()) };
+                let file = match self.site.find(&index) {
+                    Ok(Found::File(file)) => file,
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => return Ok(unlisted()),
+                };
                 let opened = self.open(&index, file).await?;
                 Ok(answer::file(&opened, &index, request).await)
             }
@@ -140,4 +149,10 @@ impl Origin {
 
 fn missing() -> Answer {
     answer::failed(StatusCode::NOT_FOUND, "nothing is served here")
+}
+
+/// What a directory holds is for its `index.html` to tell.
+fn unlisted() -> Answer {
+    let why = "there is no index.html in this directory, and directories are not listed";
+    answer::failed(StatusCode::NOT_FOUND, why)
 }

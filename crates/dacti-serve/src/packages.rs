@@ -4,7 +4,7 @@ use crate::lifetime::Kind;
 use dacti::source::ReadAt;
 use dacti::{Limits, Package};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -19,7 +19,25 @@ struct State {
     path: String,
     len: u64,
     modified: Option<SystemTime>,
+    identity: Identity,
 }
+
+/// What tells a file from another that took its place with the same length and time: packages are
+/// padded, so that their lengths are often equal, and many a tool sets the times of what it copies.
+#[cfg(unix)]
+type Identity = (u64, u64, i64, i64);
+#[cfg(not(unix))]
+type Identity = ();
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    // The last two change with the file, and nobody can set them.
+    (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+const fn identity(_: &Metadata) -> Identity {}
 
 /// What is known of a file: `None` where it is no package that can be read.
 type Known = Option<Arc<Package>>;
@@ -40,7 +58,7 @@ impl Packages {
     pub(crate) async fn open(&self, path: &str, file: &Arc<File>) -> io::Result<Known> {
         let metadata = file.metadata()?;
         let (len, modified) = (metadata.len(), metadata.modified().ok());
-        let state = State { path: path.into(), len, modified };
+        let state = State { path: path.into(), len, modified, identity: identity(&metadata) };
         if let Some(known) = self.known().get(&state) {
             return Ok(known.clone());
         }

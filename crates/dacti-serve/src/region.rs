@@ -1,7 +1,7 @@
 //! A region of a package as a page of its own.
 
 use crate::answer::{self, Answer, Request};
-use crate::body::{Body, FileBody};
+use crate::body::Body;
 use crate::lifetime::Lifetimes;
 use crate::range::{Asked, asked};
 use crate::read::PIECE;
@@ -18,7 +18,8 @@ use tokio::task::spawn_blocking;
 /// Stored bytes, and decoded ones, up to which a region is verified whole before any of it is sent.
 const WHOLE_MAX: u64 = 4 << 20;
 
-/// Answers with the region at `path`. The permit is held until the last of it was made.
+/// Answers with the region at `path`. The permit is held for as long as it takes memory or a
+/// thread.
 pub(crate) async fn answer(
     package: Arc<Package>,
     file: Arc<File>,
@@ -121,7 +122,7 @@ impl Page {
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
                     let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-                    Body::whole(bytes.slice(at(span.start)..at(span.end)))
+                    Body::held(bytes.slice(at(span.start)..at(span.end)), permit)
                 })
             }
             // The origin's own file: a part of it is sent as any file's would be. Whoever wants it
@@ -131,7 +132,7 @@ impl Page {
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
                     let at = |n: u64| start.saturating_add(n);
-                    Body::File(FileBody::new(file, at(span.start)..at(span.end)))
+                    Body::file(file, at(span.start)..at(span.end))
                 })
             }
             Content::Stream(content) => {
@@ -197,7 +198,7 @@ fn stream(mut content: Box<dacti::RegionReader>, permit: OwnedSemaphorePermit) -
         }
         drop(permit);
     });
-    Body::Pieces(taken)
+    Body::pieces(taken)
 }
 
 fn unreadable(source: io::Error) -> Error {

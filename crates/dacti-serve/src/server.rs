@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::io;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,13 +25,17 @@ const FIELDS_MAX: usize = 16 * 1024;
 /// How long to wait where the system has no room for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What stands in a URL as it is, is not escaped there: RFC 3986, section 2.3.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// What the server may spend, and what it tells caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Connections at once; further ones wait to be accepted.
     pub connections_max: usize,
-    /// Regions under way at once. Each takes a thread, and at most 8 MiB.
+    /// Regions under way at once. Each takes a thread while it is made, and at most 8 MiB until the
+    /// client has it.
     pub regions_max: usize,
     /// Files of which it is remembered whether they are packages. A package takes 64 KiB, and its
     /// lookup keys and names once they were asked for.
@@ -84,6 +89,13 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The URL of what is served: of the one file, or of the directory's root.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let name = utf8_percent_encode(self.origin.only().unwrap_or_default(), ESCAPED);
+        format!("http://{}/{name}", self.address)
     }
 
     /// Answers requests until `stop` is done. Then no connection is accepted any more, and those

@@ -40,8 +40,7 @@ impl Site {
     }
 
     /// The name of the one file that is served, where it is one.
-    #[must_use]
-    pub fn only(&self) -> Option<&str> {
+    pub(crate) fn only(&self) -> Option<&str> {
         self.only.as_deref()
     }
 

@@ -18,15 +18,17 @@ pub(crate) struct Target {
 impl Target {
     /// Reads the path of a request's target. `None` where it names nothing that is served: what
     /// is no UTF-8, has an empty part, `.` or `..`, or a name that starts with a dot, behind which
-    /// people keep what is not for others; `.well-known` is for them.
-    pub(crate) fn parse(path: &str) -> Option<Self> {
+    /// people keep what is not for others; `.well-known` is for them, and so is the one file that
+    /// is served, `only`.
+    pub(crate) fn parse(path: &str, only: Option<&str>) -> Option<Self> {
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let asked = decoded.strip_prefix('/')?;
         let directory = asked.is_empty() || asked.ends_with('/');
         let path = asked.strip_suffix('/').unwrap_or(asked);
         let served = |part: &str| {
             let hidden = part.starts_with('.') && part != ".well-known";
-            !part.is_empty() && !hidden && !part.contains(['\0', '\\'])
+            let named = Some(part) == only;
+            named || !part.is_empty() && !hidden && !part.contains(['\0', '\\'])
         };
         // The rules of a region's path are those of the package.
         let file = path.find(REGION).and_then(|at| path.get(..at)).unwrap_or(path);
@@ -59,7 +61,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: Option<(&str, bool)>) {
-        let found = Target::parse(path);
+        let found = Target::parse(path, None);
         let found = found.as_ref().map(|target| (target.path.as_str(), target.directory));
         assert_eq!(found, expected, "{path}");
     }
@@ -85,9 +87,18 @@ mod tests {
     }
 
     #[test]
+    fn the_one_file_may_have_any_name() {
+        let parse = |path| Target::parse(path, Some(".p")).map(|target| target.path);
+        assert_eq!(parse("/.p").as_deref(), Some(".p"));
+        assert_eq!(parse("/.p/-/a").as_deref(), Some(".p/-/a"));
+        assert_eq!(parse("/.q"), None);
+        assert_eq!(parse("/.."), None);
+    }
+
+    #[test]
     fn a_region_is_named_behind_its_package() {
         let region = |path| {
-            Target::parse(path).and_then(|target| {
+            Target::parse(path, None).and_then(|target| {
                 target.region().map(|(package, region)| (String::from(package), region))
             })
         };

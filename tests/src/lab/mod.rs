@@ -11,6 +11,7 @@ mod varnish;
 
 pub use process::{Tool, missing};
 
+use crate::served::Served;
 use process::Server;
 use std::fs;
 use std::io;
@@ -88,23 +89,46 @@ impl Edge {
 pub struct Lab {
     // Stopped in this order: caches, origin, folder.
     edges: Vec<(Edge, Server)>,
-    origin: Server,
+    origin: Origin,
     dir: tempfile::TempDir,
 }
 
+/// What the caches have their bytes from.
+#[derive(Debug)]
+enum Origin {
+    Nginx(Server),
+    Serve(Served),
+}
+
 impl Lab {
-    /// Starts the origin.
+    /// Starts nginx as the origin.
     ///
     /// # Errors
     /// What the system says, and what the server does where it does not start.
     pub fn start(lifetimes: Lifetimes) -> io::Result<Self> {
+        Self::with(|dir, data| {
+            Ok(Origin::Nginx(nginx::origin(&folder(dir, "origin")?, data, lifetimes)?))
+        })
+    }
+
+    /// Starts `dacti serve` as the origin.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start_serve(lifetimes: Lifetimes) -> io::Result<Self> {
+        let (head, data_max_age) = (lifetimes.head.to_string(), lifetimes.data.to_string());
+        let options = ["--head-max-age", &head, "--data-max-age", &data_max_age];
+        Self::with(|_, data| Ok(Origin::Serve(Served::start(data, &options))))
+    }
+
+    fn with(origin: impl FnOnce(&Path, &Path) -> io::Result<Origin>) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
         // Some servers give up their rights, and have to reach what is theirs all the same.
         open_to_all(dir.path())?;
         let data = dir.path().join("data");
         fs::create_dir(&data)?;
         open_to_all(&data)?;
-        let origin = nginx::origin(&folder(dir.path(), "origin")?, &data, lifetimes)?;
+        let origin = origin(dir.path(), &data)?;
         Ok(Self { edges: Vec::new(), origin, dir })
     }
 
@@ -114,7 +138,7 @@ impl Lab {
     /// What the system says, and what the server does where it does not start.
     pub fn edge(&mut self, edge: Edge) -> io::Result<SocketAddr> {
         let dir = folder(self.dir.path(), &format!("edge-{}", self.edges.len()))?;
-        let origin = self.origin.address();
+        let origin = self.origin();
         let server = match edge {
             Edge::NginxSlice64k => nginx::slices(&dir, origin, "64k"),
             Edge::NginxSlice1m => nginx::slices(&dir, origin, "1m"),
@@ -130,9 +154,15 @@ impl Lab {
     }
 
     /// Where the origin answers.
+    ///
+    /// # Panics
+    /// Where it told no address.
     #[must_use]
     pub fn origin(&self) -> SocketAddr {
-        self.origin.address()
+        match &self.origin {
+            Origin::Nginx(server) => server.address(),
+            Origin::Serve(served) => served.address.parse().expect("it told an address"),
+        }
     }
 
     /// A folder of the caller's, which nobody serves.
