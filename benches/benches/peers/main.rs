@@ -109,9 +109,9 @@ impl Asked {
                 }
                 "--only" => asked.only = args.next(),
                 "--dir" => asked.dir = args.next().map(PathBuf::from),
-                other => panic!(
-                    "takes --quick, --regions N, --only STORES and --dir DIR, not {other}"
-                ),
+                other => {
+                    panic!("takes --quick, --regions N, --only STORES and --dir DIR, not {other}")
+                }
             }
         }
         asked
