@@ -138,3 +138,49 @@ impl Early {
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EARLY_LEN, HOLE_LEN, Output};
+
+    #[test]
+    fn what_is_appended_is_there_and_long_zeros_are_holes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut output = Output::create(&path).unwrap();
+        output.skip_to(10);
+        let some = |len: usize| (1..=u8::MAX).cycle().take(len).collect::<Vec<u8>>();
+        let zeros = |len: usize| vec![0; len];
+        let parts = [
+            some(3 * HOLE_LEN + 5),
+            [zeros(HOLE_LEN), some(HOLE_LEN), zeros(2 * HOLE_LEN), some(1)].concat(),
+            [some(2 * HOLE_LEN), zeros(3 * HOLE_LEN)].concat(),
+            zeros(7),
+            vec![],
+        ];
+        for part in &parts {
+            output.append(part).unwrap();
+        }
+        let len = 10 + parts.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(output.end(), u64::try_from(len).unwrap());
+        output.finish(output.end()).unwrap();
+        output.commit().unwrap();
+        let expected = [zeros(10), parts.concat()].concat();
+        assert!(std::fs::read(&path).unwrap() == expected);
+    }
+
+    #[test]
+    fn a_large_file_is_put_on_disk_early_and_a_small_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = Output::create(&dir.path().join("file")).unwrap();
+        let part = vec![0; 4 * HOLE_LEN];
+        while output.end() < EARLY_LEN {
+            assert!(output.early.is_none());
+            output.append(&part).unwrap();
+        }
+        assert!(output.early.is_some());
+        output.finish(EARLY_LEN + 1).unwrap();
+        assert!(output.early.is_none());
+        assert_eq!(output.file().metadata().unwrap().len(), EARLY_LEN + 1);
+    }
+}
