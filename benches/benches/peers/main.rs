@@ -2,7 +2,8 @@
 //!
 //! Prints a table in Markdown; what it is doing goes to the error output. `--quick` leaves out the
 //! largest work and repeats less, `--test` runs everything once on small works and measures
-//! nothing that counts.
+//! nothing that counts. `--regions N` leaves the work with N regions alone, and `--only STORES` the
+//! stores whose names have one of these words, divided by commas, beside the floor.
 
 mod bars;
 mod brotli;
@@ -83,16 +84,18 @@ fn stores() -> Vec<Box<dyn Store>> {
 }
 
 /// What the command line asks for.
+#[derive(Default)]
 struct Asked {
     quick: bool,
     test: bool,
+    regions: Option<usize>,
     only: Option<String>,
     dir: Option<PathBuf>,
 }
 
 impl Asked {
     fn of_args() -> Self {
-        let mut asked = Self { quick: false, test: false, only: None, dir: None };
+        let mut asked = Self::default();
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -100,9 +103,15 @@ impl Asked {
                 "--test" => asked.test = true,
                 // Cargo gives it to every bench.
                 "--bench" => {}
+                "--regions" => {
+                    let count = args.next().and_then(|count| count.parse().ok());
+                    asked.regions = Some(count.expect("--regions takes a number"));
+                }
                 "--only" => asked.only = args.next(),
                 "--dir" => asked.dir = args.next().map(PathBuf::from),
-                other => panic!("takes --quick, --only STORE and --dir DIR, not {other}"),
+                other => {
+                    panic!("takes --quick, --regions N, --only STORES and --dir DIR, not {other}")
+                }
             }
         }
         asked
@@ -120,14 +129,20 @@ impl Asked {
     }
 
     /// Regions and their length.
-    fn works(&self) -> &'static [(usize, usize)] {
-        if self.test {
-            &[(300, 1024), (3_000, 64)]
-        } else if self.quick {
-            &[(1_000, 1024), (100_000, 1024)]
-        } else {
-            &[(1_000, 1024), (100_000, 1024), (1_000_000, 64)]
+    fn works(&self) -> Vec<(usize, usize)> {
+        let mut works = vec![(1_000, 1024), (100_000, 1024), (1_000_000, 64)];
+        match self {
+            Self { test: true, .. } => works = vec![(300, 1024), (3_000, 64)],
+            Self { regions: Some(asked), .. } => works.retain(|(count, _)| count == asked),
+            Self { quick: true, .. } => works.truncate(2),
+            _ => {}
         }
+        works
+    }
+
+    /// Whether everything is measured, or a part of it.
+    fn whole(&self) -> bool {
+        self.only.is_none() && self.regions.is_none()
     }
 
     /// Texts that are compressed.
@@ -156,7 +171,8 @@ impl Asked {
     fn stores(&self) -> Vec<Box<dyn Store>> {
         let mut stores = stores();
         if let Some(only) = &self.only {
-            stores.retain(|store| store.name().starts_with("raw") || store.name().contains(only));
+            let asked = |name: &str| only.split(',').any(|word| name.contains(word));
+            stores.retain(|store| store.name().starts_with("raw") || asked(store.name()));
         }
         stores
     }
@@ -168,7 +184,7 @@ fn main() {
     let mut results = Results::default();
     let start = Instant::now();
     let tell = |what: &str| eprintln!("{:6.1} s: {what}", start.elapsed().as_secs_f64());
-    for &(count, region_len) in asked.works() {
+    for (count, region_len) in asked.works() {
         let work = Work::new(count, region_len);
         tell(&work.title());
         let all = measure::measure(&work, &stores, &effort, asked.dir().path());
@@ -176,13 +192,13 @@ fn main() {
         let named = stores.iter().map(|store| store.name()).zip(all);
         results.works.push((count, named.collect()));
     }
-    if asked.only.is_none() {
+    if asked.whole() {
         tell("Brotli");
         let brotli = brotli::measure(asked.texts(), &effort, asked.dir().path());
         println!("{}", brotli::table(&brotli));
         results.brotli = Some(brotli);
     }
-    if !asked.quick && asked.only.is_none() {
+    if !asked.quick && asked.whole() {
         tell("one region among many");
         results.ten_million = Some(packages::one_among(asked.many(), asked.dir().path()));
     }

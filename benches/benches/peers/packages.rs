@@ -3,7 +3,9 @@
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
 use dacti::source::{Counted, FileSource};
-use dacti::{BuildOptions, Content, EncodingChoice, Limits, Package, PackageBuilder, Policy};
+use dacti::{
+    BuildOptions, Content, EncodingChoice, Error, Limits, Located, Package, PackageBuilder, Policy,
+};
 use dacti_benches::Numbers;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,13 +96,21 @@ struct Open {
 
 impl Look for Open {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
-        let found =
-            if self.paths { self.package.find(key.name()) } else { self.package.find(key.id) };
-        let Some(located) = found.expect("the package is sound") else { return false };
-        // Borrowed from the map, where there is one.
-        out.extend_from_slice(&self.package.region_at(located).expect("the region is sound"));
-        true
+        if self.paths {
+            copied(&self.package, self.package.find(key.name()), out)
+        } else {
+            copied(&self.package, self.package.find(key.id), out)
+        }
     }
+}
+
+/// Copies the region that was found, if one was.
+#[inline]
+fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
+    let Some(located) = found.expect("the package is sound") else { return false };
+    // Borrowed from the map, where there is one.
+    out.extend_from_slice(&package.region_at(located).expect("the region is sound"));
+    true
 }
 
 /// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts what a cold

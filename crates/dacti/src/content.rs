@@ -87,21 +87,24 @@ pub(crate) fn region(
         && end.wrapping_sub(start) <= len_max
         && let Some(content) = package.source().slice(located.span)
     {
-        // What is asked often; the rest is out of line.
+        // What is asked often stays in registers, see `Package::find_id`.
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
         return Ok(Region { located, content, verdict });
     }
-    read_region(package, located, len_hint, len_max)
+    read_region(package, Asked { located, len_hint, len_max })
+}
+
+/// What is asked of [`region`].
+struct Asked {
+    located: Located,
+    len_hint: Option<u64>,
+    len_max: u64,
 }
 
 /// As [`region`], for what is not lent as it is.
 #[inline(never)]
-fn read_region(
-    package: &Package,
-    located: Located,
-    len_hint: Option<u64>,
-    len_max: u64,
-) -> Result<Region<'_>, Error> {
+fn read_region(package: &Package, asked: Asked) -> Result<Region<'_>, Error> {
+    let Asked { located, len_hint, len_max } = asked;
     loop {
         match region_once(package, located, len_hint, len_max) {
             Err(fault) if doubted(package, located, &fault)? => {}

@@ -25,6 +25,7 @@ impl<'a> From<&'a String> for Key<'a> {
 }
 
 impl From<Uuid> for Key<'_> {
+    #[inline]
     fn from(id: Uuid) -> Self {
         Self::Id(id)
     }

@@ -108,50 +108,52 @@ impl Keys {
         Ok(KeysCheck { runs, number: 0, before: None })
     }
 
-    /// What the guide says of `id`: of the delta groups and then of the run.
-    #[inline]
-    pub(crate) fn guided(&self, source: &dyn ReadAt, view: &View, known: &Known, id: Uuid) -> Told {
-        let Some(guide) = &known.guide else { return Told::Nothing };
+    /// What the guide says of `id` once it knows all that it can: of the delta groups and then of
+    /// the run. `None` where the search is to tell.
+    pub(crate) fn guided(
+        &self,
+        source: &dyn ReadAt,
+        view: &View,
+        known: &Known,
+        id: Uuid,
+    ) -> Option<Answer> {
+        let guide = known.guide.as_ref()?;
         if !known.front.is_empty() {
-            match delta(guide, view, known, id) {
-                Told::Absent => {}
-                told => return told,
+            let (deltas, groups) = guide.deltas();
+            let bytes = view.head().answer(deltas)?;
+            // What is wrong with them the search tells.
+            if let Some(found) = known.front.find(bytes, deltas.start, groups, id).ok()? {
+                return Some(Answer::Found(found));
             }
         }
-        let Some(run) = source.slice(guide.run()) else { return Told::Nothing };
-        match guide.find(id, run) {
-            Told::Unknown => self.guided_anew(guide, run, source, view, id),
-            told => told,
+        let run = source.slice(guide.run())?;
+        loop {
+            match guide.find(id, run) {
+                Told::Found(slot) => return guide.located(id, run, slot).map(Answer::Found),
+                Told::Absent => return Some(Answer::Absent),
+                // Each round fills in one block more.
+                Told::Unknown => self.fill(guide, run, source, view, id)?,
+                Told::Nothing => return None,
+            }
         }
     }
 
-    /// What the guide says of `id` once it knows all that it can.
+    /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
     #[cold]
-    fn guided_anew(
+    fn fill(
         &self,
         guide: &Guide,
         run: &[u8],
         source: &dyn ReadAt,
         view: &View,
         id: Uuid,
-    ) -> Told {
-        // Each round fills in one block more.
-        while self.fill(guide, source, view, id).is_some() {
-            match guide.find(id, run) {
-                Told::Unknown => {}
-                told => return told,
-            }
-        }
-        Told::Nothing
-    }
-
-    /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
-    fn fill(&self, guide: &Guide, source: &dyn ReadAt, view: &View, id: Uuid) -> Option<()> {
+    ) -> Option<()> {
         let keys = self.fetched.as_deref().or_else(|| view.head().answer(self.span))?;
         let block = guide.block_to_fill(id, keys, self.span.start)?;
         let lookup = self.lookup(view).ok()?;
         let bytes = lookup.block_span(block).and_then(|span| source.slice(span));
-        guide.fill(block, bytes.filter(|bytes| lookup.check_block(block, bytes).is_ok()));
+        let checked = bytes.is_some_and(|bytes| lookup.check_block(block, bytes).is_ok());
+        guide.fill(block, checked.then_some(run));
         Some(())
     }
 
@@ -240,19 +242,6 @@ pub(crate) fn go_on<'v>(
         }
     }
     Begun::Known(located(search.answer().unwrap_or(Answer::Absent), view.len()))
-}
-
-/// What the delta groups say of `id`.
-#[cold]
-fn delta(guide: &Guide, view: &View, known: &Known, id: Uuid) -> Told {
-    let (deltas, groups) = guide.deltas();
-    let Some(bytes) = view.head().answer(deltas) else { return Told::Nothing };
-    match known.front.find(bytes, deltas.start, groups, id) {
-        Ok(Some(found)) => Told::Found(found),
-        Ok(None) => Told::Absent,
-        // The search tells.
-        Err(_) => Told::Nothing,
-    }
 }
 
 /// A check of lookup keys while the index is read: it takes every group in turn.

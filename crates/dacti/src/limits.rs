@@ -16,9 +16,13 @@ pub struct Limits {
     /// bytes that were altered, once a digest does not fit. 4,000,000 by default, which are 96 MB
     /// of index and half a second. With 0 nothing is read for it, and all are told as altered.
     pub explained_entries_max: u64,
-    /// The most bytes that look-ups keep: index blocks that were read or, where the source lends
-    /// the index, a guide to its entries. 512 KiB by default; 0 keeps none.
+    /// The most bytes of index blocks that look-ups keep, where they are read. 512 KiB by default;
+    /// 0 keeps none.
     pub blocks_len_max: u64,
+    /// The most bytes of the guide to the index's entries that look-ups make, where the source
+    /// lends the index. It grows, by 16 KiB, with the parts of the index that are asked for again;
+    /// some 5 bytes an entry make it as fast as can be. 16 MiB by default; 0 makes none.
+    pub guide_len_max: u64,
     /// The most bytes between two regions that are read for nothing, where many are asked for, to
     /// save a read. 16 KiB by default; more pays off where a read is a request.
     pub gap_len_max: u64,
@@ -34,6 +38,7 @@ impl Default for Limits {
             names_len_max: 1 << 30,
             explained_entries_max: 4_000_000,
             blocks_len_max: 512 << 10,
+            guide_len_max: 16 << 20,
             gap_len_max: 16 << 10,
             read_len_max: 1 << 20,
         }

@@ -13,7 +13,7 @@ use crate::{
     Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, Region, RegionReader, View, listing,
 };
 use dacti_index::{Encoding, Located};
-use dacti_lookup::Search;
+use dacti_lookup::{Answer, Search};
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::Policy;
 use daicon_core::Span;
@@ -85,7 +85,7 @@ impl Package {
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = Arc::new(View::read(&*source)?);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
-        let known = Known::new(&*source, &view, limits.blocks_len_max);
+        let known = Known::new(&*source, &view, &limits);
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let hash_pool = Arc::new(HashPool::new(None));
         let names = OnceLock::new();
@@ -165,11 +165,15 @@ impl Package {
     /// # Errors
     /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
     /// rules.
+    #[inline]
     pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
-        let path = match key.into() {
-            Key::Id(id) => return self.find_id(id),
-            Key::Path(path) => path,
-        };
+        match key.into() {
+            Key::Id(id) => self.find_id(id),
+            Key::Path(path) => self.find_path(path),
+        }
+    }
+
+    fn find_path(&self, path: &str) -> Result<Option<Located>, Error> {
         let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
         match self.view.name_flags() {
             Some(flags) if flags.explicit_ids => {
@@ -210,15 +214,39 @@ impl Package {
 
     #[inline]
     pub(crate) fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
-        // What is asked often; the rest is out of line.
-        if let Some(keys) = self.view.keys() {
-            match keys.guided(&*self.source, &self.view, &self.known, id) {
-                Told::Found(found) => return Ok(Some(found.within(self.view.len())?)),
+        // What is asked often stays in registers, as what is written to memory in small parts and
+        // read in large ones waits for all that was read before. So the rest is out of line, takes
+        // the id as a number, and answers in a type of its own.
+        if let Some((guide, run)) = self.known.guide(&*self.source) {
+            match guide.find(id, run) {
+                Told::Found(slot) => {
+                    if let Some(found) = guide.located(id, run, slot)
+                        && found.span.end <= self.view.len()
+                    {
+                        return Ok(Some(found));
+                    }
+                }
                 Told::Absent => return Ok(None),
                 Told::Unknown | Told::Nothing => {}
             }
         }
-        scan::find(&*self.source, &self.view, &self.known, id)
+        match self.search_id(id.as_u128()) {
+            Ok(Answer::Found(found)) => Ok(Some(found)),
+            Ok(Answer::Absent) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[inline(never)]
+    fn search_id(&self, id: u128) -> Result<Answer, Error> {
+        let (source, id) = (&*self.source, Uuid::from_u128(id));
+        let guided =
+            self.view.keys().and_then(|keys| keys.guided(source, &self.view, &self.known, id));
+        let answer = match guided {
+            Some(answer) => keys::located(answer, self.view.len())?,
+            None => scan::find(source, &self.view, &self.known, id)?,
+        };
+        Ok(answer.map_or(Answer::Absent, Answer::Found))
     }
 
     /// As [`find`](Self::find), where a region that is not there is an error.
@@ -260,6 +288,7 @@ impl Package {
     ///
     /// # Errors
     /// Stored bytes outside the file; what is wrong with them.
+    #[inline]
     pub fn region_at(&self, located: Located) -> Result<Region<'_>, Error> {
         region(self, located, None, self.limits.region_len_max)
     }

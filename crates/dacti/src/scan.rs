@@ -3,13 +3,13 @@
 //! The machines of `dacti-index` say which bytes they want; here those bytes are found in the head
 //! or read in pieces.
 
-use crate::Error;
 use crate::blocks::Blocks;
 use crate::front::Front;
 use crate::guide::Guide;
 use crate::keys;
 use crate::source::{ReadAt, read_span};
 use crate::view::{View, read_failed};
+use crate::{Error, Limits};
 use dacti_index::{
     Encoding, Event, Finder, GROUP_HEADER_LEN, GROUP_LEN, Group, INDEX_HEADER_LEN, IndexReader,
     Located,
@@ -30,15 +30,23 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Nothing as yet, and room for `kept_len_max` bytes of it.
-    pub(crate) fn new(source: &dyn ReadAt, view: &View, kept_len_max: u64) -> Self {
+    /// Nothing as yet, and room for as much of it as `limits` say.
+    pub(crate) fn new(source: &dyn ReadAt, view: &View, limits: &Limits) -> Self {
         let keys = view.keys();
-        let blocks = keys.and_then(|keys| keys.blocks(view, kept_len_max).ok());
+        let blocks = keys.and_then(|keys| keys.blocks(view, limits.blocks_len_max).ok());
         Self {
             front: Front::default(),
             blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)),
-            guide: keys.and_then(|keys| keys.guide(source, view, kept_len_max)),
+            guide: keys.and_then(|keys| keys.guide(source, view, limits.guide_len_max)),
         }
+    }
+
+    /// The guide and the groups that it leads to, where it has all to say: where there are no
+    /// delta entries.
+    #[inline]
+    pub(crate) fn guide<'s>(&self, source: &'s dyn ReadAt) -> Option<(&Guide, &'s [u8])> {
+        let guide = self.guide.as_ref().filter(|_| self.front.is_empty())?;
+        Some((guide, source.slice(guide.run())?))
     }
 }
 

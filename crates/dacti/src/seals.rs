@@ -8,21 +8,24 @@ use dacti_seal::{Policy, Seals, Verdict, Verifier};
 use daicon_core::Span;
 
 /// The seals of an open package and the policy of its reader.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Trust {
     /// `None` where the package has no seal component. A component that is wrong is not none:
     /// bytes that were sealed are not handed out for its loss.
     seals: Option<Result<Seals, dacti_seal::Error>>,
     /// `None` where the reader has asked for nothing: what the package has is checked.
     required: Option<Policy>,
+    /// Whether nothing is required of any region.
+    is_nothing: bool,
 }
 
 impl Trust {
     pub(crate) const fn new(seals: Option<Result<Seals, dacti_seal::Error>>) -> Self {
-        Self { seals, required: None }
+        Self { is_nothing: seals.is_none(), seals, required: None }
     }
 
     pub(crate) fn require(&mut self, policy: Policy) {
+        self.is_nothing = matches!(policy, Policy::Nothing);
         self.required = Some(policy);
     }
 
@@ -34,8 +37,8 @@ impl Trust {
 
     /// Whether nothing is required of any region.
     #[inline]
-    pub(crate) fn is_nothing(&self) -> bool {
-        matches!((&self.required, &self.seals), (Some(Policy::Nothing), _) | (None, None))
+    pub(crate) const fn is_nothing(&self) -> bool {
+        self.is_nothing
     }
 
     /// What of a region is to be read: its stored bytes, and the seal behind them where it counts.
