@@ -21,7 +21,7 @@ use url::Url;
 /// A store of one kind, as the environment and the options have it. The kinds have nothing in
 /// common that could be called but the names of these functions.
 macro_rules! store {
-    ($builder:ident, $key:ident, $url:expr, $options:expr, $shown:expr) => {{
+    ($builder:ident, $key:ident, $hint:expr, $url:expr, $options:expr, $shown:expr) => {{
         let mut builder = $builder::from_env().with_url(place($url));
         builder = builder.with_retry(retries($options));
         for (key, value) in patience($options) {
@@ -32,7 +32,9 @@ macro_rules! store {
             let key = key.map_err(|error| misuse($shown, &error))?;
             builder = builder.with_config(key, value);
         }
-        Arc::new(builder.build().map_err(|error| misuse($shown, &error))?)
+        let store = builder.build();
+        let store = store.map_err(|error| misuse($shown, &format!("{error}: {}", $hint)))?;
+        (Arc::new(store), $hint)
     }};
 }
 
@@ -67,17 +69,19 @@ impl Client {
         let (store, hint): (Arc<dyn ObjectStore>, _) = match scheme {
             ObjectStoreScheme::Local => (Arc::new(LocalFileSystem::new()), LOCAL_HINT),
             ObjectStoreScheme::AmazonS3 => {
-                (store!(AmazonS3Builder, AmazonS3ConfigKey, &parsed, options, &shown), S3_HINT)
+                store!(AmazonS3Builder, AmazonS3ConfigKey, S3_HINT, &parsed, options, &shown)
             }
-            ObjectStoreScheme::GoogleCloudStorage => {
-                let store =
-                    store!(GoogleCloudStorageBuilder, GoogleConfigKey, &parsed, options, &shown);
-                (store, GCS_HINT)
-            }
-            ObjectStoreScheme::MicrosoftAzure => (
-                store!(MicrosoftAzureBuilder, AzureConfigKey, &parsed, options, &shown),
-                AZURE_HINT,
+            ObjectStoreScheme::GoogleCloudStorage => store!(
+                GoogleCloudStorageBuilder,
+                GoogleConfigKey,
+                GCS_HINT,
+                &parsed,
+                options,
+                &shown
             ),
+            ObjectStoreScheme::MicrosoftAzure => {
+                store!(MicrosoftAzureBuilder, AzureConfigKey, AZURE_HINT, &parsed, options, &shown)
+            }
             _ => return Err(misuse(&shown, &"only s3, gs, az and file are known here")),
         };
         Ok(Self { store, path, shown, hint, budget })
