@@ -151,6 +151,6 @@ fn an_object_shorter_than_a_head_is_complete() {
     assert!(len < 65_536, "{len}");
     let (package, source) = store.open("p").expect("it is good");
     assert_eq!(package.get("hello.txt").expect("it is there"), b"Hello.\n");
-    assert_eq!((package.len(), source.stats().bytes), (len, len));
+    assert_eq!((package.view().len(), source.stats().bytes), (len, len));
     assert_eq!(store.ranges(), ["bytes=0-65535"]);
 }
