@@ -39,8 +39,13 @@ fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
 fn regions_come_by_the_requests_of_the_blocking_package() {
     // spec: R-HTTP-01
     type Make = fn() -> Vec<u8>;
-    let packages: [(Make, u64); 2] =
-        [(|| packed(3, content), 2), (|| packed(3_000, |n| vec![n as u8; 100]), 3)];
+    // On both sides of where the index leaves the head, and far behind it.
+    let packages: [(Make, u64); 4] = [
+        (|| packed(3, content), 2),
+        (|| packed(1_500, |n| n.to_le_bytes().repeat(25)), 2),
+        (|| packed(3_000, |n| vec![n as u8; 100]), 3),
+        (|| packed(100_000, |n| n.to_le_bytes().repeat(25)), 3),
+    ];
     for (make, requests) in packages {
         let (blocking, server) = (good(make()), good(make()));
         let (package, _) = Package::open_url_with(&blocking.url, &options()).expect("it is good");

@@ -230,7 +230,7 @@ fn what_is_not_there_or_denied_is_told_with_what_to_do() {
     assert!(text.contains("AWS_ENDPOINT"), "{text}");
     let (kind, text) = failed("s3://bucket/p", &[("AWS_NO_SUCH_SETTING", "x")]);
     assert_eq!(kind, ErrorKind::Misuse, "{text}");
-    for (bytes, says) in [(&b""[..], "ends at"), (b"no package", "ends at")] {
+    for (bytes, says) in [(&b""[..], "ends at"), (b"no package", "not a daicon container")] {
         store.put("odd", bytes);
         let error = store.open("odd").expect_err("it is none");
         assert!(error.to_string().contains(says), "{error}");
@@ -258,7 +258,7 @@ fn a_budget_ends_in_an_error() {
 
 #[test]
 fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
-    // spec: R-HTTP-11, R-HTTP-32, R-HTTP-61, R-HTTP-62, R-CDN-32
+    // spec: R-HTTP-11, R-HTTP-32, R-HTTP-61, R-HTTP-62, R-HTTP-63, R-CDN-32
     let store = Store::start();
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p");

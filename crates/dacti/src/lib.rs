@@ -20,6 +20,9 @@
 //! # Ok::<(), dacti::Error>(())
 //! ```
 //!
+//! With the feature `http`, `Package::open_url` reads a package under a URL, and `AsyncPackage`
+//! does for programs that are async what `Package` does for others. The README has an example.
+//!
 //! # Build
 //!
 //! ```
@@ -139,10 +142,11 @@ pub use dacti_seal::{
 };
 pub use daicon_core::{Component, Diagnostic, Span, Version};
 
-#[cfg(doctest)]
+// Their examples read URLs, too.
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../../../README.md")]
 mod root_readme {}

@@ -12,7 +12,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    ClientConfigKey, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt,
+    ClientConfigKey, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt,
     ObjectStoreScheme, RetryConfig,
 };
 use std::sync::Arc;
@@ -87,8 +87,8 @@ impl Client {
         Ok(Self { store, path, shown, hint, budget })
     }
 
-    /// Fetches `span`; fewer bytes only at the object's end. Says how long the object is, too.
-    pub(super) async fn fetch(&self, span: Span) -> Result<(Vec<u8>, u64), Error> {
+    /// Fetches `span`; fewer bytes only at the object's end. Says which object it is, too.
+    pub(super) async fn fetch(&self, span: Span) -> Result<(Vec<u8>, ObjectMeta), Error> {
         let held = self.budget.request(span.len());
         let held = held.map_err(|exceeded| self.spent(exceeded))?;
         let range = Some(GetRange::Bounded(span.start..span.end));
@@ -97,7 +97,7 @@ impl Client {
             Ok(result) => result,
             Err(error) => return Err(self.failed(&error)),
         };
-        let len = result.meta.size;
+        let meta = result.meta.clone();
         if result.range.start != span.start || result.range.end > span.end {
             let GetResult { range, .. } = result;
             let told = format!("asked for {span}, it gave {} to {}", range.start, range.end);
@@ -105,7 +105,7 @@ impl Client {
         }
         let bytes = result.bytes().await.map_err(|error| self.failed(&error))?;
         held.brought(bytes.len());
-        Ok((bytes.into(), len))
+        Ok((bytes.into(), meta))
     }
 
     /// The object's length, where its bytes cannot be asked for: nothing has no first byte.

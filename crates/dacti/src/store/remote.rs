@@ -10,6 +10,7 @@ use core::future::Future;
 use core::pin::Pin;
 use dacti_http::Stats;
 use daicon_core::Span;
+use object_store::ObjectMeta;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -29,6 +30,8 @@ pub(super) struct StoreRemote {
     concurrency: usize,
     /// Which package it is.
     file_id: OnceLock<[u8; 16]>,
+    /// What the store calls the object's content, as it was last known to be of this package.
+    tag: Mutex<Option<String>>,
     /// Spans whose bytes were wrong once.
     doubted: Mutex<HashSet<Span>>,
 }
@@ -46,27 +49,60 @@ impl StoreRemote {
             read_len: options.read_len.max(1),
             concurrency: options.concurrency.max(1),
             file_id: OnceLock::new(),
+            tag: Mutex::default(),
             doubted: Mutex::default(),
             budget,
         };
-        let (head, len) = remote.fetch_head().await?;
+        let (head, meta) = remote.fetch_head().await?;
         // A copy of the head says nothing about the rest.
-        let len = if remote.head_client.is_some() { u64::MAX >> 1 } else { len };
-        Ok(Self { head, len, ..remote })
+        let is_own = remote.head_client.is_none();
+        let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { u64::MAX >> 1 };
+        let tag = Mutex::new(meta.filter(|_| is_own).and_then(|meta| meta.e_tag));
+        Ok(Self { head, len, tag, ..remote })
     }
 
-    /// The head as it is now, and how long the object is that has it.
-    async fn fetch_head(&self) -> Result<(Vec<u8>, u64), Error> {
+    /// The head as it is now, and the object that has it, where that has any bytes.
+    async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
         // An object of no bytes has no range, and an error of its own.
         match fetched {
             Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
-                Some(0) => Ok((Vec::new(), 0)),
+                Some(0) => Ok((Vec::new(), None)),
                 _ => Err(error),
             },
-            fetched => fetched,
+            fetched => fetched.map(|(head, meta)| (head, Some(meta))),
         }
+    }
+
+    /// Whether another package stands there now.
+    async fn is_replaced(&self) -> Result<bool, Error> {
+        let (head, _) = self.fetch_head().await?;
+        let now = identity_of_head(head).map(|identity| identity.file_id);
+        // A head that cannot be read by itself says nothing.
+        Ok(self.file_id.get().zip(now).is_some_and(|(file_id, now)| *file_id != now))
+    }
+
+    fn replaced(&self) -> Error {
+        let told = "another package stands there now: open it anew".into();
+        self.client.error(ErrorKind::Replaced, told)
+    }
+
+    /// Looks whether an object of another content than before is still this package, grown: its
+    /// digests would fit as well if it were another with the same paths.
+    async fn check_tag(&self, tag: Option<String>) -> Result<(), Error> {
+        let known = |known: &Option<String>| known.is_none() || *known == tag;
+        if tag.is_none() || known(&self.tag.lock().unwrap_or_else(PoisonError::into_inner)) {
+            // The first that is seen is taken for this package's: a copy of the head has none.
+            let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get_or_insert_with(|| tag.unwrap_or_default());
+            return Ok(());
+        }
+        if self.is_replaced().await? {
+            return Err(self.replaced());
+        }
+        *self.tag.lock().unwrap_or_else(PoisonError::into_inner) = tag;
+        Ok(())
     }
 }
 
@@ -93,7 +129,9 @@ impl Remote for StoreRemote {
 
     fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
         Box::pin(async move {
-            let (bytes, len) = self.client.fetch(span).await?;
+            let (bytes, meta) = self.client.fetch(span).await?;
+            self.check_tag(meta.e_tag).await?;
+            let len = meta.size;
             if u64::try_from(bytes.len()).unwrap_or(u64::MAX) == span.len() {
                 return Ok(bytes);
             }
@@ -121,13 +159,8 @@ impl Remote for StoreRemote {
 
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(async move {
-            let Ok((head, _)) = self.fetch_head().await else { return error };
-            let now = identity_of_head(head).map(|identity| identity.file_id);
-            match (self.file_id.get(), now) {
-                (Some(file_id), Some(now)) if *file_id != now => {
-                    let told = "another package stands there now: open it anew".into();
-                    self.client.error(ErrorKind::Replaced, told)
-                }
+            match self.is_replaced().await {
+                Ok(true) => self.replaced(),
                 _ => error,
             }
         })
