@@ -91,10 +91,11 @@ pub(crate) fn region(
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
         return Ok(Region { located, content, verdict });
     }
-    read_region(package, Asked { located, len_hint, len_max })
+    read_region(package, &Asked { located, len_hint, len_max })
 }
 
 /// What is asked of [`region`].
+#[derive(Debug)]
 struct Asked {
     located: Located,
     len_hint: Option<u64>,
@@ -103,8 +104,8 @@ struct Asked {
 
 /// As [`region`], for what is not lent as it is.
 #[inline(never)]
-fn read_region(package: &Package, asked: Asked) -> Result<Region<'_>, Error> {
-    let Asked { located, len_hint, len_max } = asked;
+fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Error> {
+    let Asked { located, len_hint, len_max } = *asked;
     loop {
         match region_once(package, located, len_hint, len_max) {
             Err(fault) if doubted(package, located, &fault)? => {}

@@ -1,12 +1,12 @@
 //! A guide to a sorted run of entries that lie in memory: for evenly spread ids it leads to an
 //! entry at once, as a table does that is addressed by the id itself.
 //!
-//! The ids' range is divided into buckets, a few entries each. Of every bucket the guide keeps where
-//! its entries are and a byte of each id's hash, in 16 bytes: so nearly every miss is told without
-//! a look at the entries, and a hit looks at one. Buckets are made block by block, when a block is
-//! looked into for the second time, after that was checked as a miss requires. The guide answers
-//! only what is beyond doubt, and leaves the rest to the search. Threads read and fill it without
-//! locks; two that fill the same bucket write the same. Specification:
+//! The ids' range is divided into buckets, a few entries each. Of every bucket the guide keeps
+//! where its entries are and a byte of each id's hash, in 16 bytes: so nearly every miss is told
+//! without a look at the entries, and a hit looks at one. Buckets are made block by block, when a
+//! block is looked into for the second time, after that was checked as a miss requires. The guide
+//! answers only what is beyond doubt, and leaves the rest to the search. Threads read and fill it
+//! without locks; two that fill the same bucket write the same. Specification:
 //! `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use core::cmp::Ordering;
@@ -444,7 +444,7 @@ impl Wanted {
 
     #[inline]
     fn stored(stored: [u64; 2], lead: u64) -> Self {
-        // Fibonacci hashing: whatever ids have in common, their sum is multiplied into the top byte.
+        // Fibonacci hashing: wherever ids differ, the product's top byte does.
         let [one, other] = stored;
         let hash = (one ^ other).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         Self { lead, stored, tags: hash.max(1).wrapping_mul(0x0101_0101_0101_0101) }
