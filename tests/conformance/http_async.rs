@@ -189,6 +189,100 @@ fn stale_answers_are_escalated_and_wrong_bytes_never_come() {
 }
 
 #[test]
+fn of_many_regions_the_wrong_one_alone_is_fetched_again() {
+    // spec: R-HTTP-21
+    let file = packed(9, content);
+    let package = Package::from_bytes(file.clone()).expect("it is good");
+    let at = package.locate("4.bin").expect("it is there").span.start as usize;
+    let scripts: [(fn(&Seen, usize) -> bool, u64, bool); 2] = [
+        // The joined read is wrong, and the region by itself right.
+        (|_, n| n == 1, 3, true),
+        // It is wrong whatever is asked for.
+        (|_, _| true, 4, false),
+    ];
+    for (is_wrong, requests, comes) in scripts {
+        let script: Box<Script> = Box::new(move |seen: &Seen, n, file| {
+            let mut whole = right(seen, file);
+            let (first, last) = seen.range.expect("it is one");
+            if n > 0 && is_wrong(seen, n) && (first..=last).contains(&at) {
+                let body = whole.len() - (last.min(file.len() - 1) + 1 - first);
+                whole[body + at - first] ^= 1;
+            }
+            whole
+        });
+        let server = Server::start(file.clone(), script);
+        block_on(async {
+            let package = open(&server, &options()).await.expect("the head is right");
+            let paths: Vec<_> = (0..9).map(|n| format!("{n}.bin")).collect();
+            let many = package.get_many(paths.iter().map(String::as_str)).await;
+            for (n, got) in many.into_iter().enumerate() {
+                match got {
+                    Ok(got) => assert!(got == content(n), "{n}"),
+                    Err(error) => {
+                        assert!(n == 4 && !comes, "{n}: {error}");
+                        assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
+                    }
+                }
+            }
+            let stats = package.stats();
+            if comes {
+                assert_eq!(stats.requests, requests, "head, all, and one of them");
+            } else {
+                assert!(stats.requests >= requests, "{stats:?}");
+            }
+            assert!(
+                server
+                    .seen()
+                    .iter()
+                    .filter(|seen| {
+                        seen.range.is_some_and(|(first, last)| first > 0 && last - first > 100_000)
+                    })
+                    .count()
+                    == 1,
+                "the joined read is not done again: {:?}",
+                server.seen()
+            );
+        });
+    }
+}
+
+#[test]
+fn of_many_regions_those_that_cannot_be_fetched_are_told_by_their_own_kind() {
+    let server = Server::start(
+        packed(40, |n| vec![n as u8; 200_000]),
+        Box::new(|seen, _, file| match seen.range {
+            Some((first, _)) if first > 3 << 20 => answer("403 No", &[len_field(0)], b""),
+            _ => right(seen, file),
+        }),
+    );
+    block_on(async {
+        let package = open(&server, &options()).await.expect("the head is right");
+        let paths: Vec<_> = (0..40).map(|n| format!("{n}.bin")).collect();
+        let many = package.get_many(paths.iter().map(String::as_str)).await;
+        let (got, failed): (Vec<_>, Vec<_>) = many.into_iter().partition(Result::is_ok);
+        assert!(!got.is_empty() && !failed.is_empty(), "{} {}", got.len(), failed.len());
+        for error in failed {
+            assert_eq!(error.expect_err("it failed").kind(), ErrorKind::Denied);
+        }
+        let found = package.find_many(["0.bin", "no such"]).await;
+        assert!(matches!(&found[..], [Ok(Some(_)), Ok(None)]), "{found:?}");
+    });
+}
+
+#[test]
+fn a_long_index_is_fetched_once() {
+    let server = good(packed(100_000, |n| vec![n as u8; 3]));
+    block_on(async {
+        let package = open(&server, &options()).await.expect("it is good");
+        let index = package.view().index().len();
+        assert!(index > 2_400_000, "{index}");
+        assert_eq!(package.regions().await.expect("it is sound").len(), 100_001);
+        assert_eq!(package.stats().requests, 2, "in one piece of 4 MiB");
+        assert_eq!(package.list().await.expect("it is sound").len(), 100_000);
+    });
+}
+
+#[test]
 fn heads_that_make_no_sense_are_asked_for_past_the_cache() {
     // spec: R-HTTP-30
     let server = Server::start(

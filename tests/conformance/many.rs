@@ -5,8 +5,10 @@
 //! back until as many requests are under way as there may be, so that what is counted is how often
 //! a reader had to wait; how long it took is printed beside it.
 
-use dacti::http::{HttpOptions, HttpSource};
-use dacti::{BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, Span};
+use dacti::http::HttpOptions;
+use dacti::{
+    BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, RemoteSource, Span,
+};
 use dacti_tests::program::program;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -151,7 +153,7 @@ fn packed(count: u32) -> Vec<u8> {
     std::fs::read(out).expect("it was written")
 }
 
-fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<HttpSource>) {
+fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<RemoteSource>) {
     server.expect(1, concurrency);
     let by_default = HttpOptions::default();
     let limits = Limits { gap_len_max: gap, ..by_default.limits };

@@ -6,8 +6,9 @@
 
 use super::Remote;
 use crate::source::{Doubt, ReadAt};
+use crate::{Error, ErrorKind};
 use daicon_core::Span;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -18,10 +19,26 @@ pub(super) struct Operation(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// By their starts.
     kept: HashMap<u64, Vec<u8>>,
+    /// Spans whose bytes were wrong, and what was fetched for them since: what they are a part of
+    /// stays as it is, for what else is in it.
+    anew: HashMap<Span, Option<Vec<u8>>>,
+    /// Those of them that this run has read.
+    read_anew: HashSet<Span>,
+    /// What could not be fetched.
+    failed: HashMap<Span, Failure>,
     /// What will be read behind what is missing.
     told: Vec<Span>,
     missing: Option<Span>,
+}
+
+/// An error that many may meet.
+#[derive(Debug, Clone)]
+struct Failure {
+    place: String,
+    kind: ErrorKind,
+    source: Arc<dyn core::error::Error + Send + Sync>,
 }
 
 /// The error of a read that has to be done again. Nobody sees it but who runs the operation.
@@ -38,6 +55,7 @@ impl Operation {
     pub(super) fn take_missing(&self) -> Option<(Span, Vec<Span>)> {
         let mut state = self.state();
         let told = core::mem::take(&mut state.told);
+        state.read_anew.clear();
         state.missing.take().map(|missing| (missing, told))
     }
 
@@ -48,35 +66,85 @@ impl Operation {
 
     pub(super) fn keep(&self, span: Span, bytes: Vec<u8>) {
         let mut state = self.state();
+        if let Some(anew) = state.anew.get_mut(&span) {
+            *anew = Some(bytes);
+            return;
+        }
         let held = state.kept.entry(span.start).or_default();
         if held.len() <= bytes.len() {
             *held = bytes;
         }
     }
 
-    /// Drops what overlaps `span`.
-    fn forget(&self, span: Span) {
-        self.state().kept.retain(|start, bytes| {
-            let end = start.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            end <= span.start || span.end <= *start
+    /// Has whoever reads `span` meet an error, if it is one that others can meet, too.
+    pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
+        let Error::Remote { place, kind, source } = error else { return Err(error) };
+        let failure = Failure { place, kind, source: source.into() };
+        self.state().failed.insert(span, failure);
+        Ok(())
+    }
+
+    /// Puts the bytes of neighbours together that make up `span`.
+    pub(super) fn join(&self, span: Span) {
+        let mut state = self.state();
+        let mut whole = Vec::new();
+        while let Some(next) = Span::new(span.start, u64::try_from(whole.len()).unwrap_or(0))
+            && next.end < span.end
+            && let Some(bytes) = state.kept.remove(&next.end)
+        {
+            whole.extend(bytes);
+        }
+        state.kept.insert(span.start, whole);
+    }
+
+    /// Takes notice that the bytes of `span` were wrong. Whether they are those that were fetched
+    /// for it alone.
+    fn doubt(&self, span: Span) -> bool {
+        let mut state = self.state();
+        let State { kept, anew, read_anew, .. } = &mut *state;
+        if anew.contains_key(&span) && !read_anew.contains(&span) {
+            return false;
+        }
+        // Parts of it are as wrong as it is.
+        kept.retain(|start, bytes| {
+            let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            !Span::new(*start, len).is_some_and(|kept| span.contains(&kept))
         });
+        anew.insert(span, None);
+        true
     }
 
     /// Drops everything.
     pub(super) fn forget_all(&self) {
-        self.state().kept.clear();
+        let mut state = self.state();
+        state.kept.clear();
+        state.anew.clear();
     }
 }
 
 impl State {
-    fn bytes(&self, span: Span) -> Option<&[u8]> {
-        if let Some(bytes) = self.kept.get(&span.start).and_then(|b| span.slice_of(b, span.start)) {
-            return Some(bytes);
+    fn bytes(&mut self, span: Span) -> Option<&[u8]> {
+        if let Some(anew) = self.anew.get(&span) {
+            self.read_anew.insert(span);
+            return anew.as_deref();
         }
+        let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
         // Few are kept at a time where one is part of another.
-        self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start))
+        own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }
+
+impl Failure {
+    fn error(&self) -> Error {
+        let Self { place, kind, source } = self.clone();
+        Error::Remote { place, kind, source: Box::new(Met(source)) }
+    }
+}
+
+/// What others have met as well.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Met(Arc<dyn core::error::Error + Send + Sync>);
 
 /// A source of what the operation on this thread has.
 #[derive(Debug)]
@@ -146,6 +214,9 @@ impl ReadAt for Gathered {
         if let Some(bytes) = state.bytes(span) {
             return Ok(bytes.into());
         }
+        if let Some(failure) = state.failed.get(&span) {
+            return Err(io::Error::other(failure.error()));
+        }
         // The first counts: what is read behind it depends on it.
         state.missing.get_or_insert(span);
         Err(io::Error::other(NotYet))
@@ -166,8 +237,10 @@ impl ReadAt for Gathered {
         if self.remote.is_final(span) {
             return Ok(false);
         }
-        let comes_anew = self.remote.doubt(span, why).map_err(io::Error::other)?;
-        self.current()?.forget(span);
-        Ok(comes_anew)
+        if !self.current()?.doubt(span) {
+            // They are of a larger read, and the answer was given before.
+            return Ok(true);
+        }
+        self.remote.doubt(span, why).map_err(io::Error::other)
     }
 }

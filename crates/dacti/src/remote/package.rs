@@ -129,18 +129,17 @@ impl AsyncPackage {
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
         let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
-        let operation = Arc::default();
-        let run = self.run(&operation, |package| Ok(package.get_many(keys.iter().copied())));
-        match run.await {
-            Ok(regions) => regions,
-            // What ends one ends all: the budget, or that the package was replaced.
-            Err(error) => {
-                let told = error.to_string();
-                let mut first = Some(error);
-                let again = |_| Err(first.take().unwrap_or_else(|| Error::of_others(&told)));
-                keys.iter().map(again).collect()
-            }
-        }
+        self.run_many(keys.len(), |package| package.get_many(keys.iter().copied())).await
+    }
+
+    /// Where the stored bytes of many regions are, in the order of `keys`: see
+    /// [`Package::find_many`].
+    pub async fn find_many<'a, K: Into<Key<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Vec<Result<Option<Located>, Error>> {
+        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        self.run_many(keys.len(), |package| package.find_many(keys.iter().copied())).await
     }
 
     /// Every region by the entry that counts, ascending by id: see [`Package::regions`].
@@ -148,7 +147,7 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::regions`].
     pub async fn regions(&self) -> Result<Vec<Located>, Error> {
-        self.run(&Arc::default(), Package::regions).await
+        self.run(&self.with_index().await?, Package::regions).await
     }
 
     /// Every region with its path: see [`Package::list`].
@@ -156,7 +155,27 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::list`].
     pub async fn list(&self) -> Result<Vec<Listed>, Error> {
-        self.run(&Arc::default(), Package::list).await
+        self.run(&self.with_index().await?, Package::list).await
+    }
+
+    /// An operation that has the whole index, for those who read all of it: else it would be read
+    /// from its start again with each piece that comes.
+    async fn with_index(&self) -> Result<Arc<Operation>, Error> {
+        let (operation, remote) = (Arc::<Operation>::default(), self.gathered.remote());
+        let Some(index) = remote.far(self.view().index()) else { return Ok(operation) };
+        let piece = u64::try_from(remote.read_len()).unwrap_or(u64::MAX).max(1);
+        let mut pieces = Vec::new();
+        let mut next = index.start;
+        while next < index.end {
+            let end = next.saturating_add(piece).min(index.end);
+            pieces.push(Span { start: next, end });
+            next = end;
+        }
+        if let Some(first) = pieces.first().copied() {
+            fetch(remote, &operation, first, pieces).await?;
+            operation.join(index);
+        }
+        Ok(operation)
     }
 
     /// A region's content as a stream, for what is too large to hold: see [`Package::reader`].
@@ -175,6 +194,21 @@ impl AsyncPackage {
     pub fn reader_at(&self, located: Located) -> Result<AsyncRegionReader, Error> {
         let reader = self.package.reader_at(located)?;
         Ok(AsyncRegionReader::new(reader, Arc::clone(&self.gathered)))
+    }
+
+    /// As [`run`](Self::run), for what is asked of each of `count` keys. What cannot be fetched is
+    /// told for those that needed it.
+    async fn run_many<T>(
+        &self,
+        count: usize,
+        mut work: impl FnMut(&Package) -> Vec<Result<T, Error>>,
+    ) -> Vec<Result<T, Error>> {
+        let operation = Arc::default();
+        match self.run(&operation, |package| Ok(work(package))).await {
+            Ok(found) => found,
+            // Nobody fetches any more.
+            Err(error) => (0..count).map(|_| Err(Error::of_others(&error))).collect(),
+        }
     }
 
     /// Runs a part of a package's logic, as often as it takes.
@@ -229,7 +263,7 @@ pub(super) async fn fetch(
         match done {
             Ok((fetched, Ok(bytes))) => operation.keep(fetched, bytes),
             // Of what lies ahead a failure is met again by the read itself.
-            Ok((fetched, Err(error))) if fetched == span => return Err(error),
+            Ok((fetched, Err(error))) if fetched == span => operation.fail(span, error)?,
             Ok((_, Err(_))) => {}
             Err(error) => return Err(Error::of_others(&error)),
         }

@@ -57,7 +57,7 @@ impl StoreRemote {
         // A copy of the head says nothing about the rest.
         let is_own = remote.head_client.is_none();
         let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { u64::MAX >> 1 };
-        let tag = Mutex::new(meta.filter(|_| is_own).and_then(|meta| meta.e_tag));
+        let tag = Mutex::new(meta.filter(|_| is_own).as_ref().map(tag_of));
         Ok(Self { head, len, tag, ..remote })
     }
 
@@ -90,20 +90,27 @@ impl StoreRemote {
 
     /// Looks whether an object of another content than before is still this package, grown: its
     /// digests would fit as well if it were another with the same paths.
-    async fn check_tag(&self, tag: Option<String>) -> Result<(), Error> {
-        let known = |known: &Option<String>| known.is_none() || *known == tag;
-        if tag.is_none() || known(&self.tag.lock().unwrap_or_else(PoisonError::into_inner)) {
-            // The first that is seen is taken for this package's: a copy of the head has none.
+    async fn check_tag(&self, tag: String) -> Result<(), Error> {
+        let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
-            known.get_or_insert_with(|| tag.unwrap_or_default());
+            // The first that is seen is taken for this package's: a copy of the head has none.
+            *known.get_or_insert_with(|| tag.clone()) == tag
+        };
+        if is_known {
             return Ok(());
         }
         if self.is_replaced().await? {
             return Err(self.replaced());
         }
-        *self.tag.lock().unwrap_or_else(PoisonError::into_inner) = tag;
+        *self.tag.lock().unwrap_or_else(PoisonError::into_inner) = Some(tag);
         Ok(())
     }
+}
+
+/// What tells one content of an object from another: the store's tag, or what it has instead.
+fn tag_of(meta: &ObjectMeta) -> String {
+    let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
+    meta.e_tag.clone().unwrap_or_else(instead)
 }
 
 impl Remote for StoreRemote {
@@ -130,7 +137,7 @@ impl Remote for StoreRemote {
     fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
         Box::pin(async move {
             let (bytes, meta) = self.client.fetch(span).await?;
-            self.check_tag(meta.e_tag).await?;
+            self.check_tag(tag_of(&meta)).await?;
             let len = meta.size;
             if u64::try_from(bytes.len()).unwrap_or(u64::MAX) == span.len() {
                 return Ok(bytes);
