@@ -81,6 +81,7 @@ struct Run<'p> {
     proven: Vec<bool>,
     /// Whether the head as it is stands behind a barrier.
     head_proven: bool,
+    appended: bool,
     reserved: bool,
     switched: bool,
 }
@@ -96,6 +97,7 @@ impl<'p> Run<'p> {
             pieces: Vec::new(),
             proven: Vec::new(),
             head_proven: false,
+            appended: false,
             reserved: false,
             switched: false,
         }
@@ -126,12 +128,18 @@ impl<'p> Run<'p> {
         if self.reserved {
             return Err(Breach::HeadBeforeTail);
         }
+        if core::mem::replace(&mut self.appended, true) {
+            return Err(Breach::SecondAppend);
+        }
         if append.at < self.len {
             return Err(Breach::BytesReused);
         }
         let aligned = |at: u64| at.is_multiple_of(self.plan.slice_len);
         if !aligned(append.at) || !aligned(append.span().end) {
             return Err(Breach::Unaligned);
+        }
+        if self.len.checked_next_multiple_of(self.plan.slice_len) != Some(append.at) {
+            return Err(Breach::Gap);
         }
         let mut end = append.at;
         for piece in &append.pieces {
@@ -291,8 +299,8 @@ mod tests {
     use super::{Breach, Law, cost};
     use crate::world::{World, fresh, id, put};
     use crate::{
-        Action, ComponentContent, Content, Cost, Digest, Edit, NewComponent, Plan, Policy,
-        Snapshot, State, Step, Strategy, check, plan,
+        Action, Append, ComponentContent, Content, Cost, Digest, Edit, NewComponent, Piece, Plan,
+        Policy, Snapshot, State, Step, Strategy, check, plan,
     };
     use daicon_core::{ComponentSpec, Region, Span, Version};
     use std::vec::Vec;
@@ -507,6 +515,23 @@ mod tests {
         let padded = |plan: &mut Plan| drop(append(plan).pieces.pop());
         breaks(Strategy::Delta, Breach::Unaligned, padded);
         breaks(Strategy::Delta, Breach::Unaligned, |plan| shift(plan, |at| at + 4096));
+        // Bytes that no cost counts, and a file of as many as somebody likes.
+        for by in [65_536, 1 << 62] {
+            breaks(Strategy::Delta, Breach::Gap, |plan| shift(plan, |at| at + by));
+        }
+        breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
+            let (len, zeros) = (append(plan).span().end, Content::Zeros);
+            let piece = Piece { span: Span { start: len, end: len + 65_536 }, content: zeros };
+            let second = Action::Append(Append { at: len, pieces: [piece].to_vec() });
+            let after = plan.after();
+            plan.steps.insert(2, Step { action: second, after });
+        });
+        // The first may be empty: it would hide the second from who asks the plan for its block.
+        breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
+            let (at, after) = (append(plan).at, plan.before);
+            let empty = Action::Append(Append { at, pieces: Vec::new() });
+            plan.steps.insert(1, Step { action: empty, after });
+        });
         breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 4096);
         breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 65_537);
     }

@@ -171,10 +171,10 @@ pub enum Reason {
     #[error("a cheaper way does it")]
     Dearer,
     /// It cannot add or replace regions.
-    #[error("it adds no region")]
+    #[error("it cannot add regions")]
     AddsNoRegion,
     /// It cannot take regions away.
-    #[error("it takes no region away")]
+    #[error("it cannot take regions away")]
     RemovesNoRegion,
     /// It cannot add components, or say that there are explicit ids.
     #[error("it changes no table, or not this one")]

@@ -79,6 +79,12 @@ pub enum Breach {
     /// An append does not begin and end at slices.
     #[error("an append does not begin and end at multiples of the slice length")]
     Unaligned,
+    /// An append begins further behind the end than at the next slice.
+    #[error("an append begins further behind the end of the file than at the next slice")]
+    Gap,
+    /// More than one append.
+    #[error("there is more than one append")]
+    SecondAppend,
     /// The slice length cannot be, or is below the package's own.
     #[error("the slice length is not possible, or below the package's own")]
     SliceLen,
@@ -128,7 +134,7 @@ impl Breach {
             | Self::ProbePastEnd => Law::W2,
             Self::Torn | Self::Field => Law::W3,
             Self::NoSwitch | Self::Incomplete => Law::W4,
-            Self::Unaligned | Self::SliceLen => Law::W5,
+            Self::Unaligned | Self::Gap | Self::SecondAppend | Self::SliceLen => Law::W5,
             Self::NoFirstBarrier => Law::W8,
             Self::OtherPackage
             | Self::State
