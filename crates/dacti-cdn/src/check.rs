@@ -14,7 +14,7 @@ pub use fault::{Breach, Fault, Law};
 use crate::plan::{Wanted, cost};
 use crate::{
     Action, Append, Barrier, Content, Cost, Derived, Digest, Edit, Error, HEAD_LEN, Piece, Plan,
-    Reserve, Snapshot, State, Switch, check_slice_len,
+    Reserve, Snapshot, State, Step, Switch, check_slice_len,
 };
 use alloc::vec::Vec;
 use daicon_core::Span;
@@ -81,7 +81,6 @@ struct Run<'p> {
     proven: Vec<bool>,
     /// Whether the head as it is stands behind a barrier.
     head_proven: bool,
-    appended: bool,
     reserved: bool,
     switched: bool,
 }
@@ -97,7 +96,6 @@ impl<'p> Run<'p> {
             pieces: Vec::new(),
             proven: Vec::new(),
             head_proven: false,
-            appended: false,
             reserved: false,
             switched: false,
         }
@@ -114,7 +112,7 @@ impl<'p> Run<'p> {
         match action {
             Action::Barrier(barrier) => self.barrier(barrier)?,
             _ if self.switched => return Err(Breach::AfterSwitch),
-            Action::Append(append) => self.append(append)?,
+            Action::Append(append) => self.append(i, append)?,
             Action::Reserve(reserve) => self.reserve(reserve)?,
             Action::Switch(switch) => self.switch(switch)?,
         }
@@ -124,11 +122,12 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    fn append(&mut self, append: &'p Append) -> Result<(), Breach> {
+    fn append(&mut self, i: usize, append: &'p Append) -> Result<(), Breach> {
         if self.reserved {
             return Err(Breach::HeadBeforeTail);
         }
-        if core::mem::replace(&mut self.appended, true) {
+        let is_append = |step: &Step| matches!(step.action, Action::Append(_));
+        if self.plan.steps.iter().take(i).any(is_append) {
             return Err(Breach::SecondAppend);
         }
         if append.at < self.len {
