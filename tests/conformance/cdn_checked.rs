@@ -267,6 +267,36 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
+/// Where nothing is appended, the first barrier is the only one in front of a place of T2 that was
+/// in force a plan ago.
+#[test]
+fn first_barrier_alone_guards_a_place_that_was_in_force() {
+    // spec: R-CDN-10, R-CDN-17
+    let package = built(24, 4096, Sealing::Digest);
+    let fold = Update::from(vec![remove("dir0/file0.bin")]);
+    let flag = Update { explicit_ids: true, ..Update::default() };
+    for kept in [true, false] {
+        let mut after = package.clone();
+        let first = Planned::new(&after, &fold, &Policy::default());
+        assert_eq!(first.plan.strategy, Strategy::Fold);
+        let first = first.run(&mut after, &fold);
+        let mut second = Planned::new(&after, &flag, &Policy::default());
+        assert_eq!(second.plan.strategy, Strategy::SecondTable);
+        assert_eq!(second.plan.append(), None);
+        if !kept {
+            second.plan.steps.remove(0);
+            let fault = check(&second.plan, &second.snapshot).expect_err("no first barrier");
+            assert_eq!(fault.law(), Law::W8, "{fault}");
+        }
+        let plans = vec![first, second.run(&mut after, &flag)];
+        let case = before(format!("first barrier kept: {kept}"), &package, plans);
+        let mut total = Report::default();
+        prove_all(&[case], &edges()).remove(0).into_iter().for_each(|report| total.add(report));
+        println!("first barrier kept: {kept}; {total}");
+        assert_eq!(total.breaches.is_empty(), kept, "{total}");
+    }
+}
+
 #[test]
 fn plan_for_the_file_before_a_crash_is_refused() {
     // spec: R-CDN-10, R-CDN-40, R-CDN-41

@@ -381,11 +381,11 @@ mod tests {
         assert_eq!(fault.breach, expected, "{fault}");
     }
 
-    fn append(plan: &mut Plan) -> &mut crate::Append {
+    fn append(plan: &mut Plan) -> &mut Append {
         plan.steps.iter_mut().find_map(|step| as_append(step)).unwrap()
     }
 
-    fn as_append(step: &mut Step) -> Option<&mut crate::Append> {
+    fn as_append(step: &mut Step) -> Option<&mut Append> {
         match &mut step.action {
             Action::Append(append) => Some(append),
             _ => None,

@@ -69,6 +69,8 @@ impl Args {
             let plans = saved.plans().iter().map(show::PlanLine::from).collect();
             output::json(&mut out, &Line { plans, standing: standing.map(Standing::from) })?;
         } else {
+            let steps: usize = saved.plans().iter().map(|plan| plan.steps.len()).sum();
+            writeln!(out, "{}: {steps} steps", output::shown(&self.plan))?;
             show::plans(&mut out, saved.plans())?;
             if let (Some(standing), Some(package)) = (standing, &self.package) {
                 writeln!(out, "\n{}: {}", output::shown(package), text(standing))?;

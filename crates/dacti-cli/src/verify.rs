@@ -7,7 +7,7 @@ use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
-use dacti::{Limits, Report};
+use dacti::{Finding, Limits, Report};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -83,11 +83,15 @@ impl Args {
 
     fn print(&self, report: &Report, talk: Talk) {
         let hint = ": --json has all";
+        // What was removed leaves its name in the list: that is as it should be.
+        let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
+        let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);
         let (losses, odd): (Vec<_>, Vec<_>) =
-            report.findings.iter().partition(|finding| finding.is_loss());
+            findings.into_iter().partition(|finding| finding.is_loss());
         output::errors(losses.iter(), hint);
         if talk >= Talk::Normal {
             output::warnings(odd.iter(), hint);
+            names_without_regions(names.len());
         }
         if talk >= Talk::Normal {
             let Report { regions, stored_len, decoded_len, .. } = *report;
@@ -104,6 +108,18 @@ impl Args {
             ));
         }
     }
+}
+
+fn names_without_regions(count: usize) {
+    let names = match count {
+        0 => return,
+        1 => "1 name has no region".into(),
+        n => format!("{n} names have no region"),
+    };
+    output::note(&format!(
+        "{names}, as is so after a removal: nobody is shown them, and dacti compact drops them \
+         (--json lists them)"
+    ));
 }
 
 fn json(report: &Report) -> Json {

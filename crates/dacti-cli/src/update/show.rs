@@ -1,7 +1,7 @@
 //! A planned update as people and programs want to read it.
 
 use crate::output::{bytes, printable};
-use dacti::update::{Action, Append, Content, Field, Part, Plan, Step, Strategy};
+use dacti::update::{Action, Append, Barrier, Content, Field, Part, Plan, Probe, Step, Strategy};
 use dacti::{Change, ChangeKind, PlannedUpdate, Span};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -138,7 +138,7 @@ pub(crate) fn update(
     plans(out, planned.plans())
 }
 
-/// Plans, with their steps numbered through.
+/// Plans, with their steps numbered through, each behind an empty line.
 pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
     let mut steps = 0_usize;
     for (plan, number) in plans.iter().zip(1..) {
@@ -193,13 +193,7 @@ fn sentence(step: &Step) -> String {
             let what = "of the head that nobody reads yet";
             format!("reserve  {} bytes at {:#x} {what}", reserve.after.len(), reserve.at)
         }
-        Action::Barrier(barrier) => match barrier.probes.len() {
-            1 => "barrier  every cache has the head as it is".into(),
-            n => format!(
-                "barrier  every cache has the head as it is, and {} more ranges",
-                n.saturating_sub(1)
-            ),
-        },
+        Action::Barrier(barrier) => format!("barrier  every cache has {}", proven(barrier)),
         Action::Switch(switch) => {
             let (before, after) = (number(&switch.before), number(&switch.after));
             let field = match switch.field {
@@ -213,6 +207,18 @@ fn sentence(step: &Step) -> String {
             )
         }
     }
+}
+
+/// What a barrier asks for.
+fn proven(barrier: &Barrier) -> String {
+    let is_head = |probe: &&Probe| probe.span == Span { start: 0, end: dacti::HEAD_LEN };
+    let heads = barrier.probes.iter().filter(is_head).count();
+    let ranges = match barrier.probes.len().saturating_sub(heads) {
+        0 if heads > 0 => return "the head as it is".into(),
+        1 => "1 range as it is".into(),
+        n => format!("{n} ranges as they are"),
+    };
+    if heads > 0 { format!("the head as it is, and {ranges}") } else { ranges }
 }
 
 /// What is appended.
