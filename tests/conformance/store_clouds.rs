@@ -126,7 +126,8 @@ fn without_credentials_it_is_said_what_to_set() {
     let nobody = "127.0.0.1:1";
     let metadata = format!("http://{nobody}");
     let google = [("GCE_METADATA_HOST", nobody), ("GCE_METADATA_IP", nobody), ("HOME", "/nowhere")];
-    let cases: [(&str, &[(&str, &str)], &str); 3] = [
+    type Environment<'e> = &'e [(&'e str, &'e str)];
+    let cases: [(&str, Environment<'_>, &str); 3] = [
         ("az://container/p", &[], "AZURE_STORAGE_ACCOUNT_NAME"),
         ("gs://bucket/p", &google, "GOOGLE_SERVICE_ACCOUNT"),
         ("s3://bucket/p", &[("AWS_METADATA_ENDPOINT", &metadata)], "AWS_ACCESS_KEY_ID"),
