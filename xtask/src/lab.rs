@@ -26,7 +26,7 @@ const COLUMNS: &str = "\
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
-/// `--full` runs the whole matrix, half an hour of it, and `--write` puts its table into the page;
+/// `--full` runs the whole matrix, a quarter of an hour of it, and `--write` puts its table into the page;
 /// everything else is handed on to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
@@ -46,24 +46,36 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     }
     let begun = Begun::now(context)?;
     let rows = context.root.join("target/xtask-lab-rows");
-    let mut command = context.cargo(["test", "-p", "dacti-tests", "--test", "lab"]);
+    // What an earlier run has left.
+    let _ = std::fs::remove_file(&rows);
+    let rest: Vec<_> = rest.cloned().collect();
     if full {
-        // Its figures are worth something only if what is measured is what people use.
-        command.arg("--release");
-        command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
-        // What an earlier run has left.
-        let _ = std::fs::remove_file(&rows);
+        // Nothing beside what is measured; and then, as most of it is waiting, all caches at once.
+        let mut others = tests(context, FULL, &["1", "--skip", UPDATES], &rest);
+        run(others.env("DACTI_LAB", "full"))?;
+        let mut updates = tests(context, FULL, &["16", UPDATES], &rest);
+        run(updates.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows))?;
+    } else {
+        run(&mut tests(context, &[], &["1"], &rest))?;
     }
-    // Each test has several servers and readers of its own; most of the full form is waiting.
-    let threads = if full { "2" } else { "1" };
-    command.args(["--", "--test-threads", threads, "--nocapture"]).args(rest);
-    run(&mut command)?;
     if write {
         let rows = std::fs::read_to_string(&rows).map_err(|error| format!("the rows: {error}"))?;
         let found = format!("{}\n{COLUMNS}{}", versions()?, sorted(&rows));
         PAGE.write(context, &begun, "", &found)?;
     }
     Ok(Outcome::Done)
+}
+
+/// What the names of the tests begin with that update packages under readers.
+const UPDATES: &str = "updates::";
+/// Figures are worth something only if what is measured is what people use.
+const FULL: &[&str] = &["--release"];
+
+/// The lab's tests with so many threads and such filters. Each has servers and readers of its own.
+fn tests(context: &Context, build: &[&str], threads: &[&str], rest: &[String]) -> Command {
+    let mut command = context.cargo(["test", "-p", "dacti-tests", "--test", "lab"]);
+    command.args(build).args(["--", "--nocapture", "--test-threads"]).args(threads).args(rest);
+    command
 }
 
 /// Rows come as tests end; the page has them in order.
