@@ -3,7 +3,7 @@
 use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
 use super::open::check_replaced;
-use crate::remote::{Remote, Waiting, identity};
+use crate::remote::{LEN_UNKNOWN, Remote, RemoteFile, Waiting, identity};
 use crate::source::{Doubt, read_file_at, read_full_of, write_file_at};
 use crate::view::read_failed;
 use crate::{Error, HEAD_LEN, View};
@@ -22,10 +22,7 @@ pub(super) struct HttpRemote {
     client: Arc<Client>,
     /// Where the head is, if not there too.
     head_client: Option<Arc<Client>>,
-    head: Vec<u8>,
-    len: u64,
-    read_len: usize,
-    concurrency: usize,
+    file: RemoteFile,
     /// The file, where the server has no ranges.
     whole: OnceLock<File>,
     whole_lock: Mutex<()>,
@@ -39,10 +36,12 @@ impl HttpRemote {
         let remote = Self {
             client: Arc::new(Client::new(&url, &options)?),
             head_client: head_client.map(Arc::new),
-            head: Vec::new(),
-            len: 0,
-            read_len: options.read_len.max(1),
-            concurrency: options.concurrency.max(1),
+            file: RemoteFile {
+                head: Vec::new(),
+                len: 0,
+                read_len: options.read_len.max(1),
+                concurrency: options.concurrency.max(1),
+            },
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),
         };
@@ -63,7 +62,8 @@ impl HttpRemote {
         // What a server without a word on the length has is known no better than this, and a copy
         // of the head says nothing about the rest.
         let len = fetch.file_len().filter(|_| self.head_client.is_none());
-        Ok(Self { head, len: len.unwrap_or(u64::MAX >> 1), ..self })
+        let file = RemoteFile { head, len: len.unwrap_or(LEN_UNKNOWN), ..self.file };
+        Ok(Self { file, ..self })
     }
 
     /// The head as it is now, past all caches.
@@ -102,20 +102,8 @@ impl HttpRemote {
 }
 
 impl Remote for HttpRemote {
-    fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_len(&self) -> usize {
-        self.read_len
-    }
-
-    fn concurrency(&self) -> usize {
-        self.concurrency
+    fn file(&self) -> &RemoteFile {
+        &self.file
     }
 
     fn stats(&self) -> Stats {
@@ -128,7 +116,8 @@ impl Remote for HttpRemote {
 
     fn is_whole(&self) -> bool {
         self.whole.get().is_some()
-            || self.in_head(Span { start: 0, end: self.len }).is_some() && self.stats().whole > 0
+            || self.in_head(Span { start: 0, end: self.file.len }).is_some()
+                && self.stats().whole > 0
     }
 
     fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
@@ -179,10 +168,9 @@ impl Remote for HttpRemote {
             let again = Self {
                 client: Arc::clone(&self.client),
                 head_client: self.head_client.clone(),
-                head: Vec::new(),
+                file: RemoteFile { head: Vec::new(), ..self.file },
                 whole: OnceLock::new(),
                 whole_lock: Mutex::default(),
-                ..*self
             };
             let fetch = again.head_client().session().reload_head();
             Ok(Some(Arc::new(again.with_head(fetch).await?) as Arc<dyn Remote>))

@@ -193,7 +193,7 @@ impl Gathered {
 
 impl ReadAt for Gathered {
     fn len(&self) -> u64 {
-        self.remote.len()
+        self.remote.file().len
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -223,7 +223,7 @@ impl ReadAt for Gathered {
     }
 
     fn read_len(&self) -> usize {
-        self.remote.read_len()
+        self.remote.file().read_len
     }
 
     fn will_read(&self, spans: &[Span]) {

@@ -31,22 +31,29 @@ use std::sync::Arc;
 /// What somebody waits for, on a runtime of `tokio`.
 pub(crate) type Waiting<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
+/// What is known of a file since it was opened, and how it is best read.
+#[derive(Debug)]
+pub(crate) struct RemoteFile {
+    /// The head, or all of a shorter file.
+    pub(crate) head: Vec<u8>,
+    /// The file's length in bytes, as far as it is known; else [`LEN_UNKNOWN`].
+    pub(crate) len: u64,
+    /// Bytes that are best fetched at once of what is streamed.
+    pub(crate) read_len: usize,
+    /// Fetches that may be under way at once.
+    pub(crate) concurrency: usize,
+}
+
+/// More than any file has: of a server without a word on it, and where the head is a copy.
+pub(crate) const LEN_UNKNOWN: u64 = u64::MAX >> 1;
+
 /// A file that is fetched range by range. Its head was fetched when it was opened.
 ///
 /// Whoever adds a kind of them says how one range is fetched, and what it means that bytes were
 /// wrong; what waits, reads ahead, opens packages and drives the async ones is here.
 pub(crate) trait Remote: fmt::Debug + Send + Sync {
-    /// The head, or all of a shorter file.
-    fn head(&self) -> &[u8];
-
-    /// The file's length in bytes, as far as it is known; else more than any file has.
-    fn len(&self) -> u64;
-
-    /// Bytes that are best fetched at once of what is streamed.
-    fn read_len(&self) -> usize;
-
-    /// Fetches that may be under way at once.
-    fn concurrency(&self) -> usize;
+    /// What is known of it since it was opened.
+    fn file(&self) -> &RemoteFile;
 
     /// What was spent so far, and what was met.
     fn stats(&self) -> Stats;
@@ -87,12 +94,12 @@ pub(crate) trait Remote: fmt::Debug + Send + Sync {
 
     /// The part of `span` that lies in the file.
     fn clipped(&self, span: Span) -> Span {
-        Span { start: span.start, end: span.end.min(self.len()).max(span.start) }
+        Span { start: span.start, end: span.end.min(self.file().len).max(span.start) }
     }
 
     /// The bytes of `span` where they are in the head.
     fn in_head(&self, span: Span) -> Option<&[u8]> {
-        span.slice_of(self.head(), 0)
+        span.slice_of(&self.file().head, 0)
     }
 
     /// The bytes of `span` where nothing needs to be fetched for them, and what does where not.

@@ -163,7 +163,7 @@ impl AsyncPackage {
     async fn with_index(&self) -> Result<Arc<Operation>, Error> {
         let (operation, remote) = (Arc::<Operation>::default(), self.gathered.remote());
         let Some(index) = remote.far(self.view().index()) else { return Ok(operation) };
-        let piece = u64::try_from(remote.read_len()).unwrap_or(u64::MAX).max(1);
+        let piece = u64::try_from(remote.file().read_len).unwrap_or(u64::MAX).max(1);
         let mut pieces = Vec::new();
         let mut next = index.start;
         while next < index.end {
@@ -253,7 +253,7 @@ pub(super) async fn fetch(
     let mut queue: VecDeque<Span> = core::iter::once(span).chain(ahead).collect();
     let mut under_way = JoinSet::new();
     loop {
-        while under_way.len() < remote.concurrency().max(1)
+        while under_way.len() < remote.file().concurrency.max(1)
             && let Some(next) = queue.pop_front()
         {
             let fetch = Arc::clone(remote).fetch(next);

@@ -86,7 +86,7 @@ impl Drop for Runner {
 
 impl RemoteSource {
     pub(crate) fn new(runner: Runner, remote: Arc<dyn Remote>) -> Self {
-        let ahead = Mutex::new(Ahead::new(remote.concurrency().max(1)));
+        let ahead = Mutex::new(Ahead::new(remote.file().concurrency.max(1)));
         Self { remote, runner, ahead }
     }
 
@@ -157,7 +157,7 @@ pub(super) fn is_odd(fault: &Error) -> bool {
 
 impl ReadAt for RemoteSource {
     fn len(&self) -> u64 {
-        self.remote.len()
+        self.remote.file().len
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -176,7 +176,7 @@ impl ReadAt for RemoteSource {
     }
 
     fn read_len(&self) -> usize {
-        self.remote.read_len()
+        self.remote.file().read_len
     }
 
     fn will_read(&self, spans: &[Span]) {

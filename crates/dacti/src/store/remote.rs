@@ -3,7 +3,7 @@
 use super::StoreOptions;
 use super::budget::Budget;
 use super::client::Client;
-use crate::remote::{Remote, Waiting, identity, identity_of_head};
+use crate::remote::{LEN_UNKNOWN, Remote, RemoteFile, Waiting, identity, identity_of_head};
 use crate::source::Doubt;
 use crate::{Error, ErrorKind, HEAD_LEN, View};
 use core::future::Future;
@@ -24,10 +24,7 @@ pub(super) struct StoreRemote {
     /// Where the head is, if not there too.
     head_client: Option<Client>,
     budget: Arc<Budget>,
-    head: Vec<u8>,
-    len: u64,
-    read_len: usize,
-    concurrency: usize,
+    file: RemoteFile,
     /// Which package it is.
     file_id: OnceLock<[u8; 16]>,
     /// What the store calls the object's content, as it was last known to be of this package.
@@ -44,10 +41,12 @@ impl StoreRemote {
         let remote = Self {
             head_client: options.head_url.as_deref().map(client).transpose()?,
             client: client(&url)?,
-            head: Vec::new(),
-            len: 0,
-            read_len: options.read_len.max(1),
-            concurrency: options.concurrency.max(1),
+            file: RemoteFile {
+                head: Vec::new(),
+                len: 0,
+                read_len: options.read_len.max(1),
+                concurrency: options.concurrency.max(1),
+            },
             file_id: OnceLock::new(),
             tag: Mutex::default(),
             doubted: Mutex::default(),
@@ -56,9 +55,10 @@ impl StoreRemote {
         let (head, meta) = remote.fetch_head().await?;
         // A copy of the head says nothing about the rest.
         let is_own = remote.head_client.is_none();
-        let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { u64::MAX >> 1 };
+        let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { LEN_UNKNOWN };
         let tag = Mutex::new(meta.filter(|_| is_own).as_ref().map(tag_of));
-        Ok(Self { head, len, tag, ..remote })
+        let file = RemoteFile { head, len, ..remote.file };
+        Ok(Self { file, tag, ..remote })
     }
 
     /// The head as it is now, and the object that has it, where that has any bytes.
@@ -114,20 +114,8 @@ fn tag_of(meta: &ObjectMeta) -> String {
 }
 
 impl Remote for StoreRemote {
-    fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_len(&self) -> usize {
-        self.read_len
-    }
-
-    fn concurrency(&self) -> usize {
-        self.concurrency
+    fn file(&self) -> &RemoteFile {
+        &self.file
     }
 
     fn stats(&self) -> Stats {
