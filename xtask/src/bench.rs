@@ -27,7 +27,7 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
         // Those beside other people's crates are verbs of their own.
         context.cargo(["bench", "-p", "dacti-benches", "--benches"])
     } else {
-        // The whole workspace, with the features that `ci` tests it with: one set of builds.
+        // The whole workspace, with the features that CI tests it with: one set of builds.
         context.cargo(["test", "--workspace", "--features", PEERS, "--bench", "*"])
     };
     // Criterion runs each bench once when it is told so, and does not know libtest's other flags.

@@ -1,6 +1,5 @@
 //! `ci`: the verbs that judge the tree, one after the other, up to the first that fails.
 
-use crate::bench::PEERS;
 use crate::run::{Context, Outcome, Result, no_args, output, under_ci};
 use crate::{find, snapshots};
 use std::time::Instant;
@@ -17,8 +16,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("fixtures", &["--check"]),
     ("bench", &["--test"]),
     ("fuzz", &[]),
-    // As the benches are built, so that nothing is built twice.
-    ("test", &["--features", PEERS]),
+    ("test", &[]),
     ("lab", &[]),
     ("snapshots", &["--check"]),
 ];

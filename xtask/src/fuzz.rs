@@ -4,6 +4,7 @@
 //! `DACTI_FUZZ_ITERATIONS`, the rounds of each test, and `DACTI_FUZZ_SEED`, a decimal number.
 
 use crate::run::{Context, Failure, Outcome, Result, output, run};
+use crate::test::of_workspace;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,8 +46,8 @@ pub fn fuzz(context: &Context, args: &[String]) -> Result<Outcome> {
 }
 
 fn suite(context: &Context) -> Command {
-    // The whole workspace is named, for then dependencies have the features that `test` builds.
-    let mut command = context.cargo(["test", "--quiet", "--workspace", "--test", "conformance"]);
+    let mut command = of_workspace(context);
+    command.args(["--quiet", "--test", "conformance"]);
     let iterations = std::env::var(ITERATIONS).unwrap_or_else(|_| ITERATIONS_DEFAULT.to_owned());
     command.env(ITERATIONS, iterations);
     command

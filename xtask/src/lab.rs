@@ -5,6 +5,7 @@
 use crate::debian::install_under_ci;
 use crate::page::{Begun, Page};
 use crate::run::{Context, Outcome, Result, run};
+use crate::test::of_workspace;
 use std::path::Path;
 use std::process::Command;
 
@@ -73,8 +74,13 @@ const FULL: &[&str] = &["--release"];
 
 /// The lab's tests with so many threads and such filters. Each has servers and readers of its own.
 fn tests(context: &Context, build: &[&str], threads: &[&str], rest: &[String]) -> Command {
-    let mut command = context.cargo(["test", "-p", "dacti-tests", "--test", "lab"]);
-    command.args(build).args(["--", "--nocapture", "--test-threads"]).args(threads).args(rest);
+    let mut command = of_workspace(context);
+    command
+        .args(["--test", "lab"])
+        .args(build)
+        .args(["--", "--nocapture", "--test-threads"])
+        .args(threads)
+        .args(rest);
     command
 }
 
