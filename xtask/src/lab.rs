@@ -27,8 +27,8 @@ const COLUMNS: &str = "\
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
-/// `--full` runs the whole matrix, a quarter of an hour of it, and `--write` puts its table into the page;
-/// everything else is handed on to the tests.
+/// `--full` runs the whole matrix, a quarter of an hour of it, and `--write` puts its table into
+/// the page; everything else is handed on to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
@@ -52,12 +52,16 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let rest: Vec<_> = rest.cloned().collect();
     if full {
         // Nothing beside what is measured; and then, as most of it is waiting, all caches at once.
-        let mut others = tests(context, FULL, &["1", "--skip", UPDATES], &rest);
-        run(others.env("DACTI_LAB", "full"))?;
-        let mut updates = tests(context, FULL, &["16", UPDATES], &rest);
-        run(updates.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows))?;
+        let full = || {
+            // Figures are worth something only if what is measured is what people use.
+            let mut command = context.cargo(["test", "--release", "-p", "dacti-tests"]);
+            command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
+            command
+        };
+        run(&mut tests(full(), &["1", "--skip", UPDATES], &rest))?;
+        run(&mut tests(full(), &["16", UPDATES], &rest))?;
     } else {
-        run(&mut tests(context, &[], &["1"], &rest))?;
+        run(&mut tests(of_workspace(context), &["1"], &rest))?;
     }
     if write {
         let rows = std::fs::read_to_string(&rows).map_err(|error| format!("the rows: {error}"))?;
@@ -69,18 +73,9 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
 
 /// What the names of the tests begin with that update packages under readers.
 const UPDATES: &str = "updates::";
-/// Figures are worth something only if what is measured is what people use.
-const FULL: &[&str] = &["--release"];
-
 /// The lab's tests with so many threads and such filters. Each has servers and readers of its own.
-fn tests(context: &Context, build: &[&str], threads: &[&str], rest: &[String]) -> Command {
-    let mut command = of_workspace(context);
-    command
-        .args(["--test", "lab"])
-        .args(build)
-        .args(["--", "--nocapture", "--test-threads"])
-        .args(threads)
-        .args(rest);
+fn tests(mut command: Command, threads: &[&str], rest: &[String]) -> Command {
+    command.args(["--test", "lab", "--", "--nocapture", "--test-threads"]).args(threads).args(rest);
     command
 }
 
