@@ -9,6 +9,7 @@ use dacti::{
     UpdateFile, UpdateOptions, Version,
 };
 use dacti_tests::reference as by;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -435,9 +436,16 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
     }
 }
 
+/// A reserve at the last position that there is.
+fn set_last_position(plan: &mut Value) {
+    let steps = plan["steps"].as_array_mut().unwrap();
+    let mut reserves = steps.iter_mut().filter_map(|step| step["action"].get_mut("reserve"));
+    reserves.next().unwrap()["at"] = u64::MAX.into();
+}
+
 #[test]
 fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
-    // spec: R-CDN-15, R-CDN-42
+    // spec: R-CDN-15, R-CDN-40, R-CDN-42
     let dir = tempfile::tempdir().unwrap();
     let scenario = &SCENARIOS[0];
     let expected = Expected::of(scenario, dir.path());
@@ -467,8 +475,25 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("stand bytes that are not of this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // The bytes beside the plan are others.
+    // Plans that somebody has changed, each told by what is wrong with it.
     fs::write(&path, &expected.old).unwrap();
+    let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
+    let changes: [(fn(&mut Value), &str); 2] = [
+        (|plan| plan["steps"] = Value::Array(Vec::new()), "there is no switch"),
+        (set_last_position, "bytes outside the package head are written in place"),
+    ];
+    for (change, expected_error) in changes {
+        let mut json = json.clone();
+        change(&mut json[0]);
+        let changed = dir.path().join("changed.plan");
+        fs::write(&changed, json.to_string()).unwrap();
+        fs::copy(dir.path().join("saved.plan.data"), dir.path().join("changed.plan.data")).unwrap();
+        let error = told(SavedPlan::open(&changed).unwrap().apply(&path, Extent::Whole));
+        assert!(error.contains(expected_error), "{error}");
+        assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
+    }
+
+    // The bytes beside the plan are others.
     let data = dir.path().join("saved.plan.data");
     let mut bytes = fs::read(&data).unwrap();
     bytes[100] ^= 1;

@@ -64,8 +64,9 @@ impl Client {
     ) -> Result<Self, Error> {
         let parsed = Url::parse(url).map_err(|error| misuse("the URL", &error))?;
         let shown = shown(&parsed);
-        let (scheme, path) =
-            ObjectStoreScheme::parse(&parsed).map_err(|error| misuse(&shown, &error))?;
+        // What the crate says of a URL has all of it in it, secrets too.
+        let unknown = || misuse(&shown, &ONLY);
+        let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|_| unknown())?;
         let (store, hint): (Arc<dyn ObjectStore>, _) = match scheme {
             ObjectStoreScheme::Local => (Arc::new(LocalFileSystem::new()), LOCAL_HINT),
             ObjectStoreScheme::AmazonS3 => {
@@ -82,7 +83,7 @@ impl Client {
             ObjectStoreScheme::MicrosoftAzure => {
                 store!(MicrosoftAzureBuilder, AzureConfigKey, AZURE_HINT, &parsed, options, &shown)
             }
-            _ => return Err(misuse(&shown, &"only s3, gs, az and file are known here")),
+            _ => return Err(unknown()),
         };
         Ok(Self { store, path, shown, hint, budget })
     }
@@ -142,6 +143,8 @@ impl Client {
     }
 }
 
+const ONLY: &str = "this is no object: s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY and \
+    file:///PATH are";
 const LOCAL_HINT: &str = "such a URL is file:///path";
 const S3_HINT: &str = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, \
     AWS_SKIP_SIGNATURE=true for a public bucket, AWS_ENDPOINT for a store that is not Amazon's";
@@ -234,10 +237,10 @@ mod tests {
     fn what_is_no_object_is_refused() {
         refused("", "the URL");
         refused("bucket/key", "the URL");
-        refused("ftp://user:secret@host/key?secret", "ftp://host/key");
-        refused("memory:///key", "only s3, gs, az and file");
-        refused("https://host/key?secret", "only s3, gs, az and file");
-        refused("s3:///key", "");
+        refused("ftp://user:secret@host/key?secret", "ftp://host/key: this is no object");
+        refused("memory:///key", "this is no object");
+        refused("https://user:secret@host/key?secret", "this is no object");
+        refused("s3:///key", "this is no object");
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::times::Times;
 use crate::Error;
 use crate::source::{read_full, read_span};
 use core::ops::{ControlFlow, Range};
-use dacti_cdn::{Action, Append, Digest, HEAD_LEN, Plan, Reserve, State, Step, Switch};
+use dacti_cdn::{
+    Action, Append, Breach, Digest, Fault, HEAD_LEN, Plan, Reserve, State, Step, Switch,
+};
 use daicon_core::Span;
 use std::io;
 use std::path::Path;
@@ -69,9 +71,12 @@ pub(super) fn execute(
 
 /// How far the file has come with a plan.
 pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standing, Error> {
+    if plan.switch().is_none() {
+        return Err(UpdateFault::from(Fault { step: None, breach: Breach::NoSwitch }).into());
+    }
     let head = read_head(file)?;
     let found = state_of(file, &head)?;
-    if plan.switch().is_some() && found == plan.after() {
+    if found == plan.after() {
         return Ok(Standing::Done);
     }
     if let Some(step) = (0..plan.steps.len()).find(|i| plan.state_before(*i) == found) {

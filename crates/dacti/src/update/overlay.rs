@@ -1,9 +1,11 @@
 //! A package as it was before some steps, or as it will be after them, seen without writing: its
 //! head and its length are others, and all else is as it is.
 
+use super::execute::failed;
+use super::fault::UpdateFault;
 use crate::source::{ReadAt, read_full, read_span};
 use crate::{Error, view::read_failed};
-use dacti_cdn::{Action, HEAD_LEN, Plan, Reserve, Snapshot, SnapshotReader, Switch};
+use dacti_cdn::{Action, Breach, Fault, HEAD_LEN, Plan, Reserve, Snapshot, SnapshotReader, Switch};
 use daicon_core::Span;
 use std::io;
 use std::sync::Arc;
@@ -25,25 +27,27 @@ enum Side {
 
 impl Overlay {
     /// The file as it was before the first step of a plan that was begun.
-    pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> io::Result<Self> {
+    pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::Before, plan.before.len)
     }
 
     /// The file as it will be after the last step. The bytes of an append are not in it.
-    pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> io::Result<Self> {
+    pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::After, plan.after().len)
     }
 
-    fn new(source: Arc<dyn ReadAt>, plan: &Plan, side: Side, len: u64) -> io::Result<Self> {
-        let mut head = read_span(&*source, Span { start: 0, end: HEAD_LEN })?;
-        for step in &plan.steps {
+    fn new(source: Arc<dyn ReadAt>, plan: &Plan, side: Side, len: u64) -> Result<Self, Error> {
+        let head = read_span(&*source, Span { start: 0, end: HEAD_LEN });
+        let mut head = head.map_err(failed("read"))?;
+        for (step, number) in plan.steps.iter().zip(0_u32..) {
             if let Action::Reserve(Reserve { at, before, after })
             | Action::Switch(Switch { at, before, after, .. }) = &step.action
             {
                 let bytes = if side == Side::Before { before } else { after };
                 let at = usize::try_from(*at).unwrap_or(usize::MAX);
                 let place = head.get_mut(at..at.saturating_add(bytes.len()));
-                place.ok_or(io::ErrorKind::InvalidData)?.copy_from_slice(bytes);
+                let fault = Fault { step: Some(number), breach: Breach::OutsideHead };
+                place.ok_or(UpdateFault::from(fault))?.copy_from_slice(bytes);
             }
         }
         Ok(Self { source, head, len })

@@ -65,8 +65,8 @@ impl PlannedUpdate {
         let Some(names) = edits.names.filter(|_| edits.names_go_ahead()) else { return Ok(false) };
         self.plan(&**source, &[names], policy)?;
         if let Some(first) = self.plans.first().filter(|plan| plan.strategy == Strategy::Delta) {
-            let overlay = Overlay::after(Arc::clone(source), first);
-            self.plan(&overlay.map_err(execute::failed("read"))?, &edits.others, policy)?;
+            let overlay = Overlay::after(Arc::clone(source), first)?;
+            self.plan(&overlay, &edits.others, policy)?;
         }
         let spares = self.plans.len() == 2;
         let spares = spares && self.plans.iter().all(|plan| plan.strategy == Strategy::Delta);

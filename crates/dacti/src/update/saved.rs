@@ -235,7 +235,7 @@ impl SavedPlan {
 /// Proves that a plan keeps the laws on the package as it was before the plan was begun.
 fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
-    let before = Overlay::before(Arc::new(reading), plan).map_err(failed("read"))?;
+    let before = Overlay::before(Arc::new(reading), plan)?;
     let mut snapshot = read_snapshot(&before)?;
     if plan.strategy == Strategy::Fold {
         read_entries(&before, &mut snapshot)?;
