@@ -241,16 +241,23 @@ fn a_second_writer_is_told_to_wait() {
     // spec: R-CDN-16
     let scratch = Scratch::new(&[]);
     // Waits for its input with the package locked.
-    let mut first = scratch.command(["put", "p", "a.txt=-"]);
-    let mut first = first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut input = first.stdin.take().unwrap();
+    let start = || {
+        let mut first = scratch.command(["put", "p", "a.txt=-"]);
+        first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
         // Until it has the lock, the other gets it.
         if ended.code != Some(0) {
             break ended.err;
         }
+        // It may have come while the other had the lock, and was told to wait itself.
+        if first.try_wait().unwrap().is_some() {
+            first = start();
+        }
     };
+    let mut input = first.stdin.take().unwrap();
     assert!(error.contains("\"p\" is being updated by another writer: wait until"), "{error}");
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "one\n", "readers are not kept out");
     input.write_all(b"last").unwrap();

@@ -436,6 +436,11 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
     }
 }
 
+/// No step at all.
+fn take_steps(plan: &mut Value) {
+    plan["steps"] = Value::Array(Vec::new());
+}
+
 /// A reserve at the last position that there is.
 fn set_last_position(plan: &mut Value) {
     let steps = plan["steps"].as_array_mut().unwrap();
@@ -478,8 +483,8 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     // Plans that somebody has changed, each told by what is wrong with it.
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
-    let changes: [(fn(&mut Value), &str); 2] = [
-        (|plan| plan["steps"] = Value::Array(Vec::new()), "there is no switch"),
+    let changes = [
+        (take_steps as fn(&mut Value), "there is no switch"),
         (set_last_position, "bytes outside the package head are written in place"),
     ];
     for (change, expected_error) in changes {
