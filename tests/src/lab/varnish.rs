@@ -17,7 +17,7 @@ pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
         .replace("PORT", &port.to_string());
     fs::write(&path, config)?;
     let mut command = Tool::VARNISH.command()?;
-    command.args(["-F", "-j", "none", "-p", "default_grace=0", "-s", "malloc,256m"]);
+    command.args(["-F", "-j", "none", "-p", "default_grace=0", "-s", "malloc,2g"]);
     command.arg("-n").arg(dir.join("work")).arg("-f").arg(&path).arg("-a").arg(address.to_string());
     Server::start(command, dir, address)
 }
