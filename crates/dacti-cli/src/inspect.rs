@@ -9,7 +9,7 @@ pub(crate) use json::hex;
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::remote::Remote;
-use dacti::{FileMap, Limits};
+use dacti::{Claimant, FileMap, Limits};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -66,4 +66,13 @@ fn name_of(id: uuid::Uuid) -> Option<&'static str> {
         id if id == dacti_names::NAMES_ID => Some("dacti-names"),
         _ => None,
     }
+}
+
+/// What a stretch of bytes is for, with the names that the registry knows.
+fn label(claimant: Claimant) -> String {
+    let name = match claimant {
+        Claimant::Component(id) => name_of(id),
+        _ => None,
+    };
+    name.map_or_else(|| claimant.to_string(), |name| format!("component {name}"))
 }

@@ -1,7 +1,7 @@
 //! `inspect --json`: one object, stable and documented in the program's README.
 
-use super::name_of;
-use dacti::{Claim, Claimant, FileMap, GroupSummary, Package, SealKind, Seals, Span};
+use super::{label, name_of};
+use dacti::{Claim, FileMap, GroupSummary, Package, SealKind, Seals, Span};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -167,13 +167,7 @@ fn sealed(seals: &Seals) -> Sealed {
 
 fn stretch(claim: &Claim) -> Stretch {
     let Claim { span, claimant, count } = *claim;
-    let what = match claimant {
-        Claimant::Component(id) => {
-            name_of(id).map_or_else(|| claimant.to_string(), |name| format!("component {name}"))
-        }
-        _ => claimant.to_string(),
-    };
-    Stretch { at: span.start, len: span.len(), what, count }
+    Stretch { at: span.start, len: span.len(), what: label(claimant), count }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! `inspect` as a picture: the head byte by byte, the file to scale, and what the colours mean.
 
-use super::name_of;
+use super::label;
 use crate::output::bytes;
 use dacti::{Claim, Claimant, FileMap, HEAD_LEN, Span};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub(super) fn print(out: &mut impl Write, name: &str, map: &FileMap) -> io::Resu
             out,
             r#"<rect x="{MARGIN}" y="{top:.1}" width="12" height="12" fill="{colour}"/>"#
         )?;
-        text(out, MARGIN + LINE, y, &format!("{}: {}", label(claimant), bytes(*len)))?;
+        text(out, MARGIN + LINE, y, &format!("{}: {}", label(*claimant), bytes(*len)))?;
     }
     writeln!(out, "</svg>")
 }
@@ -105,7 +105,7 @@ fn grid(
             let (left, width, height) = (MARGIN + from, to - from, ROW - 0.5);
             write!(out, r#"<rect x="{left:.2}" y="{y:.1}" width="{width:.2}" "#)?;
             write!(out, r#"height="{height:.1}" fill="{colour}">"#)?;
-            writeln!(out, "<title>{span}: {}</title></rect>", label(claimant))?;
+            writeln!(out, "<title>{span}: {}</title></rect>", label(*claimant))?;
         }
         start = end;
     }
@@ -116,15 +116,6 @@ fn grid(
 #[expect(clippy::cast_precision_loss, reason = "a picture is less exact than that")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
-}
-
-fn label(claimant: &Claimant) -> String {
-    match claimant {
-        Claimant::Component(id) => {
-            name_of(*id).map_or_else(|| claimant.to_string(), |name| format!("component {name}"))
-        }
-        _ => claimant.to_string(),
-    }
 }
 
 fn text(out: &mut impl Write, x: f64, y: f64, text: &str) -> io::Result<()> {
