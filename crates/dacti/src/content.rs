@@ -81,11 +81,12 @@ pub(crate) fn region(
     len_max: u64,
 ) -> Result<Region<'_>, Error> {
     let Span { start, end } = located.span;
+    // Of a span that ends before it starts, more than anybody allows.
+    let len = end.wrapping_sub(start);
     if located.encoding == Encoding::NONE
         && package.trust().is_nothing()
-        && end <= package.view().len()
-        && end.wrapping_sub(start) <= len_max
-        && let Some(content) = package.source().slice(located.span)
+        && len <= len_max
+        && let Some(content) = package.lent_by_source().get(start, len)
     {
         // What is asked often stays in registers, see `Package::find_id`.
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::blocks::Blocks;
 use crate::guide::{Guide, Told};
 use crate::scan::{self, Known};
-use crate::source::{ReadAt, read_span};
+use crate::source::{Lent, ReadAt, read_span};
 use crate::view::{View, read_failed};
 use core::iter::Peekable;
 use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
@@ -73,11 +73,9 @@ impl Keys {
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
     }
 
-    /// A guide of at most `len_max` bytes for a source that lends the index.
-    pub(crate) fn guide(&self, source: &dyn ReadAt, view: &View, len_max: u64) -> Option<Guide> {
-        let lookup = self.lookup(view).ok()?;
-        source.slice(lookup.block_span(0)?)?;
-        Guide::new(&lookup, len_max)
+    /// A guide of at most `len_max` bytes to an index that is lent.
+    pub(crate) fn guide(&self, lent: &Lent, view: &View, len_max: u64) -> Option<Guide> {
+        Guide::new(&self.lookup(view).ok()?, lent, view.len(), len_max)
     }
 
     /// What is to be remembered of the blocks that the keys lead to, in at most `kept_len_max`
@@ -110,13 +108,7 @@ impl Keys {
 
     /// What the guide says of `id` once it knows all that it can: of the delta groups and then of
     /// the run. `None` where the search is to tell.
-    pub(crate) fn guided(
-        &self,
-        source: &dyn ReadAt,
-        view: &View,
-        known: &Known,
-        id: Uuid,
-    ) -> Option<Answer> {
+    pub(crate) fn guided(&self, view: &View, known: &Known, id: Uuid) -> Option<Answer> {
         let guide = known.guide.as_ref()?;
         if !known.front.is_empty() {
             let (deltas, groups) = guide.deltas();
@@ -126,13 +118,13 @@ impl Keys {
                 return Some(Answer::Found(found));
             }
         }
-        let run = source.slice(guide.run())?;
         loop {
-            match guide.find(id, run) {
-                Told::Found(slot) => return guide.located(id, run, slot).map(Answer::Found),
+            match guide.filled().map_or(Told::Unknown, |filled| filled.find(id, known.lent.bytes()))
+            {
+                Told::Found(found) => return Some(Answer::Found(found)),
                 Told::Absent => return Some(Answer::Absent),
                 // Each round fills in one block more.
-                Told::Unknown => self.fill(guide, run, source, view, id)?,
+                Told::Unknown => self.fill(guide, view, known, id)?,
                 Told::Nothing => return None,
             }
         }
@@ -140,20 +132,13 @@ impl Keys {
 
     /// Has the guide know a block that it needs for `id`; `None` where it knows what it can.
     #[cold]
-    fn fill(
-        &self,
-        guide: &Guide,
-        run: &[u8],
-        source: &dyn ReadAt,
-        view: &View,
-        id: Uuid,
-    ) -> Option<()> {
+    fn fill(&self, guide: &Guide, view: &View, known: &Known, id: Uuid) -> Option<()> {
         let keys = self.fetched.as_deref().or_else(|| view.head().answer(self.span))?;
-        let block = guide.block_to_fill(id, keys, self.span.start)?;
+        let block = guide.block_to_fill(id, keys, self.span.start, known.front.is_empty())?;
         let lookup = self.lookup(view).ok()?;
-        let bytes = lookup.block_span(block).and_then(|span| source.slice(span));
+        let bytes = lookup.block_span(block).and_then(|span| known.lent.slice(span));
         let checked = bytes.is_some_and(|bytes| lookup.check_block(block, bytes).is_ok());
-        guide.fill(block, checked.then_some(run));
+        guide.fill(block, known.lent.slice(guide.run()).filter(|_| checked));
         Some(())
     }
 

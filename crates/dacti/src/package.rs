@@ -7,7 +7,7 @@ use crate::hash::HashPool;
 use crate::keys::{self, Begun};
 use crate::scan::{self, Known};
 use crate::seals::Trust;
-use crate::source::{BytesSource, FileSource, ReadAt, read_span};
+use crate::source::{BytesSource, FileSource, Lent, ReadAt, read_span};
 use crate::view::read_failed;
 use crate::{
     Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, Region, RegionReader, View, listing,
@@ -129,6 +129,12 @@ impl Package {
         self.source.slice(span).or_else(|| self.view.head().answer(span))
     }
 
+    /// What the source lends.
+    #[inline]
+    pub(crate) const fn lent_by_source(&self) -> &Lent {
+        &self.known.lent
+    }
+
     /// The bytes of `span`, lent or read; fewer only at the file's end.
     pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
         match self.lent(span) {
@@ -165,7 +171,11 @@ impl Package {
     /// # Errors
     /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
     /// rules.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "not inlined, it takes a third longer: docs/rationale.md"
+    )]
+    #[inline(always)]
     pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
         match key.into() {
             Key::Id(id) => self.find_id(id),
@@ -212,20 +222,18 @@ impl Package {
         }
     }
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "not inlined, it takes a third longer: docs/rationale.md"
+    )]
+    #[inline(always)]
     pub(crate) fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
         // What is asked often stays in registers, as what is written to memory in small parts and
         // read in large ones waits for all that was read before. So the rest is out of line, takes
         // the id as a number, and answers in a type of its own.
-        if let Some((guide, run)) = self.known.guide(&*self.source) {
-            match guide.find(id, run) {
-                Told::Found(slot) => {
-                    if let Some(found) = guide.located(id, run, slot)
-                        && found.span.end <= self.view.len()
-                    {
-                        return Ok(Some(found));
-                    }
-                }
+        if let Some(filled) = self.known.filled() {
+            match filled.find(id, self.known.lent.bytes()) {
+                Told::Found(found) => return Ok(Some(found)),
                 Told::Absent => return Ok(None),
                 Told::Unknown | Told::Nothing => {}
             }
@@ -240,8 +248,7 @@ impl Package {
     #[inline(never)]
     fn search_id(&self, id: u128) -> Result<Answer, Error> {
         let (source, id) = (&*self.source, Uuid::from_u128(id));
-        let guided =
-            self.view.keys().and_then(|keys| keys.guided(source, &self.view, &self.known, id));
+        let guided = self.view.keys().and_then(|keys| keys.guided(&self.view, &self.known, id));
         let answer = match guided {
             Some(answer) => keys::located(answer, self.view.len())?,
             None => scan::find(source, &self.view, &self.known, id)?,

@@ -5,9 +5,9 @@
 
 use crate::blocks::Blocks;
 use crate::front::Front;
-use crate::guide::Guide;
+use crate::guide::{Filled, Guide};
 use crate::keys;
-use crate::source::{ReadAt, read_span};
+use crate::source::{Lent, ReadAt, read_span};
 use crate::view::{View, read_failed};
 use crate::{Error, Limits};
 use dacti_index::{
@@ -27,26 +27,27 @@ pub(crate) struct Known {
     pub(crate) front: Front,
     pub(crate) blocks: Blocks,
     pub(crate) guide: Option<Guide>,
+    /// What the source lends.
+    pub(crate) lent: Lent,
 }
 
 impl Known {
     /// Nothing as yet, and room for as much of it as `limits` say.
     pub(crate) fn new(source: &dyn ReadAt, view: &View, limits: &Limits) -> Self {
-        let keys = view.keys();
+        let (keys, lent) = (view.keys(), source.lent());
         let blocks = keys.and_then(|keys| keys.blocks(view, limits.blocks_len_max).ok());
         Self {
             front: Front::default(),
             blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)),
-            guide: keys.and_then(|keys| keys.guide(source, view, limits.guide_len_max)),
+            guide: keys.and_then(|keys| keys.guide(&lent, view, limits.guide_len_max)),
+            lent,
         }
     }
 
-    /// The guide and the groups that it leads to, where it has all to say: where there are no
-    /// delta entries.
+    /// What is filled in of the guide where that has all to say: where there are no delta entries.
     #[inline]
-    pub(crate) fn guide<'s>(&self, source: &'s dyn ReadAt) -> Option<(&Guide, &'s [u8])> {
-        let guide = self.guide.as_ref().filter(|_| self.front.is_empty())?;
-        Some((guide, source.slice(guide.run())?))
+    pub(crate) fn filled(&self) -> Option<&Filled> {
+        self.guide.as_ref()?.filled().filter(|filled| filled.is_alone())
     }
 }
 

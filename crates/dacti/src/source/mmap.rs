@@ -6,9 +6,10 @@
 //! here: what a package changes, its head, is never lent from the mapping, and neither is what lies
 //! behind the length that the file had when it was opened.
 
-use super::{FileSource, ReadAt};
+use super::{FileSource, Lent, ReadAt};
 use crate::Error;
 use crate::HEAD_LEN;
+use bytes::{Buf, Bytes};
 use daicon_core::Span;
 use std::io;
 use std::path::Path;
@@ -26,7 +27,9 @@ use symbolic_common::ByteView;
 #[derive(Debug)]
 pub struct MmapSource {
     file: FileSource,
-    map: ByteView<'static>,
+    /// What is mapped behind the head, which changes when a package is updated: it is read, once,
+    /// into a view of its own.
+    lent: Lent,
 }
 
 impl MmapSource {
@@ -39,8 +42,9 @@ impl MmapSource {
         let path = path.as_ref();
         let file = FileSource::open(path)?;
         let map = ByteView::map_file_ref(file.file());
-        let map = map.map_err(|source| Error::io("map", path, source))?;
-        Ok(Self { file, map })
+        let mut map = Bytes::from_owner(map.map_err(|source| Error::io("map", path, source))?);
+        map.advance(usize::try_from(HEAD_LEN).unwrap_or(usize::MAX).min(map.len()));
+        Ok(Self { file, lent: Lent::new(HEAD_LEN, map) })
     }
 }
 
@@ -54,11 +58,11 @@ impl ReadAt for MmapSource {
     }
 
     fn slice(&self, span: Span) -> Option<&[u8]> {
-        // The head changes when a package is updated: it is read, once, into a view of its own.
-        if span.start < HEAD_LEN || span.end > self.file.len() {
-            return None;
-        }
-        span.slice_of(&self.map, 0)
+        self.lent.slice(span)
+    }
+
+    fn lent(&self) -> Lent {
+        self.lent.clone()
     }
 }
 
@@ -75,6 +79,7 @@ mod tests {
         let content: Vec<u8> = (0..70_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         std::fs::write(&path, &content).unwrap();
         let source = MmapSource::open(&path).unwrap();
+        assert_eq!(source.len(), 70_000);
         let slice = |start, end| source.slice(Span { start, end });
         assert_eq!(slice(65_536, 70_000), Some(&content[65_536..]));
         assert_eq!(slice(65_536, 65_536), Some(&[][..]));

@@ -3,6 +3,7 @@
 mod bytes;
 mod counted;
 mod file;
+mod lent;
 #[cfg(any(unix, windows))]
 mod mmap;
 
@@ -10,6 +11,7 @@ pub use bytes::BytesSource;
 pub use counted::{Counted, ReadStats};
 pub use file::FileSource;
 pub(crate) use file::{read_file_at, write_file_at};
+pub use lent::Lent;
 #[cfg(any(unix, windows))]
 pub use mmap::MmapSource;
 
@@ -41,6 +43,14 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     fn slice(&self, span: Span) -> Option<&[u8]> {
         let _ = span;
         None
+    }
+
+    /// All that [`slice`](Self::slice) lends, where that is one piece, within [`len`](Self::len);
+    /// nothing where it is not.
+    ///
+    /// Asked once, when a package is opened: look-ups in what is lent ask the source nothing.
+    fn lent(&self) -> Lent {
+        Lent::default()
     }
 
     /// Reads what the source has of `span`; less than its length only at the source's end.

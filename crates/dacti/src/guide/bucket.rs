@@ -1,0 +1,184 @@
+//! Buckets: some neighbouring entries each, of which 32 bytes tell nearly all misses, and lead nearly
+//! all hits to their entry and, without waiting for that, to their region.
+
+use super::SLOTS;
+use super::filled::word_of;
+use super::wanted::Wanted;
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use dacti_index::Entry;
+
+/// Entries of a bucket that have a byte of their own.
+const TAGS: u32 = 7;
+/// Entries of a bucket whose offsets it has.
+const OFFSETS: usize = 5;
+
+/// Bytes of a bucket: a cache line has two.
+pub(super) const BUCKET_LEN: usize = size_of::<Words>();
+const _: () = assert!(BUCKET_LEN == 32);
+
+/// What the top byte of a bucket's head says; 0 where nothing is known of it.
+const FEW: u64 = 1 << 56;
+const MANY: u64 = 2 << 56;
+const APART: u64 = 3 << 56;
+const KINDS: u64 = 0xff << 56;
+
+/// A bucket's head, where its first entry stands, and an offset for each of the first entries.
+///
+/// The head has a byte of each id, none of them 0, and says in its top byte what the bucket is: where
+/// it is one of many entries, the first one's slot and their number follow it. A slot is an entry's
+/// number where every group has 255.
+type Words = (AtomicU64, [AtomicU32; 1 + OFFSETS]);
+
+/// All buckets. Nothing is known of them at first, and for what nobody fills in the system need not
+/// have memory.
+#[derive(Debug)]
+pub(super) struct Buckets(Box<[Words]>);
+
+/// What is known of a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bucket<'b> {
+    head: u64,
+    numbers: &'b [AtomicU32; 1 + OFFSETS],
+}
+
+/// What a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Unknown,
+    /// Its entries have a byte each.
+    Few,
+    /// They have not: they are more, or in two groups.
+    Many {
+        first: u32,
+        count: u32,
+    },
+    /// Its entries stand in more places than one.
+    Apart,
+}
+
+impl Buckets {
+    /// `None` where there is no memory.
+    pub(super) fn new(count: usize) -> Option<Self> {
+        bytemuck::try_zeroed_slice_box(count).ok().map(Self)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, bucket: usize) -> Option<Bucket<'_>> {
+        let (head, numbers) = self.0.get(bucket)?;
+        // Read first, as it is written last.
+        Some(Bucket { head: head.load(Acquire), numbers })
+    }
+
+    /// Two threads that set the same bucket set it to the same.
+    pub(super) fn set(&self, bucket: usize, entries: &Gathered) -> Option<()> {
+        let (head, numbers) = self.0.get(bucket)?;
+        for (word, number) in numbers.iter().zip(entries.numbers()) {
+            word.store(number, Relaxed);
+        }
+        head.store(entries.head(), Release);
+        Some(())
+    }
+}
+
+impl Bucket<'_> {
+    /// Whether its entries have a byte each.
+    #[inline]
+    pub(super) const fn is_few(&self) -> bool {
+        self.head & KINDS == FEW
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.head & KINDS {
+            FEW => Kind::Few,
+            MANY => Kind::Many { first: self.first(), count: self.number(1).unwrap_or(0) },
+            APART => Kind::Apart,
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// The top bit of each byte that is the wanted one, and of some above the first such.
+    #[inline]
+    pub(super) const fn alike(&self, wanted: &Wanted) -> u64 {
+        let word = self.head ^ wanted.tags;
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x0080_8080_8080_8080
+    }
+
+    /// The word of the run where its first entry stands; of one with many entries, the first slot.
+    #[inline]
+    pub(super) fn first(&self) -> u32 {
+        self.number(0).unwrap_or(0)
+    }
+
+    /// The offset of entry `i` of the bucket, where it has that.
+    #[inline]
+    pub(super) fn offset(&self, i: usize) -> Option<u32> {
+        self.number(i.wrapping_add(1))
+    }
+
+    #[inline]
+    fn number(&self, i: usize) -> Option<u32> {
+        Some(self.numbers.get(i)?.load(Relaxed))
+    }
+}
+
+/// The entries of a bucket while they are gathered.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    first: u32,
+    count: u32,
+    tags: u64,
+    offsets: [u32; OFFSETS],
+    /// Whether there are slots between them that are none of theirs, or a group's header.
+    is_apart: bool,
+    is_split: bool,
+}
+
+impl Gathered {
+    /// No entries that a bucket could lead to.
+    pub(super) fn apart() -> Self {
+        Self { is_apart: true, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, slot: u32, entry: &Entry) {
+        if self.count == 0 {
+            self.first = slot;
+        }
+        self.is_apart |= self.first.saturating_add(self.count) != slot;
+        self.is_split |= self.first.checked_div(SLOTS) != slot.checked_div(SLOTS);
+        if self.count < TAGS {
+            let shift = self.count.saturating_mul(8);
+            self.tags |= Wanted::of(entry).tag() << shift;
+        }
+        let i = usize::try_from(self.count).unwrap_or(usize::MAX);
+        if let Some(offset) = self.offsets.get_mut(i) {
+            *offset = entry.offset.get();
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    const fn is_many(&self) -> bool {
+        self.is_split || self.count > TAGS
+    }
+
+    const fn head(&self) -> u64 {
+        if self.is_apart {
+            APART
+        } else if self.is_many() {
+            MANY
+        } else {
+            FEW | self.tags
+        }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        let (mut first, mut offsets) = (word_of(self.first), self.offsets);
+        if self.is_many() {
+            first = self.first;
+            offsets[0] = self.count;
+        }
+        core::iter::once(first).chain(offsets)
+    }
+}
