@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::keys::{Keys, group_count};
-use crate::source::{ReadAt, read_full, read_span};
+use crate::source::{ReadAt, read_span};
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{
@@ -70,12 +70,12 @@ impl View {
     /// behind its head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
         // Before the length is asked for: what the head of a growing file names lies within it.
-        let mut head = vec![0; usize::try_from(HEAD_LEN).unwrap_or_default()];
-        let filled = read_full(source, 0, &mut head).map_err(read_failed)?;
-        head.truncate(filled);
+        let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
+        let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let len = source.len();
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        let walker = walk(source, &head)?;
+        let mut walker = TableWalker::new(Some(len));
+        walk(&mut walker, source, &head)?;
         let components = walker.components();
         PACKAGE_FORMAT.check(components)?;
         let index = match INDEX.answer(components) {
@@ -296,9 +296,8 @@ fn window(head: &[u8], len: u64) -> Window<'_> {
 }
 
 /// Walks the whole chain, so that components behind the required ones are known too.
-fn walk(source: &dyn ReadAt, head: &[u8]) -> Result<Box<TableWalker>, Error> {
+fn walk(walker: &mut TableWalker, source: &dyn ReadAt, head: &[u8]) -> Result<(), Error> {
     let window = window(head, source.len());
-    let mut walker: Box<TableWalker> = Box::new(TableWalker::new(Some(source.len())));
     while let Some(want) = walker.want() {
         let fetched;
         let bytes = if let Some(bytes) = window.answer(want) {
@@ -312,7 +311,7 @@ fn walk(source: &dyn ReadAt, head: &[u8]) -> Result<Box<TableWalker>, Error> {
             PACKAGE_FORMAT.check_header(&header)?;
         }
     }
-    Ok(walker)
+    Ok(())
 }
 
 fn read_layout(

@@ -1,6 +1,8 @@
 //! A package in a file, read by position, so that threads share one open file.
 
 use super::ReadAt;
+#[cfg(unix)]
+use rustix::buffer::spare_capacity;
 use crate::Error;
 use std::fs::File;
 use std::io;
@@ -11,7 +13,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
-    /// When it was opened.
+    /// When it was found.
     opened_len: u64,
     /// When it was first asked for: a file that grows may have been read before that, and what was
     /// read must not name bytes that the length does not cover.
@@ -27,11 +29,12 @@ impl FileSource {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
         // Asked before it is opened: opening a pipe would wait for a writer.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        let found = std::fs::metadata(path).map_err(failed)?;
+        if !found.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }
         let file = File::open(path).map_err(failed)?;
-        Self::of(file).map_err(failed)
+        Ok(Self { file, opened_len: found.len(), len: OnceLock::new() })
     }
 
     /// A file that is open for reading.
@@ -55,6 +58,23 @@ impl ReadAt for FileSource {
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         read_file_at(&self.file, at, buf)
+    }
+
+    // The bytes are not zeroed before.
+    #[cfg(unix)]
+    fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut buf = Vec::new();
+        buf.try_reserve_exact(len)?;
+        while buf.len() < len {
+            let at = at.saturating_add(u64::try_from(buf.len()).unwrap_or(u64::MAX));
+            match rustix::io::pread(&self.file, spare_capacity(&mut buf), at) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        buf.truncate(len);
+        Ok(buf)
     }
 }
 

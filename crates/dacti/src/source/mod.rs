@@ -62,10 +62,19 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         let len = usize::try_from(end.saturating_sub(span.start)).map_err(|_| {
             io::Error::new(io::ErrorKind::OutOfMemory, "the bytes do not fit this machine's memory")
         })?;
+        self.read_up_to(span.start, len)
+    }
+
+    /// Reads `len` bytes from position `at`; fewer only at the source's end. They are allocated
+    /// before: whoever asks has held `len` against the source's length, or against a limit.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();
         buf.try_reserve_exact(len)?;
         buf.resize(len, 0);
-        let filled = read_full_of(|at, buf| self.read_at(at, buf), span.start, &mut buf)?;
+        let filled = read_full_of(|at, buf| self.read_at(at, buf), at, &mut buf)?;
         buf.truncate(filled);
         Ok(buf)
     }
