@@ -428,6 +428,44 @@ fn another_file_in_its_place_is_told() {
 }
 
 #[test]
+fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of() {
+    // spec: R-HTTP-64, R-HTTP-32
+    // Sizes and places are the same, and digests fit.
+    let other = packed(4, |n| vec![n as u8; content(n).len()]);
+    let grown = packed(4, content);
+    for (file, is_same) in [(grown, true), (other, false)] {
+        let server = Server::start(
+            packed(4, content),
+            Box::new(move |seen, n, first| {
+                let file = if n < 2 { first } else { &file };
+                let (first, last) = seen.range.expect("it is one");
+                let fields = [
+                    ("Content-Range", format!("bytes {first}-{last}/{}", file.len())),
+                    ("Last-Modified", format!("Fri, 27 Nov 2026 00:00:0{} GMT", (n / 2).min(1))),
+                    len_field(last + 1 - first),
+                ];
+                answer("206 Partial Content", &fields, &file[first..=last])
+            }),
+        );
+        let (package, source) = open(&server, &options()).expect("the head is right");
+        assert_eq!(package.get("0.bin").expect("nothing has changed"), content(0));
+        assert_eq!(source.stats().requests, 2);
+        match package.get("1.bin") {
+            Ok(got) => assert!(is_same && got == content(1)),
+            Err(error) => {
+                assert!(!is_same, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
+            }
+        }
+        assert_eq!(source.stats().requests, 4, "the range, and one look at the head");
+        if is_same {
+            assert_eq!(package.get("2.bin").expect("it is there"), content(2));
+            assert_eq!(source.stats().requests, 5, "of a state that is known");
+        }
+    }
+}
+
+#[test]
 fn many_regions_come_by_few_requests_at_once() {
     let file = packed(400, |n| vec![n as u8; 30_000]);
     let server = Server::start(

@@ -4,6 +4,7 @@
 //! "Answers".
 
 use crate::fault::Coding;
+use crate::mark::{Mark, date};
 use daicon_core::Span;
 
 /// What an answer says before its body.
@@ -16,7 +17,8 @@ pub struct Answer {
     pub(crate) multipart: bool,
     pub(crate) retry_after_secs: Option<u64>,
     /// Of the `ETag`, or else of `Last-Modified`.
-    pub(crate) validator: Option<u64>,
+    validator: Option<u64>,
+    modified: Option<u64>,
     has_etag: bool,
     has_range: bool,
 }
@@ -52,10 +54,18 @@ impl Answer {
         } else if is("etag") {
             self.has_etag = true;
             self.validator = Some(hash(value.strip_prefix(b"W/").unwrap_or(value)));
-        } else if is("last-modified") && !self.has_etag {
-            self.validator = Some(hash(value));
+        } else if is("last-modified") {
+            self.modified = date(value);
+            if !self.has_etag {
+                self.validator = Some(hash(value));
+            }
         }
         self
+    }
+
+    /// The state of the file that its bytes are of, whose length is `len`.
+    pub(crate) const fn mark(&self, len: Option<u64>) -> Mark {
+        Mark { validator: self.validator, modified: self.modified, len }
     }
 
     /// The status.

@@ -6,6 +6,7 @@
 
 use crate::backoff::backoff_millis;
 use crate::fault::{Doubt, Fault};
+use crate::mark::Mark;
 use crate::session::HEAD_LEN;
 use crate::{Answer, Error, Misuse, Options, Request, Session, Tag};
 use daicon_core::Span;
@@ -117,6 +118,8 @@ pub struct Fetch {
     /// What led to the escalation.
     cause: Option<Fault>,
     len: Option<u64>,
+    /// The state of the file that the bytes are of, the latest where they are of several.
+    mark: Option<Mark>,
 }
 
 impl Fetch {
@@ -139,6 +142,7 @@ impl Fetch {
             requests: 0,
             cause: None,
             len: None,
+            mark: None,
         }
     }
 
@@ -358,7 +362,7 @@ impl Fetch {
         if let Some(len) = answer.content_len.filter(|len| *len != found.len()) {
             return Err(Fault::OtherLength { expected: found.len(), found: len });
         }
-        session.note(answer.validator, range.total);
+        self.note(session, answer.mark(range.total));
         self.len = range.total;
         let strict = answer.content_len.is_none();
         Ok(Reading { at: found.start, end: found.end, open: false, strict })
@@ -398,10 +402,24 @@ impl Fetch {
                 end
             }
         };
-        session.note(answer.validator, len);
+        self.note(session, answer.mark(len));
         self.len = len;
         let open = len.is_none() && self.kind != Kind::Range;
         Ok(Reading { at: 0, end, open, strict: false })
+    }
+
+    /// Notes the state of the file that an answer's bytes are of.
+    fn note(&mut self, session: &mut Session, mark: Mark) {
+        if self.kind == Kind::Head || session.knows_no_state() {
+            session.know(mark);
+        }
+        if self.mark.is_none_or(|known| mark.is_later_than(&known)) {
+            self.mark = Some(mark);
+        }
+    }
+
+    pub(crate) const fn mark(&self) -> Option<Mark> {
+        self.mark
     }
 
     /// Sets aside what a body of `len` bytes takes beyond what is already.

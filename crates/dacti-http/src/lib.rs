@@ -82,6 +82,7 @@ mod error;
 mod fault;
 mod fetch;
 mod grid;
+mod mark;
 mod options;
 mod request;
 mod session;

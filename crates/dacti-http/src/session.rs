@@ -5,6 +5,7 @@
 //! says, others read. Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
 
 use crate::fetch::Level;
+use crate::mark::Mark;
 use crate::{Doubt, Error, Fault, Fetch, Grid, Options};
 use alloc::collections::VecDeque;
 use daicon_core::Span;
@@ -84,9 +85,10 @@ pub struct Session {
     grid: Grid,
     /// From here on the plain URL was stale and a slice's tag was not.
     stale_from: Option<u64>,
-    validator: Option<u64>,
-    len: Option<u64>,
-    changed: bool,
+    /// The latest state that the file is known to have been in, and how often that was found out
+    /// by a look at the head.
+    known: Option<Mark>,
+    looks: u32,
     identity: Option<Identity>,
     doubted: VecDeque<Doubted>,
 }
@@ -111,9 +113,8 @@ impl Session {
             held: 0,
             grid: Grid::default(),
             stale_from: None,
-            validator: None,
-            len: None,
-            changed: false,
+            known: None,
+            looks: 0,
             identity: None,
             doubted: VecDeque::new(),
         }
@@ -249,16 +250,32 @@ impl Session {
             return Ok(News::Older);
         }
         self.identity = Some(head);
-        self.changed = false;
         Ok(if head == known { News::Same } else { News::Grown })
     }
 
-    /// Whether an answer since the latest head had another validator or a greater length: a hint
-    /// that the file has grown, and no more than that.
+    /// Whether the bytes of `fetch`, which is done, are to wait until the head was looked at again:
+    /// an answer said that the file is in a later state than any that is known to be of the
+    /// session's file. Once they were, [`looked`](Self::looked) is to be told.
+    ///
+    /// False, too, where that was so [`Session::LOOKS_MAX`] times before: of a server whose answers
+    /// say something new each time.
     #[must_use]
-    pub const fn has_changed(&self) -> bool {
-        self.changed
+    pub fn wants_look(&self, fetch: &Fetch) -> bool {
+        let is_later = |known: Mark| fetch.mark().is_some_and(|mark| mark.is_later_than(&known));
+        self.looks < Self::LOOKS_MAX && self.known.is_some_and(is_later)
     }
+
+    /// Takes the caller's word that the head of now was fetched, and is of the session's file: the
+    /// state that the bytes of `fetch` are of is known from now on.
+    pub fn looked(&mut self, fetch: &Fetch) {
+        self.looks = self.looks.saturating_add(1);
+        if self.wants_look(fetch) {
+            self.known = fetch.mark();
+        }
+    }
+
+    /// How often a head is looked at again for the sake of a changed validator, at most.
+    pub const LOOKS_MAX: u32 = 8;
 
     /// What was spent, and what was met.
     #[must_use]
@@ -307,18 +324,16 @@ impl Session {
         self.stats.bytes = self.stats.bytes.saturating_add(len);
     }
 
-    /// Notes what an answer says of the file. Nothing is decided by it.
-    pub(crate) fn note(&mut self, validator: Option<u64>, len: Option<u64>) {
-        let other = |known: Option<u64>, found| known.is_some() && found != known;
-        if validator.is_some() && other(self.validator, validator) {
-            self.changed = true;
+    /// Whether no answer has said anything of the file: its head came from elsewhere.
+    pub(crate) const fn knows_no_state(&self) -> bool {
+        self.known.is_none()
+    }
+
+    /// Notes a state of the session's file.
+    pub(crate) fn know(&mut self, mark: Mark) {
+        if self.known.is_none_or(|known| mark.is_later_than(&known)) {
+            self.known = Some(mark);
         }
-        // A shorter one is an edge's that is behind.
-        if len > self.len && self.len.is_some() {
-            self.changed = true;
-        }
-        self.validator = validator.or(self.validator);
-        self.len = self.len.max(len);
     }
 
     pub(crate) fn count(&mut self, fault: &Fault) {

@@ -286,12 +286,46 @@ fn a_right_answer_is_taken_at_once() {
 
 #[test]
 fn other_validators_and_totals_are_a_hint_and_no_error() {
-    // spec: R-HTTP-11
+    // spec: R-HTTP-11, R-HTTP-64
     let mut session = session();
-    for (act, changed) in [(Right, false), (Grown(0), false), (Grown(0), false), (Grown(1), true)] {
-        assert_eq!(play(&mut session, &[act]).sent, [P]);
-        assert_eq!(session.has_changed(), changed, "{act:?}");
+    // What the first answer says is the session's file, a head or not.
+    let acts = [(Grown(1), false), (Right, false), (Star, false), (Grown(1), false)];
+    for (act, wants_look) in acts.into_iter().chain([(Grown(0), true), (Grown(2), true)]) {
+        let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+        let run = run(&mut fetch, &mut session, &FILE, |_, _| act, |_| None);
+        assert_eq!((run.result.unwrap().len(), run.sent.len()), (1_000, 1));
+        assert_eq!(session.wants_look(&fetch), wants_look, "{act:?}");
     }
+}
+
+#[test]
+fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
+    // spec: R-HTTP-64
+    let mut session = session();
+    assert!(run_head(&mut session.head(), &mut session, &[Grown(0)]).result.is_ok());
+    let mut wanted = Vec::new();
+    for n in 1..=10 {
+        for _ in 0..2 {
+            let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+            // Resumed, by answers of two states: the later counts.
+            let acts = [Cut(10, End::Reset), Grown(n)];
+            let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
+            assert!(run.result.is_ok());
+            wanted.push(session.wants_look(&fetch));
+            if session.wants_look(&fetch) {
+                session.looked(&fetch);
+            }
+        }
+    }
+    let expected: Vec<_> = (0..20).map(|n| n % 2 == 0 && n < 16).collect();
+    assert_eq!(wanted, expected, "each state once, and eight at most");
+    // A look brings a head, whose state is known by that.
+    let mut session = self::session();
+    assert!(run_head(&mut session.head(), &mut session, &[Grown(0)]).result.is_ok());
+    assert!(run_head(&mut session.reload_head(), &mut session, &[Grown(5)]).result.is_ok());
+    let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+    assert!(run(&mut fetch, &mut session, &FILE, |_, _| Grown(5), |_| None).result.is_ok());
+    assert!(!session.wants_look(&fetch));
 }
 
 #[test]

@@ -230,35 +230,38 @@ impl Input {
         Some(Name { path, id: self.id, decoded_len: self.decoded_len })
     }
 
+    /// The whole content where it lies in memory.
+    fn in_memory(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Bytes(bytes) => Some(bytes),
+            Source::Shared(shared) => Some(shared.bytes()),
+            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => None,
+        }
+    }
+
     /// The whole content, for one that is short, appended to `out`.
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-        match &self.source {
-            Source::Bytes(bytes) => out.extend_from_slice(bytes),
-            Source::Shared(shared) => out.extend_from_slice(shared.bytes()),
-            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
-                let before = out.len();
-                let mut reader = self.open()?;
-                // One byte more than there should be, so that growth is seen.
-                let len = self.len.saturating_add(1);
-                reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
-                let read = out.len().saturating_sub(before);
-                self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))?;
-            }
+        if let Some(bytes) = self.in_memory() {
+            out.extend_from_slice(bytes);
+            return Ok(());
         }
-        Ok(())
+        let before = out.len();
+        let mut reader = self.open()?;
+        // One byte more than there should be, so that growth is seen.
+        let len = self.len.saturating_add(1);
+        reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
+        let read = out.len().saturating_sub(before);
+        self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))
     }
 
     /// The whole content, for one that is short: as it lies in memory, or read into `buf`.
     pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
-        match &self.source {
-            Source::Bytes(bytes) => Ok(bytes),
-            Source::Shared(shared) => Ok(shared.bytes()),
-            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => {
-                buf.clear();
-                self.read_into(buf)?;
-                Ok(buf)
-            }
+        if let Some(bytes) = self.in_memory() {
+            return Ok(bytes);
         }
+        buf.clear();
+        self.read_into(buf)?;
+        Ok(buf)
     }
 
     /// The content as a stream. Hold what was read against

@@ -69,15 +69,19 @@ impl Plan {
         encoding: Encoding,
     ) -> Result<Self, Error> {
         let mut id_order = id_order(inputs)?;
-        id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
-        let stored_len_max = |i: &usize| {
-            inputs.get(*i).map_or(0, |input| {
+        if !hot.order.is_empty() {
+            id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
+        }
+        // In one pass: in the order of ids, each look at an input would wait for memory.
+        let lens: Vec<u64> = inputs
+            .iter()
+            .map(|input| {
                 // What is kept takes what it has taken, whatever its encoding.
                 let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
                 taken_len_max(input.len, encoding, seal_len)
             })
-        };
-        let ranges = id_ranges(id_order.iter().map(stored_len_max))?;
+            .collect();
+        let ranges = id_ranges(id_order.iter().map(|i| lens.get(*i).copied().unwrap_or(0)))?;
         let data_order = data_order(&id_order, &ranges);
         let (id_order, parts) = parts(inputs, id_order, &ranges, encoding);
         let filled = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
@@ -136,18 +140,14 @@ fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
     // positions, as looking them up for each comparison takes longer.
     let mut ids: Vec<_> = inputs.iter().map(|input| input.id).zip(0_usize..).collect();
     ids.sort_unstable();
-    let order: Vec<usize> = ids.into_iter().map(|(_, i)| i).collect();
-    for pair in order.windows(2) {
-        let &[a, b] = pair else { continue };
-        let (Some(first), Some(second)) = (inputs.get(a.min(b)), inputs.get(a.max(b))) else {
-            continue;
-        };
-        if first.id == second.id {
-            let (first, second, id) = (first.to_string(), second.to_string(), first.id);
-            return Err(Error::DuplicateId { id, first, second });
+    for pair in ids.windows(2) {
+        let &[(id, a), (next, b)] = pair else { continue };
+        if id == next {
+            let shown = |i: usize| inputs.get(i).map(ToString::to_string).unwrap_or_default();
+            return Err(Error::DuplicateId { id, first: shown(a), second: shown(b) });
         }
     }
-    Ok(order)
+    Ok(ids.into_iter().map(|(_, i)| i).collect())
 }
 
 /// The positions of the inputs as they are stored: range by range, in path order inside each.
@@ -171,6 +171,17 @@ fn parts(
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
+    if inputs.iter().all(|input| input.encoding(encoding) == encoding) {
+        let part = |(range, ids): (usize, &IdRange)| Part {
+            range,
+            encoding,
+            first: ids.first,
+            count: ids.count,
+        };
+        let parts = ranges.iter().enumerate().map(part).filter(|part| part.count > 0);
+        let parts = parts.collect();
+        return (id_order, parts);
+    }
     let tag = |i: &usize| inputs.get(*i).map_or(encoding, |input| input.encoding(encoding)).tag();
     let mut keyed = Vec::new();
     for (number, range) in ranges.iter().enumerate() {

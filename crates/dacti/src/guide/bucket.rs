@@ -9,15 +9,18 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use dacti_index::Entry;
+use std::sync::OnceLock;
 
 /// Entries of a bucket that have a byte of their own.
 const TAGS: u32 = 7;
 /// Entries of a bucket whose offsets it has.
 const OFFSETS: usize = 5;
 
-/// Bytes of a bucket: a cache line has two.
-pub(super) const BUCKET_LEN: usize = size_of::<Words>();
-const _: () = assert!(BUCKET_LEN == 32);
+/// Buckets of a piece of them.
+pub(super) const PIECE_BUCKETS: usize = 512;
+/// Bytes of a piece. A bucket has 32: there are two in a cache line.
+pub(super) const PIECE_LEN: usize = size_of::<Piece>();
+const _: () = assert!(PIECE_LEN == 32 * PIECE_BUCKETS);
 
 /// What the top byte of a bucket's head says; 0 where nothing is known of it.
 const FEW: u64 = 1 << 56;
@@ -32,10 +35,11 @@ const KINDS: u64 = 0xff << 56;
 /// number where every group has 255.
 type Words = (AtomicU64, [AtomicU32; 1 + OFFSETS]);
 
-/// All buckets. Nothing is known of them at first, and for what nobody fills in the system need not
-/// have memory.
+type Piece = [Words; PIECE_BUCKETS];
+
+/// All buckets, in pieces that are allocated when something of them is known.
 #[derive(Debug)]
-pub(super) struct Buckets(Box<[Words]>);
+pub(super) struct Buckets(Box<[OnceLock<Box<Piece>>]>);
 
 /// What is known of a bucket.
 #[derive(Debug, Clone, Copy)]
@@ -60,21 +64,29 @@ pub(super) enum Kind {
 }
 
 impl Buckets {
-    /// `None` where there is no memory.
-    pub(super) fn new(count: usize) -> Option<Self> {
-        bytemuck::try_zeroed_slice_box(count).ok().map(Self)
+    pub(super) fn new(count: usize) -> Self {
+        Self((0..count.div_ceil(PIECE_BUCKETS)).map(|_| OnceLock::new()).collect())
     }
 
+    /// `None` where nothing is known of it, nor of those around it.
     #[inline]
     pub(super) fn get(&self, bucket: usize) -> Option<Bucket<'_>> {
-        let (head, numbers) = self.0.get(bucket)?;
+        let piece = self.0.get(bucket / PIECE_BUCKETS)?.get()?;
+        let (head, numbers) = piece.get(bucket % PIECE_BUCKETS)?;
         // Read first, as it is written last.
         Some(Bucket { head: head.load(Acquire), numbers })
     }
 
+    /// How many pieces there are.
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        self.0.iter().filter(|piece| piece.get().is_some()).count()
+    }
+
     /// Two threads that set the same bucket set it to the same.
     pub(super) fn set(&self, bucket: usize, entries: &Gathered) -> Option<()> {
-        let (head, numbers) = self.0.get(bucket)?;
+        let piece = self.0.get(bucket / PIECE_BUCKETS)?.get_or_init(bytemuck::zeroed_box);
+        let (head, numbers) = piece.get(bucket % PIECE_BUCKETS)?;
         for (word, number) in numbers.iter().zip(entries.numbers()) {
             word.store(number, Relaxed);
         }

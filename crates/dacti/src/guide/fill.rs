@@ -28,7 +28,7 @@ impl Guide {
             return None;
         }
         let new = || Filled::new(self.spread, self.place, self.blocks, is_alone);
-        let filled = self.filled.get_or_init(new).as_ref()?;
+        let filled = self.filled.get_or_init(new);
         let keys = slice_at::<Key>(self.keys.slice_of(bytes, at)?, self.blocks)?;
         let lead = lead_of(id);
         let own = keys.partition_point(|key| key.get() <= lead).checked_sub(1)?;

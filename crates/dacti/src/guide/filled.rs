@@ -89,9 +89,8 @@ pub(super) const FILLED: u8 = 2;
 pub(super) const GIVEN_UP: u8 = 3;
 
 impl Filled {
-    /// `None` where there is no memory for it.
-    pub(super) fn new(spread: Spread, place: Place, blocks: usize, is_alone: bool) -> Option<Self> {
-        Some(Self {
+    pub(super) fn new(spread: Spread, place: Place, blocks: usize, is_alone: bool) -> Self {
+        Self {
             spread,
             place,
             is_alone,
@@ -99,9 +98,9 @@ impl Filled {
             encoding: AtomicU32::new(0),
             base: AtomicU64::new(0),
             first: OnceLock::new(),
-            buckets: Buckets::new(spread.count)?,
+            buckets: Buckets::new(spread.count),
             blocks: (0..blocks).map(|_| AtomicU8::new(NEW)).collect(),
-        })
+        }
     }
 
     /// Whether there are no entries but the run's, so that what is told is all there is to say.
@@ -146,7 +145,7 @@ impl Filled {
     pub(crate) fn find(&self, id: Uuid, lent: &[u8]) -> Told {
         let wanted = Wanted::new(id);
         let Some(bucket) = self.buckets.get(self.spread.bucket_of(wanted.lead)) else {
-            return Told::Nothing;
+            return Told::Unknown;
         };
         if !bucket.is_few() {
             return self.far(bucket, id, lent);

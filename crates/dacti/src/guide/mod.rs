@@ -19,7 +19,7 @@ mod tests;
 mod wanted;
 
 use crate::source::Lent;
-use bucket::BUCKET_LEN;
+use bucket::{PIECE_BUCKETS, PIECE_LEN};
 use core::sync::atomic::AtomicBool;
 use dacti_index::GROUP_ENTRIES;
 use dacti_lookup::Lookup;
@@ -50,8 +50,7 @@ pub(crate) struct Guide {
     spread: Spread,
     /// Whether somebody has looked before: one look-up needs no guide.
     asked: AtomicBool,
-    /// `None` where there is no memory for it.
-    filled: OnceLock<Option<Filled>>,
+    filled: OnceLock<Filled>,
 }
 
 impl Guide {
@@ -61,9 +60,9 @@ impl Guide {
         let (run, None) = (runs.next()?, runs.next()) else { return None };
         let entries = u64::from(run.groups).checked_mul(u64::try_from(GROUP_ENTRIES).ok()?)?;
         let blocks = u64::try_from(run.keys.len()).ok()?;
-        let bucket_len = u64::try_from(BUCKET_LEN).ok()?;
-        let buckets = len_max.checked_sub(blocks)?.checked_div(bucket_len)?;
-        let buckets = usize::try_from(buckets.min(entries / BUCKET_ENTRIES)).ok()?;
+        let pieces = len_max.checked_sub(blocks)?.checked_div(u64::try_from(PIECE_LEN).ok()?)?;
+        let buckets_max = pieces.checked_mul(u64::try_from(PIECE_BUCKETS).ok()?)?;
+        let buckets = usize::try_from(buckets_max.min(entries / BUCKET_ENTRIES)).ok()?;
         let run_span = lookup.groups_span(run.first_group, run.groups);
         lent.slice(run_span)?;
         u32::try_from(run_span.len().checked_div(WORD)?).ok()?;
@@ -95,6 +94,6 @@ impl Guide {
     /// What look-ups have filled in; `None` before the second one.
     #[inline]
     pub(crate) fn filled(&self) -> Option<&Filled> {
-        self.filled.get()?.as_ref()
+        self.filled.get()
     }
 }

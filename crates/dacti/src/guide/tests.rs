@@ -112,8 +112,8 @@ fn spread(count: u64) -> Vec<Uuid> {
 #[test]
 fn spread_ids_are_found_and_missed_without_a_search() {
     // spec: R-LKP-12
-    // With little room there are more entries in a bucket than it has bytes for.
-    for len_max in [1 << 19, 600] {
+    // With little room, for one piece, there are more entries in a bucket than it has bytes for.
+    for len_max in [1 << 19, 17 << 10] {
         let (knew, of) = World::new(&full_groups(50, &spread(5000))).ask(len_max);
         assert_eq!((knew, of), (15_000, 15_000), "in {len_max}");
     }
@@ -178,13 +178,10 @@ fn ids_whose_bytes_are_alike_are_told_apart() {
 #[test]
 fn a_guide_is_as_large_as_its_entries_need_and_no_larger_than_its_limit() {
     // 60,000 entries have 20,060 buckets of 32 bytes at best, as the last of 236 groups counts as
-    // full; 79 blocks take a byte each. Nothing is allocated for one look-up.
+    // full, in pieces of 512; 79 blocks take a byte each. Nothing is allocated for one look-up.
     let world = World::new(&full_groups(50, &spread(60_000)));
     let lookup = Lookup::parse(&world.region, 0).unwrap();
-    let most = |len_max: u64| usize::try_from((len_max - 79) / 32).unwrap();
-    for (len_max, buckets) in
-        [(1 << 20, 20_060), (1 << 16, most(1 << 16)), (1 << 14, most(1 << 14))]
-    {
+    for (len_max, buckets, pieces) in [(1 << 20, 20_060, 40), (1 << 16, 1536, 3)] {
         let guide = Guide::new(&lookup, &world.lent, u64::MAX, len_max).unwrap();
         let run = world.lent.slice(guide.run()).unwrap();
         assert_eq!((guide.blocks, guide.spread.count), (79, buckets));
@@ -192,8 +189,12 @@ fn a_guide_is_as_large_as_its_entries_need_and_no_larger_than_its_limit() {
         assert!(guide.block_to_fill(first, &world.region, 0, true).is_none());
         assert!(guide.filled().is_none(), "one look-up needs no guide");
         assert!(guide.block_to_fill(first, &world.region, 0, true).is_none());
-        assert!(guide.filled().is_some());
-        (0..guide.blocks).for_each(|block| guide.fill(block, Some(run)));
+        let filled = guide.filled().expect("two need one");
+        assert_eq!(filled.buckets.pieces(), 0);
+        guide.fill(0, Some(run));
+        assert!(filled.buckets.pieces() <= 1, "one block, one piece");
+        (1..guide.blocks).for_each(|block| guide.fill(block, Some(run)));
+        assert_eq!(filled.buckets.pieces(), pieces);
         for (id, _) in world.ids.iter().step_by(7) {
             assert!(matches!(find(&guide, *id, &world.lent), Told::Found(_)));
         }

@@ -26,6 +26,7 @@ pub(super) struct HttpRemote {
     /// The file, where the server has no ranges.
     whole: OnceLock<File>,
     whole_lock: Mutex<()>,
+    look_lock: Mutex<()>,
 }
 
 impl HttpRemote {
@@ -44,6 +45,7 @@ impl HttpRemote {
             },
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),
+            look_lock: Mutex::default(),
         };
         let fetch = remote.head_client().session().head();
         let remote = remote.with_head(fetch).await?;
@@ -82,6 +84,21 @@ impl HttpRemote {
         self.head_client.as_ref().unwrap_or(&self.client)
     }
 
+    /// Looks at the head again where what was fetched is of a later state of the file than any that
+    /// is known: the digests of another package with the same paths would fit as well.
+    async fn look(&self, fetch: &Fetch) -> Result<(), Error> {
+        if !self.client.session().wants_look(fetch) {
+            return Ok(());
+        }
+        // Who waits may find that another has looked.
+        let _one = self.look_lock.lock().await;
+        if self.client.session().wants_look(fetch) {
+            check_replaced(self).await?;
+            self.client.session().looked(fetch);
+        }
+        Ok(())
+    }
+
     /// Takes the file as a whole where ranges do not work, and the bytes of `span` from it.
     async fn fetch_whole(&self, error: Error, span: Span) -> Result<Vec<u8>, Error> {
         let Some(&dacti_http::Error::NoRanges { len, .. }) = http_error(&error) else {
@@ -92,7 +109,8 @@ impl HttpRemote {
             let fetch = self.client.session().whole(len);
             let fetch = fetch.map_err(|error| self.client.failed(error, None))?;
             let mut file = Spool(tempfile::tempfile().map_err(read_failed)?);
-            self.client.fetch(fetch, &mut file).await?;
+            let fetch = self.client.fetch(fetch, &mut file).await?;
+            self.look(&fetch).await?;
             // Nobody else sets it while this one has the lock.
             let _ = self.whole.set(file.0);
         }
@@ -125,7 +143,7 @@ impl Remote for HttpRemote {
             let fetch = self.client.session().fetch(span);
             let mut bytes = Vec::new();
             match self.client.fetch(fetch, &mut bytes).await {
-                Ok(_) => Ok(bytes),
+                Ok(fetch) => self.look(&fetch).await.map(|()| bytes),
                 Err(error) => self.fetch_whole(error, span).await,
             }
         })
@@ -171,6 +189,7 @@ impl Remote for HttpRemote {
                 file: RemoteFile { head: Vec::new(), ..self.file },
                 whole: OnceLock::new(),
                 whole_lock: Mutex::default(),
+                look_lock: Mutex::default(),
             };
             let fetch = again.head_client().session().reload_head();
             Ok(Some(Arc::new(again.with_head(fetch).await?) as Arc<dyn Remote>))

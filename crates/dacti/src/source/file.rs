@@ -1,9 +1,9 @@
 //! A package in a file, read by position, so that threads share one open file.
 
 use super::ReadAt;
+use crate::Error;
 #[cfg(unix)]
 use rustix::buffer::spare_capacity;
-use crate::Error;
 use std::fs::File;
 use std::io;
 use std::path::Path;
