@@ -343,6 +343,10 @@ fn the_program_reads_from_stores() {
     let spent = store.dacti(&["get", url, "7.bin", "--max-requests", "1"]);
     assert_eq!(spent.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&spent.stderr).contains("the budget is spent"), "{spent:?}");
+    let header = store.dacti(&["get", url, "7.bin", "--header", "Authorization: secret"]);
+    assert_eq!(header.status.code(), Some(2), "it would change nothing");
+    let told = String::from_utf8_lossy(&header.stderr).into_owned();
+    assert!(told.contains("--header is for http") && !told.contains("secret"), "{told}");
     let missing = store.dacti(&["get", "s3://bucket/none", "7.bin"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("s3://bucket/none"), "{missing:?}");

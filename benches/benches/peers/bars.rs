@@ -4,6 +4,7 @@ use crate::brotli::Brotli;
 use crate::measure::{Measured, median};
 use crate::store::Reads;
 use crate::table::time;
+use crate::threads::{Scaling, factor};
 use crate::work::grouped;
 use std::fmt::Write;
 
@@ -13,6 +14,8 @@ pub struct Results {
     /// Regions of each work, and each store's measurements in the order of the table.
     pub works: Vec<(usize, Vec<(&'static str, Measured)>)>,
     pub brotli: Option<Brotli>,
+    /// Look-ups by several threads.
+    pub threads: Vec<Scaling>,
     /// Cold look-up of one region of 1 KiB among ten million.
     pub ten_million: Option<Reads>,
 }
@@ -139,6 +142,15 @@ fn look_ups(results: &Results) -> Vec<Bar> {
         let found = results.ahead(count, store, kind, &[]);
         bars.push(Bar { work, bar: "ahead of all peers".into(), found });
     }
+    let of = |name| results.threads.iter().find(|scaling| scaling.name == name).and_then(factor);
+    let found = of("dacti, mapped").zip(of(MAPPED_FLOOR));
+    bars.push(Bar {
+        work: "random hit, two threads",
+        bar: ">= 0.9 x what two threads bring the floor".into(),
+        found: found.map(|(own, floor)| {
+            (format!("{own:.2} x one thread's, the floor {floor:.2} x"), own >= 0.9 * floor)
+        }),
+    });
     bars
 }
 

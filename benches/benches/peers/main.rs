@@ -17,6 +17,7 @@ mod store;
 mod streams;
 mod table;
 mod tensors;
+mod threads;
 mod tiles;
 mod work;
 mod zips;
@@ -29,25 +30,28 @@ use std::time::{Duration, Instant};
 use store::Store;
 use work::Work;
 
+const READ: Dacti = Dacti {
+    name: "dacti",
+    how: "no digests written, none asked for; read by position",
+    digests: false,
+    paths: false,
+    mapped: false,
+};
+
+const MAPPED: Dacti = Dacti {
+    name: "dacti, mapped",
+    how: "the same file, mapped; regions are borrowed from the map",
+    mapped: true,
+    ..READ
+};
+
 /// The floor's two ways come first.
 fn stores() -> Vec<Box<dyn Store>> {
     vec![
         Box::new(raw::Raw { mapped: false }),
         Box::new(raw::Raw { mapped: true }),
-        Box::new(Dacti {
-            name: "dacti",
-            how: "no digests written, none asked for; read by position",
-            digests: false,
-            paths: false,
-            mapped: false,
-        }),
-        Box::new(Dacti {
-            name: "dacti, mapped",
-            how: "the same file, mapped; regions are borrowed from the map",
-            digests: false,
-            paths: false,
-            mapped: true,
-        }),
+        Box::new(READ),
+        Box::new(MAPPED),
         Box::new(Dacti {
             name: "dacti, digests",
             how: "each region's BLAKE3 digest written, and checked by each read; by position",
@@ -154,6 +158,11 @@ impl Asked {
         }
     }
 
+    /// Regions among which several threads look up at once.
+    fn shared(&self) -> usize {
+        self.works().last().map_or(0, |(count, _)| *count)
+    }
+
     /// Regions among which one is looked for.
     fn many(&self) -> usize {
         if self.test { 3_000 } else { 10_000_000 }
@@ -189,6 +198,12 @@ fn main() {
         tell(&work.title());
         let all = measure::measure(&work, &stores, &effort, asked.dir().path());
         println!("{}", table::table(&work, &stores, &all));
+        if asked.whole() && count == asked.shared() {
+            tell("threads");
+            let all = threads::measure(&work, &MAPPED, &READ, &effort, asked.dir().path());
+            println!("{}", threads::table(&work, &all));
+            results.threads = all;
+        }
         let named = stores.iter().map(|store| store.name()).zip(all);
         results.works.push((count, named.collect()));
     }

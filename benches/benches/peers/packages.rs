@@ -43,6 +43,12 @@ impl Dacti {
         builder
     }
 
+    /// Opens the package at `path` for one or several threads.
+    pub fn shared(&self, path: &Path) -> Open {
+        let package = if self.mapped { Package::open_mapped(path) } else { Package::open(path) };
+        Open { package: self.package(package.expect("it was packed")), paths: self.paths }
+    }
+
     fn package(&self, package: Package) -> Package {
         if self.digests { package } else { package.require(Policy::Nothing) }
     }
@@ -70,9 +76,7 @@ impl Store for Dacti {
     }
 
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
-        let package = if self.mapped { Package::open_mapped(path) } else { Package::open(path) };
-        let package = self.package(package.expect("it was packed"));
-        with(&mut Open { package, paths: self.paths });
+        with(&mut self.shared(path));
     }
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
@@ -83,19 +87,27 @@ impl Store for Dacti {
         let source = Arc::new(counted.clone());
         let package = Package::from_source(source, Limits::default()).expect("it was packed");
         let package = self.package(package);
-        assert!(Open { package, paths: self.paths }.get(key, out), "it is there");
+        assert!(Open { package, paths: self.paths }.copied(key, out), "it is there");
         let stats = counted.stats();
         Some(Reads { reads: stats.reads, bytes: stats.bytes })
     }
 }
 
-struct Open {
+/// An open package.
+pub struct Open {
     package: Package,
     paths: bool,
 }
 
 impl Look for Open {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
+        self.copied(key, out)
+    }
+}
+
+impl Open {
+    #[inline]
+    pub fn copied(&self, key: &Key, out: &mut Vec<u8>) -> bool {
         if self.paths {
             copied(&self.package, self.package.find(key.name()), out)
         } else {

@@ -111,10 +111,7 @@ impl Store for Raw {
 
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
         if self.mapped {
-            let map = map(path);
-            let slots = u64::from_le_bytes(map[..8].try_into().expect("8 bytes"));
-            let (table, data) = map[HEAD..].split_at(table_len(slots));
-            with(&mut Mapped { slots, table, data });
+            shared(path, |mapped| with(&mut *mapped));
         } else {
             with(&mut Read::open(path, Counts::default()));
         }
@@ -130,7 +127,16 @@ impl Store for Raw {
     }
 }
 
-struct Mapped<'m> {
+/// Maps the file at `path`, for one or several threads.
+pub fn shared<T>(path: &Path, with: impl FnOnce(&mut Mapped<'_>) -> T) -> T {
+    let map = map(path);
+    let slots = u64::from_le_bytes(map[..8].try_into().expect("8 bytes"));
+    let (table, data) = map[HEAD..].split_at(table_len(slots));
+    with(&mut Mapped { slots, table, data })
+}
+
+/// The floor in a map.
+pub struct Mapped<'m> {
     slots: u64,
     table: &'m [u8],
     data: &'m [u8],
@@ -138,6 +144,13 @@ struct Mapped<'m> {
 
 impl Look for Mapped<'_> {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
+        self.copied(key, out)
+    }
+}
+
+impl Mapped<'_> {
+    #[inline]
+    pub fn copied(&self, key: &Key, out: &mut Vec<u8>) -> bool {
         let id = key.id.as_bytes();
         match search(&self.table[place(lead(id), self.slots) * ENTRY..], id) {
             Found::At { offset, len } => {

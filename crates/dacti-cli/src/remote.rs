@@ -32,7 +32,7 @@ pub(crate) struct Remote {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     timeout: u64,
     /// A header field that each request carries, as `Name: value`. May be given several times. It
-    /// does not follow a redirect to another server.
+    /// does not follow a redirect to another server, and is refused for object stores.
     #[arg(long = "header", value_name = "FIELD", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Requests under way at once.
@@ -124,6 +124,14 @@ fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
 impl Remote {
     /// Opens a package in a file or under a URL.
     pub(crate) fn open(&self, package: &Path, limits: Limits) -> Result<Opened, Failure> {
+        if matches!(kind_and_url(package), Some((Kind::Store, _))) && !self.headers.is_empty() {
+            return Err(Failure::Usage(
+                "--header is for http and https URLs: a request to an object store is signed as it \
+                 is, and what the store needs besides is set in the environment, such as \
+                 AWS_REQUEST_PAYER=true"
+                    .into(),
+            ));
+        }
         self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
     }
 

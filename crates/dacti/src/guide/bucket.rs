@@ -1,5 +1,5 @@
-//! Buckets: some neighbouring entries each, of which 32 bytes tell nearly all misses, and lead nearly
-//! all hits to their entry and, without waiting for that, to their region.
+//! Buckets: some neighbouring entries each, of which 32 bytes tell nearly all misses, and lead
+//! nearly all hits to their entry and, without waiting for that, to their region.
 
 use super::SLOTS;
 use super::filled::word_of;
@@ -30,9 +30,9 @@ const KINDS: u64 = 0xff << 56;
 
 /// A bucket's head, where its first entry stands, and an offset for each of the first entries.
 ///
-/// The head has a byte of each id, none of them 0, and says in its top byte what the bucket is: where
-/// it is one of many entries, the first one's slot and their number follow it. A slot is an entry's
-/// number where every group has 255.
+/// The head has a byte of each id, none of them 0, and says in its top byte what the bucket is:
+/// where it is one of many entries, the first one's slot and their number follow it. A slot is an
+/// entry's number where every group has 255.
 type Words = (AtomicU64, [AtomicU32; 1 + OFFSETS]);
 
 type Piece = [Words; PIECE_BUCKETS];

@@ -135,8 +135,8 @@ impl Filled {
     /// Where `id` is, or that it is not there, as far as that is known. `lent` has the run.
     ///
     /// A look-up is to run ahead while another waits for memory: so there are few instructions and
-    /// fewer branches, nearly all of which always go the same way, and the region can be read before
-    /// the entry has come.
+    /// fewer branches, nearly all of which always go the same way, and the region can be read
+    /// before the entry has come.
     #[expect(
         clippy::inline_always,
         reason = "not inlined, it takes a third longer: docs/rationale.md"

@@ -54,7 +54,7 @@ pub(crate) struct Guide {
 }
 
 impl Guide {
-    /// For an index with one run that is lent, of a file of `len` bytes, in at most `len_max` bytes.
+    /// For an index with one run that is lent, of a file of `len` bytes, in at most `len_max`.
     pub(crate) fn new(lookup: &Lookup<'_>, lent: &Lent, len: u64, len_max: u64) -> Option<Self> {
         let mut runs = lookup.runs();
         let (run, None) = (runs.next()?, runs.next()) else { return None };

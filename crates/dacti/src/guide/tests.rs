@@ -1,3 +1,5 @@
+//! The guide held against a sorted list of all ids, whatever those are.
+
 use super::{Guide, Told};
 use crate::source::Lent;
 use dacti_index::{Encoding, Entry, GroupHeader, IndexHeader, emit_group, emit_header, index_len};
