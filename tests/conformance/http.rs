@@ -11,6 +11,7 @@ mod http_hostile;
 use dacti::http::{HttpOptions, SessionOptions, Stats};
 use dacti::{
     BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder, RemoteSource,
+    Update, UpdateOptions,
 };
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -463,6 +464,42 @@ fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of()
             assert_eq!(source.stats().requests, 5, "of a state that is known");
         }
     }
+}
+
+#[test]
+fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
+    // spec: R-HTTP-64, R-HTTP-32
+    // A region was removed from each, so that the index was written anew: behind the head, and its
+    // header is read when they are opened.
+    let folded = |byte: u8| {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("p");
+        std::fs::write(&path, packed(3_000, |_| vec![byte; 8])).expect("it is written");
+        let mut update = Update::open(&path, UpdateOptions::default()).expect("it is good");
+        update.remove("3.bin").expect("the path is good");
+        update.plan().expect("there is room").apply().expect("it is written");
+        std::fs::read(&path).expect("it was updated")
+    };
+    let (file, other) = (folded(1), folded(2));
+    assert_eq!(file.len(), other.len());
+    let server = Server::start(
+        file,
+        Box::new(move |seen, n, first| {
+            let file = if n == 0 { first } else { &other };
+            let (first, last) = seen.range.expect("it is one");
+            let fields = [
+                ("Content-Range", format!("bytes {first}-{last}/{}", file.len())),
+                ("ETag", format!("\"{}\"", n.min(1))),
+                len_field(last + 1 - first),
+            ];
+            answer("206 Partial Content", &fields, &file[first..=last])
+        }),
+    );
+    let (package, source) = open(&server, &options()).expect("the other one is as good");
+    // Two heads and the index header of each; a look at the head between them.
+    assert_eq!(source.stats().requests, 5);
+    let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
+    assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");
 }
 
 #[test]

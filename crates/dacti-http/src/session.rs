@@ -233,6 +233,18 @@ impl Session {
         Ok(())
     }
 
+    /// The latest state that the session has judged, and of which file; `None` before the first.
+    #[must_use]
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Takes the file and its state that a view was taken of, whatever was judged before: heads that
+    /// are read from now on are held against it.
+    pub const fn set_identity(&mut self, viewed: Identity) {
+        self.identity = Some(viewed);
+    }
+
     /// Holds a head that was read against the latest one before it.
     ///
     /// # Errors

@@ -721,6 +721,9 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
     assert_eq!(session.judge(other), Err(replaced));
     assert_eq!(session.judge(head([2, 0, 0])), Ok(News::Same));
+    // Of what was judged before a view was taken nobody has anything.
+    session.set_identity(other);
+    assert_eq!((session.identity(), session.judge(other)), (Some(other), Ok(News::Same)));
 }
 
 #[test]

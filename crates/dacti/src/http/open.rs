@@ -4,7 +4,7 @@
 
 use super::HttpOptions;
 use super::remote::HttpRemote;
-use crate::remote::{AsyncPackage, RemoteSource, Runner, identity_of_head};
+use crate::remote::{AsyncPackage, Remote, RemoteSource, Runner, identity_of_head};
 use crate::{Error, Package};
 use std::sync::Arc;
 
@@ -56,8 +56,9 @@ impl AsyncPackage {
 
 /// Holds the head as it is now against the one that the session has.
 pub(super) async fn check_replaced(remote: &HttpRemote) -> Result<(), Error> {
-    // A head that cannot be read by itself says nothing.
-    let Some(identity) = identity_of_head(remote.fresh_head().await?) else { return Ok(()) };
-    let judged = remote.client().session().judge(identity);
-    judged.map(drop).map_err(|error| remote.client().failed(error, None))
+    if remote.client().session().identity().is_none() {
+        // The package is being opened still, from a head that nobody has judged.
+        remote.judge(identity_of_head(remote.file().head.clone()))?;
+    }
+    remote.judge(identity_of_head(remote.fresh_head().await?))
 }

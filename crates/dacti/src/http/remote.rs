@@ -9,7 +9,7 @@ use crate::view::read_failed;
 use crate::{Error, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
-use dacti_http::{Fetch, Grid, Stats};
+use dacti_http::{Fetch, Grid, Identity, Stats};
 use daicon_core::Span;
 use std::fs::File;
 use std::io;
@@ -74,6 +74,14 @@ impl HttpRemote {
         let mut head = Vec::new();
         self.head_client().fetch(fetch, &mut head).await?;
         Ok(head)
+    }
+
+    /// Holds a head against the latest that the session has. One that cannot be read by itself says
+    /// nothing.
+    pub(super) fn judge(&self, head: Option<Identity>) -> Result<(), Error> {
+        let Some(head) = head else { return Ok(()) };
+        let judged = self.client.session().judge(head);
+        judged.map(drop).map_err(|error| self.client.failed(error, None))
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -201,8 +209,7 @@ impl Remote for HttpRemote {
             let (slice_len, fresh_end) = (layout.slice_len, layout.fresh_end);
             self.client.session().set_grid(Grid { slice_len, fresh_end });
         }
-        // The first of a session is never another file's.
-        let _ = self.client.session().judge(identity(view));
+        self.client.session().set_identity(identity(view));
     }
 }
 

@@ -32,7 +32,6 @@ use std::sync::Arc;
 pub(crate) type Waiting<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// What is known of a file since it was opened, and how it is best read.
-#[derive(Debug)]
 pub(crate) struct RemoteFile {
     /// The head, or all of a shorter file.
     pub(crate) head: Vec<u8>,
@@ -42,6 +41,15 @@ pub(crate) struct RemoteFile {
     pub(crate) read_len: usize,
     /// Fetches that may be under way at once.
     pub(crate) concurrency: usize,
+}
+
+impl fmt::Debug for RemoteFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteFile")
+            .field("head_len", &self.head.len())
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
 }
 
 /// More than any file has: of a server without a word on it, and where the head is a copy.

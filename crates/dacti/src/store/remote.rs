@@ -79,8 +79,12 @@ impl StoreRemote {
     async fn is_replaced(&self) -> Result<bool, Error> {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
+        let known = self.file_id.get().copied().or_else(|| {
+            // The package is being opened still.
+            identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
+        });
         // A head that cannot be read by itself says nothing.
-        Ok(self.file_id.get().zip(now).is_some_and(|(file_id, now)| *file_id != now))
+        Ok(known.zip(now).is_some_and(|(known, now)| known != now))
     }
 
     fn replaced(&self) -> Error {
