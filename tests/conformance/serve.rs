@@ -335,6 +335,43 @@ fn a_client_that_says_nothing_is_let_go() {
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
 }
 
+#[test]
+fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
+    const LEN: u64 = 64 << 20;
+    let dir = site();
+    // More than the system holds for a client: zeros that take no room on disk.
+    let large = fs::File::create(dir.path().join("site/large.bin")).unwrap();
+    large.set_len(LEN).unwrap();
+    let options = ["--connections-max", "1", "--idle-max", "1"];
+    let server = Served::start(&dir.path().join("site"), &options);
+    let mut greedy = server.connect();
+    greedy.write_all(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // Waits for the only place, which the other one has to give up.
+    assert_eq!(server.get("/plain.bin", "").status, 200);
+    let mut taken = Vec::new();
+    let _ = greedy.read_to_end(&mut taken);
+    assert!(taken.starts_with(b"HTTP/1.1 200"), "it was answered");
+    assert!(u64::try_from(taken.len()).unwrap() < LEN, "and broken off");
+}
+
+#[test]
+fn more_silent_clients_than_there_are_places_hold_nobody_up_for_long() {
+    let dir = site();
+    let options = ["--connections-max", "4", "--idle-max", "1"];
+    let server = Served::start(&dir.path().join("site"), &options);
+    let mut silent: Vec<_> = (0..12).map(|_| server.connect()).collect();
+    for stream in &mut silent {
+        stream.write_all(b"GET /plain.bin HTTP/1.1\r\n").unwrap();
+    }
+    // Behind three times as many as have a place.
+    assert_eq!(server.get("/plain.bin", "").status, 200);
+    for mut stream in silent {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_it_when_answers_are_out() {
