@@ -299,6 +299,16 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         assert_eq!(plan["bytes"], len(&expected) - len(&seen));
         (plan, seen, expected)
     };
+    let (plan, seen, expected) = planned("ls", &[]);
+    assert_eq!(
+        (seen.len(), &plan["refused"]),
+        (2, &0.into()),
+        "the head, and a block of the index"
+    );
+    run("ls", &[]);
+    let (mut all, _) = server.expect(0, 1);
+    all.sort_unstable();
+    assert_eq!(all, expected);
     let (plan, _, expected) = planned("verify", &[]);
     // The names list's own is among them.
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
@@ -329,6 +339,31 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
 
     let (out, _) = run("get", &["001234", "--dry-run"]);
     assert!(out.contains("\nto fetch    1 requests, 1056 bytes"), "{out}");
+}
+
+#[test]
+fn an_index_is_read_whole_by_few_requests_at_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("p.dacti-pack");
+    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    for n in 1..=30_000_u64 {
+        let id = uuid::Uuid::from_u64_pair(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), n);
+        builder.add(id, vec![1; 8]).expect("a good id");
+    }
+    builder.build(&out).expect("it can be built");
+    let server = Server::start(std::fs::read(out).expect("it was written"), |_, _| ());
+    // 118 groups of 6,136 bytes: 724,048.
+    for (read_len, requests) in [(256 << 10, 3), (4 << 20, 1)] {
+        server.expect(1, 1);
+        let options = HttpOptions { read_len, ..HttpOptions::default() };
+        let (package, _) = Package::open_url_with(&server.url, &options).expect("it is good");
+        server.expect(requests, requests);
+        assert_eq!(package.regions().expect("it is good").len(), 30_000);
+        let (seen, rounds) = server.expect(0, 1);
+        assert_eq!((seen.len(), rounds), (requests, 1));
+        assert_eq!(package.plan_list().index[..requests], seen);
+    }
 }
 
 #[test]

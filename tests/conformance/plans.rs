@@ -114,6 +114,34 @@ fn a_plan_is_what_is_then_read() {
 }
 
 #[test]
+fn a_plan_of_a_list_is_what_is_then_read() {
+    let large = build(&hundreds(30_000), PLAIN);
+    // The names list lies behind the head, and with it in a block of the index where there is one.
+    for (file, unknown, index) in [
+        (build(&hundreds(1_000), PLAIN), 0, 0),
+        (without_keys(&large), 1, 2 * 3),
+        (large, 1, 3 + 1),
+    ] {
+        let (package, source) = open(&file, Limits::default());
+        let plan = package.plan_list();
+        assert_eq!((source.take(), plan.unknown, plan.index.len()), (vec![], unknown, index));
+        let places: Vec<_> = package.names().expect("they are good").places().to_vec();
+        let (package, source) = open(&file, Limits::default());
+        let listed = package.list().expect("it is good");
+        let names = package.plan_get_at(places).reads;
+        assert_eq!(names.len(), 1);
+        let known = if unknown == 0 { plan.reads } else { names };
+        let mut planned = [plan.index, known].concat();
+        if !package.view().has_keys() && listed.len() > 1_000 {
+            // The index is gone through for the names list up to where that is: in its first piece.
+            planned.drain(4..6);
+        }
+        assert_eq!(source.take(), planned, "{} regions", listed.len());
+        assert_eq!(package.plan_list().reads, [], "the names list is in hand now");
+    }
+}
+
+#[test]
 fn blocks_that_lie_near_each_other_are_one_read() {
     let files = hundreds(30_000);
     let file = build(&files, PLAIN);

@@ -1,6 +1,7 @@
 //! `dacti diff`: how two packages differ, and what a holder of the one must fetch to have the
 //! other.
 
+use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes, printable};
 use crate::progress::Bar;
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     new: PathBuf,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// End with 1 where regions or their paths differ, and with 0 where they do not. What fails
     /// ends with 1 too, with a message.
     #[arg(long)]
@@ -85,10 +88,20 @@ struct How {
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
+        self.remote.counts = self.dry_run.dry_run;
         let open = |path: &Path| self.remote.open(path, Limits::default());
         let (old, old_costs) = open(&self.old)?.into_parts();
         let (new, new_costs) = open(&self.new)?.into_parts();
+        if self.dry_run.dry_run {
+            let then = "digests of regions in both, 32 bytes each, near ones by one request";
+            for (path, package, costs) in
+                [(&self.old, &old, &old_costs), (&self.new, &new, &new_costs)]
+            {
+                dry_run::print_list(path, package, then, (costs, &self.remote), self.json)?;
+            }
+            return Ok(Outcome::Done);
+        }
         let found = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();

@@ -2,8 +2,8 @@
 
 use crate::outcome::Failure;
 use crate::output::{self, bytes};
-use crate::remote::Costs;
-use dacti::GetPlan;
+use crate::remote::{Costs, Remote};
+use dacti::{GetPlan, Package};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -12,8 +12,8 @@ use std::path::Path;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DryRun {
     /// Print what would be read for it, by how many requests, and read and write none of it. To
-    /// find that out, the head is read, and of the index and the names list what tells where the
-    /// regions are.
+    /// find that out, the head is read, and of the index and the names list what tells where it
+    /// is.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -43,6 +43,33 @@ struct Range {
     len: u64,
 }
 
+/// Prints what it costs to read all of the index and the names list, and what comes on top of that,
+/// if anything: `then`. To find that out, as much is read as tells where the names list is.
+pub(crate) fn print_list(
+    path: &Path,
+    package: &Package,
+    then: &str,
+    (costs, remote): (&Costs, &Remote),
+    as_json: bool,
+) -> Result<(), Failure> {
+    let mut plan = package.plan_list();
+    if !plan.is_complete() {
+        let names = package.find(dacti_names::NAMES_ID);
+        let names = names.map_err(|error| Failure::with(path, &error))?;
+        // What told that is in hand now, if there are lookup keys.
+        plan = package.plan_list();
+        plan.reads = package.plan_get_at(names).reads;
+    }
+    print(path, &plan, 0, costs, as_json)?;
+    if !as_json && !then.is_empty() {
+        let mut out = output::stdout();
+        writeln!(out, "and then    {then}")?;
+        out.flush()?;
+    }
+    costs.tell(remote);
+    Ok(())
+}
+
 /// Prints a plan for regions whose places are known; `refused` more would not be read.
 pub(crate) fn print(
     package: &Path,
@@ -65,7 +92,7 @@ pub(crate) fn print(
             requests: plan.requests(),
             bytes: plan.bytes(),
             over_fetch: plan.over_fetch,
-            ranges: plan.reads.iter().map(range).collect(),
+            ranges: plan.index.iter().chain(&plan.reads).map(range).collect(),
         };
         output::json(&mut out, &json)?;
         return Ok(out.flush()?);

@@ -1,5 +1,6 @@
 //! `dacti du`: what the bytes of a package are used for, and when compaction pays.
 
+use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes};
 use crate::progress::Bar;
@@ -22,6 +23,8 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Do not look for equal contents, for which regions of equal length are read.
     #[arg(long)]
     no_duplicates: bool,
@@ -85,9 +88,17 @@ struct Outlook {
 }
 
 impl Args {
-    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
+        self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        if self.dry_run.dry_run {
+            let then = "bytes that nobody claims, and, without --no-duplicates, regions as long as \
+                        another";
+            let costs = (&costs, &self.remote);
+            dry_run::print_list(&self.package, &package, then, costs, self.json)?;
+            return Ok(Outcome::Done);
+        }
         let usage = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();

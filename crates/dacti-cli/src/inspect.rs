@@ -6,6 +6,7 @@ mod text;
 
 pub(crate) use json::hex;
 
+use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::remote::Remote;
@@ -21,6 +22,8 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print one JSON object: format, length, tables, components, index, diagnostics, layout,
     /// seals, map.
     #[arg(long)]
@@ -31,9 +34,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
+        self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        if self.dry_run.dry_run {
+            let then = "of the bytes that nobody claims, the first ones";
+            let costs = (&costs, &self.remote);
+            dry_run::print_list(&self.package, &package, then, costs, self.json)?;
+            return Ok(Outcome::Done);
+        }
         let mut out = output::stdout();
         if !self.json && !self.svg {
             // First what needs no index: one inspects what is at fault.

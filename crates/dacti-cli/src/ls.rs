@@ -1,5 +1,6 @@
 //! `dacti ls`: the regions of a package.
 
+use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::output;
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Only paths that match. Without a slash it means a name in any folder; regions without a
     /// path match by their id.
     glob: Option<String>,
@@ -57,10 +60,17 @@ impl<'l> From<&'l Listed> for Line<'l> {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
+        self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        if self.dry_run.dry_run {
+            let then = "";
+            let costs = (&costs, &self.remote);
+            dry_run::print_list(&self.package, &package, then, costs, self.json)?;
+            return Ok(Outcome::Done);
+        }
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let listed = package.list_lossy(&mut faults).map_err(failed)?;

@@ -239,8 +239,8 @@ impl Session {
         self.identity
     }
 
-    /// Takes the file and its state that a view was taken of, whatever was judged before: heads that
-    /// are read from now on are held against it.
+    /// Takes the file and its state that a view was taken of, whatever was judged before: heads
+    /// that are read from now on are held against it.
     pub const fn set_identity(&mut self, viewed: Identity) {
         self.identity = Some(viewed);
     }

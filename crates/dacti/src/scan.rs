@@ -7,7 +7,7 @@ use crate::blocks::Blocks;
 use crate::front::Front;
 use crate::guide::{Filled, Guide};
 use crate::keys;
-use crate::source::{Lent, ReadAt, read_span};
+use crate::source::{Lent, ReadAt, Told, read_span};
 use crate::view::{View, read_failed};
 use crate::{Error, Limits};
 use dacti_index::{
@@ -18,8 +18,14 @@ use daicon_core::{Span, Window};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-/// Bytes of index that are read at once: about forty groups.
+/// Bytes of index that are read at once: about forty groups. More where all of it is read, from a
+/// source where each read has a price of its own.
 const READ_AHEAD: u64 = 256 * 1024;
+
+/// Bytes that are read at once of an index that is read whole.
+fn piece_len(source: &dyn ReadAt) -> u64 {
+    READ_AHEAD.max(u64::try_from(source.read_len()).unwrap_or(u64::MAX))
+}
 
 /// What look-ups of an open package have learnt of its index.
 #[derive(Debug)]
@@ -115,7 +121,7 @@ pub(crate) fn find_all(
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
     }
     let mut reader = IndexReader::new(view.index())?;
-    let mut ahead = ReadAhead::new(source, view);
+    let mut ahead = ReadAhead::by(piece_len(source), source, view);
     while let Some(want) = reader.want().filter(|_| !left.is_empty()) {
         let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? else { continue };
         // Newest first within the group, too.
@@ -131,8 +137,8 @@ pub(crate) fn find_all(
 
 /// What a pass over the whole index reads where its groups are full: all that does not lie in the
 /// head, in pieces.
-pub(crate) fn windows(view: &View) -> Vec<Span> {
-    let (head, index) = (view.head(), view.index());
+pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
+    let (head, index, len_max) = (view.head(), view.index(), piece_len(source));
     let lens = [GROUP_HEADER_LEN, GROUP_LEN.saturating_sub(GROUP_HEADER_LEN)];
     let mut at = index.start.saturating_add(INDEX_HEADER_LEN);
     let mut windows: Vec<Span> = Vec::new();
@@ -140,7 +146,7 @@ pub(crate) fn windows(view: &View) -> Vec<Span> {
         let Some(want) = Span::new(at, len).filter(|want| index.contains(want)) else { break };
         let is_read = windows.last().is_some_and(|window| window.contains(&want));
         if head.answer(want).is_none() && !is_read {
-            windows.push(window(want, index));
+            windows.push(window(want, index, len_max));
         }
         at = want.end;
     }
@@ -148,8 +154,8 @@ pub(crate) fn windows(view: &View) -> Vec<Span> {
 }
 
 /// What is read of an index for the sake of `want`.
-fn window(want: Span, index: Span) -> Span {
-    let end = want.start.saturating_add(READ_AHEAD).min(index.end).max(want.end);
+fn window(want: Span, index: Span, len_max: u64) -> Span {
+    let end = want.start.saturating_add(len_max).min(index.end).max(want.end);
     Span { start: want.start, end }
 }
 
@@ -168,7 +174,8 @@ pub(crate) fn groups(
     mut visit: impl FnMut(Group<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut reader = IndexReader::new(view.index())?;
-    let mut ahead = ReadAhead::new(source, view);
+    let _told = Told::new(source, windows(source, view));
+    let mut ahead = ReadAhead::by(piece_len(source), source, view);
     while let Some(want) = reader.want() {
         if let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? {
             visit(group)?;
@@ -286,13 +293,20 @@ struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
     index: Span,
+    len_max: u64,
     at: u64,
     bytes: Vec<u8>,
 }
 
 impl<'s> ReadAhead<'s> {
     fn new(source: &'s dyn ReadAt, view: &'s View) -> Self {
-        Self { source, head: view.head(), index: view.index(), at: 0, bytes: Vec::new() }
+        Self::by(READ_AHEAD, source, view)
+    }
+
+    /// By reads of so many bytes.
+    fn by(len_max: u64, source: &'s dyn ReadAt, view: &'s View) -> Self {
+        let (head, index) = (view.head(), view.index());
+        Self { source, head, index, len_max, at: 0, bytes: Vec::new() }
     }
 
     fn bytes(&mut self, want: Span) -> Result<&[u8], Error> {
@@ -301,7 +315,7 @@ impl<'s> ReadAhead<'s> {
             return Ok(bytes);
         }
         if Window::new(self.at, &self.bytes).answer(want).is_none() {
-            let span = window(want, self.index);
+            let span = window(want, self.index, self.len_max);
             self.bytes = read_span(self.source, span).map_err(read_failed)?;
             self.at = want.start;
         }

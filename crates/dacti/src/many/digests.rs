@@ -1,7 +1,8 @@
 //! The digests of many regions, taken out of their seals: near ones by one read.
 
-use super::reads::{Told, joining};
+use super::reads::joining;
 use crate::Package;
+use crate::source::Told;
 use crate::source::read_span;
 use dacti_index::Located;
 use dacti_seal::DIGEST_LEN;

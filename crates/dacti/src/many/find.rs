@@ -3,9 +3,10 @@
 //!
 //! Whatever does not go smoothly is left to the look-up of one id, which knows all ways.
 
-use super::reads::{Told, joining};
+use super::reads::joining;
 use crate::keys::Begun;
 use crate::scan;
+use crate::source::Told;
 use crate::source::read_span;
 use crate::{Error, Key, Names, Package};
 use dacti_index::Located;
@@ -75,7 +76,7 @@ impl<'p> Unknown<'p> {
     pub(super) fn reads(&mut self, package: &Package) -> Vec<Span> {
         let mut reads = Vec::new();
         if !self.scanned.is_empty() {
-            reads.extend(scan::windows(package.view()));
+            reads.extend(scan::windows(&**package.source(), package.view()));
         }
         reads.extend(self.joined(package).iter().map(|read| read.span));
         reads

@@ -12,11 +12,12 @@ pub use plan::GetPlan;
 pub use readers::Readers;
 
 use crate::content::{doubted, region, region_of};
+use crate::source::Told;
 use crate::source::read_span;
 use crate::{Error, Key, Package, Region};
 use core::ops::ControlFlow;
 use dacti_index::Located;
-use reads::{Early, Manner, Reads, Told};
+use reads::{Early, Manner, Reads};
 use std::borrow::Cow;
 
 impl Package {

@@ -2,7 +2,7 @@
 
 use super::find::{Asked, begin, has_other_id, id_of, other_id};
 use super::reads::{Early, Manner, Reads};
-use crate::{Key, Package};
+use crate::{Key, Package, scan};
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Span;
@@ -87,7 +87,8 @@ impl GetPlan {
         self.absent = self.absent.saturating_add(count(absent.len()));
         self.unknown = self.unknown.saturating_add(unnamed);
         if unnamed > 0 {
-            self.look_up_names(package);
+            let (names, _) = self.look_up_names(package);
+            self.index.extend(names);
         }
         places.into_iter().flatten().collect()
     }
@@ -111,16 +112,18 @@ impl GetPlan {
         self.index.extend(unknown.reads(package));
     }
 
-    /// Adds what is read of the names list first.
-    fn look_up_names(&mut self, package: &Package) {
+    /// Adds what tells where the names list is. Returns what is read of that, and whether its place
+    /// is known.
+    fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
         let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
             names = found.ok().flatten();
         });
+        let is_known = unknown.len() == 0;
         self.index.extend(unknown.reads(package));
         let mut plan = Self::default();
         plan.add(package, Manner::Whole, names);
-        self.index.extend(plan.reads);
+        (plan.reads, is_known)
     }
 
     /// Adds the reads of regions that were found.
@@ -181,6 +184,25 @@ impl Package {
         let mut plan = GetPlan::default();
         let found = plan.look_up(self, &keys);
         plan.add(self, Manner::Whole, found);
+        plan
+    }
+
+    /// What [`list`](Self::list) would read, which is the index and the names list, as far as that
+    /// is known without reading: nothing is read for it.
+    ///
+    /// `unknown` is 1 where it is not known where the names list is: [`find`](Self::find) of
+    /// [`NAMES_ID`] reads what tells it. A list of several segments, as updates make them, takes
+    /// a read more for each, and maybe one for where that is.
+    #[must_use]
+    pub fn plan_list(&self) -> GetPlan {
+        let in_hand = |span: &Span| self.lent(*span).is_none();
+        let windows = scan::windows(&**self.source(), self.view());
+        let index = windows.into_iter().filter(in_hand).collect();
+        let mut plan = GetPlan { index, ..GetPlan::default() };
+        if self.names_in_hand().is_none() {
+            let (reads, is_known) = plan.look_up_names(self);
+            (plan.reads, plan.unknown) = (reads, u64::from(!is_known));
+        }
         plan
     }
 

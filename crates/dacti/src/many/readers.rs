@@ -2,7 +2,8 @@
 //! one read, and each can still be read by itself.
 
 use super::GetPlan;
-use super::reads::{Early, Manner, Reads, Told};
+use super::reads::{Early, Manner, Reads};
+use crate::source::Told;
 use crate::source::{Doubt, ReadAt, read_span};
 use crate::{Error, Package, RegionReader};
 use core::sync::atomic::{AtomicBool, Ordering};

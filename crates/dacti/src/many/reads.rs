@@ -5,7 +5,6 @@
 use super::GetPlan;
 use crate::content::is_read_at_once;
 use crate::region::pieces;
-use crate::source::ReadAt;
 use crate::{Error, Package};
 use dacti_index::Located;
 use daicon_core::{Joined, Joining, Slices, Span, coalesce};
@@ -125,24 +124,4 @@ pub(super) fn joining(package: &Package) -> Joining {
     let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });
     let limits = package.limits();
     Joining { gap_len_max: limits.gap_len_max, len_max: limits.read_len_max, slices }
-}
-
-/// Spans that a source was told of, until they are read or this is dropped.
-#[derive(Debug)]
-pub(super) struct Told<'s> {
-    source: &'s dyn ReadAt,
-    spans: Vec<Span>,
-}
-
-impl<'s> Told<'s> {
-    pub(super) fn new(source: &'s dyn ReadAt, spans: Vec<Span>) -> Self {
-        source.will_read(&spans);
-        Self { source, spans }
-    }
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.source.will_not_read(&self.spans);
-    }
 }

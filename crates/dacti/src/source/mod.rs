@@ -6,6 +6,7 @@ mod file;
 mod lent;
 #[cfg(any(unix, windows))]
 mod mmap;
+mod told;
 
 pub use bytes::BytesSource;
 pub use counted::{Counted, ReadStats};
@@ -14,6 +15,7 @@ pub(crate) use file::{read_file_at, write_file_at};
 pub use lent::Lent;
 #[cfg(any(unix, windows))]
 pub use mmap::MmapSource;
+pub(crate) use told::Told;
 
 use daicon_core::Span;
 use std::io;

@@ -1,0 +1,24 @@
+//! Spans that a source was told of.
+
+use super::ReadAt;
+use daicon_core::Span;
+
+/// Spans that a source was told of, until they are read or this is dropped.
+#[derive(Debug)]
+pub(crate) struct Told<'s> {
+    source: &'s dyn ReadAt,
+    spans: Vec<Span>,
+}
+
+impl<'s> Told<'s> {
+    pub(crate) fn new(source: &'s dyn ReadAt, spans: Vec<Span>) -> Self {
+        source.will_read(&spans);
+        Self { source, spans }
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.source.will_not_read(&self.spans);
+    }
+}
