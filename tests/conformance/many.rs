@@ -5,9 +5,11 @@
 //! back until as many requests are under way as there may be, so that what is counted is how often
 //! a reader had to wait; how long it took is printed beside it.
 
+use core::ops::ControlFlow;
 use dacti::http::HttpOptions;
 use dacti::{
-    BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, RemoteSource, Span,
+    BuildOptions, Difference, EncodingChoice, Limits, Located, Package, PackageBuilder,
+    RemoteSource, Span,
 };
 use dacti_tests::program::program;
 use std::io::{BufRead, BufReader, Write};
@@ -363,6 +365,37 @@ fn an_index_is_read_whole_by_few_requests_at_once() {
         let (seen, rounds) = server.expect(0, 1);
         assert_eq!((seen.len(), rounds), (requests, 1));
         assert_eq!(package.plan_list().index[..requests], seen);
+    }
+}
+
+#[test]
+fn regions_without_digests_are_compared_by_many_requests_at_once() {
+    let packed = |changed: u32| {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let out = dir.path().join("p.dacti-pack");
+        let (encoding, seals) = (EncodingChoice::None, false);
+        let options = BuildOptions { encoding, seals, ..BuildOptions::default() };
+        let mut builder = PackageBuilder::new(options);
+        for n in 0..48_u32 {
+            let content = content(if n == changed { 99 } else { n });
+            builder.add(format!("{n:06}"), content).expect("a good path");
+        }
+        builder.build(&out).expect("it can be built");
+        Server::start(std::fs::read(out).expect("it was written"), |_, _| ())
+    };
+    let servers = [packed(48), packed(7)];
+    let [(old, _), (new, _)] = servers.each_ref().map(|server| open(server, 0, 16));
+    for (server, package) in servers.iter().zip([&old, &new]) {
+        server.expect(1, 1);
+        assert_eq!(package.names().expect("it is good").all().len(), 48);
+        server.expect(48, 16);
+    }
+    let found = Difference::between(&old, &new, &mut |_| ControlFlow::Continue(()));
+    let found = found.expect("both are good");
+    assert_eq!((found.unchanged, found.changed.len()), (47, 1));
+    for server in &servers {
+        let (seen, rounds) = server.expect(0, 1);
+        assert_eq!((seen.len(), rounds), (48, 3));
     }
 }
 

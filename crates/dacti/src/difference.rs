@@ -3,7 +3,7 @@
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
 use crate::many::Digests;
-use crate::source::{read_full, read_span};
+use crate::source::{Told, read_full, read_span};
 use crate::view::read_failed;
 use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
 use core::cmp::Ordering;
@@ -356,7 +356,7 @@ struct Comparison<'c, 'p> {
     missing: Vec<Span>,
 }
 
-impl Comparison<'_, '_> {
+impl<'c> Comparison<'c, '_> {
     fn compare_all(
         &mut self,
         progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -366,6 +366,7 @@ impl Comparison<'_, '_> {
             found.copied().collect::<Vec<_>>().into_iter().peekable()
         };
         let (mut old, mut new) = (regions(self.old), regions(self.new));
+        let _told = self.tell();
         let lens = self.new.scan.found.iter().map(|found| found.span.len());
         let bytes_total = lens.fold(0, u64::saturating_add);
         let mut bytes = 0_u64;
@@ -389,17 +390,42 @@ impl Comparison<'_, '_> {
 
     /// Reads all digests that are to be compared, which [`is_same`](Self::is_same) then has.
     fn read_digests(&mut self) {
+        let [old, new] = self.compared_by(How::Digest);
+        self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
+    }
+
+    /// The regions of both packages that are compared by this evidence, in the order in which they
+    /// are.
+    fn compared_by(&self, how: How) -> [Vec<&'c Located>; 2] {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let regions = &self.new.scan.found;
         for region in self.old.scan.found.iter().filter(|region| region.id != NAMES_ID) {
             let same = regions.binary_search_by_key(&region.id, |region| region.id);
             let Some(other) = same.ok().and_then(|i| regions.get(i)) else { continue };
-            if self.how(region, other) == How::Digest {
+            if self.how(region, other) == how {
                 old.push(region);
                 new.push(other);
             }
         }
-        self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
+        [old, new]
+    }
+
+    /// Tells the sources of the regions that are read to be compared, so that they read ahead.
+    fn tell(&self) -> [Told<'c>; 2] {
+        let len_max = u64::try_from(self.piece_len()).unwrap_or(u64::MAX);
+        let [old, new] = self.compared_by(How::Content);
+        [(self.old, old), (self.new, new)].map(|(listing, regions)| {
+            // Longer ones are read in pieces, as far as they are the same.
+            let spans = regions.iter().map(|region| region.span);
+            let spans = spans.filter(|span| span.len() <= len_max);
+            Told::new(&**listing.package.source(), spans.collect())
+        })
+    }
+
+    /// Bytes of a region that are compared at once.
+    fn piece_len(&self) -> usize {
+        let lens = [self.old, self.new].map(|listing| listing.package.source().read_len());
+        lens.into_iter().fold(PIECE_LEN, usize::max)
     }
 
     /// By which evidence a region of both is compared.
@@ -458,7 +484,7 @@ impl Comparison<'_, '_> {
 
     /// Whether a region of both is the same, by the cheapest evidence that there is.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
-        let how = self.how(old, new);
+        let (how, piece_len) = (self.how(old, new), self.piece_len());
         let evidence = &mut self.found.evidence;
         let (count, is_same) = match how {
             How::Entry { is_alike } => (&mut evidence.by_entry, is_alike),
@@ -470,7 +496,8 @@ impl Comparison<'_, '_> {
                 (&mut evidence.by_digest, is_same)
             }
             How::Content => {
-                let is_same = is_same_content([(self.old, old), (self.new, new)], evidence)?;
+                let sides = [(self.old, old), (self.new, new)];
+                let is_same = is_same_content(sides, piece_len, evidence)?;
                 (&mut evidence.by_content, is_same)
             }
         };
@@ -517,6 +544,7 @@ fn read_digest(
 /// Whether the stored bytes of two regions of one length are the same.
 fn is_same_content(
     sides: [(&Listing<'_>, &Located); 2],
+    piece_len: usize,
     evidence: &mut Evidence,
 ) -> Result<bool, DiffError> {
     for (listing, located) in sides {
@@ -524,8 +552,6 @@ fn is_same_content(
         within.map_err(|error| listing.failed(located.id, error))?;
     }
     let mut at = 0_u64;
-    let piece_len = sides.map(|(listing, _)| listing.package.source().read_len()).into_iter();
-    let piece_len = piece_len.fold(PIECE_LEN, usize::max);
     let mut pieces = [Vec::new(), Vec::new()];
     let len = sides[0].1.span.len();
     while at < len {
