@@ -49,6 +49,34 @@ fn through_varnish() {
 }
 
 #[test]
+fn through_varnish_that_keeps_ranges() {
+    ranges_come_through(Edge::VarnishRanges);
+}
+
+#[test]
+fn a_range_is_kept_by_itself() {
+    if missing(&[Tool::NGINX, Tool::VARNISH]) {
+        return;
+    }
+    let mut lab = Lab::start(Lifetimes { head: 3600, data: 3600 }).unwrap();
+    fs::write(lab.data().join("file"), vec![1; 200_000]).unwrap();
+    let edge = lab.edge(Edge::VarnishRanges).unwrap().to_string();
+    let get = |fields: &str| ask(&edge, "GET", "/file", fields).unwrap();
+    let first = get("Range: bytes=100000-100999\r\n");
+    // Other bytes of the same length: what is kept is kept from before.
+    fs::write(lab.data().join("file"), vec![2; 200_000]).unwrap();
+    let kept = get("Range: bytes=100000-100999\r\n");
+    assert_eq!((kept.status, &kept.body), (206, &first.body));
+    assert_eq!(kept.field("content-range"), "bytes 100000-100999/200000");
+    assert_eq!(get("Range: bytes=100000-100998\r\n").body, [2; 999], "another one");
+    // What nobody asks for twice is not kept.
+    for _ in 0..2 {
+        let open = get("Range: bytes=199000-\r\n");
+        assert_eq!((open.status, open.body), (206, vec![2; 1000]));
+    }
+}
+
+#[test]
 fn through_squid_that_passes_ranges_on() {
     ranges_come_through(Edge::SquidPass);
 }

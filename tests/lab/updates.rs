@@ -298,6 +298,11 @@ fn behind_varnish() {
 }
 
 #[test]
+fn behind_varnish_that_keeps_ranges() {
+    matrix(Before::Nginx, Edge::VarnishRanges);
+}
+
+#[test]
 fn behind_squid_that_passes_ranges_on() {
     matrix(Before::Nginx, Edge::SquidPass);
 }

@@ -38,6 +38,8 @@ pub enum Edge {
     NginxWhole,
     /// Varnish, which keeps whole objects.
     Varnish,
+    /// Varnish, which keeps each range by itself.
+    VarnishRanges,
     /// Squid, which passes ranges on.
     SquidPass,
     /// Squid with whole objects.
@@ -48,11 +50,12 @@ pub enum Edge {
 
 impl Edge {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NginxSlice64k,
         Self::NginxSlice1m,
         Self::NginxWhole,
         Self::Varnish,
+        Self::VarnishRanges,
         Self::SquidPass,
         Self::SquidWhole,
         Self::Ats,
@@ -66,6 +69,7 @@ impl Edge {
             Self::NginxSlice1m => "nginx, slices of 1 MiB",
             Self::NginxWhole => "nginx, whole objects",
             Self::Varnish => "Varnish, whole objects",
+            Self::VarnishRanges => "Varnish, each range by itself",
             Self::SquidPass => "Squid, ranges passed on",
             Self::SquidWhole => "Squid, whole objects",
             Self::Ats => "Traffic Server, slices of 1 MiB",
@@ -77,7 +81,7 @@ impl Edge {
     pub const fn tool(self) -> Tool {
         match self {
             Self::NginxSlice64k | Self::NginxSlice1m | Self::NginxWhole => Tool::NGINX,
-            Self::Varnish => Tool::VARNISH,
+            Self::Varnish | Self::VarnishRanges => Tool::VARNISH,
             Self::SquidPass | Self::SquidWhole => Tool::SQUID,
             Self::Ats => Tool::ATS,
         }
@@ -144,6 +148,7 @@ impl Lab {
             Edge::NginxSlice1m => nginx::slices(&dir, origin, "1m"),
             Edge::NginxWhole => nginx::whole(&dir, origin),
             Edge::Varnish => varnish::whole(&dir, origin),
+            Edge::VarnishRanges => varnish::ranges(&dir, origin),
             Edge::SquidPass => squid::start(&dir, origin, squid::Ranges::Passed),
             Edge::SquidWhole => squid::start(&dir, origin, squid::Ranges::FromWhole),
             Edge::Ats => ats::slices(&dir, origin),

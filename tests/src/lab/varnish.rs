@@ -1,4 +1,4 @@
-//! Varnish as a cache of whole objects.
+//! Varnish as a cache of whole objects, or of each range by itself.
 
 use super::free_port;
 use super::process::{Server, Tool};
@@ -9,15 +9,24 @@ use std::path::Path;
 
 /// Keeps whole objects for as long as the origin says, and not a second longer.
 pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
+    start(dir, origin, include_str!("../../../docs/caches/edge-varnish.vcl"), &[])
+}
+
+/// Keeps each range so.
+pub(super) fn ranges(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
+    let config = include_str!("../../../docs/caches/edge-varnish-ranges.vcl");
+    start(dir, origin, config, &["-p", "http_range_support=off"])
+}
+
+fn start(dir: &Path, origin: SocketAddr, config: &str, options: &[&str]) -> io::Result<Server> {
     let address = free_port()?;
     let (host, port) = (origin.ip(), origin.port());
     let path = dir.join("cache.vcl");
-    let config = include_str!("../../../docs/caches/edge-varnish.vcl")
-        .replace("HOST", &host.to_string())
-        .replace("PORT", &port.to_string());
+    let config = config.replace("HOST", &host.to_string()).replace("PORT", &port.to_string());
     fs::write(&path, config)?;
     let mut command = Tool::VARNISH.command()?;
     command.args(["-F", "-j", "none", "-p", "default_grace=0", "-s", "malloc,2g"]);
+    command.args(options);
     command.arg("-n").arg(dir.join("work")).arg("-f").arg(&path).arg("-a").arg(address.to_string());
     Server::start(command, dir, address)
 }
