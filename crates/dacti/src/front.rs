@@ -16,15 +16,16 @@ pub(crate) struct Front {
     /// Whether somebody has looked before.
     asked: AtomicBool,
     /// `None` where the groups cannot be read.
-    sorted: OnceLock<Option<Vec<Slot>>>,
+    sorted: OnceLock<Option<Sorted>>,
 }
 
-/// The entry of an id that counts.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    id: Uuid,
-    group: u16,
-    entry: u8,
+/// The entries that count, by id. The ids stand by themselves, as numbers, so that a search meets
+/// nothing else.
+#[derive(Debug)]
+struct Sorted {
+    ids: Vec<u128>,
+    /// `None` of an entry that names no place.
+    located: Vec<Option<Located>>,
 }
 
 impl Front {
@@ -34,7 +35,8 @@ impl Front {
     /// Whether it is known that no group has an entry.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.sorted.get().is_some_and(|sorted| sorted.as_ref().is_some_and(Vec::is_empty))
+        let is_empty = |sorted: &Sorted| sorted.ids.is_empty();
+        self.sorted.get().is_some_and(|sorted| sorted.as_ref().is_some_and(is_empty))
     }
 
     /// The entry of `id` that counts in the first `groups` groups of `bytes`, which start at file
@@ -52,9 +54,12 @@ impl Front {
         }
         let sorted = self.sorted.get_or_init(|| sort(bytes, at, groups));
         let Some(sorted) = sorted else { return find_in_groups(bytes, at, groups, id) };
-        let Ok(i) = sorted.binary_search_by_key(&id, |slot| slot.id) else { return Ok(None) };
-        let Some(slot) = sorted.get(i) else { return Ok(None) };
-        Ok(group(bytes, at, slot.group.into())?.located(slot.entry.into())?)
+        let Ok(i) = sorted.ids.binary_search(&id.as_u128()) else { return Ok(None) };
+        match sorted.located.get(i) {
+            Some(Some(located)) => Ok(Some(*located)),
+            // It is told what is wrong with it.
+            _ => find_in_groups(bytes, at, groups, id),
+        }
     }
 }
 
@@ -65,21 +70,19 @@ fn group(bytes: &[u8], at: u64, g: u32) -> Result<Group<'_>, dacti_index::Error>
 }
 
 /// The entries that count, by id; `None` where a group is cut off.
-fn sort(bytes: &[u8], at: u64, groups: u32) -> Option<Vec<Slot>> {
-    let mut slots = Vec::new();
+fn sort(bytes: &[u8], at: u64, groups: u32) -> Option<Sorted> {
+    let mut found = Vec::new();
     for g in 0..groups {
-        let entries = group(bytes, at, g).ok()?.entries();
+        let group = group(bytes, at, g).ok()?;
         // Newest first, as groups are.
-        for (i, entry) in entries.iter().enumerate().rev() {
-            let (group, entry_number) = (u16::try_from(g).ok()?, u8::try_from(i).ok()?);
-            slots.push(Slot { id: entry.id.get(), group, entry: entry_number });
-        }
+        let entries = group.entries().iter().zip(group.regions()).rev();
+        found.extend(entries.map(|(entry, located)| (entry.id.get().as_u128(), located.ok())));
     }
     // Stable: of equal ids the newest stays in front.
-    slots.sort_by_key(|slot| slot.id);
-    slots.dedup_by_key(|slot| slot.id);
-    slots.shrink_to_fit();
-    Some(slots)
+    found.sort_by_key(|(id, _)| *id);
+    found.dedup_by_key(|(id, _)| *id);
+    let (ids, located) = found.into_iter().unzip();
+    Some(Sorted { ids, located })
 }
 
 #[cfg(test)]

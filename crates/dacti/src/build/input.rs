@@ -159,11 +159,18 @@ pub(crate) struct Input {
 
 #[derive(Debug)]
 enum Source {
-    Kept(Kept),
-    File { path: PathBuf, modified: Option<SystemTime> },
+    /// Boxed, as it is larger than the others: all inputs are gone through several times.
+    Kept(Box<Kept>),
+    File {
+        path: PathBuf,
+        modified: Option<SystemTime>,
+    },
     Bytes(Vec<u8>),
     Shared(Shared),
-    Spooled { file: Arc<File>, at: u64 },
+    Spooled {
+        file: Arc<File>,
+        at: u64,
+    },
 }
 
 impl Input {
@@ -202,7 +209,7 @@ impl Input {
     /// A region of another package, stored as it is there. Its length is that of its stored bytes.
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
-        Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(kept) }
+        Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(Box::new(kept)) }
     }
 
     /// The region of another package that this is.
