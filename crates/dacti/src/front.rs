@@ -26,6 +26,43 @@ struct Sorted {
     ids: Vec<u128>,
     /// `None` of an entry that names no place.
     located: Vec<Option<Located>>,
+    /// Where the ids of each bucket start, and where the last one ends: there are as many buckets
+    /// as ids, and evenly spread ones are alone in theirs, as a rule.
+    starts: Vec<usize>,
+}
+
+impl Sorted {
+    fn new(ids: Vec<u128>, located: Vec<Option<Located>>) -> Self {
+        let before = |bucket: usize| ids.partition_point(|id| bucket_of(*id, ids.len()) < bucket);
+        let starts = (0..=ids.len()).map(before).collect();
+        Self { ids, located, starts }
+    }
+
+    /// The place of an id among all.
+    fn position(&self, id: u128) -> Option<usize> {
+        let bucket = bucket_of(id, self.ids.len());
+        let (start, end) = (*self.starts.get(bucket)?, *self.starts.get(bucket.checked_add(1)?)?);
+        let position = self.ids.get(start..end)?.binary_search(&id).ok()?;
+        start.checked_add(position)
+    }
+}
+
+/// The bucket of an id, of `count`: by its first eight bytes.
+fn bucket_of(id: u128, count: usize) -> usize {
+    let count = u128::try_from(count).unwrap_or(0);
+    // Two numbers of 64 bits: their product has no more than 128.
+    usize::try_from((id >> 64).wrapping_mul(count) >> 64).unwrap_or(0)
+}
+
+/// What is told of an id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told<'f> {
+    /// Where its region is. That the file is that long is for others to say.
+    Found(&'f Located),
+    /// The groups do not have it.
+    Absent,
+    /// Nothing: search.
+    Nothing,
 }
 
 impl Front {
@@ -37,6 +74,15 @@ impl Front {
     pub(crate) fn is_empty(&self) -> bool {
         let is_empty = |sorted: &Sorted| sorted.ids.is_empty();
         self.sorted.get().is_some_and(|sorted| sorted.as_ref().is_some_and(is_empty))
+    }
+
+    /// What is known of an id, given as a number, since the groups were sorted.
+    #[inline(never)]
+    pub(crate) fn told(&self, id: u128) -> Told<'_> {
+        let Some(Some(sorted)) = self.sorted.get() else { return Told::Nothing };
+        let Some(i) = sorted.position(id) else { return Told::Absent };
+        let located = sorted.located.get(i).and_then(Option::as_ref);
+        located.map_or(Told::Nothing, Told::Found)
     }
 
     /// The entry of `id` that counts in the first `groups` groups of `bytes`, which start at file
@@ -54,7 +100,7 @@ impl Front {
         }
         let sorted = self.sorted.get_or_init(|| sort(bytes, at, groups));
         let Some(sorted) = sorted else { return find_in_groups(bytes, at, groups, id) };
-        let Ok(i) = sorted.ids.binary_search(&id.as_u128()) else { return Ok(None) };
+        let Some(i) = sorted.position(id.as_u128()) else { return Ok(None) };
         match sorted.located.get(i) {
             Some(Some(located)) => Ok(Some(*located)),
             // It is told what is wrong with it.
@@ -82,12 +128,12 @@ fn sort(bytes: &[u8], at: u64, groups: u32) -> Option<Sorted> {
     found.sort_by_key(|(id, _)| *id);
     found.dedup_by_key(|(id, _)| *id);
     let (ids, located) = found.into_iter().unzip();
-    Some(Sorted { ids, located })
+    Some(Sorted::new(ids, located))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Front;
+    use super::{Front, Sorted};
     use dacti_index::{Encoding, Entry, GroupHeader, emit_group};
     use uuid::Uuid;
 
@@ -110,6 +156,26 @@ mod tests {
             assert_eq!([7, 9, 8, 0].map(start), [Some(52), Some(55), None, None]);
         }
         assert_eq!(Front::default().find(&bytes, 0, 0, Uuid::from_u128(7)), Ok(None));
+    }
+
+    #[test]
+    fn an_id_is_found_in_its_bucket_however_the_ids_are_spread() {
+        let spread = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let kinds: [Vec<u128>; 5] = [
+            (1..500).map(spread).collect(),
+            (1..500).collect(),
+            (1..500).map(|n| (u128::MAX >> 1).wrapping_add(n << 3)).collect(),
+            vec![0, 1, u128::MAX >> 64, 1 << 64, 1 << 127, u128::MAX],
+            vec![],
+        ];
+        for mut ids in kinds {
+            ids.sort_unstable();
+            let sorted = Sorted::new(ids.clone(), Vec::new());
+            let near = ids.iter().flat_map(|id| [-1, 0, 1].map(|by| id.wrapping_add_signed(by)));
+            for id in near.chain([0, 7, u128::MAX]) {
+                assert_eq!(sorted.position(id), ids.binary_search(&id).ok(), "{id:#x}");
+            }
+        }
     }
 
     #[test]

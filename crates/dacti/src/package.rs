@@ -2,6 +2,7 @@
 
 use crate::content::{region, stored};
 use crate::explain::Explainer;
+use crate::front;
 use crate::guide::Told;
 use crate::hash::HashPool;
 use crate::keys::{self, Begun};
@@ -237,6 +238,13 @@ impl Package {
                 Told::Absent => return Ok(None),
                 Told::Unknown | Told::Nothing => {}
             }
+        }
+        match self.known.told_by_front(id) {
+            front::Told::Found(found) if found.span.end <= self.view.len() => {
+                return Ok(Some(*found));
+            }
+            front::Told::Absent => return Ok(None),
+            front::Told::Found(_) | front::Told::Nothing => {}
         }
         match self.search_id(id.as_u128()) {
             Ok(Answer::Found(found)) => Ok(Some(found)),

@@ -4,7 +4,7 @@
 //! or read in pieces.
 
 use crate::blocks::Blocks;
-use crate::front::Front;
+use crate::front::{self, Front};
 use crate::guide::{Filled, Guide};
 use crate::keys;
 use crate::source::{Lent, ReadAt, Told, read_span};
@@ -31,6 +31,8 @@ fn piece_len(source: &dyn ReadAt) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) front: Front,
+    /// Whether the groups in front are all that there are.
+    is_all_in_front: bool,
     pub(crate) blocks: Blocks,
     pub(crate) guide: Option<Guide>,
     /// What the source lends.
@@ -44,10 +46,17 @@ impl Known {
         let blocks = keys.and_then(|keys| keys.blocks(view, limits.blocks_len_max).ok());
         Self {
             front: Front::default(),
+            is_all_in_front: keys.is_none() && view.groups_in_head().is_some(),
             blocks: blocks.unwrap_or_else(|| Blocks::new(0, 0, 0)),
             guide: keys.and_then(|keys| keys.guide(&lent, view, limits.guide_len_max)),
             lent,
         }
+    }
+
+    /// What the groups in front tell of an id, where there are no others and they were sorted.
+    #[inline]
+    pub(crate) fn told_by_front(&self, id: Uuid) -> front::Told<'_> {
+        if self.is_all_in_front { self.front.told(id.as_u128()) } else { front::Told::Nothing }
     }
 
     /// What is filled in of the guide where that has all to say: where there are no delta entries.
