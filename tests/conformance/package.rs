@@ -942,6 +942,43 @@ fn reads_are_counted() {
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");
 }
 
+#[test]
+fn a_package_may_have_as_many_tables_and_components_as_a_container() {
+    // Tables of the given numbers of components, each linking to the next; the index, which is
+    // empty, is the last component of the last one.
+    let package = |counts: &[usize]| {
+        let (mut file, mut number) = (by::head(by::PACKAGE, 0, 1), 0);
+        let lens: Vec<usize> = counts.iter().map(|count| 24 + 28 * count).collect();
+        let end = file.len() + lens.iter().sum::<usize>();
+        for (i, (count, len)) in counts.iter().zip(&lens).enumerate() {
+            let mut components: Vec<_> = (0..*count)
+                .map(|_| {
+                    number += 1;
+                    by::component(by::small(7_000 + number), 0, 0)
+                })
+                .collect();
+            let is_last = i + 1 == counts.len();
+            if is_last {
+                components[*count - 1] = by::component(by::INDEX, end as u32, 8);
+            }
+            let extension = if is_last { 0 } else { (file.len() + len) as u64 };
+            file.extend(by::table(&by::Table { extension, components, ..by::Table::default() }));
+        }
+        file.extend([0; 8]);
+        Package::from_bytes(file)
+    };
+    for counts in [vec![1], vec![32], vec![33], vec![256], vec![1; 8], vec![1; 9], vec![4; 64]] {
+        let opened = package(&counts).expect("that many may be");
+        assert_eq!(opened.view().components().len(), counts.iter().sum::<usize>(), "{counts:?}");
+        assert_eq!(opened.view().tables().len(), counts.len());
+        assert_eq!(opened.regions().expect("there are none"), []);
+    }
+    for counts in [vec![257], vec![1; 65]] {
+        let error = package(&counts).expect_err("that is one too many");
+        assert_eq!(error.kind(), dacti::ErrorKind::Limit, "{error}");
+    }
+}
+
 /// The same package, whose reader has to scan: its lookup component has another version.
 pub fn without_keys(file: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();

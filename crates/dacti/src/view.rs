@@ -74,8 +74,27 @@ impl View {
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let len = source.len();
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        let mut walker = TableWalker::new(Some(len));
-        walk(&mut walker, source, &head)?;
+        // Nearly all packages have few tables and components. A walker with room for as many as
+        // there may be is 14 KiB, and clearing those takes a twentieth of the time to open a file.
+        match Self::walked::<8, 32>(source, &head, len) {
+            Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
+                Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
+                    source, &head, len,
+                )
+            }
+            view => view,
+        }
+        .map(|view| Self { head, ..view })
+    }
+
+    /// The view without the head.
+    fn walked<const TABLES: usize, const COMPONENTS: usize>(
+        source: &dyn ReadAt,
+        head: &[u8],
+        len: u64,
+    ) -> Result<Self, Error> {
+        let mut walker = TableWalker::<TABLES, COMPONENTS>::new(Some(len));
+        walk(&mut walker, source, head)?;
         let components = walker.components();
         PACKAGE_FORMAT.check(components)?;
         let index = match INDEX.answer(components) {
@@ -83,12 +102,12 @@ impl View {
             // Checked just now; an empty index is the harmless reading of a contradiction.
             Answer::Incompatible(_) | Answer::Missing => Span::default(),
         };
-        let (layout, layout_fault) = match read_layout(source, &head, components, len) {
+        let (layout, layout_fault) = match read_layout(source, head, components, len) {
             Ok(layout) => (layout, None),
             // Reading regions needs no layout, so what is wrong with it is told and not fatal.
             Err(error) => (None, Some(error.to_string())),
         };
-        let (keys, keys_fault) = match read_keys(source, &head, components, index, len) {
+        let (keys, keys_fault) = match read_keys(source, head, components, index, len) {
             Ok(keys) => (keys, None),
             // Without keys the index is scanned.
             Err(error) => (None, Some(error.to_string())),
@@ -97,8 +116,8 @@ impl View {
             Answer::Found(component) => Some(Flags::from_data(component.data)),
             Answer::Incompatible(_) | Answer::Missing => None,
         };
-        let seals = read_seals(source, &head, components, len)?;
-        let groups_in_head = groups_in(&window(&head, len), index);
+        let seals = read_seals(source, head, components, len)?;
+        let groups_in_head = groups_in(&window(head, len), index);
         let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
@@ -107,7 +126,7 @@ impl View {
             components: components.into(),
             diagnostics_left_out: left_out(&walker),
             diagnostics: walker.diagnostics().copied().collect(),
-            head,
+            head: Vec::new(),
             index,
             groups_in_head,
             layout,
@@ -275,7 +294,9 @@ pub(crate) fn is_own(component: &Component) -> bool {
 }
 
 /// How many oddities the walker counted and did not keep.
-fn left_out(walker: &TableWalker) -> u64 {
+fn left_out<const TABLES: usize, const COMPONENTS: usize>(
+    walker: &TableWalker<TABLES, COMPONENTS>,
+) -> u64 {
     let kept = u64::try_from(walker.diagnostics().count()).unwrap_or(u64::MAX);
     walker.diagnostics_count().saturating_sub(kept)
 }
@@ -296,7 +317,11 @@ fn window(head: &[u8], len: u64) -> Window<'_> {
 }
 
 /// Walks the whole chain, so that components behind the required ones are known too.
-fn walk(walker: &mut TableWalker, source: &dyn ReadAt, head: &[u8]) -> Result<(), Error> {
+fn walk<const TABLES: usize, const COMPONENTS: usize>(
+    walker: &mut TableWalker<TABLES, COMPONENTS>,
+    source: &dyn ReadAt,
+    head: &[u8],
+) -> Result<(), Error> {
     let window = window(head, source.len());
     while let Some(want) = walker.want() {
         let fetched;
