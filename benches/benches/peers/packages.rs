@@ -116,8 +116,9 @@ impl Open {
     }
 }
 
-/// Copies the region that was found, if one was.
-#[inline]
+/// Copies the region that was found, if one was. As a part of its callers, as it would be in a
+/// program that looks up in one place: called, it is handed what was found by way of memory.
+#[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };
     // Borrowed from the map, where there is one.
