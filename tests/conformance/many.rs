@@ -8,8 +8,8 @@
 use core::ops::ControlFlow;
 use dacti::http::HttpOptions;
 use dacti::{
-    BuildOptions, Difference, EncodingChoice, Limits, Located, Package, PackageBuilder,
-    RemoteSource, Span,
+    AsyncPackage, BuildOptions, Difference, EncodingChoice, Limits, Located, Package,
+    PackageBuilder, RemoteSource, Span,
 };
 use dacti_tests::program::program;
 use std::io::{BufRead, BufReader, Write};
@@ -365,6 +365,17 @@ fn an_index_is_read_whole_by_few_requests_at_once() {
         let (seen, rounds) = server.expect(0, 1);
         assert_eq!((seen.len(), rounds), (requests, 1));
         assert_eq!(package.plan_list().index[..requests], seen);
+        // An async one reads the same.
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let (again, rounds) = runtime.expect("it starts").block_on(async {
+            server.expect(1, 1);
+            let opened = AsyncPackage::open_url_with(&server.url, &options).await;
+            let package = opened.expect("it is good");
+            server.expect(requests, requests);
+            assert_eq!(package.regions().await.expect("it is good").len(), 30_000);
+            server.expect(0, 1)
+        });
+        assert_eq!((again, rounds), (seen, 1));
     }
 }
 

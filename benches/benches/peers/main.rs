@@ -196,11 +196,12 @@ fn main() {
     for (count, region_len) in asked.works() {
         let work = Work::new(count, region_len);
         tell(&work.title());
-        let all = measure::measure(&work, &stores, &effort, asked.dir().path());
+        let dir = asked.dir();
+        let all = measure::measure(&work, &stores, &effort, dir.path());
         println!("{}", table::table(&work, &stores, &all));
         if asked.whole() && count == asked.shared() {
             tell("threads");
-            let all = threads::measure(&work, &MAPPED, &READ, &effort, asked.dir().path());
+            let all = threads::measure(&work, &MAPPED, &READ, &effort, dir.path());
             println!("{}", threads::table(&work, &all));
             results.threads = all;
         }

@@ -22,7 +22,7 @@ pub struct Scaling {
 /// Asks for a region; whether it is there.
 type Ask<'a> = &'a (dyn Fn(&Key, &mut Vec<u8>) -> bool + Sync);
 
-/// Measures random hits, in turn.
+/// Measures random hits, in turn, in the files that were packed into `dir` before.
 pub fn measure(
     work: &Work,
     mapped: &Dacti,
@@ -30,12 +30,11 @@ pub fn measure(
     effort: &Effort,
     dir: &Path,
 ) -> Vec<Scaling> {
-    let (raw_path, path) = (dir.join("raw"), dir.join("dacti"));
-    Raw { mapped: true }.pack(work, &raw_path);
-    mapped.pack(work, &path);
+    let floor = Raw { mapped: true };
+    let (raw_path, path) = (dir.join(floor.file()), dir.join(mapped.file()));
     let rates = || [Vec::new(), Vec::new()];
-    let mut all = [Raw { mapped: true }.name(), mapped.name, read.name]
-        .map(|name| Scaling { name, rates: rates() });
+    let mut all =
+        [floor.name(), mapped.name, read.name].map(|name| Scaling { name, rates: rates() });
     crate::raw::shared(&raw_path, |raw| {
         let (mapped, read) = (mapped.shared(&path), read.shared(&path));
         let asks: [Ask<'_>; 3] =

@@ -130,7 +130,7 @@ pub(crate) fn find_all(
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
     }
     let mut reader = IndexReader::new(view.index())?;
-    let mut ahead = ReadAhead::by(piece_len(source), source, view);
+    let mut ahead = ReadAhead::by(windows(source, view), source, view);
     while let Some(want) = reader.want().filter(|_| !left.is_empty()) {
         let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? else { continue };
         // Newest first within the group, too.
@@ -183,8 +183,9 @@ pub(crate) fn groups(
     mut visit: impl FnMut(Group<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut reader = IndexReader::new(view.index())?;
-    let _told = Told::new(source, windows(source, view));
-    let mut ahead = ReadAhead::by(piece_len(source), source, view);
+    let windows = windows(source, view);
+    let _told = Told::new(source, windows.clone());
+    let mut ahead = ReadAhead::by(windows, source, view);
     while let Some(want) = reader.want() {
         if let Some(Event::Group(group)) = reader.feed(ahead.bytes(want)?)? {
             visit(group)?;
@@ -302,20 +303,21 @@ struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
     index: Span,
-    len_max: u64,
+    /// What is read at once, where that is known before.
+    windows: Vec<Span>,
     at: u64,
     bytes: Vec<u8>,
 }
 
 impl<'s> ReadAhead<'s> {
     fn new(source: &'s dyn ReadAt, view: &'s View) -> Self {
-        Self::by(READ_AHEAD, source, view)
+        Self::by(Vec::new(), source, view)
     }
 
-    /// By reads of so many bytes.
-    fn by(len_max: u64, source: &'s dyn ReadAt, view: &'s View) -> Self {
+    /// By these reads.
+    fn by(windows: Vec<Span>, source: &'s dyn ReadAt, view: &'s View) -> Self {
         let (head, index) = (view.head(), view.index());
-        Self { source, head, index, len_max, at: 0, bytes: Vec::new() }
+        Self { source, head, index, windows, at: 0, bytes: Vec::new() }
     }
 
     fn bytes(&mut self, want: Span) -> Result<&[u8], Error> {
@@ -324,9 +326,10 @@ impl<'s> ReadAhead<'s> {
             return Ok(bytes);
         }
         if Window::new(self.at, &self.bytes).answer(want).is_none() {
-            let span = window(want, self.index, self.len_max);
+            let planned = self.windows.iter().find(|window| window.contains(&want)).copied();
+            let span = planned.unwrap_or_else(|| window(want, self.index, READ_AHEAD));
             self.bytes = read_span(self.source, span).map_err(read_failed)?;
-            self.at = want.start;
+            self.at = span.start;
         }
         Ok(Window::ending_file(self.at, &self.bytes).answer(want).unwrap_or_default())
     }

@@ -171,18 +171,9 @@ fn parts(
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
-    if inputs.iter().all(|input| input.encoding(encoding) == encoding) {
-        let part = |(range, ids): (usize, &IdRange)| Part {
-            range,
-            encoding,
-            first: ids.first,
-            count: ids.count,
-        };
-        let parts = ranges.iter().enumerate().map(part).filter(|part| part.count > 0);
-        let parts = parts.collect();
-        return (id_order, parts);
-    }
-    let tag = |i: &usize| inputs.get(*i).map_or(encoding, |input| input.encoding(encoding)).tag();
+    // In one pass: in the order of ids, each look at an input would wait for memory.
+    let tags: Vec<_> = inputs.iter().map(|input| input.encoding(encoding).tag()).collect();
+    let tag = |i: &usize| tags.get(*i).copied().unwrap_or(encoding.tag());
     let mut keyed = Vec::new();
     for (number, range) in ranges.iter().enumerate() {
         let end = range.first.saturating_add(range.count);

@@ -2,12 +2,12 @@
 //! entry at once, as a table does that is addressed by the id itself.
 //!
 //! The ids' range is divided into buckets, a few entries each. Of every bucket the guide keeps
-//! where its entries are and a byte of each id's hash, in 16 bytes: so nearly every miss is told
-//! without a look at the entries, and a hit looks at one. Buckets are made block by block, when a
-//! block is looked into for the second time, after that was checked as a miss requires. The guide
-//! answers only what is beyond doubt, and leaves the rest to the search. Threads read and fill it
-//! without locks; two that fill the same bucket write the same. Specification:
-//! `docs/spec/dacti-lookup.md`, "When a miss counts".
+//! where its entries and their regions are and a byte of each id's hash, in 32 bytes: so nearly
+//! every miss is told without a look at the entries, and a hit looks at one. Buckets are made block
+//! by block, when a block is looked into for the second time, after that was checked as a miss
+//! requires. The guide answers only what is beyond doubt, and leaves the rest to the search.
+//! Threads read and fill it without locks; two that fill the same bucket write the same.
+//! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 mod bucket;
 mod fill;

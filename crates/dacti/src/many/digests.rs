@@ -2,8 +2,7 @@
 
 use super::reads::joining;
 use crate::Package;
-use crate::source::Told;
-use crate::source::read_span;
+use crate::source::{Told, read_span};
 use dacti_index::Located;
 use dacti_seal::DIGEST_LEN;
 use daicon_core::{Joined, Span, coalesce};

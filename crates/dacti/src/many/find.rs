@@ -6,8 +6,7 @@
 use super::reads::joining;
 use crate::keys::Begun;
 use crate::scan;
-use crate::source::Told;
-use crate::source::read_span;
+use crate::source::{Told, read_span};
 use crate::{Error, Key, Names, Package};
 use dacti_index::Located;
 use dacti_lookup::Search;

@@ -12,8 +12,7 @@ pub use plan::GetPlan;
 pub use readers::Readers;
 
 use crate::content::{doubted, region, region_of};
-use crate::source::Told;
-use crate::source::read_span;
+use crate::source::{Told, read_span};
 use crate::{Error, Key, Package, Region};
 use core::ops::ControlFlow;
 use dacti_index::Located;

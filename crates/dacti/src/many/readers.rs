@@ -3,8 +3,7 @@
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
-use crate::source::Told;
-use crate::source::{Doubt, ReadAt, read_span};
+use crate::source::{Doubt, ReadAt, Told, read_span};
 use crate::{Error, Package, RegionReader};
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti_index::{Encoding, Located};

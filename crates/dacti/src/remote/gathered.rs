@@ -84,19 +84,6 @@ impl Operation {
         Ok(())
     }
 
-    /// Puts the bytes of neighbours together that make up `span`.
-    pub(super) fn join(&self, span: Span) {
-        let mut state = self.state();
-        let mut whole = Vec::new();
-        while let Some(next) = Span::new(span.start, u64::try_from(whole.len()).unwrap_or(0))
-            && next.end < span.end
-            && let Some(bytes) = state.kept.remove(&next.end)
-        {
-            whole.extend(bytes);
-        }
-        state.kept.insert(span.start, whole);
-    }
-
     /// Takes notice that the bytes of `span` were wrong. Whether they are those that were fetched
     /// for it alone.
     fn doubt(&self, span: Span) -> bool {

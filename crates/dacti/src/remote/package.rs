@@ -147,7 +147,7 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::regions`].
     pub async fn regions(&self) -> Result<Vec<Located>, Error> {
-        self.run(&self.with_index().await?, Package::regions).await
+        self.run(&Arc::default(), Package::regions).await
     }
 
     /// Every region with its path: see [`Package::list`].
@@ -155,27 +155,7 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::list`].
     pub async fn list(&self) -> Result<Vec<Listed>, Error> {
-        self.run(&self.with_index().await?, Package::list).await
-    }
-
-    /// An operation that has the whole index, for those who read all of it: else it would be read
-    /// from its start again with each piece that comes.
-    async fn with_index(&self) -> Result<Arc<Operation>, Error> {
-        let (operation, remote) = (Arc::<Operation>::default(), self.gathered.remote());
-        let Some(index) = remote.far(self.view().index()) else { return Ok(operation) };
-        let piece = u64::try_from(remote.file().read_len).unwrap_or(u64::MAX).max(1);
-        let mut pieces = Vec::new();
-        let mut next = index.start;
-        while next < index.end {
-            let end = next.saturating_add(piece).min(index.end);
-            pieces.push(Span { start: next, end });
-            next = end;
-        }
-        if let Some(first) = pieces.first().copied() {
-            fetch(remote, &operation, first, pieces).await?;
-            operation.join(index);
-        }
-        Ok(operation)
+        self.run(&Arc::default(), Package::list).await
     }
 
     /// A region's content as a stream, for what is too large to hold: see [`Package::reader`].
