@@ -3,7 +3,7 @@
 
 use crate::index;
 use crate::support::{self, Random, container_verdict, fixtures, id_of, uuid_of, verdict};
-use dacti::source::{BytesSource, Counted, ReadStats};
+use dacti::source::{BytesSource, Counted, ReadAt, ReadStats};
 use dacti::{
     BuildOptions, Content, EncodingChoice, FileMap, Key, LAYOUT_ID, LAYOUT_VERSION, Layout,
     LayoutChoice, Limits, Package, PackageBuilder, Policy, RegionName, SecretKey,
@@ -1022,6 +1022,61 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
             assert_eq!(package.find(uuid_of(path_id("none"))).expect("it is sound"), None);
         });
         assert_eq!(missed, ReadStats { reads: 1, bytes: block });
+    }
+}
+
+/// What is counted, as a file would be read.
+#[derive(Debug)]
+struct Local(Counted);
+
+impl ReadAt for Local {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read_at(at, buf)
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_for() {
+    // Blocks of two groups.
+    let (file, ids) = many(600_000);
+    let counted = Counted::new(Arc::new(BytesSource::new(file)));
+    let local = Local(counted.clone());
+    let package = Package::from_source(Arc::new(local), Limits::default()).expect("it is good");
+    let mut sorted = ids;
+    sorted.sort_unstable();
+    let read = |id: by::Id, is_there: bool| {
+        let before = counted.stats();
+        let found = package.find(uuid_of(id)).expect("it is sound");
+        assert_eq!(found.is_some(), is_there);
+        let after = counted.stats();
+        (after.reads - before.reads, after.bytes - before.bytes)
+    };
+    let block = 2 * GROUP + 40;
+    // In the middle of a group; at its end, where it may as well be in the next one.
+    assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
+    assert_eq!(read(sorted[510 * 40 + 254], true), (1, block));
+    // A miss takes the block, which is kept then.
+    let mut absent = sorted[510 * 5 + 120];
+    absent[15] ^= 1;
+    assert_eq!(read(absent, false), (2, GROUP + block));
+    assert_eq!(read(sorted[510 * 5 + 121], true), (0, 0));
+    // And so does whoever comes back at once, but not whoever comes later.
+    assert_eq!(read(sorted[510 * 9 + 90], true), (1, GROUP));
+    assert_eq!(read(sorted[510 * 9 + 91], true), (1, block));
+    assert_eq!(read(sorted[510 * 9 + 400], true), (0, 0));
+    assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
+    // Wherever it is found, it is the same.
+    let scanned = package.scan_index().expect("it is sound");
+    for located in scanned.regions().iter().step_by(997) {
+        assert_eq!(package.find(located.id).expect("it is sound"), Some(*located));
     }
 }
 

@@ -97,8 +97,33 @@ impl World {
         span.slice_of(&self.index, INDEX_AT).unwrap()
     }
 
-    /// The answer and how many feeds it took.
+    /// The answer and how many feeds it took. Where likely bytes are fed first, it is the same.
     pub(crate) fn search(&self, id: Uuid) -> (Result<Answer, Error>, usize) {
+        let whole = self.search_in_blocks(id);
+        assert_eq!(self.search_in_parts(id), whole.0, "{id}");
+        whole
+    }
+
+    fn search_in_parts(&self, id: Uuid) -> Result<Answer, Error> {
+        let lookup = self.lookup();
+        let mut search = lookup.search(id);
+        while let Some(want) = search.want() {
+            if let Some(likely) = search.likely() {
+                assert!(want.contains(&likely) && likely.len() < want.len() - 40);
+                let mut cut = search.clone();
+                assert!(!cut.feed_likely(&self.bytes(likely)[..15]));
+                assert_eq!(cut.want(), Some(want));
+                if search.feed_likely(self.bytes(likely)) {
+                    assert_eq!((search.want(), search.likely()), (None, None));
+                    break;
+                }
+            }
+            search.feed(self.bytes(want))?;
+        }
+        Ok(search.answer().unwrap())
+    }
+
+    fn search_in_blocks(&self, id: Uuid) -> (Result<Answer, Error>, usize) {
         let lookup = self.lookup();
         let (mut search, mut feeds) = (lookup.search(id), 0);
         while let Some(want) = search.want() {

@@ -8,7 +8,7 @@
 use crate::Error;
 use crate::source::{ReadAt, read_span};
 use crate::view::read_failed;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use dacti_lookup::{Answer, Search};
 use daicon_core::{Span, Window};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,6 +25,8 @@ pub(crate) struct Blocks {
     checked: OnceLock<Box<[AtomicU64]>>,
     /// Blocks that were read, each in the place that its number gives it.
     kept: OnceLock<Box<[Place]>>,
+    /// The block of which a part was read last; one that there is not at first.
+    in_part: AtomicUsize,
 }
 
 /// Where a block is kept. Nobody waits for the lock.
@@ -42,7 +44,14 @@ impl Blocks {
     /// Of an index with `count` blocks, the longest of `len_max` bytes; at most `kept_len_max`
     /// bytes of them are kept.
     pub(crate) const fn new(count: usize, len_max: u64, kept_len_max: u64) -> Self {
-        Self { count, len_max, kept_len_max, checked: OnceLock::new(), kept: OnceLock::new() }
+        Self {
+            count,
+            len_max,
+            kept_len_max,
+            checked: OnceLock::new(),
+            kept: OnceLock::new(),
+            in_part: AtomicUsize::new(count),
+        }
     }
 
     /// Feeds `search` what it wants: from the head, lent by the source, from what is kept, or read.
@@ -57,6 +66,9 @@ impl Blocks {
             return Ok(());
         }
         if let Some(block) = search.block() {
+            if source.is_local() && self.feed_likely(search, block, source)? {
+                return Ok(());
+            }
             return self.feed_read(search, block, want, source);
         }
         let bytes = read_span(source, want).map_err(read_failed)?;
@@ -115,6 +127,23 @@ impl Blocks {
             }
         }
         Ok(())
+    }
+
+    /// Feeds `search` the part of the block that most likely has the region, and says whether that
+    /// was enough. Not where the block was read in part just before: who looks for neighbours has
+    /// it kept.
+    fn feed_likely(
+        &self,
+        search: &mut Search<'_>,
+        block: usize,
+        source: &dyn ReadAt,
+    ) -> Result<bool, Error> {
+        let Some(span) = search.likely() else { return Ok(false) };
+        if self.in_part.swap(block, Ordering::Relaxed) == block {
+            return Ok(false);
+        }
+        let bytes = read_span(source, span).map_err(read_failed)?;
+        Ok(search.feed_likely(&bytes))
     }
 
     fn feed_read(

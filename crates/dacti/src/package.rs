@@ -166,8 +166,9 @@ impl Package {
     ///
     /// A path is looked up by the id that is hashed from it, without any table, unless the package
     /// says that its names list gives ids of its own. Cost: nothing where the index lies in the
-    /// head, one read of a block where the package has lookup keys, and else a scan of the index up
-    /// to the group that has the id. Threads do not wait for each other.
+    /// head, one read of a block where the package has lookup keys, or of a part of it where the
+    /// source is a local file, and else a scan of the index up to the group that has the id.
+    /// Threads do not wait for each other.
     ///
     /// # Errors
     /// What is wrong with the index or, where it is asked, the names list; a path that breaks the

@@ -16,7 +16,7 @@ pub struct ReadStats {
 }
 
 /// A source that counts what is read from it. It lends nothing, so that all that is used is
-/// counted.
+/// counted, and is never [local](ReadAt::is_local): of a file, too, the counts are those of ranges.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,

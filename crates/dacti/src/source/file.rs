@@ -60,6 +60,10 @@ impl ReadAt for FileSource {
         read_file_at(&self.file, at, buf)
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     // The bytes are not zeroed before.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -57,6 +57,10 @@ impl ReadAt for MmapSource {
         self.file.read_at(at, buf)
     }
 
+    fn is_local(&self) -> bool {
+        self.file.is_local()
+    }
+
     fn slice(&self, span: Span) -> Option<&[u8]> {
         self.lent.slice(span)
     }

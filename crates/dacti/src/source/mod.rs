@@ -87,6 +87,13 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
+    /// Whether a read costs little beside the bytes that it brings, as of a local file: look-ups
+    /// then read fewer bytes, and now and then once more. Where it is false, which it is unless the
+    /// source says otherwise, what they read is the same for all readers, so that caches have it.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Tells the source which spans are read next, each in one go and in this order, so that it can
     /// read ahead, behind what it was told before. Whoever tells and does not read them all takes
     /// them back.
