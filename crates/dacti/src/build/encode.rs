@@ -1,10 +1,10 @@
 //! Turns inputs into stored bytes: a batch of short ones at once, a long one piece by piece.
 
+use super::brotli;
 use super::input::Input;
 use super::pipeline::{Lane, Stopped, Weigh};
 use crate::Error;
 use crate::hash::HashPool;
-use brotli::enc::BrotliEncoderParams;
 use dacti_index::Encoding;
 use dacti_seal::{Kind, SIGNATURE_LEN, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
@@ -53,13 +53,14 @@ impl Sealing<'_> {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// Puts a seal behind stored bytes. Where there is room for a signature and no key, it is the
-    /// one that stands for none.
-    fn put(self, digest: [u8; 32], bytes: &mut Vec<u8>) {
-        bytes.extend(digest);
+    /// Puts a seal into `place`. Where there is room for a signature and no key, it is the one that
+    /// stands for none.
+    fn put(self, digest: [u8; 32], place: &mut [u8]) {
+        let (digest_place, signature_place) = place.split_at_mut(digest.len());
+        digest_place.copy_from_slice(&digest);
         if self.kind == Kind::Signature {
             let none = [0; SIGNATURE_LEN];
-            bytes.extend(self.key.map_or(none, |key| key.sign(&digest)));
+            signature_place.copy_from_slice(&self.key.map_or(none, |key| key.sign(&digest)));
         }
     }
 }
@@ -94,18 +95,28 @@ impl Encoder<'_> {
         }
     }
 
-    /// Fills a piece, whose memory alone counts.
+    /// Fills a piece, whose memory alone counts. First with all stored bytes, and room for the seals
+    /// between them, and only then with the seals: copying waits for memory, and does not wait for
+    /// one region after the other where nothing but copying is done.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
         piece.ends.clear();
         piece.ends.reserve_exact(inputs.len());
-        let seal_len = Sealing::len_of(self.sealing);
-        let len = inputs
-            .iter()
-            .fold(0_u64, |sum, input| sum.saturating_add(input.len).saturating_add(seal_len));
+        self.put_stored(inputs, &mut piece)?;
+        self.put_seals(inputs, &mut piece)?;
+        Ok(piece)
+    }
+
+    /// Puts the stored bytes of inputs into a piece, with room for a seal behind each.
+    fn put_stored(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
+        let seal_len = self.seal_len();
         if self.encoding == Encoding::NONE {
             // What is short fits a piece, so this is no more than that and its seals.
-            piece.bytes.reserve_exact(usize::try_from(len).unwrap_or_default());
+            let len = inputs.iter().fold(0_usize, |sum, input| {
+                let len = usize::try_from(input.len).unwrap_or(usize::MAX);
+                sum.saturating_add(len).saturating_add(seal_len)
+            });
+            piece.bytes.reserve_exact(len);
         }
         let mut buf = Vec::new();
         for input in inputs {
@@ -113,19 +124,33 @@ impl Encoder<'_> {
             if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;
             } else {
-                let mut content = input.content(&mut buf)?;
-                let params = self.params(input.len);
-                brotli::BrotliCompress(&mut content, &mut piece.bytes, &params)
+                let content = input.content(&mut buf)?;
+                brotli::compress(content, self.quality, &mut piece.bytes)
                     .map_err(|error| input.failed(error))?;
             }
-            let stored = piece.bytes.get(start..).unwrap_or_default();
-            let stored_len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
-            let digest = if self.is_hashing(input) { blake3::hash(stored).into() } else { [0; 32] };
-            let encoded = Encoded { stored_len, digest };
-            self.put_seal(input, &encoded, &mut piece.bytes)?;
-            piece.ends.push(encoded);
+            let end = piece.bytes.len();
+            let stored_len = u64::try_from(end.saturating_sub(start)).unwrap_or(u64::MAX);
+            piece.ends.push(Encoded { stored_len, digest: [0; 32] });
+            piece.bytes.resize(end.saturating_add(seal_len), 0);
         }
-        Ok(piece)
+        Ok(())
+    }
+
+    /// Hashes the stored bytes in a piece, where anything asks for that, and puts the seals where
+    /// there is room for them.
+    fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
+        let (mut rest, seal_len) = (&mut piece.bytes[..], self.seal_len());
+        for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
+            let stored_len = usize::try_from(encoded.stored_len).unwrap_or(usize::MAX);
+            let (stored, behind) = rest.split_at_mut(stored_len.min(rest.len()));
+            let (seal, behind) = behind.split_at_mut(seal_len.min(behind.len()));
+            if self.is_hashing(input) {
+                encoded.digest = blake3::hash(stored).into();
+            }
+            self.put_seal(input, encoded, seal)?;
+            rest = behind;
+        }
+        Ok(())
     }
 
     fn encode_long(
@@ -151,7 +176,7 @@ impl Encoder<'_> {
         sink.hash();
         let digest = sink.hasher.as_ref().map_or([0; 32], |hasher| hasher.finalize().into());
         let encoded = Encoded { stored_len: sink.stored_len, digest };
-        if let Err(error) = self.put_seal(input, &encoded, &mut sink.bytes) {
+        if let Err(error) = self.append_seal(input, &encoded, &mut sink.bytes) {
             return Ok(Err(error));
         }
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
@@ -183,7 +208,7 @@ impl Encoder<'_> {
         }
         let digest = blake3::hash(&sink.bytes).into();
         let encoded = Encoded { stored_len: sink.len, digest };
-        self.put_seal(input, &encoded, &mut sink.bytes)?;
+        self.append_seal(input, &encoded, &mut sink.bytes)?;
         Ok((encoded, sink.bytes))
     }
 
@@ -192,18 +217,36 @@ impl Encoder<'_> {
         self.hashes || self.sealing.is_some() || input.as_kept().is_some()
     }
 
-    /// Puts a region's seal behind its stored bytes: the one that it has in the package that it is
-    /// taken from, else one that is made for it.
-    fn put_seal(self, input: &Input, encoded: &Encoded, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    /// Bytes of the seal behind each region.
+    fn seal_len(self) -> usize {
+        usize::try_from(Sealing::len_of(self.sealing)).unwrap_or_default()
+    }
+
+    /// Puts a region's seal behind its stored bytes.
+    fn append_seal(
+        self,
+        input: &Input,
+        encoded: &Encoded,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let stored_len = bytes.len();
+        bytes.resize(stored_len.saturating_add(self.seal_len()), 0);
+        self.put_seal(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
+    }
+
+    /// Puts a region's seal into `place`, which is as long: the one that it has in the package that
+    /// it is taken from, else one that is made for it.
+    fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
         let Encoded { stored_len, digest } = encoded;
         // Asked for though it may not be wanted: it says whether the bytes are sound.
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
         let Some(sealing) = self.sealing else { return Ok(()) };
         if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
-            bytes.extend(seal);
+            // The package has seals of that kind.
+            place.copy_from_slice(&seal);
         } else {
             let encoding = input.encoding(self.encoding);
-            sealing.put(digest_of_hash(input.id, encoding, *stored_len, digest), bytes);
+            sealing.put(digest_of_hash(input.id, encoding, *stored_len, digest), place);
         }
         Ok(())
     }
@@ -223,30 +266,11 @@ impl Encoder<'_> {
                 sink.write_all(bytes).map_err(|error| input.failed(error))?;
             }
         } else {
-            brotli::BrotliCompress(&mut limited, sink, &self.params(input.len))
+            brotli::compress_stream(&mut limited, input.len, self.quality, sink)
                 .map_err(|error| input.failed(error))?;
         }
         input.check_unchanged(reader.read)
     }
-
-    fn params(self, len: u64) -> BrotliEncoderParams {
-        BrotliEncoderParams {
-            quality: self.quality.into(),
-            lgwin: window_bits(len),
-            size_hint: usize::try_from(len).unwrap_or(usize::MAX),
-            ..BrotliEncoderParams::default()
-        }
-    }
-}
-
-/// The window for content of `len` bytes: just large enough to reach all of it, from 128 KiB to 4
-/// MiB, so that small regions take little memory to read.
-fn window_bits(len: u64) -> i32 {
-    // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder takes a match finder
-    // with tables of 32 MiB for each region, which costs ten times the compression itself
-    // (measured on 52,000 HTML files).
-    let bits = len.saturating_add(16).next_power_of_two().trailing_zeros();
-    i32::try_from(bits.clamp(17, 22)).unwrap_or(22)
 }
 
 /// Room for a piece: that of one that was written, where there is one.
@@ -328,17 +352,5 @@ impl<R: Read> Read for Counting<R> {
         let read = self.reader.read(buf)?;
         self.read = self.read.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::window_bits;
-
-    #[test]
-    fn windows_just_reach_the_content() {
-        for (len, bits) in [(0, 17), (131_056, 17), (131_057, 18), (262_128, 18), (1 << 40, 22)] {
-            assert_eq!(window_bits(len), bits, "{len}");
-        }
     }
 }

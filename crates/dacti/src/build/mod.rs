@@ -4,6 +4,7 @@
 //! The same input gives the same bytes, on any number of cores. Specification:
 //! `docs/spec/dacti-package.md`.
 
+mod brotli;
 pub(crate) mod encode;
 mod head;
 mod hot;
