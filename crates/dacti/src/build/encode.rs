@@ -95,9 +95,9 @@ impl Encoder<'_> {
         }
     }
 
-    /// Fills a piece, whose memory alone counts. First with all stored bytes, and room for the seals
-    /// between them, and only then with the seals: copying waits for memory, and does not wait for
-    /// one region after the other where nothing but copying is done.
+    /// Fills a piece, whose memory alone counts: first with all stored bytes, and room for the
+    /// seals between them, and only then with the seals. Copies wait for memory, and they wait
+    /// together where nothing else is between them.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
         piece.ends.clear();

@@ -35,7 +35,18 @@ const KINDS: u64 = 0xff << 56;
 /// entry's number where every group has 255.
 type Words = (AtomicU64, [AtomicU32; 1 + OFFSETS]);
 
-type Piece = [Words; PIECE_BUCKETS];
+/// Some buckets, none of them in two cache lines.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Piece([Words; PIECE_BUCKETS]);
+
+impl Piece {
+    /// Buckets of which nothing is known.
+    fn unknown() -> Box<Self> {
+        let words = || (AtomicU64::new(0), [const { AtomicU32::new(0) }; 1 + OFFSETS]);
+        Box::new(Self(core::array::from_fn(|_| words())))
+    }
+}
 
 /// All buckets, in pieces that are allocated when something of them is known.
 #[derive(Debug)]
@@ -72,7 +83,7 @@ impl Buckets {
     #[inline]
     pub(super) fn get(&self, bucket: usize) -> Option<Bucket<'_>> {
         let piece = self.0.get(bucket / PIECE_BUCKETS)?.get()?;
-        let (head, numbers) = piece.get(bucket % PIECE_BUCKETS)?;
+        let (head, numbers) = piece.0.get(bucket % PIECE_BUCKETS)?;
         // Read first, as it is written last.
         Some(Bucket { head: head.load(Acquire), numbers })
     }
@@ -85,8 +96,8 @@ impl Buckets {
 
     /// Two threads that set the same bucket set it to the same.
     pub(super) fn set(&self, bucket: usize, entries: &Gathered) -> Option<()> {
-        let piece = self.0.get(bucket / PIECE_BUCKETS)?.get_or_init(bytemuck::zeroed_box);
-        let (head, numbers) = piece.get(bucket % PIECE_BUCKETS)?;
+        let piece = self.0.get(bucket / PIECE_BUCKETS)?.get_or_init(Piece::unknown);
+        let (head, numbers) = piece.0.get(bucket % PIECE_BUCKETS)?;
         for (word, number) in numbers.iter().zip(entries.numbers()) {
             word.store(number, Relaxed);
         }
