@@ -145,6 +145,35 @@ fn groups_that_contradict_their_key_are_read_again() {
 }
 
 #[test]
+fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later() {
+    let bytes = packed(PLAIN, 3_000);
+    let whole = Package::from_bytes(bytes.clone()).unwrap();
+    let sorted: Vec<_> = whole.scan_index().unwrap().regions().iter().map(|r| r.id).collect();
+    // Of the second group behind the head, the last hundred entries are stale.
+    let group = 65_536 + 6_136;
+    let altered = Span { start: group + 16 + 24 * 155, end: group + 6_136 };
+    let (hit, later) = (sorted[255 + 20], sorted[255 + 200]);
+    for many in [false, true] {
+        let (source, package) = stale(&bytes, altered, 1, 1 << 20);
+        assert_eq!(package.find(hit).unwrap(), whole.find(hit).unwrap());
+        assert!(source.doubts.lock().unwrap().is_empty(), "a hit looks at few entries");
+        let found = match many {
+            true => package.find_many([later]).remove(0).unwrap(),
+            false => package.find(later).unwrap(),
+        };
+        assert_eq!(found, whole.find(later).unwrap());
+        assert!(found.is_some());
+        assert_eq!(source.doubts.lock().unwrap().len(), 1);
+        // What is kept now is what was read then.
+        assert_eq!(
+            package.find(sorted[255 + 199]).unwrap(),
+            whole.find(sorted[255 + 199]).unwrap()
+        );
+        assert_eq!(package.view().keys_fault(), None, "it was the source's fault");
+    }
+}
+
+#[test]
 fn bytes_of_no_digest_are_doubted_where_they_do_not_decode() {
     let options = BuildOptions {
         seals: false,

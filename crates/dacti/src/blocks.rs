@@ -91,16 +91,31 @@ impl Blocks {
             }
             return Ok(true);
         }
-        let kept = block.and_then(|block| self.kept(block));
-        kept.map_or(Ok(false), |kept| kept.feed(search).map(|()| true))
+        Ok(block.is_some_and(|block| self.feed_kept(search, block)))
+    }
+
+    /// Feeds `search` the block where it is kept, and says whether that was enough. Bytes that have
+    /// answered hits were not looked at as a whole: where they contradict their key now, they are
+    /// dropped, and to be read again.
+    fn feed_kept(&self, search: &mut Search<'_>, block: usize) -> bool {
+        let Some(kept) = self.kept(block) else { return false };
+        // The search ends with an error, so that it is tried on a copy.
+        let mut tried = search.clone();
+        let is_fed = kept.feed(&mut tried).is_ok();
+        if is_fed {
+            *search = tried;
+        } else if let Some(Ok(mut place)) = self.place(block).map(Mutex::try_lock) {
+            *place = None;
+        }
+        is_fed
     }
 
     /// Feeds `search` what it wants from bytes that were read for others too.
     pub(crate) fn feed_shared(&self, search: &mut Search<'_>, bytes: &[u8]) -> Result<(), Error> {
         let place = search.block().and_then(|block| Some((block, self.place(block)?)));
         let Some((block, place)) = place else { return Ok(search.feed(bytes).map(drop)?) };
-        if let Some(kept) = self.kept(block) {
-            return kept.feed(search);
+        if self.feed_kept(search, block) {
+            return Ok(());
         }
         let kept = Kept { block, bytes: bytes.into(), checked: AtomicBool::new(false) };
         kept.feed(search)?;
