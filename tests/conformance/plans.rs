@@ -6,7 +6,8 @@ use crate::package::{PLAIN, build, without_keys};
 use crate::support::{Random, uuid_of};
 use dacti::source::{BytesSource, Doubt, ReadAt};
 use dacti::{
-    BuildOptions, EncodingChoice, Error, GetPlan, Key, LayoutChoice, Limits, Located, Package, Span,
+    BuildOptions, EncodingChoice, Error, GetPlan, Key, LayoutChoice, Limits, Located, Package,
+    Span, Update, UpdateOptions,
 };
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
 use std::io::Read;
@@ -161,6 +162,33 @@ fn blocks_that_lie_near_each_other_are_one_read() {
     let plans = check(&package, &source, &keys);
     assert_eq!(plans[0].index, before.index);
     assert_eq!(package.plan_get(keys).index, before.index);
+}
+
+#[test]
+fn a_folded_package_has_its_blocks_read_together_too() {
+    // A region was removed, so that the index was written anew: behind the head, without groups for
+    // updates in front of its runs.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("folded.dacti-pack");
+    let options = BuildOptions { slice_len: 1 << 20, ..PLAIN };
+    std::fs::write(&path, build(&hundreds(30_000), options)).expect("it is written");
+    let mut update = Update::open(&path, UpdateOptions::default()).expect("it is good");
+    update.remove("00000").expect("the path is good");
+    update.plan().expect("there is room").apply().expect("it is written");
+    let file = std::fs::read(&path).expect("it was updated");
+    let paths: Vec<_> = (1..30_000).map(|i| format!("{i:05}")).collect();
+    let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+    let (package, source) = open(&file, Limits::default());
+    let index = package.view().index();
+    assert!(package.view().has_keys() && index.start > 65_536);
+    let plan = package.plan_get(keys.iter().copied());
+    assert_eq!(plan.unknown, 29_999);
+    let found = package.find_many(keys.iter().copied());
+    assert!(found.iter().all(|found| matches!(found, Ok(Some(_)))));
+    let reads = source.take();
+    assert_eq!(reads, plan.index);
+    let groups = Span { start: index.start + 8, end: index.end };
+    assert_eq!(reads, [groups], "one read of all groups");
 }
 
 #[test]

@@ -111,10 +111,9 @@ impl Keys {
     pub(crate) fn guided(&self, view: &View, known: &Known, id: Uuid) -> Option<Answer> {
         let guide = known.guide.as_ref()?;
         if !known.front.is_empty() {
-            let (deltas, groups) = guide.deltas();
-            let bytes = view.head().answer(deltas)?;
+            let (at, groups, bytes) = deltas_in_head(guide.deltas(), view)?;
             // What is wrong with them the search tells.
-            if let Some(found) = known.front.find(bytes, deltas.start, groups, id).ok()? {
+            if let Some(found) = known.front.find(bytes, at, groups, id).ok()? {
                 return Some(Answer::Found(found));
             }
         }
@@ -172,7 +171,7 @@ impl Keys {
         id: Uuid,
     ) -> Result<Answer, Error> {
         let lookup = self.lookup(view)?;
-        let found = match deltas_in_head(&lookup, view) {
+        let found = match deltas_in_head(lookup.delta_groups(), view) {
             Some((at, groups, bytes)) => known.front.find(bytes, at, groups, id)?,
             None => scan::find_in_first(source, view, lookup.delta_groups(), id)?,
         };
@@ -195,7 +194,9 @@ impl Keys {
         id: Uuid,
     ) -> Begun<'v> {
         let Ok(lookup) = self.lookup(view) else { return Begun::Alone };
-        let Some((at, groups, bytes)) = deltas_in_head(&lookup, view) else { return Begun::Alone };
+        let Some((at, groups, bytes)) = deltas_in_head(lookup.delta_groups(), view) else {
+            return Begun::Alone;
+        };
         match known.front.find(bytes, at, groups, id) {
             Ok(Some(found)) => Begun::Known(located(Answer::Found(found), view.len())),
             Ok(None) => go_on(lookup.search(id), source, view, known),
@@ -205,11 +206,12 @@ impl Keys {
 }
 
 /// Where the delta groups start, how many there are, and their bytes, where they lie in the head.
-fn deltas_in_head<'v>(lookup: &Lookup<'_>, view: &'v View) -> Option<(u64, u32, &'v [u8])> {
-    let groups = lookup.delta_groups();
+fn deltas_in_head(groups: u32, view: &View) -> Option<(u64, u32, &[u8])> {
     let start = view.index().start.saturating_add(INDEX_HEADER_LEN);
     let end = start.saturating_add(GROUP_LEN.saturating_mul(u64::from(groups)));
-    Some((start, groups, view.head().answer(Span { start, end })?))
+    // After a fold there are none, and the index is not in the head.
+    let bytes = if groups == 0 { &[] } else { view.head().answer(Span { start, end })? };
+    Some((start, groups, bytes))
 }
 
 /// Feeds a search what is in hand. Faults are left to [`Keys::find`], which knows what to do.

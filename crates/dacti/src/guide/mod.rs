@@ -38,8 +38,8 @@ const _: () = assert!(GROUP_ENTRIES == SLOTS as usize);
 /// A guide to the only run of an index.
 #[derive(Debug)]
 pub(crate) struct Guide {
-    /// The groups in front of the run, absolute, and how many they are.
-    deltas: (Span, u32),
+    /// How many groups stand in front of the run.
+    deltas: u32,
     /// The run's keys and its groups, absolute.
     keys: Span,
     run: Span,
@@ -67,9 +67,8 @@ impl Guide {
         lent.slice(run_span)?;
         u32::try_from(run_span.len().checked_div(WORD)?).ok()?;
         let run_in_lent = usize::try_from(run_span.start.checked_sub(lent.at())?).ok()?;
-        let deltas = lookup.groups_span(0, run.first_group);
         Some(Self {
-            deltas: (deltas, run.first_group),
+            deltas: run.first_group,
             keys: lookup.keys_span(),
             run: run_span,
             place: Place { run_at: run_span.start, run_in_lent, len },
@@ -81,8 +80,8 @@ impl Guide {
         })
     }
 
-    /// The groups in front of the run, absolute, and how many they are.
-    pub(crate) const fn deltas(&self) -> (Span, u32) {
+    /// How many groups stand in front of the run.
+    pub(crate) const fn deltas(&self) -> u32 {
         self.deltas
     }
 
