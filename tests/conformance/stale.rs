@@ -1,8 +1,11 @@
 //! Bytes that are wrong are read again where the source knows another way, and never handed out.
 
 use crate::package::PLAIN;
-use dacti::source::{BytesSource, Doubt, ReadAt};
-use dacti::{BuildOptions, ErrorKind, Limits, Package, PackageBuilder, Policy, Span};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use dacti::source::{BytesSource, Counted, Doubt, ReadAt};
+use dacti::{
+    BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBuilder, Policy, Span,
+};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
@@ -113,6 +116,99 @@ fn a_stream_that_is_one_read_is_judged_before_its_first_byte() {
     let mut read = Vec::new();
     package.reader("1.bin").unwrap().read_to_end(&mut read).unwrap();
     assert_eq!(read, content(1));
+}
+
+#[test]
+fn a_stream_that_was_refused_hands_out_nothing_more() {
+    let bytes = packed(PLAIN, 3);
+    let all = sealed_span(&bytes, "1.bin");
+    let altered = Span { start: all.start + 500, end: all.start + 501 };
+    // In one read, and in several.
+    for read_len in [1 << 20, 4_096] {
+        let (_, package) = stale(&bytes, altered, 9, read_len);
+        let mut reader = package.reader("1.bin").unwrap();
+        let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("altered"), "{error}");
+        for _ in 0..3 {
+            let again = reader.read(&mut [0; 100]).unwrap_err();
+            assert_eq!(
+                (again.kind(), again.to_string()),
+                (io::ErrorKind::InvalidData, error.clone())
+            );
+        }
+        assert_eq!(reader.verdict(), None);
+    }
+}
+
+/// Fails once, at the read that has a position.
+#[derive(Debug)]
+struct Failing {
+    bytes: BytesSource,
+    at: u64,
+    failed: AtomicBool,
+    reads: AtomicUsize,
+}
+
+impl ReadAt for Failing {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.reads.fetch_add(1, Relaxed);
+        let has = (at..at + buf.len() as u64).contains(&self.at);
+        if has && !self.failed.swap(true, Relaxed) {
+            return Err(io::Error::other("the line is dead"));
+        }
+        self.bytes.read_at(at, buf)
+    }
+
+    fn read_len(&self) -> usize {
+        4_096
+    }
+}
+
+#[test]
+fn a_stream_goes_on_after_a_read_that_failed() {
+    let bytes = packed(PLAIN, 3);
+    let all = sealed_span(&bytes, "1.bin");
+    let (failed, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let at = all.start + 50_000;
+    let source = Arc::new(Failing { bytes: BytesSource::new(&bytes[..]), at, failed, reads });
+    let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
+    let mut reader = package.reader("1.bin").unwrap();
+    let mut read = Vec::new();
+    let before = source.reads.load(Relaxed);
+    let error = reader.read_to_end(&mut read).unwrap_err().to_string();
+    assert_eq!(error, "the line is dead");
+    assert_eq!(source.reads.load(Relaxed) - before, 13, "nothing behind the read that failed");
+    assert!(read.len() < 50_000 && reader.verdict().is_none());
+    reader.read_to_end(&mut read).unwrap();
+    assert_eq!(read, content(1));
+    assert_eq!(reader.verdict(), Some(dacti::Verdict::Digest));
+}
+
+#[test]
+fn a_stream_that_is_too_long_is_refused_before_it_is_read() {
+    for encoding in [EncodingChoice::None, EncodingChoice::Brotli] {
+        let bytes = packed(BuildOptions { encoding, ..PLAIN }, 3);
+        let source = Counted::new(Arc::new(BytesSource::new(&bytes[..])));
+        let limits = Limits { stream_len_max: 10_000, ..Limits::default() };
+        let package = Package::from_source(Arc::new(source.clone()), limits).unwrap();
+        let found = package.locate("2.bin").unwrap();
+        let before = source.stats();
+        let refused = match package.reader("2.bin") {
+            Ok(mut reader) => reader.read_to_end(&mut Vec::new()).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(refused.contains("10000"), "{refused}");
+        let reads = source.stats().reads - before.reads;
+        match encoding {
+            EncodingChoice::None => assert_eq!(reads, 0),
+            // No more than the cap takes to find out.
+            _ => assert!(reads == 1 && found.span.len() < 65_536, "{reads}"),
+        }
+    }
 }
 
 #[test]

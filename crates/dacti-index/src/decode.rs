@@ -68,10 +68,15 @@ impl Decoder {
     /// A decoder of the region at `located`, which may produce at most `decoded_len_max` bytes.
     ///
     /// # Errors
-    /// `UnsupportedEncoding`. Without the feature `brotli` that is what `brot` is, too.
+    /// `UnsupportedEncoding`. Without the feature `brotli` that is what `brot` is, too. `TooLong`
+    /// where the region is stored as it is, and so its length is known before it is read.
     pub fn new(located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
-        let at = located.span.start;
+        let (at, stored_len) = (located.span.start, located.span.len());
         let codec = match located.encoding {
+            Encoding::NONE if stored_len > decoded_len_max => {
+                let what = Structure::StoredRegion;
+                return Err(Error::TooLong { what, at, limit: decoded_len_max });
+            }
             Encoding::NONE => Codec::None,
             #[cfg(feature = "brotli")]
             Encoding::BROTLI => {
@@ -80,7 +85,6 @@ impl Decoder {
             }
             encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
         };
-        let stored_len = located.span.len();
         Ok(Self { at, stored_len, taken: 0, decoded: 0, decoded_len_max, done: false, codec })
     }
 
@@ -94,7 +98,7 @@ impl Decoder {
         let left = self.stored_len.saturating_sub(self.taken);
         let stored = stored.get(..clamp(left, stored.len())).unwrap_or(stored);
         let mut progress = match &mut self.codec {
-            Codec::None => self.copy(stored, out)?,
+            Codec::None => self.copy(stored, out),
             #[cfg(feature = "brotli")]
             Codec::Brotli(_) => self.decompress(stored, out)?,
         };
@@ -139,16 +143,13 @@ impl Decoder {
         self.decoded
     }
 
-    fn copy(&self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
-        if self.stored_len > self.decoded_len_max {
-            return Err(self.too_long(Structure::StoredRegion));
-        }
+    fn copy(&self, stored: &[u8], out: &mut [u8]) -> Progress {
         let len = stored.len().min(out.len());
         if let (Some(to), Some(from)) = (out.get_mut(..len), stored.get(..len)) {
             to.copy_from_slice(from);
         }
         let done = self.taken.saturating_add(to_u64(len)) >= self.stored_len;
-        Ok(Progress { read: len, written: len, done })
+        Progress { read: len, written: len, done }
     }
 
     #[cfg(feature = "brotli")]
@@ -173,7 +174,8 @@ impl Decoder {
             state,
         );
         if at_cap && written > 0 {
-            return Err(self.too_long(Structure::BrotliStream));
+            let (what, limit) = (Structure::BrotliStream, self.decoded_len_max);
+            return Err(Error::TooLong { what, at: self.at, limit });
         }
         match result {
             BrotliResult::ResultFailure => {
@@ -194,10 +196,6 @@ impl Decoder {
             #[cfg(feature = "brotli")]
             Codec::Brotli(_) => Structure::BrotliStream,
         }
-    }
-
-    const fn too_long(&self, what: Structure) -> Error {
-        Error::TooLong { what, at: self.at, limit: self.decoded_len_max }
     }
 }
 
@@ -247,9 +245,6 @@ pub fn decode_to_vec(
     const STEP: usize = 16 * 1024;
     let mut decoder = Decoder::new(located, decoded_len_max)?;
     if located.encoding == Encoding::NONE {
-        if located.span.len() > decoded_len_max {
-            return Err(decoder.too_long(Structure::StoredRegion));
-        }
         decoder.taken = to_u64(stored.len()).min(decoder.stored_len);
         decoder.done = decoder.taken == decoder.stored_len;
         decoder.finish()?;

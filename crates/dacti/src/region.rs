@@ -73,6 +73,36 @@ pub struct RegionReader {
     /// The latest decoded byte, kept back.
     held: Option<u8>,
     verdict: Option<Verdict>,
+    /// What is wrong with the region, once that was told: nothing more of it is handed out.
+    fault: Option<Fault>,
+}
+
+/// What is wrong with a region.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// Its seal does not fit.
+    Seal,
+    Content(dacti_index::Error),
+}
+
+/// Why there is nothing to hand out.
+enum Stop {
+    /// What a source says, which may say otherwise next time, or a seal that does not fit.
+    Io(io::Error),
+    /// Stored bytes that do not decode.
+    Content(dacti_index::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<dacti_index::Error> for Stop {
+    fn from(fault: dacti_index::Error) -> Self {
+        Self::Content(fault)
+    }
 }
 
 impl RegionReader {
@@ -113,6 +143,7 @@ impl RegionReader {
             hasher: blake3::Hasher::new(),
             held: None,
             verdict: seal.is_none().then_some(Verdict::Unchecked),
+            fault: None,
         })
     }
 
@@ -155,6 +186,7 @@ impl RegionReader {
             }
             let Err(error) = self.judge() else { return Ok(true) };
             if !self.source.doubt(all, Doubt::Digest)? {
+                self.fault = Some(Fault::Seal);
                 return Err(error);
             }
             self.next_at = at;
@@ -211,18 +243,40 @@ impl RegionReader {
     }
 
     /// Decodes into `out`; 0 at the content's end.
-    fn decode(&mut self, out: &mut [u8]) -> io::Result<usize> {
+    fn decode(&mut self, out: &mut [u8]) -> Result<usize, Stop> {
         loop {
             let stored = self.piece.get(self.taken..).unwrap_or_default();
-            let progress = self.decoder.decode(stored, out).map_err(invalid)?;
+            let progress = self.decoder.decode(stored, out)?;
             self.taken = self.taken.saturating_add(progress.read);
             if progress.written > 0 || progress.done {
                 return Ok(progress.written);
             }
             if self.taken == self.piece.len() && !self.refill()? {
-                self.decoder.finish().map_err(invalid)?;
+                self.decoder.finish()?;
                 return Ok(0);
             }
+        }
+    }
+
+    /// The error for a stop, by which the region is given up where bytes are wrong.
+    fn stopped(&mut self, stop: Stop) -> io::Error {
+        let fault = match stop {
+            Stop::Io(error) => return error,
+            Stop::Content(fault) => fault,
+        };
+        self.fault = Some(Fault::Content(fault));
+        // Where a decoder stumbles over bytes that are not what was sealed, that is the reason; what
+        // is too long is not read on to find out.
+        let is_stumble = !matches!(fault, dacti_index::Error::TooLong { .. });
+        let judged = if is_stumble { self.verify() } else { Ok(()) };
+        judged.err().unwrap_or_else(|| invalid(fault))
+    }
+
+    /// What was told of the region before, again.
+    fn told(&mut self, fault: Fault) -> io::Error {
+        match fault {
+            Fault::Seal => self.judge().err().unwrap_or_else(|| io::ErrorKind::InvalidData.into()),
+            Fault::Content(fault) => invalid(fault),
         }
     }
 
@@ -238,6 +292,7 @@ impl RegionReader {
             Err(error) => {
                 // Too late to read them again here, but not for whoever begins anew.
                 let all = Span { start: self.located.span.start, end: self.end() };
+                self.fault = Some(Fault::Seal);
                 self.source.doubt(all, Doubt::Digest)?;
                 Err(error)
             }
@@ -273,19 +328,18 @@ impl RegionReader {
 impl Read for RegionReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Some(first) = out.first_mut() else { return Ok(0) };
+        if let Some(fault) = self.fault {
+            return Err(self.told(fault));
+        }
         if self.verdict.is_some() {
             if let Some(held) = self.held.take() {
                 *first = held;
                 return Ok(1);
             }
-            return self.decode(out);
+            return self.decode(out).map_err(|stop| self.stopped(stop));
         }
         loop {
-            // Where a decoder stumbles over bytes that are not what was sealed, that is the reason.
-            let written = match self.decode(out) {
-                Ok(written) => written,
-                Err(error) => return Err(self.verify().err().unwrap_or(error)),
-            };
+            let written = self.decode(out).map_err(|stop| self.stopped(stop))?;
             let Some(last) = written.checked_sub(1) else {
                 self.verify()?;
                 return self.read(out);
