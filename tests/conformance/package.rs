@@ -1312,15 +1312,19 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips bits of a package of regions of equal size, so that a shifted offset lands on an intact
-/// neighbour: one bit at a time of all bytes that mean something. What is sealed by `seal_len`
-/// bytes behind each region and by the component must be detected, and nothing may become wrong.
+/// Flips bits of a package, one at a time of all bytes that mean something. Its regions and the
+/// seals behind them have a power of two bytes, so that a shifted offset lands on an intact
+/// neighbour. What is sealed, the seals and the component's bytes must be detected, and nothing may
+/// become wrong.
 fn flip_each_bit(files: &[Stored], file: &[u8], component: Range<usize>, policy: Option<&Policy>) {
     let sealed_at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some");
     let index_at = 4168 + 8 + 9 * GROUP as usize;
     let entries = index_at..index_at + 16 + (1 + files.len()) * 24;
     let used = [0..752, 1000..component.end, 4168..4176, entries, 65_536..sealed_at];
-    let mut refused = 0;
+    let sound = Package::from_bytes(file.to_vec()).expect("it is good");
+    let place = |package: &Package, stored: &Stored| Some(package.find(&*stored.path).ok()??.span);
+    let places: Vec<_> = files.iter().map(|stored| place(&sound, stored)).collect();
+    let (mut refused, mut on_neighbours) = (0, 0);
     for bit in used.into_iter().flat_map(|bytes| bytes.start * 8..bytes.end * 8) {
         let mut flipped = file.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -1330,7 +1334,9 @@ fn flip_each_bit(files: &[Stored], file: &[u8], component: Range<usize>, policy:
         }
         let in_sealed = bit / 8 >= 65_536;
         let mut all_whole = true;
-        for stored in files {
+        for (stored, own) in files.iter().zip(&places) {
+            let found = place(&package, stored);
+            on_neighbours += usize::from(found != *own && places.contains(&found));
             match package.get(&stored.path[..]) {
                 // Without a policy, a seal component that is not seen as one cannot be missed.
                 Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
@@ -1346,19 +1352,20 @@ fn flip_each_bit(files: &[Stored], file: &[u8], component: Range<usize>, policy:
         }
     }
     assert!(refused >= (sealed_at - 65_536 + component.len()) * 8, "{refused}");
+    assert!(on_neighbours >= files.len(), "each has a neighbour one bit away: {on_neighbours}");
 }
 
 #[test]
 fn every_flipped_bit_of_a_sealed_package_is_detected() {
     // spec: R-SEAL-03, R-SEAL-11, R-SEAL-13
-    let files: Vec<_> = (0..8_u8).map(|i| stored(&format!("dir/{i}"), &[i * 3 + 1; 16])).collect();
+    let files: Vec<_> = (0..8_u8).map(|i| stored(&format!("dir/{i}"), &[i * 3 + 1; 32])).collect();
     flip_each_bit(&files, &build(&files, PLAIN), 1080..1144, None);
 }
 
 #[test]
 fn every_flipped_bit_of_a_signed_package_is_detected() {
     // spec: R-SEAL-03, R-SEAL-12, R-SEAL-13, R-SEAL-15
-    let files: Vec<_> = (0..4_u8).map(|i| stored(&format!("{i}"), &[i * 3 + 1; 16])).collect();
+    let files: Vec<_> = (0..4_u8).map(|i| stored(&format!("{i}"), &[i * 3 + 1; 32])).collect();
     let key = SecretKey::from_seed(&[7; 32], uuid_of(small(9)));
     let file = build_with(&files, PLAIN, |builder| _ = builder.sign(key.clone()));
     let policy = Policy::Signature(vec![key.public()]);
