@@ -1098,19 +1098,47 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
             package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it has an index");
         assert!(report.is_whole());
         assert_eq!(report.findings.is_empty(), package.view().keys_fault().is_none());
-        (package.view().has_keys(), report.findings.len())
+        let told: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+        (package.view().has_keys(), told.join("; "))
     };
-    assert_eq!(found(&file), (true, 0));
+    assert_eq!(found(&file), (true, String::new()));
+    let changed = |change: &dyn Fn(&mut [u8])| {
+        let mut wrong = file.clone();
+        change(&mut wrong);
+        found(&wrong)
+    };
+    let (has_keys, told) = changed(&|file| file[1536 + 32..1536 + 40].fill(0xff));
+    assert!(has_keys && told.starts_with("lookup block at 0x10010: "), "the first entry: {told}");
+    let (has_keys, told) = changed(&|file| file[1536 + 8] ^= 8);
+    assert!(!has_keys && told.contains("0x600"), "of another index: {told}");
+    let (has_keys, told) = changed(&|file| file[1536 + 20] ^= 1);
+    assert!(!has_keys && told.starts_with("lookup run at 0x610: "), "another count: {told}");
+    assert_eq!(found(&without_keys(&file)), (false, String::new()));
+    // Two entries of the third group exchanged: the second of them is the one that is too small.
     let mut wrong = file.clone();
-    wrong[1536 + 32..1536 + 40].fill(0xff);
-    assert_eq!(found(&wrong), (true, 1), "the first key");
-    let mut wrong = file.clone();
-    wrong[1536 + 8] ^= 8;
-    assert_eq!(found(&wrong), (false, 1), "of another index");
-    let mut wrong = file.clone();
-    wrong[1536 + 20] ^= 1;
-    assert_eq!(found(&wrong), (false, 1), "another count of groups");
-    assert_eq!(found(&without_keys(&file)), (false, 0));
+    let at = 65_536 + 2 * GROUP as usize + 16 + 7 * 24;
+    let (first, second) = wrong[at..at + 48].split_at_mut(24);
+    first.swap_with_slice(second);
+    let package = Package::from_bytes(wrong).expect("its head is good");
+    let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it has an index");
+    let [finding] = &report.findings[..] else { panic!("{report:?}") };
+    let told = finding.to_string();
+    assert!(told.starts_with(&format!("lookup block at {:#x}: ", at + 24)), "{told}");
+    for stored in &files {
+        assert_eq!(package.get(&stored.path[..]).expect("it is there"), stored.bytes);
+    }
+}
+
+#[test]
+fn a_seal_component_behind_the_end_is_told_where_it_starts() {
+    // spec: R-SEAL-03
+    let mut file = build(&some_files(3), PLAIN);
+    // The second entry of T1: offset and size of the region, behind the UUID and the version.
+    let at = 28 + 24 + 28 + 20;
+    assert_eq!(file[at..at + 4], 1080_u32.to_le_bytes());
+    file[at..at + 4].copy_from_slice(&0x0fff_0000_u32.to_le_bytes());
+    let fault = Package::from_bytes(file).expect("its head is good").view().seals_fault();
+    assert_eq!(fault.expect("it is cut off").at(), Some(0x0fff_0000));
 }
 
 // ------------------------------------------------------------------------------------------

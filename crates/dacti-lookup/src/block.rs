@@ -83,22 +83,10 @@ impl<'b> Block<'b> {
     /// Proves what a miss rests on: the block begins with its key, ascends without a break, and
     /// ends before the entry behind it, which has the next key. Looks at every entry.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let mut before: Option<u128> = None;
+        let mut order = RunOrder::default();
         for g in 0..self.groups {
-            let group = self.group(g)?;
-            let entries_at = group.at().saturating_add(GROUP_HEADER_LEN);
-            for (i, entry) in group.entries().iter().enumerate() {
-                let id = order(entry);
-                let ok = before.map_or(prefix(id) == self.key, |before| before < id);
-                if !ok {
-                    let at = entries_at.saturating_add(ENTRY_LEN.saturating_mul(to_u64(i)));
-                    let first = before.is_none();
-                    let fault =
-                        if first { Contradiction::FirstKey } else { Contradiction::Unsorted };
-                    return Err(contradiction(at, fault));
-                }
-                before = Some(id);
-            }
+            let (bytes, at) = self.group_bytes(g);
+            order.take(&Group::parse(bytes, at)?, (g == 0).then_some(self.key))?;
         }
         let Some(next_key) = self.next_key else { return Ok(()) };
         let next = self.behind()?;
@@ -106,10 +94,7 @@ impl<'b> Block<'b> {
         if prefix(next) != next_key {
             return Err(contradiction(at, Contradiction::NextKey));
         }
-        if before.is_some_and(|before| before >= next) {
-            return Err(contradiction(at, Contradiction::Unsorted));
-        }
-        Ok(())
+        order.ascend(next, at)
     }
 
     /// The first id behind the block, in order.
@@ -147,6 +132,43 @@ impl<'b> Block<'b> {
 
     fn gap(&self) -> u64 {
         gap(self.key, self.next_key.unwrap_or(u64::MAX), entries_in(self.groups))
+    }
+}
+
+/// Holds the groups of a run against each other, and against their keys, as they come.
+#[derive(Debug, Clone, Default)]
+pub struct RunOrder {
+    /// The last id so far.
+    before: Option<u128>,
+}
+
+impl RunOrder {
+    /// Takes the run's next group. `key` is what the group is to begin with, where it has a key.
+    ///
+    /// # Errors
+    /// `Contradiction`: a group without entries, one that begins with another key, an id that does
+    /// not ascend.
+    pub fn take(&mut self, group: &Group<'_>, key: Option<u64>) -> Result<(), Error> {
+        let Some(first) = group.entries().first() else {
+            return Err(contradiction(group.at(), Contradiction::EmptyGroup));
+        };
+        let mut at = group.at().saturating_add(GROUP_HEADER_LEN);
+        if key.is_some_and(|key| key != prefix(order(first))) {
+            return Err(contradiction(at, Contradiction::FirstKey));
+        }
+        for entry in group.entries() {
+            self.ascend(order(entry), at)?;
+            at = at.saturating_add(ENTRY_LEN);
+        }
+        Ok(())
+    }
+
+    /// Takes the next id, that of the entry at `at`.
+    fn ascend(&mut self, id: u128, at: u64) -> Result<(), Error> {
+        if self.before.replace(id).is_some_and(|before| before >= id) {
+            return Err(contradiction(at, Contradiction::Unsorted));
+        }
+        Ok(())
     }
 }
 

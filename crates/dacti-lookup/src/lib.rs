@@ -90,7 +90,7 @@ mod wire;
 #[cfg(test)]
 mod world;
 
-pub use block::find_in_groups;
+pub use block::{RunOrder, find_in_groups};
 pub use emit::{RunSpec, emit_lookup, lookup_len, stride_for};
 pub use error::{Contradiction, Error, Misuse, RunFault, Structure};
 pub use keys::{Lookup, Run};

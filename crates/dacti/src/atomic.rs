@@ -28,10 +28,6 @@ impl AtomicFile {
         {
             return Err(Error::NotAFile { path: path.into() });
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let mut builder = tempfile::Builder::new();
         builder.prefix(".dacti-").suffix(".tmp");
         #[cfg(unix)]
@@ -40,7 +36,9 @@ impl AtomicFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let temp = builder.tempfile_in(folder).map_err(|error| Error::io("create", path, error))?;
+        let temp = builder
+            .tempfile_in(folder_of(path))
+            .map_err(|error| Error::io("create", path, error))?;
         Ok(Self { temp, path: path.into() })
     }
 
@@ -67,8 +65,16 @@ impl AtomicFile {
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
         // The name is on disk when its folder is; where folders cannot be synced, it is left to
         // the system.
-        let _ = path.parent().map(File::open).and_then(Result::ok).map(|folder| folder.sync_all());
+        let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::Error;
 use crate::source::{ReadAt, read_span};
+use crate::threads::known;
 use crate::view::read_failed;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use dacti_lookup::{Answer, Search};
@@ -134,9 +135,8 @@ impl Blocks {
             return Ok(());
         }
         if is_miss(search.feed(bytes)?) {
-            let words = self
-                .checked
-                .get_or_init(|| (0..self.count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect());
+            let none = || (0..self.count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+            let words = known(&self.checked, none);
             if let Some(word) = words.get(word) {
                 word.fetch_or(bit, Ordering::Relaxed);
             }
@@ -197,7 +197,7 @@ impl Blocks {
 
     /// Where `block` is kept; `None` where nothing is.
     fn place(&self, block: usize) -> Option<&Place> {
-        let kept = self.kept.get_or_init(|| {
+        let kept = known(&self.kept, || {
             let places = self.kept_len_max.checked_div(self.len_max).unwrap_or(0);
             let places = usize::try_from(places).unwrap_or(usize::MAX).min(self.count);
             (0..places).map(|_| Place::default()).collect()

@@ -4,6 +4,7 @@
 //! newest of an id counts. The first look-up scans them, the second sorts them once. Specification:
 //! `docs/spec/dacti-index.md`, "Which entry counts".
 
+use crate::threads::known;
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti_index::{GROUP_LEN, Group, Located};
 use dacti_lookup::find_in_groups;
@@ -94,11 +95,10 @@ impl Front {
         groups: u32,
         id: Uuid,
     ) -> Result<Option<Located>, dacti_lookup::Error> {
-        if groups > Self::GROUPS_MAX || !self.asked.load(Ordering::Relaxed) {
-            self.asked.store(true, Ordering::Relaxed);
+        if groups > Self::GROUPS_MAX || !self.asked.swap(true, Ordering::Relaxed) {
             return find_in_groups(bytes, at, groups, id);
         }
-        let sorted = self.sorted.get_or_init(|| sort(bytes, at, groups));
+        let sorted = known(&self.sorted, || sort(bytes, at, groups));
         let Some(sorted) = sorted else { return find_in_groups(bytes, at, groups, id) };
         let Some(i) = sorted.position(id.as_u128()) else { return Ok(None) };
         match sorted.located.get(i) {

@@ -12,8 +12,7 @@ use crate::view::{View, read_failed};
 use core::iter::Peekable;
 use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
 use dacti_lookup::{
-    Answer, Contradiction, KEY_LEN, Key, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, Search,
-    Structure,
+    Answer, KEY_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, RunOrder, Search,
 };
 use daicon_core::{Span, Window, struct_at};
 use std::sync::OnceLock;
@@ -103,7 +102,7 @@ impl Keys {
         let lookup = self.lookup(view)?;
         lookup.check_keys()?;
         let runs = lookup.runs().collect::<Vec<_>>().into_iter().peekable();
-        Ok(KeysCheck { runs, number: 0, before: None })
+        Ok(KeysCheck { runs, number: 0, order: RunOrder::default() })
     }
 
     /// What the guide says of `id` once it knows all that it can: of the delta groups and then of
@@ -237,8 +236,8 @@ pub(crate) struct KeysCheck<'k> {
     runs: Peekable<std::vec::IntoIter<Run<'k>>>,
     /// Number of the next group.
     number: u32,
-    /// The last id of the run so far.
-    before: Option<Uuid>,
+    /// The run so far.
+    order: RunOrder,
 }
 
 impl KeysCheck<'_> {
@@ -252,28 +251,12 @@ impl KeysCheck<'_> {
         };
         let in_run = g.saturating_sub(run.first_group);
         if in_run == 0 {
-            self.before = None;
+            self.order = RunOrder::default();
         }
-        let Some(first) = group.entries().first() else {
-            return Err(contradiction(group.at(), Contradiction::EmptyGroup));
-        };
         let n = usize::try_from(in_run.checked_div(run.stride).unwrap_or(0)).ok();
-        let key = n.and_then(|n| run.keys.get(n)).copied();
-        if in_run.is_multiple_of(run.stride) && key != Some(Key::of(first.id.get())) {
-            return Err(contradiction(group.at(), Contradiction::FirstKey));
-        }
-        for entry in group.entries() {
-            let id = entry.id.get();
-            if self.before.replace(id).is_some_and(|before| before >= id) {
-                return Err(contradiction(group.at(), Contradiction::Unsorted));
-            }
-        }
-        Ok(())
+        let key = n.and_then(|n| run.keys.get(n)).filter(|_| in_run.is_multiple_of(run.stride));
+        Ok(self.order.take(group, key.map(|key| key.get()))?)
     }
-}
-
-fn contradiction(at: u64, fault: Contradiction) -> Error {
-    dacti_lookup::Error::Contradiction { what: Structure::LookupBlock, at, fault }.into()
 }
 
 /// How many groups the index at `index` says that it has; `None` where there is no saying.

@@ -1,8 +1,9 @@
-//! Threads: how many, and as many of them as the system gives.
+//! Threads: how many, as many of them as the system gives, and what they share.
 
 use crate::Error;
 use core::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread::{Builder, Scope};
 
 /// More threads than this help nobody, and may be more than a system gives.
@@ -34,4 +35,14 @@ pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
         }
     }
     Ok(())
+}
+
+/// What is in `cell`, or what `make` makes for it. Threads that come at once all make it, and one
+/// of them is kept: none waits while another makes it.
+pub(crate) fn known<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    if let Some(known) = cell.get() {
+        return known;
+    }
+    let made = make();
+    cell.get_or_init(|| made)
 }

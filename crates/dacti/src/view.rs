@@ -367,7 +367,8 @@ fn read_seals(
     let Answer::Found(component) = SEALS.answer(components) else { return Ok(None) };
     let Ok(span) = component.span_within(len) else {
         let (what, needed) = (dacti_seal::Structure::SealComponent, COMPONENT_LEN_MIN);
-        let fault = dacti_seal::Error::Truncated { what, at: component.at, needed, end: len };
+        let at = component.span().map_or(component.at, |span| span.start);
+        let fault = dacti_seal::Error::Truncated { what, at, needed, end: len };
         return Ok(Some(Err(fault)));
     };
     // No more than the keys that are taken need, whatever the region's length.

@@ -4,6 +4,7 @@
 use super::SLOTS;
 use super::filled::word_of;
 use super::wanted::Wanted;
+use crate::threads::known;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -96,7 +97,7 @@ impl Buckets {
 
     /// Two threads that set the same bucket set it to the same.
     pub(super) fn set(&self, bucket: usize, entries: &Gathered) -> Option<()> {
-        let piece = self.0.get(bucket / PIECE_BUCKETS)?.get_or_init(Piece::unknown);
+        let piece = known(self.0.get(bucket / PIECE_BUCKETS)?, Piece::unknown);
         let (head, numbers) = piece.0.get(bucket % PIECE_BUCKETS)?;
         for (word, number) in numbers.iter().zip(entries.numbers()) {
             word.store(number, Relaxed);

@@ -4,6 +4,7 @@ use super::bucket::Gathered;
 use super::filled::{FILLED, Filled, GIVEN_UP, NEW, SEEN};
 use super::wanted::{lead_at, lead_of};
 use super::{Guide, SLOTS};
+use crate::threads::known;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use dacti_index::{Entry, GROUP_LEN, Group};
@@ -28,7 +29,7 @@ impl Guide {
             return None;
         }
         let new = || Filled::new(self.spread, self.place, self.blocks, is_alone);
-        let filled = self.filled.get_or_init(new);
+        let filled = known(&self.filled, new);
         let keys = slice_at::<Key>(self.keys.slice_of(bytes, at)?, self.blocks)?;
         let lead = lead_of(id);
         let own = keys.partition_point(|key| key.get() <= lead).checked_sub(1)?;
