@@ -1,9 +1,10 @@
 //! The program `dacti`, run on real directories: what it prints, how it ends, and what it leaves
 //! behind.
 
+use crate::package::{PLAIN, build};
 use crate::support::{Fixture, Random, fixtures};
 use dacti_tests::program::program;
-use dacti_tests::reference::{self as by, NONE, Stored, small, stored, text};
+use dacti_tests::reference::{self as by, NONE, Stored, path_id, small, stored, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -1193,6 +1194,30 @@ fn regions_past_the_cap_are_refused_and_the_option_is_named() {
     assert!(got.failure().contains("--max-len"), "{got:?}");
     assert_eq!(unpack(&scratch, &["--max-len", "1001", "--overwrite"]).code, Some(0));
     assert_eq!(fs::read(scratch.at("target/long")).expect("it is there"), [b'x'; 1001]);
+}
+
+#[test]
+fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
+    let scratch = Scratch::new();
+    let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
+    let mut file = build(&files, PLAIN);
+    // The first key, and with it what is said of every id in front of the second.
+    file[1536 + 32..1536 + 40].fill(0xff);
+    fs::write(scratch.package(), file).expect("there is room");
+    for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]
+        .into_iter()
+        .chain(files.iter().filter(|file| path_id(&file.path)[0] < 4).map(|f| (&f.path[..], true)))
+    {
+        let got = scratch.run("get", &[path]);
+        assert_eq!(got.text(), "some text\n");
+        let lines: Vec<_> = got.err.lines().collect();
+        if is_asked_by_it {
+            let [line] = lines[..] else { panic!("{got:?}") };
+            assert!(line.starts_with("dacti: warning: lookup block at 0x10010: "), "{line}");
+            assert!(line.ends_with("(found by a scan of the index)"), "{line}");
+            assert_eq!(scratch.run("get", &[path, "--quiet"]).err, "");
+        }
+    }
 }
 
 #[test]

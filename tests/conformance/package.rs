@@ -2,11 +2,11 @@
 //! writes.
 
 use crate::index;
-use crate::support::{self, Random, container_verdict, fixtures, id_of, uuid_of, verdict};
+use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
 use dacti::source::{BytesSource, Counted, ReadAt, ReadStats};
 use dacti::{
-    BuildOptions, Content, EncodingChoice, FileMap, Key, LAYOUT_ID, LAYOUT_VERSION, Layout,
-    LayoutChoice, Limits, Package, PackageBuilder, Policy, RegionName, SecretKey,
+    BuildOptions, Content, EncodingChoice, FileMap, Key, Layout, LayoutChoice, Limits, Package,
+    PackageBuilder, Policy, RegionName, SecretKey,
 };
 use dacti_index::Encoding;
 use dacti_tests::dump;
@@ -35,7 +35,7 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
     let mut out = dump::head(&format, version.major, version.minor, view.len());
     let index_lines = index_of(file, &package)?;
     if let Some(fault) = view.layout_fault() {
-        return Err(layout_verdict(file, &package, fault));
+        return Err(package_verdict(fault));
     }
     if let Some(layout) = view.layout() {
         let keys = (layout.keys.start as u32, layout.keys.len() as u32);
@@ -72,24 +72,6 @@ fn index_of(file: &[u8], package: &Package) -> Result<String, String> {
         out += &dump::region(&id_of(located.id), span, located.encoding.tag(), content.as_deref());
     }
     Ok(out)
-}
-
-/// The verdict of the layout, which the facade tells in words, and what these must be.
-fn layout_verdict(file: &[u8], package: &Package, fault: &str) -> String {
-    let mut components = package.view().components().iter();
-    let named = components.find(|c| c.id == LAYOUT_ID && c.version == LAYOUT_VERSION);
-    let len = file.len() as u64;
-    let span = match named.expect("a fault has a component").span_within(len) {
-        Ok(span) => span,
-        Err(error) => {
-            assert_eq!(fault, error.to_string());
-            return container_verdict(&error);
-        }
-    };
-    let region = support::read(file, span.start, span.end);
-    let error = Layout::parse(region, span.start, len).expect_err("there is a fault");
-    assert_eq!(fault, error.to_string());
-    package_verdict(&error.into())
 }
 
 #[test]

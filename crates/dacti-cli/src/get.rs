@@ -76,6 +76,7 @@ impl Args {
         let content =
             if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
         let copied = content.map_err(failed).and_then(|mut content| self.copy(&mut content));
+        output::keys_fault(&package, talk);
         costs.tell(&self.remote);
         copied?;
         Ok(Outcome::Done)

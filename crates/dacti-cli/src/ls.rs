@@ -3,9 +3,9 @@
 use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
-use crate::output;
 use crate::remote::Remote;
 use crate::select::{self, Globs};
+use crate::{Talk, output};
 use dacti::{Limits, Listed};
 use serde::Serialize;
 use std::io::Write;
@@ -60,7 +60,7 @@ impl<'l> From<&'l Listed> for Line<'l> {
 }
 
 impl Args {
-    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
         let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
         self.remote.counts = self.dry_run.dry_run;
@@ -84,6 +84,7 @@ impl Args {
         }
         out.flush()?;
         output::errors(faults.iter(), "");
+        output::keys_fault(&package, talk);
         costs.tell(&self.remote);
         if let Some(glob) = self.glob.filter(|_| !matched) {
             return Err(select::nothing_matches(&self.package, &glob));

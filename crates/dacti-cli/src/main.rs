@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Pack(args) => args.run(talk),
-        Verb::Ls(args) => args.run(),
+        Verb::Ls(args) => args.run(talk),
         Verb::Get(args) => args.run(talk),
         Verb::Unpack(args) => args.run(talk),
         Verb::Inspect(args) => args.run(),

@@ -1,6 +1,8 @@
 //! What is printed: messages for people on standard error, results on standard output.
 
+use crate::Talk;
 use core::fmt::Display;
+use dacti::Package;
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
@@ -37,6 +39,14 @@ pub(crate) fn errors<M: Display>(messages: impl Iterator<Item = M>, hint: &str) 
 /// Many messages about what is odd, as [`errors`].
 pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
     lines("warning: ", messages, hint);
+}
+
+/// Warns where lookup keys are of no use, so that regions were found by a scan of the index.
+pub(crate) fn keys_fault(package: &Package, talk: Talk) {
+    if talk >= Talk::Normal {
+        let fault = package.view().keys_fault();
+        warnings(fault.iter().map(|fault| format!("{fault} (found by a scan of the index)")), "");
+    }
 }
 
 fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: &str) {

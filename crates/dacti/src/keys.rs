@@ -15,7 +15,7 @@ use dacti_lookup::{
     Answer, KEY_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, RunOrder, Search,
 };
 use daicon_core::{Span, Window, struct_at};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// The longest that a lookup region can be: with as many runs and keys as an index can have.
@@ -45,7 +45,7 @@ pub(crate) struct Keys {
     /// Its bytes, where they do not lie in the head.
     fetched: Option<Vec<u8>>,
     /// What a search met first that made it scan.
-    contradiction: OnceLock<dacti_lookup::Error>,
+    contradiction: OnceLock<Arc<Error>>,
 }
 
 impl Keys {
@@ -92,7 +92,7 @@ impl Keys {
     }
 
     /// What a search met first that made it scan the index instead.
-    pub(crate) fn contradiction(&self) -> Option<&dacti_lookup::Error> {
+    pub(crate) fn contradiction(&self) -> Option<&Arc<Error>> {
         self.contradiction.get()
     }
 
@@ -153,9 +153,9 @@ impl Keys {
             Ok(answer) => Ok(Some(answer)),
             // An entry that names no place is at fault by itself: a scan finds no better one.
             Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => Err(fault.into()),
-            Err(Error::Lookup(fault)) => {
+            Err(fault @ Error::Lookup(_)) => {
                 // The first one is told; later ones are most likely the same.
-                let _ = self.contradiction.set(fault);
+                let _ = self.contradiction.set(fault.into());
                 Ok(None)
             }
             Err(error) => Err(error),

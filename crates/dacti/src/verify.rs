@@ -32,10 +32,10 @@ pub enum Finding {
         count: u64,
     },
     /// The layout component is wrong. Reading needs it not, updating does.
-    Layout(String),
+    Layout(Arc<Error>),
     /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
     /// slowly.
-    Keys(String),
+    Keys(Arc<Error>),
     /// The seal component is wrong, so that no region can be verified.
     Seals(dacti_seal::Error),
     /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
@@ -116,7 +116,7 @@ impl fmt::Display for Finding {
             Self::ContainerMore { count } => {
                 write!(f, "and {count} more oddities of the container")
             }
-            Self::Layout(fault) | Self::Keys(fault) => f.write_str(fault),
+            Self::Layout(fault) | Self::Keys(fault) => fault.fmt(f),
             Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
             Self::Seals(error) => error.fmt(f),
             Self::Names(error) => write!(f, "names list: {error}"),
@@ -189,10 +189,10 @@ impl Package {
         let mut report = Report::default();
         let view = self.view();
         report.findings.extend(Finding::of_container(view));
-        report.findings.extend(view.layout_fault().map(|fault| Finding::Layout(fault.into())));
+        report.findings.extend(view.layout_fault().cloned().map(Finding::Layout));
         let (scan, keys_fault) = self.scan_with_keys()?;
         report.findings.extend(view.seals_fault().map(Finding::Seals));
-        let keys = view.keys_fault().or_else(|| keys_fault.map(|fault| fault.to_string()));
+        let keys = view.keys_fault().cloned().or_else(|| keys_fault.map(Arc::new));
         report.findings.extend(keys.map(Finding::Keys));
         report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));
         let overlaps = FileMap::claims_of(self, &scan)?.overlaps;

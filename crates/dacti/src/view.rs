@@ -18,6 +18,7 @@ use daicon_core::{
     Window, struct_at,
 };
 use std::path::Path;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The package format: what a file must be and have to be read as one.
@@ -48,9 +49,9 @@ pub struct View {
     /// How many groups the index has, where the head has all of them.
     groups_in_head: Option<u32>,
     layout: Option<Layout>,
-    layout_fault: Option<String>,
+    layout_fault: Option<Arc<Error>>,
     keys: Option<Keys>,
-    keys_fault: Option<String>,
+    keys_fault: Option<Arc<Error>>,
     name_flags: Option<Flags>,
     seals: Option<Result<Seals, dacti_seal::Error>>,
 }
@@ -105,12 +106,12 @@ impl View {
         let (layout, layout_fault) = match read_layout(source, head, components, len) {
             Ok(layout) => (layout, None),
             // Reading regions needs no layout, so what is wrong with it is told and not fatal.
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error.into())),
         };
         let (keys, keys_fault) = match read_keys(source, head, components, index, len) {
             Ok(keys) => (keys, None),
             // Without keys the index is scanned.
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error.into())),
         };
         let name_flags = match NAMES.answer(components) {
             Answer::Found(component) => Some(Flags::from_data(component.data)),
@@ -225,8 +226,8 @@ impl View {
 
     /// What is wrong with the layout component. Regions can be read all the same.
     #[must_use]
-    pub fn layout_fault(&self) -> Option<&str> {
-        self.layout_fault.as_deref()
+    pub const fn layout_fault(&self) -> Option<&Arc<Error>> {
+        self.layout_fault.as_ref()
     }
 
     /// The lookup keys of the index in force.
@@ -243,9 +244,8 @@ impl View {
     /// What is wrong with the lookup keys, or met in a search so far that contradicts them. Regions
     /// are found all the same.
     #[must_use]
-    pub fn keys_fault(&self) -> Option<String> {
-        let met = self.keys.as_ref().and_then(Keys::contradiction);
-        self.keys_fault.clone().or_else(|| met.map(ToString::to_string))
+    pub fn keys_fault(&self) -> Option<&Arc<Error>> {
+        self.keys_fault.as_ref().or_else(|| self.keys.as_ref()?.contradiction())
     }
 
     /// What the seal component says, or what is wrong with it; `None` where there is none.

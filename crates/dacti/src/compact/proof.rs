@@ -50,15 +50,15 @@ pub(super) fn prove(
     }
     let view = new.view();
     let faults = [
-        view.layout_fault().map(ToOwned::to_owned),
+        view.layout_fault().map(ToString::to_string),
         view.seals_fault().map(|fault| fault.to_string()),
     ];
     if let Some(fault) = faults.into_iter().flatten().next() {
         return Err(unproven(fault));
     }
     let (found, keys_fault) = new.scan_with_keys()?;
-    if let Some(fault) = keys_fault.map(|fault| fault.to_string()).or_else(|| view.keys_fault()) {
-        return Err(unproven(fault));
+    if let Some(fault) = keys_fault.as_ref().or_else(|| view.keys_fault().map(|fault| &**fault)) {
+        return Err(unproven(fault.to_string()));
     }
     if let Some(fault) = found.faults.first() {
         return Err(unproven(fault.to_string()));
