@@ -123,11 +123,15 @@ impl Bucket<'_> {
         }
     }
 
-    /// The top bit of each byte that is the wanted one, and of some above the first such.
+    /// The top bit of each byte that is the wanted one, and of no other: what stands where the
+    /// bucket has no entry may look like one, and the byte there is 0.
     #[inline]
     pub(super) const fn alike(&self, wanted: &Wanted) -> u64 {
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         let word = self.head ^ wanted.tags;
-        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x0080_8080_8080_8080
+        // A byte's top bit is set by the sum where any bit below it is; no sum reaches the next
+        // byte.
+        !((word & LOW).wrapping_add(LOW) | word) & 0x0080_8080_8080_8080
     }
 
     /// The word of the run where its first entry stands; of one with many entries, the first slot.

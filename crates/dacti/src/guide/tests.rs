@@ -1,5 +1,7 @@
 //! The guide held against a sorted list of all ids, whatever those are.
 
+use super::bucket::{Buckets, Gathered};
+use super::wanted::Wanted;
 use super::{Guide, Told};
 use crate::source::Lent;
 use dacti_index::{Encoding, Entry, GroupHeader, IndexHeader, emit_group, emit_header, index_len};
@@ -173,8 +175,61 @@ fn ids_whose_bytes_are_alike_are_told_apart() {
     ids.sort_unstable();
     let world = World::new(&full_groups(50, &ids));
     assert_eq!(world.ask(1 << 19), (12_000, 12_000));
-    let run: Vec<_> = ids.iter().map(|id| super::wanted::Wanted::new(*id).tag()).collect();
+    let run: Vec<_> = ids.iter().map(|id| Wanted::new(*id).tag()).collect();
     assert!(run.iter().all(|tag| *tag == run[0]), "they are not what this is about");
+}
+
+#[test]
+fn what_stands_behind_the_last_entry_is_no_entry() {
+    // spec: R-LKP-12, R-GRP-01
+    // Ids with the byte 1, next to that of a place without an entry, which is 0: the last of the
+    // run, and one behind it, in the reserve.
+    let tagged = |n: u128| Wanted::new(Uuid::from_u128(n)).tag() == 1;
+    let behind = |n: u128| (n..).find(|n| tagged(*n)).unwrap();
+    let mut ids = spread(3000);
+    let last = behind(ids.last().unwrap().as_u128() + 1);
+    ids.push(Uuid::from_u128(last));
+    let reserved = behind(last + 1);
+    let World { lent, region, .. } = World::new(&full_groups(50, &ids));
+    let mut index = lent.bytes().to_vec();
+    let at = 8 + 11 * 6136 + 16 + (3001 - 11 * 255) * 24;
+    let entry = Entry::new(Uuid::from_u128(reserved), 5, 7);
+    assert_eq!(index[at..at + 24], [0; 24]);
+    index[at..at + 24].copy_from_slice(daicon_core::bytes_of(&entry));
+    let lent = Lent::new(AT, index.into());
+    let lookup = Lookup::parse(&region, 0).unwrap();
+    let guide = Guide::new(&lookup, &lent, u64::MAX, 1 << 19).unwrap();
+    let run = lent.slice(guide.run()).unwrap();
+    for _ in 0..2 {
+        let _ = guide.block_to_fill(ids[0], &region, 0, true);
+    }
+    (0..guide.blocks).for_each(|block| guide.fill(block, Some(run)));
+    assert!(matches!(find(&guide, Uuid::from_u128(last), &lent), Told::Found(_)));
+    let told = find(&guide, Uuid::from_u128(reserved), &lent);
+    assert!(matches!(told, Told::Absent), "{told:?}");
+}
+
+#[test]
+fn bytes_are_told_apart_exactly() {
+    let ids = spread(4000);
+    let wanted: Vec<_> = ids.iter().map(|id| Wanted::new(*id)).collect();
+    for (n, ids) in (0..).zip(ids.chunks(7)) {
+        let buckets = Buckets::new(1);
+        let mut some = Gathered::default();
+        let some_ids = &ids[..n % 8 % (ids.len() + 1)];
+        for (slot, id) in (0..).zip(some_ids) {
+            some.push(slot, &Entry::new(*id, 0, 0));
+        }
+        buckets.set(0, &some).unwrap();
+        let bucket = buckets.get(0).unwrap();
+        for wanted in &wanted {
+            let tags = some_ids.iter().map(|id| Wanted::new(*id).tag());
+            let expected = { (0..).zip(tags) }
+                .filter(|(_, tag)| *tag == wanted.tag())
+                .fold(0, |bits, (i, _)| bits | 0x80_u64 << (8 * i));
+            assert_eq!(bucket.alike(wanted), expected, "{some_ids:?}");
+        }
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Wanted {
 
     #[inline]
     fn stored(stored: [u64; 2], lead: u64) -> Self {
-        // Fibonacci hashing: wherever ids differ, the product's top byte does.
+        // Fibonacci hashing: bits anywhere in an id have a say in the product's top byte.
         let [one, other] = stored;
         let hash = (one ^ other).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         Self { lead, stored, tags: hash.max(1).wrapping_mul(0x0101_0101_0101_0101) }
