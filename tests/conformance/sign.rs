@@ -346,7 +346,7 @@ fn what_has_no_seals_cannot_be_signed() {
 }
 
 #[test]
-fn the_private_key_is_not_published_with_what_it_signs() {
+fn a_private_key_is_not_published() {
     let keys = Keys::new();
     keys.scratch.write("hello.txt", b"hello\n");
     let key = keys.scratch.at("in/own.key");
@@ -354,13 +354,38 @@ fn the_private_key_is_not_published_with_what_it_signs() {
     set_mode(&key, 0o600);
     let link = keys.scratch.at("link.key");
     std::os::unix::fs::symlink(&key, &link).expect("a new link");
-    for named in [&key, &link] {
-        let packed = keys.scratch.pack(&["--sign", text(named)]);
-        keys.scratch.refused(&packed, "is the private key and would be packed");
+    let told = "own.key\" is a private key and would be published: leave it out with --exclude";
+    for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
+        keys.scratch.refused(&keys.scratch.pack(more), told);
     }
+    // By whatever name it is met.
+    fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
+    let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
+    keys.scratch.refused(&packed, "other\" is a private key and would be published");
+    fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");
+    // Nor by an update.
+    for input in [text(&keys.scratch.at("in")).to_owned(), format!("a.txt={}", text(&key))] {
+        let put = keys.scratch.run("put", &[&input, "--sign", text(&key)]);
+        assert!(put.failure().contains("own.key\" is a private key"), "{put:?}");
+    }
     assert_eq!(keys.scratch.run("ls", &[]).text(), "hello.txt\n");
+}
+
+#[test]
+fn a_package_without_regions_is_not_called_signed() {
+    let keys = Keys::new();
+    fs::create_dir_all(keys.scratch.at("in")).expect("a folder");
+    let verify = || keys.scratch.run("verify", &["--key", text(&keys.public)]);
+    for more in [&["--layout", "compact"][..], &["--no-seals"], &[]] {
+        assert_eq!(keys.scratch.pack(more).code, Some(0));
+        let verified = verify();
+        assert_eq!(verified.code, Some(3), "{verified:?}");
+        assert!(verified.err.contains("unsigned"), "{verified:?}");
+    }
+    assert_eq!(keys.scratch.pack(&["--sign", text(&keys.private)]).code, Some(0));
+    assert_eq!(verify().code, Some(0));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Finds the files to pack, and decides about everything that is not a plain file with a plain
 //! name.
 
-use crate::files;
 use crate::outcome::Failure;
 use crate::output::{printable, shown};
 use crate::select::Globs;
+use crate::{files, keys};
 use clap::ValueEnum;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,13 @@ impl Collector {
             } else {
                 self.take_named(input, metadata.is_file(), &mut collected)?;
             }
+        }
+        // What is packed is published, and whoever reads a private key there can sign.
+        if let Some((_, key)) = collected.files.iter().find(|(_, file)| keys::is_private(file)) {
+            let shown = shown(key);
+            return Err(Failure::Failed(format!(
+                "{shown} is a private key and would be published: leave it out with --exclude"
+            )));
         }
         Ok(collected)
     }

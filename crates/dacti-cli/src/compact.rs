@@ -98,6 +98,10 @@ impl Args {
             let message = "a package cannot be written to standard output: -o ./- is a file";
             return Err(Failure::Usage(message.into()));
         }
+        if self.sign.is_some() && matches!(self.seals, Seals::Drop) {
+            let message = "--sign signs the names list, and --seals drop leaves out all signatures";
+            return Err(Failure::Usage(message.into()));
+        }
         let (from, to) = (&self.package, &self.output);
         if files::place(to).is_some_and(|place| files::is_at(from, &place)) {
             let message = "is the package that is to be compacted: name another file";

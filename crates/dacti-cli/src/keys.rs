@@ -57,6 +57,15 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
+/// Whether a file has a private key and nothing else. What is much shorter or longer is not read.
+pub(crate) fn is_private(path: &Path) -> bool {
+    let lens = 100..=u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX);
+    std::fs::metadata(path).is_ok_and(|found| found.is_file() && lens.contains(&found.len()))
+        && open(path)
+            .and_then(|file| read_text(path, &file))
+            .is_ok_and(|text| SecretKey::from_text(&text).is_ok())
+}
+
 /// Reads the public part of a key of either kind, and whether it was a private one.
 pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     let file = open(path)?;

@@ -5,7 +5,7 @@ use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::select::Globs;
-use crate::{Talk, files, interrupt, keys, output, threads};
+use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::{
@@ -134,7 +134,7 @@ impl Args {
         let collected = collector.collect(&self.inputs)?;
         let mut builder = PackageBuilder::new(self.options());
         if let Some(path) = &self.sign {
-            builder.sign(self.key(path, &collected.files)?);
+            builder.sign(self.key(path)?);
         }
         let hot = self.hot(&collected.files)?;
         for (path, file) in collected.files {
@@ -200,16 +200,9 @@ impl Args {
         })
     }
 
-    /// The key to sign with, which is not to be published with what it signs.
-    fn key(&self, path: &Path, inputs: &[(String, PathBuf)]) -> Result<SecretKey, Failure> {
+    /// The key to sign with.
+    fn key(&self, path: &Path) -> Result<SecretKey, Failure> {
         let key = keys::read_private(path)?;
-        let published = |place: PathBuf| inputs.iter().any(|(_, file)| files::is_at(file, &place));
-        if path.canonicalize().is_ok_and(published) {
-            let shown = output::shown(path);
-            return Err(Failure::Failed(format!(
-                "{shown} is the private key and would be packed: leave it out with --exclude"
-            )));
-        }
         Ok(match self.package_id {
             Some(package) => key.for_package(package),
             None => key,

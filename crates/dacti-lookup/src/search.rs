@@ -89,8 +89,9 @@ impl<'b> Search<'b> {
     /// place that the keys foretell. `None` where that is all of the block, and where nothing is
     /// foretold.
     ///
-    /// For those to whom fewer bytes are worth one more read now and then. Whoever reads through
-    /// caches does better with whole blocks, which others ask for as well.
+    /// For those to whom fewer bytes are worth one more read, which a region takes that is not
+    /// there. Whoever reads through caches does better with whole blocks, which others ask for as
+    /// well.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
         let (first, part) = self.likely_part()?;
@@ -110,7 +111,11 @@ impl<'b> Search<'b> {
 
     /// The likely part of the wanted block, and the number of its first group in the index.
     fn likely_part(&self) -> Option<(u32, Part)> {
-        let State::Block { run, block, .. } = &self.state else { return None };
+        let State::Block { run, block, low, high, .. } = &self.state else { return None };
+        if low != high {
+            // Ids that share their keys are not spread evenly.
+            return None;
+        }
         let (first, groups) = block_groups(run, *block);
         let (key, next_key) = block_keys(run, *block);
         let part = Part::likely(key, next_key?, groups, self.id)?;
@@ -373,6 +378,14 @@ mod tests {
             let share = of_one_group * 100 / world.all.len();
             assert!(share.abs_diff(per_cent) < 2, "{share} % of one group");
             assert!(stride == 2 || found > 37_000, "all but those of the last block: {found}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_foretold_where_keys_are_equal() {
+        let world = World::new(&[ids(Kind::EqualPrefix, 2000)], 255, 2);
+        for id in &world.all {
+            assert_eq!(world.lookup().search(*id).likely(), None);
         }
     }
 

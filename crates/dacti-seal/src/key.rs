@@ -194,7 +194,9 @@ fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid),
     let key = from_hex(digits).ok_or(KeyFault::Hex)?;
     // Only the form with hyphens: `Uuid` would take others.
     let package = Some(package).filter(|text| text.len() == 36);
-    let package = package.and_then(|text| Uuid::try_parse(text).ok()).ok_or(KeyFault::Package)?;
+    let package = package.and_then(|text| Uuid::try_parse(text).ok());
+    // The nil one stands for no package.
+    let package = package.filter(|package| !package.is_nil()).ok_or(KeyFault::Package)?;
     Ok((key, package))
 }
 
@@ -307,6 +309,8 @@ mod tests {
         check(&line(["dacti-ed25519-public", "1", &"\u{fc}".repeat(32), UUID]), KeyFault::Hex);
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID[1..]]), KeyFault::Package);
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
+        let nil = Uuid::nil().to_string();
+        check(&line(["dacti-ed25519-public", "1", HEX, &nil]), KeyFault::Package);
         // The neutral element, under which a forged signature fits, and bytes that are no point.
         let one: String = format!("01{}", "00".repeat(31));
         let none: String = format!("02{}", "00".repeat(31));

@@ -198,7 +198,8 @@ pub enum Error {
     /// An input that is not what it was when it was added.
     #[error(
         "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
-         when it was read): nothing was written; pack again when it is still, or a copy of it"
+         when it was read{}): nothing was written; pack again when it is still, or a copy of it",
+        if expected == found { ", with another modification time" } else { "" }
     )]
     Changed {
         /// The file.

@@ -3,7 +3,8 @@
 //! Specification: `docs/spec/dacti-seal.md`.
 
 use crate::{Error, Package};
-use dacti_index::Located;
+use dacti_index::{Encoding, Located};
+use dacti_names::NAMES_ID;
 use dacti_seal::{Policy, Seals, Verdict, Verifier};
 use daicon_core::Span;
 
@@ -47,6 +48,16 @@ impl Trust {
         let seal = dacti_seal::seal_span(&located, seals, policy)?;
         let Span { start, end } = located.span;
         Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
+    }
+
+    /// What is required and not there, whatever the region: of a package without regions, too.
+    pub(crate) fn lacking(&self) -> Option<dacti_seal::Error> {
+        let nowhere =
+            Located { id: NAMES_ID, span: Span::default(), encoding: Encoding::NONE, at: 0 };
+        match self.span(nowhere) {
+            Err(Error::Seal(fault)) => Some(fault),
+            _ => None,
+        }
     }
 
     /// Judges a region by its stored bytes and the seal behind them.

@@ -218,6 +218,9 @@ impl Package {
         };
         listed.sort_by_key(place);
         report.regions = u64::try_from(scan.found.len()).unwrap_or(u64::MAX);
+        if scan.found.is_empty() && view.seals_fault().is_none() {
+            report.findings.extend(self.trust().lacking().map(Finding::Seals));
+        }
         let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {

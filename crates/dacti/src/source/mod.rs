@@ -87,9 +87,10 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
-    /// Whether a read costs little beside the bytes that it brings, as of a local file: look-ups
-    /// then read fewer bytes, and now and then once more. Where it is false, which it is unless the
-    /// source says otherwise, what they read is the same for all readers, so that caches have it.
+    /// Whether a read costs little beside the bytes that it brings, as of a local file: a look-up
+    /// then reads a part of an index block, and the block only where that does not have the region.
+    /// Where it is false, which it is unless the source says otherwise, what look-ups read is the
+    /// same for all readers, so that caches have it.
     fn is_local(&self) -> bool {
         false
     }
