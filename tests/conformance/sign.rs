@@ -249,7 +249,8 @@ fn what_is_no_key_is_told() {
     }
     keys.pack(&[]);
     let line = scratch.run("get", &["hello.txt", "--key", text(&keys.private)]);
-    let expected = "own.key: is not a public key: it does not begin with `dacti-ed25519-public`";
+    let expected =
+        "own.key: is the private key: give the public one, which `dacti key show` prints";
     assert!(line.failure().ends_with(expected), "{line:?}");
 }
 
@@ -354,21 +355,21 @@ fn a_private_key_is_not_published() {
     set_mode(&key, 0o600);
     let link = keys.scratch.at("link.key");
     std::os::unix::fs::symlink(&key, &link).expect("a new link");
-    let told = "own.key\" is a private key and would be published: leave it out with --exclude";
+    let told = "own.key is a private key and would be published: leave it out with --exclude";
     for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
         keys.scratch.refused(&keys.scratch.pack(more), told);
     }
     // By whatever name it is met.
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
-    keys.scratch.refused(&packed, "other\" is a private key and would be published");
+    keys.scratch.refused(&packed, "other is a private key and would be published");
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");
     // Nor by an update.
     for input in [text(&keys.scratch.at("in")).to_owned(), format!("a.txt={}", text(&key))] {
         let put = keys.scratch.run("put", &[&input, "--sign", text(&key)]);
-        assert!(put.failure().contains("own.key\" is a private key"), "{put:?}");
+        assert!(put.failure().contains("own.key is a private key"), "{put:?}");
     }
     assert_eq!(keys.scratch.run("ls", &[]).text(), "hello.txt\n");
 }

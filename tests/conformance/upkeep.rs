@@ -4,14 +4,15 @@
 use crate::grown::Grown;
 use crate::support::fixtures;
 use core::ops::ControlFlow;
-use dacti::source::{BytesSource, Counted};
+use dacti::source::{BytesSource, Counted, ReadAt};
 use dacti::{
     BuildOptions, Claimant, CompactOptions, Compacted, Compaction, CompactionFault, Difference,
     Differing, Duplicates, EncodingChoice, Error, Evidence, Fetch, FileMap, LayoutChoice, Limits,
-    Package, PackageBuilder, Policy, Relation, Renamed, ReserveLeft, SealsChoice, SecretKey, Usage,
+    Package, PackageBuilder, Policy, Relation, Renamed, ReserveLeft, SealsChoice, SecretKey, Span,
+    Usage,
 };
 use dacti_tests::reference::{self as by, GROUP, NONE, Stored, path_id, small, stored};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
@@ -257,6 +258,53 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     assert_eq!((found.shared, found.live), (1, 30_000));
     let expected = Duplicates { regions: 0, len: 0, candidates: 3, read: 3 * 4096 + 2 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
+}
+
+/// A source that notes what it is told of and what is read.
+#[derive(Debug)]
+struct Ahead {
+    bytes: BytesSource,
+    told: Mutex<Vec<Span>>,
+    reads: Mutex<Vec<Span>>,
+}
+
+impl ReadAt for Ahead {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.bytes.read_at(at, buf)?;
+        self.reads.lock().unwrap().push(Span::new(at, read as u64).unwrap());
+        Ok(read)
+    }
+
+    fn will_read(&self, spans: &[Span]) {
+        self.told.lock().unwrap().extend(spans);
+    }
+}
+
+#[test]
+fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
+    // Pairs of many lengths, the long ones equal: each would be a request or two by itself.
+    let files: Vec<_> = (0..40)
+        .map(|i| {
+            stored(&format!("{i}"), &vec![if i < 20 { i } else { 7 }; 600 * (1 + i as usize / 2)])
+        })
+        .collect();
+    let file = by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3);
+    let (told, reads) = (Mutex::default(), Mutex::default());
+    let source = Arc::new(Ahead { bytes: BytesSource::new(file), told, reads });
+    let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
+    package.names().unwrap();
+    source.reads.lock().unwrap().clear();
+    let found = package.usage(true, &mut |_| CONTINUE).unwrap().duplicates.unwrap();
+    assert_eq!((found.candidates, found.regions), (40, 10));
+    let (told, reads) = (source.told.lock().unwrap(), source.reads.lock().unwrap());
+    // 40 starts, and the whole of those that are longer than 4 KiB and start alike.
+    let compared = &reads[reads.len() - (40 + 20)..];
+    assert_eq!(told[told.len() - (40 + 20)..], *compared);
+    assert!(compared.iter().all(|read| read.start >= 65_536), "{reads:?}");
 }
 
 // ------------------------------------------------------------------------------------------

@@ -91,6 +91,10 @@ impl Collector {
                 self.take_named(input, metadata.is_file(), &mut collected)?;
             }
         }
+        if collected.files.is_empty() && !(self.include.is_empty() && self.exclude.is_empty()) {
+            let message = "--include and --exclude leave nothing of what was given";
+            return Err(Failure::Failed(message.into()));
+        }
         // What is packed is published, and whoever reads a private key there can sign.
         if let Some((_, key)) = collected.files.iter().find(|(_, file)| keys::is_private(file)) {
             let shown = shown(key);

@@ -29,8 +29,6 @@ pub(crate) struct Args {
     #[arg(value_name = "NEW")]
     new: PathBuf,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
     /// End with 1 where regions or their paths differ, and with 0 where they do not. What fails
     /// ends with 1 too, with a message.
@@ -39,6 +37,8 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Debug, Serialize)]

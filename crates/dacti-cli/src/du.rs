@@ -22,8 +22,6 @@ pub(crate) struct Args {
     #[arg(value_name = "PKG")]
     package: PathBuf,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
     /// Do not look for equal contents, for which regions of equal length are read.
     #[arg(long)]
@@ -31,6 +29,8 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// `du --json`. The first eight numbers of `bytes` add up to `total`.

@@ -34,12 +34,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
     /// Print the dry run as one JSON object.
     #[arg(long, requires = "dry_run")]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Args {

@@ -21,8 +21,6 @@ pub(crate) struct Args {
     #[arg(value_name = "PKG")]
     package: PathBuf,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
     /// Print one JSON object: format, length, tables, components, index, diagnostics, layout,
     /// seals, map.
@@ -31,6 +29,8 @@ pub(crate) struct Args {
     /// Print a picture of the package as SVG: each byte of the head, and the whole file to scale.
     #[arg(long, conflicts_with = "json")]
     svg: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Args {

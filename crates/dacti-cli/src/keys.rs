@@ -5,7 +5,7 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
-use dacti::{KEY_TEXT_LEN_MAX, KeyMisuse, Package, Policy, PublicKey, SecretKey};
+use dacti::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, Package, Policy, PublicKey, SecretKey};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,15 @@ impl Trust {
 
     fn read(&self, path: &Path) -> Result<PublicKey, Failure> {
         let text = read_text(path, &open(path)?)?;
-        let key = PublicKey::from_text(&text).map_err(|error| no_key(path, &error))?;
+        let key = PublicKey::from_text(&text).map_err(|error| {
+            if SecretKey::from_text(&text).is_ok() {
+                let shown = shown(path);
+                return Failure::Failed(format!(
+                    "{shown}: is the private key: give the public one, which `dacti key show` prints"
+                ));
+            }
+            no_key(path, &error)
+        })?;
         Ok(match self.package_id {
             Some(package) => key.for_package(package),
             None => key,
@@ -70,12 +78,17 @@ pub(crate) fn is_private(path: &Path) -> bool {
 pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     let file = open(path)?;
     let text = read_text(path, &file)?;
-    if let Ok(key) = SecretKey::from_text(&text) {
-        check_owner_only(path, &file)?;
-        return Ok((key.public(), true));
+    match SecretKey::from_text(&text) {
+        Ok(key) => {
+            check_owner_only(path, &file)?;
+            Ok((key.public(), true))
+        }
+        Err(KeyMisuse::KeyText(KeyFault::NotPrivate)) => {
+            let key = PublicKey::from_text(&text).map_err(|error| no_key(path, &error))?;
+            Ok((key, false))
+        }
+        Err(error) => Err(no_key(path, &error)),
     }
-    let key = PublicKey::from_text(&text).map_err(|error| no_key(path, &error))?;
-    Ok((key, false))
 }
 
 /// A publisher's package: any UUID with hyphens but the nil one, which stands for none.

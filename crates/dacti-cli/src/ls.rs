@@ -13,17 +13,17 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 /// List the regions of a package: those with paths by path, then the others by id.
+///
+/// No region is read for it: of what is listed, `--key` checks the names list alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
-    /// Only paths that match. Without a slash it means a name in any folder; regions without a
-    /// path match by their id.
+    /// Only paths that match. Without a slash it means a name in any folder, with one in front it
+    /// starts at the root; regions without a path match by their id.
     glob: Option<String>,
     #[command(flatten)]
     trust: Trust,
@@ -33,6 +33,8 @@ pub(crate) struct Args {
     /// Print one JSON object a line: `id`, `path`, `at`, `stored_len`, `decoded_len`, `encoding`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// One line of `ls --json`. Lengths and places are in bytes; what is not known is null.
@@ -86,8 +88,9 @@ impl Args {
         output::errors(faults.iter(), "");
         output::keys_fault(&package, talk);
         costs.tell(&self.remote);
-        if let Some(glob) = self.glob.filter(|_| !matched) {
-            return Err(select::nothing_matches(&self.package, &glob));
+        // Where names are lost, what has no name may be what was meant.
+        if let Some(glob) = self.glob.filter(|_| !matched && faults.is_empty()) {
+            return Err(select::nothing_matches(&self.package, &glob, &listed));
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }

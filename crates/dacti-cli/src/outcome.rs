@@ -38,7 +38,7 @@ impl Failure {
         match error {
             // These name the file already.
             dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
-                Self::Failed(error.to_string())
+                Self::Failed(told(error))
             }
             dacti::Error::NotFound { key } => Self::Failed(format!(
                 "{}: no region {key}: list what there is with `dacti ls`",
@@ -55,6 +55,21 @@ impl Failure {
     }
 }
 
+/// An error, with what a name that looks like a URL can be.
+fn told(error: &dacti::Error) -> String {
+    match error {
+        dacti::Error::Io { path, source, .. }
+            if source.kind() == io::ErrorKind::NotFound
+                && path.to_string_lossy().contains("://") =>
+        {
+            let verbs = "ls, get, unpack, inspect, verify, du and diff";
+            let schemes = "http, https, s3, gs, az and file";
+            format!("{error}: {verbs} read packages under {schemes} URLs, other verbs take files")
+        }
+        error => error.to_string(),
+    }
+}
+
 /// What is wrong with a region's content, with the option that allows a longer one.
 pub(crate) fn content_fault(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|error| error.downcast_ref());
@@ -66,7 +81,7 @@ pub(crate) fn content_fault(error: &io::Error) -> String {
 
 impl From<dacti::Error> for Failure {
     fn from(error: dacti::Error) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(told(&error))
     }
 }
 

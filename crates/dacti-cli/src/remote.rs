@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How packages under URLs are read, and what that may cost.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "What reading may cost, and packages under http and https URLs")]
+#[command(next_help_heading = "What reading may cost, and packages under URLs")]
 pub(crate) struct Remote {
     /// Say on standard error what was read, and by how many requests.
     #[arg(long)]

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// Paths, ids as UUIDs with hyphens, or globs: what names no region is taken as a glob.
-    /// Without a slash a glob means a name in any folder.
+    /// Without a slash a glob means a name in any folder; with one in front it starts at the root.
     #[arg(required = true, value_name = "PATH|UUID|GLOB")]
     keys: Vec<String>,
     #[command(flatten)]
@@ -57,7 +57,11 @@ impl Args {
                 }
             }
             if !matched {
-                return Err(select::nothing_matches(&self.package, key));
+                return Err(select::nothing_matches(
+                    &self.package,
+                    key,
+                    listed.as_deref().unwrap_or_default(),
+                ));
             }
         }
         self.options.finish(&self.package, update, talk)

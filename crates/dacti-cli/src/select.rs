@@ -2,7 +2,7 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
-use dacti::{Key, Located, Package};
+use dacti::{Key, Listed, Located, Package};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// Paths that match any of some globs.
 ///
 /// `*` and `?` stay within a part of the path, `**` crosses parts. A glob without a slash means a
-/// name in any folder.
+/// name in any folder; one that begins with a slash is matched from the root.
 #[derive(Debug, Clone)]
 pub(crate) struct Globs(GlobSet);
 
@@ -19,7 +19,10 @@ impl Globs {
         let wrong = |error: &globset::Error| Failure::Usage(format!("wrong glob: {error}"));
         let mut set = GlobSetBuilder::new();
         for glob in globs {
-            let anywhere = if glob.contains('/') { "" } else { "**/" };
+            let (anywhere, glob) = match glob.strip_prefix('/') {
+                Some(rooted) => ("", rooted),
+                None => (if glob.contains('/') { "" } else { "**/" }, &glob[..]),
+            };
             let glob =
                 GlobBuilder::new(&format!("{anywhere}{glob}")).literal_separator(true).build();
             set.add(glob.map_err(|error| wrong(&error))?);
@@ -51,9 +54,15 @@ pub(crate) fn find<'k>(
     Ok((Key::Path(key), package.find(key)?))
 }
 
-/// A glob that was given for no path at all.
-pub(crate) fn nothing_matches(package: &Path, glob: &str) -> Failure {
-    let what = "list what there is with `dacti ls`";
+/// A glob that matches none of these regions.
+pub(crate) fn nothing_matches(package: &Path, glob: &str, listed: &[Listed]) -> Failure {
+    let folder = format!("{}/", glob.trim_matches('/'));
+    let mut paths = listed.iter().filter_map(|listed| listed.path.as_deref());
+    let what = if paths.any(|path| path.starts_with(&folder)) {
+        format!("it is a folder, and \"{folder}**\" means what is in it")
+    } else {
+        "list what there is with `dacti ls`".into()
+    };
     Failure::Failed(format!("{}: nothing matches {glob:?}: {what}", shown(package)))
 }
 
@@ -78,5 +87,8 @@ mod tests {
         check("a/*.html", "a/b/index.html", false);
         check("a/**", "a/b/index.html", true);
         check("a/**", "b/a/index.html", false);
+        check("/index.html", "index.html", true);
+        check("/index.html", "a/index.html", false);
+        check("/*/*.html", "a/index.html", true);
     }
 }

@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Only paths that match. Without a slash it means a name in any folder.
+    /// Only paths that match. Without a slash it means a name in any folder; with one in front it
+    /// starts at the root.
     glob: Option<String>,
     /// The folder to write into; it is made where it does not exist.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
@@ -50,12 +51,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
     dry_run: DryRun,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,11 +106,12 @@ impl Args {
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
-        listed.retain(|listed| globs.is_empty() || globs.matches(&listed.name()));
-        if let Some(glob) = self.glob.as_ref().filter(|_| listed.is_empty()) {
+        let is_wanted = |listed: &Listed| globs.is_empty() || globs.matches(&listed.name());
+        if let Some(glob) = self.glob.as_ref().filter(|_| !listed.iter().any(is_wanted)) {
             output::errors(faults.iter(), "");
-            return Err(select::nothing_matches(&self.package, glob));
+            return Err(select::nothing_matches(&self.package, glob, &listed));
         }
+        listed.retain(is_wanted);
         let shown = output::shown(&self.directory);
         let mut jobs = self.jobs(listed);
         if self.dry_run.dry_run {

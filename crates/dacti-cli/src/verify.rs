@@ -11,7 +11,8 @@ use dacti::{Finding, Limits, Report};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Verify a package: structure, bounds, overlaps, and that every region decodes.
+/// Verify a package: structure, bounds, overlaps, and that every region fits its digest, with --key
+/// has a signature that counts, and decodes.
 ///
 /// Exit code 0: everything can be read. 3: something is lost, the rest reads. 1: nothing can be
 /// read.
@@ -20,8 +21,6 @@ pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    #[command(flatten)]
-    remote: Remote,
     #[command(flatten)]
     trust: Trust,
     /// Threads that decode, at most 1024; as many as there are cores by default.
@@ -32,6 +31,8 @@ pub(crate) struct Args {
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,6 +99,7 @@ impl Args {
             let verdict = match losses.len() {
                 0 if self.trust.is_required() => "whole, all signed with a trusted key".into(),
                 0 => "whole".into(),
+                1 => "1 fault".into(),
                 lost => format!("{lost} faults"),
             };
             output::note(&format!(

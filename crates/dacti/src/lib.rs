@@ -137,8 +137,8 @@ pub use dacti_index::{Encoding, INDEX_ID, Located};
 pub use dacti_lookup::LOOKUP_ID;
 pub use dacti_names::region_id;
 pub use dacti_seal::{
-    KEY_TEXT_LEN_MAX, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey, SEAL_ID, Seals,
-    SecretKey, Verdict,
+    KEY_TEXT_LEN_MAX, KeyFault, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey, SEAL_ID,
+    Seals, SecretKey, Verdict,
 };
 pub use daicon_core::{Component, Diagnostic, Span, Version};
 

@@ -1,7 +1,7 @@
 //! Equal contents that are stored more than once.
 
 use super::to_u64;
-use crate::source::read_full;
+use crate::source::{Told, read_span};
 use crate::view::read_failed;
 use crate::{Error, IndexScan, Package, VerifyProgress};
 use core::ops::ControlFlow;
@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 /// Bytes by which regions are told apart before they are read whole.
 const PREFIX_LEN: u64 = 4096;
 /// Bytes that are read at once.
-const PIECE_LEN: usize = 1 << 18;
+const PIECE_LEN: u64 = 1 << 18;
 
 /// Equal stored bytes at more than one place of a package, seals left aside.
 ///
@@ -55,12 +55,39 @@ impl Duplicates {
         let bytes_total = bytes_total.fold(0, u64::saturating_add);
         let mut finder =
             Finder { package, found: Self::default(), bytes: 0, bytes_total, progress };
+        let source = &**package.source();
+        let starts = classes().flatten().map(|found| starting(found.span, PREFIX_LEN)).collect();
+        let told = Told::new(source, starts);
+        let mut suspects = Vec::new();
         for like in classes() {
             finder.found.candidates = finder.found.candidates.saturating_add(to_u64(like.len()));
-            finder.compare(like)?;
+            finder.compare(like, &mut suspects)?;
+        }
+        drop(told);
+        // In the order of the file, so that disks and caches are read ahead.
+        suspects.sort_unstable();
+        let _told =
+            Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
+        for spans in suspects {
+            finder.compare_whole(&spans)?;
         }
         Ok(finder.found)
     }
+}
+
+/// The first bytes of a span, at most `len_max`.
+fn starting(span: Span, len_max: u64) -> Span {
+    Span { start: span.start, end: span.start.saturating_add(len_max).min(span.end) }
+}
+
+/// The reads of a span.
+fn pieces(span: Span) -> impl Iterator<Item = Span> {
+    let mut left = span;
+    core::iter::from_fn(move || {
+        let piece = starting(left, PIECE_LEN);
+        left.start = piece.end;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 struct Finder<'f> {
@@ -73,64 +100,60 @@ struct Finder<'f> {
 }
 
 impl Finder<'_> {
-    /// Finds what is equal among regions of one length and encoding.
-    fn compare(&mut self, like: &[Located]) -> Result<(), Error> {
-        let len = like.first().map_or(0, |found| found.span.len());
+    /// Finds what is equal among regions of one length and encoding, by their first bytes. Longer
+    /// ones of which some start alike go to `suspects`.
+    fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for found in like {
-            let hash = self.hash(found.span, PREFIX_LEN)?;
+            let hash = self.hash(starting(found.span, PREFIX_LEN))?;
             by_hash.entry(hash).or_default().push(found.span);
-            if len <= PREFIX_LEN {
-                self.settle(len)?;
-            }
         }
         for spans in by_hash.into_values() {
-            let again = match (len <= PREFIX_LEN, spans.len()) {
-                // All of them was hashed; the first is no duplicate.
-                (true, equal) => equal.saturating_sub(1),
-                (false, 1) => {
-                    self.settle(len)?;
-                    0
-                }
-                (false, _) => self.count_whole(&spans)?,
-            };
-            self.found.regions = self.found.regions.saturating_add(to_u64(again));
-            self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));
+            let len = spans.first().map_or(0, Span::len);
+            if len > PREFIX_LEN && spans.len() > 1 {
+                suspects.push(spans);
+                continue;
+            }
+            // All of them was hashed, or one differs from all others.
+            for _ in &spans {
+                self.settle(len)?;
+            }
+            self.count(len, spans.len().saturating_sub(1));
         }
         Ok(())
     }
 
-    /// How many of some regions equal another that comes before.
-    fn count_whole(&mut self, spans: &[Span]) -> Result<usize, Error> {
+    /// Finds what is equal among regions of one length that start alike.
+    fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
         let mut distinct = HashSet::new();
         for span in spans {
-            distinct.insert(self.hash(*span, u64::MAX)?);
+            distinct.insert(self.hash(*span)?);
             self.settle(span.len())?;
         }
-        Ok(spans.len().saturating_sub(distinct.len()))
+        let len = spans.first().map_or(0, Span::len);
+        self.count(len, spans.len().saturating_sub(distinct.len()));
+        Ok(())
     }
 
-    /// The hash of a span's first bytes.
-    fn hash(&mut self, span: Span, len_max: u64) -> Result<[u8; 32], Error> {
-        let end = span.start.saturating_add(len_max).min(span.end);
+    /// Counts regions that equal another that comes before.
+    fn count(&mut self, len: u64, again: usize) {
+        self.found.regions = self.found.regions.saturating_add(to_u64(again));
+        self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));
+    }
+
+    /// The hash of a span's bytes.
+    fn hash(&mut self, span: Span) -> Result<[u8; 32], Error> {
         let mut hasher = blake3::Hasher::new();
-        let mut at = span.start;
-        let mut piece = vec![0; PIECE_LEN.min(usize::try_from(span.len()).unwrap_or(PIECE_LEN))];
-        while at < end {
-            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE_LEN);
-            let want = left.min(piece.len());
-            let piece = piece.get_mut(..want).unwrap_or_default();
-            let source = &**self.package.source();
-            let read = read_full(source, at, piece).map_err(read_failed)?;
-            if read == 0 {
+        for piece in pieces(span) {
+            let bytes = read_span(&**self.package.source(), piece).map_err(read_failed)?;
+            hasher.update(&bytes);
+            self.found.read = self.found.read.saturating_add(to_u64(bytes.len()));
+            self.tell()?;
+            if to_u64(bytes.len()) < piece.len() {
                 // The file was cut since it was opened: what is gone equals nothing else.
-                hasher.update(&at.to_le_bytes());
+                hasher.update(&span.start.to_le_bytes());
                 break;
             }
-            hasher.update(piece.get(..read).unwrap_or_default());
-            at = at.saturating_add(to_u64(read));
-            self.found.read = self.found.read.saturating_add(to_u64(read));
-            self.tell()?;
         }
         Ok(hasher.finalize().into())
     }
