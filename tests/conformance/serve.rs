@@ -1,6 +1,6 @@
 //! `dacti serve`: an origin as readers of packages and their caches need it.
 
-use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder, SecretKey};
 use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
 use dacti_tests::served::Served;
@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use uuid::Uuid;
 
 /// A client of the server.
 trait Ask {
@@ -158,6 +159,22 @@ fn nothing_outside_is_served() {
     let one = Served::start(&site.join("plain.bin"), &[]);
     assert_eq!(one.get("/plain.bin", "").status, 200);
     assert_eq!(one.get("/p.dacti-pack", "").status, 404, "a neighbour of the one file");
+}
+
+#[test]
+fn a_private_key_is_not_served() {
+    let dir = site();
+    let key = SecretKey::from_seed(&[7; 32], Uuid::from_u128(9));
+    let site = dir.path().join("site");
+    fs::write(site.join("own.key"), key.to_text()).unwrap();
+    fs::write(site.join("own.key.pub"), key.public().to_text()).unwrap();
+    let served = Served::start(&site, &[]);
+    for _ in 0..2 {
+        let answer = served.get("/own.key", "");
+        assert_eq!(answer.status, 404);
+        assert!(!String::from_utf8_lossy(&answer.body).contains("dacti-ed25519-private"));
+    }
+    assert_eq!(served.get("/own.key.pub", "").body, key.public().to_text().into_bytes());
 }
 
 #[test]

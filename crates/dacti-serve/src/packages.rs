@@ -2,7 +2,7 @@
 
 use crate::lifetime::Kind;
 use dacti::source::ReadAt;
-use dacti::{Limits, Package};
+use dacti::{KEY_TEXT_LEN_MAX, Limits, Package, SecretKey};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
@@ -95,7 +95,14 @@ struct Served {
 }
 
 impl Served {
+    /// The package that it is, if any.
+    ///
+    /// A private key is not served: whoever has it signs as its owner, and a folder that is tried
+    /// out may well have one.
     fn package(self) -> io::Result<Known> {
+        if self.is_private_key()? {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;
         if read < signature.len() || signature != *SIGNATURE {
@@ -103,6 +110,17 @@ impl Served {
         }
         // A broken package is a file like others.
         Ok(Package::from_source(Arc::new(self), Limits::default()).ok().map(Arc::new))
+    }
+}
+
+impl Served {
+    fn is_private_key(&self) -> io::Result<bool> {
+        let Some(len) = usize::try_from(self.len).ok().filter(|len| *len <= KEY_TEXT_LEN_MAX)
+        else {
+            return Ok(false);
+        };
+        let text = self.read_up_to(0, len)?;
+        Ok(str::from_utf8(&text).is_ok_and(|text| SecretKey::from_text(text).is_ok()))
     }
 }
 
