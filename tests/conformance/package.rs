@@ -1026,6 +1026,33 @@ impl ReadAt for Local {
 }
 
 #[test]
+fn auto_takes_the_encoding_in_which_hot_regions_fit() {
+    let mut random = Random(8);
+    let mut noise = |len: usize| (0..len).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
+    let auto = BuildOptions { encoding: EncodingChoice::Auto, ..PLAIN };
+    // What the head has room for, to the byte: Brotli takes more for bytes that do not shrink.
+    let room = match try_build_hot(&[stored("hot", &noise(65_000))], PLAIN, &["hot"]) {
+        Err(dacti::Error::HotTooLong { bytes_max, .. }) => bytes_max as usize - 32,
+        other => panic!("{other:?}"),
+    };
+    let full = stored("hot", &noise(room));
+    let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
+    assert!(try_build_hot(std::slice::from_ref(&full), brotli, &["hot"]).is_err());
+    let file = try_build_hot(std::slice::from_ref(&full), auto, &["hot"]).expect("it fits");
+    assert_eq!(file, try_build_hot(&[full], PLAIN, &["hot"]).expect("it fits"));
+    // Too long as it is, and short enough compressed, in a package that does not shrink.
+    let mut half = noise(30_000);
+    half.extend(vec![7; 40_000]);
+    let mut files: Vec<_> = (0..20_000).map(|i| stored(&format!("{i:05}"), &[i as u8])).collect();
+    files.push(stored("hot", &half));
+    assert!(try_build_hot(&files, PLAIN, &["hot"]).is_err());
+    let file = try_build_hot(&files, auto, &["hot"]).expect("it fits");
+    let package = Package::from_bytes(file).expect("it is good");
+    let found = package.locate("hot").expect("it is there");
+    assert!(found.encoding == Encoding::BROTLI && found.span.end <= 65_536, "{found:?}");
+}
+
+#[test]
 fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_for() {
     // Blocks of two groups.
     let (file, ids) = many(600_000);

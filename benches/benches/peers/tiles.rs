@@ -8,14 +8,15 @@ use pmtiles::{
 };
 use std::fs::File;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::{Builder, Runtime};
 
 pub struct PmTiles;
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().build().expect("a runtime")
-}
+/// Made once: it is no part of opening a file.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
 
 impl Store for PmTiles {
     fn name(&self) -> &'static str {
@@ -49,20 +50,18 @@ impl Store for PmTiles {
     }
 
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
-        let runtime = runtime();
         let cache = HashMapCache::default();
         let reader = AsyncPmTilesReader::new_with_cached_path(cache, path);
-        let reader = runtime.block_on(reader).expect("it was packed");
+        let reader = RUNTIME.block_on(reader).expect("it was packed");
         with(&mut Open { reader });
     }
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
-        let runtime = runtime();
-        let map = runtime.block_on(MmapBackend::try_from(path)).expect("it was packed");
+        let map = RUNTIME.block_on(MmapBackend::try_from(path)).expect("it was packed");
         let (reads, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let backend = Counted { map, reads: &reads, bytes: &bytes };
         let reader = AsyncPmTilesReader::<_, NoCache>::try_from_source(backend);
-        let reader = runtime.block_on(reader).expect("it was packed");
+        let reader = RUNTIME.block_on(reader).expect("it was packed");
         Open { reader }.get(key, out);
         Some(Reads { reads: reads.into_inner(), bytes: bytes.into_inner() })
     }

@@ -52,10 +52,10 @@
 //! # Cost
 //!
 //! Eight bytes for each key, 16 for each run, and 16. Nothing is allocated. A search wants one
-//! block as a rule: `stride` groups of 6,136 bytes and 40 bytes more; a second where the region's
-//! first eight bytes are those of a key. In memory a hit looks at a handful of entries where ids
-//! are spread evenly, as random and hashed ones are; a miss looks at the whole block the first
-//! time.
+//! block as a rule: `stride` groups of 6,136 bytes and 40 bytes more; where n keys are the region's
+//! own first eight bytes, at most 2 + log2(n + 1). In memory a hit looks at a handful of entries
+//! where ids are spread evenly, as random and hashed ones are; a miss looks at the whole block the
+//! first time.
 //!
 //! # Promise
 //!

@@ -150,6 +150,14 @@ impl World {
         Ok(search.answer())
     }
 
+    /// The number of the entry that an answer is from.
+    pub(crate) fn entry(&self, answer: Answer) -> Option<usize> {
+        let Answer::Found(located) = answer else { return None };
+        let behind = located.at - Self::group_at(0);
+        let (group, entry) = (behind / 6136, (behind % 6136 - 16) / 24);
+        Some(group as usize * self.per_group + entry as usize)
+    }
+
     /// Which entry, of all, an answer is.
     pub(crate) fn number(&self, answer: Answer) -> Option<usize> {
         let Answer::Found(located) = answer else { return None };

@@ -13,10 +13,9 @@ use daicon_core::Span;
 use uuid::Uuid;
 
 /// What a reader requires of a region before it is handed out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Policy {
     /// Nothing: seals are not looked at.
-    #[default]
     Nothing,
     /// A digest that fits: the bytes are those that were packed, by whomever.
     Digest,

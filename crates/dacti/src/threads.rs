@@ -43,6 +43,6 @@ pub(crate) fn known<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     if let Some(known) = cell.get() {
         return known;
     }
-    let made = make();
-    cell.get_or_init(|| made)
+    let value = make();
+    cell.get_or_init(|| value)
 }

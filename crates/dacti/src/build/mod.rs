@@ -258,15 +258,7 @@ impl PackageBuilder {
         let (plan, written) = match self.options.encoding {
             EncodingChoice::None => self.store(Encoding::NONE, &mut output, progress)?,
             EncodingChoice::Brotli => self.store(Encoding::BROTLI, &mut output, progress)?,
-            EncodingChoice::Auto => {
-                let (plan, written) = self.store(Encoding::BROTLI, &mut output, progress)?;
-                if written.stored_len < plan.content_len {
-                    (plan, written)
-                } else {
-                    output.truncate(0)?;
-                    self.store(Encoding::NONE, &mut output, progress)?
-                }
-            }
+            EncodingChoice::Auto => self.store_shorter(&mut output, progress)?,
         };
         let ids: Vec<_> = self.inputs.iter().map(|input| input.id).collect();
         let (options, seals) = (&self.options, self.seals());
@@ -279,6 +271,29 @@ impl PackageBuilder {
         Ok(self.built(len, &written, plan.encoding))
     }
 
+    /// Stores with Brotli where the whole shrinks, and else as it is; with the other encoding where
+    /// hot regions fit the head in that alone.
+    fn store_shorter(
+        &self,
+        output: &mut Output,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(Plan, write::Written), Error> {
+        match self.store(Encoding::BROTLI, output, progress) {
+            Ok((plan, written)) => {
+                let as_it_is = || self.plan(self.encoder(Encoding::NONE, &HashPool::new(None)));
+                if written.stored_len < plan.content_len
+                    || matches!(as_it_is(), Err(Error::HotTooLong { .. }))
+                {
+                    return Ok((plan, written));
+                }
+            }
+            Err(Error::HotTooLong { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        output.truncate(0)?;
+        self.store(Encoding::NONE, output, progress)
+    }
+
     /// Plans with an encoding and writes the data by that plan.
     fn store(
         &self,
@@ -286,17 +301,25 @@ impl PackageBuilder {
         output: &mut Output,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
-        let (options, sealing) = (&self.options, self.sealing());
-        let hash_pool = &HashPool::new(options.threads);
-        // Equal contents are told by their digests, and what was copied is held against them.
-        let hashes = options.layout == LayoutChoice::Compact
-            || self.inputs.iter().any(|input| input.as_kept().is_some());
-        let encoder = Encoder { encoding, quality: options.quality, sealing, hashes, hash_pool };
-        let hot = Hot::encode(&self.inputs, encoder)?;
-        let seal_len = Sealing::len_of(sealing);
-        let plan = Plan::new(&self.inputs, hot, options, seal_len, encoding)?;
-        let written = write::data(&self.inputs, &plan, options, encoder, output, progress)?;
+        let hash_pool = HashPool::new(self.options.threads);
+        let encoder = self.encoder(encoding, &hash_pool);
+        let plan = self.plan(encoder)?;
+        let written = write::data(&self.inputs, &plan, &self.options, encoder, output, progress)?;
         Ok((plan, written))
+    }
+
+    fn plan(&self, encoder: Encoder<'_>) -> Result<Plan, Error> {
+        let hot = Hot::encode(&self.inputs, encoder)?;
+        let seal_len = Sealing::len_of(encoder.sealing);
+        Plan::new(&self.inputs, hot, &self.options, seal_len, encoder.encoding)
+    }
+
+    fn encoder<'k>(&'k self, encoding: Encoding, hash_pool: &'k HashPool) -> Encoder<'k> {
+        // Equal contents are told by their digests, and what was copied is held against them.
+        let hashes = self.options.layout == LayoutChoice::Compact
+            || self.inputs.iter().any(|input| input.as_kept().is_some());
+        let (quality, sealing) = (self.options.quality, self.sealing());
+        Encoder { encoding, quality, sealing, hashes, hash_pool }
     }
 
     /// What stands behind each region's stored bytes; `None` for nothing.

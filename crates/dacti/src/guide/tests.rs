@@ -185,7 +185,7 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
     // Ids with the byte 1, next to that of a place without an entry, which is 0: the last of the
     // run, and one behind it, in the reserve.
     let tagged = |n: u128| Wanted::new(Uuid::from_u128(n)).tag() == 1;
-    let behind = |n: u128| (n..).find(|n| tagged(*n)).unwrap();
+    let behind = |n: u128| (n..n + 100_000).find(|n| tagged(*n)).unwrap();
     let mut ids = spread(3000);
     let last = behind(ids.last().unwrap().as_u128() + 1);
     ids.push(Uuid::from_u128(last));
