@@ -413,7 +413,7 @@ fn equal_contents_are_stored_once_in_the_compact_layout_and_it_is_said() {
     }
     let packed = scratch.pack(&["--layout", "compact", "--encoding", "none"]);
     let expected = "out.dacti-pack: 4 regions, 9.77 KiB stored as 9.77 KiB (none), 5.86 KiB saved \
-                    by storing equal contents once, file of 10.17 KiB";
+                    by storing equal contents once, names list of 164 B, file of 10.17 KiB";
     assert!(packed.err.contains(expected), "{}", packed.err);
     let packed = scratch.pack(&["--layout", "compact", "--encoding", "none", "--json"]);
     let json: Value = serde_json::from_str(packed.text()).expect("it is JSON");

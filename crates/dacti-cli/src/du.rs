@@ -148,9 +148,9 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;
     part("seals", usage.seals, "")?;
     part("names", usage.names, &segments)?;
-    part("index", usage.index, "with lookup keys")?;
+    part("index", usage.index, "groups in use, lookup keys")?;
     part("head", usage.head, "signature, tables, components")?;
-    part("reserve", usage.reserve, "room for updates")?;
+    part("reserve", usage.reserve, "slots and entries that are not in use")?;
     part("padding", usage.padding, "zeros")?;
     part("dead", usage.dead, &dead)?;
     part("total", total, "")

@@ -249,8 +249,12 @@ impl Args {
                 0 => String::new(),
                 len => format!(", {} saved by storing equal contents once", output::bytes(len)),
             };
+            let names = match names_len {
+                0 => String::new(),
+                len => format!(", names list of {}", output::bytes(len)),
+            };
             output::note(&format!(
-                "{}: {regions} regions, {} stored as {} ({encoding}){shared}, file of {}",
+                "{}: {regions} regions, {} stored as {} ({encoding}){shared}{names}, file of {}",
                 output::shown(package),
                 output::bytes(content_len),
                 output::bytes(stored_len),

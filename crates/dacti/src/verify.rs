@@ -100,19 +100,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Container(Diagnostic::Loop { at, extension_at }) => write!(
-                f,
-                "table at {at:#x}: its extension leads back to the table at {extension_at:#x}"
-            ),
-            Self::Container(Diagnostic::Duplicate { at, first_at }) => write!(
-                f,
-                "component at {at:#x}: ignored, as the one at {first_at:#x} has the same id \
-                 and major version"
-            ),
-            Self::Container(Diagnostic::ReservedNotZero { at, found }) => {
-                write!(f, "reserved field at {at:#x}: {found:#x}, not 0")
-            }
-            Self::Container(_) => f.write_str("an oddity of the container"),
+            Self::Container(diagnostic) => diagnostic.fmt(f),
             Self::ContainerMore { count } => {
                 write!(f, "and {count} more oddities of the container")
             }

@@ -51,6 +51,25 @@ pub enum Diagnostic {
     },
 }
 
+impl core::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Loop { at, extension_at } => write!(
+                f,
+                "table at {at:#x}: its extension leads back to the table at {extension_at:#x}"
+            ),
+            Self::Duplicate { at, first_at } => write!(
+                f,
+                "component at {at:#x}: ignored, as the one at {first_at:#x} has the same id and \
+                 major version"
+            ),
+            Self::ReservedNotZero { at, found } => {
+                write!(f, "reserved field at {at:#x}: {found:#x}, not 0")
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum State {
     Head,
