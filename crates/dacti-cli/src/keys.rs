@@ -42,10 +42,8 @@ impl Trust {
         let text = read_text(path, &open(path)?)?;
         let key = PublicKey::from_text(&text).map_err(|error| {
             if SecretKey::from_text(&text).is_ok() {
-                let shown = shown(path);
-                return Failure::Failed(format!(
-                    "{shown}: is the private key: give the public one, which `dacti key show` prints"
-                ));
+                let what = "is the private key: give the public one, which `dacti key show` prints";
+                return Failure::Failed(format!("{}: {what}", shown(path)));
             }
             no_key(path, &error)
         })?;

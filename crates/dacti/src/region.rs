@@ -267,8 +267,8 @@ impl RegionReader {
             Stop::Content(fault) => fault,
         };
         self.fault = Some(Fault::Content(fault));
-        // Where a decoder stumbles over bytes that are not what was sealed, that is the reason; what
-        // is too long is not read on to find out.
+        // Where a decoder stumbles over bytes that are not what was sealed, that is the reason;
+        // what is too long is not read on to find out.
         let is_stumble = !matches!(fault, dacti_index::Error::TooLong { .. });
         let judged = if is_stumble { self.verify() } else { Ok(()) };
         judged.err().unwrap_or_else(|| invalid(fault))
