@@ -1197,6 +1197,27 @@ fn regions_past_the_cap_are_refused_and_the_option_is_named() {
 }
 
 #[test]
+fn what_was_meant_is_told() {
+    let scratch = Scratch::new();
+    for path in ["index.html", "guide/index.html", "guide/a.txt"] {
+        scratch.write(path, b"text\n");
+    }
+    // A filter that leaves nothing is a mistake, and an empty folder is not.
+    let none = scratch.pack(&["--include", "*.nope"]);
+    scratch.refused(&none, "--include and --exclude leave nothing of what was given");
+    assert_eq!(scratch.pack(&[]).code, Some(0));
+    let folder = scratch.run("ls", &["guide/"]);
+    assert!(folder.failure().ends_with("it is a folder, and \"guide/**\" means what is in it"));
+    assert_eq!(scratch.run("ls", &["index.html"]).text(), "guide/index.html\nindex.html\n");
+    assert_eq!(scratch.run("ls", &["/index.html"]).text(), "index.html\n");
+    // Told before anything is read, and what would do.
+    let got = scratch.run("get", &["index.html", "-o", "/dev/null", "--stats"]);
+    assert!(got.failure().contains("-o - is standard output"), "{got:?}");
+    let url = ended(Command::new(program()).args(["put", "http://127.0.0.1:1/p", "a=b"]));
+    assert!(url.failure().contains("other verbs take files"), "{url:?}");
+}
+
+#[test]
 fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let scratch = Scratch::new();
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();

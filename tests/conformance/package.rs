@@ -6,7 +6,7 @@ use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
 use dacti::source::{BytesSource, Counted, ReadAt, ReadStats};
 use dacti::{
     BuildOptions, Content, EncodingChoice, FileMap, Key, Layout, LayoutChoice, Limits, Package,
-    PackageBuilder, Policy, RegionName, SecretKey,
+    PackageBuilder, Policy, RegionName, SecretKey, Verdict,
 };
 use dacti_index::Encoding;
 use dacti_tests::dump;
@@ -1412,6 +1412,30 @@ fn every_flipped_bit_of_a_signed_package_is_detected() {
     }
     // The component with its key: 96 bytes.
     flip_each_bit(&files, &file, 1080..1176, Some(&policy));
+}
+
+#[test]
+fn a_stream_of_which_nothing_is_checked_is_no_verified_reader() {
+    // spec: R-SEAL-13
+    let files = [stored("a", b"some content"), stored("empty", b"")];
+    let sealed = Package::from_bytes(build(&files, PLAIN)).expect("it is good");
+    for stored in &files {
+        let mut reader = sealed.verified_reader(&stored.path[..]).expect("it has a seal");
+        assert_eq!(
+            (reader.verdict(), reader.located().span.len()),
+            (None, stored.bytes.len() as u64)
+        );
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut read).expect("it is sound");
+        assert_eq!((read, reader.verdict()), (stored.bytes.clone(), Some(Verdict::Digest)));
+    }
+    let refused = |package: &Package| {
+        let error = package.verified_reader("a").expect_err("nothing is checked");
+        assert!(matches!(error, dacti::Error::Seal(_)) && error.to_string().contains("unsealed"));
+    };
+    let unsealed = build(&files, BuildOptions { seals: false, ..PLAIN });
+    refused(&Package::from_bytes(unsealed).expect("it is good"));
+    refused(&sealed.require(Policy::Nothing));
 }
 
 /// The package with the places of two entries exchanged.

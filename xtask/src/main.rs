@@ -122,7 +122,7 @@ fn usage() -> String {
     let mut text = String::from("usage: cargo xtask VERB [ARGS]\n\n");
     for task in TASKS {
         let call = format!("{} {}", task.name, task.args);
-        text.push_str(&format!("  {call:<44} {}\n", task.about));
+        text.push_str(&format!("  {call:<49} {}\n", task.about));
     }
     text
 }

@@ -7,7 +7,7 @@ use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault};
 use crate::remote::{self, Remote};
 use crate::{Talk, files, interrupt, output, select};
-use dacti::{AtomicFile, Limits, Located};
+use dacti::{AtomicFile, Error, Limits, Located, Package};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use terminal::TextOnly;
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        self.refuse_own_package()?;
+        self.check_output()?;
         self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
@@ -53,7 +53,7 @@ impl Args {
         let (key, found) = select::find(&package, &self.key).map_err(failed)?;
         let Some(located) = found else {
             costs.tell(&self.remote);
-            return Err(failed(dacti::Error::NotFound { key: key.to_string() }));
+            return Err(failed(Error::NotFound { key: key.to_string() }));
         };
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;
@@ -73,17 +73,32 @@ impl Args {
             // To standard output there is nothing to clean up.
             interrupt::listen();
         }
-        let content =
-            if self.raw { package.stored_reader_at(located) } else { package.reader_at(located) };
-        let copied = content.map_err(failed).and_then(|mut content| self.copy(&mut content));
+        let content = self.content(&package, located).map_err(failed);
+        let copied = content.and_then(|mut content| self.copy(&mut *content));
         output::keys_fault(&package, talk);
         costs.tell(&self.remote);
         copied?;
         Ok(Outcome::Done)
     }
 
-    fn refuse_own_package(&self) -> Result<(), Failure> {
+    fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
+        Ok(match (self.raw, self.trust.is_required()) {
+            (true, _) => Box::new(package.stored_reader_at(located)?),
+            // Where a signature is required, nothing else will do.
+            (false, true) => Box::new(package.verified_reader_at(located)?),
+            (false, false) => Box::new(package.reader_at(located)?),
+        })
+    }
+
+    /// Refuses, before anything is read, an output that is the package, or that `-o` cannot make.
+    fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
+        let found = output.and_then(|path| std::fs::symlink_metadata(path).ok());
+        if found.is_some_and(|found| !found.is_file() && !found.is_symlink()) {
+            let shown = output.map(output::shown).unwrap_or_default();
+            let what = "is not a regular file, which -o makes: -o - is standard output";
+            return Err(Failure::Failed(format!("{shown} {what}")));
+        }
         let place = output.and_then(files::place);
         let is_file = remote::url(&self.package).is_none();
         let same = is_file && place.is_some_and(|place| files::is_at(&self.package, &place));

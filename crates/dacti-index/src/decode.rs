@@ -43,6 +43,7 @@ pub struct Decoder {
     stored_len: u64,
     taken: u64,
     decoded: u64,
+    #[cfg(feature = "brotli")]
     decoded_len_max: u64,
     done: bool,
     codec: Codec,
@@ -85,7 +86,16 @@ impl Decoder {
             }
             encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
         };
-        Ok(Self { at, stored_len, taken: 0, decoded: 0, decoded_len_max, done: false, codec })
+        Ok(Self {
+            at,
+            stored_len,
+            taken: 0,
+            decoded: 0,
+            #[cfg(feature = "brotli")]
+            decoded_len_max,
+            done: false,
+            codec,
+        })
     }
 
     /// Decodes some of `stored`, the bytes behind those taken so far, into `out`.

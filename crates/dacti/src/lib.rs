@@ -98,6 +98,7 @@ pub mod store;
 mod threads;
 pub mod update;
 mod usage;
+mod verified;
 mod verify;
 mod view;
 
@@ -126,6 +127,7 @@ pub use update::{
     Update, UpdateFault, UpdateFile, UpdateOptions, UpdateProgress,
 };
 pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
+pub use verified::VerifiedReader;
 pub use verify::{Finding, Report, VerifyProgress};
 pub use view::{PACKAGE_FORMAT, View};
 

@@ -49,7 +49,8 @@ pub(crate) fn pieces(
 ///
 /// Where the region has a seal and it counts, the last byte is kept back until the seal was found
 /// to fit: whoever has read to the end has verified content, and whoever has not yet does not. An
-/// error means that what was read before is not to be used. [`verdict`](Self::verdict) tells.
+/// error means that what was read before is not to be used. [`verdict`](Self::verdict) tells;
+/// [`VerifiedReader`](crate::VerifiedReader) is the type of which it holds always.
 ///
 /// Memory: 64 KiB of stored bytes, 4 MiB of a region so long that several threads hash it, and for
 /// `brot` the decoder's window of at most 16 MiB. Errors
@@ -164,6 +165,11 @@ impl RegionReader {
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()
+    }
+
+    /// Whether the region's seal is checked.
+    pub(crate) const fn is_judged(&self) -> bool {
+        self.seal.is_some()
     }
 
     /// What was found out about the content that was read; `None` while it is not verified.

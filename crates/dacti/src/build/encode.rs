@@ -6,7 +6,7 @@ use super::pipeline::{Lane, Stopped, Weigh};
 use crate::Error;
 use crate::hash::HashPool;
 use dacti_index::Encoding;
-use dacti_seal::{Kind, SIGNATURE_LEN, SecretKey, digest_of_hash};
+use dacti_seal::{Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 
 /// Bytes that are handed over at once. Shorter inputs are put together up to it.
@@ -53,15 +53,9 @@ impl Sealing<'_> {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// Puts a seal into `place`. Where there is room for a signature and no key, it is the one that
-    /// stands for none.
-    fn put(self, digest: [u8; 32], place: &mut [u8]) {
-        let (digest_place, signature_place) = place.split_at_mut(digest.len());
-        digest_place.copy_from_slice(&digest);
-        if self.kind == Kind::Signature {
-            let none = [0; SIGNATURE_LEN];
-            signature_place.copy_from_slice(&self.key.map_or(none, |key| key.sign(&digest)));
-        }
+    /// The seal of a region with this digest.
+    fn seal(self, digest: [u8; 32]) -> Seal {
+        Seal::new(digest, self.key.filter(|_| self.kind == Kind::Signature))
     }
 }
 
@@ -246,7 +240,8 @@ impl Encoder<'_> {
             place.copy_from_slice(&seal);
         } else {
             let encoding = input.encoding(self.encoding);
-            sealing.put(digest_of_hash(input.id, encoding, *stored_len, digest), place);
+            let digest = digest_of_hash(input.id, encoding, *stored_len, digest);
+            sealing.seal(digest).emit(sealing.kind, place)?;
         }
         Ok(())
     }
