@@ -7,14 +7,15 @@ use crate::Error;
 use crate::blocks::Blocks;
 use crate::guide::{Guide, Told};
 use crate::scan::{self, Known};
-use crate::source::{Lent, ReadAt, read_span};
-use crate::view::{View, read_failed};
+use crate::source::{Lent, ReadAt};
+use crate::view::{View, in_head_or_read};
 use core::iter::Peekable;
 use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
 use dacti_lookup::{
     Answer, KEY_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, RunOrder, Search,
 };
 use daicon_core::{Span, Window, struct_at};
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
@@ -59,16 +60,15 @@ impl Keys {
     ) -> Result<Self, Error> {
         let at = span.start;
         let span = Span { start: at, end: span.end.min(at.saturating_add(LOOKUP_LEN_MAX)) };
-        let in_head = head.answer(span);
-        let fetched = match in_head {
-            Some(_) => None,
-            None => Some(read_span(source, span).map_err(read_failed)?),
-        };
-        let bytes = in_head.or(fetched.as_deref()).unwrap_or_default();
-        let lookup = Lookup::parse(bytes, at)?;
+        let bytes = in_head_or_read(source, head, span)?;
+        let lookup = Lookup::parse(&bytes, at)?;
         if !lookup.is_of(index, groups)? {
             return Err(Error::OtherIndex { at, index_at: lookup.index_at() });
         }
+        let fetched = match bytes {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bytes) => Some(bytes),
+        };
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
     }
 
@@ -262,11 +262,8 @@ impl KeysCheck<'_> {
 /// How many groups the index at `index` says that it has; `None` where there is no saying.
 pub(crate) fn group_count(source: &dyn ReadAt, head: &Window<'_>, index: Span) -> Option<u32> {
     let want = Span::new(index.start, INDEX_HEADER_LEN).filter(|want| index.contains(want))?;
-    let groups = |bytes: &[u8]| struct_at::<IndexHeader>(bytes).map(|header| header.groups.get());
-    match head.answer(want) {
-        Some(bytes) => groups(bytes),
-        None => groups(&read_span(source, want).ok()?),
-    }
+    let bytes = in_head_or_read(source, head, want).ok()?;
+    struct_at::<IndexHeader>(&bytes).map(|header| header.groups.get())
 }
 
 /// A found region, held against the file's length.

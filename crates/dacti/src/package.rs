@@ -425,6 +425,7 @@ impl Package {
 mod tests {
     use super::Package;
     use crate::{BuildOptions, EncodingChoice, PackageBuilder};
+    use std::sync::Barrier;
     use uuid::Uuid;
 
     #[test]
@@ -439,12 +440,14 @@ mod tests {
             builder.add(*id, vec![7]).unwrap();
         }
         builder.build(&path).unwrap();
-        for round in 0..50 {
+        for round in 0..200 {
             let package = Package::open_mapped(&path).unwrap();
+            let start = Barrier::new(2);
             std::thread::scope(|scope| {
-                for thread in 0..4 {
-                    let (package, ids) = (&package, &ids);
+                for thread in 0..2 {
+                    let (package, ids, start) = (&package, &ids, &start);
                     scope.spawn(move || {
+                        start.wait();
                         for id in ids.iter().cycle().skip(thread * 700 + round).take(10) {
                             assert!(package.find(*id).unwrap().is_some());
                         }

@@ -17,6 +17,7 @@ use daicon_core::{
     Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
     Window, struct_at,
 };
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -324,15 +325,9 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
 ) -> Result<(), Error> {
     let window = window(head, source.len());
     while let Some(want) = walker.want() {
-        let fetched;
-        let bytes = if let Some(bytes) = window.answer(want) {
-            bytes
-        } else {
-            // A want that starts behind the end reads nothing, and the walker says what that means.
-            fetched = read_span(source, want).map_err(read_failed)?;
-            &fetched
-        };
-        if let Some(daicon_core::Event::Head(header)) = walker.feed(bytes)? {
+        // A want that starts behind the end reads nothing, and the walker says what that means.
+        let bytes = in_head_or_read(source, &window, want)?;
+        if let Some(daicon_core::Event::Head(header)) = walker.feed(&bytes)? {
             PACKAGE_FORMAT.check_header(&header)?;
         }
     }
@@ -348,14 +343,8 @@ fn read_layout(
     let Answer::Found(component) = LAYOUT.answer(components) else { return Ok(None) };
     let span = component.span_within(len)?;
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(LAYOUT_LEN)) };
-    let fetched;
-    let region = if let Some(region) = window(head, len).answer(want) {
-        region
-    } else {
-        fetched = read_span(source, want).map_err(read_failed)?;
-        &fetched
-    };
-    Ok(Some(Layout::parse(region, span.start, len)?))
+    let region = in_head_or_read(source, &window(head, len), want)?;
+    Ok(Some(Layout::parse(&region, span.start, len)?))
 }
 
 fn read_seals(
@@ -373,14 +362,8 @@ fn read_seals(
     };
     // No more than the keys that are taken need, whatever the region's length.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
-    let fetched;
-    let bytes = if let Some(bytes) = window(head, len).answer(want) {
-        bytes
-    } else {
-        fetched = read_span(source, want).map_err(read_failed)?;
-        &fetched
-    };
-    Ok(Some(Seals::parse(bytes, span.start)))
+    let bytes = in_head_or_read(source, &window(head, len), want)?;
+    Ok(Some(Seals::parse(&bytes, span.start)))
 }
 
 fn read_keys(
@@ -395,6 +378,18 @@ fn read_keys(
     let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
     let span = component.span_within(len)?;
     Ok(Some(Keys::read(source, &head, span, index, groups)?))
+}
+
+/// The bytes of `span`, from the head where that has them.
+pub(crate) fn in_head_or_read<'h>(
+    source: &dyn ReadAt,
+    head: &Window<'h>,
+    span: Span,
+) -> Result<Cow<'h, [u8]>, Error> {
+    match head.answer(span) {
+        Some(bytes) => Ok(Cow::Borrowed(bytes)),
+        None => read_span(source, span).map(Cow::Owned).map_err(read_failed),
+    }
 }
 
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
