@@ -122,6 +122,19 @@ fn brotli(content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn an_empty_region_has_a_seal_that_is_fetched() {
+    // Behind the head, stored as it is: there are no bytes that it would come with.
+    let server = good(packed(3, |n| if n == 1 { Vec::new() } else { vec![7; 50_000] }));
+    block_on(async {
+        let package = open(&server, &options()).await.expect("it is good");
+        let mut reader = package.reader("1.bin").await.expect("it is there");
+        assert!(reader.located().span.is_empty() && reader.located().span.start > 65_536);
+        assert_eq!(reader.chunk().await.expect("it is sound"), None);
+        assert_eq!(reader.verdict(), Some(dacti::Verdict::Digest));
+    });
+}
+
+#[test]
 fn a_region_is_streamed_piece_by_piece() {
     // Bytes that Brotli cannot make much of.
     let long: Vec<u8> =

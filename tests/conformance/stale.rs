@@ -17,6 +17,8 @@ struct Stale {
     /// Doubts that are needed, or more than there are ways.
     cured_after: usize,
     ways: usize,
+    /// Whether it is an error where there is no way left.
+    tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,
 }
@@ -45,7 +47,11 @@ impl ReadAt for Stale {
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         let mut doubts = self.doubts.lock().unwrap();
         doubts.push((span, why));
-        Ok(doubts.len() <= self.ways)
+        match doubts.len() <= self.ways {
+            // As a remote source does, which knows more of it.
+            false if self.tells => Err(io::Error::other("stale here")),
+            is_another_way => Ok(is_another_way),
+        }
     }
 }
 
@@ -65,9 +71,19 @@ fn packed(options: BuildOptions, regions: usize) -> Vec<u8> {
 }
 
 fn stale(bytes: &[u8], span: Span, cured_after: usize, read_len: usize) -> (Arc<Stale>, Package) {
+    stale_that(false, bytes, span, cured_after, read_len)
+}
+
+fn stale_that(
+    tells: bool,
+    bytes: &[u8],
+    span: Span,
+    cured_after: usize,
+    read_len: usize,
+) -> (Arc<Stale>, Package) {
     let bytes = BytesSource::new(bytes);
     let doubts = Mutex::default();
-    let source = Arc::new(Stale { bytes, span, cured_after, ways: 2, read_len, doubts });
+    let source = Arc::new(Stale { bytes, span, cured_after, ways: 2, tells, read_len, doubts });
     let source_of = Arc::clone(&source);
     (source, Package::from_source(source_of, Limits::default()).unwrap())
 }
@@ -123,18 +139,19 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     let bytes = packed(PLAIN, 3);
     let all = sealed_span(&bytes, "1.bin");
     let altered = Span { start: all.start + 500, end: all.start + 501 };
-    // In one read, and in several.
-    for read_len in [1 << 20, 4_096] {
-        let (_, package) = stale(&bytes, altered, 9, read_len);
+    // In one read, and in several; of a source that says that it has no other way, and of one that
+    // says why.
+    for (read_len, tells) in [(1 << 20, false), (4_096, false), (1 << 20, true), (4_096, true)] {
+        let (source, package) = stale_that(tells, &bytes, altered, 9, read_len);
+        // In several reads there is one doubt, at the end.
+        source.doubts.lock().unwrap().extend([(all, Doubt::Digest); 2]);
         let mut reader = package.reader("1.bin").unwrap();
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
-        assert!(error.contains("altered"), "{error}");
+        assert!(error.contains(if tells { "stale here" } else { "altered" }), "{error}");
         for _ in 0..3 {
             let again = reader.read(&mut [0; 100]).unwrap_err();
-            assert_eq!(
-                (again.kind(), again.to_string()),
-                (io::ErrorKind::InvalidData, error.clone())
-            );
+            assert_eq!(again.kind(), io::ErrorKind::InvalidData);
+            assert!(again.to_string().contains("altered"), "{again}");
         }
         assert_eq!(reader.verdict(), None);
     }

@@ -193,10 +193,12 @@ impl RegionReader {
                 return Ok(true);
             }
             let Err(error) = self.judge() else { return Ok(true) };
+            // Also where the source has no other way and says why.
+            self.fault = Some(Fault::Seal);
             if !self.source.doubt(all, Doubt::Digest)? {
-                self.fault = Some(Fault::Seal);
                 return Err(error);
             }
+            self.fault = None;
             self.next_at = at;
             self.hasher.reset();
         }
@@ -268,24 +270,23 @@ impl RegionReader {
 
     /// The error for a stop, by which the region is given up where bytes are wrong.
     fn stopped(&mut self, stop: Stop) -> io::Error {
-        let fault = match stop {
-            Stop::Io(error) => return error,
-            Stop::Content(fault) => fault,
-        };
-        self.fault = Some(Fault::Content(fault));
-        // Where a decoder stumbles over bytes that are not what was sealed, that is the reason;
-        // what is too long is not read on to find out.
-        let is_stumble = !matches!(fault, dacti_index::Error::TooLong { .. });
-        let judged = if is_stumble { self.verify() } else { Ok(()) };
-        judged.err().unwrap_or_else(|| invalid(fault))
+        match stop {
+            Stop::Io(error) => error,
+            Stop::Content(fault) => self.refused(Fault::Content(fault)),
+        }
     }
 
-    /// What was told of the region before, again.
-    fn told(&mut self, fault: Fault) -> io::Error {
-        match fault {
-            Fault::Seal => self.judge().err().unwrap_or_else(|| io::ErrorKind::InvalidData.into()),
-            Fault::Content(fault) => invalid(fault),
-        }
+    /// What is told of the region from now on. A source that could not read may do so next time.
+    fn refused(&mut self, fault: Fault) -> io::Error {
+        self.fault = Some(fault);
+        let (judged, or_else) = match fault {
+            Fault::Seal => (self.judge(), io::ErrorKind::InvalidData.into()),
+            // What is too long is not read on to find out what was sealed.
+            Fault::Content(fault @ dacti_index::Error::TooLong { .. }) => (Ok(()), invalid(fault)),
+            // Where a decoder stumbles over bytes that are not what was sealed, that is the reason.
+            Fault::Content(fault) => (self.verify(), invalid(fault)),
+        };
+        judged.err().unwrap_or(or_else)
     }
 
     /// Judges the region, all of whose content was decoded.
@@ -295,27 +296,25 @@ impl RegionReader {
         }
         // What the decoder had no need of is part of the stored bytes all the same.
         while self.refill()? {}
-        match self.judge() {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // Too late to read them again here, but not for whoever begins anew.
-                let all = Span { start: self.located.span.start, end: self.end() };
-                self.fault = Some(Fault::Seal);
-                self.source.doubt(all, Doubt::Digest)?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Holds the stored bytes, all of which were read, against their seal.
-    fn judge(&mut self) -> io::Result<()> {
-        let Some(seal) = self.seal else { return Ok(()) };
-        if self.located.span.is_empty() {
+        if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
             // No bytes, with which it would have come.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
             };
+        }
+        let Err(error) = self.judge() else { return Ok(()) };
+        self.fault = Some(Fault::Seal);
+        // Too late to read them again here, but not for whoever begins anew.
+        let all = Span { start: self.located.span.start, end: self.end() };
+        self.source.doubt(all, Doubt::Digest)?;
+        Err(error)
+    }
+
+    /// Holds the stored bytes against their seal, both of which were read.
+    fn judge(&mut self) -> io::Result<()> {
+        if self.seal.is_none() {
+            return Ok(());
         }
         let seal = &self.seal_bytes[..];
         let verifier = self.trust.verifier(self.located).map_err(io::Error::other)?;
@@ -337,7 +336,7 @@ impl Read for RegionReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Some(first) = out.first_mut() else { return Ok(0) };
         if let Some(fault) = self.fault {
-            return Err(self.told(fault));
+            return Err(self.refused(fault));
         }
         if self.verdict.is_some() {
             if let Some(held) = self.held.take() {
