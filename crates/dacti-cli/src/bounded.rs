@@ -37,6 +37,10 @@ impl ReadAt for Bounded {
     fn read_len(&self) -> usize {
         self.source.read_len()
     }
+
+    fn is_local(&self) -> bool {
+        self.source.is_local()
+    }
 }
 
 fn spend(left: &AtomicU64, n: u64, what: &str, option: &str) -> io::Result<()> {

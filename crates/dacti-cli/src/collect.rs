@@ -36,13 +36,28 @@ pub(crate) struct LeftOut {
     pub(crate) empty_folders: u64,
     pub(crate) own_output: bool,
     pub(crate) leftovers: u64,
+    /// What --include and --exclude say, which a user has asked for.
+    pub(crate) filtered: u64,
 }
 
 impl LeftOut {
+    fn filter(&mut self) {
+        self.filtered = self.filtered.saturating_add(1);
+    }
+
+    /// Refuses to go on with `files` files, where that is none of them, for what was filtered.
+    pub(crate) fn refuse_nothing(files: usize, filtered: u64) -> Result<(), Failure> {
+        if files > 0 || filtered == 0 {
+            return Ok(());
+        }
+        let message = "--include and --exclude leave nothing of what was given";
+        Err(Failure::Failed(message.into()))
+    }
+
     /// What to tell the user, a line each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let Self { symlinks, empty_folders, own_output, leftovers } = self;
+        let Self { symlinks, empty_folders, own_output, leftovers, filtered: _ } = self;
         if *symlinks > 0 {
             notes.push(format!("{symlinks} symbolic links were skipped"));
         }
@@ -91,10 +106,6 @@ impl Collector {
                 self.take_named(input, metadata.is_file(), &mut collected)?;
             }
         }
-        if collected.files.is_empty() && !(self.include.is_empty() && self.exclude.is_empty()) {
-            let message = "--include and --exclude leave nothing of what was given";
-            return Err(Failure::Failed(message.into()));
-        }
         // What is packed is published, and whoever reads a private key there can sign.
         if let Some((_, key)) = collected.files.iter().find(|(_, file)| keys::is_private(file)) {
             let shown = shown(key);
@@ -121,6 +132,7 @@ impl Collector {
             let kind = entry.file_type();
             let relative = relative(root, entry.path());
             if self.excludes(relative) {
+                collected.left_out.filter();
                 if kind.is_dir() {
                     entries.skip_current_dir();
                 }
@@ -137,6 +149,8 @@ impl Collector {
             // A link to a folder stands for what lies in there, which may be wanted.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
+            } else {
+                collected.left_out.filter();
             }
         }
         let empty = folders.end();
@@ -157,6 +171,7 @@ impl Collector {
         }
         let name = Path::new(file.file_name().unwrap_or(file.as_os_str()));
         if self.excludes(name) || !self.includes(name) {
+            collected.left_out.filter();
             return Ok(());
         }
         let path = path_of(name, file)?;

@@ -4,7 +4,7 @@ mod terminal;
 
 use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
-use crate::outcome::{Failure, Outcome, content_fault};
+use crate::outcome::{Failure, Outcome, content_fault, region_fault};
 use crate::remote::{self, Remote};
 use crate::{Talk, files, interrupt, output, select};
 use dacti::{AtomicFile, Error, Limits, Located, Package};
@@ -73,7 +73,10 @@ impl Args {
             // To standard output there is nothing to clean up.
             interrupt::listen();
         }
-        let content = self.content(&package, located).map_err(failed);
+        let content = self.content(&package, located).map_err(|error| {
+            let shown = output::shown(&self.package);
+            Failure::Failed(format!("{shown}: {:?}: {}", self.key, region_fault(&error)))
+        });
         let copied = content.and_then(|mut content| self.copy(&mut *content));
         output::keys_fault(&package, talk);
         costs.tell(&self.remote);

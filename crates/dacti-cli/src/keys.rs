@@ -41,7 +41,7 @@ impl Trust {
     fn read(&self, path: &Path) -> Result<PublicKey, Failure> {
         let text = read_text(path, &open(path)?)?;
         let key = PublicKey::from_text(&text).map_err(|error| {
-            if SecretKey::from_text(&text).is_ok() {
+            if SecretKey::is_shown_in(&text) {
                 let what = "is the private key: give the public one, which `dacti key show` prints";
                 return Failure::Failed(format!("{}: {what}", shown(path)));
             }
@@ -63,13 +63,13 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
-/// Whether a file has a private key and nothing else. What is much shorter or longer is not read.
+/// Whether a file shows a private key. What is too short or too long for a key file is not read.
 pub(crate) fn is_private(path: &Path) -> bool {
     let lens = 100..=u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX);
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && lens.contains(&found.len()))
         && open(path)
             .and_then(|file| read_text(path, &file))
-            .is_ok_and(|text| SecretKey::from_text(&text).is_ok())
+            .is_ok_and(|text| SecretKey::is_shown_in(&text))
 }
 
 /// Reads the public part of a key of either kind, and whether it was a private one.

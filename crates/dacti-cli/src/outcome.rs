@@ -79,6 +79,16 @@ pub(crate) fn content_fault(error: &io::Error) -> String {
     }
 }
 
+/// What is wrong with a region before its content is read, with that option.
+pub(crate) fn region_fault(error: &dacti::Error) -> String {
+    match error {
+        dacti::Error::Index(dacti_index::Error::TooLong { .. }) => {
+            format!("{error}, with --max-len BYTES")
+        }
+        _ => error.to_string(),
+    }
+}
+
 impl From<dacti::Error> for Failure {
     fn from(error: dacti::Error) -> Self {
         Self::Failed(told(&error))

@@ -45,7 +45,7 @@ pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str
 pub(crate) fn keys_fault(package: &Package, talk: Talk) {
     if talk >= Talk::Normal {
         let fault = package.view().keys_fault();
-        warnings(fault.iter().map(|fault| format!("{fault} (found by a scan of the index)")), "");
+        warnings(fault.iter().map(|fault| format!("{fault} (the index is scanned instead)")), "");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `dacti pack`: a directory or files become a package.
 
-use crate::collect::{Collector, Symlinks};
+use crate::collect::{Collector, LeftOut, Symlinks};
 use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -56,7 +56,8 @@ pub(crate) struct Args {
     /// several times. Only for the cdn layout.
     #[arg(long, value_name = "GLOB")]
     hot: Vec<String>,
-    /// auto: brotli where the whole becomes smaller, else none.
+    /// auto: brotli where the whole becomes smaller, else none; where --hot files fit the head in
+    /// one of them alone, that one.
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
     /// Brotli's quality: 0 is fast, 11 is small.
@@ -132,6 +133,7 @@ impl Args {
         let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
         let collected = collector.collect(&self.inputs)?;
+        LeftOut::refuse_nothing(collected.files.len(), collected.left_out.filtered)?;
         let mut builder = PackageBuilder::new(self.options());
         if let Some(path) = &self.sign {
             builder.sign(self.key(path)?);

@@ -1,6 +1,6 @@
 //! `dacti put`: regions are added to a published package, or replaced.
 
-use crate::collect::{Collector, Symlinks};
+use crate::collect::{Collector, LeftOut, Symlinks};
 use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::update::Options;
@@ -47,7 +47,7 @@ impl Args {
         let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
         let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.package)?;
         let mut update = self.options.open(&self.package, self.force)?;
-        let mut stdin = false;
+        let (mut stdin, mut files, mut filtered) = (false, 0_usize, 0_u64);
         for input in &self.inputs {
             let Input { prefix, from } = Input::parse(input)?;
             if let (Some(path), "-") = (&prefix, from) {
@@ -60,6 +60,8 @@ impl Args {
             let from = Path::new(from);
             let is_dir = from.is_dir();
             let collected = collector.collect(&[from.into()])?;
+            files = files.saturating_add(collected.files.len());
+            filtered = filtered.saturating_add(collected.left_out.filtered);
             for (path, file) in collected.files {
                 let path = match &prefix {
                     Some(prefix) if is_dir => format!("{prefix}/{path}"),
@@ -75,6 +77,7 @@ impl Args {
                 collected.left_out.notes().iter().for_each(|line| output::note(line));
             }
         }
+        LeftOut::refuse_nothing(files.saturating_add(stdin.into()), filtered)?;
         ids.end()?;
         self.options.finish(&self.package, update, talk)
     }

@@ -4,7 +4,7 @@ mod place;
 
 use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, region_fault};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::select::{self, Globs};
@@ -109,6 +109,10 @@ impl Args {
         let is_wanted = |listed: &Listed| globs.is_empty() || globs.matches(&listed.name());
         if let Some(glob) = self.glob.as_ref().filter(|_| !listed.iter().any(is_wanted)) {
             output::errors(faults.iter(), "");
+            // Where names are lost, what has no name may be what was meant.
+            if !faults.is_empty() {
+                return Ok(Outcome::Loss);
+            }
             return Err(select::nothing_matches(&self.package, glob, &listed));
         }
         listed.retain(is_wanted);
@@ -260,7 +264,7 @@ fn write_some<'j>(
         let Some((n, reader)) = readers.next() else { return };
         let Some((index, job)) = job(n) else { return };
         let written = reader
-            .map_err(|error| Refusal::Refused(error.to_string()))
+            .map_err(|error| Refusal::Refused(region_fault(&error)))
             .and_then(|mut content| place.write(&job.name, &mut content));
         let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },

@@ -125,6 +125,9 @@ pub enum Misuse {
     /// A policy that asks for a signature by none.
     #[error("no key is trusted: name at least one, or ask for digests only")]
     NoKeys,
+    /// A verified stream, where nothing is required of seals.
+    #[error("nothing is required of seals, so none is checked: require a digest or a signature")]
+    NothingRequired,
     /// The verifier was given more or fewer bytes than the region has.
     #[error("{given} bytes were given of a stored region of {len}")]
     Length {

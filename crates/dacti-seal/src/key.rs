@@ -159,6 +159,16 @@ impl SecretKey {
         Ok(Self::from_seed(&seed, package))
     }
 
+    /// Whether a text shows a private key to whoever reads it, also one that
+    /// [`from_text`](Self::from_text) does not take: with other lines around it, or in a version
+    /// to come.
+    #[must_use]
+    pub fn is_shown_in(text: &str) -> bool {
+        let words =
+            |line: &str| line.trim_start().strip_prefix(PRIVATE).is_some_and(is_blank_first);
+        text.lines().any(words)
+    }
+
     /// The text of the key: a line that warns, and the key's own. It is for a file that only its
     /// owner can read.
     #[must_use]
@@ -167,6 +177,11 @@ impl SecretKey {
             "# PRIVATE: whoever has the line below signs as its owner. Keep it to yourself.";
         format!("{comment}\n{PRIVATE} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
     }
+}
+
+/// Whether a word ends in front of this.
+fn is_blank_first(rest: &str) -> bool {
+    rest.starts_with(|c: char| c.is_ascii_whitespace())
 }
 
 fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid), KeyFault> {
@@ -239,6 +254,22 @@ mod tests {
         assert_eq!(message[..23], *b"dacti-seal signature v0");
         assert_eq!(message[23..39], PACKAGE.to_bytes_le());
         assert_eq!(message[39..], *digest);
+    }
+
+    #[test]
+    fn a_private_key_is_seen_whatever_is_around_it() {
+        let private = key().to_text();
+        let other = SecretKey::from_seed(&[9; 32], Uuid::nil()).to_text();
+        for text in [&private, &other, &format!("a line\n{private}"), &format!("{private}{other}")]
+        {
+            assert!(SecretKey::is_shown_in(text), "{text}");
+        }
+        let public = key().public().to_text();
+        for text in
+            [&public[..], "", "as `dacti-ed25519-private 1` says", "dacti-ed25519-privately x"]
+        {
+            assert!(!SecretKey::is_shown_in(text), "{text}");
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Served {
             return Ok(false);
         };
         let text = self.read_up_to(0, len)?;
-        Ok(str::from_utf8(&text).is_ok_and(|text| SecretKey::from_text(text).is_ok()))
+        Ok(str::from_utf8(&text).is_ok_and(SecretKey::is_shown_in))
     }
 }
 
@@ -131,5 +131,9 @@ impl ReadAt for Served {
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         crate::read::read_at(&self.file, at, buf)
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 }

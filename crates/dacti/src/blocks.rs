@@ -154,7 +154,8 @@ impl Blocks {
         source: &dyn ReadAt,
     ) -> Result<bool, Error> {
         let Some(span) = search.likely() else { return Ok(false) };
-        if self.in_part.swap(block, Ordering::Relaxed) == block {
+        let is_neighbour = self.in_part.swap(block, Ordering::Relaxed) == block;
+        if is_neighbour && self.place(block).is_some() {
             return Ok(false);
         }
         let bytes = read_span(source, span).map_err(read_failed)?;

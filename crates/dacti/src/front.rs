@@ -95,7 +95,10 @@ impl Front {
         groups: u32,
         id: Uuid,
     ) -> Result<Option<Located>, dacti_lookup::Error> {
-        if groups > Self::GROUPS_MAX || !self.asked.swap(true, Ordering::Relaxed) {
+        // Written once, as all look-ups of all threads read it.
+        let is_asked =
+            self.asked.load(Ordering::Relaxed) || self.asked.swap(true, Ordering::Relaxed);
+        if groups > Self::GROUPS_MAX || !is_asked {
             return find_in_groups(bytes, at, groups, id);
         }
         let sorted = known(&self.sorted, || sort(bytes, at, groups));

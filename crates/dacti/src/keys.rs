@@ -132,7 +132,7 @@ impl Keys {
     #[cold]
     fn fill(&self, guide: &Guide, view: &View, known: &Known, id: Uuid) -> Option<()> {
         let keys = self.fetched.as_deref().or_else(|| view.head().answer(self.span))?;
-        let block = guide.block_to_fill(id, keys, self.span.start, known.front.is_empty())?;
+        let block = guide.block_to_fill(id, keys, self.span.start, || known.front.is_empty())?;
         let lookup = self.lookup(view).ok()?;
         let bytes = lookup.block_span(block).and_then(|span| known.lent.slice(span));
         let checked = bytes.is_some_and(|bytes| lookup.check_block(block, bytes).is_ok());

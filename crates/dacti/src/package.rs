@@ -166,8 +166,9 @@ impl Package {
     ///
     /// A path is looked up by the id that is hashed from it, without any table, unless the package
     /// says that its names list gives ids of its own. Cost: nothing where the index lies in the
-    /// head, one read of a block where the package has lookup keys, or of a part of it where the
-    /// source is a local file, and else a scan of the index up to the group that has the id.
+    /// head, one read of a block where the package has lookup keys, and else a scan of the index up
+    /// to the group that has the id. Of a local file a part of the block is read first, which has
+    /// nearly every region that is there.
     /// Threads do not wait for each other.
     ///
     /// # Errors
@@ -312,7 +313,8 @@ impl Package {
     /// A region's content as a stream, for what is too large to hold.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate); an encoding that is not known.
+    /// As [`locate`](Self::locate); an encoding that is not known; a region that is stored as it
+    /// is, and longer than a stream may be.
     pub fn reader<'a>(&self, key: impl Into<Key<'a>>) -> Result<RegionReader, Error> {
         self.reader_at(self.locate(key)?)
     }
@@ -321,7 +323,8 @@ impl Package {
     /// [`Limits::stream_len_max`] bytes.
     ///
     /// # Errors
-    /// Stored bytes outside the file; an encoding that is not known.
+    /// Stored bytes outside the file; an encoding that is not known; a region that is stored as it
+    /// is, and longer.
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view.len())?;
         RegionReader::new(self, located, located.encoding, self.limits.stream_len_max)

@@ -2,7 +2,7 @@
 
 use crate::{Error, Key, Package, RegionReader};
 use dacti_index::Located;
-use dacti_seal::Verdict;
+use dacti_seal::{Misuse, Verdict};
 use std::io::{self, Read};
 
 /// A region's content as a stream whose last byte comes only after the region's seal was found to
@@ -15,12 +15,16 @@ use std::io::{self, Read};
 pub struct VerifiedReader(RegionReader);
 
 impl VerifiedReader {
-    fn new(reader: RegionReader) -> Result<Self, Error> {
+    fn new(package: &Package, reader: RegionReader) -> Result<Self, Error> {
         if reader.is_judged() {
             return Ok(Self(reader));
         }
         let at = reader.located().span.start;
-        Err(dacti_seal::Error::Unsealed { at }.into())
+        Err(match package.view().seal_kind() {
+            Some(_) => dacti_seal::Error::from(Misuse::NothingRequired),
+            None => dacti_seal::Error::Unsealed { at },
+        }
+        .into())
     }
 
     /// Where the region is stored.
@@ -49,7 +53,7 @@ impl Package {
     /// As [`reader`](Self::reader); `Seal` where the package has no seals, or the
     /// [policy](Self::require) asks for nothing.
     pub fn verified_reader<'a>(&self, key: impl Into<Key<'a>>) -> Result<VerifiedReader, Error> {
-        VerifiedReader::new(self.reader(key)?)
+        VerifiedReader::new(self, self.reader(key)?)
     }
 
     /// As [`reader_at`](Self::reader_at), of a region whose seal is checked.
@@ -57,6 +61,6 @@ impl Package {
     /// # Errors
     /// As [`verified_reader`](Self::verified_reader).
     pub fn verified_reader_at(&self, located: Located) -> Result<VerifiedReader, Error> {
-        VerifiedReader::new(self.reader_at(located)?)
+        VerifiedReader::new(self, self.reader_at(located)?)
     }
 }

@@ -47,8 +47,8 @@ pub enum LayoutChoice {
 /// How regions are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// Brotli where it makes the whole smaller, else as they are. Where it does not, the input is
-    /// read twice.
+    /// Brotli where it makes the whole smaller, else as they are; the other of the two where hot
+    /// regions fit the head in that alone. Where Brotli does not, the input is read twice.
     #[default]
     Auto,
     /// As they are.
@@ -278,20 +278,30 @@ impl PackageBuilder {
         output: &mut Output,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
-        match self.store(Encoding::BROTLI, output, progress) {
+        let too_long = match self.store(Encoding::BROTLI, output, progress) {
             Ok((plan, written)) => {
                 let as_it_is = || self.plan(self.encoder(Encoding::NONE, &HashPool::new(None)));
+                let has_hot = !plan.hot.order.is_empty();
                 if written.stored_len < plan.content_len
-                    || matches!(as_it_is(), Err(Error::HotTooLong { .. }))
+                    || (has_hot && matches!(as_it_is(), Err(Error::HotTooLong { .. })))
                 {
                     return Ok((plan, written));
                 }
+                None
             }
-            Err(Error::HotTooLong { .. }) => {}
+            Err(error @ Error::HotTooLong { .. }) => Some(error),
             Err(error) => return Err(error),
-        }
+        };
         output.truncate(0)?;
-        self.store(Encoding::NONE, output, progress)
+        let stored = self.store(Encoding::NONE, output, progress);
+        match (stored, too_long) {
+            // Compressed they are shorter, and so nearer to what fits.
+            (
+                Err(Error::HotTooLong { bytes, .. }),
+                Some(too_long @ Error::HotTooLong { bytes: compressed, .. }),
+            ) if compressed < bytes => Err(too_long),
+            (stored, _) => stored,
+        }
     }
 
     /// Plans with an encoding and writes the data by that plan.

@@ -6,7 +6,7 @@ use super::wanted::{lead_at, lead_of};
 use super::{Guide, SLOTS};
 use crate::threads::known;
 use core::ops::Range;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::AcqRel;
 use dacti_index::{Entry, GROUP_LEN, Group};
 use dacti_lookup::Key;
 use daicon_core::slice_at;
@@ -23,12 +23,14 @@ impl Guide {
         id: Uuid,
         bytes: &[u8],
         at: u64,
-        is_alone: bool,
+        is_alone: impl FnOnce() -> bool,
     ) -> Option<usize> {
-        if !self.asked.swap(true, Relaxed) {
+        // Whoever is not the first comes after it has looked into the delta groups, as it has
+        // itself: one of the two has sorted them.
+        if !self.asked.swap(true, AcqRel) {
             return None;
         }
-        let new = || Filled::new(self.spread, self.place, self.blocks, is_alone);
+        let new = || Filled::new(self.spread, self.place, self.blocks, is_alone());
         let filled = known(&self.filled, new);
         let keys = slice_at::<Key>(self.keys.slice_of(bytes, at)?, self.blocks)?;
         let lead = lead_of(id);

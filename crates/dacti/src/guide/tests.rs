@@ -62,7 +62,8 @@ impl World {
                     assert!(near != *id || expected == Some(*start));
                     let mut found = find(&guide, near, &self.lent);
                     while let Told::Unknown = found {
-                        let Some(block) = guide.block_to_fill(near, &self.region, 0, true) else {
+                        let Some(block) = guide.block_to_fill(near, &self.region, 0, || true)
+                        else {
                             break;
                         };
                         let bytes = slice(lookup.block_span(block).unwrap());
@@ -201,7 +202,7 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
     let guide = Guide::new(&lookup, &lent, u64::MAX, 1 << 19).unwrap();
     let run = lent.slice(guide.run()).unwrap();
     for _ in 0..2 {
-        let _ = guide.block_to_fill(ids[0], &region, 0, true);
+        let _ = guide.block_to_fill(ids[0], &region, 0, || true);
     }
     (0..guide.blocks).for_each(|block| guide.fill(block, Some(run)));
     assert!(matches!(find(&guide, Uuid::from_u128(last), &lent), Told::Found(_)));
@@ -243,9 +244,9 @@ fn a_guide_is_as_large_as_its_entries_need_and_no_larger_than_its_limit() {
         let run = world.lent.slice(guide.run()).unwrap();
         assert_eq!((guide.blocks, guide.spread.count), (79, buckets));
         let first = world.ids[0].0;
-        assert!(guide.block_to_fill(first, &world.region, 0, true).is_none());
+        assert!(guide.block_to_fill(first, &world.region, 0, || true).is_none());
         assert!(guide.filled().is_none(), "one look-up needs no guide");
-        assert!(guide.block_to_fill(first, &world.region, 0, true).is_none());
+        assert!(guide.block_to_fill(first, &world.region, 0, || true).is_none());
         let filled = guide.filled().expect("two need one");
         assert_eq!(filled.buckets.pieces(), 0);
         guide.fill(0, Some(run));
@@ -271,7 +272,7 @@ fn a_region_past_the_end_of_the_file_is_left_to_the_search_to_tell() {
         let guide = Guide::new(&lookup, &world.lent, len, 1 << 19).unwrap();
         let run = world.lent.slice(guide.run()).unwrap();
         for _ in 0..2 {
-            let _ = guide.block_to_fill(ids[0], &world.region, 0, true);
+            let _ = guide.block_to_fill(ids[0], &world.region, 0, || true);
         }
         (0..guide.blocks).for_each(|block| guide.fill(block, Some(run)));
         let told = find(&guide, ids[254], &world.lent);
@@ -308,7 +309,7 @@ fn a_block_that_is_given_up_is_left_to_the_search() {
     let id = world.ids[9].0;
     for _ in 0..4 {
         assert!(matches!(find(&guide, id, &world.lent), Told::Unknown));
-        while let Some(block) = guide.block_to_fill(id, &world.region, 0, true) {
+        while let Some(block) = guide.block_to_fill(id, &world.region, 0, || true) {
             guide.fill(block, None);
         }
     }

@@ -64,7 +64,7 @@ impl Duplicates {
             finder.compare(like, &mut suspects)?;
         }
         drop(told);
-        // In the order of the file, so that disks and caches are read ahead.
+        // Always in the same order.
         suspects.sort_unstable();
         let _told =
             Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
