@@ -111,7 +111,11 @@ impl Args {
             output::errors(faults.iter(), "");
             // Where names are lost, what has no name may be what was meant.
             if !faults.is_empty() {
-                return Ok(Outcome::Loss);
+                let shown = output::shown(&self.package);
+                let what = "names are lost, and nothing is left that matches";
+                return Err(Failure::Failed(format!(
+                    "{shown}: {what} {glob:?}: nothing was written"
+                )));
             }
             return Err(select::nothing_matches(&self.package, glob, &listed));
         }
