@@ -10,13 +10,16 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 pub struct PmTiles;
 
-/// Made once: it is no part of opening a file.
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+/// Made once, with a thread that stays: neither is a part of opening a file.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut runtime = Builder::new_current_thread();
+    runtime.thread_keep_alive(Duration::from_secs(3600)).build().expect("a runtime")
+});
 
 impl Store for PmTiles {
     fn name(&self) -> &'static str {
