@@ -8,18 +8,14 @@ use pmtiles::{
 };
 use std::fs::File;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 pub struct PmTiles;
 
-/// Made once, with a thread that stays: neither is a part of opening a file.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    let mut runtime = Builder::new_current_thread();
-    runtime.thread_keep_alive(Duration::from_secs(3600)).build().expect("a runtime")
-});
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().expect("a runtime")
+}
 
 impl Store for PmTiles {
     fn name(&self) -> &'static str {
@@ -32,7 +28,9 @@ impl Store for PmTiles {
 
     fn how(&self) -> &'static str {
         "keys are tile numbers, every third in use; neither tiles nor directories are compressed, \
-         tiles are not compared; its own map backend, its directory cache where it stays open"
+         tiles are not compared; its own map backend, its directory cache where it stays open; \
+         each opening makes a runtime: a shared one saved some 70 µs of it up to 100,000 regions, \
+         and openings of 1,000,000 took 150 ms with it"
     }
 
     fn pack(&self, work: &Work, path: &Path) {
@@ -53,18 +51,20 @@ impl Store for PmTiles {
     }
 
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look)) {
+        let runtime = runtime();
         let cache = HashMapCache::default();
         let reader = AsyncPmTilesReader::new_with_cached_path(cache, path);
-        let reader = RUNTIME.block_on(reader).expect("it was packed");
+        let reader = runtime.block_on(reader).expect("it was packed");
         with(&mut Open { reader });
     }
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
-        let map = RUNTIME.block_on(MmapBackend::try_from(path)).expect("it was packed");
+        let runtime = runtime();
+        let map = runtime.block_on(MmapBackend::try_from(path)).expect("it was packed");
         let (reads, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let backend = Counted { map, reads: &reads, bytes: &bytes };
         let reader = AsyncPmTilesReader::<_, NoCache>::try_from_source(backend);
-        let reader = RUNTIME.block_on(reader).expect("it was packed");
+        let reader = runtime.block_on(reader).expect("it was packed");
         Open { reader }.get(key, out);
         Some(Reads { reads: reads.into_inner(), bytes: bytes.into_inner() })
     }
