@@ -73,10 +73,8 @@ impl Args {
             // To standard output there is nothing to clean up.
             interrupt::listen();
         }
-        let content = self.content(&package, located).map_err(|error| {
-            let shown = output::shown(&self.package);
-            Failure::Failed(format!("{shown}: {:?}: {}", self.key, region_fault(&error)))
-        });
+        let content = self.content(&package, located);
+        let content = content.map_err(|error| self.unreadable(&region_fault(&error)));
         let copied = content.and_then(|mut content| self.copy(&mut *content));
         output::keys_fault(&package, talk);
         costs.tell(&self.remote);
@@ -96,12 +94,9 @@ impl Args {
     /// Refuses, before anything is read, an output that is the package, or that `-o` cannot make.
     fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
-        let found = output.and_then(|path| std::fs::symlink_metadata(path).ok());
-        if found.is_some_and(|found| !found.is_file() && !found.is_symlink()) {
-            let shown = output.map(output::shown).unwrap_or_default();
-            let what = "is not a regular file, which -o makes: -o - is standard output";
-            return Err(Failure::Failed(format!("{shown} {what}")));
-        }
+        output.map_or(Ok(()), AtomicFile::check).map_err(|error| {
+            Failure::Failed(format!("{error}, which -o makes: -o - is standard output"))
+        })?;
         let place = output.and_then(files::place);
         let is_file = remote::url(&self.package).is_none();
         let same = is_file && place.is_some_and(|place| files::is_at(&self.package, &place));
@@ -115,7 +110,8 @@ impl Args {
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {
         // Decoded before anything is created or printed, so that most errors leave nothing behind.
         let mut first = vec![0; 64 * 1024];
-        let read = read_start(content, &mut first).map_err(|error| self.unreadable(&error))?;
+        let read = read_start(content, &mut first)
+            .map_err(|error| self.unreadable(&content_fault(&error)))?;
         first.truncate(read);
         if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
             let mut file = AtomicFile::create(path)?;
@@ -151,7 +147,8 @@ impl Args {
         let mut buf = vec![0; 256 * 1024];
         loop {
             interrupt::check()?;
-            let read = content.read(&mut buf).map_err(|error| self.unreadable(&error))?;
+            let read =
+                content.read(&mut buf).map_err(|error| self.unreadable(&content_fault(&error)))?;
             if read == 0 {
                 return Ok(());
             }
@@ -159,9 +156,8 @@ impl Args {
         }
     }
 
-    fn unreadable(&self, error: &io::Error) -> Failure {
-        let shown = output::shown(&self.package);
-        Failure::Failed(format!("{shown}: {:?}: {}", self.key, content_fault(error)))
+    fn unreadable(&self, fault: &str) -> Failure {
+        Failure::Failed(format!("{}: {:?}: {fault}", output::shown(&self.package), self.key))
     }
 
     fn binary(&self) -> Failure {

@@ -72,19 +72,21 @@ fn told(error: &dacti::Error) -> String {
 
 /// What is wrong with a region's content, with the option that allows a longer one.
 pub(crate) fn content_fault(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|error| error.downcast_ref());
-    match inner {
-        Some(dacti_index::Error::TooLong { .. }) => format!("{error}, with --max-len BYTES"),
-        _ => error.to_string(),
-    }
+    with_option(error, error.get_ref().and_then(|error| error.downcast_ref()))
 }
 
 /// What is wrong with a region before its content is read, with that option.
 pub(crate) fn region_fault(error: &dacti::Error) -> String {
-    match error {
-        dacti::Error::Index(dacti_index::Error::TooLong { .. }) => {
-            format!("{error}, with --max-len BYTES")
-        }
+    let cause = match error {
+        dacti::Error::Index(cause) => Some(cause),
+        _ => None,
+    };
+    with_option(error, cause)
+}
+
+fn with_option(error: &dyn core::fmt::Display, cause: Option<&dacti_index::Error>) -> String {
+    match cause {
+        Some(dacti_index::Error::TooLong { .. }) => format!("{error}, with --max-len BYTES"),
         _ => error.to_string(),
     }
 }

@@ -164,9 +164,7 @@ impl SecretKey {
     /// to come.
     #[must_use]
     pub fn is_shown_in(text: &str) -> bool {
-        let words =
-            |line: &str| line.trim_start().strip_prefix(PRIVATE).is_some_and(is_blank_first);
-        text.lines().any(words)
+        text.lines().any(|line| line.split_whitespace().next() == Some(PRIVATE))
     }
 
     /// The text of the key: a line that warns, and the key's own. It is for a file that only its
@@ -177,11 +175,6 @@ impl SecretKey {
             "# PRIVATE: whoever has the line below signs as its owner. Keep it to yourself.";
         format!("{comment}\n{PRIVATE} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
     }
-}
-
-/// Whether a word ends in front of this.
-fn is_blank_first(rest: &str) -> bool {
-    rest.starts_with(|c: char| c.is_ascii_whitespace())
 }
 
 fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid), KeyFault> {

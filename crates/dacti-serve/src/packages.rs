@@ -111,9 +111,7 @@ impl Served {
         // A broken package is a file like others.
         Ok(Package::from_source(Arc::new(self), Limits::default()).ok().map(Arc::new))
     }
-}
 
-impl Served {
     fn is_private_key(&self) -> io::Result<bool> {
         let Some(len) = usize::try_from(self.len).ok().filter(|len| *len <= KEY_TEXT_LEN_MAX)
         else {

@@ -23,11 +23,7 @@ impl AtomicFile {
     /// replaced; `Io`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        if std::fs::symlink_metadata(path)
-            .is_ok_and(|found| !found.is_file() && !found.is_symlink())
-        {
-            return Err(Error::NotAFile { path: path.into() });
-        }
+        Self::check(path)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".dacti-").suffix(".tmp");
         #[cfg(unix)]
@@ -40,6 +36,19 @@ impl AtomicFile {
             .tempfile_in(folder_of(path))
             .map_err(|error| Error::io("create", path, error))?;
         Ok(Self { temp, path: path.into() })
+    }
+
+    /// Whether [`create`](Self::create) would take this path, for those who want to know before
+    /// they have anything to write.
+    ///
+    /// # Errors
+    /// `NotAFile`, as there.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        let found = std::fs::symlink_metadata(path);
+        if found.is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        Ok(())
     }
 
     /// The open file.
