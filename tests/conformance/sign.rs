@@ -363,6 +363,12 @@ fn a_private_key_is_not_published() {
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
+    // Also where the line is cut short behind the key.
+    fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
+    let line = format!("dacti-ed25519-private 1 {}\n", "07".repeat(32));
+    fs::write(keys.scratch.at("in/other"), line).expect("it is there");
+    let packed = keys.scratch.pack(&["--exclude", "*.key"]);
+    keys.scratch.refused(&packed, "other is a private key and would be published");
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");

@@ -63,9 +63,10 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
-/// Whether a file shows a private key. What is too short or too long for a key file is not read.
+/// Whether a file shows a private key. What is shorter than a key's digits, or longer than a key
+/// file may be, is not read.
 pub(crate) fn is_private(path: &Path) -> bool {
-    let lens = 100..=u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX);
+    let lens = 64..=u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX);
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && lens.contains(&found.len()))
         && open(path)
             .and_then(|file| read_text(path, &file))
