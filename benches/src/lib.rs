@@ -1,5 +1,7 @@
 //! Inputs for the benches: all of them made from fixed seeds, none read from disk.
 
+pub mod dag;
+
 use dacti_index::{
     Encoding, Entry, GROUP_ENTRIES, GroupHeader, emit_group, emit_header, index_len,
 };

@@ -1,34 +1,27 @@
-//! `bench`: the criterion benches; `bench peers` and `bench update`: packages beside other people's
-//! crates; `bench ten-million`: a package as large as they come.
+//! `bench`: the criterion benches; `bench peers|update|cars`: beside other people's crates;
+//! `bench ten-million`: a package as large as they come.
 
-use crate::peers::peers;
+use crate::peers::{PEERS, peers};
 use crate::run::{Context, Outcome, Result, run};
 
-/// The feature that brings other people's crates.
-pub const PEERS: &str = "dacti-benches/peers";
-
-/// `--test` runs each once, those beside other people's crates too; everything else is handed on
-/// to criterion.
+/// `--test` runs each bench once. All other arguments go to criterion.
 pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
-    if let [first, rest @ ..] = args
-        && ["peers", "update"].contains(&first.as_str())
-    {
-        return peers(context, first, rest);
-    }
-    if let [first, rest @ ..] = args
-        && first == "ten-million"
-    {
-        let example = ["run", "--release", "-p", "dacti-benches", "--example", "ten_million", "--"];
-        run(context.cargo(example).args(rest))?;
-        return Ok(Outcome::Done);
+    if let [first, rest @ ..] = args {
+        if PEERS.contains(&first.as_str()) {
+            return peers(context, first, rest);
+        }
+        if first == "ten-million" {
+            let example = ["run", "--release", "-p", "dacti-benches", "--example", "ten_million"];
+            run(context.cargo(example).arg("--").args(rest))?;
+            return Ok(Outcome::Done);
+        }
     }
     let (flags, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--test");
     let mut command = if flags.is_empty() {
-        // Those beside other people's crates are verbs of their own.
         context.cargo(["bench", "-p", "dacti-benches", "--benches"])
     } else {
-        // The whole workspace, with the features that CI tests it with: one set of builds.
-        context.cargo(["test", "--workspace", "--features", PEERS, "--bench", "*"])
+        // The whole workspace, so that dependencies have the features that the tests use.
+        context.cargo(["test", "--workspace", "--bench", "*"])
     };
     // Criterion runs each bench once when it is told so, and does not know libtest's other flags.
     run(command.arg("--").args(flags.first()).args(rest))?;

@@ -12,6 +12,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("spec", &[]),
     ("check", &[]),
     ("features", &[]),
+    ("msrv", &[]),
     ("no-std", &[]),
     ("fixtures", &["--check"]),
     ("bench", &["--test"]),

@@ -2,23 +2,54 @@
 //! none of them leans on what a neighbour happens to switch on.
 
 use crate::metadata::{Metadata, Package};
-use crate::run::{Context, Outcome, Result, no_args, run};
+use crate::run::{Context, Outcome, Result, judge, no_args, tried};
+use serde::Deserialize;
 
 pub fn features(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let metadata = Metadata::load(context)?;
     for package in metadata.members().filter(|package| package.published()) {
         for set in sets(package) {
-            // Clippy is `check` with lints, and can deny warnings without rebuilding dependencies.
-            let mut command = context.cargo(["clippy", "-p", &package.name]);
-            command.arg("--no-default-features");
+            let mut command = context.cargo(["check", "--quiet", "--message-format=json"]);
+            command.args(["-p", &package.name, "--no-default-features"]);
             if !set.is_empty() {
                 command.args(["--features", &set]);
             }
-            run(command.args(["--", "-D", "warnings"]))?;
+            eprintln!("features: {} [{set}]", package.name);
+            let (said, success) = tried(&mut command)?;
+            let said = diagnostics(&said)?;
+            judge(&format!("diagnostics of {} [{set}]", package.name), &said)?;
+            if !success {
+                return Err(format!("{} [{set}] cannot be checked", package.name).into());
+            }
         }
     }
     Ok(Outcome::Done)
+}
+
+/// One line of what cargo prints for programs.
+#[derive(Deserialize)]
+struct Message {
+    message: Option<Diagnostic>,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    rendered: Option<String>,
+}
+
+/// The errors and warnings among cargo's messages. Lints of dependencies are capped, so all are of
+/// ours.
+///
+/// `-D warnings` in `RUSTFLAGS` would build every dependency again.
+fn diagnostics(messages: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for line in messages.lines() {
+        let message: Message =
+            serde_json::from_str(line).map_err(|error| format!("cargo's message: {error}"))?;
+        found.extend(message.message.and_then(|diagnostic| diagnostic.rendered));
+    }
+    Ok(found)
 }
 
 /// None, each, all. `default` is a set of others, and optional dependencies are not for callers.
@@ -35,7 +66,7 @@ fn sets(package: &Package) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::sets;
+    use super::{diagnostics, sets};
     use crate::metadata::{Metadata, tests::SAMPLE};
 
     #[track_caller]
@@ -50,5 +81,19 @@ mod tests {
         check("{}", &[""]);
         check(r#"{"alloc": []}"#, &["", "alloc"]);
         check(r#"{"default": ["a"], "b": [], "a": []}"#, &["", "a", "b", "a,b"]);
+    }
+
+    #[test]
+    fn a_warning_is_found_among_the_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"low"}}"#,
+            "\n",
+            r#"{"reason":"compiler-message","message":{"rendered":"warning: unused"}}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#
+        );
+        assert_eq!(diagnostics(messages), Ok(vec!["warning: unused".to_owned()]));
+        assert_eq!(diagnostics(""), Ok(vec![]));
+        assert!(diagnostics("warning: unused").is_err());
     }
 }

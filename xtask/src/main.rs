@@ -12,14 +12,17 @@ mod fuzz;
 mod lab;
 mod layers;
 mod metadata;
+mod msrv;
 mod no_std;
 mod page;
 mod peers;
+mod prose;
 mod rid;
 mod run;
 mod rust;
 mod snapshots;
 mod spec;
+mod subjects;
 mod test;
 mod tidy;
 mod tree;
@@ -65,7 +68,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "features",
         args: "",
-        about: "lint each crate with no feature, with each one alone, with all",
+        about: "check each crate with no feature, with each one alone, with all",
         run: features::features,
     },
     Task {
@@ -73,6 +76,12 @@ const TASKS: &[Task] = &[
         args: "",
         about: "build the lower crates for a target that has no `std`",
         run: no_std::no_std,
+    },
+    Task {
+        name: "msrv",
+        args: "",
+        about: "build what is published with the compiler that rust-version promises",
+        run: msrv::msrv,
     },
     Task {
         name: "lab",
@@ -107,9 +116,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        args: "[peers|update|ten-million] [--test] [ARGS]",
-        about: "the benches; --test: each once; peers [--quick] and update: beside other crates, \
-                --write into the page",
+        args: "[peers|update|cars|ten-million] [--test] [ARGS]",
+        about: "the benches; --test: each once; peers [--quick], update and cars: beside other \
+                crates, --write into the page",
         run: bench::bench,
     },
 ];
@@ -122,7 +131,7 @@ fn usage() -> String {
     let mut text = String::from("usage: cargo xtask VERB [ARGS]\n\n");
     for task in TASKS {
         let call = format!("{} {}", task.name, task.args);
-        text.push_str(&format!("  {call:<49} {}\n", task.about));
+        text.push_str(&format!("  {call:<54} {}\n", task.about));
     }
     text
 }

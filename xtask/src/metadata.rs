@@ -18,6 +18,8 @@ pub struct Package {
     pub id: String,
     pub name: String,
     pub manifest_path: PathBuf,
+    #[serde(rename = "rust_version")]
+    pub msrv: Option<String>,
     /// `None`: everywhere; an empty list: nowhere.
     publish: Option<Vec<String>>,
     pub features: BTreeMap<String, Vec<String>>,

@@ -1,15 +1,32 @@
-//! `bench peers` and `bench update`: packages beside other people's crates, and the page that has
-//! the tables.
+//! `bench peers`, `bench update` and `bench cars`: packages and archives beside other people's
+//! crates, and the page that has the tables.
+//!
+//! They are a workspace of their own, with their own lock file, and share our target directory.
 
+use crate::metadata::Metadata;
 use crate::page::{Begun, Page};
-use crate::run::{Context, Outcome, Result, output};
+use crate::run::{Context, Outcome, Result, output, run};
+use std::process::Command;
 
-/// Runs the bench `name` and prints what it found; `--write` puts it into the page, too. Everything
-/// else is handed on.
+/// The benches of that workspace.
+pub const PEERS: &[&str] = &["peers", "update", "cars"];
+
+/// Those that print tables for the page. Criterion prints for itself.
+const TABLES: &[&str] = &["peers", "update"];
+
+/// Runs the bench `name` and prints its tables; `--write` also puts them into the page. All other
+/// arguments go to the bench.
 pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> {
     let (write, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--write");
-    let mut command = context.cargo(["bench", "-p", "dacti-benches", "--features", "peers"]);
+    let mut command = cargo(context, "bench")?;
     command.args(["--bench", name, "--"]).args(&rest);
+    if !TABLES.contains(&name) {
+        if !write.is_empty() {
+            return Err(format!("`bench {name}` has no place in a page: leave out --write").into());
+        }
+        run(&mut command)?;
+        return Ok(Outcome::Done);
+    }
     let begun = Begun::now(context)?;
     let found = output(&mut command)?;
     print!("{found}");
@@ -20,4 +37,12 @@ pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> 
         page.write(context, &begun, &flags, &found)?;
     }
     Ok(Outcome::Done)
+}
+
+/// A cargo command on the workspace of these benches.
+pub fn cargo(context: &Context, verb: &str) -> Result<Command> {
+    let target = Metadata::load(context)?.target_directory;
+    let mut command = context.cargo([verb, "--manifest-path", "benches/peers/Cargo.toml"]);
+    command.env("CARGO_TARGET_DIR", target);
+    Ok(command)
 }

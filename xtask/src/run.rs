@@ -112,6 +112,14 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed no UTF-8").into())
 }
 
+/// Runs to the end and returns what it printed, and whether it succeeded.
+pub fn tried(command: &mut Command) -> Result<(String, bool)> {
+    let line = command_line(command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cannot start `{line}`: {error}"))?;
+    Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
+}
+
 /// Runs to the end in silence: did it succeed?
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())

@@ -1,19 +1,13 @@
 //! `test`: everything that cargo calls a test.
 
-use crate::bench::PEERS;
 use crate::run::{Context, Outcome, Result, run, under_ci};
 use crate::snapshots;
 use std::process::Command;
 
-/// `cargo test` over the whole workspace, for then dependencies have the same features whichever
-/// test is meant, and nothing is built twice. Under CI those of the benches beside other people's
-/// crates are among them, as these are built there anyway.
+/// `cargo test` over the whole workspace: dependencies then have the same features for every test,
+/// and nothing is built twice.
 pub fn of_workspace(context: &Context) -> Command {
-    let mut command = context.cargo(["test", "--workspace"]);
-    if under_ci() {
-        command.args(["--features", PEERS]);
-    }
-    command
+    context.cargo(["test", "--workspace"])
 }
 
 /// Arguments are handed on to `cargo test`.

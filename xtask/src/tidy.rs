@@ -1,8 +1,10 @@
 //! `tidy`: what no compiler checks and every reader sees.
 
 use crate::metadata::Metadata;
+use crate::prose::HABITS;
 use crate::run::{Context, Outcome, Result, judge, no_args};
 use crate::rust::{attributes, functions, modules, parse};
+use crate::subjects;
 use crate::tree::{Tree, dir_of};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,8 +40,14 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
     findings.extend(half_fixtures(&tree));
     findings.extend(crate_papers(&tree, &metadata));
     findings.extend(private_paths(&tree, &private(&context.root)));
+    findings.extend(subjects::long(context)?);
     judge("things to tidy", &findings)?;
     eprintln!("tidy: {} files", tree.files().count());
+    for habit in HABITS {
+        let (comments, messages) = (habit.in_comments(&tree), habit.in_messages(&tree)?);
+        let (word, max) = (habit.word, habit.comments_max);
+        eprintln!("tidy: \"{word} …\" in comments: {comments} of {max}; in texts: {messages}");
+    }
     Ok(Outcome::Done)
 }
 
