@@ -65,71 +65,53 @@
     reason = "this crate needs std; alloc's paths would gain nothing"
 )]
 
-mod atomic;
-mod blocks;
-mod build;
-mod compact;
-mod content;
-mod difference;
 mod error;
-mod explain;
-mod front;
-mod gaps;
-mod guide;
+mod fetch;
+mod find;
 mod hash;
-#[cfg(feature = "http")]
-pub mod http;
-mod key;
-mod keys;
-mod limits;
-mod listing;
-mod many;
-mod map;
-mod names;
-mod package;
-mod region;
+mod read;
 #[cfg(any(feature = "http", feature = "store"))]
 mod remote;
-mod scan;
-mod seals;
-pub mod source;
-#[cfg(feature = "store")]
-pub mod store;
+mod report;
 mod threads;
-pub mod update;
-mod usage;
-mod verified;
-mod verify;
-mod view;
+mod write;
 
-pub use atomic::AtomicFile;
-pub use build::{
+pub use error::{CompactionFault, Error, ErrorKind};
+#[cfg(feature = "http")]
+pub use fetch::http;
+pub use fetch::source;
+#[cfg(feature = "store")]
+pub use fetch::store;
+pub use find::scan::{GroupSummary, IndexScan};
+pub use read::key::Key;
+pub use read::limits::Limits;
+pub use read::listing::Listed;
+pub use read::many::{GetPlan, Readers};
+pub use read::names::Names;
+pub use read::package::Package;
+pub use read::region::Region;
+pub use read::region_reader::RegionReader;
+pub use read::verified::VerifiedReader;
+pub use read::view::{PACKAGE_FORMAT, View};
+#[cfg(any(feature = "http", feature = "store"))]
+pub use remote::{AsyncPackage, AsyncRegionReader, RemoteSource};
+pub use report::difference::{
+    DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side,
+};
+pub use report::map::{Claim, Claimant, FileMap, Overlap};
+pub use report::usage::{Compaction, Duplicates, ReserveLeft, Usage};
+pub use report::verify::{Finding, Report, VerifyProgress};
+pub use write::atomic::AtomicFile;
+pub use write::compact::{CompactOptions, Compacted, Proof, SealsChoice};
+pub use write::pack::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
     RegionName,
 };
-pub use compact::{CompactOptions, Compacted, Proof, SealsChoice};
-pub use content::Region;
-pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
-pub use error::{CompactionFault, Error, ErrorKind};
-pub use key::Key;
-pub use limits::Limits;
-pub use listing::Listed;
-pub use many::{GetPlan, Readers};
-pub use map::{Claim, Claimant, FileMap, Overlap};
-pub use names::Names;
-pub use package::Package;
-pub use region::RegionReader;
-#[cfg(any(feature = "http", feature = "store"))]
-pub use remote::{AsyncPackage, AsyncRegionReader, RemoteSource};
-pub use scan::{GroupSummary, IndexScan};
-pub use update::{
+pub use write::update;
+pub use write::update::{
     Change, ChangeKind, Extent, LockedFile, PlannedUpdate, SavedPlan, SavedStanding, StateFault,
     Update, UpdateFault, UpdateFile, UpdateOptions, UpdateProgress,
 };
-pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
-pub use verified::VerifiedReader;
-pub use verify::{Finding, Report, VerifyProgress};
-pub use view::{PACKAGE_FORMAT, View};
 
 pub use dacti_cdn::{
     ExpectedUpdates, HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault,

@@ -5,7 +5,7 @@
 //! did while something was missing does not count. What it has fetched is dropped when it is done.
 
 use super::Remote;
-use crate::source::{Doubt, ReadAt};
+use crate::fetch::source::{Doubt, ReadAt};
 use crate::{Error, ErrorKind};
 use daicon_core::Span;
 use std::collections::{HashMap, HashSet};

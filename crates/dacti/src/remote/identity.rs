@@ -3,7 +3,7 @@
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
 use crate::View;
-use crate::source::ReadAt;
+use crate::fetch::source::ReadAt;
 use dacti_http::Identity;
 use std::io;
 

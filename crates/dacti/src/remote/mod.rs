@@ -18,7 +18,7 @@ pub use reader::AsyncRegionReader;
 pub use source::RemoteSource;
 pub(crate) use source::Runner;
 
-use crate::source::{Doubt, ReadAt};
+use crate::fetch::source::{Doubt, ReadAt};
 use crate::{Error, View};
 use core::fmt;
 use core::future::Future;

@@ -3,7 +3,7 @@
 use super::gathered::{Gathered, Operation};
 use super::source::is_odd;
 use super::{AsyncRegionReader, Remote};
-use crate::source::ReadAt;
+use crate::fetch::source::ReadAt;
 use crate::{Error, ErrorKind, Key, Limits, Listed, Located, Package, Policy, View};
 use core::fmt;
 use dacti_http::Stats;

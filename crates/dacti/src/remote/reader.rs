@@ -2,7 +2,7 @@
 
 use super::gathered::{Gathered, Operation};
 use super::package::fetch;
-use crate::view::read_failed;
+use crate::read::view::read_failed;
 use crate::{Error, ErrorKind, Located, RegionReader, Verdict};
 use std::io::Read;
 use std::sync::Arc;

@@ -5,8 +5,8 @@
 
 use super::Remote;
 use super::ahead::Ahead;
-use crate::source::{Doubt, ReadAt};
-use crate::view::read_failed;
+use crate::fetch::source::{Doubt, ReadAt};
+use crate::read::view::read_failed;
 use crate::{Error, ErrorKind, Limits, Package, View};
 use core::future::Future;
 use dacti_http::Stats;

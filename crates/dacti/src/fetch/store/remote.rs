@@ -1,0 +1,177 @@
+//! A file in an object store: its head, and its bytes by range.
+
+use super::StoreOptions;
+use super::budget::Budget;
+use super::client::Client;
+use crate::fetch::source::Doubt;
+use crate::remote::{LEN_UNKNOWN, Remote, RemoteFile, Waiting, identity, identity_of_head};
+use crate::{Error, ErrorKind, HEAD_LEN, View};
+use core::future::Future;
+use core::pin::Pin;
+use dacti_http::Stats;
+use daicon_core::Span;
+use object_store::ObjectMeta;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What the head is, exactly; a file that ends sooner is complete.
+const HEAD: Span = Span { start: 0, end: HEAD_LEN };
+
+/// A file in an object store.
+#[derive(Debug)]
+pub(super) struct StoreRemote {
+    client: Client,
+    /// Where the head is, if not there too.
+    head_client: Option<Client>,
+    budget: Arc<Budget>,
+    file: RemoteFile,
+    /// Which package it is.
+    file_id: OnceLock<[u8; 16]>,
+    /// What the store calls the object's content, as it was last known to be of this package.
+    tag: Mutex<Option<String>>,
+    /// Spans whose bytes were wrong once.
+    doubted: Mutex<HashSet<Span>>,
+}
+
+impl StoreRemote {
+    /// Fetches the head of the object at `url`.
+    pub(super) async fn open(url: String, options: StoreOptions) -> Result<Self, Error> {
+        let budget = Arc::new(Budget::new(options.requests_max, options.bytes_max));
+        let client = |url: &str| Client::new(url, &options, Arc::clone(&budget));
+        let remote = Self {
+            head_client: options.head_url.as_deref().map(client).transpose()?,
+            client: client(&url)?,
+            file: RemoteFile {
+                head: Vec::new(),
+                len: 0,
+                read_len: options.read_len.max(1),
+                concurrency: options.concurrency.max(1),
+            },
+            file_id: OnceLock::new(),
+            tag: Mutex::default(),
+            doubted: Mutex::default(),
+            budget,
+        };
+        let (head, meta) = remote.fetch_head().await?;
+        // A copy of the head says nothing about the rest.
+        let is_own = remote.head_client.is_none();
+        let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { LEN_UNKNOWN };
+        let tag = Mutex::new(meta.filter(|_| is_own).as_ref().map(tag_of));
+        let file = RemoteFile { head, len, ..remote.file };
+        Ok(Self { file, tag, ..remote })
+    }
+
+    /// The head as it is now, and the object that has it, where that has any bytes.
+    async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
+        let client = self.head_client.as_ref().unwrap_or(&self.client);
+        let fetched = client.fetch(HEAD).await;
+        // An object of no bytes has no range, and an error of its own.
+        match fetched {
+            Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
+                Some(0) => Ok((Vec::new(), None)),
+                _ => Err(error),
+            },
+            fetched => fetched.map(|(head, meta)| (head, Some(meta))),
+        }
+    }
+
+    /// Whether another package stands there now.
+    async fn is_replaced(&self) -> Result<bool, Error> {
+        let (head, _) = self.fetch_head().await?;
+        let now = identity_of_head(head).map(|identity| identity.file_id);
+        let known = self.file_id.get().copied().or_else(|| {
+            // The package is being opened still.
+            identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
+        });
+        // A head that cannot be read by itself says nothing.
+        Ok(known.zip(now).is_some_and(|(known, now)| known != now))
+    }
+
+    fn replaced(&self) -> Error {
+        let told = "another package stands there now: open it anew".into();
+        self.client.error(ErrorKind::Replaced, told)
+    }
+
+    /// Looks whether an object of another content than before is still this package, grown: its
+    /// digests would fit as well if it were another with the same paths.
+    async fn check_tag(&self, tag: String) -> Result<(), Error> {
+        let is_known = {
+            let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
+            // The first that is seen is taken for this package's: a copy of the head has none.
+            *known.get_or_insert_with(|| tag.clone()) == tag
+        };
+        if is_known {
+            return Ok(());
+        }
+        if self.is_replaced().await? {
+            return Err(self.replaced());
+        }
+        *self.tag.lock().unwrap_or_else(PoisonError::into_inner) = Some(tag);
+        Ok(())
+    }
+}
+
+/// What tells one content of an object from another: the store's tag, or what it has instead.
+fn tag_of(meta: &ObjectMeta) -> String {
+    let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
+    meta.e_tag.clone().unwrap_or_else(instead)
+}
+
+impl Remote for StoreRemote {
+    fn file(&self) -> &RemoteFile {
+        &self.file
+    }
+
+    fn stats(&self) -> Stats {
+        self.budget.stats()
+    }
+
+    fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
+        Box::pin(async move {
+            let (bytes, meta) = self.client.fetch(span).await?;
+            self.check_tag(tag_of(&meta)).await?;
+            let len = meta.size;
+            if u64::try_from(bytes.len()).unwrap_or(u64::MAX) == span.len() {
+                return Ok(bytes);
+            }
+            let told = format!("the object ends at {len}, before the end of {span}");
+            Err(self.client.error(ErrorKind::Stale, told))
+        })
+    }
+
+    fn is_final(&self, span: Span) -> bool {
+        span.end <= HEAD_LEN
+    }
+
+    fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubted.insert(span) {
+            self.budget.retry();
+            return Ok(true);
+        }
+        let told = format!(
+            "the bytes of {span} were read twice and are not those that the head speaks of: the \
+             object is damaged, or its head is of another file"
+        );
+        Err(self.client.error(ErrorKind::Stale, told))
+    }
+
+    fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
+        Box::pin(async move {
+            match self.is_replaced().await {
+                Ok(true) => self.replaced(),
+                _ => error,
+            }
+        })
+    }
+
+    fn reloaded(self: Arc<Self>) -> Waiting<Option<Arc<dyn Remote>>> {
+        // What a store gives is what it has.
+        Box::pin(async { Ok(None) })
+    }
+
+    fn opened(&self, view: &View) {
+        // The first that was opened counts.
+        let _ = self.file_id.set(identity(view).file_id);
+    }
+}

@@ -1,0 +1,57 @@
+//! Tells bytes that were swapped from bytes that were altered, once a digest did not fit.
+//!
+//! A digest alone cannot: it is computed again under the other ids of the index, as many as the
+//! reader's limits allow. Specification: `docs/spec/dacti-seal.md`, "Verification".
+
+use crate::fetch::source::ReadAt;
+use crate::find::scan;
+use crate::{Error, Limits, View};
+use core::sync::atomic::{AtomicU64, Ordering};
+use dacti_index::Located;
+use dacti_seal::{DIGEST_LEN, Structure, explain_with};
+use std::sync::Arc;
+
+/// The index of an open package, and how much of it may still be tried.
+#[derive(Debug, Clone)]
+pub(crate) struct Explainer {
+    source: Arc<dyn ReadAt>,
+    view: Arc<View>,
+    /// Entries that may still be tried: a package whose regions are all altered would otherwise
+    /// cost the square of their number.
+    left: Arc<AtomicU64>,
+}
+
+impl Explainer {
+    pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, limits: &Limits) -> Self {
+        Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
+    }
+
+    /// A better name for what is wrong with a region's stored bytes, where the index has one.
+    pub(crate) fn explain(
+        &self,
+        error: dacti_seal::Error,
+        located: &Located,
+        stored_hash: &[u8; DIGEST_LEN],
+        seal: &[u8],
+    ) -> dacti_seal::Error {
+        let dacti_seal::Error::Altered { what: Structure::StoredRegion, .. } = error else {
+            return error;
+        };
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return error;
+        }
+        let (mut explained, mut tried) = (error, 0_u64);
+        // An index that cannot be read to its end explains no less by what was read of it.
+        let _ = scan::groups(&*self.source, &self.view, |group| {
+            let ids = group.entries().iter().map(|entry| entry.id.get());
+            tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
+            explained = explain_with(error, located, stored_hash, seal, ids);
+            if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
+        });
+        let spend = |left: u64| Some(left.saturating_sub(tried));
+        // It is told as altered from there on.
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        explained
+    }
+}

@@ -1,0 +1,150 @@
+//! Many regions at once: found in the order of their ids, read in the order of the file, near ones
+//! by one read.
+
+mod digests;
+mod find;
+mod plan;
+mod readers;
+mod reads;
+
+pub(crate) use digests::Digests;
+pub use plan::GetPlan;
+pub use readers::Readers;
+
+use crate::fetch::source::{Told, read_span};
+use crate::read::region::{doubted, region, region_of};
+use crate::{Error, Key, Package, Region};
+use core::ops::ControlFlow;
+use dacti_index::Located;
+use reads::{Early, Manner, Reads};
+use std::borrow::Cow;
+
+impl Package {
+    /// Where the stored bytes of many regions are, in the order of `keys`; `None` where there is no
+    /// such region. Each key's fault is its own.
+    ///
+    /// As [`find`](Self::find) for each, but what is read of the index is read for all of them:
+    /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 400
+    /// bytes for each key.
+    pub fn find_many<'a, K: Into<Key<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Vec<Result<Option<Located>, Error>> {
+        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        find::find_all(self, &keys)
+    }
+
+    /// The contents of many regions, in the order of `keys`, each whole and decoded. Each key's
+    /// fault is its own.
+    ///
+    /// All of them together are at most [`Limits::region_len_max`](crate::Limits::region_len_max)
+    /// bytes: for more, see [`visit_many`](Self::visit_many).
+    pub fn get_many<'a, K: Into<Key<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Vec<Result<Vec<u8>, Error>> {
+        self.contents(self.find_or_tell(keys))
+    }
+
+    /// As [`get_many`](Self::get_many), of regions that were found before.
+    pub fn get_many_at(
+        &self,
+        found: impl IntoIterator<Item = Located>,
+    ) -> Vec<Result<Vec<u8>, Error>> {
+        self.contents(found.into_iter().map(Ok).collect())
+    }
+
+    fn contents(&self, found: Vec<Result<Located, Error>>) -> Vec<Result<Vec<u8>, Error>> {
+        let mut contents: Vec<_> = found.iter().map(|_| Ok(Vec::new())).collect();
+        let mut left = self.limits().region_len_max;
+        self.visit(found, &mut left, &mut |i, region, left| {
+            if let Some(slot) = contents.get_mut(i) {
+                *slot = region.map(Region::into_vec);
+                let len = slot.as_ref().map_or(0, Vec::len);
+                *left = left.saturating_sub(u64::try_from(len).unwrap_or(u64::MAX));
+            }
+            ControlFlow::Continue(())
+        });
+        contents
+    }
+
+    /// Hands the regions of `keys` to `visit`, each with its key's place among the keys, whole and
+    /// decoded, until it breaks. Each key's fault is its own.
+    ///
+    /// They come in the order of the file, after what is not there and what costs no read. Regions
+    /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
+    /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
+    /// one such read, what the source reads ahead, the region in hand, and 400 bytes for each key.
+    pub fn visit_many<'a, K: Into<Key<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        mut visit: impl FnMut(usize, Result<Region<'_>, Error>) -> ControlFlow<()>,
+    ) {
+        let found = self.find_or_tell(keys);
+        let mut len_max = self.limits().region_len_max;
+        self.visit(found, &mut len_max, &mut |i, region, _| visit(i, region));
+    }
+
+    /// Finds all; what is not there is `NotFound`.
+    fn find_or_tell<'a, K: Into<Key<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Vec<Result<Located, Error>> {
+        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        let found = find::find_all(self, &keys).into_iter().zip(keys);
+        let told = found
+            .map(|(found, key)| found?.ok_or_else(|| Error::NotFound { key: key.to_string() }));
+        told.collect()
+    }
+
+    fn visit(&self, found: Vec<Result<Located, Error>>, len_max: &mut u64, visit: &mut Visit<'_>) {
+        let mut early = Vec::new();
+        let reads = Reads::of(self, Manner::Whole, found, |i, found| early.push((i, found)));
+        for (i, early) in early {
+            let told = match early {
+                Early::InHand(located) => region(self, located, None, *len_max),
+                Early::Fault(fault) => Err(fault),
+            };
+            if visit(i, told, len_max).is_break() {
+                return;
+            }
+        }
+        let _told = Told::new(&**self.source(), reads.ahead(self));
+        for read in &reads.joined {
+            let together = reads.together(read);
+            // One region alone is read as it always is. So are those whose joint read fails: what
+            // fails for one of them is not the fault of the others.
+            let bytes = match together {
+                [_] => None,
+                _ => read_span(&**self.source(), read.span).ok(),
+            };
+            for one in together {
+                let part = { bytes.as_deref() }.and_then(|b| one.span.slice_of(b, read.span.start));
+                let told = match part {
+                    Some(part) => self.part(one.located, part, *len_max),
+                    None => region(self, one.located, None, *len_max),
+                };
+                if visit(one.i, told, len_max).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A region from bytes that were read together with others; where they are wrong it is read by
+    /// itself.
+    fn part<'p>(
+        &'p self,
+        located: Located,
+        part: &'p [u8],
+        len_max: u64,
+    ) -> Result<Region<'p>, Error> {
+        match region_of(self, located, Cow::Borrowed(part), None, len_max) {
+            Err(fault) if doubted(self, located, &fault)? => region(self, located, None, len_max),
+            result => result,
+        }
+    }
+}
+
+/// Takes a region with its key's place, and may lower what the next ones may decode to.
+type Visit<'v> = dyn FnMut(usize, Result<Region<'_>, Error>, &mut u64) -> ControlFlow<()> + 'v;

@@ -1,0 +1,205 @@
+//! Many regions as streams, in the order of the file, for any number of threads: near ones come by
+//! one read, and each can still be read by itself.
+
+use super::GetPlan;
+use super::reads::{Early, Manner, Reads};
+use crate::fetch::source::{Doubt, ReadAt, Told, read_span};
+use crate::{Error, Package, RegionReader};
+use core::sync::atomic::{AtomicBool, Ordering};
+use dacti_index::{Encoding, Located};
+use daicon_core::Span;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Streams of many regions, handed out one by one in the order of the file, to several threads
+/// where they ask.
+///
+/// Memory: for each thread the bytes of one joint read of at most
+/// [`Limits::read_len_max`](crate::Limits::read_len_max), what [`RegionReader`] says, what the
+/// source reads ahead, and 150 bytes a region.
+#[derive(Debug)]
+pub struct Readers<'p> {
+    package: &'p Package,
+    reads: Reads,
+    decodes: bool,
+    state: Mutex<State<'p>>,
+    plan: GetPlan,
+}
+
+/// How far the regions were handed out.
+#[derive(Debug)]
+struct State<'p> {
+    early: std::vec::IntoIter<(usize, Early)>,
+    /// `None` until the first one.
+    told: Option<Told<'p>>,
+    /// The read in hand, and the next of the regions that it brings.
+    read: usize,
+    next: usize,
+    bytes: Option<Arc<Shared>>,
+}
+
+/// What a read brought for several regions.
+#[derive(Debug)]
+struct Shared {
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+/// The source of one region, whose bytes may have been read with those of others. Where they are
+/// wrong, they are read anew for it alone; where they are not read at all, the source is told.
+#[derive(Debug)]
+struct Part {
+    source: Arc<dyn ReadAt>,
+    span: Span,
+    shared: Option<Arc<Shared>>,
+    distrusted: AtomicBool,
+}
+
+impl Package {
+    /// Streams of regions that were found before, in the order of the file, after those whose bytes
+    /// are in hand. Each has its place among `found`.
+    ///
+    /// Regions that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes
+    /// apart are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes.
+    /// Nothing is read before the first is asked for.
+    ///
+    /// ```no_run
+    /// use std::io::Read;
+    ///
+    /// let package = dacti::Package::open("site.dacti-pack")?;
+    /// let found = package.regions()?;
+    /// let readers = package.readers_at(found.iter().copied());
+    /// println!("{} reads", readers.plan().requests());
+    /// while let Some((i, reader)) = readers.next() {
+    ///     let mut content = Vec::new();
+    ///     reader?.read_to_end(&mut content)?;
+    ///     println!("{}: {} bytes", found[i].id, content.len());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
+        Readers::new(self, found, true)
+    }
+
+    /// As [`readers_at`](Self::readers_at), of the stored bytes, not decoded.
+    #[must_use]
+    pub fn stored_readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
+        Readers::new(self, found, false)
+    }
+}
+
+impl<'p> Readers<'p> {
+    fn new(package: &'p Package, found: impl IntoIterator<Item = Located>, decodes: bool) -> Self {
+        let mut plan = GetPlan::default();
+        let mut early = Vec::new();
+        let reads = Reads::of(package, Manner::Stream, found.into_iter().map(Ok), |i, found| {
+            plan.count_early(&found);
+            early.push((i, found));
+        });
+        plan.add_reads(package, &reads);
+        let early = early.into_iter();
+        let state = State { early, told: None, read: 0, next: 0, bytes: None };
+        Self { package, reads, decodes, state: Mutex::new(state), plan }
+    }
+
+    /// What all of them read together.
+    #[must_use]
+    pub const fn plan(&self) -> &GetPlan {
+        &self.plan
+    }
+
+    /// The next region's place among those that were given, and its stream; `None` where all were
+    /// handed out. Each region's fault is its own.
+    ///
+    /// Threads wait for each other while several regions are read at once.
+    pub fn next(&self) -> Option<(usize, Result<RegionReader, Error>)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((i, early)) = state.early.next() {
+            return Some((
+                i,
+                match early {
+                    Early::InHand(located) => {
+                        self.reader(located, Arc::clone(self.package.source()))
+                    }
+                    Early::Fault(fault) => Err(fault),
+                },
+            ));
+        }
+        let source = self.package.source();
+        if state.told.is_none() {
+            state.told = Some(Told::new(&**source, self.reads.ahead(self.package)));
+        }
+        let mut read = self.reads.joined.get(state.read)?;
+        if state.next >= self.reads.together(read).len() {
+            state.read = state.read.saturating_add(1);
+            (state.next, state.bytes) = (0, None);
+            read = self.reads.joined.get(state.read)?;
+        }
+        let together = self.reads.together(read);
+        // One region alone is read as it always is. So are those whose joint read fails: what fails
+        // for one of them is not the fault of the others.
+        if state.next == 0 && together.len() > 1 {
+            let (at, bytes) = (read.span.start, read_span(&**source, read.span).ok());
+            state.bytes = bytes.map(|bytes| Arc::new(Shared { at, bytes }));
+        }
+        let wanted = together.get(state.next)?;
+        state.next = state.next.saturating_add(1);
+        let part = Part {
+            source: Arc::clone(source),
+            span: wanted.span,
+            shared: state.bytes.clone(),
+            distrusted: AtomicBool::new(false),
+        };
+        drop(state);
+        Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
+    }
+
+    fn reader(&self, located: Located, source: Arc<dyn ReadAt>) -> Result<RegionReader, Error> {
+        let decode_as = if self.decodes { located.encoding } else { Encoding::NONE };
+        let len_max = self.package.limits().stream_len_max;
+        RegionReader::over(source, self.package, located, decode_as, len_max)
+    }
+}
+
+impl Part {
+    /// The bytes of `span`, where they were read with others and nobody found them wrong.
+    fn shared(&self, span: Span) -> Option<&[u8]> {
+        let shared = self.shared.as_ref().filter(|_| !self.distrusted.load(Ordering::Relaxed))?;
+        span.slice_of(&shared.bytes, shared.at)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.shared.is_none() {
+            self.source.will_not_read(&[self.span]);
+        }
+    }
+}
+
+impl ReadAt for Part {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let span = Span::new(at, u64::try_from(buf.len()).unwrap_or(u64::MAX));
+        match span.and_then(|span| self.shared(span)) {
+            Some(bytes) => {
+                buf.copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            None => self.source.read_at(at, buf),
+        }
+    }
+
+    fn read_len(&self) -> usize {
+        self.source.read_len()
+    }
+
+    fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
+        self.distrusted.store(true, Ordering::Relaxed);
+        self.source.doubt(span, why)
+    }
+}

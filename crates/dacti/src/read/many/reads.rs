@@ -1,0 +1,127 @@
+//! Which reads bring many regions: those that lie near each other by one, a long stream by several.
+//!
+//! Reads nothing. What a plan tells and what is then read both come from here.
+
+use super::GetPlan;
+use crate::read::region::is_read_at_once;
+use crate::read::region_reader::pieces;
+use crate::{Error, Package};
+use dacti_index::Located;
+use daicon_core::{Joined, Joining, Slices, Span, coalesce};
+
+/// How a region is read that no other is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Whole, into memory.
+    Whole,
+    /// As a stream.
+    Stream,
+}
+
+/// A region that was found, to be read.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Its stored bytes, and its seal where that counts.
+    pub(super) span: Span,
+    /// Its place among those that were asked for.
+    pub(super) i: usize,
+    pub(super) located: Located,
+}
+
+/// Regions in the order of the file, and the reads that bring them.
+#[derive(Debug)]
+pub(super) struct Reads {
+    manner: Manner,
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) joined: Vec<Joined>,
+}
+
+/// What there is to say of a region before anything is read.
+#[derive(Debug)]
+pub(super) enum Early {
+    /// Its bytes are in hand.
+    InHand(Located),
+    /// It cannot be read.
+    Fault(Error),
+}
+
+impl Reads {
+    /// The reads of the regions in `found`; `early` takes those that need none, in their order.
+    pub(super) fn of(
+        package: &Package,
+        manner: Manner,
+        found: impl IntoIterator<Item = Result<Located, Error>>,
+        mut early: impl FnMut(usize, Early),
+    ) -> Self {
+        let len = package.view().len();
+        let mut wanted = Vec::new();
+        for (i, found) in found.into_iter().enumerate() {
+            let span = found.and_then(|located| {
+                let located = located.within(len)?;
+                Ok((located, package.trust().span(located)?))
+            });
+            match span {
+                Ok((located, span)) if package.lent(span).is_some() => {
+                    early(i, Early::InHand(located));
+                }
+                Ok((located, span)) => wanted.push(Wanted { span, i, located }),
+                Err(fault) => early(i, Early::Fault(fault)),
+            }
+        }
+        wanted.sort_by_key(|wanted| (wanted.span, wanted.i));
+        let spans: Vec<Span> = wanted.iter().map(|wanted| wanted.span).collect();
+        let joined = coalesce(&spans, joining(package)).collect();
+        Self { manner, wanted, joined }
+    }
+
+    /// The regions that a read brings.
+    pub(super) fn together(&self, read: &Joined) -> &[Wanted] {
+        let end = read.first.saturating_add(read.count);
+        self.wanted.get(read.first..end).unwrap_or_default()
+    }
+
+    /// What is read in one go, in order: all but streams of several pieces.
+    pub(super) fn ahead(&self, package: &Package) -> Vec<Span> {
+        let at_once = |read: &&Joined| match self.together(read) {
+            [alone] => self.pieces(package, alone).nth(1).is_none(),
+            _ => true,
+        };
+        self.joined.iter().filter(at_once).map(|read| read.span).collect()
+    }
+
+    /// Adds the reads to a plan.
+    pub(super) fn tell(&self, package: &Package, plan: &mut GetPlan) {
+        for read in &self.joined {
+            let together = self.together(read);
+            if let [alone] = together {
+                let head = package.view().head();
+                let pieces = self.pieces(package, alone);
+                plan.reads.extend(pieces.filter(|piece| head.answer(*piece).is_none()));
+                continue;
+            }
+            plan.reads.push(read.span);
+            // Ascending by start: whatever begins behind the end so far leaves a gap.
+            let mut end = read.span.start;
+            for one in together {
+                let gap = one.span.start.saturating_sub(end);
+                plan.over_fetch = plan.over_fetch.saturating_add(gap);
+                end = end.max(one.span.end);
+            }
+        }
+    }
+
+    /// The reads of a region that is read alone.
+    fn pieces(&self, package: &Package, alone: &Wanted) -> impl Iterator<Item = Span> {
+        let whole = self.manner == Manner::Whole && is_read_at_once(&alone.located);
+        pieces(&**package.source(), alone.located.span, alone.span, whole)
+    }
+}
+
+/// How regions are joined into reads: within the caller's limits and, where the package grew,
+/// never across the slices that caches hold.
+pub(super) fn joining(package: &Package) -> Joining {
+    let slices = package.view().layout();
+    let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });
+    let limits = package.limits();
+    Joining { gap_len_max: limits.gap_len_max, len_max: limits.read_len_max, slices }
+}

@@ -1,0 +1,120 @@
+//! The names list of a package: its chain of segments, read whole.
+//!
+//! Specification: `docs/spec/dacti-names.md`, `docs/spec/dacti-package.md`, "Looking up a path".
+
+use crate::read::region::region;
+use crate::{Error, Package, Region};
+use dacti_index::{Encoding, Located};
+use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
+use std::collections::BTreeMap;
+
+/// A package's names, from all segments of its list.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Content of the segments, newest first. Each was parsed once, so each parses.
+    segments: Vec<Vec<u8>>,
+    /// Where they are stored.
+    places: Vec<Located>,
+}
+
+impl Names {
+    /// Reads the segment at `located` and those before it.
+    pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
+        let (mut segments, mut places) = (Vec::new(), Vec::new());
+        // One limit for the whole chain: what a segment took is not left for those before it.
+        let mut left = package.limits().names_len_max;
+        let mut next = Some((located, None));
+        while let Some((located, linked_len)) = next {
+            if segments.len() >= SEGMENTS_MAX {
+                let limit = u64::try_from(SEGMENTS_MAX).unwrap_or(u64::MAX);
+                return Err(dacti_names::Error::TooManySegments { limit }.into());
+            }
+            let content = read_segment(package, located, linked_len, left)?;
+            left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
+            next = match Segment::parse(&content)?.link() {
+                None => None,
+                Some(link) => {
+                    let span = link.span_before(located.span.start)?;
+                    let encoding = Encoding::from_tag(link.encoding);
+                    let before = Located { id: NAMES_ID, span, encoding, at: located.span.start };
+                    Some((before, Some(link.decoded_len)))
+                }
+            };
+            segments.push(content);
+            places.push(located);
+        }
+        Ok(Self { segments, places })
+    }
+
+    /// The name of `path`, from the newest segment that has it.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<Name<'_>> {
+        self.parsed().find_map(|segment| segment.find(path))
+    }
+
+    /// Every name, ascending by path, each from the newest segment that has it.
+    #[must_use]
+    pub fn all(&self) -> Vec<Name<'_>> {
+        let mut segments = self.parsed();
+        let (Some(newest), None) = (segments.next(), segments.next()) else {
+            let oldest_first = self.parsed().collect::<Vec<_>>().into_iter().rev();
+            let merged: BTreeMap<&str, Name<'_>> = oldest_first
+                .flat_map(|segment| segment.names().map(|name| (name.path, name)))
+                .collect();
+            return merged.into_values().collect();
+        };
+        newest.names().collect()
+    }
+
+    /// How many segments the list has.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The content of the one segment; `None` where there are several or none.
+    pub(crate) fn only_segment(&self) -> Option<&[u8]> {
+        match &self.segments[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Where the segments are stored, newest first.
+    #[must_use]
+    pub fn places(&self) -> &[Located] {
+        &self.places
+    }
+
+    fn parsed(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.segments.iter().filter_map(|content| Segment::reopen(content).ok())
+    }
+}
+
+/// A segment's content, of the length that its link says where there is one, and at most `cap`
+/// bytes.
+pub(crate) fn read_segment(
+    package: &Package,
+    located: Located,
+    linked_len: Option<u64>,
+    cap: u64,
+) -> Result<Vec<u8>, Error> {
+    let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
+    let Some(expected) = linked_len else { return content(None, cap) };
+    match content(linked_len, cap.min(expected)) {
+        // Longer than its link says: it is the link that is wrong, unless the cap came first.
+        Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
+            Err(link_mismatch(expected, expected.saturating_add(1)))
+        }
+        Ok(content) => match u64::try_from(content.len()).unwrap_or(u64::MAX) {
+            found if found != expected => Err(link_mismatch(expected, found)),
+            _ => Ok(content),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn link_mismatch(expected: u64, found: u64) -> Error {
+    let (what, at) = (dacti_names::Structure::NamesLink, 8);
+    dacti_names::Error::Mismatch { what, at, expected, found }.into()
+}

@@ -1,0 +1,216 @@
+//! A region's content as a whole, verified, within a cap that is looked at before bytes are read.
+
+use crate::read::view::read_failed;
+use crate::{Error, Package, RegionReader};
+use core::ops::Deref;
+use dacti_index::{Encoding, Located, Structure, decode_to_vec};
+use dacti_seal::Verdict;
+use daicon_core::Span;
+use std::borrow::Cow;
+use std::io::Read;
+
+/// Stored bytes that are read at once; what is longer is decoded piece by piece.
+pub(crate) const AT_ONCE: u64 = 1 << 20;
+
+/// A region's content, whole, decoded and verified.
+///
+/// It is borrowed from the package where the region is stored as it is and its bytes are in memory:
+/// in a [mapped](crate::fetch::source::MmapSource) file, in a package in memory, and in the head of any.
+/// Otherwise it is owned.
+#[derive(Debug, Clone)]
+pub struct Region<'p> {
+    located: Located,
+    content: Cow<'p, [u8]>,
+    verdict: Verdict,
+}
+
+impl<'p> Region<'p> {
+    /// Where the region is stored.
+    #[must_use]
+    pub const fn located(&self) -> &Located {
+        &self.located
+    }
+
+    /// What was found out about its bytes before they were handed out.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether the content is borrowed, so that nothing was copied.
+    #[must_use]
+    pub const fn is_borrowed(&self) -> bool {
+        matches!(self.content, Cow::Borrowed(_))
+    }
+
+    /// The content: as it was borrowed, or owned.
+    #[must_use]
+    pub fn into_content(self) -> Cow<'p, [u8]> {
+        self.content
+    }
+
+    /// The content as a vector; what is borrowed is copied.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.content.into_owned()
+    }
+}
+
+impl Deref for Region<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+impl AsRef<[u8]> for Region<'_> {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// A region, at most `len_max` bytes of content. `len_hint` only saves time.
+///
+/// Bytes that are wrong are read again as long as the source knows another way.
+#[inline]
+pub(crate) fn region(
+    package: &Package,
+    located: Located,
+    len_hint: Option<u64>,
+    len_max: u64,
+) -> Result<Region<'_>, Error> {
+    let Span { start, end } = located.span;
+    // Of a span that ends before it starts, more than anybody allows.
+    let len = end.wrapping_sub(start);
+    if located.encoding == Encoding::NONE
+        && package.trust().is_nothing()
+        && len <= len_max
+        && let Some(content) = package.lent_by_source().get(start, len)
+    {
+        // What is asked often stays in registers, see `Package::find_id`.
+        let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
+        return Ok(Region { located, content, verdict });
+    }
+    read_region(package, &Asked { located, len_hint, len_max })
+}
+
+/// What is asked of [`region`].
+#[derive(Debug)]
+struct Asked {
+    located: Located,
+    len_hint: Option<u64>,
+    len_max: u64,
+}
+
+/// As [`region`], for what is not lent as it is.
+#[inline(never)]
+fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Error> {
+    let Asked { located, len_hint, len_max } = *asked;
+    loop {
+        match region_once(package, located, len_hint, len_max) {
+            Err(fault) if doubted(package, located, &fault)? => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether a fault is one of the bytes, and the source reads them in another way next time.
+pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
+    let Some(why) = fault.doubt() else { return Ok(false) };
+    let span = package.trust().span(located)?;
+    // What is in memory is not read again.
+    Ok(package.lent(span).is_none() && package.source().doubt(span, why).map_err(read_failed)?)
+}
+
+/// Whether a region that is read whole takes one read, however long it is.
+pub(crate) fn is_read_at_once(located: &Located) -> bool {
+    located.encoding == Encoding::NONE || located.span.len() <= AT_ONCE
+}
+
+fn region_once(
+    package: &Package,
+    located: Located,
+    len_hint: Option<u64>,
+    len_max: u64,
+) -> Result<Region<'_>, Error> {
+    let located = located.within(package.view().len())?;
+    check_len(&located, len_max)?;
+    if is_read_at_once(&located) {
+        let bytes = package.bytes(package.trust().span(located)?)?;
+        return region_of(package, located, bytes, len_hint, len_max);
+    }
+    let mut reader = RegionReader::new(package, located, located.encoding, len_max)?;
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content).map_err(|error| match error.kind() {
+        std::io::ErrorKind::OutOfMemory => {
+            let (what, at) = (Structure::BrotliStream, located.span.start);
+            dacti_index::Error::OutOfMemory { what, at }.into()
+        }
+        _ => Error::from_read(error),
+    })?;
+    let verdict = reader.verdict().unwrap_or(Verdict::Unchecked);
+    Ok(Region { located, content: content.into(), verdict })
+}
+
+/// The region whose stored bytes, and the seal behind them where it counts, are `bytes`.
+pub(crate) fn region_of<'p>(
+    package: &Package,
+    located: Located,
+    bytes: Cow<'p, [u8]>,
+    len_hint: Option<u64>,
+    len_max: u64,
+) -> Result<Region<'p>, Error> {
+    check_len(&located, len_max)?;
+    let (stored, verdict) = verified(package, located, bytes)?;
+    // Stored as it is: what was read is the content.
+    let content = match located.encoding {
+        Encoding::NONE => stored,
+        _ => decode_to_vec(&located, &stored, len_hint, len_max)?.into(),
+    };
+    Ok(Region { located, content, verdict })
+}
+
+/// Refuses a region whose stored bytes, being its content, are too many, before they are read.
+fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
+    if located.encoding == Encoding::NONE && located.span.len() > len_max {
+        let (what, at) = (Structure::StoredRegion, located.span.start);
+        return Err(dacti_index::Error::TooLong { what, at, limit: len_max }.into());
+    }
+    Ok(())
+}
+
+/// The stored bytes of a region, all of them, verified by the seal that comes with them.
+pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
+    let located = located.within(package.view().len())?;
+    loop {
+        let bytes = package.bytes(package.trust().span(located)?)?;
+        match verified(package, located, bytes) {
+            Err(fault) if doubted(package, located, &fault)? => {}
+            result => return Ok(result?.0),
+        }
+    }
+}
+
+/// Takes the seal off `bytes`, and hands out the stored bytes where it fits.
+fn verified<'p>(
+    package: &Package,
+    located: Located,
+    mut bytes: Cow<'p, [u8]>,
+) -> Result<(Cow<'p, [u8]>, Verdict), Error> {
+    let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
+    if bytes.len() < len {
+        // The source was cut since it was opened.
+        let (at, needed) = (located.span.start, located.span.len());
+        let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let (what, end) = (Structure::StoredRegion, at.saturating_add(read));
+        return Err(dacti_index::Error::Truncated { what, at, needed, end }.into());
+    }
+    let (stored, seal) = bytes.split_at(len);
+    let verdict = package.trust().judge(package, located, stored, seal)?;
+    match &mut bytes {
+        Cow::Borrowed(bytes) => *bytes = bytes.get(..len).unwrap_or(bytes),
+        Cow::Owned(bytes) => bytes.truncate(len),
+    }
+    Ok((bytes, verdict))
+}

@@ -1,0 +1,402 @@
+//! The view that a reader has of a package: what its head and tables say.
+//!
+//! Specification: `docs/spec/dacti-package.md`.
+
+use crate::Error;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::find::keys::{Keys, group_count};
+use core::fmt;
+use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
+use dacti_index::{
+    INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, INDEX_VERSION, IndexHeader, index_len,
+};
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
+use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
+use daicon_core::{
+    Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
+    Window, struct_at,
+};
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The package format: what a file must be and have to be read as one.
+pub const PACKAGE_FORMAT: Format<'static> = Format {
+    id: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
+    version: Version::new(0, 1),
+    minors: &[0],
+    requires: &[INDEX],
+};
+
+const INDEX: Requirement<'static> = Requirement::with_minors(INDEX_ID, INDEX_VERSION, INDEX_MINORS);
+const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
+const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION);
+const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
+const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
+
+/// What a package's head and tables say.
+#[derive(Clone)]
+pub struct View {
+    header: FormatHeader,
+    len: u64,
+    head: Vec<u8>,
+    tables: Vec<Span>,
+    components: Vec<Component>,
+    diagnostics: Vec<Diagnostic>,
+    diagnostics_left_out: u64,
+    index: Span,
+    /// How many groups the index has, where the head has all of them.
+    groups_in_head: Option<u32>,
+    layout: Option<Layout>,
+    layout_fault: Option<Arc<Error>>,
+    keys: Option<Keys>,
+    keys_fault: Option<Arc<Error>>,
+    name_flags: Option<Flags>,
+    seals: Option<Result<Seals, dacti_seal::Error>>,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("header", &self.header)
+            .field("len", &self.len)
+            .field("components", &self.components)
+            .finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// Reads head and tables from `source`: one read for a package of ours, more where tables lie
+    /// behind its head.
+    pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
+        // Before the length is asked for: what the head of a growing file names lies within it.
+        let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
+        let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
+        let len = source.len();
+        head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+        // Nearly all packages have few tables and components. A walker with room for as many as
+        // there may be is 14 KiB, and clearing those takes a twentieth of the time to open a file.
+        match Self::walked::<8, 32>(source, &head, len) {
+            Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
+                Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
+                    source, &head, len,
+                )
+            }
+            view => view,
+        }
+        .map(|view| Self { head, ..view })
+    }
+
+    /// The view without the head.
+    fn walked<const TABLES: usize, const COMPONENTS: usize>(
+        source: &dyn ReadAt,
+        head: &[u8],
+        len: u64,
+    ) -> Result<Self, Error> {
+        let mut walker = TableWalker::<TABLES, COMPONENTS>::new(Some(len));
+        walk(&mut walker, source, head)?;
+        let components = walker.components();
+        PACKAGE_FORMAT.check(components)?;
+        let index = match INDEX.answer(components) {
+            Answer::Found(component) => component.span_within(len)?,
+            // Checked just now; an empty index is the harmless reading of a contradiction.
+            Answer::Incompatible(_) | Answer::Missing => Span::default(),
+        };
+        let (layout, layout_fault) = match read_layout(source, head, components, len) {
+            Ok(layout) => (layout, None),
+            // Reading regions needs no layout, so what is wrong with it is told and not fatal.
+            Err(error) => (None, Some(error.into())),
+        };
+        let (keys, keys_fault) = match read_keys(source, head, components, index, len) {
+            Ok(keys) => (keys, None),
+            // Without keys the index is scanned.
+            Err(error) => (None, Some(error.into())),
+        };
+        let name_flags = match NAMES.answer(components) {
+            Answer::Found(component) => Some(Flags::from_data(component.data)),
+            Answer::Incompatible(_) | Answer::Missing => None,
+        };
+        let seals = read_seals(source, head, components, len)?;
+        let groups_in_head = groups_in(&window(head, len), index);
+        let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
+        Ok(Self {
+            header: header.map_err(daicon_core::Error::from)?,
+            len,
+            tables: walker.tables().into(),
+            components: components.into(),
+            diagnostics_left_out: left_out(&walker),
+            diagnostics: walker.diagnostics().copied().collect(),
+            head: Vec::new(),
+            index,
+            groups_in_head,
+            layout,
+            layout_fault,
+            keys,
+            keys_fault,
+            name_flags,
+            seals,
+        })
+    }
+
+    /// The format's UUID.
+    #[must_use]
+    pub const fn format(&self) -> Uuid {
+        self.header.id.get()
+    }
+
+    /// The format's version, as the file was written.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.header.version()
+    }
+
+    /// The file's length in bytes, as it was when it was opened.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file has no bytes. A package always has some.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes that the tables take, in chain order.
+    #[must_use]
+    pub fn tables(&self) -> &[Span] {
+        &self.tables
+    }
+
+    /// The components that count, in chain order.
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// Oddities of the container that were passed over.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// How many more there are than are kept.
+    #[must_use]
+    pub const fn diagnostics_left_out(&self) -> u64 {
+        self.diagnostics_left_out
+    }
+
+    /// The index component's region, absolute. Empty for an empty index.
+    #[must_use]
+    pub const fn index(&self) -> Span {
+        self.index
+    }
+
+    /// Where the index's groups start, how many there are, and their bytes, where the head has all
+    /// of them.
+    pub(crate) fn groups_in_head(&self) -> Option<(u64, u32, &[u8])> {
+        let groups = self.groups_in_head?;
+        let at = self.index.start.saturating_add(INDEX_HEADER_LEN);
+        let bytes = self.head().answer(Span { start: at, end: self.index.end })?;
+        Some((at, groups, bytes))
+    }
+
+    /// Entries of the index's groups that lie in the head: with the index's start they tell which
+    /// of two states of a package is later.
+    #[cfg(any(feature = "http", feature = "store"))]
+    pub(crate) fn delta_entries(&self) -> u64 {
+        let head = self.head();
+        let (mut at, mut entries) = (self.index.start.saturating_add(INDEX_HEADER_LEN), 0_u64);
+        while let Some(want) = Span::new(at, dacti_index::GROUP_LEN)
+            && self.index.contains(&want)
+            && let Some(header) = head.answer(want).and_then(struct_at::<dacti_index::GroupHeader>)
+        {
+            entries = entries.saturating_add(u64::from(header.length));
+            at = want.end;
+        }
+        entries
+    }
+
+    /// What the writer promised to those who update the file, where it says so.
+    #[must_use]
+    pub const fn layout(&self) -> Option<&Layout> {
+        self.layout.as_ref()
+    }
+
+    /// What is wrong with the layout component. Regions can be read all the same.
+    #[must_use]
+    pub const fn layout_fault(&self) -> Option<&Arc<Error>> {
+        self.layout_fault.as_ref()
+    }
+
+    /// The lookup keys of the index in force.
+    pub(crate) const fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    /// Whether regions are found by lookup keys, and not by a scan of the index.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// What is wrong with the lookup keys, or met in a search so far that contradicts them. Regions
+    /// are found all the same.
+    #[must_use]
+    pub fn keys_fault(&self) -> Option<&Arc<Error>> {
+        self.keys_fault.as_ref().or_else(|| self.keys.as_ref()?.contradiction())
+    }
+
+    /// What the seal component says, or what is wrong with it; `None` where there is none.
+    pub(crate) const fn seals_read(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
+        self.seals.as_ref()
+    }
+
+    /// What the seal component says: which seals there are, for which of the publisher's packages,
+    /// and by which keys. None of it is trusted: a [policy](crate::Policy) names the keys.
+    #[must_use]
+    pub fn seals(&self) -> Option<&Seals> {
+        self.seals.as_ref()?.as_ref().ok()
+    }
+
+    /// What stands behind each region; `None` where nothing does.
+    #[must_use]
+    pub fn seal_kind(&self) -> Option<Kind> {
+        self.seals().map(|seals| seals.kind)
+    }
+
+    /// What is wrong with the seal component. No region is handed out then, unless nothing is
+    /// [required](crate::Package::require).
+    #[must_use]
+    pub fn seals_fault(&self) -> Option<dacti_seal::Error> {
+        self.seals.as_ref()?.as_ref().err().copied()
+    }
+
+    /// What the package says about its names list; `None` where it says nothing.
+    #[must_use]
+    pub const fn name_flags(&self) -> Option<Flags> {
+        self.name_flags
+    }
+
+    /// The first bytes of the file, up to 64 KiB, as they were when it was opened.
+    #[must_use]
+    pub fn head(&self) -> Window<'_> {
+        window(&self.head, self.len)
+    }
+}
+
+/// Whether a component is one that this crate knows, in a version that it reads.
+pub(crate) fn is_own(component: &Component) -> bool {
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
+    let component = core::slice::from_ref(component);
+    known.iter().any(|own| matches!(own.answer(component), Answer::Found(_)))
+}
+
+/// How many oddities the walker counted and did not keep.
+fn left_out<const TABLES: usize, const COMPONENTS: usize>(
+    walker: &TableWalker<TABLES, COMPONENTS>,
+) -> u64 {
+    let kept = u64::try_from(walker.diagnostics().count()).unwrap_or(u64::MAX);
+    walker.diagnostics_count().saturating_sub(kept)
+}
+
+/// How many groups the index at `index` has, where the window has all of them and nothing is wrong
+/// with its header.
+fn groups_in(head: &Window<'_>, index: Span) -> Option<u32> {
+    if !head.span().contains(&index) {
+        return None;
+    }
+    let header: &IndexHeader = struct_at(head.answer(index)?)?;
+    let groups = header.groups.get();
+    (header.version.get() == 0 && index_len(groups) <= index.len()).then_some(groups)
+}
+
+fn window(head: &[u8], len: u64) -> Window<'_> {
+    if len <= HEAD_LEN { Window::ending_file(0, head) } else { Window::new(0, head) }
+}
+
+/// Walks the whole chain, so that components behind the required ones are known too.
+fn walk<const TABLES: usize, const COMPONENTS: usize>(
+    walker: &mut TableWalker<TABLES, COMPONENTS>,
+    source: &dyn ReadAt,
+    head: &[u8],
+) -> Result<(), Error> {
+    let window = window(head, source.len());
+    while let Some(want) = walker.want() {
+        // A want that starts behind the end reads nothing, and the walker says what that means.
+        let bytes = in_head_or_read(source, &window, want)?;
+        if let Some(daicon_core::Event::Head(header)) = walker.feed(&bytes)? {
+            PACKAGE_FORMAT.check_header(&header)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_layout(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    len: u64,
+) -> Result<Option<Layout>, Error> {
+    let Answer::Found(component) = LAYOUT.answer(components) else { return Ok(None) };
+    let span = component.span_within(len)?;
+    let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(LAYOUT_LEN)) };
+    let region = in_head_or_read(source, &window(head, len), want)?;
+    Ok(Some(Layout::parse(&region, span.start, len)?))
+}
+
+fn read_seals(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    len: u64,
+) -> Result<Option<Result<Seals, dacti_seal::Error>>, Error> {
+    let Answer::Found(component) = SEALS.answer(components) else { return Ok(None) };
+    let Ok(span) = component.span_within(len) else {
+        let (what, needed) = (dacti_seal::Structure::SealComponent, COMPONENT_LEN_MIN);
+        let at = component.span().map_or(component.at, |span| span.start);
+        let fault = dacti_seal::Error::Truncated { what, at, needed, end: len };
+        return Ok(Some(Err(fault)));
+    };
+    // No more than the keys that are taken need, whatever the region's length.
+    let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
+    let bytes = in_head_or_read(source, &window(head, len), want)?;
+    Ok(Some(Seals::parse(&bytes, span.start)))
+}
+
+fn read_keys(
+    source: &dyn ReadAt,
+    head: &[u8],
+    components: &[Component],
+    index: Span,
+    len: u64,
+) -> Result<Option<Keys>, Error> {
+    let Answer::Found(component) = LOOKUP.answer(components) else { return Ok(None) };
+    let head = window(head, len);
+    let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
+    let span = component.span_within(len)?;
+    Ok(Some(Keys::read(source, &head, span, index, groups)?))
+}
+
+/// The bytes of `span`, from the head where that has them.
+pub(crate) fn in_head_or_read<'h>(
+    source: &dyn ReadAt,
+    head: &Window<'h>,
+    span: Span,
+) -> Result<Cow<'h, [u8]>, Error> {
+    match head.answer(span) {
+        Some(bytes) => Ok(Cow::Borrowed(bytes)),
+        None => read_span(source, span).map(Cow::Owned).map_err(read_failed),
+    }
+}
+
+pub(crate) fn read_failed(source: std::io::Error) -> Error {
+    // A source of ours may have said it all.
+    let source = match source.downcast::<Error>() {
+        Ok(error) => return error,
+        Err(source) => source,
+    };
+    Error::io("read", Path::new(""), source)
+}

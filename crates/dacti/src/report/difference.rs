@@ -1,0 +1,580 @@
+//! How two packages differ, and what a holder of the one must fetch to have the other.
+//!
+//! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
+
+use crate::fetch::source::{Told, read_full, read_span};
+use crate::read::many::Digests;
+use crate::read::view::read_failed;
+use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
+use core::cmp::Ordering;
+use core::fmt;
+use core::ops::ControlFlow;
+use dacti_index::Located;
+use dacti_names::NAMES_ID;
+use dacti_seal::DIGEST_LEN;
+use daicon_core::Span;
+use uuid::Uuid;
+
+/// Bytes of each package that are compared at once; more where a read has a price of its own.
+const PIECE_LEN: usize = 1 << 16;
+
+/// One of the two packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one that a holder has.
+    Old,
+    /// The one that is wanted.
+    New,
+}
+
+/// Why two packages cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{error}", .region.as_ref().map_or(String::new(), |name| format!("{name:?}: ")))]
+pub struct DiffError {
+    /// Whose fault it is.
+    pub side: Side,
+    /// The region concerned, by path or id, where it is one.
+    pub region: Option<String>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+/// What one package is to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Relation {
+    /// The same file: layout component (with its file id), length and head are the same.
+    Same,
+    /// The new one is the old one, updated: it has the same layout component and is no shorter.
+    Grown,
+    /// The new one is an earlier state of the old one: it has the same layout component and is
+    /// shorter.
+    Earlier,
+    /// Another file, with the same regions under the same paths.
+    SameContent,
+    /// Another file.
+    Other,
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Same => "the same file",
+            Self::Grown => "the same file, grown",
+            Self::Earlier => "the same file, in an earlier state",
+            Self::SameContent => "another file with the same content",
+            Self::Other => "another file",
+        })
+    }
+}
+
+/// A region of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Its id.
+    pub id: Uuid,
+    /// Its path, where the names list has one; the new package's where both do.
+    pub path: Option<String>,
+    /// Stored bytes in the old package; `None` where it is not there.
+    pub old_len: Option<u64>,
+    /// Stored bytes in the new package; `None` where it is not there.
+    pub new_len: Option<u64>,
+}
+
+/// A region that is in both packages under different paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its id.
+    pub id: Uuid,
+    /// Its path in the old package; `None` where it has none.
+    pub old: Option<String>,
+    /// Its path in the new package; `None` where it has none.
+    pub new: Option<String>,
+}
+
+/// How it was established for each region of both packages whether it is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// At the same place of the same file: published bytes never change. Nothing was read.
+    pub by_place: u64,
+    /// Of another length or encoding, or empty. Nothing was read.
+    pub by_entry: u64,
+    /// By the digests in their seals, which bind id, encoding, length and bytes. 32 bytes of each
+    /// package were read, and not the regions, so damage does not show.
+    pub by_digest: u64,
+    /// By their stored bytes, up to the first that differs.
+    pub by_content: u64,
+    /// Bytes of digests and content that were read, of both packages. What lies between digests
+    /// that were read together is not counted.
+    pub read: u64,
+}
+
+/// What a holder of the old package must fetch, in bytes.
+///
+/// Of a file that has grown, the head, where it has changed, and what was appended. Of another
+/// file its head, tables, index and names list, and the regions, with their seals, that are new or
+/// have changed; padding and dead bytes are not fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fetch {
+    /// The head, which is fetched whole.
+    pub head: u64,
+    /// What was appended.
+    pub appended: u64,
+    /// Slices that it takes, by the layout's slice length.
+    pub slices: u64,
+    /// Index, tables and names list of another file, as far as they lie behind its head.
+    pub index: u64,
+    /// Stored bytes and seals of regions of another file, as far as they lie behind its head.
+    pub regions: u64,
+}
+
+impl Fetch {
+    /// All of it.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        let Self { head, appended, index, regions, .. } = *self;
+        head.saturating_add(appended).saturating_add(index).saturating_add(regions)
+    }
+}
+
+/// How two packages differ. Regions are compared as they are stored: equal contents in another
+/// encoding, or compressed in another way, count as changed. All lists ascend by id; the names list
+/// is in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What the new package is to the old one.
+    pub relation: Relation,
+    /// Regions of the new package alone.
+    pub added: Vec<Differing>,
+    /// Regions whose stored bytes or encoding are not the same.
+    pub changed: Vec<Differing>,
+    /// Regions of the old package alone.
+    pub removed: Vec<Differing>,
+    /// Regions of both whose paths are not the same, changed or not.
+    pub renamed: Vec<Renamed>,
+    /// Regions that are the same in both.
+    pub unchanged: u64,
+    /// How that was established.
+    pub evidence: Evidence,
+    /// What to fetch.
+    pub fetch: Fetch,
+}
+
+impl Difference {
+    /// Compares two packages.
+    ///
+    /// What `progress` returns decides whether it goes on. Cost: both indexes and names lists are
+    /// read, and for each region of both what [`Evidence`] says. Memory: 56 bytes an entry of both,
+    /// both names lists and a pointer a name, and the lists of differences; regions are compared
+    /// 64 KiB at a time, over HTTP 4 MiB; 120 bytes for each region of both with a digest.
+    ///
+    /// # Errors
+    /// An index or a names list that cannot be read; a region of both that must be read and cannot
+    /// be; `Stopped`.
+    pub fn between(
+        old: &Package,
+        new: &Package,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Self, DiffError> {
+        let (old, new) = (Listing::read(old, Side::Old)?, Listing::read(new, Side::New)?);
+        let is_same_file = same_file(old.package, new.package);
+        let mut comparison = Comparison {
+            old: &old,
+            new: &new,
+            is_same_file,
+            digests: Default::default(),
+            found: Self::of_nothing(),
+            missing: Vec::new(),
+        };
+        comparison.read_digests();
+        comparison.compare_all(progress)?;
+        let Comparison { mut found, mut missing, .. } = comparison;
+        found.relation = found.relation(old.package, new.package, is_same_file);
+        found.fetch = match found.relation {
+            Relation::Same | Relation::Earlier => Fetch::default(),
+            Relation::Grown => growth(old.package, new.package),
+            Relation::SameContent | Relation::Other => new.fetch(&mut missing)?,
+        };
+        Ok(found)
+    }
+
+    fn of_nothing() -> Self {
+        Self {
+            relation: Relation::Other,
+            added: Vec::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+            renamed: Vec::new(),
+            unchanged: 0,
+            evidence: Evidence::default(),
+            fetch: Fetch::default(),
+        }
+    }
+
+    fn relation(&self, old: &Package, new: &Package, is_same_file: bool) -> Relation {
+        let (old_len, new_len) = (old.view().len(), new.view().len());
+        match is_same_file {
+            true if new_len < old_len => Relation::Earlier,
+            true if new_len == old_len && head(old) == head(new) => Relation::Same,
+            true => Relation::Grown,
+            false if self.is_empty() => Relation::SameContent,
+            false => Relation::Other,
+        }
+    }
+
+    /// Whether the two hold the same regions under the same paths.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.changed.is_empty()
+            && self.removed.is_empty()
+            && self.renamed.is_empty()
+    }
+}
+
+/// Whether both say that they are states of one file: no update changes anything in the layout
+/// component. The file id alone is not enough, as it says nothing of the slice length.
+fn same_file(old: &Package, new: &Package) -> bool {
+    let (old, new) = (old.view().layout(), new.view().layout());
+    old.is_some() && old == new
+}
+
+fn head(package: &Package) -> &[u8] {
+    let view = package.view();
+    view.head().answer(Span { start: 0, end: HEAD_LEN.min(view.len()) }).unwrap_or_default()
+}
+
+/// What to fetch of a file that has grown.
+fn growth(old: &Package, new: &Package) -> Fetch {
+    let (old_len, new_len) = (old.view().len(), new.view().len());
+    let appended = new_len.saturating_sub(old_len);
+    let slice_len = new.view().layout().map_or(1, |layout| layout.slice_len);
+    let head = if head(old) == head(new) { 0 } else { HEAD_LEN.min(new_len) };
+    Fetch { head, appended, slices: appended.div_ceil(slice_len), ..Fetch::default() }
+}
+
+/// What a package lists.
+struct Listing<'p> {
+    package: &'p Package,
+    side: Side,
+    scan: IndexScan,
+    /// Every path by the id that it leads to.
+    paths: Vec<(Uuid, &'p str)>,
+}
+
+impl<'p> Listing<'p> {
+    fn read(package: &'p Package, side: Side) -> Result<Self, DiffError> {
+        let failed = |error| DiffError { side, region: None, error };
+        let mut scan = package.scan_index().map_err(failed)?;
+        if let Some(fault) = scan.faults.pop() {
+            return Err(failed(fault.into()));
+        }
+        let names = package.names().map_err(failed)?.all();
+        let mut paths: Vec<_> = names.iter().map(|name| (name.id, name.path)).collect();
+        paths.sort_unstable();
+        Ok(Self { package, side, scan, paths })
+    }
+
+    /// The paths that lead to a region.
+    fn paths(&self, id: Uuid) -> &[(Uuid, &'p str)] {
+        let start = self.paths.partition_point(|(of, _)| *of < id);
+        let rest = self.paths.get(start..).unwrap_or_default();
+        let count = rest.iter().take_while(|(of, _)| *of == id).count();
+        rest.get(..count).unwrap_or_default()
+    }
+
+    fn path(&self, id: Uuid) -> Option<String> {
+        self.paths(id).first().map(|(_, path)| (*path).into())
+    }
+
+    fn failed(&self, id: Uuid, error: impl Into<Error>) -> DiffError {
+        let region = self.path(id).unwrap_or_else(|| id.to_string());
+        DiffError { side: self.side, region: Some(region), error: error.into() }
+    }
+
+    /// A region with the seal behind it.
+    fn sealed_span(&self, located: &Located) -> Span {
+        let Span { start, end } = located.span;
+        Span { start, end: end.saturating_add(self.package.trust().seal_len()) }
+    }
+
+    /// What to fetch of this package where nothing but regions of the same bytes is at hand.
+    fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
+        let failed = |error| DiffError { side: self.side, region: None, error };
+        let map = FileMap::claims_of(self.package, &self.scan).map_err(failed)?;
+        let mut index = 0_u64;
+        for claim in &map.claims {
+            let counts = match claim.claimant {
+                Claimant::Start
+                | Claimant::Table
+                | Claimant::TableRoom
+                | Claimant::Component(_)
+                | Claimant::KeysRoom
+                | Claimant::IndexHeader
+                | Claimant::Groups
+                | Claimant::GroupsRoom
+                | Claimant::Names => true,
+                Claimant::Regions
+                | Claimant::SealedRegions
+                | Claimant::Replaced
+                | Claimant::Padding
+                | Claimant::Zeros
+                | Claimant::Unclaimed
+                | Claimant::NotLookedAt => false,
+            };
+            if counts {
+                index = index.saturating_add(behind_head(claim.span));
+            }
+        }
+        // What shares its bytes is fetched once.
+        missing.sort_by_key(|span| (span.start, span.end));
+        let (mut regions, mut at) = (0_u64, 0);
+        for span in missing {
+            let span = Span { start: span.start.max(at), end: span.end };
+            regions = regions.saturating_add(behind_head(span));
+            at = at.max(span.end);
+        }
+        let head = HEAD_LEN.min(self.package.view().len());
+        Ok(Fetch { head, index, regions, ..Fetch::default() })
+    }
+}
+
+/// Bytes of a span that lie behind the head.
+fn behind_head(span: Span) -> u64 {
+    span.end.saturating_sub(span.start.max(HEAD_LEN))
+}
+
+/// The comparison of two listings, region by region.
+struct Comparison<'c, 'p> {
+    old: &'c Listing<'p>,
+    new: &'c Listing<'p>,
+    is_same_file: bool,
+    /// Of the old package and the new one.
+    digests: [Digests; 2],
+    found: Difference,
+    /// Where regions of the new package lie that the old one does not have.
+    missing: Vec<Span>,
+}
+
+impl<'c> Comparison<'c, '_> {
+    fn compare_all(
+        &mut self,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<(), DiffError> {
+        let regions = |listing: &'_ Listing<'_>| {
+            let found = listing.scan.found.iter().filter(|found| found.id != NAMES_ID);
+            found.copied().collect::<Vec<_>>().into_iter().peekable()
+        };
+        let (mut old, mut new) = (regions(self.old), regions(self.new));
+        let _told = self.tell();
+        let lens = self.new.scan.found.iter().map(|found| found.span.len());
+        let bytes_total = lens.fold(0, u64::saturating_add);
+        let mut bytes = 0_u64;
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(old), Some(new)) => old.id.cmp(&new.id),
+            };
+            let old = if order.is_le() { old.next() } else { None };
+            let new = if order.is_ge() { new.next() } else { None };
+            bytes = bytes.saturating_add(new.map_or(0, |new| new.span.len()));
+            self.take(old, new)?;
+            if progress(VerifyProgress { bytes, bytes_total }).is_break() {
+                let (side, region, error) = (Side::New, None, Error::Stopped);
+                return Err(DiffError { side, region, error });
+            }
+        }
+    }
+
+    /// Reads all digests that are to be compared, which [`is_same`](Self::is_same) then has.
+    fn read_digests(&mut self) {
+        let [old, new] = self.compared_by(How::Digest);
+        self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
+    }
+
+    /// The regions of both packages that are compared by this evidence, in the order in which they
+    /// are.
+    fn compared_by(&self, how: How) -> [Vec<&'c Located>; 2] {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        let regions = &self.new.scan.found;
+        for region in self.old.scan.found.iter().filter(|region| region.id != NAMES_ID) {
+            let same = regions.binary_search_by_key(&region.id, |region| region.id);
+            let Some(other) = same.ok().and_then(|i| regions.get(i)) else { continue };
+            if self.how(region, other) == how {
+                old.push(region);
+                new.push(other);
+            }
+        }
+        [old, new]
+    }
+
+    /// Tells the sources of the regions that are read to be compared, so that they read ahead.
+    fn tell(&self) -> [Told<'c>; 2] {
+        let len_max = u64::try_from(self.piece_len()).unwrap_or(u64::MAX);
+        let [old, new] = self.compared_by(How::Content);
+        [(self.old, old), (self.new, new)].map(|(listing, regions)| {
+            // Longer ones are read in pieces, as far as they are the same.
+            let spans = regions.iter().map(|region| region.span);
+            let spans = spans.filter(|span| span.len() <= len_max);
+            Told::new(&**listing.package.source(), spans.collect())
+        })
+    }
+
+    /// Bytes of a region that are compared at once.
+    fn piece_len(&self) -> usize {
+        let lens = [self.old, self.new].map(|listing| listing.package.source().read_len());
+        lens.into_iter().fold(PIECE_LEN, usize::max)
+    }
+
+    /// By which evidence a region of both is compared.
+    fn how(&self, old: &Located, new: &Located) -> How {
+        let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
+        let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
+        if !is_alike || old.span.is_empty() {
+            How::Entry { is_alike }
+        } else if self.is_same_file && old.span == new.span {
+            How::Place
+        } else if seals.iter().all(|len| *len > 0) {
+            How::Digest
+        } else {
+            How::Content
+        }
+    }
+
+    /// Takes a region of one package or both.
+    fn take(&mut self, old: Option<Located>, new: Option<Located>) -> Result<(), DiffError> {
+        let Some(id) = old.or(new).map(|located| located.id) else { return Ok(()) };
+        let is_same = match (&old, &new) {
+            (Some(old), Some(new)) => {
+                self.compare_paths(id);
+                self.is_same(old, new)?
+            }
+            _ => false,
+        };
+        if is_same {
+            self.found.unchanged = self.found.unchanged.saturating_add(1);
+            return Ok(());
+        }
+        self.missing.extend(new.map(|new| self.new.sealed_span(&new)));
+        let len = |located: Option<Located>| located.map(|located| located.span.len());
+        let path = self.new.path(id).or_else(|| self.old.path(id));
+        let list = match (old, new) {
+            (Some(_), Some(_)) => &mut self.found.changed,
+            (Some(_), None) => &mut self.found.removed,
+            _ => &mut self.found.added,
+        };
+        list.push(Differing { id, path, old_len: len(old), new_len: len(new) });
+        Ok(())
+    }
+
+    fn compare_paths(&mut self, id: Uuid) {
+        let (old, new) = (self.old.paths(id), self.new.paths(id));
+        if old == new {
+            return;
+        }
+        // Of several paths, the first that the other does not have.
+        let own = |paths: &[(Uuid, &str)], others: &[(Uuid, &str)]| {
+            let own = paths.iter().find(|path| !others.contains(path)).or(paths.first());
+            own.map(|(_, path)| (*path).to_owned())
+        };
+        self.found.renamed.push(Renamed { id, old: own(old, new), new: own(new, old) });
+    }
+
+    /// Whether a region of both is the same, by the cheapest evidence that there is.
+    fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
+        let (how, piece_len) = (self.how(old, new), self.piece_len());
+        let evidence = &mut self.found.evidence;
+        let (count, is_same) = match how {
+            How::Entry { is_alike } => (&mut evidence.by_entry, is_alike),
+            How::Place => (&mut evidence.by_place, true),
+            How::Digest => {
+                let [old_digests, new_digests] = &self.digests;
+                let old = read_digest(self.old, old, old_digests, evidence)?;
+                let is_same = old == read_digest(self.new, new, new_digests, evidence)?;
+                (&mut evidence.by_digest, is_same)
+            }
+            How::Content => {
+                let sides = [(self.old, old), (self.new, new)];
+                let is_same = is_same_content(sides, piece_len, evidence)?;
+                (&mut evidence.by_content, is_same)
+            }
+        };
+        *count = count.saturating_add(1);
+        Ok(is_same)
+    }
+}
+
+/// What tells whether a region is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Entry { is_alike: bool },
+    Place,
+    Digest,
+    Content,
+}
+
+/// The digest in a region's seal: one that was read with others, or read now.
+fn read_digest(
+    listing: &Listing<'_>,
+    located: &Located,
+    digests: &Digests,
+    evidence: &mut Evidence,
+) -> Result<Vec<u8>, DiffError> {
+    let failed = |error| listing.failed(located.id, error);
+    located.within(listing.package.view().len()).map_err(|error| failed(error.into()))?;
+    let at = located.span.end;
+    let needed = u64::try_from(DIGEST_LEN).unwrap_or(u64::MAX);
+    let span = Span { start: at, end: at.saturating_add(needed) };
+    let source = &**listing.package.source();
+    let digest = match digests.get(at) {
+        Some(digest) => digest.to_vec(),
+        None => read_span(source, span).map_err(|error| failed(read_failed(error)))?,
+    };
+    let read = u64::try_from(digest.len()).unwrap_or(u64::MAX);
+    evidence.read = evidence.read.saturating_add(read);
+    if read < needed {
+        let (what, end) = (dacti_seal::Structure::Seal, at.saturating_add(read));
+        return Err(failed(dacti_seal::Error::Truncated { what, at, needed, end }.into()));
+    }
+    Ok(digest)
+}
+
+/// Whether the stored bytes of two regions of one length are the same.
+fn is_same_content(
+    sides: [(&Listing<'_>, &Located); 2],
+    piece_len: usize,
+    evidence: &mut Evidence,
+) -> Result<bool, DiffError> {
+    for (listing, located) in sides {
+        let within = located.within(listing.package.view().len());
+        within.map_err(|error| listing.failed(located.id, error))?;
+    }
+    let mut at = 0_u64;
+    let mut pieces = [Vec::new(), Vec::new()];
+    let len = sides[0].1.span.len();
+    while at < len {
+        let left = usize::try_from(len.saturating_sub(at)).unwrap_or(piece_len).min(piece_len);
+        for ((listing, located), piece) in sides.iter().zip(&mut pieces) {
+            piece.resize(left, 0);
+            let from = located.span.start.saturating_add(at);
+            let read = read_full(&**listing.package.source(), from, piece)
+                .map_err(|error| listing.failed(located.id, read_failed(error)))?;
+            let read = u64::try_from(read).unwrap_or(u64::MAX);
+            evidence.read = evidence.read.saturating_add(read);
+            if usize::try_from(read).ok() != Some(left) {
+                // The file was cut since it was opened.
+                let (at, needed) = (located.span.start, len);
+                let (what, end) = (dacti_index::Structure::StoredRegion, from.saturating_add(read));
+                let error = dacti_index::Error::Truncated { what, at, needed, end };
+                return Err(listing.failed(located.id, error));
+            }
+        }
+        if pieces[0] != pieces[1] {
+            return Ok(false);
+        }
+        at = at.saturating_add(u64::try_from(left).unwrap_or(u64::MAX));
+    }
+    Ok(true)
+}

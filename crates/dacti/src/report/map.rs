@@ -1,0 +1,364 @@
+//! What every byte of a package is for.
+
+use crate::report::gaps::Gaps;
+use crate::{Error, IndexScan, Package};
+use core::fmt;
+use dacti_cdn::HEAD_LEN;
+use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN, Located};
+use dacti_lookup::LOOKUP_ID;
+use dacti_names::NAMES_ID;
+use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
+use uuid::Uuid;
+
+/// Bytes that are looked at in all gaps together, to say whether they are zeros.
+const GAPS_LEN_MAX: u64 = 64 << 20;
+
+/// What a stretch of bytes is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Claimant {
+    /// Signature and format header.
+    Start,
+    /// A component table: header and entries in use.
+    Table,
+    /// Slots behind a table's entries, or a whole place, left for later components.
+    TableRoom,
+    /// The region of a component.
+    Component(Uuid),
+    /// Room for lookup keys.
+    KeysRoom,
+    /// The header of the index.
+    IndexHeader,
+    /// Group headers and entries in use.
+    Groups,
+    /// Entries of groups that are not in use.
+    GroupsRoom,
+    /// Stored bytes of regions.
+    Regions,
+    /// Stored bytes of regions, each with its seal behind it.
+    SealedRegions,
+    /// Stored bytes of the names list, and its seal where there is one.
+    Names,
+    /// What entries name that newer ones have replaced, with seals.
+    Replaced,
+    /// Zeros behind what was packed or appended, up to a multiple of the slice length.
+    Padding,
+    /// Nobody's, and zero.
+    Zeros,
+    /// Nobody's, and not zero.
+    Unclaimed,
+    /// Nobody's, and too long to be looked at.
+    NotLookedAt,
+}
+
+impl fmt::Display for Claimant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "signature and format header",
+            Self::Table => "component table",
+            Self::TableRoom => "room for components",
+            Self::Component(id) => return write!(f, "component {id}"),
+            Self::KeysRoom => "room for lookup keys",
+            Self::IndexHeader => "index header",
+            Self::Groups => "index groups",
+            Self::GroupsRoom => "room for index entries",
+            Self::Regions => "regions",
+            Self::SealedRegions => "regions, each with its seal",
+            Self::Names => "names list",
+            Self::Replaced => "replaced regions",
+            Self::Padding => "padding",
+            Self::Zeros => "nobody's, zeros",
+            Self::Unclaimed => "nobody's",
+            Self::NotLookedAt => "nobody's, not looked at",
+        })
+    }
+}
+
+/// A stretch of bytes and what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The bytes, absolute.
+    pub span: Span,
+    /// What for.
+    pub claimant: Claimant,
+    /// How many things of that kind lie there: regions, entries, slots.
+    pub count: u64,
+}
+
+impl Claim {
+    const fn is_regions(&self) -> bool {
+        use Claimant::{Names, Regions, SealedRegions};
+        matches!(self.claimant, Regions | SealedRegions | Names)
+    }
+}
+
+/// Two claims to some of the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// Who was there first, by position.
+    pub first: Claim,
+    /// Who takes some of its bytes.
+    pub second: Claim,
+}
+
+/// A package's bytes from the first to the last, without gap.
+#[derive(Debug, Clone, Default)]
+pub struct FileMap {
+    /// Ascending and without gap; neighbours of one kind are put together.
+    pub claims: Vec<Claim>,
+    /// Bytes that are claimed twice, where the claims are not the same: equal regions share their
+    /// bytes.
+    pub overlaps: Vec<Overlap>,
+    /// Regions that share all their bytes with another.
+    pub shared: u64,
+    /// Regions and components whose bytes pass the end of the file, or of all positions. They are
+    /// in no claim.
+    pub outside: u64,
+    /// Bytes of the seal behind each region.
+    seal_len: u64,
+    /// Bytes of all seals, each counted once.
+    seals_len: u64,
+    /// Bytes of those that are the names list's.
+    names_seals_len: u64,
+}
+
+impl FileMap {
+    /// Maps a package. Cost: index and names list are read, and of bytes that nobody claims the
+    /// first 64 MiB; 40 bytes of memory an entry.
+    ///
+    /// # Errors
+    /// What is wrong with the index; what the source says.
+    pub fn read(package: &Package) -> Result<Self, Error> {
+        Self::of(package, &package.scan_index()?)
+    }
+
+    /// Maps a package whose index was read before.
+    ///
+    /// # Errors
+    /// What the source says.
+    pub fn of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
+        Self::of_looking(package, scan, GAPS_LEN_MAX)
+    }
+
+    /// Maps a package without a look at what lies in its gaps.
+    pub(crate) fn claims_of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
+        Self::of_looking(package, scan, 0)
+    }
+
+    /// Maps a package, and looks at up to `look_max` bytes that nobody claims.
+    pub(crate) fn of_looking(
+        package: &Package,
+        scan: &IndexScan,
+        look_max: u64,
+    ) -> Result<Self, Error> {
+        let seal_len = package.trust().seal_len();
+        let mut map = Self { seal_len, ..Self::default() };
+        let mut claims = tables(package);
+        claims.extend(components(package, &mut map.outside));
+        index(package, scan, &mut claims);
+        regions(package, scan, &mut claims, &mut map.outside);
+        let len = package.view().len();
+        for claim in &mut claims {
+            claim.span.end = claim.span.end.min(len);
+        }
+        claims.retain(|claim| !claim.span.is_empty());
+        // Longer first, so that what lies within another comes behind it.
+        claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
+        let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
+        let mut last: Option<Claim> = None;
+        for claim in claims {
+            map.take(package, &mut gaps, last, claim)?;
+            last = last.filter(|last| last.span.end > claim.span.end).or(Some(claim));
+        }
+        let end = last.map_or(0, |last| last.span.end);
+        map.fill(package, &mut gaps, Span { start: end, end: len })?;
+        Ok(map)
+    }
+
+    /// Bytes of seals, which are part of the claims of what they seal.
+    #[must_use]
+    pub const fn seals_len(&self) -> u64 {
+        self.seals_len
+    }
+
+    /// Bytes of the names list's seals, which are among all of them.
+    pub(crate) const fn names_seals_len(&self) -> u64 {
+        self.names_seals_len
+    }
+
+    /// Bytes that nobody claims and that are not zero.
+    #[must_use]
+    pub fn unclaimed_len(&self) -> u64 {
+        let unclaimed = self.claims.iter().filter(|claim| claim.claimant == Claimant::Unclaimed);
+        unclaimed.fold(0, |sum, claim| sum.saturating_add(claim.span.len()))
+    }
+
+    /// Adds a claim behind `last`, the one that reaches furthest so far.
+    fn take(
+        &mut self,
+        package: &Package,
+        gaps: &mut Gaps,
+        last: Option<Claim>,
+        claim: Claim,
+    ) -> Result<(), Error> {
+        let end = last.map_or(0, |last| last.span.end);
+        if claim.span.start >= end {
+            self.fill(package, gaps, Span { start: end, end: claim.span.start })?;
+            self.push(claim);
+            return Ok(());
+        }
+        let Some(last) = last else { return Ok(()) };
+        if last.span == claim.span && last.is_regions() && claim.is_regions() {
+            self.shared = self.shared.saturating_add(1);
+            if let Some(claim) = self.claims.last_mut() {
+                claim.count = claim.count.saturating_add(1);
+            }
+            return Ok(());
+        }
+        self.overlaps.push(Overlap { first: last, second: claim });
+        if claim.span.end > end {
+            self.push(Claim { span: Span { start: end, end: claim.span.end }, ..claim });
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, claim: Claim) {
+        if claim.is_regions() {
+            // A seal is the last of what it seals.
+            let seal_len = self.seal_len.min(claim.span.len());
+            self.seals_len = self.seals_len.saturating_add(seal_len);
+            if claim.claimant == Claimant::Names {
+                self.names_seals_len = self.names_seals_len.saturating_add(seal_len);
+            }
+        }
+        if let Some(before) = self.claims.last_mut()
+            && before.claimant == claim.claimant
+            && before.span.end == claim.span.start
+        {
+            before.span.end = claim.span.end;
+            before.count = before.count.saturating_add(claim.count);
+        } else {
+            self.claims.push(claim);
+        }
+    }
+
+    /// Says what lies between claims.
+    fn fill(&mut self, package: &Package, gaps: &mut Gaps, gap: Span) -> Result<(), Error> {
+        gaps.fill(package, gap, &mut |claim| self.push(claim))
+    }
+}
+
+fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
+    Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
+}
+
+/// The start, the tables, and the room that the layout says they have.
+fn tables(package: &Package) -> Vec<Claim> {
+    let view = package.view();
+    let mut claims = vec![claim(0, START_LEN, Claimant::Start, 1)];
+    claims.extend(
+        view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
+    );
+    let Some(layout) = view.layout() else { return claims };
+    // The layout's own word is taken within the head only: that is all it may speak of.
+    let mut room = Vec::new();
+    let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
+    for (at, slots) in [(START_LEN, layout.t1_slots), places[0], places[1]] {
+        let len = daicon_core::ENTRY_LEN.saturating_mul(slots.into());
+        let end = at.saturating_add(TABLE_HEADER_LEN).saturating_add(len);
+        let used = view.tables().iter().find(|table| table.start == at);
+        let start = used.map_or(at, |table| table.end);
+        let free = end.saturating_sub(start);
+        room.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
+    }
+    let keys = view.components().iter().filter(|component| component.id == LOOKUP_ID);
+    let keys = keys.filter_map(|component| component.span().ok());
+    let used = { keys }.find(|keys| layout.keys.contains(keys) && !keys.is_empty());
+    let free_at = used.map_or(layout.keys.start, |keys| keys.end);
+    let free = layout.keys.end.saturating_sub(free_at);
+    if let Some(before) = used {
+        let len = before.start.saturating_sub(layout.keys.start);
+        room.push(claim(layout.keys.start, len, Claimant::KeysRoom, 1));
+    }
+    room.push(claim(free_at, free, Claimant::KeysRoom, 1));
+    claims.extend(room.into_iter().filter(|claim| claim.span.end <= HEAD_LEN));
+    claims
+}
+
+/// The regions of components, but for the index, which is mapped group by group, and those that
+/// have none.
+fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
+    let view = package.view();
+    let others = view
+        .components()
+        .iter()
+        .filter(|component| component.id != dacti_index::INDEX_ID && component.id != NAMES_ID);
+    others
+        .filter_map(|component| {
+            let Ok(span) = component.span_within(view.len()) else {
+                *outside = outside.saturating_add(1);
+                return None;
+            };
+            Some(claim(span.start, span.len(), Claimant::Component(component.id), 1))
+        })
+        .collect()
+}
+
+/// The index, from what was found when it was read.
+fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
+    let index = package.view().index();
+    if index.is_empty() {
+        return;
+    }
+    claims.push(claim(index.start, INDEX_HEADER_LEN, Claimant::IndexHeader, 1));
+    let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
+    for group in &scan.groups {
+        let used = u64::from(group.length);
+        // A group of length 0 is room as a whole: neither its base nor its encoding means anything.
+        let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
+        let used_len = ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
+        let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
+        claims.push(claim(at, used_len, Claimant::Groups, used));
+        let room_at = at.saturating_add(used_len);
+        claims.push(claim(room_at, free, Claimant::GroupsRoom, free / ENTRY_LEN));
+        end = at.saturating_add(GROUP_LEN);
+    }
+    // Room behind the last group, of which nothing is known but that it is the index's.
+    claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
+}
+
+fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside: &mut u64) {
+    let (len, seal_len) = (package.view().len(), package.trust().seal_len());
+    *outside = outside.saturating_add(u64::try_from(scan.faults.len()).unwrap_or(u64::MAX));
+    for found in &scan.found {
+        if found.within(len).is_err() {
+            *outside = outside.saturating_add(1);
+            continue;
+        }
+        let is_names = found.id == NAMES_ID;
+        let claimant = match (is_names, seal_len) {
+            (true, _) => Claimant::Names,
+            (false, 0) => Claimant::Regions,
+            (false, _) => Claimant::SealedRegions,
+        };
+        claims.push(region(found, seal_len, claimant));
+    }
+    // The segments before the newest, which no entry names. Where one cannot be read, what is wrong
+    // is told by those who read it.
+    let earlier = package.names().ok().and_then(|names| names.places().get(1..));
+    for place in earlier.unwrap_or_default() {
+        claims.push(region(place, seal_len, Claimant::Names));
+    }
+}
+
+fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
+    let span = located.span;
+    claim(span.start, span.len().saturating_add(seal_len), claimant, 1)
+}
+
+/// The bytes that entries name which do not count any more, as far as they lie within the file.
+fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
+    let (len, seal_len) = (package.view().len(), package.trust().seal_len());
+    let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());
+    within.map(|located| region(located, seal_len, Claimant::Replaced).span).collect()
+}

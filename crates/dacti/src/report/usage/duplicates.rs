@@ -1,0 +1,174 @@
+//! Equal contents that are stored more than once.
+
+use super::to_u64;
+use crate::fetch::source::{Told, read_span};
+use crate::read::view::read_failed;
+use crate::{Error, IndexScan, Package, VerifyProgress};
+use core::ops::ControlFlow;
+use dacti_index::Located;
+use dacti_names::NAMES_ID;
+use daicon_core::Span;
+use std::collections::{HashMap, HashSet};
+
+/// Bytes by which regions are told apart before they are read whole.
+const PREFIX_LEN: u64 = 4096;
+/// Bytes that are read at once.
+const PIECE_LEN: u64 = 1 << 18;
+
+/// Equal stored bytes at more than one place of a package, seals left aside.
+///
+/// Regions are equal where length, encoding and BLAKE3 hash of their stored bytes are: seals say
+/// nothing here, as the digest in a seal is of one id. So of regions whose length and encoding no
+/// other has, nothing is read; of the others the first 4 KiB, and the whole of those that are still
+/// like another then. Equal contents in two encodings, or compressed in two ways, are not found.
+///
+/// Compaction into the compact layout stores them once, and into the cdn layout as often as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Duplicates {
+    /// Places that have what stands at an earlier one.
+    pub regions: u64,
+    /// Stored bytes at these places: part of [`Usage::live`](super::Usage::live).
+    pub len: u64,
+    /// Places that had to be read.
+    pub candidates: u64,
+    /// Bytes that were read to find out.
+    pub read: u64,
+}
+
+impl Duplicates {
+    pub(super) fn find(
+        package: &Package,
+        scan: &IndexScan,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Self, Error> {
+        let len = package.view().len();
+        let mut places: Vec<Located> = scan.found.clone();
+        places.retain(|found| {
+            found.id != NAMES_ID && !found.span.is_empty() && found.within(len).is_ok()
+        });
+        let class = |found: &Located| (found.span.len(), found.encoding.tag());
+        places.sort_by_key(|found| (class(found), found.span.start));
+        // What shares its bytes is stored once.
+        places.dedup_by_key(|found| (class(found), found.span.start));
+        let classes = || places.chunk_by(|a, b| class(a) == class(b)).filter(|like| like.len() > 1);
+        let bytes_total = classes().flatten().map(|found| found.span.len());
+        let bytes_total = bytes_total.fold(0, u64::saturating_add);
+        let mut finder =
+            Finder { package, found: Self::default(), bytes: 0, bytes_total, progress };
+        let source = &**package.source();
+        let starts = classes().flatten().map(|found| starting(found.span, PREFIX_LEN)).collect();
+        let told = Told::new(source, starts);
+        let mut suspects = Vec::new();
+        for like in classes() {
+            finder.found.candidates = finder.found.candidates.saturating_add(to_u64(like.len()));
+            finder.compare(like, &mut suspects)?;
+        }
+        drop(told);
+        // Always in the same order.
+        suspects.sort_unstable();
+        let _told =
+            Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
+        for spans in suspects {
+            finder.compare_whole(&spans)?;
+        }
+        Ok(finder.found)
+    }
+}
+
+/// The first bytes of a span, at most `len_max`.
+fn starting(span: Span, len_max: u64) -> Span {
+    Span { start: span.start, end: span.start.saturating_add(len_max).min(span.end) }
+}
+
+/// The reads of a span.
+fn pieces(span: Span) -> impl Iterator<Item = Span> {
+    let mut left = span;
+    core::iter::from_fn(move || {
+        let piece = starting(left, PIECE_LEN);
+        left.start = piece.end;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+struct Finder<'f> {
+    package: &'f Package,
+    found: Duplicates,
+    /// Candidates' bytes that are settled, read or not.
+    bytes: u64,
+    bytes_total: u64,
+    progress: &'f mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+}
+
+impl Finder<'_> {
+    /// Finds what is equal among regions of one length and encoding, by their first bytes. Longer
+    /// ones of which some start alike go to `suspects`.
+    fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
+        let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
+        for found in like {
+            let hash = self.hash(starting(found.span, PREFIX_LEN))?;
+            by_hash.entry(hash).or_default().push(found.span);
+        }
+        for spans in by_hash.into_values() {
+            let len = spans.first().map_or(0, Span::len);
+            if len > PREFIX_LEN && spans.len() > 1 {
+                suspects.push(spans);
+                continue;
+            }
+            // All of them was hashed, or one differs from all others.
+            for _ in &spans {
+                self.settle(len)?;
+            }
+            self.count(len, spans.len().saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Finds what is equal among regions of one length that start alike.
+    fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
+        let mut distinct = HashSet::new();
+        for span in spans {
+            distinct.insert(self.hash(*span)?);
+            self.settle(span.len())?;
+        }
+        let len = spans.first().map_or(0, Span::len);
+        self.count(len, spans.len().saturating_sub(distinct.len()));
+        Ok(())
+    }
+
+    /// Counts regions that equal another that comes before.
+    fn count(&mut self, len: u64, again: usize) {
+        self.found.regions = self.found.regions.saturating_add(to_u64(again));
+        self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));
+    }
+
+    /// The hash of a span's bytes.
+    fn hash(&mut self, span: Span) -> Result<[u8; 32], Error> {
+        let mut hasher = blake3::Hasher::new();
+        for piece in pieces(span) {
+            let bytes = read_span(&**self.package.source(), piece).map_err(read_failed)?;
+            hasher.update(&bytes);
+            self.found.read = self.found.read.saturating_add(to_u64(bytes.len()));
+            self.tell()?;
+            if to_u64(bytes.len()) < piece.len() {
+                // The file was cut since it was opened: what is gone equals nothing else.
+                hasher.update(&span.start.to_le_bytes());
+                break;
+            }
+        }
+        Ok(hasher.finalize().into())
+    }
+
+    /// Counts a candidate as done.
+    fn settle(&mut self, len: u64) -> Result<(), Error> {
+        self.bytes = self.bytes.saturating_add(len);
+        self.tell()
+    }
+
+    fn tell(&mut self) -> Result<(), Error> {
+        let (bytes, bytes_total) = (self.bytes, self.bytes_total);
+        match (self.progress)(VerifyProgress { bytes, bytes_total }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Verifies a package: structure, bounds, overlaps, and that every region decodes.
+
+use crate::find::scan;
+use crate::hash::HashPool;
+use crate::read::listing;
+use crate::report::map::Overlap;
+use crate::{Error, FileMap, IndexScan, Listed, Names, Package, RegionReader, View};
+use core::fmt;
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use dacti_index::Located;
+use dacti_names::NAMES_ID;
+use daicon_core::Diagnostic;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+
+/// Decoded bytes that are looked at at once.
+const PIECE: usize = 64 * 1024;
+/// How long the caller is not asked whether to go on.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Something that a verification found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Finding {
+    /// An oddity of the container that readers pass over. Nothing is lost by it.
+    Container(Diagnostic),
+    /// More such oddities, which are counted and not kept.
+    ContainerMore {
+        /// How many.
+        count: u64,
+    },
+    /// The layout component is wrong. Reading needs it not, updating does.
+    Layout(Arc<Error>),
+    /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
+    /// slowly.
+    Keys(Arc<Error>),
+    /// The seal component is wrong, so that no region can be verified.
+    Seals(dacti_seal::Error),
+    /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
+    /// from them.
+    Names(Error),
+    /// Two structures or regions claim some of the same bytes. The format allows it, and no packer
+    /// of ours does it.
+    Overlap(Overlap),
+    /// An entry of the index that names no place.
+    Entry(Error),
+    /// A region that cannot be read.
+    Region {
+        /// Its path or id.
+        name: String,
+        /// Why not. Regions that share their bytes share the reason.
+        error: Arc<Error>,
+    },
+    /// A region that is not as long as the names list says. The list is only a hint.
+    Length {
+        /// Its path or id.
+        name: String,
+        /// What the names list says, in bytes.
+        hint: u64,
+        /// How long it is, in bytes.
+        found: u64,
+    },
+    /// The package says that no path has an id of its own, but its names list gives some: they are
+    /// listed, and not found by their paths.
+    HiddenIds {
+        /// How many.
+        count: u64,
+    },
+    /// A path whose region is not in the index.
+    NameWithoutRegion {
+        /// The path.
+        path: String,
+    },
+}
+
+impl Finding {
+    /// The oddities of a package's container: those that are kept, then how many more there are.
+    pub fn of_container(view: &View) -> impl Iterator<Item = Self> {
+        let count = view.diagnostics_left_out();
+        let more = (count > 0).then_some(Self::ContainerMore { count });
+        view.diagnostics().iter().copied().map(Self::Container).chain(more)
+    }
+
+    /// Whether something cannot be read for it.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Seals(_)
+                | Self::Names(_)
+                | Self::Entry(_)
+                | Self::Region { .. }
+                | Self::HiddenIds { .. }
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(diagnostic) => diagnostic.fmt(f),
+            Self::ContainerMore { count } => {
+                write!(f, "and {count} more oddities of the container")
+            }
+            Self::Layout(fault) | Self::Keys(fault) => fault.fmt(f),
+            Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
+            Self::Seals(error) => error.fmt(f),
+            Self::Names(error) => write!(f, "names list: {error}"),
+            Self::Overlap(Overlap { first, second }) => write!(
+                f,
+                "{} at {} overlaps {} at {}",
+                second.claimant, second.span, first.claimant, first.span
+            ),
+            Self::Entry(error) => error.fmt(f),
+            Self::Region { name, error } => write!(f, "{name:?}: {error}"),
+            Self::Length { name, hint, found } => {
+                write!(f, "{name:?}: {found} bytes long, {hint} by the names list")
+            }
+            Self::HiddenIds { count } => write!(
+                f,
+                "names list: {count} paths have ids of their own, but the package says that none \
+                 has: they are found by id alone"
+            ),
+            Self::NameWithoutRegion { path } => write!(f, "{path:?}: has a name, but no region"),
+        }
+    }
+}
+
+/// How far a verification has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VerifyProgress {
+    /// Stored bytes decoded.
+    pub bytes: u64,
+    /// Stored bytes in all.
+    pub bytes_total: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Regions that were looked at, the names list's own included.
+    pub regions: u64,
+    /// Bytes that they take when stored, each for itself though it may share them.
+    pub stored_len: u64,
+    /// Bytes that they decode to, each for itself.
+    pub decoded_len: u64,
+    /// What is wrong or odd, in the order of the file.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether everything can be read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.findings.iter().any(Finding::is_loss)
+    }
+}
+
+impl Package {
+    /// Verifies the whole package: every structure, every bound, and every region decoded on all
+    /// cores.
+    ///
+    /// What `progress` returns decides whether it goes on. Cost: every byte is read, regions that
+    /// lie near each other by one read; memory as for [`list`](Self::list), and as
+    /// [`Readers`](crate::Readers) say.
+    ///
+    /// # Errors
+    /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the
+    /// report.
+    pub fn verify(
+        &self,
+        threads: Option<NonZeroUsize>,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let view = self.view();
+        report.findings.extend(Finding::of_container(view));
+        report.findings.extend(view.layout_fault().cloned().map(Finding::Layout));
+        let (scan, keys_fault) = self.scan_with_keys()?;
+        report.findings.extend(view.seals_fault().map(Finding::Seals));
+        let keys = view.keys_fault().cloned().or_else(|| keys_fault.map(Arc::new));
+        report.findings.extend(keys.map(Finding::Keys));
+        report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));
+        let overlaps = FileMap::claims_of(self, &scan)?.overlaps;
+        report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
+        let none = Names::default();
+        let (names, names_lost) = match self.names() {
+            Ok(names) => (names, false),
+            Err(error) => {
+                report.findings.push(Finding::Names(error));
+                (&none, true)
+            }
+        };
+        report.findings.extend(judge_names(self, names, &scan.found));
+        let own = scan.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
+        let mut listed: Vec<Listed> =
+            own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
+        listed.extend(listing::join(&scan.found, names));
+        // In the order of the file, so that disks and caches are read ahead; what shares its bytes
+        // stands together, and is decoded once.
+        let place = |listed: &Listed| {
+            let Located { span, encoding, id, .. } = listed.located;
+            (span, encoding.tag(), id)
+        };
+        listed.sort_by_key(place);
+        report.regions = u64::try_from(scan.found.len()).unwrap_or(u64::MAX);
+        if scan.found.is_empty() && view.seals_fault().is_none() {
+            report.findings.extend(self.trust().lacking().map(Finding::Seals));
+        }
+        let seal_len = self.trust().seal_len();
+        let jobs: Vec<&[Listed]> = listed
+            .chunk_by(|a, b| {
+                // A seal is of one id: bytes that two share fit one of them at most.
+                a.located.span == b.located.span
+                    && a.located.encoding == b.located.encoding
+                    && (seal_len == 0 || a.located.id == b.located.id)
+            })
+            .collect();
+        decode_all(self, &jobs, threads, progress, &mut report)?;
+        Ok(report)
+    }
+
+    /// Reads the index once, and says what in it contradicts the lookup keys.
+    pub(crate) fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
+        let view = self.view();
+        let (mut fault, mut check) = (None, None);
+        match view.keys().map(|keys| keys.checker(view)).transpose() {
+            Ok(checker) => check = checker,
+            Err(error) => fault = Some(error),
+        }
+        let scan = scan::scan(&**self.source(), view, |group| {
+            if let Some(Err(error)) = check.as_mut().map(|check| check.take(group)) {
+                (fault, check) = (Some(error), None);
+            }
+        })?;
+        Ok((scan, fault))
+    }
+}
+
+/// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
+fn decode(
+    mut reader: RegionReader,
+    hash_pool: &Arc<HashPool>,
+    stop: &AtomicBool,
+) -> Result<u64, Error> {
+    reader.hash_by(hash_pool);
+    let mut buf = vec![0; PIECE];
+    while !stop.load(Ordering::Relaxed) {
+        if reader.read(&mut buf).map_err(Error::from_read)? == 0 {
+            return Ok(reader.decoded_len());
+        }
+    }
+    Err(Error::Stopped)
+}
+
+fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Finding> {
+    let all = names.all();
+    let hashed_alone = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
+    let hidden = all.iter().filter(|name| hashed_alone && name.is_explicit()).count();
+    let lost = all
+        .iter()
+        .filter(|name| regions.binary_search_by_key(&name.id, |located| located.id).is_err());
+    let mut findings: Vec<_> =
+        lost.map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect();
+    if hidden > 0 {
+        let count = u64::try_from(hidden).unwrap_or(u64::MAX);
+        findings.push(Finding::HiddenIds { count });
+    }
+    findings
+}
+
+/// Decodes on several threads; each job is all that shares some bytes. Findings come in the order
+/// of `jobs`.
+fn decode_all(
+    package: &Package,
+    jobs: &[&[Listed]],
+    threads: Option<NonZeroUsize>,
+    progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let stop = &AtomicBool::new(false);
+    let hash_pool = &Arc::new(HashPool::new(threads));
+    let (done, results) = std::sync::mpsc::channel();
+    let stored_len = |job: &[Listed]| job.first().map_or(0, |first| first.located.span.len());
+    let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
+    let mut findings: Vec<(usize, Finding)> = Vec::new();
+    let wanted = crate::threads::count(threads).get().min(jobs.len());
+    // Each job has at least one.
+    let readers = &package.readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
+    let stopped = std::thread::scope(|scope| {
+        crate::threads::start(scope, wanted, || {
+            let done = done.clone();
+            move || {
+                while let Some((i, reader)) = readers.next() {
+                    let len = reader.and_then(|reader| decode(reader, hash_pool, stop));
+                    if done.send((i, len)).is_err() || stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            }
+        })?;
+        drop(done);
+        let mut bytes = 0_u64;
+        loop {
+            match results.recv_timeout(PATIENCE) {
+                Ok((i, decoded)) => {
+                    let job = jobs.get(i).copied().unwrap_or_default();
+                    bytes = bytes.saturating_add(stored_len(job));
+                    let told = judge(job, decoded, report);
+                    findings.extend(told.into_iter().map(|finding| (i, finding)));
+                }
+                // One region may take long: the caller is asked all the same.
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            }
+            if progress(VerifyProgress { bytes, bytes_total }).is_break() {
+                stop.store(true, Ordering::Relaxed);
+                return Ok::<bool, Error>(true);
+            }
+        }
+    })?;
+    if stopped {
+        return Err(Error::Stopped);
+    }
+    findings.sort_by_key(|(i, _)| *i);
+    report.findings.extend(findings.into_iter().map(|(_, finding)| finding));
+    Ok(())
+}
+
+/// What is to be said of all that shares the bytes that were decoded, and counted.
+fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
+    let name = |listed: &Listed| match (&listed.path, listed.located.id) {
+        (None, NAMES_ID) => "names list".into(),
+        _ => listed.name(),
+    };
+    // A region may be listed under several paths.
+    let regions = job.chunk_by(|a, b| a.located.id == b.located.id).count();
+    let regions = u64::try_from(regions).unwrap_or(u64::MAX);
+    let stored_len = job.first().map_or(0, |first| first.located.span.len());
+    report.stored_len = report.stored_len.saturating_add(stored_len.saturating_mul(regions));
+    match decoded {
+        Err(error) => {
+            let error = Arc::new(error);
+            let lost = |listed| Finding::Region { name: name(listed), error: Arc::clone(&error) };
+            job.iter().map(lost).collect()
+        }
+        Ok(found) => {
+            report.decoded_len = report.decoded_len.saturating_add(found.saturating_mul(regions));
+            let wrong = job.iter().filter_map(|listed| {
+                let hint = listed.decoded_len.filter(|hint| *hint != found)?;
+                Some(Finding::Length { name: name(listed), hint, found })
+            });
+            wrong.collect()
+        }
+    }
+}
+
+impl Error {
+    /// What a region's reader says, with the index's and the seals' own errors brought back to what
+    /// they were.
+    pub(crate) fn from_read(error: io::Error) -> Self {
+        let Some(inner) = error.get_ref() else { return crate::read::view::read_failed(error) };
+        if let Some(index) = inner.downcast_ref::<dacti_index::Error>() {
+            return Self::Index(*index);
+        }
+        match inner.downcast_ref::<dacti_seal::Error>() {
+            Some(seal) => Self::Seal(*seal),
+            None => crate::read::view::read_failed(error),
+        }
+    }
+}

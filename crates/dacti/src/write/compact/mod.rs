@@ -1,0 +1,366 @@
+//! Compaction: a new file with what counts of a package, stored as it was, and the proof that both
+//! hold the same. Signing a package that is there is the same with other seals.
+//!
+//! It refuses to encode a region again, and to sign one unasked. Specification:
+//! `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
+
+mod proof;
+
+pub use proof::Proof;
+
+use crate::error::CompactionFault;
+use crate::read::view::is_own;
+use crate::write::pack::{Kept, KeptFrom};
+use crate::{
+    BuildOptions, Built, EncodingChoice, Error, IndexScan, LayoutChoice, Names, Package,
+    PackageBuilder, Progress,
+};
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use dacti_cdn::{HEAD_LEN, SLICE_LEN};
+use dacti_index::{Encoding, GROUP_ENTRIES, Located};
+use dacti_names::{NAMES_ID, Name, emit_segment};
+use dacti_seal::{Kind, Seals, SecretKey};
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What compaction does with seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SealsChoice {
+    /// Each moves along with its region; what has none gets none.
+    #[default]
+    Keep,
+    /// As `Keep`, and a package without seals gets digests.
+    Digests,
+    /// They are left out.
+    Drop,
+}
+
+/// How to compact a package.
+#[derive(Debug, Clone, Default)]
+pub struct CompactOptions {
+    /// The layout; by default `cdn` where the package has the component `dacti-layout` or seals,
+    /// else `compact`.
+    pub layout: Option<LayoutChoice>,
+    /// For the `cdn` layout: the slice length; by default the package's, else 1 MiB.
+    pub slice_len: Option<u64>,
+    /// What to do with seals.
+    pub seals: SealsChoice,
+    /// In a signed package: signs the names list where that is written anew. No region is signed.
+    pub key: Option<SecretKey>,
+    /// In a signed package: a names list that is written anew may stay unsigned.
+    pub unsigned_names: bool,
+    /// Components of others that are left out. Any other is an error: its data may mean positions
+    /// in the file.
+    pub drop_components: Vec<Uuid>,
+    /// Brotli's quality for a names list that is written anew; by default that of a new package.
+    pub quality: Option<u8>,
+    /// Threads that copy and hash; by default as many as there are cores. Changes no byte.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// What compaction made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacted {
+    /// The new file.
+    pub built: Built,
+    /// Length of the old file in bytes.
+    pub old_len: u64,
+    /// Whether the names list is stored as it was, with its seal.
+    pub names_kept: bool,
+    /// Names of regions that are not in the index, which were dropped.
+    pub names_dropped: u64,
+    /// Hot regions that lie behind the head now, as they did not fit it any more.
+    pub hot_dropped: u64,
+    /// That both files hold the same.
+    pub proof: Proof,
+}
+
+impl Package {
+    /// Writes a new file at `path` that holds the regions of this package, stored as they are, each
+    /// with its seal: sorted, without dead bytes, with room for updates. It appears under its name
+    /// only after it was read back and found to hold the same.
+    ///
+    /// `path` must not be this package's own file. What `progress` returns decides whether it goes
+    /// on. Cost: every live byte is read once, written once, and read once from the new file.
+    /// Memory: 250 bytes or so an entry and a name, and 64 MiB of bytes under way.
+    ///
+    /// # Errors
+    /// `Damaged` where a region's stored bytes do not fit their digest, or lie outside the file, or
+    /// where they have no digest and do not decode; `Compaction`; what is wrong with the index or
+    /// the names list; what the system says. What stood at `path` before still does then.
+    pub fn compact(
+        &self,
+        path: impl AsRef<Path>,
+        options: &CompactOptions,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted, Error> {
+        self.rewrite(path.as_ref(), options, None, progress)
+    }
+
+    /// As [`compact`](Self::compact), where each region gets a seal signed with `key` in place of
+    /// the one that it has, for the publisher's package that the key is for. What it has is held
+    /// against its digest before; who has signed it is not asked.
+    ///
+    /// Of `options`, seals and keys do not count. Cost: a signature for each region more.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
+    pub fn sign(
+        &self,
+        path: impl AsRef<Path>,
+        key: &SecretKey,
+        options: &CompactOptions,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted, Error> {
+        self.rewrite(path.as_ref(), options, Some(key), progress)
+    }
+
+    /// Writes the new file. `signer` signs all of it; without, seals stay what they are.
+    fn rewrite(
+        &self,
+        path: &Path,
+        options: &CompactOptions,
+        signer: Option<&SecretKey>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted, Error> {
+        check_components(self, options)?;
+        let mut scan = self.scan_index()?;
+        if let Some(fault) = scan.faults.pop() {
+            return Err(fault.into());
+        }
+        let names = LiveNames::of(self.names()?, &scan);
+        let work = Rewrite { package: self, options, signer, scan: &scan, names: &names };
+        let mut hot = work.hot();
+        let was_hot = hot.len();
+        let mut proof = Proof::default();
+        let built = loop {
+            let built = work.builder(&hot)?.build_checked(path, &mut *progress, |draft| {
+                proof = proof::prove(self, &scan, &names.alive, draft, signer)?;
+                Ok(())
+            });
+            match built {
+                // What else is in the head has grown.
+                Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
+                built => break built?,
+            }
+        };
+        let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        Ok(Compacted {
+            built,
+            old_len: self.view().len(),
+            names_kept: names.kept.is_some() || names.alive.is_empty(),
+            names_dropped: names.dropped,
+            hot_dropped: count(was_hot.saturating_sub(hot.len())),
+            proof,
+        })
+    }
+}
+
+/// What goes into the new file.
+struct Rewrite<'r> {
+    package: &'r Package,
+    options: &'r CompactOptions,
+    signer: Option<&'r SecretKey>,
+    scan: &'r IndexScan,
+    names: &'r LiveNames<'r>,
+}
+
+impl Rewrite<'_> {
+    /// The ids of hot regions, which are to stay so, ascending.
+    fn hot(&self) -> Vec<Uuid> {
+        let view = self.package.view();
+        if view.layout().is_none() || self.options.layout == Some(LayoutChoice::Compact) {
+            return Vec::new();
+        }
+        let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
+        // In this layout nothing else of a region lies in the head.
+        let is_hot = |found: &&Located| {
+            // An empty one may stand right behind the head.
+            found.span.start < HEAD_LEN
+                && found.span.end.saturating_add(seal_len) <= HEAD_LEN
+                && found.id != NAMES_ID
+                && found.encoding == encoding
+        };
+        let hot: Vec<_> = self.scan.found.iter().filter(is_hot).map(|found| found.id).collect();
+        if hot.len() > GROUP_ENTRIES { Vec::new() } else { hot }
+    }
+
+    /// A builder that has been given all of it.
+    fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
+        let Self { package, options, signer, scan, names } = *self;
+        let by_signer = signer.map(signed_by);
+        let reseal = by_signer.is_some();
+        let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
+        let mut builder = PackageBuilder::new(build_options);
+        let from = Arc::new(KeptFrom::new(package));
+        builder.keep_seals(seals.clone());
+        keep_regions(&mut builder, &from, scan, names, hot, reseal);
+        if let Some(key) = signer {
+            builder.sign(key.clone());
+        }
+        if let Some(located) = names.kept {
+            let name = "names list".into();
+            builder.keep_names(Kept { from, located, name, reseal }, names.explicit_ids);
+        } else if !names.alive.is_empty() {
+            if !reseal {
+                sign_names(&mut builder, seals.as_ref(), options)?;
+            }
+            builder.set_names(emit_segment(&names.alive, None)?, names.explicit_ids)?;
+        }
+        Ok(builder)
+    }
+}
+
+/// The names that lead to regions, ascending by path.
+struct LiveNames<'n> {
+    alive: Vec<Name<'n>>,
+    /// How many lead nowhere.
+    dropped: u64,
+    /// Some path has an id that is not hashed from it.
+    explicit_ids: bool,
+    /// How the names list is encoded.
+    encoding: Encoding,
+    /// The names list as it is stored, where it needs no change.
+    kept: Option<Located>,
+}
+
+impl<'n> LiveNames<'n> {
+    fn of(names: &'n Names, scan: &IndexScan) -> Self {
+        let mut alive = names.all();
+        let all = alive.len();
+        alive.retain(|name| {
+            let listed = scan.found.binary_search_by_key(&name.id, |found| found.id).is_ok();
+            listed && name.id != NAMES_ID && !name.id.is_nil()
+        });
+        let dropped = u64::try_from(all.saturating_sub(alive.len())).unwrap_or(u64::MAX);
+        let newest = names.places().first().copied();
+        let kept = newest.zip(names.only_segment()).filter(|(_, segment)| {
+            // What a packer would write of the same names, byte for byte.
+            !alive.is_empty() && emit_segment(&alive, None).is_ok_and(|fresh| fresh == *segment)
+        });
+        Self {
+            dropped,
+            explicit_ids: alive.iter().any(Name::is_explicit),
+            encoding: newest.map_or(Encoding::NONE, |newest| newest.encoding),
+            kept: kept.map(|(located, _)| located),
+            alive,
+        }
+    }
+}
+
+fn check_components(package: &Package, options: &CompactOptions) -> Result<(), Error> {
+    if let Some(fault) = package.view().seals_fault() {
+        return Err(fault.into());
+    }
+    for component in package.view().components() {
+        let id = component.id;
+        if !is_own(component) && !options.drop_components.contains(&id) {
+            return Err(CompactionFault::ForeignComponent { id }.into());
+        }
+    }
+    Ok(())
+}
+
+/// What the seal component says of a package that is signed with a key.
+fn signed_by(key: &SecretKey) -> Seals {
+    let public = key.public();
+    Seals { kind: Kind::Signature, package: key.package(), keys: vec![*public.key()] }
+}
+
+/// How the new file is built, and which seals its regions have: `signed` ones, or those that they
+/// have.
+fn build_options(
+    package: &Package,
+    options: &CompactOptions,
+    signed: Option<Seals>,
+    names_encoding: Encoding,
+) -> Result<(BuildOptions, Option<Seals>), Error> {
+    let view = package.view();
+    let own = view.seals();
+    let was_cdn = view.layout().is_some() || own.is_some() || signed.is_some();
+    let by_default = if was_cdn { LayoutChoice::Cdn } else { LayoutChoice::Compact };
+    let layout = options.layout.unwrap_or(by_default);
+    let is_signer = signed.is_some();
+    let seals = match (options.seals, own) {
+        _ if is_signer => signed,
+        (SealsChoice::Drop, _) | (SealsChoice::Keep, None) => None,
+        (SealsChoice::Keep | SealsChoice::Digests, Some(own)) => Some(own.clone()),
+        (SealsChoice::Digests, None) => Some(Seals::DIGESTS),
+    };
+    if seals.is_some() && layout == LayoutChoice::Compact && !is_signer {
+        return Err(CompactionFault::SealsLost.into());
+    }
+    let defaults = BuildOptions::default();
+    let build_options = BuildOptions {
+        layout,
+        slice_len: options
+            .slice_len
+            .unwrap_or_else(|| view.layout().map_or(SLICE_LEN, |layout| layout.slice_len)),
+        seals: seals.is_some(),
+        encoding: match names_encoding {
+            Encoding::BROTLI => EncodingChoice::Brotli,
+            _ => EncodingChoice::None,
+        },
+        quality: options.quality.unwrap_or(defaults.quality),
+        threads: options.threads,
+        ..defaults
+    };
+    let key = options.key.as_ref().filter(|_| !is_signer);
+    let Some(key) = key else { return Ok((build_options, seals)) };
+    let signed = seals.filter(|seals| seals.kind == Kind::Signature);
+    let mut seals = signed.ok_or(CompactionFault::NothingToSign)?;
+    let (expected, found) = (seals.package, key.package());
+    if expected != found {
+        return Err(CompactionFault::OtherPackage { expected, found }.into());
+    }
+    let public = *key.public().key();
+    if !seals.keys.contains(&public) {
+        seals.keys.push(public);
+    }
+    Ok((build_options, Some(seals)))
+}
+
+/// Hands over every region but the names list's, each under its first path.
+fn keep_regions(
+    builder: &mut PackageBuilder,
+    from: &Arc<KeptFrom>,
+    scan: &IndexScan,
+    names: &LiveNames<'_>,
+    hot: &[Uuid],
+    reseal: bool,
+) {
+    let mut paths: Vec<(Uuid, &str)> =
+        names.alive.iter().map(|name| (name.id, name.path)).collect();
+    paths.sort_unstable();
+    for located in scan.found.iter().filter(|found| found.id != NAMES_ID) {
+        let first = paths.partition_point(|(id, _)| *id < located.id);
+        let path = paths.get(first).filter(|(id, _)| *id == located.id);
+        let path = path.map(|(_, path)| (*path).to_owned());
+        let name = path.clone().unwrap_or_else(|| located.id.to_string());
+        let is_hot = hot.binary_search(&located.id).is_ok();
+        builder.keep(
+            path,
+            Kept { from: Arc::clone(from), located: *located, name, reseal },
+            is_hot,
+        );
+    }
+}
+
+/// Sees to it that a names list that is written anew is signed, where the package is.
+fn sign_names(
+    builder: &mut PackageBuilder,
+    seals: Option<&Seals>,
+    options: &CompactOptions,
+) -> Result<(), Error> {
+    if seals.is_none_or(|seals| seals.kind == Kind::Digest) {
+        return Ok(());
+    }
+    match &options.key {
+        Some(key) => _ = builder.sign(key.clone()),
+        None if options.unsigned_names => {}
+        None => return Err(CompactionFault::NamesUnsigned.into()),
+    }
+    Ok(())
+}

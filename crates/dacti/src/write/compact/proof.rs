@@ -1,0 +1,169 @@
+//! The proof that a compacted file holds what the old one does: the new one is read back.
+//!
+//! It refuses to know how the new file was made. Specification: `docs/spec/dacti-package.md`,
+//! "Compaction".
+
+use crate::error::CompactionFault;
+use crate::fetch::source::{FileSource, read_full, read_span};
+use crate::hash::PARALLEL_LEN_MIN;
+use crate::read::view::read_failed;
+use crate::write::pack::Draft;
+use crate::{Error, IndexScan, Package};
+use dacti_index::Located;
+use dacti_names::{NAMES_ID, Name};
+use dacti_seal::{Kind, Policy, Seal, SecretKey, digest_of_hash, verify_hash};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What was found to be the same in both files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proof {
+    /// Regions with the same id, encoding, length and BLAKE3 hash of stored bytes, without the
+    /// names list's.
+    pub regions: u64,
+    /// Stored bytes that were read back.
+    pub bytes: u64,
+    /// Paths that lead to the same region, with the same length hint.
+    pub names: u64,
+    /// Digests that were computed again and fit the seals in the new file, the names list's among
+    /// them.
+    pub digests: u64,
+    /// Signatures that are the same in both files. They were not judged: that takes a key. Where
+    /// the package was signed anew, those that were found to be by that key.
+    pub signatures: u64,
+}
+
+/// Reads the new file back and holds it against `old`, whose index and names are given.
+pub(super) fn prove(
+    old: &Package,
+    scan: &IndexScan,
+    names: &[Name<'_>],
+    draft: &Draft<'_>,
+    signer: Option<&SecretKey>,
+) -> Result<Proof, Error> {
+    let file = draft.file.try_clone().map_err(read_failed)?;
+    let source = FileSource::of(file).map_err(read_failed)?;
+    let mut new = Package::from_source(Arc::new(source), *old.limits())?;
+    let policy = signer.map(|key| Policy::Signature(vec![key.public()]));
+    if let Some(policy) = &policy {
+        new = new.require(policy.clone());
+    }
+    let view = new.view();
+    let faults = [
+        view.layout_fault().map(ToString::to_string),
+        view.seals_fault().map(|fault| fault.to_string()),
+    ];
+    if let Some(fault) = faults.into_iter().flatten().next() {
+        return Err(unproven(fault));
+    }
+    let (found, keys_fault) = new.scan_with_keys()?;
+    if let Some(fault) = keys_fault.as_ref().or_else(|| view.keys_fault().map(|fault| &**fault)) {
+        return Err(unproven(fault.to_string()));
+    }
+    if let Some(fault) = found.faults.first() {
+        return Err(unproven(fault.to_string()));
+    }
+    let mut hashes: Vec<(Uuid, [u8; 32])> = draft.hashes().collect();
+    hashes.sort_unstable();
+    let mut proof = Proof::default();
+    let mut pairs = pairs(scan, &found)?;
+    // In the order of the file.
+    pairs.sort_by_key(|(_, new)| new.span.start);
+    for (before, after) in pairs {
+        prove_region((old, before), (&new, after), &hashes, policy.as_ref(), &mut proof)?;
+    }
+    if new.names()?.all() != names {
+        return Err(unproven("the names differ".into()));
+    }
+    proof.names = u64::try_from(names.len()).unwrap_or(u64::MAX);
+    if let Some(list) = found.found.iter().find(|found| found.id == NAMES_ID) {
+        // Reading it has shown that its digest fits.
+        proof.digests = proof.digests.saturating_add(u64::from(view.seals().is_some()));
+        proof.bytes = proof.bytes.saturating_add(list.span.len());
+    }
+    Ok(proof)
+}
+
+/// Every region of the one index with the one of the other, which must be alike.
+fn pairs<'s>(
+    old: &'s IndexScan,
+    new: &'s IndexScan,
+) -> Result<Vec<(&'s Located, &'s Located)>, Error> {
+    let regions = |scan: &'s IndexScan| scan.found.iter().filter(|found| found.id != NAMES_ID);
+    if regions(old).count() != regions(new).count() {
+        return Err(unproven("they have another number of regions".into()));
+    }
+    let alike = |(old, new): &(&Located, &Located)| {
+        old.id == new.id && old.encoding == new.encoding && old.span.len() == new.span.len()
+    };
+    let pairs: Vec<_> = regions(old).zip(regions(new)).collect();
+    match pairs.iter().find(|pair| !alike(pair)) {
+        None => Ok(pairs),
+        Some((old, new)) => Err(unproven(format!("region {} is listed as {}", old.id, new.id))),
+    }
+}
+
+fn prove_region(
+    (old, before): (&Package, &Located),
+    (new, after): (&Package, &Located),
+    hashes: &[(Uuid, [u8; 32])],
+    signed_by: Option<&Policy>,
+    proof: &mut Proof,
+) -> Result<(), Error> {
+    let hash = hash(new, after)?;
+    let expected = hashes.binary_search_by_key(&after.id, |(id, _)| *id).ok();
+    let expected = expected.and_then(|i| hashes.get(i)).map(|(_, hash)| *hash);
+    if expected != Some(hash) {
+        return Err(unproven(format!("region {} has other bytes", after.id)));
+    }
+    proof.regions = proof.regions.saturating_add(1);
+    proof.bytes = proof.bytes.saturating_add(after.span.len());
+    let Some(seals) = new.view().seals() else { return Ok(()) };
+    let seal = read_seal(new, after, seals.kind)?;
+    if seal.digest != digest_of_hash(after.id, after.encoding, after.span.len(), &hash) {
+        return Err(unproven(format!("region {} has another digest", after.id)));
+    }
+    proof.digests = proof.digests.saturating_add(1);
+    if let Some(policy) = signed_by {
+        let mut bytes = [0; 96];
+        seal.emit(seals.kind, &mut bytes)?;
+        verify_hash(after, &hash, &bytes, Some(seals), policy)?;
+        proof.signatures = proof.signatures.saturating_add(1);
+    } else if seals.kind == Kind::Signature {
+        if seal != read_seal(old, before, seals.kind)? {
+            return Err(unproven(format!("region {} has another signature", after.id)));
+        }
+        proof.signatures = proof.signatures.saturating_add(u64::from(seal.signature.is_some()));
+    }
+    Ok(())
+}
+
+fn read_seal(package: &Package, located: &Located, kind: Kind) -> Result<Seal, Error> {
+    let span = Seal::span(located, kind)?;
+    let bytes = read_span(&**package.source(), span).map_err(read_failed)?;
+    Ok(Seal::parse(&bytes, kind, span.start)?)
+}
+
+/// The BLAKE3 hash of a region's stored bytes.
+fn hash(package: &Package, located: &Located) -> Result<[u8; 32], Error> {
+    let span = located.within(package.view().len())?.span;
+    let mut hasher = blake3::Hasher::new();
+    let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
+    let mut piece = vec![0; len.min(PARALLEL_LEN_MIN)];
+    let mut at = span.start;
+    while at < span.end {
+        let left = usize::try_from(span.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        piece.truncate(left);
+        let read = read_full(&**package.source(), at, &mut piece).map_err(read_failed)?;
+        if read < piece.len() {
+            return Err(unproven(format!("region {} ends with the file", located.id)));
+        }
+        package.hash_pool().update(&mut hasher, &piece);
+        at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+fn unproven(what: String) -> Error {
+    CompactionFault::Unproven(what).into()
+}

@@ -1,0 +1,9 @@
+//! Packs, updates and compacts packages.
+//!
+//! It reads packages as any reader does; no reading module imports it. Specification:
+//! `docs/spec/dacti-package.md` and `docs/spec/dacti-cdn.md`.
+
+pub(crate) mod atomic;
+pub(crate) mod compact;
+pub(crate) mod pack;
+pub mod update;

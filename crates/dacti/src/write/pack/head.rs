@@ -1,0 +1,280 @@
+//! Writes what stands in front of the data once all of it is known: head, tables, layout and index.
+//!
+//! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
+
+use super::output::Output;
+use super::plan::Plan;
+use super::write::Written;
+use super::{BuildOptions, LayoutChoice};
+use crate::Error;
+use crate::read::view::PACKAGE_FORMAT;
+use dacti_cdn::{
+    IndexPlace, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SEAL_AT, T1_SLOTS,
+    T2_PLACES, T2_SLOTS,
+};
+use dacti_index::{
+    Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
+    emit_group, emit_header,
+};
+use dacti_lookup::{
+    LOOKUP_ID, LOOKUP_VERSION, RUNS_MAX, RunSpec, emit_lookup, lookup_len, stride_for,
+};
+use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
+use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
+use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
+use uuid::Uuid;
+
+/// What the file id is hashed over, first of all.
+const FILE_ID_DOMAIN: &[u8] = b"dacti-layout file id v0";
+/// Groups that are written at once.
+const GROUPS_AT_ONCE: usize = 64;
+
+/// Writes all that stands in front of the data. Returns the file's final length.
+pub(super) fn write(
+    plan: &Plan,
+    written: &Written,
+    ids: &[Uuid],
+    explicit_ids: bool,
+    options: &BuildOptions,
+    seals: Option<&Seals>,
+    output: &mut Output,
+) -> Result<u64, Error> {
+    let (index_digest, firsts) = write_index(plan, written, ids, output)?;
+    let index = region(plan.index.span)?;
+    let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index);
+    let flags = Flags { explicit_ids }.to_data();
+    let names = ComponentSpec::with_data(NAMES_ID, NAMES_VERSION, flags);
+    let mut components = vec![index];
+    if plan.names_component {
+        components.push(names);
+    }
+    components.extend(write_keys(plan, &firsts, output)?);
+    output.write_at(plan.index.hot.start, &plan.hot.bytes)?;
+    match options.layout {
+        LayoutChoice::Compact => {
+            write_tables(output, &TableSpec { components: &components, ..TableSpec::default() })?;
+            let len = output.end();
+            output.finish(len)?;
+            Ok(len)
+        }
+        LayoutChoice::Cdn => {
+            let fresh_end = output.end().next_multiple_of(options.slice_len);
+            let layout = Layout {
+                file_id: file_id(index_digest, written),
+                slice_len: options.slice_len,
+                fresh_end,
+                delta_groups: plan.index.delta_groups,
+                t1_slots: T1_SLOTS,
+                t2_places: T2_PLACES.map(|at| u32::try_from(at).unwrap_or(u32::MAX)),
+                t2_slots: T2_SLOTS,
+                keys: plan.index.keys,
+            };
+            write_cdn_head(output, &layout, seals, &components)?;
+            output.finish(fresh_end)?;
+            Ok(fresh_end)
+        }
+    }
+}
+
+/// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout
+/// region.
+fn write_cdn_head(
+    output: &Output,
+    layout: &Layout,
+    seals: Option<&Seals>,
+    components: &[ComponentSpec],
+) -> Result<(), Error> {
+    let [place, _] = T2_PLACES;
+    let at = region(Span { start: LAYOUT_AT, end: LAYOUT_AT.saturating_add(LAYOUT_LEN) })?;
+    let mut own = vec![ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, at)];
+    if let Some(seals) = seals {
+        let bytes = seals.emit()?;
+        let at = Span { start: SEAL_AT, end: SEAL_AT.saturating_add(seals.emitted_len()) };
+        own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
+        output.write_at(SEAL_AT, &bytes)?;
+    }
+    let t1 = TableSpec { slots: T1_SLOTS, extension_at: place, components: &own, region_base: 0 };
+    write_tables(output, &t1)?;
+    let t2 = TableSpec { slots: T2_SLOTS, components, ..TableSpec::default() };
+    output.write_at(place, &emitted(&t2)?)?;
+    output.write_at(LAYOUT_AT, &layout.emit())
+}
+
+/// Signature, format header and first table.
+fn write_tables(output: &Output, first: &TableSpec<'_>) -> Result<(), Error> {
+    let head = HeadSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
+    let mut start = vec![0; usize::try_from(HEAD_LEN).unwrap_or_default()];
+    emit_format(&head, &mut start)?;
+    start.extend(emitted(first)?);
+    output.write_at(0, &start)
+}
+
+fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0; usize::try_from(table.emitted_len()?).unwrap_or_default()];
+    table.emit(&mut out)?;
+    Ok(out)
+}
+
+/// Writes the index region: its header, empty groups for updates, and the groups of all regions by
+/// id.
+///
+/// Returns a hasher that has been given the file id's domain and the region's bytes, and the first
+/// id of each filled group.
+fn write_index(
+    plan: &Plan,
+    written: &Written,
+    ids: &[Uuid],
+    output: &Output,
+) -> Result<(blake3::Hasher, Vec<Uuid>), Error> {
+    let mut firsts = Vec::new();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(FILE_ID_DOMAIN);
+    let mut at = plan.index.span.start;
+    let mut write = |bytes: &[u8]| {
+        hasher.update(bytes);
+        output.write_at(at, bytes)?;
+        at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok::<(), Error>(())
+    };
+    if !plan.index.span.is_empty() {
+        let mut header = [0; size_of::<IndexHeader>()];
+        emit_header(plan.index.groups, &mut header)?;
+        write(&header)?;
+    }
+    let mut buffer = GroupBuffer::default();
+    let is_hot = !plan.hot.order.is_empty();
+    for _ in 0..plan.index.delta_groups.saturating_sub(u32::from(is_hot)) {
+        buffer.next();
+    }
+    if is_hot {
+        // By id, as everywhere. Counted from 0, as they lie in the head and updates anywhere.
+        let mut hot = plan.hot.order.clone();
+        hot.sort_unstable_by_key(|i| ids.get(*i));
+        let entries = entries(&hot, 0, written, ids)?;
+        let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+        let header = GroupHeader::new(0, plan.encoding, length);
+        emit_group(&header, &entries, buffer.next())?;
+    }
+    for part in &plan.parts {
+        let end = part.first.saturating_add(part.count);
+        let in_part = plan.id_order.get(part.first..end).unwrap_or_default();
+        let base = written.bases.get(part.range).copied().unwrap_or_default();
+        for group in in_part.chunks(GROUP_ENTRIES) {
+            if buffer.is_full() {
+                write(buffer.bytes())?;
+                buffer.clear();
+            }
+            let entries = entries(group, base, written, ids)?;
+            firsts.extend(entries.first().map(|entry| entry.id.get()));
+            let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+            let header = GroupHeader::new(base, part.encoding, length);
+            emit_group(&header, &entries, buffer.next())?;
+        }
+    }
+    write(buffer.bytes())?;
+    Ok((hasher, firsts))
+}
+
+/// Writes the lookup keys where there is room for them. Returns their component.
+fn write_keys(
+    plan: &Plan,
+    firsts: &[Uuid],
+    output: &Output,
+) -> Result<Option<ComponentSpec>, Error> {
+    let IndexPlace { span, delta_groups, keys, .. } = plan.index;
+    let runs = runs(plan);
+    // A search asks every run, and readers take no more of them than this.
+    let has_room = !keys.is_empty() && runs.len() <= RUNS_MAX;
+    let stride = stride_for(&runs, keys.len()).filter(|_| has_room);
+    let Some(stride) = stride else { return Ok(None) };
+    let len = lookup_len(&runs, stride);
+    let mut out = vec![0; usize::try_from(len).unwrap_or_default()];
+    let first = |group: u32| {
+        let i = usize::try_from(group.saturating_sub(delta_groups)).unwrap_or(usize::MAX);
+        firsts.get(i).copied().unwrap_or_default()
+    };
+    emit_lookup(span.start, &runs, stride, first, &mut out)?;
+    output.write_at(keys.start, &out)?;
+    let region = region(Span { start: keys.start, end: keys.start.saturating_add(len) })?;
+    Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
+}
+
+/// The groups behind the delta groups: a run for each encoding.
+fn runs(plan: &Plan) -> Vec<RunSpec> {
+    let mut runs = Vec::new();
+    let mut next = plan.index.delta_groups;
+    for run in plan.parts.chunk_by(|a, b| a.encoding == b.encoding) {
+        let groups = run.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
+        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+        runs.push(RunSpec { first_group: next, groups });
+        next = next.saturating_add(groups);
+    }
+    runs
+}
+
+fn entries(
+    inputs: &[usize],
+    base: u64,
+    written: &Written,
+    ids: &[Uuid],
+) -> Result<Vec<Entry>, Error> {
+    let entry = |i: &usize| {
+        let (id, span) = ids.get(*i).zip(written.spans.get(*i))?;
+        let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
+        Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
+    };
+    // The plan keeps ranges below 4 GiB by the most that a region may take. One that takes more is
+    // an encoder's fault.
+    let too_long = |i: &usize| {
+        let len = written.spans.get(*i).map_or(0, Span::len);
+        dacti_index::Error::from(Misuse::RegionTooLong { len })
+    };
+    inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
+}
+
+/// The file id: what was hashed of the index, and then the digests of all stored regions in data
+/// order, or without seals the one of all their bytes.
+fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
+    let digests = written.whole.as_ref().map_or(&written.digests[..], core::slice::from_ref);
+    for digest in digests {
+        hasher.update(digest);
+    }
+    let mut id = [0; 16];
+    hasher.finalize_xof().fill(&mut id);
+    id
+}
+
+fn region(span: Span) -> Result<Region, Error> {
+    let groups = span.len().div_ceil(GROUP_LEN);
+    let too_many = dacti_index::Error::from(Misuse::TooManyGroups { groups });
+    Ok(Region::of(span, 0).ok_or(too_many)?)
+}
+
+/// Room for some groups, so that they are written together.
+#[derive(Debug, Default)]
+struct GroupBuffer {
+    bytes: Vec<u8>,
+}
+
+impl GroupBuffer {
+    const GROUP: usize = size_of::<GroupHeader>() + GROUP_ENTRIES * size_of::<Entry>();
+
+    /// Room for one group more, all zeros.
+    fn next(&mut self) -> &mut [u8] {
+        let start = self.bytes.len();
+        self.bytes.resize(start.saturating_add(Self::GROUP), 0);
+        self.bytes.get_mut(start..).unwrap_or_default()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= Self::GROUP.saturating_mul(GROUPS_AT_ONCE)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+    }
+}

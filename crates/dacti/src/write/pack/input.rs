@@ -1,0 +1,480 @@
+//! What goes into a package: a name and where its content comes from.
+
+use super::kept::Kept;
+use crate::Error;
+use crate::fetch::source::{read_file_at, write_file_at};
+use core::fmt;
+use core::ops::Range;
+use dacti_index::{Encoding, REGION_LEN_MAX};
+use dacti_names::{NAMES_ID, Name, region_id};
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// Bytes of a reader that are kept in memory; what is longer goes to a temporary file.
+const SPOOL_MIN: u64 = 64 * 1024;
+
+/// What a region is to be called: a path, an id, or a path with an id of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionName {
+    path: Option<String>,
+    id: Option<Uuid>,
+}
+
+impl RegionName {
+    /// A path with an id that is not the one hashed from it.
+    #[must_use]
+    pub fn path_with_id(path: impl Into<String>, id: Uuid) -> Self {
+        Self { path: Some(path.into()), id: Some(id) }
+    }
+}
+
+impl From<&str> for RegionName {
+    fn from(path: &str) -> Self {
+        Self { path: Some(path.into()), id: None }
+    }
+}
+
+impl From<String> for RegionName {
+    fn from(path: String) -> Self {
+        Self { path: Some(path), id: None }
+    }
+}
+
+impl From<Uuid> for RegionName {
+    fn from(id: Uuid) -> Self {
+        Self { path: None, id: Some(id) }
+    }
+}
+
+/// Bytes of something that others hold, too.
+#[derive(Clone)]
+struct Shared {
+    whole: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    range: Range<usize>,
+}
+
+impl Shared {
+    fn bytes(&self) -> &[u8] {
+        // It was in range when it was added; what changes its length since gives less.
+        (*self.whole).as_ref().get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({:?})", self.range)
+    }
+}
+
+/// Where a region's content comes from.
+pub struct Content<'c>(Repr<'c>);
+
+enum Repr<'c> {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+    Shared(Shared),
+    Reader(Box<dyn Read + 'c>),
+}
+
+impl<'c> Content<'c> {
+    /// A file, read when the package is built. It must not change until then.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Repr::File(path.into()))
+    }
+
+    /// A part of bytes that are in memory already, such as one buffer or one mapped file that has
+    /// the contents of many regions: nothing is copied until the package is built. `None` where
+    /// the range passes the end of the bytes.
+    #[must_use]
+    pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
+    where
+        T: AsRef<[u8]> + Send + Sync + 'static,
+    {
+        bytes.as_ref().as_ref().get(range.clone())?;
+        let whole: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<T>::clone(bytes);
+        Some(Self(Repr::Shared(Shared { whole, range })))
+    }
+
+    /// All that `reader` has. It is kept in memory up to 64 KiB, and in a temporary file beyond.
+    #[must_use]
+    pub fn reader(reader: impl Read + 'c) -> Self {
+        Self(Repr::Reader(Box::new(reader)))
+    }
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::File(path) => write!(f, "Content::file({path:?})"),
+            Repr::Bytes(bytes) => write!(f, "Content({} bytes)", bytes.len()),
+            Repr::Shared(shared) => write!(f, "Content::shared({:?})", shared.range),
+            Repr::Reader(_) => f.write_str("Content::reader(..)"),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Bytes(bytes))
+    }
+}
+
+impl From<PathBuf> for Content<'_> {
+    fn from(path: PathBuf) -> Self {
+        Self(Repr::File(path))
+    }
+}
+
+impl From<&Path> for Content<'_> {
+    fn from(path: &Path) -> Self {
+        Self(Repr::File(path.into()))
+    }
+}
+
+/// A temporary file that all long readers share, made when the first of them comes.
+#[derive(Debug, Default)]
+pub(crate) struct Spool {
+    file: Option<Arc<File>>,
+    end: u64,
+}
+
+/// A region to be built.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) path: Option<String>,
+    pub(crate) id: Uuid,
+    /// Length of its content in bytes.
+    pub(crate) len: u64,
+    /// How long its content is, where that is known: what the names list says.
+    decoded_len: Option<u64>,
+    /// Whether it is to lie in the head.
+    pub(super) hot: bool,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Boxed, as it is larger than the others: all inputs are gone through several times.
+    Kept(Box<Kept>),
+    File {
+        path: PathBuf,
+        modified: Option<SystemTime>,
+    },
+    Bytes(Vec<u8>),
+    Shared(Shared),
+    Spooled {
+        file: Arc<File>,
+        at: u64,
+    },
+}
+
+impl Input {
+    pub(crate) fn new(
+        name: RegionName,
+        content: Content<'_>,
+        spool: &mut Spool,
+    ) -> Result<Self, Error> {
+        let hashed = |path: &String| region_id(path).map_err(|error| Error::with_path(error, path));
+        let id = match (&name.path, name.id) {
+            (Some(path), explicit) => hashed(path).map(|hashed| explicit.unwrap_or(hashed))?,
+            (None, Some(id)) => id,
+            (None, None) => return Err(Error::Unnamed),
+        };
+        if id.is_nil() || id == NAMES_ID {
+            return Err(Error::ReservedId { id });
+        }
+        let (source, len) = match content.0 {
+            Repr::File(path) => Source::file(path)?,
+            Repr::Bytes(bytes) => Source::bytes(bytes),
+            Repr::Shared(shared) => {
+                let len = to_u64(shared.range.len());
+                (Source::Shared(shared), len)
+            }
+            Repr::Reader(mut reader) => spool.take(&mut *reader)?,
+        };
+        Self { path: name.path, id, len, decoded_len: Some(len), hot: false, source }.checked()
+    }
+
+    /// The names list of a package, as a region of its own.
+    pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
+        let (source, len) = Source::bytes(segment);
+        Self { path: None, id: NAMES_ID, len, decoded_len: None, hot: false, source }.checked()
+    }
+
+    /// A region of another package, stored as it is there. Its length is that of its stored bytes.
+    pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
+        let (id, len) = (kept.located.id, kept.located.span.len());
+        Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(Box::new(kept)) }
+    }
+
+    /// The region of another package that this is.
+    pub(crate) const fn as_kept(&self) -> Option<&Kept> {
+        match &self.source {
+            Source::Kept(kept) => Some(kept),
+            _ => None,
+        }
+    }
+
+    /// How it is stored in a package whose own encoding is `encoding`.
+    pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
+        self.as_kept().map_or(encoding, |kept| kept.located.encoding)
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        if self.len > REGION_LEN_MAX {
+            return Err(Error::RegionTooLong { name: self.to_string(), len: self.len });
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn to_name(&self) -> Option<Name<'_>> {
+        let path = self.path.as_deref()?;
+        Some(Name { path, id: self.id, decoded_len: self.decoded_len })
+    }
+
+    /// The whole content where it lies in memory.
+    fn in_memory(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Bytes(bytes) => Some(bytes),
+            Source::Shared(shared) => Some(shared.bytes()),
+            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => None,
+        }
+    }
+
+    /// The whole content, for one that is short, appended to `out`.
+    pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        if let Some(bytes) = self.in_memory() {
+            out.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let before = out.len();
+        let mut reader = self.open()?;
+        // One byte more than there should be, so that growth is seen.
+        let len = self.len.saturating_add(1);
+        reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
+        let read = out.len().saturating_sub(before);
+        self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))
+    }
+
+    /// The whole content, for one that is short: as it lies in memory, or read into `buf`.
+    pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
+        if let Some(bytes) = self.in_memory() {
+            return Ok(bytes);
+        }
+        buf.clear();
+        self.read_into(buf)?;
+        Ok(buf)
+    }
+
+    /// The content as a stream. Hold what was read against
+    /// [`check_unchanged`](Self::check_unchanged) at the end.
+    pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
+        Ok(match &self.source {
+            Source::Bytes(bytes) => Box::new(&bytes[..]),
+            Source::Kept(kept) => Box::new(kept.open()?),
+            Source::Shared(shared) => Box::new(shared.bytes()),
+            Source::File { path, modified } => {
+                let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+                // Asked of what was opened: another file may have taken the name.
+                let found = file.metadata().map_err(|error| self.failed(error))?;
+                self.check_same(path, *modified, &found)?;
+                Box::new(file)
+            }
+            Source::Spooled { file, at } => {
+                Box::new(Spooled { file, at: *at, end: at.saturating_add(self.len) })
+            }
+        })
+    }
+
+    /// Makes sure that the content, of which `read` bytes were read, is what was added.
+    pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
+        let Source::File { path, modified } = &self.source else { return Ok(()) };
+        if read != self.len {
+            let (path, expected) = (path.clone(), self.len);
+            return Err(Error::Changed { path, expected, found: read });
+        }
+        let found = std::fs::metadata(path).map_err(|error| self.failed(error))?;
+        self.check_same(path, *modified, &found)
+    }
+
+    fn check_same(
+        &self,
+        path: &Path,
+        modified: Option<SystemTime>,
+        found: &Metadata,
+    ) -> Result<(), Error> {
+        if found.is_file() && found.len() == self.len && found.modified().ok() == modified {
+            return Ok(());
+        }
+        Err(Error::Changed { path: path.into(), expected: self.len, found: found.len() })
+    }
+
+    /// Where the content comes from, for messages.
+    pub(crate) fn origin(&self) -> String {
+        match &self.source {
+            Source::File { path, .. } => crate::error::shown(path),
+            Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
+                "the caller's bytes".into()
+            }
+            Source::Kept(_) => "a package".into(),
+        }
+    }
+
+    /// What the system says of this input.
+    pub(crate) fn failed(&self, error: io::Error) -> Error {
+        match &self.source {
+            Source::File { path, .. } => Error::io("read", path, error),
+            Source::Kept(kept) => kept.failed(error),
+            Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
+                Error::io("read", Path::new("a temporary file"), error)
+            }
+        }
+    }
+}
+
+/// Sorts inputs by path; those without one come last, by id. The same path twice is an error.
+pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
+    if inputs.iter().all(|input| input.path.is_none()) {
+        // Sorts ids alone, and moves each input once.
+        inputs.sort_by_cached_key(|input| input.id);
+    } else {
+        inputs.sort_by(|a, b| {
+            let key = |input: &Input| (input.path.is_none(), input.id);
+            match (&a.path, &b.path) {
+                (Some(a), Some(b)) => a.cmp(b),
+                _ => key(a).cmp(&key(b)),
+            }
+        });
+    }
+    for pair in inputs.windows(2) {
+        if let [a @ Input { path: Some(path), .. }, b] = pair
+            && b.path.as_ref() == Some(path)
+        {
+            let (path, first, second) = (path.clone(), a.origin(), b.origin());
+            return Err(Error::DuplicatePath { path, first, second });
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{path:?}"),
+            None if self.id == NAMES_ID => f.write_str("the names list"),
+            None => write!(f, "{}", self.id),
+        }
+    }
+}
+
+impl Source {
+    fn file(path: PathBuf) -> Result<(Self, u64), Error> {
+        let metadata = std::fs::metadata(&path).map_err(|error| Error::io("open", &path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path });
+        }
+        let (len, modified) = (metadata.len(), Metadata::modified(&metadata).ok());
+        Ok((Self::File { path, modified }, len))
+    }
+
+    fn bytes(bytes: Vec<u8>) -> (Self, u64) {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        (Self::Bytes(bytes), len)
+    }
+}
+
+impl Spool {
+    fn take(&mut self, reader: &mut dyn Read) -> Result<(Source, u64), Error> {
+        let failed = |action| {
+            move |error| Error::io(action, Path::new("a reader or its temporary file"), error)
+        };
+        let mut start = Vec::new();
+        (&mut *reader).take(SPOOL_MIN).read_to_end(&mut start).map_err(failed("read"))?;
+        if u64::try_from(start.len()).unwrap_or(u64::MAX) < SPOOL_MIN {
+            return Ok(Source::bytes(start));
+        }
+        let file = if let Some(file) = &self.file {
+            Arc::clone(file)
+        } else {
+            let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
+            Arc::clone(self.file.insert(file))
+        };
+        // Written by position: what a reader leaves behind that fails is written over by the next.
+        let at = self.end;
+        let mut len = 0_u64;
+        let mut piece = start;
+        while !piece.is_empty() && len <= REGION_LEN_MAX {
+            write_file_at(&file, at.saturating_add(len), &piece).map_err(failed("write"))?;
+            len = len.saturating_add(to_u64(piece.len()));
+            piece.clear();
+            (&mut *reader).take(SPOOL_MIN).read_to_end(&mut piece).map_err(failed("read"))?;
+        }
+        self.end = at.saturating_add(len);
+        Ok((Source::Spooled { file, at }, len))
+    }
+}
+
+fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// A piece of the spool, read by position.
+struct Spooled<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Spooled<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        let buf = buf.get_mut(..len).unwrap_or_default();
+        let read = read_file_at(self.file, self.at, buf)?;
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Input, RegionName, Spool};
+    use std::io::{self, Read};
+
+    /// A reader that fails after some bytes.
+    struct Failing(usize);
+
+    impl Read for Failing {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let len = self.0.min(buf.len());
+            if len == 0 {
+                return Err(io::Error::other("cable pulled"));
+            }
+            buf[..len].fill(b'X');
+            self.0 = self.0.saturating_sub(len);
+            Ok(len)
+        }
+    }
+
+    #[test]
+    fn what_a_failing_reader_left_is_in_no_region() {
+        let mut spool = Spool::default();
+        let mut add = |name: &str, content: Content<'_>| {
+            Input::new(RegionName::from(name), content, &mut spool)
+        };
+        let first = add("first", Content::reader(io::repeat(b'F').take(100_000))).unwrap();
+        let error = add("bad", Content::reader(Failing(100_000))).unwrap_err();
+        assert!(error.to_string().contains("cable pulled"), "{error}");
+        let good = add("good", Content::reader(io::repeat(b'G').take(200_000))).unwrap();
+        for (input, byte, len) in [(first, b'F', 100_000), (good, b'G', 200_000)] {
+            let mut content = Vec::new();
+            input.read_into(&mut content).unwrap();
+            assert_eq!(content, vec![byte; len]);
+        }
+    }
+}

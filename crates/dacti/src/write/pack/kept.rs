@@ -1,0 +1,144 @@
+//! A region that is taken over from another package: its stored bytes as they are, with the seal
+//! that they have.
+//!
+//! It refuses to encode anything. Specification: `docs/spec/dacti-package.md`, "Compaction".
+
+use crate::fetch::source::{ReadAt, read_full, read_span};
+use crate::read::explain::Explainer;
+use crate::read::seals::Trust;
+use crate::read::view::read_failed;
+use crate::{Error, Package};
+use dacti_index::{Decoder, Encoding, Located, Structure};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Decoded bytes that are looked at at once.
+const DECODED_LEN: usize = 64 * 1024;
+
+/// A package that regions are taken over from.
+#[derive(Debug)]
+pub(crate) struct KeptFrom {
+    source: Arc<dyn ReadAt>,
+    trust: Arc<Trust>,
+    explainer: Explainer,
+    /// What an unsealed region may decode to.
+    decoded_len_max: u64,
+}
+
+impl KeptFrom {
+    pub(crate) fn new(package: &Package) -> Self {
+        Self {
+            source: Arc::clone(package.source()),
+            // Whatever its reader requires: what has a digest is judged by it.
+            trust: Arc::new(Trust::new(package.view().seals_read().cloned())),
+            explainer: package.explainer().clone(),
+            decoded_len_max: package.limits().stream_len_max,
+        }
+    }
+}
+
+/// A region of such a package.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) from: Arc<KeptFrom>,
+    pub(crate) located: Located,
+    /// What to call it where it is damaged.
+    pub(crate) name: String,
+    /// Whether it gets another seal than the one that it has.
+    pub(crate) reseal: bool,
+}
+
+impl Kept {
+    /// The stored bytes as a stream, which ends with an error where they can be seen to be damaged.
+    pub(super) fn open(&self) -> Result<KeptReader<'_>, Error> {
+        let located = self.located.within(self.from.source.len());
+        let located = located.map_err(|error| self.damaged(error.into()))?;
+        let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
+        // A digest says more than a decoder. Of what has none and is in an encoding that is not
+        // known, nothing can be said.
+        let decoder = (sealed.seal_span().is_none() && located.encoding == Encoding::BROTLI)
+            .then(|| Decoder::new(&located, self.from.decoded_len_max))
+            .transpose();
+        let decoder = decoder.map_err(|error| self.damaged(error.into()))?;
+        Ok(KeptReader { kept: self, decoder, at: located.span.start })
+    }
+
+    /// The seal that moves along, which must fit stored bytes with this hash; no bytes where there
+    /// is none, or it is to be another one.
+    pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
+        let verifier =
+            self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
+        let Some(span) = verifier.seal_span() else { return Ok(Vec::new()) };
+        let seal = read_span(&*self.from.source, span).map_err(read_failed)?;
+        match verifier.finish_with(hash, &seal) {
+            Ok(_) if self.reseal => Ok(Vec::new()),
+            Ok(_) => Ok(seal),
+            Err(error) => {
+                let error = self.from.explainer.explain(error, &self.located, hash, &seal);
+                Err(self.damaged(error.into()))
+            }
+        }
+    }
+
+    fn damaged(&self, fault: Error) -> Error {
+        Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
+    }
+
+    /// What a read says, brought back to what it was.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        match Error::from_read(error) {
+            error @ Error::Io { .. } => error,
+            error => self.damaged(error),
+        }
+    }
+}
+
+/// Stored bytes of a region of another package.
+#[derive(Debug)]
+pub(super) struct KeptReader<'k> {
+    kept: &'k Kept,
+    /// What judges bytes that have no digest.
+    decoder: Option<Decoder>,
+    at: u64,
+}
+
+impl KeptReader<'_> {
+    /// Decodes to nowhere.
+    fn judge(&mut self, mut stored: &[u8]) -> Result<(), dacti_index::Error> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        let mut out = vec![0; DECODED_LEN];
+        loop {
+            let progress = decoder.decode(stored, &mut out)?;
+            stored = stored.get(progress.read..).unwrap_or_default();
+            if progress.written == 0 && (stored.is_empty() || progress.read == 0) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Read for KeptReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let span = self.kept.located.span;
+        let left = usize::try_from(span.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        let buf = buf.get_mut(..len).unwrap_or_default();
+        if left == 0 {
+            if let Some(decoder) = self.decoder.take() {
+                decoder.finish().map_err(invalid)?;
+            }
+            return Ok(0);
+        }
+        let read = read_full(&*self.kept.from.source, self.at, buf)?;
+        if read < len {
+            // The file was cut since it was opened.
+            let (what, at, needed) = (Structure::StoredRegion, span.start, span.len());
+            let end = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+            return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
+        }
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        self.judge(buf).map_err(invalid)?;
+        Ok(read)
+    }
+}

@@ -1,0 +1,152 @@
+//! The bytes of an append, piece by piece: of regions that are ready, of a new index, or as a saved
+//! plan has them beside it.
+//!
+//! Whatever is handed out was held against the plan's digests. Specification:
+//! `docs/spec/dacti-cdn.md`.
+
+use super::fault::UpdateFault;
+use super::stage::Stage;
+use crate::Error;
+use crate::fetch::source::read_file_at;
+use core::ops::Range;
+use dacti_cdn::{Append, Content, Derived, Digest, Piece, Plan, Snapshot};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Bytes that are handed out at once.
+const PIECE_LEN: u64 = 1 << 20;
+
+/// Where the bytes of an append come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Block<'b> {
+    /// From what was encoded just now.
+    Staged(Staged<'b>),
+    /// From the file beside a saved plan.
+    Saved {
+        file: &'b File,
+        path: &'b Path,
+        /// Where the append's first byte stands in it.
+        at: u64,
+    },
+}
+
+/// What was encoded just now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Staged<'b> {
+    pub(super) stage: &'b Stage,
+    /// For each edit the number of its bytes in the stage.
+    pub(super) numbers: &'b [Option<usize>],
+    pub(super) plan: &'b Plan,
+    /// What the plan was made from, for what is derived.
+    pub(super) snapshot: &'b Snapshot,
+}
+
+/// What takes bytes and where they stand.
+pub(super) type Take<'t> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 't;
+
+impl Block<'_> {
+    /// Hands out all bytes but those of zeros, ascending, with where they stand in the package.
+    pub(super) fn each(&self, append: &Append, take: &mut Take<'_>) -> Result<(), Error> {
+        let pieces = &append.pieces[..];
+        let is_derived = |piece: &Piece| matches!(piece.content, Content::Derived { .. });
+        let derived = match self {
+            Self::Staged(_) => {
+                let first = pieces.iter().position(is_derived).unwrap_or(pieces.len());
+                let end = pieces.iter().rposition(is_derived);
+                first..end.map_or(first, |last| last.saturating_add(1))
+            }
+            // What was derived lies there as the rest does.
+            Self::Saved { .. } => pieces.len()..pieces.len(),
+        };
+        let part = |range: Range<usize>| pieces.get(range).unwrap_or_default();
+        for piece in part(0..derived.start) {
+            self.piece(append, piece, take)?;
+        }
+        if let Self::Staged(staged) = self {
+            staged.derived(part(derived.clone()), take)?;
+        }
+        for piece in part(derived.end..pieces.len()) {
+            self.piece(append, piece, take)?;
+        }
+        Ok(())
+    }
+
+    fn piece(&self, append: &Append, piece: &Piece, take: &mut Take<'_>) -> Result<(), Error> {
+        let at = piece.span.start;
+        let edit = match &piece.content {
+            Content::Zeros => return Ok(()),
+            Content::Inline(bytes) => return take(at, bytes),
+            Content::Edit { edit, .. } => usize::try_from(*edit).ok(),
+            Content::Derived { .. } => None,
+        };
+        let mut hasher = blake3::Hasher::new();
+        let mut buf = Vec::new();
+        let mut offset = 0_u64;
+        while offset < piece.span.len() {
+            let len = piece.span.len().saturating_sub(offset).min(PIECE_LEN);
+            buf.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+            let piece_at = at.saturating_add(offset);
+            match self {
+                Self::Staged(Staged { stage, numbers, .. }) => {
+                    let number = edit.and_then(|edit| numbers.get(edit).copied().flatten());
+                    stage.read(number.unwrap_or(usize::MAX), offset, &mut buf)?;
+                }
+                Self::Saved { file, path, at } => {
+                    let within = piece_at.saturating_sub(append.at);
+                    read_exact_at(file, at.saturating_add(within), &mut buf)
+                        .map_err(|error| Error::io("read", path, error))?;
+                }
+            }
+            hasher.update(&buf);
+            take(piece_at, &buf)?;
+            offset = offset.saturating_add(len);
+        }
+        hold_against(at, &piece.content, Digest(hasher.finalize().into()))
+    }
+}
+
+impl Staged<'_> {
+    /// The pieces of a new index, one after the other.
+    fn derived(&self, pieces: &[Piece], take: &mut Take<'_>) -> Result<(), Error> {
+        let Some(derived) = Derived::of(self.plan, self.snapshot)? else { return Ok(()) };
+        derived.emit(|at, bytes| {
+            let piece = pieces.iter().find(|piece| piece.span.start == at);
+            let content = piece.map_or(&Content::Zeros, |piece| &piece.content);
+            hold_against(at, content, Digest::of(bytes))?;
+            take(at, bytes)
+        })
+    }
+}
+
+/// Bytes of an append without the zeros at its end.
+pub(super) fn written_len(append: &Append) -> u64 {
+    let last = append.pieces.iter().rev().find(|piece| piece.content != Content::Zeros);
+    last.map_or(0, |piece| piece.span.end.saturating_sub(append.at))
+}
+
+/// Holds bytes that start at `at` against the digest that the plan has of them.
+fn hold_against(at: u64, content: &Content, found: Digest) -> Result<(), Error> {
+    match content.digest() {
+        Some(expected) if expected != found => {
+            Err(UpdateFault::Payload { at, expected, found }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fills `buf` from a position.
+pub(super) fn read_exact_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    let (mut at, mut left) = (at, buf);
+    while !left.is_empty() {
+        let read = match read_file_at(file, at, left) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        left = left.get_mut(read..).unwrap_or_default();
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The chain of names segments of a package under update, and the segment that comes next.
+//!
+//! An update writes the names that the list does not have, with the small segments before them, so
+//! that the chain stays short and a name is written again as often as the list doubles.
+//! Specification: `docs/spec/dacti-names.md`, "Earlier segments".
+
+use crate::read::names::read_segment;
+use crate::{Error, Package};
+use dacti_index::{Encoding, Located};
+use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
+use std::collections::BTreeMap;
+
+/// Content that is read to find out whether a path is listed. Where more is before it, a path that
+/// was not met is written once more, which costs its record and changes nothing.
+const READ_MAX: u64 = 64 << 20;
+/// A segment is merged into the one that comes next if it is at most this many times as long.
+const MERGE_RATIO: u64 = 2;
+/// Segments that a chain has at most, of the 64 that readers follow.
+const CHAIN_MAX: usize = 32;
+
+/// A segment of the chain.
+#[derive(Debug)]
+struct Loaded {
+    located: Located,
+    /// Parsed once, so it parses.
+    content: Vec<u8>,
+}
+
+/// The chain, newest segment first, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    loaded: Vec<Loaded>,
+    /// The newest segment that was not read, by the link to it.
+    rest: Option<Link>,
+}
+
+impl Chain {
+    /// Reads the chain of a package; all of it where `whole` is set, else the newest segments.
+    pub(super) fn read(package: &Package, whole: bool) -> Result<Self, Error> {
+        let Some(located) = package.find(NAMES_ID)? else { return Ok(Self::default()) };
+        let mut chain = Self::default();
+        let limit = package.limits().names_len_max;
+        let mut left = limit;
+        let mut next = Some((located, None));
+        while let Some((located, linked)) = next {
+            let linked_len = linked.map(|link: Link| link.decoded_len);
+            let read = limit.saturating_sub(left);
+            let is_far = read.saturating_add(linked_len.unwrap_or_default()) > READ_MAX;
+            if chain.loaded.len() >= SEGMENTS_MAX || (is_far && !whole && linked.is_some()) {
+                chain.rest = linked;
+                break;
+            }
+            let content = read_segment(package, located, linked_len, left)?;
+            left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
+            next = match Segment::parse(&content)?.link() {
+                None => None,
+                Some(link) => {
+                    let span = link.span_before(located.span.start)?;
+                    let (encoding, at) = (Encoding::from_tag(link.encoding), located.span.start);
+                    Some((Located { id: NAMES_ID, span, encoding, at }, Some(link)))
+                }
+            };
+            chain.loaded.push(Loaded { located, content });
+        }
+        Ok(chain)
+    }
+
+    /// The name of `path`, from the newest segment that has it.
+    pub(super) fn find(&self, path: &str) -> Option<Name<'_>> {
+        self.segments().find_map(|segment| segment.find(path))
+    }
+
+    /// Whether all segments were read.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// The content of the segment that comes next, with `new` names and those of the segments that
+    /// it takes the place of.
+    pub(super) fn next<'n>(&'n self, new: &[Name<'n>]) -> Result<Vec<u8>, Error> {
+        let mut merged: BTreeMap<&str, Name<'_>> =
+            new.iter().map(|name| (name.path, *name)).collect();
+        let mut len = new.iter().fold(32, |sum: u64, name| sum.saturating_add(record_len(name)));
+        let mut taken = 0;
+        for (segment, loaded) in self.segments().zip(&self.loaded) {
+            let segment_len = u64::try_from(loaded.content.len()).unwrap_or(u64::MAX);
+            let behind = self.loaded.len().saturating_sub(taken);
+            let behind = behind.saturating_add(usize::from(self.rest.is_some()));
+            if segment_len > len.saturating_mul(MERGE_RATIO) && behind < CHAIN_MAX {
+                break;
+            }
+            for name in segment.names() {
+                merged.entry(name.path).or_insert(name);
+            }
+            len = len.saturating_add(segment_len);
+            taken = taken.saturating_add(1);
+        }
+        let names: Vec<_> = merged.into_values().collect();
+        Ok(emit_segment(&names, self.link_to(taken))?)
+    }
+
+    /// The link to the segment with this number, newest first.
+    fn link_to(&self, i: usize) -> Option<Link> {
+        let Some(Loaded { located, content }) = self.loaded.get(i) else { return self.rest };
+        Some(Link {
+            at: located.span.start,
+            size: u32::try_from(located.span.len()).unwrap_or(u32::MAX),
+            encoding: located.encoding.tag(),
+            decoded_len: u64::try_from(content.len()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.loaded.iter().filter_map(|loaded| Segment::reopen(&loaded.content).ok())
+    }
+}
+
+/// Bytes that a name takes in a segment.
+fn record_len(name: &Name<'_>) -> u64 {
+    u64::try_from(name.path.len()).unwrap_or(u64::MAX).saturating_add(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chain, Loaded};
+    use dacti_index::{Encoding, Located};
+    use dacti_names::{NAMES_ID, Name, Segment};
+    use daicon_core::Span;
+
+    /// Adds the segment that comes next with these names, as if it were stored at the end.
+    fn grow(chain: &mut Chain, at: u64, paths: &[&str]) {
+        let names: Vec<_> = paths.iter().map(|path| Name::hashed(path).unwrap()).collect();
+        let content = chain.next(&names).unwrap();
+        let end = at.saturating_add(content.len() as u64);
+        let span = Span { start: at, end };
+        let located = Located { id: NAMES_ID, span, encoding: Encoding::NONE, at: 0 };
+        let previous = Segment::parse(&content).unwrap().link();
+        let keep = chain
+            .loaded
+            .iter()
+            .position(|loaded| previous.is_some_and(|link| loaded.located.span.start == link.at));
+        chain.loaded.drain(..keep.unwrap_or(chain.loaded.len()));
+        chain.loaded.insert(0, Loaded { located, content });
+    }
+
+    #[test]
+    fn a_chain_grows_with_the_logarithm_of_its_names() {
+        // spec: R-NAME-15
+        let mut chain = Chain::default();
+        let mut written = 0;
+        let paths: Vec<_> = (0..2000).map(|i| format!("folder/{i:05}.html")).collect();
+        for (path, at) in paths.iter().zip((1000..).step_by(1_000_000)) {
+            grow(&mut chain, at, &[path]);
+            written += chain.loaded[0].content.len();
+        }
+        assert!(chain.loaded.len() <= 11, "{} segments", chain.loaded.len());
+        // A record is of 49 or 50 bytes; each is written again a few times for each doubling.
+        assert!(written < 2000 * 50 * 2 * 11, "{written} bytes");
+        for path in &paths {
+            assert_eq!(chain.find(path).unwrap().path, path);
+        }
+    }
+
+    #[test]
+    fn a_large_segment_is_linked_to_and_a_newer_name_counts() {
+        let mut chain = Chain::default();
+        let many: Vec<_> = (0..100).map(|i| format!("{i:03}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        grow(&mut chain, 1000, &many);
+        let newer = Name { decoded_len: Some(7), ..Name::hashed("050").unwrap() };
+        let content = chain.next(&[newer]).unwrap();
+        let segment = Segment::parse(&content).unwrap();
+        assert_eq!((segment.len(), segment.link().unwrap().at), (1, 1000));
+        assert_eq!(segment.find("050").unwrap().decoded_len, Some(7));
+        let more: Vec<_> = (0..60).map(|i| format!("x{i:03}")).collect();
+        let more: Vec<_> = more.iter().map(|path| Name::hashed(path).unwrap()).collect();
+        let content = chain.next(&more).unwrap();
+        let segment = Segment::parse(&content).unwrap();
+        assert_eq!((segment.len(), segment.link()), (160, None), "merged: it is not much longer");
+    }
+}

@@ -1,0 +1,100 @@
+//! Which inputs a package has already, with the same content.
+
+use super::stage::Effort;
+use crate::write::pack::encode::PIECE_LEN;
+use crate::write::pack::input::Input;
+use crate::write::pack::pipeline::{Weigh, run};
+use crate::write::pack::write::batches;
+use crate::{Encoding, Error, Located, Package};
+use dacti_index::IdRange;
+use std::io::{self, Read};
+
+/// Content that is compared at once.
+const BUF_LEN: usize = 64 * 1024;
+
+/// For inputs that follow each other, whether each is unchanged.
+#[derive(Debug)]
+struct Verdicts(Vec<bool>);
+
+impl Weigh for Verdicts {
+    fn weight(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+/// For each input, whether the region found for it has the same content, on all cores.
+pub(super) fn unchanged(
+    package: &Package,
+    inputs: &[(Input, Option<Located>)],
+    effort: Effort,
+) -> Result<Vec<bool>, Error> {
+    let lens: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
+    let batches = batches(&lens, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
+    let mut unchanged = Vec::with_capacity(inputs.len());
+    run(
+        batches.len(),
+        effort.threads,
+        effort.in_flight_max,
+        |job, lane| {
+            let batch = batches.get(job).and_then(|batch| inputs.get(batch.clone()));
+            let verdicts = batch.unwrap_or_default().iter().map(|(input, found)| match found {
+                Some(found) => is_unchanged(package, input, *found),
+                None => Ok(false),
+            });
+            match verdicts.collect() {
+                Ok(verdicts) => lane.put(Verdicts(verdicts)).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        },
+        |Verdicts(verdicts)| {
+            unchanged.extend(verdicts);
+            Ok(None)
+        },
+    )?;
+    Ok(unchanged)
+}
+
+/// Whether a region has the content of an input. A region that cannot be read has not: it is put
+/// anew.
+fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool, Error> {
+    if found.encoding == Encoding::NONE && found.span.len() != input.len {
+        return Ok(false);
+    }
+    let Ok(mut stored) = package.reader_at(found) else { return Ok(false) };
+    let mut content = input.open()?;
+    let (mut ours, mut theirs) = (vec![0; buf_len(input.len)], vec![0; buf_len(input.len)]);
+    let mut len = 0_u64;
+    loop {
+        let read = read_some(&mut *content, &mut ours).map_err(|error| input.failed(error))?;
+        let ours = ours.get(..read).unwrap_or_default();
+        // One byte more than there should be at the end, so that a longer region is seen.
+        let Ok(stored) = read_some(&mut stored, &mut theirs) else { return Ok(false) };
+        if theirs.get(..stored) != Some(ours) {
+            return Ok(false);
+        }
+        len = len.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if read == 0 {
+            input.check_unchanged(len)?;
+            return Ok(true);
+        }
+    }
+}
+
+/// As much as a short input needs, and no more than is compared at once.
+fn buf_len(len: u64) -> usize {
+    usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
+}
+
+/// Fills `buf`, or as much of it as there is.
+fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled = filled.saturating_add(read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

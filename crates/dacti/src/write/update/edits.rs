@@ -1,0 +1,295 @@
+//! What an update changes: inputs held against what the package has, and the edits that a planner
+//! takes, with their bytes made ready.
+//!
+//! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
+//! segments".
+
+use super::chain::Chain;
+use super::compare;
+use super::fault::UpdateFault;
+use super::stage::{Effort, Stage};
+use super::{Removed, UpdateOptions};
+use crate::write::pack::encode::{Encoder, Sealing};
+use crate::write::pack::input::Input;
+use crate::{Encoding, Error, Located, Package, Progress};
+use core::ops::ControlFlow;
+use dacti_cdn::{ComponentContent, Digest, Edit, NewComponent, Put};
+use dacti_names::{NAMES_ID, Name};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// What becomes of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What is done.
+    pub kind: ChangeKind,
+    /// The region's path, or its id where it has none.
+    pub name: String,
+    /// The region's id.
+    pub id: Uuid,
+    /// Length of its content in bytes; of a region that is removed, of its stored bytes.
+    pub len: u64,
+}
+
+/// What is done with a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It takes the place of another content.
+    Replaced,
+    /// It goes.
+    Removed,
+    /// It has this content already.
+    Unchanged,
+}
+
+/// An input and the region whose place it takes.
+type Replacing = (Input, Option<Located>);
+
+/// What is to be changed, before anything is encoded.
+#[derive(Debug)]
+pub(super) struct Edits {
+    /// In the order in which they will be stored.
+    puts: Vec<Replacing>,
+    removed: Removed,
+    names: Option<Input>,
+    explicit_ids: bool,
+    /// `None` where the package has no region yet.
+    encoding: Option<Encoding>,
+    changes: Vec<Change>,
+}
+
+/// Edits whose bytes are ready.
+#[derive(Debug, Default)]
+pub(super) struct StagedEdits {
+    /// The names segment that comes next.
+    pub(super) names: Option<StagedEdit>,
+    pub(super) others: Vec<StagedEdit>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// An edit and the number of its bytes in the stage, where it has any.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StagedEdit {
+    pub(super) edit: Edit,
+    pub(super) staged: Option<usize>,
+}
+
+impl Edits {
+    pub(super) fn new(
+        package: &Package,
+        options: &UpdateOptions,
+        mut inputs: Vec<Input>,
+        mut removed: Removed,
+        effort: Effort,
+    ) -> Result<Self, Error> {
+        crate::write::pack::input::sort(&mut inputs)?;
+        let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
+        let chain = if inputs.iter().any(|input| input.path.is_some()) {
+            Chain::read(package, explicit)?
+        } else {
+            Chain::default()
+        };
+        let explicit_ids = resolve_ids(package, &chain, &mut inputs, &mut removed)? && !explicit;
+        refuse_clashes(&inputs, &removed)?;
+        let found = find_all(package, &inputs)?;
+        let inputs: Vec<_> = inputs.into_iter().zip(found).collect();
+        let unchanged = if options.force {
+            vec![false; inputs.len()]
+        } else {
+            compare::unchanged(package, &inputs, effort)?
+        };
+        let encoding = match options.encoding {
+            Some(encoding) => Some(encoding),
+            None => encoding_of(package)?,
+        };
+        let names = names_to_write(&chain, &inputs, &unchanged, encoding);
+        let names = (!names.is_empty()).then(|| chain.next(&names)).transpose()?;
+        let names = names.map(Input::names_list).transpose()?;
+        let mut changes: Vec<_> = removed.iter().map(change_of_removed).collect();
+        changes.extend(inputs.iter().zip(&unchanged).map(change_of));
+        let puts = inputs.into_iter().zip(unchanged).filter(|(_, unchanged)| !unchanged);
+        let puts = puts.map(|(put, _)| put).collect();
+        Ok(Self { puts, removed, names, explicit_ids, encoding, changes })
+    }
+
+    /// Encodes and seals what is to be added.
+    pub(super) fn stage(
+        self,
+        encoder: Encoder<'_>,
+        components: &[(NewComponent, Vec<u8>)],
+        stage: &mut Stage,
+        effort: Effort,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<StagedEdits, Error> {
+        let inputs: Vec<&Input> =
+            self.names.iter().chain(self.puts.iter().map(|(input, _)| input)).collect();
+        let encoder = |encoding| Encoder { encoding, ..encoder };
+        let first = self.encoding.unwrap_or(Encoding::BROTLI);
+        stage.add(&inputs, encoder(first), effort, progress)?;
+        let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
+        if self.encoding.is_none() && stage.stored_len() >= content_len {
+            // The first regions of a package: brotli where it makes them smaller, as in packing.
+            stage.clear();
+            stage.add(&inputs, encoder(Encoding::NONE), effort, progress)?;
+        }
+        let names = self.names.iter().map(|_| None);
+        let replaced = names.chain(self.puts.iter().map(|(_, replaced)| *replaced));
+        let seal_len = Sealing::len_of(encoder(first).sealing);
+        let staged = stage.staged().iter().zip(replaced).enumerate();
+        let mut edits = staged.map(|(i, (staged, replaced))| {
+            let replaced_len = replaced.map_or(0, |old| old.span.len().saturating_add(seal_len));
+            StagedEdit {
+                edit: Edit::Put(Put {
+                    id: staged.id,
+                    encoding: staged.encoding,
+                    size: staged.stored_len,
+                    seal_len: staged.seal_len,
+                    digest: Digest(staged.digest),
+                    replaced_len,
+                }),
+                staged: Some(i),
+            }
+        });
+        let names = if self.names.is_some() { edits.next() } else { None };
+        let mut others: Vec<_> = edits.collect();
+        others.extend(
+            self.removed
+                .keys()
+                .map(|id| StagedEdit { edit: Edit::Remove { id: *id }, staged: None }),
+        );
+        for (component, region) in components {
+            let staged = match component.content {
+                ComponentContent::Region { .. } => Some(stage.add_component(component.id, region)?),
+                ComponentContent::Data(_) => None,
+            };
+            others.push(StagedEdit { edit: Edit::Component(*component), staged });
+        }
+        if self.explicit_ids {
+            others.push(StagedEdit { edit: Edit::ExplicitIds, staged: None });
+        }
+        Ok(StagedEdits { names, others, changes: self.changes })
+    }
+}
+
+impl StagedEdits {
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_none() && self.others.is_empty()
+    }
+
+    /// Whether one entry less, that of the names segment, lets a delta group take all: then the
+    /// names go ahead, as a name without an entry is not shown.
+    pub(super) fn names_go_ahead(&self) -> bool {
+        let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
+        puts && self.names.is_some() && self.others.len() == dacti_index::GROUP_ENTRIES
+    }
+
+    pub(super) fn all(&self) -> Vec<StagedEdit> {
+        self.names.iter().chain(&self.others).copied().collect()
+    }
+}
+
+/// Gives inputs the ids that the names list has for their paths. Says whether an input brings an
+/// explicit id; where its path had another, the region of that id goes.
+fn resolve_ids(
+    package: &Package,
+    chain: &Chain,
+    inputs: &mut [Input],
+    removed: &mut Removed,
+) -> Result<bool, Error> {
+    let mut explicit = false;
+    let hashed_only = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
+    for input in inputs {
+        let Some(name) = input.to_name() else { continue };
+        if name.is_explicit() {
+            explicit = true;
+            let path = name.path.to_owned();
+            if let Some(old) = package.find(&path)?.filter(|old| old.id != input.id) {
+                removed.insert(old.id, (path, old));
+            }
+        } else if !hashed_only && let Some(listed) = chain.find(name.path) {
+            input.id = listed.id;
+        }
+    }
+    Ok(explicit)
+}
+
+fn refuse_clashes(inputs: &[Input], removed: &Removed) -> Result<(), Error> {
+    let mut by_id: BTreeMap<Uuid, &Input> = BTreeMap::new();
+    for input in inputs {
+        if removed.contains_key(&input.id) {
+            return Err(UpdateFault::PutAndRemoved { name: input.to_string() }.into());
+        }
+        if let Some(first) = by_id.insert(input.id, input) {
+            let (first, second, id) = (first.to_string(), input.to_string(), input.id);
+            return Err(Error::DuplicateId { id, first, second });
+        }
+    }
+    Ok(())
+}
+
+/// The regions that have the inputs' ids.
+fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>, Error> {
+    if package.view().has_keys() || inputs.len() <= 1 {
+        return inputs.iter().map(|input| package.find(input.id)).collect();
+    }
+    // Without keys each look-up would scan the index.
+    let regions = package.regions()?;
+    let find = |input: &Input| {
+        let i = regions.binary_search_by_key(&input.id, |region| region.id).ok()?;
+        regions.get(i).copied()
+    };
+    Ok(inputs.iter().map(find).collect())
+}
+
+/// How the package's regions are stored: as its names list is, which every package of ours has that
+/// has paths. `None` where it has no region.
+fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
+    let encoding = if let Some(names) = package.find(NAMES_ID)? {
+        Some(names.encoding)
+    } else {
+        let groups = package.groups()?;
+        groups.iter().find(|group| group.length > 0).map(|group| group.encoding)
+    };
+    let known = |encoding| [Encoding::NONE, Encoding::BROTLI].contains(&encoding);
+    Ok(encoding.map(|encoding| if known(encoding) { encoding } else { Encoding::NONE }))
+}
+
+/// The names that the list does not have, or not with what is true of them now.
+fn names_to_write<'i>(
+    chain: &Chain,
+    inputs: &'i [Replacing],
+    unchanged: &[bool],
+    encoding: Option<Encoding>,
+) -> Vec<Name<'i>> {
+    let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
+        let name = input.to_name()?;
+        let is_listed = match chain.find(name.path) {
+            // Of what is stored as it is, the length is known without the hint.
+            Some(listed) => {
+                let is_told = encoding == Some(Encoding::NONE) || *unchanged;
+                listed.id == name.id && (is_told || listed.decoded_len == name.decoded_len)
+            }
+            // Far down a long list, most probably, where nobody looked.
+            None => *unchanged && found.is_some() && !chain.is_whole(),
+        };
+        (!is_listed).then_some(name)
+    });
+    named.collect()
+}
+
+fn change_of(((input, found), unchanged): (&Replacing, &bool)) -> Change {
+    let kind = match (found, unchanged) {
+        (_, true) => ChangeKind::Unchanged,
+        (Some(_), false) => ChangeKind::Replaced,
+        (None, false) => ChangeKind::Added,
+    };
+    let name = input.path.clone().unwrap_or_else(|| input.id.to_string());
+    Change { kind, name, id: input.id, len: input.len }
+}
+
+fn change_of_removed((id, (name, located)): (&Uuid, &(String, Located))) -> Change {
+    let (name, len) = (name.clone(), located.span.len());
+    Change { kind: ChangeKind::Removed, name, id: *id, len }
+}

@@ -1,0 +1,291 @@
+//! Carries out a plan on a file: step by step, each on disk before the next, and as often as it
+//! takes.
+//!
+//! Every step may be done again: it writes the same bytes to the same place. What stands in the way
+//! of that, bytes that are not of the plan, ends the execution before anything is written over
+//! them. Specification: `docs/spec/dacti-cdn.md`.
+
+use super::block::Block;
+use super::fault::{StateFault, UpdateFault};
+use super::file::{Reading, UpdateFile, write_all};
+use super::times::Times;
+use crate::Error;
+use crate::fetch::source::{read_full, read_span};
+use core::ops::{ControlFlow, Range};
+use dacti_cdn::{
+    Action, Append, Breach, Digest, Fault, HEAD_LEN, Plan, Reserve, State, Step, Switch,
+};
+use daicon_core::Span;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes that are written at once.
+const WRITE_LEN: usize = 1 << 20;
+
+/// How far a file has come with a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The step with this number, from 0, is the next; it was not begun.
+    Before(usize),
+    /// The step with this number, from 0, was begun.
+    Within(usize),
+    /// All is done.
+    Done,
+}
+
+/// What is told while a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UpdateProgress {
+    /// Steps done.
+    pub steps: usize,
+    /// Steps in all.
+    pub steps_total: usize,
+    /// Bytes appended.
+    pub bytes: u64,
+    /// Bytes to append in all.
+    pub bytes_total: u64,
+}
+
+/// Carries out the steps `range` of a plan.
+///
+/// Steps that were done before are done again: where an earlier attempt was told that the disk had
+/// failed, what it reads back is no proof that it is on disk.
+pub(super) fn execute(
+    file: &Arc<dyn UpdateFile>,
+    plan: &Plan,
+    block: &Block<'_>,
+    range: Range<usize>,
+    progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let times = Times::start(&**file).map_err(failed("set the modification time of"))?;
+    let bytes_total = plan.append().map_or(0, |append| append.span().len());
+    let told = UpdateProgress { steps_total: plan.steps.len(), bytes_total, ..Default::default() };
+    let mut execution = Execution { file, plan, block, times, told, progress };
+    let steps = plan.steps.iter().enumerate().take(range.end).skip(range.start);
+    for (i, step) in steps {
+        execution.step(i, step)?;
+    }
+    Ok(())
+}
+
+/// How far the file has come with a plan.
+pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standing, Error> {
+    if plan.switch().is_none() {
+        return Err(UpdateFault::from(Fault { step: None, breach: Breach::NoSwitch }).into());
+    }
+    let head = read_head(file)?;
+    let found = state_of(file, &head)?;
+    if found == plan.after() {
+        return Ok(Standing::Done);
+    }
+    if let Some(step) = (0..plan.steps.len()).find(|i| plan.state_before(*i) == found) {
+        return Ok(Standing::Before(step));
+    }
+    let within = |(i, step): (usize, &Step)| is_within(plan, i, step, found, &head).then_some(i);
+    match plan.steps.iter().enumerate().find_map(within) {
+        Some(step) => Ok(Standing::Within(step)),
+        None => Err(state_fault(plan, 0, found, Some(plan.after()))),
+    }
+}
+
+/// Whether a step was begun and not finished: its bytes stand there in part.
+fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> bool {
+    let before = plan.state_before(i);
+    match &step.action {
+        Action::Append(_) => {
+            found.head == before.head && (before.len..=step.after.len).contains(&found.len)
+        }
+        Action::Reserve(Reserve { at, before: old, after: new })
+        | Action::Switch(Switch { at, before: old, after: new, .. }) => {
+            found.len == before.len && is_torn(head, *at, old, new, before.head)
+        }
+        Action::Barrier(_) => false,
+    }
+}
+
+/// Whether some bytes of a piece of the head are old and the others new, and the rest of the head
+/// is as it was.
+fn is_torn(head: &[u8], at: u64, old: &[u8], new: &[u8], before: Digest) -> bool {
+    let len = u64::try_from(old.len()).unwrap_or(u64::MAX);
+    let Some(span) = Span::new(at, len) else { return false };
+    let mut head = head.to_vec();
+    let usize_of = |at| usize::try_from(at).unwrap_or(usize::MAX);
+    let range = usize_of(span.start)..usize_of(span.end);
+    let Some(found) = head.get_mut(range) else { return false };
+    let is_either = |((found, old), new): ((&u8, &u8), &u8)| found == old || found == new;
+    if old.len() != new.len() || !found.iter().zip(old).zip(new).all(is_either) {
+        return false;
+    }
+    found.copy_from_slice(old);
+    Digest::of(&head) == before
+}
+
+struct Execution<'e, 'b> {
+    file: &'e Arc<dyn UpdateFile>,
+    plan: &'e Plan,
+    block: &'e Block<'b>,
+    times: Times,
+    told: UpdateProgress,
+    progress: &'e mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+}
+
+impl Execution<'_, '_> {
+    fn step(&mut self, i: usize, step: &Step) -> Result<(), Error> {
+        if !self.file.is_in_place().map_err(failed("open"))? {
+            return Err(UpdateFault::Replaced { path: Path::new("").into() }.into());
+        }
+        match &step.action {
+            Action::Append(append) => self.append(i, append)?,
+            Action::Reserve(Reserve { at, before, after }) => self.patch(i, *at, before, after)?,
+            Action::Switch(Switch { at, before, after, .. }) => {
+                self.patch(i, *at, before, after)?;
+            }
+            Action::Barrier(barrier) => {
+                self.file.barrier(barrier).map_err(failed("pass a barrier of"))?;
+            }
+        }
+        let found = state_of(self.file, &read_head(self.file)?)?;
+        if !self.is_on_the_way(i, found) {
+            return Err(state_fault(self.plan, i, found, Some(step.after)));
+        }
+        self.told.steps = i.saturating_add(1);
+        self.tell()
+    }
+
+    /// Whether the file is as a step leaves it, or as a later one does that was done before.
+    fn is_on_the_way(&self, i: usize, found: State) -> bool {
+        self.plan.steps.iter().skip(i).any(|step| step.after == found)
+            || matches!(standing(self.file, self.plan), Ok(Standing::Within(within)) if within > i)
+    }
+
+    fn append(&mut self, i: usize, append: &Append) -> Result<(), Error> {
+        let len = self.file.len().map_err(failed("read"))?;
+        let end = append.span().end;
+        let before = self.plan.state_before(i).len;
+        if len < before || len > end.max(before) {
+            let found = state_of(self.file, &read_head(self.file)?)?;
+            let after = self.plan.steps.get(i).map(|step| step.after);
+            return Err(state_fault(self.plan, i, found, after));
+        }
+        // Many small regions make few writes.
+        let (block, mut together) = (self.block, Together::default());
+        block.each(append, &mut |at, bytes| {
+            if !together.takes(at, bytes) {
+                self.write(i, &mut together, len)?;
+                together.at = at;
+            }
+            together.bytes.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        self.write(i, &mut together, len)?;
+        // Zeros at the end are left out: the file becomes longer without them.
+        if self.file.len().map_err(failed("read"))? < end {
+            self.file.set_len(end).map_err(failed("write"))?;
+        }
+        self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
+        self.file.sync().map_err(failed("write"))
+    }
+
+    /// Writes what was put together, and begins anew.
+    fn write(&mut self, i: usize, together: &mut Together, len: u64) -> Result<(), Error> {
+        if together.bytes.is_empty() {
+            return Ok(());
+        }
+        self.hold_against(i, together, len)?;
+        write_all(&**self.file, together.at, &together.bytes).map_err(failed("write"))?;
+        self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
+        let written = u64::try_from(together.bytes.len()).unwrap_or(u64::MAX);
+        self.told.bytes = self.told.bytes.saturating_add(written);
+        together.bytes.clear();
+        self.tell()
+    }
+
+    /// Makes sure that what an earlier attempt left where `bytes` will stand is of this plan:
+    /// either these bytes, or zeros that never became them.
+    fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
+        let Together { at, bytes, existing } = planned;
+        let at = *at;
+        if at >= len {
+            return Ok(());
+        }
+        existing.resize(bytes.len(), 0);
+        let reading = Reading::new(Arc::clone(self.file)).map_err(failed("read"))?;
+        let filled = read_full(&reading, at, existing).map_err(failed("read"))?;
+        let found = existing.iter().take(filled).zip(&*bytes);
+        match found.zip(at..).find(|((found, planned), _)| found != planned && **found != 0) {
+            Some((_, at)) => Err(UpdateFault::OtherBytes { step: i.saturating_add(1), at }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a piece of the head by one call, unless something stands there that is neither what
+    /// was there before nor what is to come.
+    fn patch(&mut self, i: usize, at: u64, before: &[u8], after: &[u8]) -> Result<(), Error> {
+        let head = read_head(self.file)?;
+        let found = Span::new(at, u64::try_from(before.len()).unwrap_or(u64::MAX))
+            .and_then(|span| span.slice_of(&head, 0))
+            .unwrap_or_default();
+        let is_either = |((found, old), new): ((&u8, &u8), &u8)| found == old || found == new;
+        let fits = found.len() == after.len() && before.len() == after.len();
+        if !fits || !found.iter().zip(before).zip(after).all(is_either) {
+            let found = state_of(self.file, &head)?;
+            let step_after = self.plan.steps.get(i).map(|step| step.after);
+            return Err(state_fault(self.plan, i, found, step_after));
+        }
+        write_all(&**self.file, at, after).map_err(failed("write"))?;
+        if found == after {
+            // Written once more, so that it is on disk: the head's content is what it was.
+            self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
+        } else {
+            self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;
+        }
+        self.file.sync().map_err(failed("write"))
+    }
+
+    fn tell(&mut self) -> Result<(), Error> {
+        match (self.progress)(self.told) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
+    }
+}
+
+/// Bytes that follow each other and are written at once.
+#[derive(Debug, Default)]
+struct Together {
+    at: u64,
+    bytes: Vec<u8>,
+    /// What stands in the file in their place.
+    existing: Vec<u8>,
+}
+
+impl Together {
+    /// Whether bytes that stand at `at` follow, and may be as many.
+    fn takes(&self, at: u64, bytes: &[u8]) -> bool {
+        let len = self.bytes.len().saturating_add(bytes.len());
+        let end = u64::try_from(self.bytes.len()).ok().and_then(|len| self.at.checked_add(len));
+        end == Some(at) && len <= WRITE_LEN
+    }
+}
+
+fn state_fault(plan: &Plan, i: usize, found: State, after: Option<State>) -> Error {
+    let before = plan.state_before(i);
+    let (step, after) = (i.saturating_add(1), after.unwrap_or(before));
+    UpdateFault::State(Box::new(StateFault { step, found, before, after })).into()
+}
+
+fn read_head(file: &Arc<dyn UpdateFile>) -> Result<Vec<u8>, Error> {
+    let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
+    read_span(&reading, Span { start: 0, end: HEAD_LEN }).map_err(failed("read"))
+}
+
+fn state_of(file: &Arc<dyn UpdateFile>, head: &[u8]) -> Result<State, Error> {
+    let len = file.len().map_err(failed("read"))?;
+    Ok(State { len, head: Digest::of(head) })
+}
+
+/// What the system says of the package, whose name those who opened it put in.
+pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| Error::io(action, Path::new(""), error)
+}

@@ -1,0 +1,288 @@
+//! The file that an update writes to: a few operations by position, and the lock of its one writer.
+//!
+//! It refuses to know what is written. Tests put a file that fails in its place. Specification:
+//! `docs/spec/dacti-cdn.md`.
+
+use super::fault::UpdateFault;
+use crate::Error;
+use crate::fetch::source::{ReadAt, read_file_at};
+use dacti_cdn::Barrier;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A file that can be updated: read and written by position, grown, and put on disk.
+///
+/// Whoever implements it answers for there being one writer at a time.
+pub trait UpdateFile: core::fmt::Debug + Send + Sync {
+    /// The file's length now, in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file has no bytes now.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Reads into `buf` from position `at` and says how many bytes; 0 only at the end or for an
+    /// empty `buf`.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes some of `bytes` at position `at`, by one call of the system, and says how many.
+    ///
+    /// # Errors
+    /// What the system says. Some of the bytes may stand in the file then.
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes the file longer, with zeros.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Puts on disk what was written, and the length.
+    ///
+    /// # Errors
+    /// What the system says. Whether any of it is on disk is not known then.
+    fn sync(&self) -> io::Result<()>;
+
+    /// When the file was modified, as a server tells its clients.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn modified(&self) -> io::Result<SystemTime>;
+
+    /// Sets that time.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_modified(&self, time: SystemTime) -> io::Result<()>;
+
+    /// Whether the file is still the one that stands under its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_in_place(&self) -> io::Result<bool>;
+
+    /// Returns when everybody who reads this file, through whatever cache, is answered with what
+    /// `barrier` probes: called when the file itself has these bytes, on disk.
+    ///
+    /// Whoever reads a local file has no cache in front of it, so by default it returns at once.
+    /// A file that is published through caches waits for as long as all of them together may answer
+    /// with old bytes, or until each of them was seen to answer with the new ones.
+    ///
+    /// # Errors
+    /// Why it is not so. The update ends then, its switch untouched unless that is done already,
+    /// and can be taken up again.
+    fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
+        let _ = barrier;
+        Ok(())
+    }
+}
+
+/// A regular file that this process alone may update, until it is closed or the process ends.
+///
+/// Readers are not kept out: they see the old package or the new one.
+#[derive(Debug)]
+pub struct LockedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LockedFile {
+    /// Opens the file at `path` for an update.
+    ///
+    /// # Errors
+    /// `NotAFile`; [`UpdateFault::Locked`] where another writer has it; [`UpdateFault::Replaced`]
+    /// where another file took its name meanwhile; `Io`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let failed = |source| Error::io("open", path, source);
+        // Asked before it is opened: opening a pipe would wait for a writer.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        let file = open_alone(path)?;
+        let locked = Self { file, path: path.into() };
+        if !locked.is_in_place().map_err(failed)? {
+            return Err(UpdateFault::Replaced { path: path.into() }.into());
+        }
+        Ok(locked)
+    }
+}
+
+impl Drop for LockedFile {
+    /// Lets other writers in at once. Closing the file alone would leave them locked out while a
+    /// child process that another thread starts just now holds a copy of it.
+    fn drop(&mut self) {
+        #[cfg(not(windows))]
+        let _ = self.file.unlock();
+    }
+}
+
+/// Opens a file and locks out other writers. The lock goes with the open file, also where the
+/// process is killed.
+#[cfg(not(windows))]
+fn open_alone(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::io("open", path, source);
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(UpdateFault::Locked { path: path.into() }.into()),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+    }
+}
+
+/// Opens a file and locks out other writers: a lock on the bytes would lock out readers too.
+#[cfg(windows)]
+fn open_alone(path: &Path) -> Result<File, Error> {
+    use std::os::windows::fs::OpenOptionsExt;
+    /// Others may read, rename and delete.
+    const SHARE_READ_AND_DELETE: u32 = 0x1 | 0x4;
+    const SHARING_VIOLATION: i32 = 32;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).share_mode(SHARE_READ_AND_DELETE);
+    options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(SHARING_VIOLATION) => UpdateFault::Locked { path: path.into() }.into(),
+        _ => Error::io("open", path, error),
+    })
+}
+
+impl UpdateFile for LockedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        read_file_at(&self.file, at, buf)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        let written = std::os::unix::fs::FileExt::write_at(&self.file, bytes, at);
+        #[cfg(windows)]
+        let written = std::os::windows::fs::FileExt::seek_write(&self.file, bytes, at);
+        written
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.file.metadata()?.modified()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(found) => Ok(is_same(&self.file.metadata()?, &found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether two files are one.
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Whether two files can be one: what the system tells without more.
+#[cfg(not(unix))]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    a.len() == b.len() && a.modified().ok() == b.modified().ok()
+}
+
+/// The file as a source of its bytes, as long as it was when it was asked.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    file: Arc<dyn UpdateFile>,
+    len: u64,
+}
+
+impl Reading {
+    pub(super) fn new(file: Arc<dyn UpdateFile>) -> io::Result<Self> {
+        let len = file.len()?;
+        Ok(Self { file, len })
+    }
+}
+
+impl ReadAt for Reading {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(at, buf)
+    }
+}
+
+/// Writes all of `bytes`, by as many calls as it takes.
+pub(super) fn write_all(file: &dyn UpdateFile, at: u64, bytes: &[u8]) -> io::Result<()> {
+    let (mut at, mut left) = (at, bytes);
+    while !left.is_empty() {
+        let written = match file.write_at(at, left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        left = left.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LockedFile, UpdateFault, UpdateFile};
+    use crate::Error;
+
+    #[test]
+    fn a_second_writer_is_told_who_is_there_and_gets_it_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("package");
+        std::fs::write(&path, "bytes").unwrap();
+        let first = LockedFile::open(&path).unwrap();
+        let error = LockedFile::open(&path).unwrap_err();
+        assert!(matches!(error, Error::Update(UpdateFault::Locked { .. })), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"bytes", "readers are not kept out");
+        drop(first);
+        assert_eq!(LockedFile::open(&path).unwrap().len().unwrap(), 5);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_lost_its_name_is_not_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("package"), dir.path().join("other"));
+        std::fs::write(&path, "bytes").unwrap();
+        let file = LockedFile::open(&path).unwrap();
+        assert!(file.is_in_place().unwrap());
+        std::fs::write(&other, "bytes").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(!file.is_in_place().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!file.is_in_place().unwrap());
+    }
+}

@@ -1,0 +1,336 @@
+//! Updates of a package in a file: encoded, planned, carried out, and taken up again after a crash.
+//!
+//! Readers see the old package or the new one, and no byte that they can reach changes under them.
+//! What is written where is `dacti-cdn`'s to say; here it is done. Specification:
+//! `docs/spec/dacti-cdn.md`.
+
+mod block;
+mod chain;
+mod compare;
+mod edits;
+mod execute;
+mod fault;
+mod file;
+mod overlay;
+mod planned;
+mod saved;
+mod stage;
+mod times;
+
+pub use dacti_cdn::{
+    Action, Append, Barrier, Content, Cost, Digest, Field, Part, Piece, Plan, Policy, Probe, Purge,
+    Reason, Rejected, Reserve, State, Step, Strategy, Switch,
+};
+pub use edits::{Change, ChangeKind};
+pub use execute::UpdateProgress;
+pub use fault::{StateFault, UpdateFault};
+pub use file::{LockedFile, UpdateFile};
+pub use planned::PlannedUpdate;
+pub use saved::{Extent, SavedPlan, SavedStanding};
+
+use crate::hash::HashPool;
+use crate::write::pack::encode::{Encoder, Sealing};
+use crate::write::pack::input::{Input, Spool};
+use crate::{Encoding, Error, Key, Limits, Located, Package, Progress, RegionName};
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use dacti_cdn::{ComponentContent, NewComponent};
+use dacti_names::NAMES_ID;
+use dacti_seal::{Kind, SecretKey};
+use daicon_core::Version;
+use edits::Edits;
+use file::Reading;
+use stage::{Effort, Stage};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How to update a package.
+#[derive(Debug, Clone)]
+pub struct UpdateOptions {
+    /// How new regions are stored; by default as the package's others are.
+    pub encoding: Option<Encoding>,
+    /// Brotli's quality, 0 to 11.
+    pub quality: u8,
+    /// Whether to put again what the package has with the same content.
+    pub force: bool,
+    /// What the planner is told: alignment, purges, barriers.
+    pub policy: Policy,
+    /// Threads that encode; by default as many as there are cores. Changes no byte.
+    pub threads: Option<NonZeroUsize>,
+    /// Bytes that may be encoded and not written yet. Changes no byte.
+    pub in_flight_max: usize,
+}
+
+impl Default for UpdateOptions {
+    fn default() -> Self {
+        Self {
+            encoding: None,
+            quality: 5,
+            force: false,
+            policy: Policy::default(),
+            threads: None,
+            in_flight_max: 64 << 20,
+        }
+    }
+}
+
+/// What is to be removed, by id, with what it was called.
+type Removed = BTreeMap<Uuid, (String, Located)>;
+
+/// An update of one package, by its only writer: other writers are locked out until this and what
+/// is made of it are dropped, or the process ends.
+#[derive(Debug)]
+pub struct Update {
+    file: Arc<dyn UpdateFile>,
+    path: PathBuf,
+    package: Package,
+    options: UpdateOptions,
+    inputs: Vec<Input>,
+    spool: Spool,
+    removed: Removed,
+    components: Vec<(NewComponent, Vec<u8>)>,
+    key: Option<SecretKey>,
+    leave_unsigned: bool,
+}
+
+impl Update {
+    /// Opens the package at `path` for an update.
+    ///
+    /// # Errors
+    /// [`UpdateFault::Locked`] where another writer has it; what is wrong with the package; options
+    /// that cannot be; what the system says.
+    pub fn open(path: impl AsRef<Path>, options: UpdateOptions) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::of_file(Arc::new(LockedFile::open(path)?), path, options)
+    }
+
+    /// An update of the package in a file of the caller's kind. `path` is what it is called in
+    /// messages; temporary files are made beside it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_file(
+        file: Arc<dyn UpdateFile>,
+        path: impl AsRef<Path>,
+        options: UpdateOptions,
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if options.quality > 11 {
+            let found = u64::from(options.quality);
+            return Err(Error::Option { what: "quality", found, expected: "0 to 11 are" });
+        }
+        let reading = Reading::new(Arc::clone(&file)).map_err(|e| Error::io("read", path, e))?;
+        let package = Package::from_source(Arc::new(reading), Limits::default());
+        Ok(Self {
+            file,
+            path: path.into(),
+            package: package.map_err(|error| named(error, path))?,
+            options,
+            inputs: Vec::new(),
+            spool: Spool::default(),
+            removed: BTreeMap::new(),
+            components: Vec::new(),
+            key: None,
+            leave_unsigned: false,
+        })
+    }
+
+    /// The package as it was when it was opened.
+    #[must_use]
+    pub const fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// Adds a region, or replaces the one that has its path or id. A file is opened only when the
+    /// update is planned; a reader is read now, to its end.
+    ///
+    /// # Errors
+    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the
+    /// system says, and content of 4 GiB or more.
+    pub fn put<'c>(
+        &mut self,
+        name: impl Into<RegionName>,
+        content: impl Into<crate::Content<'c>>,
+    ) -> Result<&mut Self, Error> {
+        let input = Input::new(name.into(), content.into(), &mut self.spool)?;
+        self.inputs.push(input);
+        Ok(self)
+    }
+
+    /// Takes a region away: it is not found any more, and its bytes stay where they are, for those
+    /// who read the package as it was.
+    ///
+    /// # Errors
+    /// `NotFound`; what is wrong with the package.
+    pub fn remove<'a>(&mut self, key: impl Into<Key<'a>>) -> Result<&mut Self, Error> {
+        let key = key.into();
+        let located = self.package.locate(key).map_err(|error| named(error, &self.path))?;
+        if located.id == NAMES_ID {
+            return Err(Error::ReservedId { id: located.id });
+        }
+        self.removed.insert(located.id, (name_of(&key), located));
+        Ok(self)
+    }
+
+    /// Has new regions signed with `key`, which must be one of the package's.
+    ///
+    /// # Errors
+    /// A package without signatures, a key of another package or one that the package does not
+    /// name.
+    pub fn sign(&mut self, key: SecretKey) -> Result<&mut Self, Error> {
+        let seals = self.package.view().seals();
+        let seals = seals.filter(|seals| seals.kind == Kind::Signature);
+        let seals = seals.ok_or(UpdateFault::NotSigned)?;
+        if key.package() != seals.package {
+            let (expected, found) = (seals.package, key.package());
+            return Err(UpdateFault::KeyOfOtherPackage { expected, found }.into());
+        }
+        if !seals.keys.is_empty() && !seals.keys.contains(key.public().key()) {
+            return Err(UpdateFault::OtherKey.into());
+        }
+        self.key = Some(key);
+        Ok(self)
+    }
+
+    /// Leaves new regions of a signed package without a signature. Readers who require one will
+    /// refuse them, and the names list with them.
+    pub const fn leave_unsigned(&mut self) -> &mut Self {
+        self.leave_unsigned = true;
+        self
+    }
+
+    /// What stands behind each region's stored bytes; `None` for nothing.
+    fn sealing(&self, adds: bool) -> Result<Option<Sealing<'_>>, Error> {
+        let Some(kind) = self.package.view().seal_kind() else { return Ok(None) };
+        let key = self.key.as_ref();
+        if adds && kind == Kind::Signature && key.is_none() && !self.leave_unsigned {
+            return Err(UpdateFault::NeedsKey.into());
+        }
+        Ok(Some(Sealing { kind, key }))
+    }
+
+    /// Adds a component with a region of its own, for what a format builds on packages.
+    pub fn add_component(&mut self, id: Uuid, version: Version, region: Vec<u8>) -> &mut Self {
+        let digest = Digest::of(&region);
+        let size = u64::try_from(region.len()).unwrap_or(u64::MAX);
+        let content = ComponentContent::Region { size, digest };
+        self.components.push((NewComponent { id, version, content }, region));
+        self
+    }
+
+    /// Adds a component that is eight bytes in its table.
+    pub fn add_component_data(&mut self, id: Uuid, version: Version, data: [u8; 8]) -> &mut Self {
+        let content = ComponentContent::Data(data);
+        self.components.push((NewComponent { id, version, content }, Vec::new()));
+        self
+    }
+
+    /// Encodes and seals what is to be added, and plans the update. Nothing is written to the
+    /// package yet.
+    ///
+    /// # Errors
+    /// As [`plan_with`](Self::plan_with).
+    pub fn plan(self) -> Result<PlannedUpdate, Error> {
+        self.plan_with(&mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`plan`](Self::plan), and tells `progress` how far the encoding has come, from this
+    /// thread. What it returns decides whether it goes on.
+    ///
+    /// # Errors
+    /// A path or id given twice, a file that changed, what cannot be published by one switch, what
+    /// is wrong with the package, and what the system says. The package is as it was then.
+    pub fn plan_with(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<PlannedUpdate, Error> {
+        let path = self.path.clone();
+        self.planned(progress).map_err(|error| named(error, &path))
+    }
+
+    fn planned(
+        mut self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<PlannedUpdate, Error> {
+        let effort = Effort {
+            threads: crate::threads::count(self.options.threads),
+            in_flight_max: self.options.in_flight_max,
+        };
+        let inputs = core::mem::take(&mut self.inputs);
+        let removed = core::mem::take(&mut self.removed);
+        let sealing = self.sealing(!inputs.is_empty())?;
+        let edits = Edits::new(&self.package, &self.options, inputs, removed, effort)?;
+        let mut stage = Stage::new(self.path.parent().unwrap_or(Path::new("")));
+        let hash_pool = &HashPool::new(self.options.threads);
+        let (encoding, quality) = (Encoding::NONE, self.options.quality);
+        let encoder = Encoder { encoding, quality, sealing, hashes: false, hash_pool };
+        let edits = edits.stage(encoder, &self.components, &mut stage, effort, progress)?;
+        PlannedUpdate::new(self.file, self.path, stage, edits, &self.options.policy)
+    }
+}
+
+/// What a region is called, without the quotes of messages.
+fn name_of(key: &Key<'_>) -> String {
+    match key {
+        Key::Path(path) => (*path).to_owned(),
+        Key::Id(id) => id.to_string(),
+    }
+}
+
+/// An error of the package's file with the file's name.
+fn named(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { action, path: none, source } if none.as_os_str().is_empty() => {
+            Error::io(action, path, source)
+        }
+        Error::Update(UpdateFault::Replaced { path: none }) if none.as_os_str().is_empty() => {
+            UpdateFault::Replaced { path: path.into() }.into()
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChangeKind, Update, UpdateOptions};
+    use crate::{BuildOptions, EncodingChoice, Package, PackageBuilder};
+
+    #[test]
+    fn what_is_put_is_read_and_what_is_the_same_is_not_put() {
+        for encoding in [EncodingChoice::None, EncodingChoice::Brotli] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("package");
+            let options = BuildOptions { slice_len: 4096, encoding, ..BuildOptions::default() };
+            let mut builder = PackageBuilder::new(options);
+            builder.add("a", b"one".to_vec()).unwrap();
+            builder.add("b", b"two".to_vec()).unwrap();
+            builder.build(&path).unwrap();
+            let before = Package::open(&path).unwrap();
+
+            let mut update = Update::open(&path, UpdateOptions::default()).unwrap();
+            update.put("a", b"one".to_vec()).unwrap();
+            update.put("b", b"three".to_vec()).unwrap();
+            update.put("c", b"four".to_vec()).unwrap();
+            let planned = update.plan().unwrap();
+            let kinds: Vec<_> = planned.changes().iter().map(|change| change.kind).collect();
+            assert_eq!(kinds, [ChangeKind::Unchanged, ChangeKind::Replaced, ChangeKind::Added]);
+            planned.apply().unwrap();
+
+            let after = Package::open(&path).unwrap();
+            for (name, content) in [("a", "one"), ("b", "three"), ("c", "four")] {
+                assert_eq!(after.get(name).unwrap(), content.as_bytes());
+            }
+            let listed: Vec<_> =
+                after.list().unwrap().into_iter().map(|l| (l.name(), l.decoded_len)).collect();
+            let expected = [("a", 3), ("b", 5), ("c", 4)];
+            assert_eq!(listed, expected.map(|(name, len)| (name.to_owned(), Some(len))));
+            assert_eq!(before.get("b").unwrap(), b"two", "an old view goes on");
+
+            let mut update = Update::open(&path, UpdateOptions::default()).unwrap();
+            update.put("b", b"three".to_vec()).unwrap();
+            assert!(update.plan().unwrap().is_empty());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A package as it was before some steps, or as it will be after them, seen without writing: its
+//! head and its length are others, and all else is as it is.
+
+use super::execute::failed;
+use super::fault::UpdateFault;
+use crate::Error;
+use crate::fetch::source::{ReadAt, read_full, read_span};
+use crate::read::view::read_failed;
+use dacti_cdn::{Action, Breach, Fault, HEAD_LEN, Plan, Reserve, Snapshot, SnapshotReader, Switch};
+use daicon_core::Span;
+use std::io;
+use std::sync::Arc;
+
+/// A source with another head and another length.
+#[derive(Debug, Clone)]
+pub(super) struct Overlay {
+    source: Arc<dyn ReadAt>,
+    head: Vec<u8>,
+    len: u64,
+}
+
+/// Which bytes of a step are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+impl Overlay {
+    /// The file as it was before the first step of a plan that was begun.
+    pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
+        Self::new(source, plan, Side::Before, plan.before.len)
+    }
+
+    /// The file as it will be after the last step. The bytes of an append are not in it.
+    pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
+        Self::new(source, plan, Side::After, plan.after().len)
+    }
+
+    fn new(source: Arc<dyn ReadAt>, plan: &Plan, side: Side, len: u64) -> Result<Self, Error> {
+        let head = read_span(&*source, Span { start: 0, end: HEAD_LEN });
+        let mut head = head.map_err(failed("read"))?;
+        for (step, number) in plan.steps.iter().zip(0_u32..) {
+            if let Action::Reserve(Reserve { at, before, after })
+            | Action::Switch(Switch { at, before, after, .. }) = &step.action
+            {
+                let bytes = if side == Side::Before { before } else { after };
+                let at = usize::try_from(*at).unwrap_or(usize::MAX);
+                let place = head.get_mut(at..at.saturating_add(bytes.len()));
+                let fault = Fault { step: Some(number), breach: Breach::OutsideHead };
+                place.ok_or(UpdateFault::from(fault))?.copy_from_slice(bytes);
+            }
+        }
+        Ok(Self { source, head, len })
+    }
+}
+
+impl ReadAt for Overlay {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        if let Some(rest) = self.head.get(start..).filter(|rest| !rest.is_empty()) {
+            let len = rest.len().min(buf.len());
+            for (to, from) in buf.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            return Ok(len);
+        }
+        let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        read_full(&*self.source, at, buf.get_mut(..len).unwrap_or_default())
+    }
+}
+
+/// Reads what a planner sees of a package.
+pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
+    let mut reader = SnapshotReader::new(source.len());
+    while let Some(want) = reader.want() {
+        reader.feed(&read_span(source, want).map_err(read_failed)?)?;
+    }
+    Ok(reader.finish()?)
+}
+
+/// Reads all entries of the index into a snapshot, which a fold needs.
+pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let mut scan = snapshot.index_scan()?;
+    let (mut at, mut ahead) = (0, Vec::new());
+    while let Some(want) = scan.want() {
+        let known = Span { start: at, end: at.saturating_add(len_of(&ahead)) };
+        if !known.contains(&want) {
+            let end = want.start.saturating_add(READ_AHEAD).max(want.end);
+            ahead = read_span(source, Span { start: want.start, end }).map_err(read_failed)?;
+            at = want.start;
+        }
+        let skip = usize::try_from(want.start.saturating_sub(at)).unwrap_or(usize::MAX);
+        scan.feed(ahead.get(skip..).unwrap_or_default())?;
+    }
+    snapshot.set_entries(scan.finish()?);
+    Ok(())
+}
+
+/// Bytes of index that are read at once.
+const READ_AHEAD: u64 = 256 * 1024;
+
+fn len_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,192 @@
+//! An update that is planned: its plans can be looked at, saved and carried out.
+
+use super::block::{Block, Staged, written_len};
+use super::edits::{Change, StagedEdit, StagedEdits};
+use super::execute::{UpdateProgress, execute};
+use super::fault::UpdateFault;
+use super::file::{Reading, UpdateFile};
+use super::overlay::{Overlay, read_entries, read_snapshot};
+use super::stage::Stage;
+use super::{execute, named};
+use crate::fetch::source::{ReadAt, write_file_at};
+use crate::{AtomicFile, Error};
+use core::ops::ControlFlow;
+use dacti_cdn::{Edit, Misuse, Plan, Policy, Snapshot, Strategy, check, plan};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An update that is planned, with all the bytes that it needs. Other writers are locked out until
+/// it is dropped.
+#[derive(Debug)]
+pub struct PlannedUpdate {
+    file: Arc<dyn UpdateFile>,
+    path: PathBuf,
+    stage: Stage,
+    changes: Vec<Change>,
+    planned: Vec<Planned>,
+    plans: Vec<Plan>,
+}
+
+/// What a plan was made from.
+#[derive(Debug)]
+struct Planned {
+    snapshot: Snapshot,
+    /// For each edit the number of its bytes in the stage.
+    staged: Vec<Option<usize>>,
+}
+
+impl PlannedUpdate {
+    pub(super) fn new(
+        file: Arc<dyn UpdateFile>,
+        path: PathBuf,
+        stage: Stage,
+        edits: StagedEdits,
+        policy: &Policy,
+    ) -> Result<Self, Error> {
+        let reading = Reading::new(Arc::clone(&file)).map_err(execute::failed("read"))?;
+        let source: Arc<dyn ReadAt> = Arc::new(reading);
+        let mut update =
+            Self { file, path, stage, changes: Vec::new(), planned: Vec::new(), plans: Vec::new() };
+        if !edits.is_empty() && !update.plan_names_ahead(&source, &edits, policy)? {
+            update.plan(&*source, &edits.all(), policy)?;
+        }
+        update.changes = edits.changes;
+        Ok(update)
+    }
+
+    /// Plans the names before the regions, where that spares a fold. Says whether it does.
+    fn plan_names_ahead(
+        &mut self,
+        source: &Arc<dyn ReadAt>,
+        edits: &StagedEdits,
+        policy: &Policy,
+    ) -> Result<bool, Error> {
+        let Some(names) = edits.names.filter(|_| edits.names_go_ahead()) else { return Ok(false) };
+        self.plan(&**source, &[names], policy)?;
+        if let Some(first) = self.plans.first().filter(|plan| plan.strategy == Strategy::Delta) {
+            let overlay = Overlay::after(Arc::clone(source), first)?;
+            self.plan(&overlay, &edits.others, policy)?;
+        }
+        let spares = self.plans.len() == 2;
+        let spares = spares && self.plans.iter().all(|plan| plan.strategy == Strategy::Delta);
+        if !spares {
+            self.plans.clear();
+            self.planned.clear();
+        }
+        Ok(spares)
+    }
+
+    fn plan(
+        &mut self,
+        source: &dyn ReadAt,
+        edits: &[StagedEdit],
+        policy: &Policy,
+    ) -> Result<(), Error> {
+        let mut snapshot = read_snapshot(source)?;
+        let staged = edits.iter().map(|edit| edit.staged).collect();
+        let edits: Vec<Edit> = edits.iter().map(|edit| edit.edit).collect();
+        let planned = match plan(&snapshot, &edits, policy) {
+            Err(dacti_cdn::Error::Misuse(Misuse::IndexNeeded)) => {
+                read_entries(source, &mut snapshot)?;
+                plan(&snapshot, &edits, policy)
+            }
+            planned => planned,
+        }?;
+        check(&planned, &snapshot).map_err(UpdateFault::from)?;
+        self.plans.push(planned);
+        self.planned.push(Planned { snapshot, staged });
+        Ok(())
+    }
+
+    /// What becomes of each region that was named, removals first, then by path.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The plans, to be carried out one after the other. None where nothing is to be changed; two
+    /// where the names of new regions go ahead, so that the regions fit one switch.
+    #[must_use]
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.plans.is_empty()
+    }
+
+    /// Carries the update out: when it returns, the new package is on disk.
+    ///
+    /// # Errors
+    /// As [`apply_with`](Self::apply_with).
+    pub fn apply(self) -> Result<(), Error> {
+        self.apply_with(&mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. What
+    /// it returns decides whether it goes on.
+    ///
+    /// # Errors
+    /// A file that something else has changed, and what the system says. The package opens as the
+    /// old one or the new one then.
+    pub fn apply_with(
+        self,
+        progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        for (plan, planned) in self.plans.iter().zip(&self.planned) {
+            let block = self.block(plan, planned);
+            execute(&self.file, plan, &block, 0..plan.steps.len(), progress)
+                .map_err(|error| named(error, &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the plans to the file `path`, and the bytes that they append to a file of that name
+    /// with `.data` behind it; [`SavedPlan`](super::SavedPlan) carries them out later, or
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// `Io`; nothing to be changed, and so no plan.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        if self.plans.is_empty() {
+            return Err(dacti_cdn::Error::from(Misuse::NoEdits).into());
+        }
+        let data_path = data_path(path);
+        let data = AtomicFile::create(&data_path)?;
+        let failed = |error| Error::io("write", &data_path, error);
+        let mut start = 0_u64;
+        for (plan, planned) in self.plans.iter().zip(&self.planned) {
+            let Some(append) = plan.append() else { continue };
+            self.block(plan, planned).each(append, &mut |at, bytes| {
+                let at = at.saturating_sub(append.at).saturating_add(start);
+                write_file_at(data.file(), at, bytes).map_err(failed)
+            })?;
+            start = start.saturating_add(written_len(append));
+        }
+        // Zeros between the pieces, which no write has made.
+        data.file().set_len(start).map_err(failed)?;
+        data.commit()?;
+        let mut file = AtomicFile::create(path)?;
+        let failed = |error| Error::io("write", path, error);
+        serde_json::to_writer_pretty(&mut file, &self.plans)
+            .map_err(|error| failed(error.into()))?;
+        file.write_all(b"\n").map_err(failed)?;
+        file.commit()
+    }
+
+    fn block<'b>(&'b self, plan: &'b Plan, planned: &'b Planned) -> Block<'b> {
+        let Planned { snapshot, staged } = planned;
+        Block::Staged(Staged { stage: &self.stage, numbers: staged, plan, snapshot })
+    }
+}
+
+/// The file with the bytes of a saved plan.
+pub(super) fn data_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".data");
+    name.into()
+}
