@@ -5,8 +5,8 @@ use crate::index;
 use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
 use dacti::source::{BytesSource, Counted, ReadAt, ReadStats};
 use dacti::{
-    BuildOptions, Content, EncodingChoice, FileMap, Key, Layout, LayoutChoice, Limits, Package,
-    PackageBuilder, Policy, RegionName, SecretKey, Verdict,
+    BuildOptions, Content, EncodingChoice, FileMap, RegionName, Layout, LayoutChoice, Limits, Package,
+    PackageBuilder, Policy, InputName, SecretKey, Verdict,
 };
 use dacti_index::Encoding;
 use dacti_tests::dump;
@@ -224,8 +224,8 @@ fn build_with(
     set(&mut builder);
     for file in files {
         let name = match file.id {
-            Some(id) => RegionName::path_with_id(&file.path[..], uuid_of(id)),
-            None => RegionName::from(&file.path[..]),
+            Some(id) => InputName::path_with_id(&file.path[..], uuid_of(id)),
+            None => InputName::from(&file.path[..]),
         };
         builder.add(name, file.bytes.clone()).expect("a good name");
     }
@@ -432,7 +432,7 @@ fn id_ranges_stay_within_four_gibibytes() {
     let file = std::fs::File::create(&sparse).expect("a file can be made");
     file.set_len(1 << 31).expect("sparse files are possible");
     for (path, id) in [("a", 3), ("b", 2), ("c", 1), ("d", 4)] {
-        let name = RegionName::path_with_id(path, uuid_of(small(id)));
+        let name = InputName::path_with_id(path, uuid_of(small(id)));
         let content = match id {
             1 | 2 => Content::file(&sparse),
             _ => path.as_bytes().to_vec().into(),
@@ -479,7 +479,7 @@ fn regions_without_a_path_come_last_by_id() {
     builder.add("path", b"path".to_vec()).expect("a good path");
     builder.build(&out).expect("it can be built");
     let package = Package::open(&out).expect("it is good");
-    let at = |key: Key<'_>| package.locate(key).expect("it is there").span.start;
+    let at = |key: RegionName<'_>| package.locate(key).expect("it is there").span.start;
     assert_eq!(at(uuid_of(small(3)).into()), at("path".into()) + 4 + 32);
     assert_eq!(at(uuid_of(small(9)).into()), at(uuid_of(small(3)).into()) + 3 + 32);
     let listed: Vec<_> = package
@@ -495,7 +495,7 @@ fn regions_without_a_path_come_last_by_id() {
 #[test]
 fn what_cannot_be_built_is_refused_and_leaves_nothing() {
     // spec: R-NAME-09, R-ENT-05, R-PATH-01, R-PATH-02, R-PATH-03
-    let refused = |names: &[RegionName]| {
+    let refused = |names: &[InputName]| {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let out = directory.path().join("built.dacti-pack");
         let mut builder = PackageBuilder::new(PLAIN);
@@ -506,7 +506,7 @@ fn what_cannot_be_built_is_refused_and_leaves_nothing() {
         assert_eq!(left, 0, "nothing is left");
         error.kind().to_string()
     };
-    let with_id = |path: &str, id| RegionName::path_with_id(path, uuid_of(id));
+    let with_id = |path: &str, id| InputName::path_with_id(path, uuid_of(id));
     assert_eq!(refused(&["a".into(), "a".into()]), "misuse");
     assert_eq!(refused(&["a".into(), with_id("b", path_id("a"))]), "misuse");
     assert_eq!(refused(&[with_id("a", small(1)), uuid_of(small(1)).into()]), "misuse");
@@ -826,7 +826,7 @@ fn ids_that_the_package_hides_are_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let out = directory.path().join("built.dacti-pack");
     let mut builder = PackageBuilder::new(PLAIN);
-    let name = RegionName::path_with_id("doc.txt", uuid_of(small(9)));
+    let name = InputName::path_with_id("doc.txt", uuid_of(small(9)));
     builder.add(name, b"text".to_vec()).expect("a good path");
     builder.build(&out).expect("it can be built");
     let mut file = std::fs::read(&out).expect("it is there");
@@ -1165,8 +1165,8 @@ fn try_build_hot(
     let mut builder = PackageBuilder::new(options);
     for file in files {
         let name = match file.id {
-            Some(id) => RegionName::path_with_id(&file.path[..], uuid_of(id)),
-            None => RegionName::from(&file.path[..]),
+            Some(id) => InputName::path_with_id(&file.path[..], uuid_of(id)),
+            None => InputName::from(&file.path[..]),
         };
         let content = file.bytes.clone();
         match hot.contains(&&file.path[..]) {

@@ -6,7 +6,7 @@ use crate::package::{PLAIN, build, without_keys};
 use crate::support::{Random, uuid_of};
 use dacti::source::{BytesSource, Doubt, ReadAt};
 use dacti::{
-    BuildOptions, EncodingChoice, Error, GetPlan, Key, LayoutChoice, Limits, Located, Package,
+    BuildOptions, EncodingChoice, Error, GetPlan, RegionName, LayoutChoice, Limits, Located, Package,
     Span, Update, UpdateOptions,
 };
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
@@ -75,7 +75,7 @@ fn hundreds(count: u32) -> Vec<Stored> {
 
 /// Plans, finds, plans again and reads, and holds each against what follows. Returns both plans.
 #[track_caller]
-fn check(package: &Package, source: &Noted, keys: &[Key<'_>]) -> [GetPlan; 2] {
+fn check(package: &Package, source: &Noted, keys: &[RegionName<'_>]) -> [GetPlan; 2] {
     let before = package.plan_get(keys.iter().copied());
     let again = package.plan_get(keys.iter().copied());
     assert_eq!((&before, source.take()), (&again, Vec::new()), "a plan reads and changes nothing");
@@ -97,7 +97,7 @@ fn a_plan_is_what_is_then_read() {
     let limits = Limits { gap_len_max: 300, read_len_max: 2000, ..Limits::default() };
     let file = build(&files, PLAIN);
     let paths = ["00100", "00103", "00107", "02999", "00101", "00100"];
-    let keys = paths.map(Key::Path);
+    let keys = paths.map(RegionName::Path);
     let (package, source) = open(&file, limits);
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
@@ -147,7 +147,7 @@ fn blocks_that_lie_near_each_other_are_one_read() {
     let files = hundreds(30_000);
     let file = build(&files, PLAIN);
     let paths: Vec<_> = (0..30_000).map(|i| format!("{i:05}")).collect();
-    let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+    let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let [before, after] = check(&package, &source, &keys);
     // The index behind the head: 118 groups in reads of at most 1 MiB.
@@ -177,7 +177,7 @@ fn a_folded_package_has_its_blocks_read_together_too() {
     update.plan().expect("there is room").apply().expect("it is written");
     let file = std::fs::read(&path).expect("it was updated");
     let paths: Vec<_> = (1..30_000).map(|i| format!("{i:05}")).collect();
-    let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+    let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let index = package.view().index();
     assert!(package.view().has_keys() && index.start > 65_536);
@@ -197,7 +197,7 @@ fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
     let files = [stored("a", b"5"), stored("b", &[7; 100_000])];
     let file = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
     let (package, source) = open(&file, Limits::default());
-    let keys = [Key::Path("a"), Key::Path("b"), Key::Path("none"), Key::Path("../x")];
+    let keys = [RegionName::Path("a"), RegionName::Path("b"), RegionName::Path("none"), RegionName::Path("../x")];
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.regions, before.in_hand, before.absent, before.faults), (2, 1, 1, 1));
     assert_eq!((after.requests(), after.in_hand), (1, 1));
@@ -244,7 +244,7 @@ fn names_of_their_own_are_planned_as_far_as_they_are_known() {
     files.push(by::stored("other", b"by an id of its own"));
     files[300].id = Some(small(77));
     let (package, source) = open(&build(&files, PLAIN), Limits::default());
-    let keys = [Key::Path("other"), Key::Path("00007"), Key::Id(uuid_of(small(77)))];
+    let keys = [RegionName::Path("other"), RegionName::Path("00007"), RegionName::Id(uuid_of(small(77)))];
     let plan = package.plan_get(keys);
     assert_eq!((plan.unknown, plan.regions), (2, 1));
     assert!(!package.find_many(keys).iter().any(Result::is_err));
@@ -261,7 +261,7 @@ fn appended_slices_are_not_joined() {
         grown.put(&[(small(n), &[n as u8; 3000]), (small(n + 10), &[n as u8; 500])]);
     }
     let (package, source) = open(&grown.file, Limits::default());
-    let ids = [0, 10, 1, 11, 2, 12, 3, 13].map(|n| Key::Id(uuid_of(small(n))));
+    let ids = [0, 10, 1, 11, 2, 12, 3, 13].map(|n| RegionName::Id(uuid_of(small(n))));
     let [_, after] = check(&package, &source, &ids);
     // Two regions in each slice.
     assert_eq!((after.reads.len(), after.over_fetch), (4, 0));
@@ -367,7 +367,7 @@ fn random_keys_and_limits_are_read_as_planned() {
         let (package, source) = open(&file, limits);
         let count = 1 + random.below(300);
         let paths: Vec<_> = (0..count).map(|_| format!("{:05}", random.below(5200))).collect();
-        let keys: Vec<_> = paths.iter().map(|path| Key::Path(path)).collect();
+        let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
         let [before, after] = check(&package, &source, &keys);
         let absent = paths.iter().filter(|path| ***path >= *"05000").count() as u64;
         assert!(before.absent <= absent);

@@ -5,7 +5,7 @@ use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
 use dacti::source::{BytesSource, Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{
-    BuildOptions, EncodingChoice, Error, Key, LayoutChoice, Limits, Package, Policy, Verdict,
+    BuildOptions, EncodingChoice, Error, RegionName, LayoutChoice, Limits, Package, Policy, Verdict,
 };
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id};
 use std::borrow::Cow;
@@ -250,7 +250,7 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
     let (found, read) = reads(&source, || package.get_many(["00100", "00100"]));
     assert_eq!(found.len(), 2);
     assert_eq!(read, ReadStats { reads: 1, bytes: 132 });
-    assert!(package.get_many::<Key<'_>>([]).is_empty());
+    assert!(package.get_many::<RegionName<'_>>([]).is_empty());
 }
 
 #[test]
@@ -262,8 +262,8 @@ fn each_of_many_has_a_fault_of_its_own() {
     file[at as usize] ^= 1;
     let (package, _) = counted(&file, Limits::default());
     let absent = Uuid::from_u128(7);
-    let keys = [Key::Path("00100"), Key::Path("00101"), Key::Path("../x"), Key::Id(absent)];
-    let keys = { keys.into_iter() }.chain([Key::Path("00102")]);
+    let keys = [RegionName::Path("00100"), RegionName::Path("00101"), RegionName::Path("../x"), RegionName::Id(absent)];
+    let keys = { keys.into_iter() }.chain([RegionName::Path("00102")]);
     let found = package.get_many(keys.clone());
     assert_eq!(found[0].as_ref().expect("it is there"), &files[100].bytes);
     assert!(matches!(&found[1], Err(Error::Seal(_))), "{:?}", found[1]);

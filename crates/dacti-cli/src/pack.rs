@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::{
     BuildOptions, Built, Content, EncodingChoice, ExpectedUpdates, LayoutChoice, PackageBuilder,
-    RegionName, SecretKey,
+    InputName, SecretKey,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -144,14 +144,14 @@ impl Args {
                 output::note(&output::printable(&path));
             }
             let is_hot = hot.matches(&path);
-            let add = |name: RegionName| {
+            let add = |name: InputName| {
                 let content = Content::file(file);
                 if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) }
                     .map(|_| ())
             };
             match ids.take(&path) {
                 Some((id, line)) => {
-                    add(RegionName::path_with_id(path, id)).map_err(|error| match error {
+                    add(InputName::path_with_id(path, id)).map_err(|error| match error {
                         dacti::Error::ReservedId { .. } => ids.wrong(line, &error.to_string()),
                         error => error.into(),
                     })?;

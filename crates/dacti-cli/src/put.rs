@@ -5,7 +5,7 @@ use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::update::Options;
 use crate::{Talk, output};
-use dacti::{Content, RegionName, Update};
+use dacti::{Content, InputName, Update};
 use std::path::{Path, PathBuf};
 
 /// Add regions to a package, or replace them, without breaking anyone who reads it.
@@ -93,7 +93,7 @@ fn put(
         update.put(path, content)?;
         return Ok(());
     };
-    let name = RegionName::path_with_id(path, id);
+    let name = InputName::path_with_id(path, id);
     update.put(name, content).map(drop).map_err(|error| match error {
         dacti::Error::ReservedId { .. } => ids.wrong(line, &error.to_string()),
         error => error.into(),

@@ -4,7 +4,7 @@ use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::select::{self, Globs};
 use crate::update::Options;
-use dacti::{Key, Listed};
+use dacti::{RegionName, Listed};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ impl Args {
                 matched = true;
                 let id = region.located.id;
                 if chosen.insert(id) {
-                    let key = region.path.as_deref().map_or(Key::Id(id), Key::Path);
+                    let key = region.path.as_deref().map_or(RegionName::Id(id), RegionName::Path);
                     update.remove(key).map_err(failed)?;
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
-use dacti::{Key, Listed, Located, Package};
+use dacti::{RegionName, Listed, Located, Package};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
 use uuid::Uuid;
@@ -44,14 +44,14 @@ impl Globs {
 pub(crate) fn find<'k>(
     package: &Package,
     key: &'k str,
-) -> Result<(Key<'k>, Option<Located>), dacti::Error> {
+) -> Result<(RegionName<'k>, Option<Located>), dacti::Error> {
     let hyphenated = key.len() == uuid::fmt::Hyphenated::LENGTH;
     if let Some(id) = Uuid::parse_str(key).ok().filter(|_| hyphenated)
         && let Some(located) = package.find(id)?
     {
-        return Ok((Key::Id(id), Some(located)));
+        return Ok((RegionName::Id(id), Some(located)));
     }
-    Ok((Key::Path(key), package.find(key)?))
+    Ok((RegionName::Path(key), package.find(key)?))
 }
 
 /// A glob that matches none of these regions.

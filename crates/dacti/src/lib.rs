@@ -83,7 +83,7 @@ pub use fetch::source;
 #[cfg(feature = "store")]
 pub use fetch::store;
 pub use find::scan::{GroupSummary, IndexScan};
-pub use read::key::Key;
+pub use read::region_name::RegionName;
 pub use read::limits::Limits;
 pub use read::listing::Listed;
 pub use read::many::{GetPlan, Readers};
@@ -105,7 +105,7 @@ pub use write::atomic::AtomicFile;
 pub use write::compact::{CompactOptions, Compacted, Proof, SealsChoice};
 pub use write::pack::{
     BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
-    RegionName,
+    InputName,
 };
 pub use write::update;
 pub use write::update::{

@@ -3,7 +3,7 @@
 //! It refuses to know how packages are written. Specification: `docs/spec/dacti-package.md`.
 
 pub(crate) mod explain;
-pub(crate) mod key;
+pub(crate) mod region_name;
 pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod many;

@@ -12,7 +12,7 @@ use crate::read::region::{region, stored};
 use crate::read::seals::Trust;
 use crate::read::view::read_failed;
 use crate::{
-    Error, GroupSummary, IndexScan, Key, Limits, Listed, Names, Region, RegionReader, View,
+    Error, GroupSummary, IndexScan, RegionName, Limits, Listed, Names, Region, RegionReader, View,
 };
 use dacti_index::{Encoding, Located};
 use dacti_lookup::{Answer, Search};
@@ -182,10 +182,10 @@ impl Package {
         reason = "not inlined, it takes a third longer: docs/rationale.md"
     )]
     #[inline(always)]
-    pub fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
+    pub fn find<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
         match key.into() {
-            Key::Id(id) => self.find_id(id),
-            Key::Path(path) => self.find_path(path),
+            RegionName::Id(id) => self.find_id(id),
+            RegionName::Path(path) => self.find_path(path),
         }
     }
 
@@ -273,7 +273,7 @@ impl Package {
     ///
     /// # Errors
     /// As [`find`](Self::find), and `NotFound`.
-    pub fn locate<'a>(&self, key: impl Into<Key<'a>>) -> Result<Located, Error> {
+    pub fn locate<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Located, Error> {
         let key = key.into();
         self.find(key)?.ok_or_else(|| Error::NotFound { key: key.to_string() })
     }
@@ -282,7 +282,7 @@ impl Package {
     ///
     /// # Errors
     /// As [`locate`](Self::locate); what is wrong with the stored bytes.
-    pub fn get<'a>(&self, key: impl Into<Key<'a>>) -> Result<Vec<u8>, Error> {
+    pub fn get<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
         self.get_capped(key, self.limits.region_len_max)
     }
 
@@ -290,7 +290,7 @@ impl Package {
     ///
     /// # Errors
     /// As [`get`](Self::get); a region that is longer is an error, not cut.
-    pub fn get_capped<'a>(&self, key: impl Into<Key<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
+    pub fn get_capped<'a>(&self, key: impl Into<RegionName<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
         region(self, self.locate(key)?, None, len_max).map(Region::into_vec)
     }
 
@@ -300,7 +300,7 @@ impl Package {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn region<'a>(&self, key: impl Into<Key<'a>>) -> Result<Region<'_>, Error> {
+    pub fn region<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Region<'_>, Error> {
         self.region_at(self.locate(key)?)
     }
 
@@ -318,7 +318,7 @@ impl Package {
     /// # Errors
     /// As [`locate`](Self::locate); an encoding that is not known; a region that is stored as it
     /// is, and longer than a stream may be.
-    pub fn reader<'a>(&self, key: impl Into<Key<'a>>) -> Result<RegionReader, Error> {
+    pub fn reader<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<RegionReader, Error> {
         self.reader_at(self.locate(key)?)
     }
 

@@ -4,7 +4,7 @@ use super::gathered::{Gathered, Operation};
 use super::source::is_odd;
 use super::{AsyncRegionReader, Remote};
 use crate::fetch::source::ReadAt;
-use crate::{Error, ErrorKind, Key, Limits, Listed, Located, Package, Policy, View};
+use crate::{Error, ErrorKind, RegionName, Limits, Listed, Located, Package, Policy, View};
 use core::fmt;
 use dacti_http::Stats;
 use daicon_core::Span;
@@ -88,7 +88,7 @@ impl AsyncPackage {
     ///
     /// # Errors
     /// As [`Package::find`].
-    pub async fn find<'a>(&self, key: impl Into<Key<'a>>) -> Result<Option<Located>, Error> {
+    pub async fn find<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
         let key = key.into();
         self.run(&Arc::default(), |package| package.find(key)).await
     }
@@ -97,7 +97,7 @@ impl AsyncPackage {
     ///
     /// # Errors
     /// As [`Package::locate`].
-    pub async fn locate<'a>(&self, key: impl Into<Key<'a>>) -> Result<Located, Error> {
+    pub async fn locate<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Located, Error> {
         let key = key.into();
         self.run(&Arc::default(), |package| package.locate(key)).await
     }
@@ -107,7 +107,7 @@ impl AsyncPackage {
     ///
     /// # Errors
     /// As [`Package::get`].
-    pub async fn get<'a>(&self, key: impl Into<Key<'a>>) -> Result<Vec<u8>, Error> {
+    pub async fn get<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
         let located = self.locate(key).await?;
         self.get_at(located).await
     }
@@ -124,21 +124,21 @@ impl AsyncPackage {
 
     /// Many regions, each whole, decoded and verified, in the order of `keys`: near ones by one
     /// request, and many requests at once: see [`Package::get_many`]. Each key's fault is its own.
-    pub async fn get_many<'a, K: Into<Key<'a>>>(
+    pub async fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
-        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         self.run_many(keys.len(), |package| package.get_many(keys.iter().copied())).await
     }
 
     /// Where the stored bytes of many regions are, in the order of `keys`: see
     /// [`Package::find_many`].
-    pub async fn find_many<'a, K: Into<Key<'a>>>(
+    pub async fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Located>, Error>> {
-        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         self.run_many(keys.len(), |package| package.find_many(keys.iter().copied())).await
     }
 
@@ -162,7 +162,7 @@ impl AsyncPackage {
     ///
     /// # Errors
     /// As [`Package::reader`].
-    pub async fn reader<'a>(&self, key: impl Into<Key<'a>>) -> Result<AsyncRegionReader, Error> {
+    pub async fn reader<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<AsyncRegionReader, Error> {
         let located = self.locate(key).await?;
         self.reader_at(located)
     }

@@ -7,7 +7,7 @@ use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
 use crate::find::keys::Begun;
 use crate::find::scan;
-use crate::{Error, Key, Names, Package};
+use crate::{Error, RegionName, Names, Package};
 use dacti_index::Located;
 use dacti_lookup::Search;
 use dacti_names::region_id;
@@ -129,12 +129,12 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
 /// The id by which a key is looked up first; `None` where only the names list tells it.
 pub(super) fn id_of(
     package: &Package,
-    key: Key<'_>,
+    key: RegionName<'_>,
     names: Option<&Names>,
 ) -> Result<Option<Uuid>, Error> {
     let path = match key {
-        Key::Id(id) => return Ok(Some(id)),
-        Key::Path(path) => path,
+        RegionName::Id(id) => return Ok(Some(id)),
+        RegionName::Path(path) => path,
     };
     let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
     if package.view().name_flags().is_some_and(|flags| flags.explicit_ids) {
@@ -144,22 +144,22 @@ pub(super) fn id_of(
 }
 
 /// The id that the names list gives a path which is not there by its hashed one.
-pub(super) fn other_id(key: Key<'_>, names: &Names) -> Option<Uuid> {
-    let Key::Path(path) = key else { return None };
+pub(super) fn other_id(key: RegionName<'_>, names: &Names) -> Option<Uuid> {
+    let RegionName::Path(path) = key else { return None };
     let hashed = region_id(path).ok()?;
     names.find(path).map(|name| name.id).filter(|id| *id != hashed)
 }
 
 /// Whether a key that is not there is looked up in the names list too: where the package does not
 /// say that it gives no ids of its own, nor that it gives some, for which it was asked first.
-pub(super) fn has_other_id(package: &Package, key: Key<'_>) -> bool {
-    matches!(key, Key::Path(_)) && package.view().name_flags().is_none()
+pub(super) fn has_other_id(package: &Package, key: RegionName<'_>) -> bool {
+    matches!(key, RegionName::Path(_)) && package.view().name_flags().is_none()
 }
 
 /// Where the regions of `keys` are.
-pub(super) fn find_all(package: &Package, keys: &[Key<'_>]) -> Vec<Result<Option<Located>, Error>> {
+pub(super) fn find_all(package: &Package, keys: &[RegionName<'_>]) -> Vec<Result<Option<Located>, Error>> {
     let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
-    let by_path = keys.iter().any(|key| matches!(key, Key::Path(_)));
+    let by_path = keys.iter().any(|key| matches!(key, RegionName::Path(_)));
     let names = if explicit && by_path { package.names().ok() } else { None };
     let mut found: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
     let mut asked = Vec::new();

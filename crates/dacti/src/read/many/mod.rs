@@ -13,7 +13,7 @@ pub use readers::Readers;
 
 use crate::fetch::source::{Told, read_span};
 use crate::read::region::{doubted, region, region_of};
-use crate::{Error, Key, Package, Region};
+use crate::{Error, RegionName, Package, Region};
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use reads::{Early, Manner, Reads};
@@ -26,11 +26,11 @@ impl Package {
     /// As [`find`](Self::find) for each, but what is read of the index is read for all of them:
     /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 400
     /// bytes for each key.
-    pub fn find_many<'a, K: Into<Key<'a>>>(
+    pub fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Located>, Error>> {
-        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         find::find_all(self, &keys)
     }
 
@@ -39,7 +39,7 @@ impl Package {
     ///
     /// All of them together are at most [`Limits::region_len_max`](crate::Limits::region_len_max)
     /// bytes: for more, see [`visit_many`](Self::visit_many).
-    pub fn get_many<'a, K: Into<Key<'a>>>(
+    pub fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
@@ -75,7 +75,7 @@ impl Package {
     /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
     /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
     /// one such read, what the source reads ahead, the region in hand, and 400 bytes for each key.
-    pub fn visit_many<'a, K: Into<Key<'a>>>(
+    pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
         mut visit: impl FnMut(usize, Result<Region<'_>, Error>) -> ControlFlow<()>,
@@ -86,11 +86,11 @@ impl Package {
     }
 
     /// Finds all; what is not there is `NotFound`.
-    fn find_or_tell<'a, K: Into<Key<'a>>>(
+    fn find_or_tell<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Located, Error>> {
-        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         let found = find::find_all(self, &keys).into_iter().zip(keys);
         let told = found
             .map(|(found, key)| found?.ok_or_else(|| Error::NotFound { key: key.to_string() }));

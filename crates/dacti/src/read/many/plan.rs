@@ -3,7 +3,7 @@
 use super::find::{Asked, begin, has_other_id, id_of, other_id};
 use super::reads::{Early, Manner, Reads};
 use crate::find::scan;
-use crate::{Key, Package};
+use crate::{RegionName, Package};
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Span;
@@ -59,7 +59,7 @@ impl GetPlan {
 
     /// Finds regions as [`Package::find_many`] does, as far as what is in hand tells, and adds what
     /// it would read for the others. Returns the regions in the order of their keys.
-    fn look_up(&mut self, package: &Package, keys: &[Key<'_>]) -> Vec<Located> {
+    fn look_up(&mut self, package: &Package, keys: &[RegionName<'_>]) -> Vec<Located> {
         let names = package.names_in_hand();
         let (mut asked, mut unnamed): (Vec<Asked>, u64) = (Vec::new(), 0);
         for (i, key) in keys.iter().enumerate() {
@@ -180,8 +180,8 @@ impl Package {
     /// # Ok::<(), dacti::Error>(())
     /// ```
     #[must_use]
-    pub fn plan_get<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> GetPlan {
-        let keys: Vec<Key<'a>> = keys.into_iter().map(Into::into).collect();
+    pub fn plan_get<'a, K: Into<RegionName<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> GetPlan {
+        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         let mut plan = GetPlan::default();
         let found = plan.look_up(self, &keys);
         plan.add(self, Manner::Whole, found);

@@ -19,12 +19,12 @@ const SPOOL_MIN: u64 = 64 * 1024;
 
 /// What a region is to be called: a path, an id, or a path with an id of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegionName {
+pub struct InputName {
     path: Option<String>,
     id: Option<Uuid>,
 }
 
-impl RegionName {
+impl InputName {
     /// A path with an id that is not the one hashed from it.
     #[must_use]
     pub fn path_with_id(path: impl Into<String>, id: Uuid) -> Self {
@@ -32,19 +32,19 @@ impl RegionName {
     }
 }
 
-impl From<&str> for RegionName {
+impl From<&str> for InputName {
     fn from(path: &str) -> Self {
         Self { path: Some(path.into()), id: None }
     }
 }
 
-impl From<String> for RegionName {
+impl From<String> for InputName {
     fn from(path: String) -> Self {
         Self { path: Some(path), id: None }
     }
 }
 
-impl From<Uuid> for RegionName {
+impl From<Uuid> for InputName {
     fn from(id: Uuid) -> Self {
         Self { path: None, id: Some(id) }
     }
@@ -175,7 +175,7 @@ enum Source {
 
 impl Input {
     pub(crate) fn new(
-        name: RegionName,
+        name: InputName,
         content: Content<'_>,
         spool: &mut Spool,
     ) -> Result<Self, Error> {
@@ -443,7 +443,7 @@ impl Read for Spooled<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Content, Input, RegionName, Spool};
+    use super::{Content, Input, InputName, Spool};
     use std::io::{self, Read};
 
     /// A reader that fails after some bytes.
@@ -465,7 +465,7 @@ mod tests {
     fn what_a_failing_reader_left_is_in_no_region() {
         let mut spool = Spool::default();
         let mut add = |name: &str, content: Content<'_>| {
-            Input::new(RegionName::from(name), content, &mut spool)
+            Input::new(InputName::from(name), content, &mut spool)
         };
         let first = add("first", Content::reader(io::repeat(b'F').take(100_000))).unwrap();
         let error = add("bad", Content::reader(Failing(100_000))).unwrap_err();

@@ -15,7 +15,7 @@ pub(crate) mod pipeline;
 mod plan;
 pub(crate) mod write;
 
-pub use input::{Content, RegionName};
+pub use input::{Content, InputName};
 pub(crate) use kept::{Kept, KeptFrom};
 
 use crate::hash::HashPool;
@@ -184,7 +184,7 @@ impl PackageBuilder {
     /// system says, and content of 4 GiB or more.
     pub fn add<'c>(
         &mut self,
-        name: impl Into<RegionName>,
+        name: impl Into<InputName>,
         content: impl Into<Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
@@ -200,7 +200,7 @@ impl PackageBuilder {
     /// As [`add`](Self::add). Whether it fits is known when the package is built.
     pub fn add_hot<'c>(
         &mut self,
-        name: impl Into<RegionName>,
+        name: impl Into<InputName>,
         content: impl Into<Content<'c>>,
     ) -> Result<&mut Self, Error> {
         self.add(name, content)?;

@@ -31,7 +31,7 @@ pub use saved::{Extent, SavedPlan, SavedStanding};
 use crate::hash::HashPool;
 use crate::write::pack::encode::{Encoder, Sealing};
 use crate::write::pack::input::{Input, Spool};
-use crate::{Encoding, Error, Key, Limits, Located, Package, Progress, RegionName};
+use crate::{Encoding, Error, RegionName, Limits, Located, Package, Progress, InputName};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti_cdn::{ComponentContent, NewComponent};
@@ -151,7 +151,7 @@ impl Update {
     /// system says, and content of 4 GiB or more.
     pub fn put<'c>(
         &mut self,
-        name: impl Into<RegionName>,
+        name: impl Into<InputName>,
         content: impl Into<crate::Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
@@ -164,7 +164,7 @@ impl Update {
     ///
     /// # Errors
     /// `NotFound`; what is wrong with the package.
-    pub fn remove<'a>(&mut self, key: impl Into<Key<'a>>) -> Result<&mut Self, Error> {
+    pub fn remove<'a>(&mut self, key: impl Into<RegionName<'a>>) -> Result<&mut Self, Error> {
         let key = key.into();
         let located = self.package.locate(key).map_err(|error| named(error, &self.path))?;
         if located.id == NAMES_ID {
@@ -272,10 +272,10 @@ impl Update {
 }
 
 /// What a region is called, without the quotes of messages.
-fn name_of(key: &Key<'_>) -> String {
+fn name_of(key: &RegionName<'_>) -> String {
     match key {
-        Key::Path(path) => (*path).to_owned(),
-        Key::Id(id) => id.to_string(),
+        RegionName::Path(path) => (*path).to_owned(),
+        RegionName::Id(id) => id.to_string(),
     }
 }
 

@@ -238,7 +238,7 @@ mod tests {
     use crate::Content;
     use crate::hash::HashPool;
     use crate::write::pack::encode::{Encoder, Sealing};
-    use crate::write::pack::input::{Input, RegionName, Spool};
+    use crate::write::pack::input::{Input, InputName, Spool};
     use core::num::NonZeroUsize;
     use core::ops::ControlFlow;
     use dacti_index::Encoding;
@@ -253,7 +253,7 @@ mod tests {
             .iter()
             .zip(["a", "b", "c", "d"])
             .map(|(content, name)| {
-                Input::new(RegionName::from(name), Content::from(content.clone()), &mut spool)
+                Input::new(InputName::from(name), Content::from(content.clone()), &mut spool)
             })
             .collect::<Result<_, _>>()
             .unwrap();
