@@ -3,7 +3,7 @@
 
 use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
-use dacti::source::ReadAt;
+use dacti::fetch::ReadAt;
 use dacti::{Limits, Package};
 use dacti_cdn::{Policy, Purge};
 use dacti_seal::Policy as SealPolicy;

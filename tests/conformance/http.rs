@@ -8,11 +8,10 @@
 mod http_async;
 mod http_hostile;
 
-use dacti::http::{HttpOptions, SessionOptions, Stats};
-use dacti::{
-    BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder, RemoteSource,
-    Update, UpdateOptions,
-};
+use dacti::fetch::{HttpOptions, SessionOptions, Stats};
+use dacti::{BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
+use dacti::fetch::RemoteSource;
+use dacti::update::{Update, UpdateOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

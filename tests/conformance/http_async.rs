@@ -4,10 +4,9 @@
 use crate::{
     Script, Seen, Server, answer, content, len_field, options, packed, read_request, right,
 };
-use dacti::http::HttpOptions;
-use dacti::{
-    AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder, Policy,
-};
+use dacti::fetch::HttpOptions;
+use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
+use dacti::seal::Policy;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -130,7 +129,7 @@ fn an_empty_region_has_a_seal_that_is_fetched() {
         let mut reader = package.reader("1.bin").await.expect("it is there");
         assert!(reader.located().span.is_empty() && reader.located().span.start > 65_536);
         assert_eq!(reader.chunk().await.expect("it is sound"), None);
-        assert_eq!(reader.verdict(), Some(dacti::Verdict::Digest));
+        assert_eq!(reader.verdict(), Some(dacti::seal::Verdict::Digest));
     });
 }
 

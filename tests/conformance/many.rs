@@ -6,11 +6,10 @@
 //! a reader had to wait; how long it took is printed beside it.
 
 use core::ops::ControlFlow;
-use dacti::http::HttpOptions;
-use dacti::{
-    AsyncPackage, BuildOptions, Difference, EncodingChoice, Limits, Located, Package,
-    PackageBuilder, RemoteSource, Span,
-};
+use dacti::fetch::HttpOptions;
+use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, Span};
+use dacti::fetch::RemoteSource;
+use dacti::report::Difference;
 use dacti_tests::program::program;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

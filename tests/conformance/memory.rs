@@ -4,7 +4,7 @@
 //! package of that size says, and of its index and data only what is asked for is written. In a
 //! test binary of its own, as the memory of the whole process is counted.
 
-use dacti::source::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
+use dacti::fetch::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{Limits, Package};
 use dacti_tests::reference::{self as by, Component, Entry, GROUP, Group, Id, Table, component};
 use peak_alloc::PeakAlloc;

@@ -3,11 +3,11 @@
 
 use crate::index;
 use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
-use dacti::source::{BytesSource, Counted, ReadAt, ReadStats};
-use dacti::{
-    BuildOptions, Content, EncodingChoice, FileMap, RegionName, Layout, LayoutChoice, Limits, Package,
-    PackageBuilder, Policy, InputName, SecretKey, Verdict,
-};
+use dacti::fetch::{BytesSource, Counted, ReadAt, ReadStats};
+use dacti::{BuildOptions, Content, EncodingChoice, InputName, LayoutChoice, Limits, Package, PackageBuilder, RegionName};
+use dacti::layout::Layout;
+use dacti::report::FileMap;
+use dacti::seal::{Policy, SecretKey, Verdict};
 use dacti_index::Encoding;
 use dacti_tests::dump;
 use dacti_tests::reference::{
@@ -1241,7 +1241,7 @@ fn a_hot_region_comes_with_the_head() {
             let mut reader = package.reader("hot").expect("it is there");
             let mut streamed = Vec::new();
             std::io::Read::read_to_end(&mut reader, &mut streamed).expect("it is whole");
-            assert_eq!((streamed, reader.verdict()), (content, Some(dacti::Verdict::Digest)));
+            assert_eq!((streamed, reader.verdict()), (content, Some(dacti::seal::Verdict::Digest)));
         });
         assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
         assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
@@ -1554,7 +1554,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
             assert!(error.to_string().contains("altered"), "{error}");
         }
         // Who asks for nothing gets it.
-        let package = package.require(dacti::Policy::Nothing);
+        let package = package.require(dacti::seal::Policy::Nothing);
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
     }
 }
@@ -1569,7 +1569,7 @@ fn what_was_not_sealed_is_refused_only_where_seals_are_required() {
     ] {
         let package = Package::from_bytes(build(&files, options)).expect("it is good");
         assert_eq!(package.get("0.txt").expect("nothing is required"), files[0].bytes);
-        let package = package.require(dacti::Policy::Digest);
+        let package = package.require(dacti::seal::Policy::Digest);
         let error = package.get("0.txt").expect_err("a digest is required");
         assert_eq!(error.kind(), dacti::ErrorKind::Denied);
     }

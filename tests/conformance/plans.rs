@@ -4,11 +4,9 @@
 use crate::grown::Grown;
 use crate::package::{PLAIN, build, without_keys};
 use crate::support::{Random, uuid_of};
-use dacti::source::{BytesSource, Doubt, ReadAt};
-use dacti::{
-    BuildOptions, EncodingChoice, Error, GetPlan, RegionName, LayoutChoice, Limits, Located, Package,
-    Span, Update, UpdateOptions,
-};
+use dacti::fetch::{BytesSource, Doubt, ReadAt};
+use dacti::{BuildOptions, EncodingChoice, Error, GetPlan, LayoutChoice, Limits, Located, Package, RegionName, Span};
+use dacti::update::{Update, UpdateOptions};
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
 use std::io::Read;
 use std::sync::{Arc, Mutex};

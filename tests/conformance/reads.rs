@@ -3,10 +3,9 @@
 
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
-use dacti::source::{BytesSource, Counted, FileSource, MmapSource, ReadAt, ReadStats};
-use dacti::{
-    BuildOptions, EncodingChoice, Error, RegionName, LayoutChoice, Limits, Package, Policy, Verdict,
-};
+use dacti::fetch::{BytesSource, Counted, FileSource, MmapSource, ReadAt, ReadStats};
+use dacti::{BuildOptions, EncodingChoice, Error, LayoutChoice, Limits, Package, RegionName};
+use dacti::seal::{Policy, Verdict};
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id};
 use std::borrow::Cow;
 use std::io::Write;

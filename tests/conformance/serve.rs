@@ -1,6 +1,7 @@
 //! `dacti serve`: an origin as readers of packages and their caches need it.
 
-use dacti::{BuildOptions, EncodingChoice, PackageBuilder, SecretKey};
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti::seal::SecretKey;
 use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
 use dacti_tests::served::Served;

@@ -2,10 +2,9 @@
 
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use dacti::source::{BytesSource, Counted, Doubt, ReadAt};
-use dacti::{
-    BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBuilder, Policy, Span,
-};
+use dacti::fetch::{BytesSource, Counted, Doubt, ReadAt};
+use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBuilder, Span};
+use dacti::seal::Policy;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
@@ -202,7 +201,7 @@ fn a_stream_goes_on_after_a_read_that_failed() {
     assert!(read.len() < 50_000 && reader.verdict().is_none());
     reader.read_to_end(&mut read).unwrap();
     assert_eq!(read, content(1));
-    assert_eq!(reader.verdict(), Some(dacti::Verdict::Digest));
+    assert_eq!(reader.verdict(), Some(dacti::seal::Verdict::Digest));
 }
 
 #[test]

@@ -3,11 +3,10 @@
 
 mod store_clouds;
 
-use dacti::store::StoreOptions;
-use dacti::{
-    AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder,
-    RemoteSource, Update, UpdateOptions,
-};
+use dacti::fetch::StoreOptions;
+use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
+use dacti::fetch::RemoteSource;
+use dacti::update::{Update, UpdateOptions};
 use dacti_tests::program::program;
 use hyper::body::Incoming;
 use hyper::service::Service;

@@ -2,7 +2,7 @@
 //! theirs do, and what is said where there are no credentials.
 
 use crate::{Store, content, packed};
-use dacti::store::StoreOptions;
+use dacti::fetch::StoreOptions;
 use dacti::{ErrorKind, LayoutChoice, Package, PackageBuilder};
 use dacti_tests::program::program;
 use hyper::service::service_fn;

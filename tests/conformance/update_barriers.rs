@@ -3,7 +3,7 @@
 
 use crate::update_crash::{Expected, SCENARIOS, run};
 use crate::update_files::Disk;
-use dacti::UpdateFile;
+use dacti::update::UpdateFile;
 use dacti::update::{Barrier, Digest};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,10 +4,9 @@
 use crate::support::Random;
 use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
 use dacti::update::{Action, Plan, Reserve, Switch};
-use dacti::{
-    BuildOptions, EncodingChoice, Error, Extent, Package, PackageBuilder, SavedPlan, Update,
-    UpdateFile, UpdateOptions, Version,
-};
+use dacti::{BuildOptions, EncodingChoice, Error, Package, PackageBuilder};
+use dacti::container::Version;
+use dacti::update::{Extent, SavedPlan, Update, UpdateFile, UpdateOptions};
 use dacti_tests::reference as by;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,7 +227,7 @@ impl Expected {
         (scenario.change)(&mut update);
         update
             .plan()
-            .and_then(dacti::PlannedUpdate::apply)
+            .and_then(dacti::update::PlannedUpdate::apply)
             .unwrap_or_else(|e| panic!("{when}: {e}"));
         let bytes = file.seen();
         let [_, expected] = &self.listed;
@@ -457,7 +456,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let (path, plan) = (dir.path().join("package"), dir.path().join("saved.plan"));
     fs::write(&path, &expected.old).unwrap();
     let saved = SavedPlan::open(&plan).unwrap();
-    let told = |result: Result<dacti::SavedStanding, Error>| result.unwrap_err().to_string();
+    let told = |result: Result<dacti::update::SavedStanding, Error>| result.unwrap_err().to_string();
     let error = told(saved.apply(&path, Extent::Step(3)));
     assert_eq!(error, "step 3 is not the next: step 1 is");
     let error = told(saved.apply(&path, Extent::Step(99)));

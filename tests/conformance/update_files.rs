@@ -2,7 +2,8 @@
 //! disk that loses what was not synced.
 
 use crate::support::Random;
-use dacti::{Error, LockedFile, UpdateFile};
+use dacti::Error;
+use dacti::update::{LockedFile, UpdateFile};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,10 +2,8 @@
 
 use crate::support::Random;
 use dacti::update::Strategy;
-use dacti::{
-    BuildOptions, EncodingChoice, LockedFile, Package, PackageBuilder, Update, UpdateFile,
-    UpdateOptions,
-};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
+use dacti::update::{LockedFile, Update, UpdateFile, UpdateOptions};
 use dacti_tests::reference as by;
 use std::collections::BTreeMap;
 use std::fs;

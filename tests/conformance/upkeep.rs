@@ -4,13 +4,11 @@
 use crate::grown::Grown;
 use crate::support::fixtures;
 use core::ops::ControlFlow;
-use dacti::source::{BytesSource, Counted, ReadAt};
-use dacti::{
-    BuildOptions, Claimant, CompactOptions, Compacted, Compaction, CompactionFault, Difference,
-    Differing, Duplicates, EncodingChoice, Error, Evidence, Fetch, FileMap, LayoutChoice, Limits,
-    Package, PackageBuilder, Policy, Relation, Renamed, ReserveLeft, SealsChoice, SecretKey, Span,
-    Usage,
-};
+use dacti::fetch::{BytesSource, Counted, ReadAt};
+use dacti::{BuildOptions, EncodingChoice, Error, LayoutChoice, Limits, Package, PackageBuilder, Span};
+use dacti::compact::{CompactOptions, Compacted, CompactionFault, SealsChoice};
+use dacti::report::{Claimant, Compaction, Difference, Differing, Duplicates, Evidence, Fetch, FileMap, Relation, Renamed, ReserveLeft, Usage};
+use dacti::seal::{Policy, SecretKey};
 use dacti_tests::reference::{self as by, GROUP, NONE, Stored, path_id, small, stored};
 use std::sync::{Arc, Mutex};
 
@@ -432,7 +430,7 @@ fn a_region_that_cannot_be_read_is_named() {
     cut.truncate(old.len() - 1);
     let error = Difference::between(&package(&old), &package(&cut), &mut |_| CONTINUE);
     let error = error.expect_err("a byte is missing");
-    assert_eq!((error.side, error.region.as_deref()), (dacti::Side::New, Some("a")));
+    assert_eq!((error.side, error.region.as_deref()), (dacti::report::Side::New, Some("a")));
     assert!(error.to_string().starts_with("\"a\": stored region at"), "{error}");
 }
 

@@ -1,6 +1,6 @@
 //! `dacti serve` under load: beside nginx on the same file, and killed in the middle of it.
 
-use dacti::http::HttpOptions;
+use dacti::fetch::HttpOptions;
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Lab, Lifetimes, Tool, full, missing};

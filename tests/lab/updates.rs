@@ -5,8 +5,9 @@
 //! worst that several places of one cache can do to a reader. Nothing waits for any cache: the
 //! update is published as fast as the disk takes it.
 
-use dacti::http::{HttpOptions, Stats};
-use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder, Update, UpdateOptions};
+use dacti::fetch::{HttpOptions, Stats};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
+use dacti::update::{Update, UpdateOptions};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
 use dacti_tests::program::program;
 use std::collections::BTreeMap;

@@ -6,7 +6,8 @@
 //! table in Markdown: the median of the times, bytes that the file grew by, and, of the old file,
 //! how many of its slices of 64 KiB changed: what a cache in front of it would have to fetch again.
 
-use dacti::{BuildOptions, EncodingChoice, PackageBuilder, Update, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
+use dacti::update::{Update, UpdateOptions};
 use dacti_benches::Numbers;
 use redb::{Database, TableDefinition};
 use rusqlite::{Connection, params};

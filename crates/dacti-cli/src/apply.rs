@@ -4,7 +4,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::plan::{Standing, text};
 use crate::progress::Bar;
 use crate::{Talk, interrupt, output};
-use dacti::{Extent, SavedPlan};
+use dacti::update::{Extent, SavedPlan};
 use std::path::PathBuf;
 
 /// Carry out a saved plan on a package, or what is left of it.

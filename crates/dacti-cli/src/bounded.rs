@@ -2,7 +2,7 @@
 //! is asked.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use dacti::source::ReadAt;
+use dacti::fetch::ReadAt;
 use std::io;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn spend(left: &AtomicU64, n: u64, what: &str, option: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::Bounded;
-    use dacti::source::{BytesSource, ReadAt};
+    use dacti::fetch::{BytesSource, ReadAt};
     use std::sync::Arc;
 
     #[test]

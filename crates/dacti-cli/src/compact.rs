@@ -7,7 +7,8 @@ use crate::progress::Bar;
 use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
-use dacti::{CompactOptions, Compacted, Package, SealsChoice};
+use dacti::Package;
+use dacti::compact::{CompactOptions, Compacted, SealsChoice};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -178,7 +179,7 @@ impl Args {
 
 fn json<'p>(package: &'p Path, compacted: &Compacted) -> Json<'p> {
     let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
-    let dacti::Proof { regions, bytes, names, digests, signatures } = *proof;
+    let dacti::compact::Proof { regions, bytes, names, digests, signatures } = *proof;
     Json {
         package,
         old_len: *old_len,

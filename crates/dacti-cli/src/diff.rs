@@ -7,7 +7,8 @@ use crate::output::{self, bytes, printable};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt};
-use dacti::{Difference, Differing, Evidence, Limits, Relation, Renamed, Side};
+use dacti::Limits;
+use dacti::report::{Difference, Differing, Evidence, Relation, Renamed, Side};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,7 @@ impl Args {
         let found = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();
-            let progress = &mut |at: dacti::VerifyProgress| {
+            let progress = &mut |at: dacti::report::VerifyProgress| {
                 bar.set(at.bytes, at.bytes_total);
                 interrupt::go_on()
             };
@@ -203,7 +204,7 @@ impl<'d> From<&'d Difference> for Json<'d> {
             old: renamed.old.as_deref(),
             new: renamed.new.as_deref(),
         });
-        let dacti::Fetch { head, appended, slices, index, regions } = found.fetch;
+        let dacti::report::Fetch { head, appended, slices, index, regions } = found.fetch;
         let total = found.fetch.total();
         let Evidence { by_place, by_entry, by_digest, by_content, read } = found.evidence;
         Self {

@@ -6,7 +6,8 @@ use crate::output::{self, bytes};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt};
-use dacti::{Limits, Usage};
+use dacti::Limits;
+use dacti::report::Usage;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ impl Args {
         let usage = {
             let mut bar = Bar::bytes("comparing", 0, talk);
             interrupt::listen();
-            let progress = &mut |at: dacti::VerifyProgress| {
+            let progress = &mut |at: dacti::report::VerifyProgress| {
                 bar.set(at.bytes, at.bytes_total);
                 interrupt::go_on()
             };
@@ -162,7 +163,7 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
         writeln!(out, "lost        {} regions do not lie within the file", usage.outside)?;
     }
     if let Some(equal) = &usage.duplicates {
-        let dacti::Duplicates { regions, len, candidates, read } = *equal;
+        let dacti::report::Duplicates { regions, len, candidates, read } = *equal;
         writeln!(
             out,
             "duplicate   {len} of the live bytes, in {regions} regions; by BLAKE3 of stored bytes, \
@@ -196,10 +197,10 @@ impl From<&Usage> for Json {
         let total = usage.total();
         let Usage { live, seals, names, index, head, reserve, padding, dead, .. } = *usage;
         let (dead_replaced, dead_not_looked_at) = (usage.replaced, usage.not_looked_at);
-        let dacti::ReserveLeft { entries, delta_groups, t1_slots, t2_slots, t2_place } =
+        let dacti::report::ReserveLeft { entries, delta_groups, t1_slots, t2_slots, t2_place } =
             usage.reserve_left;
         let compaction = &usage.compaction;
-        let dacti::Compaction { len, saved, saves_enough, updates_are_dear } = *compaction;
+        let dacti::report::Compaction { len, saved, saves_enough, updates_are_dear } = *compaction;
         Self {
             bytes: Parts {
                 live,
@@ -220,7 +221,7 @@ impl From<&Usage> for Json {
             names_segments: usage.segments,
             reserve_left: Reserve { entries, delta_groups, t1_slots, t2_slots, t2_place },
             duplicates: usage.duplicates.map(|equal| {
-                let dacti::Duplicates { regions, len, candidates, read } = equal;
+                let dacti::report::Duplicates { regions, len, candidates, read } = equal;
                 Equal { regions, len, candidates, read }
             }),
             compaction: Outlook {

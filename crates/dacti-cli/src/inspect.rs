@@ -10,7 +10,8 @@ use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::remote::Remote;
-use dacti::{Claimant, FileMap, Limits};
+use dacti::Limits;
+use dacti::report::{Claimant, FileMap};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -69,10 +70,10 @@ impl Args {
 fn name_of(id: uuid::Uuid) -> Option<&'static str> {
     match id {
         id if id == dacti::PACKAGE_FORMAT.id => Some("dacti package"),
-        id if id == dacti::INDEX_ID => Some("dacti-index"),
-        id if id == dacti::LAYOUT_ID => Some("dacti-layout"),
-        id if id == dacti::SEAL_ID => Some("dacti-seal"),
-        id if id == dacti::LOOKUP_ID => Some("dacti-lookup"),
+        id if id == dacti::index::INDEX_ID => Some("dacti-index"),
+        id if id == dacti::layout::LAYOUT_ID => Some("dacti-layout"),
+        id if id == dacti::seal::SEAL_ID => Some("dacti-seal"),
+        id if id == dacti::index::LOOKUP_ID => Some("dacti-lookup"),
         id if id == dacti_names::NAMES_ID => Some("dacti-names"),
         _ => None,
     }

@@ -3,7 +3,7 @@
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, shown};
 use crate::{Talk, keys};
-use dacti::{PublicKey, SecretKey};
+use dacti::seal::{PublicKey, SecretKey};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

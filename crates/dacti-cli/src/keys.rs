@@ -5,7 +5,8 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
-use dacti::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, Package, Policy, PublicKey, SecretKey};
+use dacti::Package;
+use dacti::seal::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, Policy, PublicKey, SecretKey};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

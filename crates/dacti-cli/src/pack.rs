@@ -8,9 +8,10 @@ use crate::select::Globs;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
+use dacti::layout::ExpectedUpdates;
+use dacti::seal::SecretKey;
 use dacti::{
-    BuildOptions, Built, Content, EncodingChoice, ExpectedUpdates, LayoutChoice, PackageBuilder,
-    InputName, SecretKey,
+    BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -192,7 +193,7 @@ impl Args {
     /// That shorter slices would do for the expected updates, where they would.
     fn shorter_slices(&self, built: &Built) -> Option<String> {
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
-        let padding = dacti::padding(&self.expect_updates?, built.regions, mean);
+        let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
         (padding.slice_len < self.slice).then(|| {
             format!(
                 "each update is padded to {}: --slice {} does, where no cache has longer slices",
@@ -279,7 +280,7 @@ fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
 /// A length with an optional unit, or `auto`.
 pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
     if text == "auto" {
-        return Ok(dacti::SLICE_LEN);
+        return Ok(dacti::layout::SLICE_LEN);
     }
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match text.get(digits.len()..).unwrap_or_default() {
@@ -291,13 +292,13 @@ pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| "expected auto or a length such as 64KiB")?;
     let len = number.checked_mul(unit).ok_or("too large")?;
-    dacti::check_slice_len(len).map(|()| len).map_err(|error| error.to_string())
+    dacti::layout::check_slice_len(len).map(|()| len).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{expected_updates, slice_len};
-    use dacti::ExpectedUpdates;
+    use dacti::layout::ExpectedUpdates;
 
     #[test]
     fn expected_updates_are_two_numbers() {

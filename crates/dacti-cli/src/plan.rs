@@ -3,7 +3,7 @@
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::update::show;
-use dacti::{SavedPlan, SavedStanding};
+use dacti::update::{SavedPlan, SavedStanding};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;

@@ -5,7 +5,8 @@ use crate::ids::Ids;
 use crate::outcome::{Failure, Outcome};
 use crate::update::Options;
 use crate::{Talk, output};
-use dacti::{Content, InputName, Update};
+use dacti::update::Update;
+use dacti::{Content, InputName};
 use std::path::{Path, PathBuf};
 
 /// Add regions to a package, or replace them, without breaking anyone who reads it.

@@ -4,7 +4,7 @@ use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::select::{self, Globs};
 use crate::update::Options;
-use dacti::{RegionName, Listed};
+use dacti::{Listed, RegionName};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

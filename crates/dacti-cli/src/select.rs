@@ -2,7 +2,7 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
-use dacti::{RegionName, Listed, Located, Package};
+use dacti::{Listed, Located, Package, RegionName};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
 use uuid::Uuid;

@@ -7,7 +7,8 @@ use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
-use dacti::{Finding, Limits, Report};
+use dacti::Limits;
+use dacti::report::{Finding, Report};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -67,7 +68,7 @@ impl Args {
         let report = {
             let mut bar = Bar::bytes("verifying", 0, talk);
             interrupt::listen();
-            let progress = &mut |at: dacti::VerifyProgress| {
+            let progress = &mut |at: dacti::report::VerifyProgress| {
                 bar.set(at.bytes, at.bytes_total);
                 interrupt::go_on()
             };

@@ -1,8 +1,9 @@
 //! The packages among the files that are served, kept open while they are as they were.
 
 use crate::lifetime::Kind;
-use dacti::source::ReadAt;
-use dacti::{KEY_TEXT_LEN_MAX, Limits, Package, SecretKey};
+use dacti::fetch::ReadAt;
+use dacti::seal::{KEY_TEXT_LEN_MAX, SecretKey};
+use dacti::{Limits, Package};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;

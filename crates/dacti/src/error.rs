@@ -1,7 +1,7 @@
 //! What can go wrong with a package, from the bytes up to the file system.
 
-use crate::UpdateFault;
 use crate::fetch::source::Doubt;
+use crate::update::UpdateFault;
 use dacti_names::PathFault;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -66,65 +66,67 @@
 )]
 
 mod error;
-mod fetch;
+pub mod fetch;
 mod find;
 mod hash;
 mod read;
 #[cfg(any(feature = "http", feature = "store"))]
 mod remote;
-mod report;
+pub mod report;
 mod threads;
 mod write;
 
-pub use error::{CompactionFault, Error, ErrorKind};
-#[cfg(feature = "http")]
-pub use fetch::http;
-pub use fetch::source;
-#[cfg(feature = "store")]
-pub use fetch::store;
-pub use find::scan::{GroupSummary, IndexScan};
-pub use read::region_name::RegionName;
+pub use error::{Error, ErrorKind};
 pub use read::limits::Limits;
 pub use read::listing::Listed;
 pub use read::many::{GetPlan, Readers};
 pub use read::names::Names;
 pub use read::package::Package;
 pub use read::region::Region;
+pub use read::region_name::RegionName;
 pub use read::region_reader::RegionReader;
 pub use read::verified::VerifiedReader;
 pub use read::view::{PACKAGE_FORMAT, View};
 #[cfg(any(feature = "http", feature = "store"))]
-pub use remote::{AsyncPackage, AsyncRegionReader, RemoteSource};
-pub use report::difference::{
-    DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side,
-};
-pub use report::map::{Claim, Claimant, FileMap, Overlap};
-pub use report::usage::{Compaction, Duplicates, ReserveLeft, Usage};
-pub use report::verify::{Finding, Report, VerifyProgress};
+pub use remote::{AsyncPackage, AsyncRegionReader};
 pub use write::atomic::AtomicFile;
-pub use write::compact::{CompactOptions, Compacted, Proof, SealsChoice};
 pub use write::pack::{
-    BuildOptions, Built, Content, EncodingChoice, LayoutChoice, PackageBuilder, Progress,
-    InputName,
+    BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder, Progress,
 };
-pub use write::update;
-pub use write::update::{
-    Change, ChangeKind, Extent, LockedFile, PlannedUpdate, SavedPlan, SavedStanding, StateFault,
-    Update, UpdateFault, UpdateFile, UpdateOptions, UpdateProgress,
-};
+pub use write::{compact, update};
 
-pub use dacti_cdn::{
-    ExpectedUpdates, HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault,
-    SLICE_LEN, SLICE_LEN_RANGE, check_slice_len, padding,
-};
-pub use dacti_index::{Encoding, INDEX_ID, Located};
-pub use dacti_lookup::LOOKUP_ID;
+pub use dacti_cdn::HEAD_LEN;
+pub use dacti_index::{Encoding, Located};
 pub use dacti_names::region_id;
-pub use dacti_seal::{
-    KEY_TEXT_LEN_MAX, KeyFault, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey, SEAL_ID,
-    Seals, SecretKey, Verdict,
-};
-pub use daicon_core::{Component, Diagnostic, Span, Version};
+pub use daicon_core::Span;
+
+/// The container under a package: components and versions.
+pub mod container {
+    pub use daicon_core::{Component, Diagnostic, Version};
+}
+
+/// The index of a package: its groups and entries, and the components that hold them.
+pub mod index {
+    pub use crate::find::scan::{GroupSummary, IndexScan};
+    pub use dacti_index::INDEX_ID;
+    pub use dacti_lookup::LOOKUP_ID;
+}
+
+/// The layout of a package that can be updated in place.
+pub mod layout {
+    pub use dacti_cdn::{
+        ExpectedUpdates, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault, SLICE_LEN,
+        SLICE_LEN_RANGE, check_slice_len, padding,
+    };
+}
+
+/// Digests and signatures of regions, the keys that sign them, and what a reader requires.
+pub mod seal {
+    pub use dacti_seal::{
+        KEY_TEXT_LEN_MAX, KeyFault, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey,
+        SEAL_ID, Seals, SecretKey, Verdict,
+    };
+}
 
 // Their examples read URLs, too.
 #[cfg(all(doctest, feature = "http"))]

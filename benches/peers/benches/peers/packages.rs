@@ -2,10 +2,9 @@
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
-use dacti::source::{Counted, FileSource};
-use dacti::{
-    BuildOptions, Content, EncodingChoice, Error, Limits, Located, Package, PackageBuilder, Policy,
-};
+use dacti::fetch::{Counted, FileSource};
+use dacti::{BuildOptions, Content, EncodingChoice, Error, Limits, Located, Package, PackageBuilder};
+use dacti::seal::Policy;
 use dacti_benches::Numbers;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,10 @@
 //! `inspect --json`: one object, stable and documented in the program's README.
 
 use super::{label, name_of};
-use dacti::{Claim, FileMap, GroupSummary, Package, SealKind, Seals, Span};
+use dacti::index::GroupSummary;
+use dacti::report::{Claim, FileMap};
+use dacti::seal::{SealKind, Seals};
+use dacti::{Package, Span};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -124,7 +127,7 @@ fn table(span: Span) -> Table {
     Table { at: span.start, len: span.len(), components: entries_len / 28 }
 }
 
-fn component(component: &dacti::Component) -> Component {
+fn component(component: &dacti::container::Component) -> Component {
     let has_region = component.id != dacti_names::NAMES_ID;
     let region = component.span().ok().filter(|_| has_region);
     Component {
@@ -143,7 +146,7 @@ fn group(group: &GroupSummary) -> Group {
     Group { at, length, base, encoding }
 }
 
-fn layout(layout: &dacti::Layout) -> Layout {
+fn layout(layout: &dacti::layout::Layout) -> Layout {
     Layout {
         file_id: hex(&layout.file_id),
         slice_len: layout.slice_len,

@@ -2,7 +2,8 @@
 
 use super::label;
 use crate::output::bytes;
-use dacti::{Claim, Claimant, FileMap, HEAD_LEN, Span};
+use dacti::report::{Claim, Claimant, FileMap};
+use dacti::{HEAD_LEN, Span};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

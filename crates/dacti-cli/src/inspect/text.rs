@@ -3,7 +3,11 @@
 use super::json::hex;
 use super::name_of;
 use crate::output::{bytes, printable};
-use dacti::{Claim, Claimant, Component, FileMap, Finding, GroupSummary, Package, SealKind};
+use dacti::Package;
+use dacti::container::Component;
+use dacti::index::GroupSummary;
+use dacti::report::{Claim, Claimant, FileMap, Finding};
+use dacti::seal::SealKind;
 use std::io::{self, Write};
 
 /// Groups that are shown one by one.

@@ -1,8 +1,9 @@
 //! A planned update as people and programs want to read it.
 
 use crate::output::{bytes, printable};
+use dacti::Span;
 use dacti::update::{Action, Append, Barrier, Content, Field, Part, Plan, Probe, Step, Strategy};
-use dacti::{Change, ChangeKind, PlannedUpdate, Span};
+use dacti::update::{Change, ChangeKind, PlannedUpdate};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;

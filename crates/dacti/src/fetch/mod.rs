@@ -3,7 +3,19 @@
 //! It refuses to know what the bytes mean.
 
 #[cfg(feature = "http")]
-pub mod http;
-pub mod source;
+pub(crate) mod http;
+pub(crate) mod source;
 #[cfg(feature = "store")]
-pub mod store;
+pub(crate) mod store;
+
+#[cfg(any(feature = "http", feature = "store"))]
+pub use crate::remote::RemoteSource;
+#[cfg(any(feature = "http", feature = "store"))]
+pub use dacti_http::Stats;
+#[cfg(feature = "http")]
+pub use http::{HttpOptions, SessionOptions, is_presigned};
+#[cfg(any(unix, windows))]
+pub use source::MmapSource;
+pub use source::{BytesSource, Counted, Doubt, FileSource, Lent, ReadAt, ReadStats};
+#[cfg(feature = "store")]
+pub use store::StoreOptions;

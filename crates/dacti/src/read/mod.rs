@@ -3,13 +3,13 @@
 //! It refuses to know how packages are written. Specification: `docs/spec/dacti-package.md`.
 
 pub(crate) mod explain;
-pub(crate) mod region_name;
 pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod many;
 pub(crate) mod names;
 pub(crate) mod package;
 pub(crate) mod region;
+pub(crate) mod region_name;
 pub(crate) mod region_reader;
 pub(crate) mod seals;
 pub(crate) mod verified;

@@ -6,14 +6,13 @@ use crate::find::guide::Told;
 use crate::find::keys::{self, Begun};
 use crate::find::scan::{self, Known};
 use crate::hash::HashPool;
+use crate::index::{GroupSummary, IndexScan};
 use crate::read::explain::Explainer;
 use crate::read::listing;
 use crate::read::region::{region, stored};
 use crate::read::seals::Trust;
 use crate::read::view::read_failed;
-use crate::{
-    Error, GroupSummary, IndexScan, RegionName, Limits, Listed, Names, Region, RegionReader, View,
-};
+use crate::{Error, Limits, Listed, Names, Region, RegionName, RegionReader, View};
 use dacti_index::{Encoding, Located};
 use dacti_lookup::{Answer, Search};
 use dacti_names::{NAMES_ID, region_id};
@@ -290,7 +289,11 @@ impl Package {
     ///
     /// # Errors
     /// As [`get`](Self::get); a region that is longer is an error, not cut.
-    pub fn get_capped<'a>(&self, key: impl Into<RegionName<'a>>, len_max: u64) -> Result<Vec<u8>, Error> {
+    pub fn get_capped<'a>(
+        &self,
+        key: impl Into<RegionName<'a>>,
+        len_max: u64,
+    ) -> Result<Vec<u8>, Error> {
         region(self, self.locate(key)?, None, len_max).map(Region::into_vec)
     }
 

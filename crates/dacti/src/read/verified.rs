@@ -1,6 +1,6 @@
 //! Streams that are verified for certain, whatever the package and its reader's policy say.
 
-use crate::{Error, RegionName, Package, RegionReader};
+use crate::{Error, Package, RegionName, RegionReader};
 use dacti_index::Located;
 use dacti_seal::{Misuse, Verdict};
 use std::io::{self, Read};
@@ -52,7 +52,10 @@ impl Package {
     /// # Errors
     /// As [`reader`](Self::reader); `Seal` where the package has no seals, or the
     /// [policy](Self::require) asks for nothing.
-    pub fn verified_reader<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<VerifiedReader, Error> {
+    pub fn verified_reader<'a>(
+        &self,
+        key: impl Into<RegionName<'a>>,
+    ) -> Result<VerifiedReader, Error> {
         VerifiedReader::new(self, self.reader(key)?)
     }
 

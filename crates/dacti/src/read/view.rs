@@ -255,7 +255,7 @@ impl View {
     }
 
     /// What the seal component says: which seals there are, for which of the publisher's packages,
-    /// and by which keys. None of it is trusted: a [policy](crate::Policy) names the keys.
+    /// and by which keys. None of it is trusted: a [policy](crate::seal::Policy) names the keys.
     #[must_use]
     pub fn seals(&self) -> Option<&Seals> {
         self.seals.as_ref()?.as_ref().ok()

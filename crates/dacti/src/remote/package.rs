@@ -4,7 +4,8 @@ use super::gathered::{Gathered, Operation};
 use super::source::is_odd;
 use super::{AsyncRegionReader, Remote};
 use crate::fetch::source::ReadAt;
-use crate::{Error, ErrorKind, RegionName, Limits, Listed, Located, Package, Policy, View};
+use crate::seal::Policy;
+use crate::{Error, ErrorKind, Limits, Listed, Located, Package, RegionName, View};
 use core::fmt;
 use dacti_http::Stats;
 use daicon_core::Span;
@@ -162,7 +163,10 @@ impl AsyncPackage {
     ///
     /// # Errors
     /// As [`Package::reader`].
-    pub async fn reader<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<AsyncRegionReader, Error> {
+    pub async fn reader<'a>(
+        &self,
+        key: impl Into<RegionName<'a>>,
+    ) -> Result<AsyncRegionReader, Error> {
         let located = self.locate(key).await?;
         self.reader_at(located)
     }

@@ -3,7 +3,8 @@
 use super::gathered::{Gathered, Operation};
 use super::package::fetch;
 use crate::read::view::read_failed;
-use crate::{Error, ErrorKind, Located, RegionReader, Verdict};
+use crate::seal::Verdict;
+use crate::{Error, ErrorKind, Located, RegionReader};
 use std::io::Read;
 use std::sync::Arc;
 

@@ -3,9 +3,11 @@
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
 use crate::fetch::source::{Told, read_full, read_span};
+use crate::index::IndexScan;
 use crate::read::many::Digests;
 use crate::read::view::read_failed;
-use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
+use crate::report::{Claimant, FileMap, VerifyProgress};
+use crate::{Error, HEAD_LEN, Package};
 use core::cmp::Ordering;
 use core::fmt;
 use core::ops::ControlFlow;

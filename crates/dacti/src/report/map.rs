@@ -1,7 +1,8 @@
 //! What every byte of a package is for.
 
+use crate::index::IndexScan;
 use crate::report::gaps::Gaps;
-use crate::{Error, IndexScan, Package};
+use crate::{Error, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
 use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN, Located};

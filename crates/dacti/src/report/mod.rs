@@ -7,3 +7,8 @@ pub(crate) mod gaps;
 pub(crate) mod map;
 pub(crate) mod usage;
 pub(crate) mod verify;
+
+pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
+pub use map::{Claim, Claimant, FileMap, Overlap};
+pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};
+pub use verify::{Finding, Report, VerifyProgress};

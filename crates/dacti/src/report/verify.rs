@@ -2,9 +2,11 @@
 
 use crate::find::scan;
 use crate::hash::HashPool;
+use crate::index::IndexScan;
 use crate::read::listing;
+use crate::report::FileMap;
 use crate::report::map::Overlap;
-use crate::{Error, FileMap, IndexScan, Listed, Names, Package, RegionReader, View};
+use crate::{Error, Listed, Names, Package, RegionReader, View};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;

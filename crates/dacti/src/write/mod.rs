@@ -4,6 +4,6 @@
 //! `docs/spec/dacti-package.md` and `docs/spec/dacti-cdn.md`.
 
 pub(crate) mod atomic;
-pub(crate) mod compact;
+pub mod compact;
 pub(crate) mod pack;
 pub mod update;

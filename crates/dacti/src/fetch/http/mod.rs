@@ -9,5 +9,5 @@ mod options;
 mod place;
 mod remote;
 
-pub use dacti_http::{Options as SessionOptions, Stats, is_presigned};
+pub use dacti_http::{Options as SessionOptions, is_presigned};
 pub use options::HttpOptions;

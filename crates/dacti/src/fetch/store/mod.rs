@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! use dacti::Package;
-//! use dacti::store::StoreOptions;
+//! use dacti::fetch::StoreOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Credentials, region and endpoint are taken from AWS_ACCESS_KEY_ID and the like.
@@ -26,5 +26,4 @@ mod open;
 mod options;
 mod remote;
 
-pub use dacti_http::Stats;
 pub use options::StoreOptions;

@@ -7,7 +7,7 @@ use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
 use crate::find::keys::Begun;
 use crate::find::scan;
-use crate::{Error, RegionName, Names, Package};
+use crate::{Error, Names, Package, RegionName};
 use dacti_index::Located;
 use dacti_lookup::Search;
 use dacti_names::region_id;
@@ -157,7 +157,10 @@ pub(super) fn has_other_id(package: &Package, key: RegionName<'_>) -> bool {
 }
 
 /// Where the regions of `keys` are.
-pub(super) fn find_all(package: &Package, keys: &[RegionName<'_>]) -> Vec<Result<Option<Located>, Error>> {
+pub(super) fn find_all(
+    package: &Package,
+    keys: &[RegionName<'_>],
+) -> Vec<Result<Option<Located>, Error>> {
     let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
     let by_path = keys.iter().any(|key| matches!(key, RegionName::Path(_)));
     let names = if explicit && by_path { package.names().ok() } else { None };

@@ -13,7 +13,7 @@ pub use readers::Readers;
 
 use crate::fetch::source::{Told, read_span};
 use crate::read::region::{doubted, region, region_of};
-use crate::{Error, RegionName, Package, Region};
+use crate::{Error, Package, Region, RegionName};
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use reads::{Early, Manner, Reads};

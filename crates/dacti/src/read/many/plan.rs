@@ -3,7 +3,7 @@
 use super::find::{Asked, begin, has_other_id, id_of, other_id};
 use super::reads::{Early, Manner, Reads};
 use crate::find::scan;
-use crate::{RegionName, Package};
+use crate::{Package, RegionName};
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Span;
@@ -180,7 +180,10 @@ impl Package {
     /// # Ok::<(), dacti::Error>(())
     /// ```
     #[must_use]
-    pub fn plan_get<'a, K: Into<RegionName<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> GetPlan {
+    pub fn plan_get<'a, K: Into<RegionName<'a>>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> GetPlan {
         let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
         let mut plan = GetPlan::default();
         let found = plan.look_up(self, &keys);

@@ -2,8 +2,10 @@
 
 use super::to_u64;
 use crate::fetch::source::{Told, read_span};
+use crate::index::IndexScan;
 use crate::read::view::read_failed;
-use crate::{Error, IndexScan, Package, VerifyProgress};
+use crate::report::VerifyProgress;
+use crate::{Error, Package};
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;

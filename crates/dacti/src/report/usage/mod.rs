@@ -7,7 +7,9 @@ mod duplicates;
 
 pub use duplicates::Duplicates;
 
-use crate::{Claimant, Error, FileMap, HEAD_LEN, IndexScan, Package, VerifyProgress};
+use crate::index::IndexScan;
+use crate::report::{Claimant, FileMap, VerifyProgress};
+use crate::{Error, HEAD_LEN, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
 use dacti_index::{GROUP_ENTRIES, INDEX_HEADER_LEN};

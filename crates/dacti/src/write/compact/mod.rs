@@ -6,14 +6,15 @@
 
 mod proof;
 
+pub use crate::error::CompactionFault;
 pub use proof::Proof;
 
-use crate::error::CompactionFault;
+use crate::index::IndexScan;
 use crate::read::view::is_own;
 use crate::write::pack::{Kept, KeptFrom};
 use crate::{
-    BuildOptions, Built, EncodingChoice, Error, IndexScan, LayoutChoice, Names, Package,
-    PackageBuilder, Progress,
+    BuildOptions, Built, EncodingChoice, Error, LayoutChoice, Names, Package, PackageBuilder,
+    Progress,
 };
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;

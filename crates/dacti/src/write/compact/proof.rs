@@ -6,9 +6,10 @@
 use crate::error::CompactionFault;
 use crate::fetch::source::{FileSource, read_full, read_span};
 use crate::hash::PARALLEL_LEN_MIN;
+use crate::index::IndexScan;
 use crate::read::view::read_failed;
 use crate::write::pack::Draft;
-use crate::{Error, IndexScan, Package};
+use crate::{Error, Package};
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, Name};
 use dacti_seal::{Kind, Policy, Seal, SecretKey, digest_of_hash, verify_hash};

@@ -31,7 +31,7 @@ pub use saved::{Extent, SavedPlan, SavedStanding};
 use crate::hash::HashPool;
 use crate::write::pack::encode::{Encoder, Sealing};
 use crate::write::pack::input::{Input, Spool};
-use crate::{Encoding, Error, RegionName, Limits, Located, Package, Progress, InputName};
+use crate::{Encoding, Error, InputName, Limits, Located, Package, Progress, RegionName};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti_cdn::{ComponentContent, NewComponent};
