@@ -114,6 +114,15 @@ pub(crate) fn bytes(len: u64) -> String {
     indicatif::BinaryBytes(len).to_string()
 }
 
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = core::fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
+        hex
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::printable;

@@ -1,6 +1,7 @@
 //! What `put` and `rm` share: how a package is opened for an update, and what becomes of the plan.
 
 pub(crate) mod show;
+pub(crate) mod standing;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;

@@ -3,7 +3,8 @@
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::update::show;
-use dacti::update::{SavedPlan, SavedStanding};
+use crate::update::standing::{Standing, text};
+use dacti::update::SavedPlan;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,32 +29,6 @@ pub(crate) struct Args {
 struct Line {
     plans: Vec<show::PlanLine>,
     standing: Option<Standing>,
-}
-
-/// How far a package has come.
-#[derive(Debug, Serialize)]
-pub(crate) struct Standing {
-    steps: usize,
-    done: usize,
-    begun: bool,
-}
-
-impl From<SavedStanding> for Standing {
-    fn from(found: SavedStanding) -> Self {
-        Self { steps: found.steps, done: found.done, begun: found.begun }
-    }
-}
-
-/// Where a package stands, in words.
-pub(crate) fn text(found: SavedStanding) -> String {
-    let SavedStanding { done, steps, begun, .. } = found;
-    let next = done.saturating_add(1);
-    match (found.is_done(), begun, done) {
-        (true, ..) => format!("all {steps} steps are done"),
-        (false, false, 0) => format!("none of {steps} steps is done"),
-        (false, false, _) => format!("{done} of {steps} steps are done, step {next} is next"),
-        (false, true, _) => format!("step {next} of {steps} was begun and not finished"),
-    }
 }
 
 impl Args {

@@ -1,8 +1,8 @@
 //! `dacti compact`: a new file with what counts of a package, and nothing else.
 
+use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, shown};
-use crate::pack::{Layout, slice_len};
 use crate::progress::Bar;
 use crate::{Talk, files, interrupt, keys, output, threads};
 use clap::ValueEnum;

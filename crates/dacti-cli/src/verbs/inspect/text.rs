@@ -1,12 +1,12 @@
 //! `inspect` for people: what one wants to see first, first.
 
-use super::json::hex;
-use super::name_of;
-use crate::output::{bytes, printable};
+use super::names::name_of;
+use super::odd;
+use crate::output::{bytes, hex, printable};
 use dacti::Package;
 use dacti::container::Component;
 use dacti::index::GroupSummary;
-use dacti::report::{Claim, Claimant, FileMap, Finding};
+use dacti::report::{Claim, Claimant, FileMap};
 use dacti::seal::SealKind;
 use std::io::{self, Write};
 
@@ -45,7 +45,7 @@ pub(super) fn print_index(
     if map.shared > 0 {
         writeln!(out, "{} regions share their bytes with another", map.shared)?;
     }
-    let diagnostics = diagnostics(package, map);
+    let diagnostics = odd::lines(package, map);
     if !diagnostics.is_empty() {
         writeln!(out, "\nodd")?;
     }
@@ -53,28 +53,6 @@ pub(super) fn print_index(
         writeln!(out, "{}", printable(&line))?;
     }
     Ok(())
-}
-
-/// What is odd, a line each: what readers pass over, overlaps, bytes that nobody claims.
-pub(super) fn diagnostics(package: &Package, map: &FileMap) -> Vec<String> {
-    let view = package.view();
-    let container = Finding::of_container(view);
-    let overlaps = map.overlaps.iter().copied().map(Finding::Overlap);
-    let mut lines: Vec<String> = container.chain(overlaps).map(|found| found.to_string()).collect();
-    lines.extend(view.layout_fault().into_iter().chain(view.keys_fault()).map(ToString::to_string));
-    lines.extend(view.seals_fault().map(|fault| fault.to_string()));
-    if view.index().is_empty() {
-        lines.push("the index region is empty (size 0): the package has no regions".into());
-    }
-    if map.outside > 0 {
-        let outside = map.outside;
-        lines.push(format!("{outside} regions or components do not lie within the file"));
-    }
-    let unclaimed = map.unclaimed_len();
-    if unclaimed > 0 {
-        lines.push(format!("{unclaimed} bytes that are not zero belong to nobody"));
-    }
-    lines
 }
 
 fn print_component(out: &mut impl Write, component: &Component) -> io::Result<()> {

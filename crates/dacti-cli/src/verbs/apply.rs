@@ -1,8 +1,8 @@
 //! `dacti apply`: a saved plan is carried out.
 
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{Standing, text};
 use crate::progress::Bar;
+use crate::update::standing::{Standing, text};
 use crate::{Talk, interrupt, output};
 use dacti::update::{Extent, SavedPlan};
 use std::path::PathBuf;

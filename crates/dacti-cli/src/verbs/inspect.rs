@@ -1,17 +1,17 @@
 //! `dacti inspect`: what a package is made of, down to what every byte is for.
 
 mod json;
+mod names;
+mod odd;
 mod svg;
 mod text;
-
-pub(crate) use json::hex;
 
 use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use crate::remote::Remote;
 use dacti::Limits;
-use dacti::report::{Claimant, FileMap};
+use dacti::report::FileMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -64,26 +64,4 @@ impl Args {
         costs.tell(&self.remote);
         Ok(Outcome::Done)
     }
-}
-
-/// The names of the ids that the registry knows.
-fn name_of(id: uuid::Uuid) -> Option<&'static str> {
-    match id {
-        id if id == dacti::PACKAGE_FORMAT.id => Some("dacti package"),
-        id if id == dacti::index::INDEX_ID => Some("dacti-index"),
-        id if id == dacti::layout::LAYOUT_ID => Some("dacti-layout"),
-        id if id == dacti::seal::SEAL_ID => Some("dacti-seal"),
-        id if id == dacti::index::LOOKUP_ID => Some("dacti-lookup"),
-        id if id == dacti_names::NAMES_ID => Some("dacti-names"),
-        _ => None,
-    }
-}
-
-/// What a stretch of bytes is for, with the names that the registry knows.
-fn label(claimant: Claimant) -> String {
-    let name = match claimant {
-        Claimant::Component(id) => name_of(id),
-        _ => None,
-    };
-    name.map_or_else(|| claimant.to_string(), |name| format!("component {name}"))
 }

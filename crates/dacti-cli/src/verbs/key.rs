@@ -166,5 +166,5 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
 }
 
 fn hex(key: &PublicKey) -> String {
-    crate::inspect::hex(key.key())
+    crate::output::hex(key.key())
 }

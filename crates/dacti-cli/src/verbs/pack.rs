@@ -2,6 +2,7 @@
 
 use crate::collect::{Collector, LeftOut, Symlinks};
 use crate::ids::Ids;
+use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::select::Globs;
@@ -10,9 +11,7 @@ use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::layout::ExpectedUpdates;
 use dacti::seal::SecretKey;
-use dacti::{
-    BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder,
-};
+use dacti::{BuildOptions, Built, Content, EncodingChoice, InputName, PackageBuilder};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -85,21 +84,6 @@ pub(crate) struct Args {
     /// Print what was built as JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Layout {
-    Cdn,
-    Compact,
-}
-
-impl From<Layout> for LayoutChoice {
-    fn from(layout: Layout) -> Self {
-        match layout {
-            Layout::Cdn => Self::Cdn,
-            Layout::Compact => Self::Compact,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -277,27 +261,9 @@ fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
     numbers.ok_or_else(|| "expected updates and the regions of each, such as 100/20".into())
 }
 
-/// A length with an optional unit, or `auto`.
-pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
-    if text == "auto" {
-        return Ok(dacti::layout::SLICE_LEN);
-    }
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text.get(digits.len()..).unwrap_or_default() {
-        "" | "B" => 1,
-        "K" | "KiB" => 1 << 10,
-        "M" | "MiB" => 1 << 20,
-        "G" | "GiB" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit:?}: KiB, MiB and GiB are known")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "expected auto or a length such as 64KiB")?;
-    let len = number.checked_mul(unit).ok_or("too large")?;
-    dacti::layout::check_slice_len(len).map(|()| len).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{expected_updates, slice_len};
+    use super::expected_updates;
     use dacti::layout::ExpectedUpdates;
 
     #[test]
@@ -306,17 +272,6 @@ mod tests {
         assert_eq!(expected_updates("100/20"), Ok(expected));
         for wrong in ["", "100", "/", "100/", "-1/2", "a/b", "1/2/3"] {
             assert!(expected_updates(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn slices_are_read_with_units() {
-        assert_eq!(slice_len("auto"), Ok(1 << 20));
-        assert_eq!(slice_len("4096"), Ok(4096));
-        assert_eq!(slice_len("64KiB"), Ok(65_536));
-        assert_eq!(slice_len("2M"), Ok(2 << 20));
-        for wrong in ["", "KiB", "64kb", "3MiB", "2KiB", "99999999999999999999", "-1"] {
-            assert!(slice_len(wrong).is_err(), "{wrong}");
         }
     }
 }

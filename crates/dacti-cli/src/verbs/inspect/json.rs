@@ -1,6 +1,8 @@
 //! `inspect --json`: one object, stable and documented in the program's README.
 
-use super::{label, name_of};
+use super::names::{label, name_of};
+use super::odd;
+use crate::output::hex;
 use dacti::index::GroupSummary;
 use dacti::report::{Claim, FileMap};
 use dacti::seal::{SealKind, Seals};
@@ -114,7 +116,7 @@ impl Inspection {
                     .fold(0, |sum, group| sum.saturating_add(group.length.into())),
                 groups: groups.iter().map(group).collect(),
             },
-            diagnostics: super::text::diagnostics(package, map),
+            diagnostics: odd::lines(package, map),
             layout: view.layout().map(layout),
             seals: view.seals().map(sealed),
             map: map.claims.iter().map(stretch).collect(),
@@ -171,13 +173,4 @@ fn sealed(seals: &Seals) -> Sealed {
 fn stretch(claim: &Claim) -> Stretch {
     let Claim { span, claimant, count } = *claim;
     Stretch { at: span.start, len: span.len(), what: label(claimant), count }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use core::fmt::Write;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

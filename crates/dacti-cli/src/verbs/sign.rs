@@ -101,7 +101,7 @@ impl Args {
                 regions: built.regions,
                 hot_dropped: *hot_dropped,
                 signatures: proof.signatures,
-                public_key: crate::inspect::hex(key.public().key()),
+                public_key: crate::output::hex(key.public().key()),
                 package_id: key.package(),
             };
             return Ok(output::json(&mut std::io::stdout().lock(), &json)?);

@@ -1,6 +1,6 @@
 //! `inspect` as a picture: the head byte by byte, the file to scale, and what the colours mean.
 
-use super::label;
+use super::names::label;
 use crate::output::bytes;
 use dacti::report::{Claim, Claimant, FileMap};
 use dacti::{HEAD_LEN, Span};

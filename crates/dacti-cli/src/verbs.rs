@@ -1,0 +1,75 @@
+//! The verbs of the program, one file each. No verb uses another one.
+
+mod apply;
+mod compact;
+mod completions;
+mod dar;
+mod diff;
+mod du;
+mod get;
+mod inspect;
+mod key;
+mod ls;
+mod man;
+mod pack;
+mod plan;
+mod put;
+mod rm;
+mod serve;
+mod sign;
+mod unpack;
+mod verify;
+
+use crate::Talk;
+use crate::outcome::{Failure, Outcome};
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Pack(pack::Args),
+    Ls(ls::Args),
+    Get(get::Args),
+    Unpack(unpack::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Put(put::Args),
+    Rm(rm::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Key(key::Args),
+    Sign(sign::Args),
+    Du(du::Args),
+    Diff(diff::Args),
+    Serve(serve::Args),
+    Compact(compact::Args),
+    Dar(dar::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Verb {
+    /// Does what the arguments ask for.
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        match self {
+            Self::Pack(args) => args.run(talk),
+            Self::Ls(args) => args.run(talk),
+            Self::Get(args) => args.run(talk),
+            Self::Unpack(args) => args.run(talk),
+            Self::Inspect(args) => args.run(),
+            Self::Verify(args) => args.run(talk),
+            Self::Put(args) => args.run(talk),
+            Self::Rm(args) => args.run(talk),
+            Self::Plan(args) => args.run(),
+            Self::Apply(args) => args.run(talk),
+            Self::Key(args) => args.run(talk),
+            Self::Sign(args) => args.run(talk),
+            Self::Du(args) => args.run(talk),
+            Self::Diff(args) => args.run(talk),
+            Self::Serve(args) => args.run(talk),
+            Self::Compact(args) => args.run(talk),
+            Self::Dar(args) => args.run(talk),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(talk),
+        }
+    }
+}
