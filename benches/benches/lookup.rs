@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};
 use dacti_index::GROUP_ENTRIES;
-use dacti_lookup::{Answer, Lookup, RunSpec, emit_lookup, lookup_len, stride_for};
+use dacti_lookup::{Lookup, RunSpec, SearchOutcome, emit_lookup, lookup_len, stride_for};
 use daicon_core::Window;
 use std::hint::black_box;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ fn emit(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn find(lookup: &Lookup<'_>, file: &Window<'_>, id: Uuid) -> Answer {
+fn find(lookup: &Lookup<'_>, file: &Window<'_>, id: Uuid) -> SearchOutcome {
     let mut search = lookup.search(black_box(id));
     while let Some(want) = search.want() {
         let bytes = file.answer(want).expect("the window is the file");
@@ -61,7 +61,7 @@ fn finds(criterion: &mut Criterion) {
                     let any = numbers.id();
                     let id = if is_there { ids[any.as_u128() as usize % count] } else { any };
                     let answer = find(&lookup, &window, id);
-                    assert_eq!(matches!(answer, Answer::Found(_)), is_there);
+                    assert_eq!(matches!(answer, SearchOutcome::Found(_)), is_there);
                 });
             });
         }

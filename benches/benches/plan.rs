@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_benches::Numbers;
-use dacti_cdn::{Digest, Edit, Policy, Put, Snapshot, SnapshotReader, Strategy, check, plan};
+use dacti_cdn::{Digest, Edit, Put, Snapshot, SnapshotReader, Strategy, UpdatePolicy, check, plan};
 use dacti_index::Encoding;
 use std::hint::black_box;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ fn snapshot(ids: &[Uuid]) -> Snapshot {
         reader.feed(&file[want.start as usize..want.end as usize]).expect("it is sound");
     }
     let mut snapshot = reader.finish().expect("it is sound");
-    let mut scan = snapshot.index_scan().expect("it is sound");
+    let mut scan = snapshot.entries_reader().expect("it is sound");
     while let Some(want) = scan.want() {
         scan.feed(&file[want.start as usize..want.end as usize]).expect("it is sound");
     }
@@ -51,7 +51,7 @@ fn puts(ids: &[Uuid]) -> Vec<Edit> {
 fn bench(criterion: &mut Criterion) {
     let ids = ids();
     let snapshot = snapshot(&ids);
-    let policy = Policy::default();
+    let policy = UpdatePolicy::default();
     let mut group = criterion.benchmark_group("plan/delta");
     for count in [1, 255] {
         let edits = puts(&ids[..count]);

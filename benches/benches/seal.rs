@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;
 use dacti_index::{Encoding, Located};
-use dacti_seal::{Kind, Policy, Seals, SecretKey, digest, verify};
+use dacti_seal::{Kind, SealPolicy, Seals, SecretKey, digest, verify};
 use daicon_core::Span;
 use std::hint::black_box;
 use uuid::Uuid;
@@ -43,9 +43,9 @@ fn judging(criterion: &mut Criterion) {
     let key = key();
     let signed =
         Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.public().key()] };
-    let trusted = Policy::Signature(vec![key.public()]);
+    let trusted = SealPolicy::Signature(vec![key.public()]);
     for (name, seals, policy) in
-        [("digest", Seals::DIGESTS, Policy::Digest), ("signature", signed, trusted)]
+        [("digest", Seals::DIGESTS, SealPolicy::Digest), ("signature", signed, trusted)]
     {
         let mut group = criterion.benchmark_group(format!("seal/verify {name}"));
         let mut numbers = Numbers::new(3);

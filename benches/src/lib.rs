@@ -5,7 +5,7 @@ pub mod dag;
 use dacti_index::{
     Encoding, Entry, GROUP_ENTRIES, GroupHeader, emit_group, emit_header, index_len,
 };
-use daicon_core::{ComponentSpec, HeadSpec, Region, TableSpec, Version, emit_format};
+use daicon_core::{ComponentSpec, PreambleSpec, Region, TableSpec, Version, emit_preamble};
 use uuid::Uuid;
 
 /// Numbers that look random and are always the same (SplitMix64).
@@ -57,8 +57,8 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
     let mut numbers = Numbers::new(1);
     let table_len = 24 + 28 * components as u64;
     let mut file = vec![0; (28 + tables * table_len) as usize];
-    let head = HeadSpec { format: Uuid::from_u128(1), version: Version::new(1, 0) };
-    emit_format(&head, &mut file).expect("the buffer has room");
+    let head = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(1, 0) };
+    emit_preamble(&head, &mut file).expect("the buffer has room");
     for i in 0..tables {
         let at = 28 + i * table_len;
         let components: Vec<_> = (0..components)

@@ -7,8 +7,8 @@
 use crate::cdn_cases::{before, content, edges, filled, foreign, prove_all, put, remove};
 use crate::cdn_planner::{Planned, Update, built, snapshot};
 use dacti_cdn::{
-    Action, Append, Barrier, Content, Digest, Law, Policy, Probe, Reserve, State, Step, Strategy,
-    check,
+    Action, Append, Barrier, Digest, Law, PieceContent, Probe, Reserve, State, Step, Strategy,
+    UpdatePolicy, check,
 };
 use dacti_tests::cache::Report;
 use dacti_tests::edit::{Published, Sealing};
@@ -249,7 +249,7 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     // The slots lie in two slices of 4 KiB.
     let edits: Vec<_> = (0..180).map(|i| put(&format!("wide/{i}"), 1, 40)).collect();
     let update = Update::from(edits);
-    let planned = Planned::new(&package, &update, &Policy::default());
+    let planned = Planned::new(&package, &update, &UpdatePolicy::default());
     assert_eq!(planned.plan.strategy, Strategy::Delta);
     for broken in BROKEN {
         let mut planned = planned.clone();
@@ -277,10 +277,10 @@ fn first_barrier_alone_guards_a_place_that_was_in_force() {
     let flag = Update { explicit_ids: true, ..Update::default() };
     for kept in [true, false] {
         let mut after = package.clone();
-        let first = Planned::new(&after, &fold, &Policy::default());
+        let first = Planned::new(&after, &fold, &UpdatePolicy::default());
         assert_eq!(first.plan.strategy, Strategy::Fold);
         let first = first.run(&mut after, &fold);
-        let mut second = Planned::new(&after, &flag, &Policy::default());
+        let mut second = Planned::new(&after, &flag, &UpdatePolicy::default());
         assert_eq!(second.plan.strategy, Strategy::SecondTable);
         assert_eq!(second.plan.append(), None);
         if !kept {
@@ -303,7 +303,7 @@ fn plan_for_the_file_before_a_crash_is_refused() {
     // What a crashed attempt left behind the old end is not to be reused.
     let mut package = package();
     let update = Update::from(vec![put("dir1/file1.bin", 1, 1)]);
-    let mut planned = Planned::new(&package, &update, &Policy::default());
+    let mut planned = Planned::new(&package, &update, &UpdatePolicy::default());
     package.file.extend(content("what a crash left", 0, 5000));
     planned.snapshot = snapshot(&package.file, false);
     let fault = check(&planned.plan, &planned.snapshot).expect_err("another length");
@@ -325,7 +325,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
         ..Update::default()
     };
     for (update, strategy) in [(fold, Strategy::Fold), (tables, Strategy::SecondTable)] {
-        let planned = Planned::new(&package, &update, &Policy::default());
+        let planned = Planned::new(&package, &update, &UpdatePolicy::default());
         assert_eq!(planned.plan.strategy, strategy);
         let at = position(&planned.plan.steps, |action| matches!(action, Action::Reserve(_)));
         let Action::Reserve(table) = &planned.plan.steps[at].action else { unreachable!() };
@@ -354,8 +354,8 @@ fn check_refuses_folds_and_tables_that_lose_something() {
         for i in 0..append_of(&mut planned.plan.steps.clone()).pieces.len() {
             let mut planned = planned.clone();
             match &mut append_of(&mut planned.plan.steps).pieces[i].content {
-                Content::Inline(bytes) => bytes[24] ^= 1,
-                Content::Derived { digest, .. } => digest.0[0] ^= 1,
+                PieceContent::Inline(bytes) => bytes[24] ^= 1,
+                PieceContent::Derived { digest, .. } => digest.0[0] ^= 1,
                 _ => continue,
             }
             restate(&mut planned);

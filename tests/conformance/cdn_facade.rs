@@ -5,8 +5,8 @@ use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
 use dacti::fetch::ReadAt;
 use dacti::{Limits, Package};
-use dacti_cdn::{Policy, Purge};
-use dacti_seal::Policy as SealPolicy;
+use dacti_cdn::{Purge, UpdatePolicy};
+use dacti_seal::SealPolicy;
 use dacti_tests::cache::{Case, Edge, HEAD, Model, Origin};
 use dacti_tests::edit::Sealing;
 use dacti_tests::reference::{self as by, Id, NAMES};
@@ -251,7 +251,7 @@ fn run_updates(
             explicit_ids: false,
         };
         let slice_len = larger.then_some(package.slice * 4);
-        let policy = Policy { slice_len, purge: Purge::Head, ..Policy::default() };
+        let policy = UpdatePolicy { slice_len, purge: Purge::Head, ..UpdatePolicy::default() };
         plans.push(update_with(package, &update, &policy));
     }
     plans

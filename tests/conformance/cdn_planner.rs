@@ -3,8 +3,8 @@
 use crate::cdn_cases::content;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_cdn::{
-    Action, ComponentContent, Content, Derived, Digest, Edit as CdnEdit, Error, Misuse,
-    NewComponent, Policy, Put, Snapshot, SnapshotReader, check,
+    Action, ComponentContent, Derived, Digest, Edit as CdnEdit, Error, Misuse, NewComponent,
+    PieceContent, Put, Snapshot, SnapshotReader, UpdatePolicy, check,
 };
 use dacti_index::Encoding;
 use dacti_seal::SecretKey;
@@ -102,7 +102,7 @@ fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snaps
     }
     let mut snapshot = reader.finish().expect("a good package");
     if scanned {
-        let mut scan = snapshot.index_scan().expect("a good index");
+        let mut scan = snapshot.entries_reader().expect("a good index");
         while let Some(want) = scan.want() {
             scan.feed(&read(want)).expect("a good index");
         }
@@ -113,7 +113,7 @@ fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snaps
 
 impl Planned {
     /// Plans an update of a package, checks it, does nothing yet.
-    pub fn new(package: &Published, update: &Update, policy: &Policy) -> Self {
+    pub fn new(package: &Published, update: &Update, policy: &UpdatePolicy) -> Self {
         Self::seen_by(package, update, policy, |scanned| snapshot(&package.file, scanned))
     }
 
@@ -121,7 +121,7 @@ impl Planned {
     fn seen_by(
         package: &Published,
         update: &Update,
-        policy: &Policy,
+        policy: &UpdatePolicy,
         snapshot: impl Fn(bool) -> Snapshot,
     ) -> Self {
         let (mut edits, mut payload) = (Vec::new(), Vec::new());
@@ -196,10 +196,10 @@ impl Planned {
                     for piece in &append.pieces {
                         let start = piece.span.start;
                         let bytes = match &piece.content {
-                            Content::Edit { edit, .. } => self.payload[*edit as usize].clone(),
-                            Content::Derived { .. } => derived[&start].clone(),
-                            Content::Inline(bytes) => bytes.clone(),
-                            Content::Zeros => vec![0; piece.span.len() as usize],
+                            PieceContent::Edit { edit, .. } => self.payload[*edit as usize].clone(),
+                            PieceContent::Derived { .. } => derived[&start].clone(),
+                            PieceContent::Inline(bytes) => bytes.clone(),
+                            PieceContent::Zeros => vec![0; piece.span.len() as usize],
                         };
                         match written.last_mut() {
                             Some((at, all)) if *at + all.len() as u64 == start => all.extend(bytes),
@@ -234,7 +234,7 @@ fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8>
 }
 
 /// Plans and does an update by a policy.
-pub fn update_with(package: &mut Published, update: &Update, policy: &Policy) -> Plan {
+pub fn update_with(package: &mut Published, update: &Update, policy: &UpdatePolicy) -> Plan {
     Planned::new(package, update, policy).run(package, update)
 }
 
@@ -254,7 +254,7 @@ pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<P
             };
             snapshot_of(origin.len(now), read, scanned)
         };
-        let planned = Planned::seen_by(&package, update, &Policy::default(), seen);
+        let planned = Planned::seen_by(&package, update, &UpdatePolicy::default(), seen);
         let ops = planned.ops();
         ops.iter().enumerate().for_each(|(i, op)| origin.run(0, i, op));
         let name = format!("{} by the planner", planned.plan.strategy);

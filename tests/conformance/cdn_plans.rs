@@ -4,7 +4,7 @@ use crate::cdn_cases::{
     SEALINGS, before, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
 };
 use crate::cdn_planner::{Planned, Update, built, built_with, update_sparse, update_with};
-use dacti_cdn::{Policy, Purge};
+use dacti_cdn::{Purge, UpdatePolicy};
 use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use std::collections::BTreeSet;
@@ -152,7 +152,7 @@ fn chains_by_planner(sealing: Sealing, slice: u64) -> Vec<Case> {
         }),
     ];
     out.push(case(name("aligned regions, larger slices, confirmed"), &new, |p| {
-        let policy = Policy {
+        let policy = UpdatePolicy {
             slice_len: Some(slice * 4),
             region_align: 4096,
             purge: Purge::Probed,
@@ -170,7 +170,7 @@ fn chains_by_planner(sealing: Sealing, slice: u64) -> Vec<Case> {
 }
 
 fn by(package: &mut Published, update: &Update) -> Plan {
-    update_with(package, update, &Policy::default())
+    update_with(package, update, &UpdatePolicy::default())
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
 /// An update by the planner that dies after `kept` steps and half of the next one. `None` where it
 /// does not die any more.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
-    let planned = Planned::new(package, update, &Policy::default());
+    let planned = Planned::new(package, update, &UpdatePolicy::default());
     let mut ops = planned.ops();
     let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
     let cut = match ops.get(kept)? {

@@ -5,8 +5,8 @@ use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uu
 use dacti_tests::dump;
 use dacti_tests::reference::{self as by, Container, Fault, Found, TableSeen, small};
 use daicon_core::{
-    Answer, ComponentSpec, Diagnostic, Event, Format, HeadSpec, Limits, Misuse, Region,
-    Requirement, Span, TableSpec, TableWalker, Version, Window, emit_head,
+    ComponentMatch, ComponentSpec, Diagnostic, Event, Format, Limits, Misuse, PreambleSpec, Region,
+    Requirement, Span, TableSpec, TableWalker, Version, Window, emit_container,
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ fn feed(walk: &mut Walk, file: &[u8], want: Span, how: Feeding) -> Result<(), da
         }
     };
     match walk.walker.feed(bytes)? {
-        Some(Event::Head(head)) => {
+        Some(Event::Preamble(head)) => {
             walk.seen.format = id_of(head.id.get());
             (walk.seen.major, walk.seen.minor) = (head.major.get(), head.minor.get());
         }
@@ -417,7 +417,7 @@ fn formats_say_what_is_missing() {
     let components = vec![found(1, 0, 3), found(2, 2, 0), found(2, 1, 5)];
     file.extend(by::table(&by::Table { components, ..by::Table::default() }));
     let walk = walk(&file, true, Feeding::Exact);
-    let head = walk.walker.head().expect("it was fed");
+    let head = walk.walker.format_header().expect("it was fed");
     let format = Format::new(uuid_of(by::PACKAGE), Version::new(1, 4));
     assert_eq!(format.check_header(head), Ok(()));
     for (version, expected) in [
@@ -442,14 +442,14 @@ fn formats_say_what_is_missing() {
     ];
     let format = Format { requires: &requires, ..format };
     let answers: Vec<_> =
-        format.answers(walk.walker.components()).map(|(_, answer)| answer).collect();
+        format.matches(walk.walker.components()).map(|(_, answer)| answer).collect();
     let [first, second, third] = walk.walker.components() else { panic!("three components") };
     let expected = [
-        Answer::Incompatible(first),
-        Answer::Found(first),
-        Answer::Found(third),
-        Answer::Incompatible(second),
-        Answer::Missing,
+        ComponentMatch::Incompatible(first),
+        ComponentMatch::Found(first),
+        ComponentMatch::Found(third),
+        ComponentMatch::Incompatible(second),
+        ComponentMatch::Missing,
     ];
     assert_eq!(answers, expected);
     let checked = |requires: &[Requirement<'_>]| {
@@ -494,11 +494,11 @@ proptest! {
         expected.extend(by::table(&table));
         let specs: Vec<_> = table.components.iter().map(spec_of).collect();
         let (format, version) = (uuid_of(format.to_be_bytes()), Version::new(major, minor));
-        let head = HeadSpec { format, version };
+        let head = PreambleSpec { format, version };
         let components = &specs[..];
         let ours = TableSpec { region_base: base, extension_at: extension, slots, components };
         let mut out = vec![junk; expected.len() + 5];
-        prop_assert_eq!(emit_head(&head, &ours, &mut out), Ok(expected.len()));
+        prop_assert_eq!(emit_container(&head, &ours, &mut out), Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
         // And our reader takes it apart again, whatever the extension says.
@@ -527,11 +527,11 @@ fn a_duplicate_is_not_written() {
     let twice = by::Component { id: small(1), major: 1, minor: 0, offset: 0, size: 0 };
     let newer = by::Component { minor: 1, ..twice };
     let other = by::Component { major: 2, ..twice };
-    let head = HeadSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 1) };
+    let head = PreambleSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 1) };
     let emit = |components: &[by::Component]| {
         let components: Vec<_> = components.iter().map(spec_of).collect();
         let table = TableSpec { components: &components, ..TableSpec::default() };
-        emit_head(&head, &table, &mut [0; 200])
+        emit_container(&head, &table, &mut [0; 200])
     };
     let expected = Misuse::DuplicateComponent { id: uuid_of(small(1)), major: 1 };
     assert_eq!(emit(&[twice, newer]), Err(expected.into()));
@@ -541,7 +541,7 @@ fn a_duplicate_is_not_written() {
 #[test]
 fn tables_that_we_chain_neither_loop_nor_overlap() {
     // spec: R-EMIT-04
-    let head = HeadSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 1) };
+    let head = PreambleSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 1) };
     for (first_count, first_slots, second_slots) in [(0, 0, 0), (1, 1, 2), (2, 16, 8), (3, 3, 0)] {
         let specs: Vec<_> =
             (0..first_count).map(|i| spec_of(&by::component(small(i), 0, 0))).collect();
@@ -552,7 +552,7 @@ fn tables_that_we_chain_neither_loop_nor_overlap() {
         let extra = [spec_of(&by::component(small(99), 0, 0))];
         let second = TableSpec { slots: second_slots, components: &extra, ..TableSpec::default() };
         let mut file = vec![0xee; 2000];
-        let len = emit_head(&head, &first, &mut file).expect("there is room");
+        let len = emit_container(&head, &first, &mut file).expect("there is room");
         assert_eq!(len as u64, second_at);
         let len = len + second.emit(&mut file[len..]).expect("there is room");
         let seen = reference(&file[..len]).expect("what we write is good");
@@ -572,11 +572,11 @@ fn the_first_published_file_is_what_we_emit() {
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
         \x17G^,\x15\xb7\x9bB\x85\xcd\xd3 \xd2BTz\0\0\0\0\0\0\0\0\0\0\0\0";
     assert_eq!(published, typed);
-    let head = HeadSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 0) };
+    let head = PreambleSpec { format: uuid_of(by::PACKAGE), version: Version::new(0, 0) };
     let index =
         ComponentSpec::with_region(uuid_of(by::INDEX), Version::new(0, 0), Region::new(0, 0));
     let table = TableSpec { components: &[index], ..TableSpec::default() };
     let mut out = [0xff; 80];
-    assert_eq!(emit_head(&head, &table, &mut out), Ok(80));
+    assert_eq!(emit_container(&head, &table, &mut out), Ok(80));
     assert_eq!(out, typed);
 }

@@ -5,8 +5,10 @@ use crate::{
     Script, Seen, Server, answer, content, len_field, options, packed, read_request, right,
 };
 use dacti::fetch::HttpOptions;
-use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
-use dacti::seal::Policy;
+use dacti::seal::SealPolicy;
+use dacti::{
+    AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder,
+};
 use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -195,7 +197,7 @@ fn stale_answers_are_escalated_and_wrong_bytes_never_come() {
         assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
         let many = package.get_many(["0.bin", "2.bin"]).await;
         assert!(many.iter().all(Result::is_err), "{many:?}");
-        let package = package.require(Policy::Nothing);
+        let package = package.require(SealPolicy::Nothing);
         assert!(package.get("1.bin").await.is_ok(), "nobody looks at digests");
     });
 }

@@ -4,10 +4,13 @@
 use crate::index;
 use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
 use dacti::fetch::{BytesSource, Counted, ReadAt, ReadStats};
-use dacti::{BuildOptions, Content, EncodingChoice, InputName, LayoutChoice, Limits, Package, PackageBuilder, RegionName};
 use dacti::layout::Layout;
 use dacti::report::FileMap;
-use dacti::seal::{Policy, SecretKey, Verdict};
+use dacti::seal::{SealPolicy, SecretKey, Verdict};
+use dacti::{
+    BuildOptions, Content, EncodingChoice, InputName, LayoutChoice, Limits, Package,
+    PackageBuilder, RegionName,
+};
 use dacti_index::Encoding;
 use dacti_tests::dump;
 use dacti_tests::reference::{
@@ -38,7 +41,7 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
         return Err(package_verdict(fault));
     }
     if let Some(layout) = view.layout() {
-        let keys = (layout.keys.start as u32, layout.keys.len() as u32);
+        let keys = (layout.fences.start as u32, layout.fences.len() as u32);
         let Layout { file_id, slice_len, fresh_end, delta_groups, .. } = layout;
         out += &dump::layout(file_id, *slice_len, *fresh_end, *delta_groups, keys);
     }
@@ -1307,7 +1310,7 @@ fn hot_regions_are_signed_as_all_others() {
     builder.add("cold", b"cold".to_vec()).expect("a good name");
     builder.build(&out).expect("it can be built");
     let mut file = std::fs::read(&out).expect("it is there");
-    let policy = Policy::Signature(vec![key.public()]);
+    let policy = SealPolicy::Signature(vec![key.public()]);
     let package = |file: &[u8]| {
         Package::from_bytes(file.to_vec()).expect("it is good").require(policy.clone())
     };
@@ -1353,7 +1356,12 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
 /// seals behind them have a power of two bytes, so that a shifted offset lands on an intact
 /// neighbour. What is sealed, the seals and the component's bytes must be detected, and nothing may
 /// become wrong.
-fn flip_each_bit(files: &[Stored], file: &[u8], component: Range<usize>, policy: Option<&Policy>) {
+fn flip_each_bit(
+    files: &[Stored],
+    file: &[u8],
+    component: Range<usize>,
+    policy: Option<&SealPolicy>,
+) {
     let sealed_at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some");
     let index_at = 4168 + 8 + 9 * GROUP as usize;
     let entries = index_at..index_at + 16 + (1 + files.len()) * 24;
@@ -1405,7 +1413,7 @@ fn every_flipped_bit_of_a_signed_package_is_detected() {
     let files: Vec<_> = (0..4_u8).map(|i| stored(&format!("{i}"), &[i * 3 + 1; 32])).collect();
     let key = SecretKey::from_seed(&[7; 32], uuid_of(small(9)));
     let file = build_with(&files, PLAIN, |builder| _ = builder.sign(key.clone()));
-    let policy = Policy::Signature(vec![key.public()]);
+    let policy = SealPolicy::Signature(vec![key.public()]);
     let signed = Package::from_bytes(file.clone()).expect("it is good").require(policy.clone());
     for stored in &files {
         assert_eq!(got(&signed, &stored.path).as_deref(), Ok(&stored.bytes[..]));
@@ -1437,7 +1445,7 @@ fn a_stream_of_which_nothing_is_checked_is_no_verified_reader() {
     let unsealed = build(&files, BuildOptions { seals: false, ..PLAIN });
     let unsealed = Package::from_bytes(unsealed).expect("it is good");
     assert!(refused(&unsealed).contains("unsealed"));
-    assert!(refused(&sealed.require(Policy::Nothing)).contains("nothing is required"));
+    assert!(refused(&sealed.require(SealPolicy::Nothing)).contains("nothing is required"));
 }
 
 /// The package with the places of two entries exchanged.
@@ -1554,7 +1562,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
             assert!(error.to_string().contains("altered"), "{error}");
         }
         // Who asks for nothing gets it.
-        let package = package.require(dacti::seal::Policy::Nothing);
+        let package = package.require(dacti::seal::SealPolicy::Nothing);
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
     }
 }
@@ -1569,7 +1577,7 @@ fn what_was_not_sealed_is_refused_only_where_seals_are_required() {
     ] {
         let package = Package::from_bytes(build(&files, options)).expect("it is good");
         assert_eq!(package.get("0.txt").expect("nothing is required"), files[0].bytes);
-        let package = package.require(dacti::seal::Policy::Digest);
+        let package = package.require(dacti::seal::SealPolicy::Digest);
         let error = package.get("0.txt").expect_err("a digest is required");
         assert_eq!(error.kind(), dacti::ErrorKind::Denied);
     }

@@ -4,8 +4,8 @@
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
 use dacti::fetch::{BytesSource, Counted, FileSource, MmapSource, ReadAt, ReadStats};
+use dacti::seal::{SealPolicy, Verdict};
 use dacti::{BuildOptions, EncodingChoice, Error, LayoutChoice, Limits, Package, RegionName};
-use dacti::seal::{Policy, Verdict};
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id};
 use std::borrow::Cow;
 use std::io::Write;
@@ -127,7 +127,7 @@ fn nothing_is_lent_that_was_not_verified() {
     assert_eq!(told, at);
     assert!(package.get("00077").is_err());
     assert!(package.region("00078").is_ok());
-    let package = package.require(Policy::Nothing);
+    let package = package.require(SealPolicy::Nothing);
     let region = package.region("00077").expect("nothing is required");
     assert_eq!((region.verdict(), region.is_borrowed()), (Verdict::Unchecked, true));
     assert_eq!(region[5], files[77].bytes[5] ^ 1);
@@ -261,7 +261,12 @@ fn each_of_many_has_a_fault_of_its_own() {
     file[at as usize] ^= 1;
     let (package, _) = counted(&file, Limits::default());
     let absent = Uuid::from_u128(7);
-    let keys = [RegionName::Path("00100"), RegionName::Path("00101"), RegionName::Path("../x"), RegionName::Id(absent)];
+    let keys = [
+        RegionName::Path("00100"),
+        RegionName::Path("00101"),
+        RegionName::Path("../x"),
+        RegionName::Id(absent),
+    ];
     let keys = { keys.into_iter() }.chain([RegionName::Path("00102")]);
     let found = package.get_many(keys.clone());
     assert_eq!(found[0].as_ref().expect("it is there"), &files[100].bytes);

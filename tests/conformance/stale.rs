@@ -3,8 +3,8 @@
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use dacti::fetch::{BytesSource, Counted, Doubt, ReadAt};
+use dacti::seal::SealPolicy;
 use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBuilder, Span};
-use dacti::seal::Policy;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
@@ -296,7 +296,7 @@ fn bytes_of_no_digest_are_doubted_where_they_do_not_decode() {
     let whole = Package::from_bytes(bytes.clone()).unwrap();
     let span = whole.locate("1.bin").unwrap().span;
     let (source, package) = stale(&bytes, span, 1, 1 << 20);
-    let package = package.require(Policy::Nothing);
+    let package = package.require(SealPolicy::Nothing);
     let is_brotli = whole.locate("1.bin").unwrap().encoding == dacti::Encoding::BROTLI;
     assert!(is_brotli);
     assert_eq!(package.get("1.bin").unwrap(), content(1));

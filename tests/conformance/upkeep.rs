@@ -4,11 +4,16 @@
 use crate::grown::Grown;
 use crate::support::fixtures;
 use core::ops::ControlFlow;
-use dacti::fetch::{BytesSource, Counted, ReadAt};
-use dacti::{BuildOptions, EncodingChoice, Error, LayoutChoice, Limits, Package, PackageBuilder, Span};
 use dacti::compact::{CompactOptions, Compacted, CompactionFault, SealsChoice};
-use dacti::report::{Claimant, Compaction, Difference, Differing, Duplicates, Evidence, Fetch, FileMap, Relation, Renamed, ReserveLeft, Usage};
-use dacti::seal::{Policy, SecretKey};
+use dacti::fetch::{BytesSource, Counted, ReadAt};
+use dacti::report::{
+    Claimant, Compaction, Difference, Differing, Duplicates, Evidence, Fetch, FileMap, Relation,
+    Renamed, ReserveLeft, Usage,
+};
+use dacti::seal::{SealPolicy, SecretKey};
+use dacti::{
+    BuildOptions, EncodingChoice, Error, LayoutChoice, Limits, Package, PackageBuilder, Span,
+};
 use dacti_tests::reference::{self as by, GROUP, NONE, Stored, path_id, small, stored};
 use std::sync::{Arc, Mutex};
 
@@ -768,7 +773,8 @@ fn signatures_move_along_and_none_is_made() {
     let file = signed(true);
     assert_eq!(fault(&file, &CompactOptions::default()), CompactionFault::NamesUnsigned);
     let with = |options| compact_with(&file, &options).expect("it can be compacted");
-    let trusting = |file: &[u8]| package(file).require(Policy::Signature(vec![secret().public()]));
+    let trusting =
+        |file: &[u8]| package(file).require(SealPolicy::Signature(vec![secret().public()]));
     let options = CompactOptions { key: Some(secret()), ..CompactOptions::default() };
     let (new, compacted) = with(options);
     assert_eq!((compacted.proof.signatures, compacted.names_dropped), (2, 1));

@@ -13,8 +13,8 @@ pub use fault::{Breach, Fault, Law};
 
 use crate::plan::{Wanted, cost};
 use crate::{
-    Action, Append, Barrier, Content, Cost, Derived, Digest, Edit, Error, HEAD_LEN, Piece, Plan,
-    Reserve, Snapshot, State, Step, Switch, check_slice_len,
+    Action, Append, Barrier, Cost, Derived, Digest, Edit, Error, HEAD_LEN, Piece, PieceContent,
+    Plan, Reserve, Snapshot, State, Step, Switch, check_slice_len,
 };
 use alloc::vec::Vec;
 use daicon_core::Span;
@@ -146,7 +146,7 @@ impl<'p> Run<'p> {
                 return Err(Breach::NotAscending);
             }
             end = piece.span.end;
-            if let Content::Inline(bytes) = &piece.content
+            if let PieceContent::Inline(bytes) = &piece.content
                 && u64::try_from(bytes.len()) != Ok(piece.span.len())
             {
                 return Err(Breach::PieceLen);
@@ -208,8 +208,9 @@ impl<'p> Run<'p> {
         if self.snapshot.field_span(switch.field) != Some(span) {
             return Err(Breach::Field);
         }
-        let unproven =
-            |(piece, proven): (&&Piece, &bool)| !proven && !matches!(piece.content, Content::Zeros);
+        let unproven = |(piece, proven): (&&Piece, &bool)| {
+            !proven && !matches!(piece.content, PieceContent::Zeros)
+        };
         if !self.head_proven || self.pieces.iter().zip(&self.proven).any(unproven) {
             return Err(Breach::NoBarrier);
         }
@@ -251,7 +252,7 @@ fn check_edits(plan: &Plan) -> Result<(), Breach> {
     let mut expected: Vec<Option<(u64, Digest)>> = plan.edits.iter().map(Edit::bytes).collect();
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
     for piece in pieces {
-        let Content::Edit { edit, digest } = piece.content else { continue };
+        let PieceContent::Edit { edit, digest } = piece.content else { continue };
         let slot = usize::try_from(edit).ok().and_then(|edit| expected.get_mut(edit));
         if slot.and_then(Option::take) != Some((piece.span.len(), digest)) {
             return Err(Breach::Edits);
@@ -274,7 +275,7 @@ fn check_derived(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     let derived = Derived::of(plan, snapshot).map_err(|_| Breach::Derived)?;
     let Some(derived) = derived else { return Ok(()) };
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
-    let mut expected = pieces.filter(|piece| matches!(piece.content, Content::Derived { .. }));
+    let mut expected = pieces.filter(|piece| matches!(piece.content, PieceContent::Derived { .. }));
     let emitted = derived.emit(|_, bytes| {
         let digest = expected.next().and_then(|piece| piece.content.digest());
         if digest == Some(Digest::of(bytes)) { Ok(()) } else { Err(Emitted::Other) }
@@ -298,8 +299,8 @@ mod tests {
     use super::{Breach, Law, cost};
     use crate::world::{World, fresh, id, put};
     use crate::{
-        Action, Append, ComponentContent, Content, Cost, Digest, Edit, NewComponent, Piece, Plan,
-        Policy, Snapshot, State, Step, Strategy, check, plan,
+        Action, Append, ComponentContent, Cost, Digest, Edit, NewComponent, Piece, PieceContent,
+        Plan, Snapshot, State, Step, Strategy, UpdatePolicy, check, plan,
     };
     use daicon_core::{ComponentSpec, Region, Span, Version};
     use std::vec::Vec;
@@ -336,7 +337,7 @@ mod tests {
             Strategy::SecondTable => [component(5, 100), Edit::ExplicitIds].to_vec(),
             Strategy::Fold => [put(9, 6), Edit::Remove { id: id(3) }].to_vec(),
         };
-        let plan = plan(&snapshot, &edits, &Policy::default()).unwrap();
+        let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
         (plan, snapshot)
     }
@@ -519,7 +520,7 @@ mod tests {
             breaks(Strategy::Delta, Breach::Gap, |plan| shift(plan, |at| at + by));
         }
         breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
-            let (len, zeros) = (append(plan).span().end, Content::Zeros);
+            let (len, zeros) = (append(plan).span().end, PieceContent::Zeros);
             let piece = Piece { span: Span { start: len, end: len + 65_536 }, content: zeros };
             let second = Action::Append(Append { at: len, pieces: [piece].to_vec() });
             let after = plan.after();
@@ -558,7 +559,7 @@ mod tests {
         breaks(Fold, Breach::Derived, |plan| plan.edits[1] = Edit::Remove { id: id(2) });
         let digest = Digest::default();
         breaks(Delta, Breach::ProbeDigest, |plan| {
-            append(plan).pieces[0].content = Content::Edit { edit: 0, digest };
+            append(plan).pieces[0].content = PieceContent::Edit { edit: 0, digest };
         });
         breaks(Delta, Breach::ProbeUnknown, |plan| {
             let Action::Barrier(barrier) = &mut plan.steps[2].action else { unreachable!() };

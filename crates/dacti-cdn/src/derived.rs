@@ -21,14 +21,14 @@ use dacti_index::{GROUPS_MAX, index_len};
 use dacti_lookup::{RunSpec, lookup_len, stride_for};
 use daicon_core::Span;
 
-/// Groups of an index without keys: what a reader fetches at once.
+/// Groups of an index without fences: what a reader fetches at once.
 const GROUPS_WITHOUT_KEYS: u32 = 10;
-/// Room for keys, which a reader fetches at once too.
-const KEYS_LEN_MAX: u64 = 65_536;
-/// Where keys and index start.
+/// Room for fences, which a reader fetches at once too.
+const FENCES_LEN_MAX: u64 = 65_536;
+/// Where fences and index start.
 pub(crate) const DERIVED_ALIGN: u64 = 8;
 
-/// Where a new index and its keys stand, and what they list.
+/// Where a new index and its fences stand, and what they list.
 #[derive(Debug)]
 pub(crate) struct NewIndex<'a> {
     pub(crate) merged: Merged<'a>,
@@ -36,12 +36,12 @@ pub(crate) struct NewIndex<'a> {
     pub(crate) groups: u32,
     pub(crate) stride: Option<u32>,
     /// The lookup region; empty where there is none.
-    pub(crate) keys: Span,
+    pub(crate) fences: Span,
     pub(crate) index: Span,
 }
 
 impl<'a> NewIndex<'a> {
-    /// The index of `entries` after `changes`, at `at` or behind the keys that stand there.
+    /// The index of `entries` after `changes`, at `at` or behind the fences that stand there.
     pub(crate) fn new(
         entries: &'a IndexEntries,
         changes: Vec<Change>,
@@ -59,11 +59,11 @@ impl<'a> NewIndex<'a> {
         let groups = u32::try_from(groups).unwrap_or(u32::MAX);
         let specs = runs.specs();
         let wanted = groups > GROUPS_WITHOUT_KEYS;
-        let stride = stride_for(&specs, KEYS_LEN_MAX).filter(|_| wanted);
-        let keys_len = stride.map_or(0, |stride| lookup_len(&specs, stride));
-        let keys = Span::new(at, keys_len).ok_or(Error::PastLastPosition)?;
-        let index = Span::new(keys.end, index_len(groups)).ok_or(Error::PastLastPosition)?;
-        Ok(Self { merged, runs, groups, stride, keys, index })
+        let stride = stride_for(&specs, FENCES_LEN_MAX).filter(|_| wanted);
+        let fences_len = stride.map_or(0, |stride| lookup_len(&specs, stride));
+        let fences = Span::new(at, fences_len).ok_or(Error::PastLastPosition)?;
+        let index = Span::new(fences.end, index_len(groups)).ok_or(Error::PastLastPosition)?;
+        Ok(Self { merged, runs, groups, stride, fences, index })
     }
 
     pub(crate) fn specs(&self) -> Vec<RunSpec> {

@@ -200,7 +200,7 @@ pub enum Misuse {
     /// A fold is needed, and the index has not been read.
     #[error(
         "the update needs a fold, and so all entries of the index: read it with \
-         `Snapshot::index_scan` first"
+         `Snapshot::entries_reader` first"
     )]
     IndexNeeded,
     /// Derived bytes were asked for that the plan does not have, or of another snapshot.
@@ -221,7 +221,7 @@ pub enum Error {
     /// The seal component is at fault.
     #[error(transparent)]
     Seal(#[from] dacti_seal::Error),
-    /// Keys of a new index cannot be written.
+    /// Fences of a new index cannot be written.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
     /// The layout component is at fault.

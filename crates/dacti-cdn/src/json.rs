@@ -268,7 +268,9 @@ pub(crate) mod version_text {
 #[cfg(test)]
 mod tests {
     use crate::world::{fresh, id, put};
-    use crate::{ComponentContent, Digest, Edit, NewComponent, Plan, Policy, Purge, check, plan};
+    use crate::{
+        ComponentContent, Digest, Edit, NewComponent, Plan, Purge, UpdatePolicy, check, plan,
+    };
     use daicon_core::Version;
     use serde_json::Value;
     use std::string::{String, ToString};
@@ -284,7 +286,8 @@ mod tests {
         };
         let region = ComponentContent::Region { size: 9, digest: Digest::of(&[0; 9]) };
         let data = ComponentContent::Data([1, 2, 3, 4, 5, 6, 7, 8]);
-        let policy = Policy { purge: Purge::Probed, confirm: true, ..Policy::default() };
+        let policy =
+            UpdatePolicy { purge: Purge::Probed, confirm: true, ..UpdatePolicy::default() };
         let edits = [
             [put(9, 6)].to_vec(),
             [new(7, region), new(8, data)].to_vec(),
@@ -422,7 +425,7 @@ mod tests {
         let (example, _) = example.split_once("```").unwrap();
         let example: Value = serde_json::from_str(example).unwrap();
         let snapshot = fresh(5).snapshot().unwrap();
-        let plan = plan(&snapshot, &[put(9, 6)], &Policy::default()).unwrap();
+        let plan = plan(&snapshot, &[put(9, 6)], &UpdatePolicy::default()).unwrap();
         assert_eq!(without_digests(serde_json::to_value(plan).unwrap()), example);
     }
 

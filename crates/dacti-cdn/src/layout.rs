@@ -8,7 +8,7 @@ use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
 use dacti_lookup::{RunSpec, lookup_len, stride_for};
-use daicon_core::{Span, U32Le, U64Le, Version, bytes_of, struct_at};
+use daicon_core::{HEAD_LEN, Span, U32Le, U64Le, Version, bytes_of, struct_at};
 use uuid::Uuid;
 
 /// The UUID of the layout component.
@@ -17,8 +17,6 @@ pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed4
 pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 /// Length of the layout component's region, in bytes.
 pub const LAYOUT_LEN: u64 = 80;
-/// The head: the first bytes of a package, and the only ones of it that an update ever changes.
-pub const HEAD_LEN: u64 = 65_536;
 /// The default slice length: the largest that common caches use, so that appends never share a
 /// cached slice.
 pub const SLICE_LEN: u64 = 1 << 20;
@@ -35,10 +33,10 @@ pub const T2_PLACES: [u64; 2] = [504, 752];
 pub const LAYOUT_AT: u64 = 1000;
 /// Where the seal component's region stands.
 pub const SEAL_AT: u64 = 1080;
-/// Where the room for lookup keys starts.
-pub const KEYS_AT: u64 = 1536;
+/// Where the room for lookup fences starts.
+pub const FENCES_AT: u64 = 1536;
 /// Groups that fit the head whole, and entries past which fewer delta groups leave room for more
-/// keys.
+/// fences.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
 const DELTA_GROUPS_LARGE: u32 = 4;
@@ -61,8 +59,8 @@ pub struct Layout {
     pub t2_places: [u32; 2],
     /// Slots of each place.
     pub t2_slots: u32,
-    /// The bytes of the head that were left for lookup keys, absolute; empty where there is none.
-    pub keys: Span,
+    /// The bytes of the head that were left for lookup fences, absolute; empty where there is none.
+    pub fences: Span,
 }
 
 /// The component's region as it lies in the file.
@@ -78,8 +76,8 @@ struct LayoutRegion {
     t1_slots: U32Le,
     t2_places: [U32Le; 2],
     t2_slots: U32Le,
-    keys_at: U32Le,
-    keys_len: U32Le,
+    fences_at: U32Le,
+    fences_len: U32Le,
     reserved: [u8; 12],
 }
 
@@ -109,8 +107,8 @@ impl Layout {
         if fresh_end > len || !fresh_end.is_multiple_of(slice_len) {
             return Err(fault(LayoutFault::FreshEnd(fresh_end)));
         }
-        let keys_at = u64::from(region.keys_at.get());
-        let keys_end = keys_at.saturating_add(u64::from(region.keys_len.get()));
+        let fences_at = u64::from(region.fences_at.get());
+        let fences_end = fences_at.saturating_add(u64::from(region.fences_len.get()));
         Ok(Self {
             file_id: region.file_id,
             slice_len,
@@ -119,7 +117,7 @@ impl Layout {
             t1_slots: region.t1_slots.get(),
             t2_places: region.t2_places.map(U32Le::get),
             t2_slots: region.t2_slots.get(),
-            keys: Span { start: keys_at, end: keys_end },
+            fences: Span { start: fences_at, end: fences_end },
         })
     }
 
@@ -137,8 +135,8 @@ impl Layout {
             t1_slots: self.t1_slots.into(),
             t2_places: self.t2_places.map(U32Le::new),
             t2_slots: self.t2_slots.into(),
-            keys_at: short(self.keys.start),
-            keys_len: short(self.keys.len()),
+            fences_at: short(self.fences.start),
+            fences_len: short(self.fences.len()),
             reserved: [0; 12],
         };
         let mut out = [0; size_of::<LayoutRegion>()];
@@ -156,8 +154,8 @@ pub struct IndexPlace {
     pub groups: u32,
     /// Groups for updates, at the front.
     pub delta_groups: u32,
-    /// Room for lookup keys, absolute.
-    pub keys: Span,
+    /// Room for lookup fences, absolute.
+    pub fences: Span,
     /// Where hot regions are stored, absolute, in front of the index; empty where there is none.
     /// Their entries stand in the last of the groups for updates.
     pub hot: Span,
@@ -177,12 +175,12 @@ impl IndexPlace {
         let in_head = if filled <= HEAD_GROUPS { HEAD_GROUPS } else { delta_groups };
         let start = head_index_start(in_head);
         let span = Span { start, end: start.saturating_add(index_len(groups)) };
-        let keys = if filled <= HEAD_GROUPS {
+        let fences = if filled <= HEAD_GROUPS {
             Span::default()
         } else {
-            Span { start: KEYS_AT, end: start }
+            Span { start: FENCES_AT, end: start }
         };
-        Self { span, groups, delta_groups, keys, hot: Span::default() }
+        Self { span, groups, delta_groups, fences, hot: Span::default() }
     }
 
     /// For the `cdn` layout with hot regions that take `hot_len` bytes of the head, seals included.
@@ -190,7 +188,7 @@ impl IndexPlace {
     ///
     /// Groups for updates give way to hot regions, as many as it takes, but for the one in which
     /// the hot regions are listed. The index lies in the head whole where that is possible, and the
-    /// keys are no fewer than without hot regions. `None` where the regions do not fit at all.
+    /// fences are no fewer than without hot regions. `None` where the regions do not fit at all.
     #[must_use]
     pub fn cdn_hot(filled: u32, entries: u64, hot_len: u64) -> Option<Self> {
         let (delta_groups, in_head) = Self::hot_choices(filled, entries)
@@ -199,9 +197,10 @@ impl IndexPlace {
         let hot = Span { start: start.checked_sub(hot_len)?, end: start };
         let groups = filled.saturating_add(delta_groups);
         let is_whole = in_head == groups;
-        let keys = if is_whole { Span::default() } else { Span { start: KEYS_AT, end: hot.start } };
+        let fences =
+            if is_whole { Span::default() } else { Span { start: FENCES_AT, end: hot.start } };
         let span = Span { start, end: start.saturating_add(index_len(groups)) };
-        Some(Self { span, groups, delta_groups, keys, hot })
+        Some(Self { span, groups, delta_groups, fences, hot })
     }
 
     /// The most bytes that hot regions may take.
@@ -221,14 +220,14 @@ impl IndexPlace {
         whole.chain(behind.rev().map(|delta| (delta, delta)))
     }
 
-    /// What a choice leaves for hot regions, in front of the index and behind the keys.
+    /// What a choice leaves for hot regions, in front of the index and behind the fences.
     fn hot_room((delta, in_head): (u32, u32), filled: u32, entries: u64) -> u64 {
-        let room = head_index_start(in_head).saturating_sub(KEYS_AT);
+        let room = head_index_start(in_head).saturating_sub(FENCES_AT);
         if in_head > delta || filled == 0 {
             return room;
         }
         let runs = [RunSpec { first_group: delta, groups: filled }];
-        let by_default = head_index_start(delta_groups_behind(entries)).saturating_sub(KEYS_AT);
+        let by_default = head_index_start(delta_groups_behind(entries)).saturating_sub(FENCES_AT);
         let stride = stride_for(&runs, by_default);
         room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
@@ -237,20 +236,20 @@ impl IndexPlace {
     /// the head whole with them.
     ///
     /// # Errors
-    /// `Misuse` where these do not fit the head beside the lookup keys.
+    /// `Misuse` where these do not fit the head beside the lookup fences.
     pub fn with_delta_groups(filled: u32, delta_groups: u32) -> Result<Self, Error> {
         if filled.saturating_add(delta_groups) <= HEAD_GROUPS {
             return Ok(Self::cdn(filled, 0));
         }
-        let fits = |groups: u32| stride_in(keys_room(groups), filled).is_some();
+        let fits = |groups: u32| stride_in(fences_room(groups), filled).is_some();
         if delta_groups > HEAD_GROUPS || !fits(delta_groups) {
             let max = (0..=HEAD_GROUPS).rev().find(|groups| fits(*groups)).unwrap_or_default();
             return Err(Misuse::DeltaGroups { found: delta_groups, max }.into());
         }
         let groups = filled.saturating_add(delta_groups);
-        let keys = keys_room(delta_groups);
-        let span = Span { start: keys.end, end: keys.end.saturating_add(index_len(groups)) };
-        Ok(Self { span, groups, delta_groups, keys, hot: Span::default() })
+        let fences = fences_room(delta_groups);
+        let span = Span { start: fences.end, end: fences.end.saturating_add(index_len(groups)) };
+        Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
     /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
@@ -261,8 +260,8 @@ impl IndexPlace {
         // An empty region is written as offset 0.
         let start = if filled == 0 { 0 } else { at };
         let span = Span { start, end: start.saturating_add(len) };
-        let (keys, hot) = (Span::default(), Span::default());
-        Self { span, groups: filled, delta_groups: 0, keys, hot }
+        let (fences, hot) = (Span::default(), Span::default());
+        Self { span, groups: filled, delta_groups: 0, fences, hot }
     }
 }
 
@@ -277,12 +276,12 @@ fn head_index_start(groups: u32) -> u64 {
     HEAD_LEN.saturating_sub(head_part)
 }
 
-/// The room for lookup keys in front of an index of which so many groups lie in the head.
-pub(crate) fn keys_room(groups_in_head: u32) -> Span {
-    Span { start: KEYS_AT, end: head_index_start(groups_in_head) }
+/// The room for lookup fences in front of an index of which so many groups lie in the head.
+pub(crate) fn fences_room(groups_in_head: u32) -> Span {
+    Span { start: FENCES_AT, end: head_index_start(groups_in_head) }
 }
 
-/// The stride with which the keys of one run of `filled` groups fit a room.
+/// The stride with which the fences of one run of `filled` groups fit a room.
 pub(crate) fn stride_in(room: Span, filled: u32) -> Option<u32> {
     // Which group is first does not change their length.
     stride_for(&[RunSpec { first_group: 0, groups: filled }], room.len())
@@ -321,7 +320,7 @@ mod tests {
         let place = IndexPlace::cdn(11, 2551);
         assert_eq!((place.span.start, place.groups, place.delta_groups), (16_440, 19, 8));
         assert_eq!(place.span.start + 8 + 8 * 6136, 65_536);
-        assert_eq!(place.keys, Span { start: 1536, end: 16_440 });
+        assert_eq!(place.fences, Span { start: 1536, end: 16_440 });
         let large = IndexPlace::cdn(7844, 2_000_001);
         assert_eq!((large.span.start, large.delta_groups), (40_984, 4));
         assert_eq!(IndexPlace::cdn(7844, 2_000_000).delta_groups, 8);
@@ -336,7 +335,7 @@ mod tests {
                 Span { start: place.span.start - hot_len, end: place.span.start }
             );
             assert_eq!(place.groups, filled + place.delta_groups);
-            (place.delta_groups, place.span.start, place.keys)
+            (place.delta_groups, place.span.start, place.fences)
         });
         assert_eq!(found, expected);
     }
@@ -350,25 +349,28 @@ mod tests {
         check_hot((1, 200, 2632), Some((9, 4168, none)));
         check_hot((1, 200, 2633), Some((8, 10_304, none)));
         check_hot((1, 200, 2632 + 8 * 6136), Some((1, 53_256, none)));
-        // Then the group goes behind the head, and one key of 8 bytes with 32 in front into it.
-        let keys = |end| Span { start: 1536, end };
+        // Then the group goes behind the head, and one fence of 8 bytes with 32 in front into it.
+        let fences = |end| Span { start: 1536, end };
         let len = 2632 + 8 * 6136 + 1;
-        check_hot((1, 200, len), Some((1, 59_392, keys(59_392 - len))));
-        check_hot((1, 200, 57_856 - 40), Some((1, 59_392, keys(1576))));
+        check_hot((1, 200, len), Some((1, 59_392, fences(59_392 - len))));
+        check_hot((1, 200, 57_856 - 40), Some((1, 59_392, fences(1576))));
         check_hot((1, 200, 57_856 - 39), None);
         assert_eq!(IndexPlace::hot_len_max(1, 200), 57_856 - 40);
         // Ten filled groups never lie in the head whole, as one more lists the hot regions.
-        check_hot((10, 2550, 100), Some((8, 16_440, keys(16_340))));
+        check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
         // No filled group: all regions are hot.
         check_hot((0, 0, 57_856), Some((1, 59_392, none)));
         check_hot((0, 0, 57_857), None);
-        // 393 groups, 3,144 bytes of keys and 32 in front, of 14,904.
-        check_hot((393, 100_001, 14_904 - 3176), Some((8, 16_440, keys(4712))));
-        check_hot((393, 100_001, 14_904 - 3175), Some((7, 22_576, keys(22_576 - 11_729))));
-        // 3,922 groups with a stride of 3, as without hot regions: 1,308 keys.
-        let keys_len = 32 + 8 * 1308;
-        assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 57_856 - keys_len);
-        check_hot((3922, 1_000_001, 14_904 - keys_len), Some((8, 16_440, keys(1536 + keys_len))));
+        // 393 groups, 3,144 bytes of fences and 32 in front, of 14,904.
+        check_hot((393, 100_001, 14_904 - 3176), Some((8, 16_440, fences(4712))));
+        check_hot((393, 100_001, 14_904 - 3175), Some((7, 22_576, fences(22_576 - 11_729))));
+        // 3,922 groups with a stride of 3, as without hot regions: 1,308 fences.
+        let fences_len = 32 + 8 * 1308;
+        assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 57_856 - fences_len);
+        check_hot(
+            (3922, 1_000_001, 14_904 - fences_len),
+            Some((8, 16_440, fences(1536 + fences_len))),
+        );
     }
 
     #[test]
@@ -379,13 +381,13 @@ mod tests {
         let place = IndexPlace::with_delta_groups(9, 5).unwrap();
         assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
         assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);
-        assert_eq!(place.keys, Span { start: 1536, end: 34_848 });
+        assert_eq!(place.fences, Span { start: 1536, end: 34_848 });
         // Where the index fits the head with them, the rest of the head is theirs too.
         assert_eq!(IndexPlace::with_delta_groups(3, 2), Ok(IndexPlace::cdn(3, 765)));
         assert_eq!(IndexPlace::with_delta_groups(393, 8), Ok(IndexPlace::cdn(393, 100_000)));
         let none = IndexPlace::with_delta_groups(393, 0).unwrap();
         assert_eq!((none.span.start, none.groups, none.delta_groups), (65_528, 393, 0));
-        // Ten leave 2,632 bytes, for 325 keys of at most 256 groups each.
+        // Ten leave 2,632 bytes, for 325 fences of at most 256 groups each.
         assert!(IndexPlace::with_delta_groups(325 * 256, 10).is_ok());
         let refused = |found, max| Err(Misuse::DeltaGroups { found, max }.into());
         assert_eq!(IndexPlace::with_delta_groups(325 * 256 + 1, 10), refused(10, 9));
@@ -412,7 +414,7 @@ mod tests {
             t1_slots: 16,
             t2_places: [504, 752],
             t2_slots: 8,
-            keys: Span { start: 1536, end: 16_440 },
+            fences: Span { start: 1536, end: 16_440 },
         };
         let region = layout.emit();
         assert_eq!(region[..4], [0; 4]);

@@ -15,7 +15,7 @@
 //! # Example
 //!
 //! ```
-//! use dacti_cdn::{Digest, Edit, Policy, Put, SnapshotReader, check, plan};
+//! use dacti_cdn::{Digest, Edit, UpdatePolicy, Put, SnapshotReader, check, plan};
 //! use dacti_index::Encoding;
 //! use uuid::Uuid;
 //!
@@ -32,7 +32,7 @@
 //! let seal_len = snapshot.seal_len();
 //! let digest = Digest::of(&[&b"hello"[..], &vec![0; seal_len as usize]].concat());
 //! let put = Put { id, encoding, size, seal_len, digest, replaced_len: 0 };
-//! let plan = plan(&snapshot, &[Edit::Put(put)], &Policy::default())?;
+//! let plan = plan(&snapshot, &[Edit::Put(put)], &UpdatePolicy::default())?;
 //! check(&plan, &snapshot)?;
 //! for step in &plan.steps {
 //!     // append, reserve, barrier, switch
@@ -45,7 +45,7 @@
 //!
 //! A snapshot keeps the head and the tables. An update into a delta group takes a few hashes of the
 //! head, whatever the size of the package. A fold needs all entries, at 32 bytes each, which
-//! [`IndexScan`] reads; it goes over them once for each run and once more, and hands the new index
+//! [`IndexEntriesReader`] reads; it goes over them once for each run and once more, and hands the new index
 //! out in pieces of about 400 kB.
 //!
 //! # Promise
@@ -96,6 +96,7 @@ mod step;
 mod world;
 
 pub use check::{Breach, Fault, Law, check};
+pub use daicon_core::HEAD_LEN;
 pub use derived::Derived;
 pub use digest::Digest;
 pub use edit::{ComponentContent, Edit, NewComponent, Put};
@@ -103,15 +104,18 @@ pub use error::{Error, LayoutFault, LimitOf, Missing, Misuse, Structure};
 #[cfg(feature = "serde")]
 pub use json::PLAN_VERSION;
 pub use layout::{
-    HEAD_LEN, IndexPlace, KEYS_AT, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout,
-    SEAL_AT, SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,
+    FENCES_AT, IndexPlace, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SEAL_AT,
+    SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,
 };
 pub use padding::{ExpectedUpdates, Padding, padding};
 pub use plan::{Cost, Plan, Reason, Rejected, Strategy, plan};
-pub use policy::{Policy, Purge};
-pub use snapshot::{DeltaGroup, IndexEntries, IndexScan, Live, Room, Snapshot, SnapshotReader};
+pub use policy::{Purge, UpdatePolicy};
+pub use snapshot::{
+    DeltaGroup, IndexEntries, IndexEntriesReader, Live, Room, Snapshot, SnapshotReader,
+};
 pub use step::{
-    Action, Append, Barrier, Content, Field, Part, Piece, Probe, Reserve, State, Step, Switch,
+    Action, Append, Barrier, DerivedRegion, Field, Piece, PieceContent, Probe, Reserve, State,
+    Step, Switch,
 };
 
 #[cfg(doctest)]

@@ -3,11 +3,11 @@
 //! A pure function of four numbers; a packer is free to leave more or less. Specification:
 //! `docs/spec/dacti-cdn.md`, "Room for updates".
 
-use crate::layout::{keys_room, stride_in};
+use crate::layout::{fences_room, stride_in};
 use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 
-/// The largest stride of lookup keys that is accepted for the sake of more delta groups: a region
+/// The largest stride of lookup fences that is accepted for the sake of more delta groups: a region
 /// is found by a read of at most so many groups, about 64 kB.
 const STRIDE_MAX: u32 = 10;
 /// The shortest slice length that caches commonly use.
@@ -42,7 +42,7 @@ pub struct Padding {
 ///
 /// - An update takes `regions + 1` entries, the names list's included, and is never split: a group
 ///   takes `255 / (regions + 1)` of them. As many groups are left as the updates take, at least
-///   one, and at most ten or what the lookup keys of the package leave in the head when they stand
+///   one, and at most ten or what the lookup fences of the package leave in the head when they stand
 ///   for at most ten groups each. Updates of more than 254 regions fold anyway: for them one group
 ///   is left.
 /// - Tables have 16 and 8 slots: they cost nothing, and the places are fixed.
@@ -59,7 +59,7 @@ pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -
     });
     let filled = u32::try_from(entries.div_ceil(room)).unwrap_or(u32::MAX);
     let fits = |groups: &u32| {
-        stride_in(keys_room(*groups), filled).is_some_and(|stride| stride <= STRIDE_MAX)
+        stride_in(fences_room(*groups), filled).is_some_and(|stride| stride <= STRIDE_MAX)
     };
     let most = (1..=10).rev().find(fits).unwrap_or(1);
     let delta_groups = u32::try_from(groups).unwrap_or(u32::MAX).clamp(1, most);
@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn keys_leave_fewer_groups_to_large_packages() {
-        // 3,922 groups: ten delta groups leave 2,632 bytes, for 325 keys: stride 13 is too large.
-        // Nine leave 8,768: 1,092 keys, stride 4.
+        // 3,922 groups: ten delta groups leave 2,632 bytes, for 325 fences: stride 13 is too large.
+        // Nine leave 8,768: 1,092 fences, stride 4.
         check(u64::MAX, 1, 1_000_000, 1000, (9, 65_536));
-        // 39,216 groups take 3,922 keys of stride 10: 31,408 bytes, which six leave not: 27,176.
+        // 39,216 groups take 3,922 fences of stride 10: 31,408 bytes, which six leave not: 27,176.
         check(u64::MAX, 1, 10_000_000, 1000, (5, 65_536));
     }
 }

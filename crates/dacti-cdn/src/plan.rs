@@ -11,7 +11,7 @@ mod steps;
 mod tables;
 mod wanted;
 
-use crate::{Action, Append, Edit, Error, Policy, Snapshot, State, Step, Switch};
+use crate::{Action, Append, Edit, Error, Snapshot, State, Step, Switch, UpdatePolicy};
 use alloc::vec::Vec;
 use block::Block;
 use core::fmt;
@@ -24,7 +24,7 @@ pub(crate) use wanted::Wanted;
 /// # Errors
 /// What is wrong with the edits or the policy; `NoStrategy` where one switch cannot do it. Before
 /// anything was written, in every case.
-pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &Policy) -> Result<Plan, Error> {
+pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Result<Plan, Error> {
     let slice_len = policy.slice_len_for(snapshot)?;
     let wanted = Wanted::of(snapshot, edits)?;
     let block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
@@ -248,7 +248,7 @@ pub struct Cost {
 mod tests {
     use super::{Strategy, plan};
     use crate::world::{World, fresh, id, put, put_long};
-    use crate::{Action, Content, Edit, Misuse, Plan, Policy, check};
+    use crate::{Action, Edit, Misuse, PieceContent, Plan, UpdatePolicy, check};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use std::vec::Vec;
@@ -258,7 +258,7 @@ mod tests {
 
     /// Plans, checks and applies an update, and holds the package against a model.
     #[track_caller]
-    fn update(world: &mut World, model: &mut Model, edits: &[Edit], policy: &Policy) -> Plan {
+    fn update(world: &mut World, model: &mut Model, edits: &[Edit], policy: &UpdatePolicy) -> Plan {
         let mut snapshot = world.snapshot().unwrap();
         let mut planned = plan(&snapshot, edits, policy);
         if planned == Err(Misuse::IndexNeeded.into()) {
@@ -271,7 +271,7 @@ mod tests {
         let pieces = planned.append().into_iter().flat_map(|append| &append.pieces);
         let starts: BTreeMap<u32, u64> = pieces
             .filter_map(|piece| match piece.content {
-                Content::Edit { edit, .. } => Some((edit, piece.span.start)),
+                PieceContent::Edit { edit, .. } => Some((edit, piece.span.start)),
                 _ => None,
             })
             .collect();
@@ -298,7 +298,7 @@ mod tests {
         ) {
             let mut world = fresh(entries);
             let mut model = world.regions();
-            let policy = Policy { region_align: align, ..Policy::default() };
+            let policy = UpdatePolicy { region_align: align, ..UpdatePolicy::default() };
             for update_of in updates {
                 let mut edits = BTreeMap::new();
                 for (n, size, kind) in update_of {
@@ -326,7 +326,7 @@ mod tests {
                     edits.insert(n, if removes { Edit::Remove { id: id(n) } } else { put });
                 }
                 let edits: Vec<_> = edits.into_values().collect();
-                update(&mut world, &mut model, &edits, &Policy::default());
+                update(&mut world, &mut model, &edits, &UpdatePolicy::default());
             }
         }
     }
@@ -335,7 +335,7 @@ mod tests {
     fn deltas_fill_from_the_last_group_down_and_then_fold() {
         let mut world = fresh(5);
         let mut model = world.regions();
-        let policy = Policy::default();
+        let policy = UpdatePolicy::default();
         // Nine groups of 255: two updates of 100 in each, as none is split.
         let batch: Vec<_> = (0..100).map(|n| put(n, 3)).collect();
         for i in 0..18 {

@@ -6,7 +6,7 @@ use crate::{Error, Misuse, Snapshot, check_slice_len};
 
 /// How to plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct UpdatePolicy {
     /// Appends begin and end at multiples of this: a power of two, and at least the package's own
     /// slice length, which is taken where this is `None`. For a package that moves to caches with
     /// larger slices.
@@ -21,7 +21,7 @@ pub struct Policy {
     pub confirm: bool,
 }
 
-impl Default for Policy {
+impl Default for UpdatePolicy {
     fn default() -> Self {
         Self { slice_len: None, region_align: 1, purge: Purge::Nothing, confirm: false }
     }
@@ -40,7 +40,7 @@ pub enum Purge {
     Probed,
 }
 
-impl Policy {
+impl UpdatePolicy {
     /// What appends to this package are aligned to.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ pub use reader::SnapshotReader;
 pub use room::Room;
 pub(crate) use room::{T1_COUNT_AT, T1_EXTENSION_AT};
 pub(crate) use scan::ENCODINGS_MAX;
-pub use scan::{IndexEntries, IndexScan, Live};
+pub use scan::{IndexEntries, IndexEntriesReader, Live};
 
 use crate::{Digest, Error, HEAD_LEN, Layout, State};
 use alloc::vec::Vec;
@@ -130,11 +130,11 @@ impl Snapshot {
     ///
     /// # Errors
     /// `Index` where the index region cannot be one.
-    pub fn index_scan(&self) -> Result<IndexScan, Error> {
-        IndexScan::new(self.index, self.len)
+    pub fn entries_reader(&self) -> Result<IndexEntriesReader, Error> {
+        IndexEntriesReader::new(self.index, self.len)
     }
 
-    /// Takes what an [`IndexScan`] found.
+    /// Takes what an [`IndexEntriesReader`] found.
     pub fn set_entries(&mut self, entries: IndexEntries) {
         self.entries = Some(entries);
     }

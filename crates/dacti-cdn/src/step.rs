@@ -75,14 +75,14 @@ pub struct Piece {
     #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
     /// What it holds.
-    pub content: Content,
+    pub content: PieceContent,
 }
 
 /// What a piece holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
-pub enum Content {
+pub enum PieceContent {
     /// The bytes of an edit: of a region its stored bytes and seal, of a component its region.
     Edit {
         /// Number of the edit, from 0.
@@ -93,7 +93,7 @@ pub enum Content {
     /// Bytes of a new index, made by [`Derived`](crate::Derived).
     Derived {
         /// Of what.
-        part: Part,
+        region: DerivedRegion,
         /// Of the bytes.
         digest: Digest,
     },
@@ -103,7 +103,7 @@ pub enum Content {
     Zeros,
 }
 
-impl Content {
+impl PieceContent {
     /// Of the bytes; `None` for zeros.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
@@ -119,9 +119,9 @@ impl Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Part {
+pub enum DerivedRegion {
     /// The lookup region.
-    Keys,
+    Fences,
     /// The index region: its header and groups in the first piece, then groups.
     Index,
 }

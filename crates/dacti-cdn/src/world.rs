@@ -1,8 +1,8 @@
 //! Packages for tests, built from the byte map of the specification.
 
 use crate::{
-    Action, Content, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, Plan, Probe, Put,
-    Reserve, Snapshot, SnapshotReader, State, Switch,
+    Action, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, PieceContent, Plan, Probe,
+    Put, Reserve, Snapshot, SnapshotReader, State, Switch,
 };
 use dacti_index::{
     Encoding, Entry, Event, GroupHeader, INDEX_ID, INDEX_VERSION, IndexReader, emit_group,
@@ -11,7 +11,7 @@ use dacti_index::{
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
-    ComponentSpec, HeadSpec, Region, Span, TableSpec, TableWalker, Version, emit_head,
+    ComponentSpec, PreambleSpec, Region, Span, TableSpec, TableWalker, Version, emit_container,
 };
 use std::collections::BTreeMap;
 use std::vec;
@@ -47,7 +47,7 @@ pub(crate) fn fresh(entries: u32) -> World {
         emit_group(&header, &listed, &mut bytes[at..]).unwrap();
     }
     let fresh_end = (bytes.len() as u64).next_multiple_of(65_536);
-    let keys =
+    let fences =
         if filled <= 10 { Span::default() } else { Span { start: 1536, end: u64::from(start) } };
     let layout = Layout {
         file_id: *b"file id 16 bytes",
@@ -57,7 +57,7 @@ pub(crate) fn fresh(entries: u32) -> World {
         t1_slots: 16,
         t2_places: [504, 752],
         t2_slots: 8,
-        keys,
+        fences,
     };
     let mut world = World { bytes, appended: BTreeMap::new(), len: fresh_end, layout };
     let index = Region::new(start, 8 + 6136 * total);
@@ -77,9 +77,9 @@ impl World {
         let flags = Flags { explicit_ids: false }.to_data();
         let mut t2 = vec![second[0], ComponentSpec::with_data(NAMES_ID, NAMES_VERSION, flags)];
         t2.extend(&second[1..]);
-        let head = HeadSpec { format: Uuid::from_u128(1), version: Version::new(0, 1) };
+        let head = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(0, 1) };
         let spec = TableSpec { slots: 16, extension_at: 504, components: &t1, region_base: 0 };
-        emit_head(&head, &spec, &mut self.bytes).unwrap();
+        emit_container(&head, &spec, &mut self.bytes).unwrap();
         let spec = TableSpec { slots: 8, components: &t2, ..TableSpec::default() };
         spec.emit(&mut self.bytes[504..]).unwrap();
     }
@@ -117,7 +117,7 @@ impl World {
                 Action::Append(append) => {
                     assert!(append.at >= self.len);
                     for piece in &append.pieces {
-                        if let Content::Inline(bytes) = &piece.content {
+                        if let PieceContent::Inline(bytes) = &piece.content {
                             self.appended.insert(piece.span.start, bytes.clone());
                         }
                     }
@@ -174,7 +174,7 @@ impl World {
     /// The same with all entries.
     pub(crate) fn scanned(&self) -> Snapshot {
         let mut snapshot = self.snapshot().unwrap();
-        let mut scan = snapshot.index_scan().unwrap();
+        let mut scan = snapshot.entries_reader().unwrap();
         while let Some(want) = scan.want() {
             scan.feed(&self.read(want)).unwrap();
         }

@@ -6,7 +6,7 @@
 use crate::outcome::Failure;
 use crate::output::shown;
 use dacti::Package;
-use dacti::seal::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, Policy, PublicKey, SecretKey};
+use dacti::seal::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, PublicKey, SealPolicy, SecretKey};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl Trust {
             return Ok(package);
         }
         let keys = self.keys.iter().map(|path| self.read(path)).collect::<Result<_, _>>()?;
-        Ok(package.require(Policy::Signature(keys)))
+        Ok(package.require(SealPolicy::Signature(keys)))
     }
 
     /// Whether signatures are required.

@@ -7,9 +7,8 @@
 use crate::backoff::backoff_millis;
 use crate::fault::{Doubt, Fault};
 use crate::mark::Mark;
-use crate::session::HEAD_LEN;
 use crate::{Answer, Error, Misuse, Options, Request, Session, Tag};
-use daicon_core::Span;
+use daicon_core::{HEAD_LEN, Span};
 
 /// What a fetch wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,13 +90,14 @@ mod session;
 mod world;
 
 pub use answer::Answer;
+pub use daicon_core::HEAD_LEN;
 pub use error::{Error, ErrorKind, Misuse};
 pub use fault::{Coding, Doubt, Fault};
 pub use fetch::{Delivery, End, Fetch, Want};
 pub use grid::Grid;
 pub use options::Options;
 pub use request::{Request, Tag, is_presigned};
-pub use session::{HEAD_LEN, Identity, News, Session, Stats};
+pub use session::{Identity, News, Session, Stats};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

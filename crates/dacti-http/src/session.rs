@@ -10,9 +10,6 @@ use crate::{Doubt, Error, Fault, Fetch, Grid, Options};
 use alloc::collections::VecDeque;
 use daicon_core::Span;
 
-/// The first bytes of a file, which are asked for in one request: 64 KiB.
-pub const HEAD_LEN: u64 = 65_536;
-
 /// What a session has cost so far, and what it met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

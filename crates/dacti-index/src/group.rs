@@ -3,7 +3,7 @@
 //! Specification: `docs/spec/dacti-index.md`, "Groups", "Entries", "Which entry counts".
 
 use crate::{
-    ENTRY_LEN, Encoding, Entry, Error, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, Structure,
+    Encoding, Entry, Error, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, INDEX_ENTRY_LEN, Structure,
 };
 use daicon_core::{Span, slice_at, struct_at};
 use uuid::Uuid;
@@ -130,7 +130,7 @@ impl<'b> Group<'b> {
     fn locate(&self, entry: &Entry, i: usize) -> Result<Located, Error> {
         let i = u64::try_from(i).unwrap_or(u64::MAX);
         let entries_at = self.at.saturating_add(GROUP_HEADER_LEN);
-        let at = entries_at.saturating_add(i.saturating_mul(ENTRY_LEN));
+        let at = entries_at.saturating_add(i.saturating_mul(INDEX_ENTRY_LEN));
         let (base, offset, size) = (self.base(), entry.offset.get(), entry.size.get());
         let span = base
             .checked_add(u64::from(offset))
@@ -142,7 +142,7 @@ impl<'b> Group<'b> {
 
 /// Length of a group's entries in use, in bytes.
 pub(crate) fn used_len(header: &GroupHeader) -> u64 {
-    u64::from(header.length).saturating_mul(ENTRY_LEN)
+    u64::from(header.length).saturating_mul(INDEX_ENTRY_LEN)
 }
 
 /// `bytes`, fed for the position `fed_at`, were too few for the structure at `at`.

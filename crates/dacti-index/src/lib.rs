@@ -94,8 +94,8 @@ pub use limits::{GROUPS_MAX, RANGE_LEN_MAX, REGION_LEN_MAX};
 pub use ranges::{IdRange, id_ranges};
 pub use reader::{Event, Finder, IndexReader};
 pub use wire::{
-    ENTRY_LEN, Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN,
-    IndexHeader,
+    Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, INDEX_ENTRY_LEN,
+    INDEX_HEADER_LEN, IndexHeader,
 };
 
 use daicon_core::Version;

@@ -12,7 +12,7 @@ pub const INDEX_HEADER_LEN: u64 = 8;
 /// Length of a group's header.
 pub const GROUP_HEADER_LEN: u64 = 16;
 /// Length of an entry.
-pub const ENTRY_LEN: u64 = 24;
+pub const INDEX_ENTRY_LEN: u64 = 24;
 /// Entries that a group has room for.
 pub const GROUP_ENTRIES: usize = 255;
 /// Length of a group, room for all its entries included.
@@ -92,6 +92,6 @@ impl Entry {
 const _: () = {
     assert!(size_of::<IndexHeader>() as u64 == INDEX_HEADER_LEN);
     assert!(size_of::<GroupHeader>() as u64 == GROUP_HEADER_LEN);
-    assert!(size_of::<Entry>() as u64 == ENTRY_LEN);
-    assert!(GROUP_HEADER_LEN + GROUP_ENTRIES as u64 * ENTRY_LEN == GROUP_LEN);
+    assert!(size_of::<Entry>() as u64 == INDEX_ENTRY_LEN);
+    assert!(GROUP_HEADER_LEN + GROUP_ENTRIES as u64 * INDEX_ENTRY_LEN == GROUP_LEN);
 };

@@ -1,17 +1,19 @@
-//! A block: the groups from one key to the next, searched by interpolation and checked for order.
+//! A block: the groups from one fence to the next, searched by interpolation and checked for order.
 //!
-//! Knows nothing of runs and keys beyond the two that bound it. Specification:
+//! Knows nothing of runs and fences beyond the two that bound it. Specification:
 //! `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
-use crate::keys::{to_u64, truncated};
+use crate::region::{to_u64, truncated};
 use crate::{Contradiction, Error, Structure};
 use core::cmp::Ordering;
-use dacti_index::{ENTRY_LEN, Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, Group, Located};
+use dacti_index::{
+    Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, Group, INDEX_ENTRY_LEN, Located,
+};
 use daicon_core::Span;
 use uuid::Uuid;
 
 /// Bytes of a group up to the end of its first entry.
-pub(crate) const FIRST_ENTRY_LEN: u64 = GROUP_HEADER_LEN.saturating_add(ENTRY_LEN);
+pub(crate) const FIRST_ENTRY_LEN: u64 = GROUP_HEADER_LEN.saturating_add(INDEX_ENTRY_LEN);
 /// How often a position is guessed before the search halves what is left.
 const GUESSES: u32 = 2;
 /// The longest step away from a good guess before the search halves what is left.
@@ -25,11 +27,11 @@ pub(crate) struct Block<'b> {
     pub(crate) at: u64,
     /// How many groups it has, at least one.
     pub(crate) groups: u32,
-    /// The key that leads to it.
-    pub(crate) key: u64,
-    /// The key behind it; `None` where it is its run's last. The first entry behind it is then in
+    /// The fence that leads to it.
+    pub(crate) fence: u64,
+    /// The fence behind it; `None` where it is its run's last. The first entry behind it is then in
     /// `bytes` too.
-    pub(crate) next_key: Option<u64>,
+    pub(crate) next_fence: Option<u64>,
 }
 
 /// What a block says of an id.
@@ -50,7 +52,7 @@ impl<'b> Block<'b> {
         let target = id.as_u128();
         let gap = self.gap();
         let last = self.groups.saturating_sub(1);
-        let skipped = prefix(target).saturating_sub(self.key).checked_div(gap).unwrap_or(0);
+        let skipped = prefix(target).saturating_sub(self.fence).checked_div(gap).unwrap_or(0);
         let entries = to_u64(GROUP_ENTRIES);
         let mut g =
             u32::try_from(skipped.checked_div(entries).unwrap_or(0)).unwrap_or(last).min(last);
@@ -80,19 +82,19 @@ impl<'b> Block<'b> {
         }
     }
 
-    /// Proves what a miss rests on: the block begins with its key, ascends without a break, and
-    /// ends before the entry behind it, which has the next key. Looks at every entry.
+    /// Proves what a miss rests on: the block begins with its fence, ascends without a break, and
+    /// ends before the entry behind it, which has the next fence. Looks at every entry.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut order = RunOrder::default();
         for g in 0..self.groups {
             let (bytes, at) = self.group_bytes(g);
-            order.take(&Group::parse(bytes, at)?, (g == 0).then_some(self.key))?;
+            order.take(&Group::parse(bytes, at)?, (g == 0).then_some(self.fence))?;
         }
-        let Some(next_key) = self.next_key else { return Ok(()) };
+        let Some(next_fence) = self.next_fence else { return Ok(()) };
         let next = self.behind()?;
         let at = self.span().end.saturating_add(GROUP_HEADER_LEN);
-        if prefix(next) != next_key {
-            return Err(contradiction(at, Contradiction::NextKey));
+        if prefix(next) != next_fence {
+            return Err(contradiction(at, Contradiction::NextFence));
         }
         order.ascend(next, at)
     }
@@ -131,11 +133,11 @@ impl<'b> Block<'b> {
     }
 
     fn gap(&self) -> u64 {
-        gap(self.key, self.next_key.unwrap_or(u64::MAX), entries_in(self.groups))
+        gap(self.fence, self.next_fence.unwrap_or(u64::MAX), entries_in(self.groups))
     }
 }
 
-/// Holds the groups of a run against each other, and against their keys, as they come.
+/// Holds the groups of a run against each other, and against their fences, as they come.
 #[derive(Debug, Clone, Default)]
 pub struct RunOrder {
     /// The last id so far.
@@ -143,22 +145,22 @@ pub struct RunOrder {
 }
 
 impl RunOrder {
-    /// Takes the run's next group. `key` is what the group is to begin with, where it has a key.
+    /// Takes the run's next group. `fence` is what the group is to begin with, where it has a fence.
     ///
     /// # Errors
-    /// `Contradiction`: a group without entries, one that begins with another key, an id that does
+    /// `Contradiction`: a group without entries, one that begins with another fence, an id that does
     /// not ascend.
-    pub fn take(&mut self, group: &Group<'_>, key: Option<u64>) -> Result<(), Error> {
+    pub fn take(&mut self, group: &Group<'_>, fence: Option<u64>) -> Result<(), Error> {
         let Some(first) = group.entries().first() else {
             return Err(contradiction(group.at(), Contradiction::EmptyGroup));
         };
         let mut at = group.at().saturating_add(GROUP_HEADER_LEN);
-        if key.is_some_and(|key| key != prefix(order(first))) {
-            return Err(contradiction(at, Contradiction::FirstKey));
+        if fence.is_some_and(|fence| fence != prefix(order(first))) {
+            return Err(contradiction(at, Contradiction::FirstFence));
         }
         for entry in group.entries() {
             self.ascend(order(entry), at)?;
-            at = at.saturating_add(ENTRY_LEN);
+            at = at.saturating_add(INDEX_ENTRY_LEN);
         }
         Ok(())
     }
@@ -178,20 +180,20 @@ pub(crate) struct Part {
     /// Number of the first in the block, from 0.
     pub(crate) first: u32,
     pub(crate) groups: u32,
-    /// The key that would lead to it, and the one behind it, if ids were spread evenly.
-    key: u64,
-    next_key: u64,
+    /// The fence that would lead to it, and the one behind it, if ids were spread evenly.
+    fence: u64,
+    next_fence: u64,
 }
 
 impl Part {
     /// The groups that have `id` as good as certainly, if any of the block of `groups` groups from
-    /// `key` to `next_key` has it and ids are spread evenly: then the place of an id among n is
+    /// `fence` to `next_fence` has it and ids are spread evenly: then the place of an id among n is
     /// off by more than 2 √n, four times what it is off as a rule, once in 16,000. `None` where
     /// these are all groups.
-    pub(crate) fn likely(key: u64, next_key: u64, groups: u32, id: Uuid) -> Option<Self> {
+    pub(crate) fn likely(fence: u64, next_fence: u64, groups: u32, id: Uuid) -> Option<Self> {
         let entries = entries_in(groups);
-        let gap = gap(key, next_key, entries);
-        let skipped = prefix(id.as_u128()).saturating_sub(key).checked_div(gap)?.min(entries);
+        let gap = gap(fence, next_fence, entries);
+        let skipped = prefix(id.as_u128()).saturating_sub(fence).checked_div(gap)?.min(entries);
         let off = entries.isqrt().saturating_mul(2);
         let group_of = |place: u64| {
             let g = place.checked_div(to_u64(GROUP_ENTRIES)).and_then(|g| u32::try_from(g).ok());
@@ -199,22 +201,22 @@ impl Part {
         };
         let first = group_of(skipped.saturating_sub(off))?;
         let end = group_of(skipped.saturating_add(off))?.saturating_add(1);
-        let key_of = |g| key.saturating_add(gap.saturating_mul(entries_in(g)));
-        let (key, next_key) = (key_of(first), key_of(end));
-        let part = Self { first, groups: end.saturating_sub(first), key, next_key };
+        let fence_of = |g| fence.saturating_add(gap.saturating_mul(entries_in(g)));
+        let (fence, next_fence) = (fence_of(first), fence_of(end));
+        let part = Self { first, groups: end.saturating_sub(first), fence, next_fence };
         (part.groups < groups).then_some(part)
     }
 
     /// Views `bytes`, which start at file position `at`, as this part.
     pub(crate) const fn view<'b>(&self, bytes: &'b [u8], at: u64) -> Block<'b> {
-        let next_key = Some(self.next_key);
-        Block { bytes, at, groups: self.groups, key: self.key, next_key }
+        let next_fence = Some(self.next_fence);
+        Block { bytes, at, groups: self.groups, fence: self.fence, next_fence }
     }
 }
 
-/// How far ids are from each other on average, by the keys around them; at least 1.
-fn gap(key: u64, next_key: u64, entries: u64) -> u64 {
-    next_key.saturating_sub(key).checked_div(entries).unwrap_or(0).max(1)
+/// How far ids are from each other on average, by the fences around them; at least 1.
+fn gap(fence: u64, next_fence: u64, entries: u64) -> u64 {
+    next_fence.saturating_sub(fence).checked_div(entries).unwrap_or(0).max(1)
 }
 
 /// Entries of as many full groups.
@@ -236,7 +238,7 @@ pub(crate) fn first_id(bytes: &[u8], at: u64) -> Result<u128, Error> {
 }
 
 /// Where `target` is among sorted entries, or where it would be. `guess` is where it may be, `gap`
-/// how far keys are from each other. Ends after at most `len` looks whatever the entries are, and
+/// how far fences are from each other. Ends after at most `len` looks whatever the entries are, and
 /// after a few where ids are spread evenly.
 fn seek(entries: &[Entry], target: u128, guess: usize, gap: u64) -> Result<usize, usize> {
     let (mut low, mut high) = (0, entries.len());
@@ -275,7 +277,7 @@ fn order(entry: &Entry) -> u128 {
     entry.id.get().as_u128()
 }
 
-/// The part of an id that a key holds.
+/// The part of an id that a fence holds.
 pub(crate) fn prefix(id: u128) -> u64 {
     u64::try_from(id >> 64).unwrap_or(u64::MAX)
 }

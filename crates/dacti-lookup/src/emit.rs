@@ -1,11 +1,11 @@
-//! Writes a lookup region into a caller's buffer, and says how many groups a key has to stand for.
+//! Writes a lookup region into a caller's buffer, and says how many groups a fence has to stand for.
 //!
 //! Knows nothing of entries: it is told which groups form runs, and asks for the first id of those
-//! that get a key. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
+//! that get a fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
 
-use crate::keys::{run_end, to_u64};
+use crate::region::{run_end, to_u64};
 use crate::{
-    Error, KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunFault,
+    Error, FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunFault,
     RunRecord, STRIDE_MAX,
 };
 use daicon_core::bytes_of;
@@ -20,7 +20,7 @@ pub struct RunSpec {
     pub groups: u32,
 }
 
-/// The smallest stride with which the keys of `runs`, header and records included, fit into `room`
+/// The smallest stride with which the fences of `runs`, header and records included, fit into `room`
 /// bytes.
 ///
 /// `None` where they do not fit with any that a reader takes; the package then goes without.
@@ -32,16 +32,16 @@ pub fn stride_for(runs: &[RunSpec], room: u64) -> Option<u32> {
 /// Bytes that the lookup region of `runs` takes with this stride.
 #[must_use]
 pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
-    let keys = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(key_count(*run, stride)));
+    let fences = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(fence_count(*run, stride)));
     let records = RUN_LEN.saturating_mul(to_u64(runs.len()));
-    LOOKUP_HEADER_LEN.saturating_add(records).saturating_add(KEY_LEN.saturating_mul(keys))
+    LOOKUP_HEADER_LEN.saturating_add(records).saturating_add(FENCE_LEN.saturating_mul(fences))
 }
 
 /// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the bytes
 /// written.
 ///
 /// `runs` stand newest first and follow each other up to the last group of the index. `first_id` is
-/// asked for the first id of a group by the group's number, in ascending order, once for each key.
+/// asked for the first id of a group by the group's number, in ascending order, once for each fence.
 ///
 /// # Errors
 /// `Misuse` where `out` is too short, where runs or stride are none that a reader takes, or where
@@ -64,26 +64,26 @@ pub fn emit_lookup(
     let written = out.len();
     let (head, rest) = out.split_at_mut(size_of::<LookupHeader>());
     head.copy_from_slice(bytes_of(&header));
-    let (records, keys) = rest.split_at_mut(size_of::<RunRecord>().saturating_mul(runs.len()));
-    let mut keys = keys.chunks_exact_mut(size_of::<Key>());
+    let (records, fences) = rest.split_at_mut(size_of::<RunRecord>().saturating_mul(runs.len()));
+    let mut fences = fences.chunks_exact_mut(size_of::<Fence>());
     for (run, record) in runs.iter().zip(records.chunks_exact_mut(size_of::<RunRecord>())) {
-        let keys_in_run = u32::try_from(key_count(*run, stride)).unwrap_or(u32::MAX);
+        let fences_in_run = u32::try_from(fence_count(*run, stride)).unwrap_or(u32::MAX);
         record.copy_from_slice(bytes_of(&RunRecord {
             first_group: run.first_group.into(),
             groups: run.groups.into(),
             stride: stride.into(),
-            keys: keys_in_run.into(),
+            fences: fences_in_run.into(),
         }));
         let mut before = None;
-        for i in 0..keys_in_run {
+        for i in 0..fences_in_run {
             let group = run.first_group.saturating_add(i.saturating_mul(stride));
             let id = first_id(group);
             if before.is_some_and(|before| before >= id) {
                 return Err(Misuse::Unsorted { group }.into());
             }
             before = Some(id);
-            if let Some(slot) = keys.next() {
-                slot.copy_from_slice(bytes_of(&Key::of(id)));
+            if let Some(slot) = fences.next() {
+                slot.copy_from_slice(bytes_of(&Fence::of(id)));
             }
         }
     }
@@ -108,7 +108,7 @@ fn check(index_at: u64, runs: &[RunSpec], stride: u32) -> Result<(), Misuse> {
     Ok(())
 }
 
-fn key_count(run: RunSpec, stride: u32) -> u64 {
+fn fence_count(run: RunSpec, stride: u32) -> u64 {
     u64::from(run.groups.div_ceil(stride.max(1)))
 }
 
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_smallest_stride_that_fits_is_taken() {
         // spec: R-LKP-19
-        // 16 + 2 * 16 + 8 * keys: four keys with stride 1, three with 2, two with 3.
+        // 16 + 2 * 16 + 8 * fences: four fences with stride 1, three with 2, two with 3.
         for (room, stride) in
             [(80, Some(1)), (79, Some(2)), (72, Some(2)), (71, Some(3)), (64, Some(3)), (63, None)]
         {

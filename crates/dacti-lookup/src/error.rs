@@ -11,9 +11,9 @@ pub enum Structure {
     LookupHeader,
     /// The record of one run.
     LookupRun,
-    /// A key.
-    LookupKey,
-    /// The groups that a key leads to.
+    /// A fence.
+    LookupFence,
+    /// The groups that a fence leads to.
     LookupBlock,
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for Structure {
         f.write_str(match self {
             Self::LookupHeader => "lookup header",
             Self::LookupRun => "lookup run",
-            Self::LookupKey => "lookup key",
+            Self::LookupFence => "lookup fence",
             Self::LookupBlock => "lookup block",
         })
     }
@@ -38,8 +38,8 @@ pub enum RunFault {
     Stride,
     /// It does not start where the run before it ends.
     FirstGroup,
-    /// Another count of keys than groups and stride make.
-    Keys,
+    /// Another count of fences than groups and stride make.
+    Fences,
     /// Its groups pass what an index can have, or the last position of a file.
     Groups,
     /// The last run does not end where the index does.
@@ -52,27 +52,27 @@ impl fmt::Display for RunFault {
             Self::Empty => "there is no run, or one without groups",
             Self::Stride => "a stride is 0",
             Self::FirstGroup => "a run does not start where the one before it ends",
-            Self::Keys => "the count of keys is not that of groups by stride",
+            Self::Fences => "the count of fences is not that of groups by stride",
             Self::Groups => "the groups pass what an index can have",
             Self::End => "the last run does not end with the index",
         })
     }
 }
 
-/// How groups contradict the keys.
+/// How groups contradict the fences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Contradiction {
-    /// The block's first entry has another key.
-    FirstKey,
-    /// The first entry behind the block has another key than the next one.
-    NextKey,
+    /// The block's first entry has another fence.
+    FirstFence,
+    /// The first entry behind the block has another fence than the next one.
+    NextFence,
     /// An entry does not ascend from the one before it.
     Unsorted,
     /// A group of a run has no entries.
     EmptyGroup,
-    /// A key is smaller than the one before it.
-    KeysUnsorted,
+    /// A fence is smaller than the one before it.
+    FencesUnsorted,
     /// What was read before says that the region is in another block.
     Moved,
 }
@@ -80,11 +80,11 @@ pub enum Contradiction {
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::FirstKey => "the block does not begin with its key",
-            Self::NextKey => "the entry behind the block does not have the next key",
+            Self::FirstFence => "the block does not begin with its fence",
+            Self::NextFence => "the entry behind the block does not have the next fence",
             Self::Unsorted => "an entry does not ascend from the one before it",
             Self::EmptyGroup => "a group of a run has no entries",
-            Self::KeysUnsorted => "a key is smaller than the one before it",
+            Self::FencesUnsorted => "a fence is smaller than the one before it",
             Self::Moved => "two reads of the index contradict each other",
         })
     }
@@ -120,12 +120,12 @@ pub enum Misuse {
     /// Bytes were fed to a machine that wants none.
     #[error("nothing is wanted: the search has ended")]
     FedAfterEnd,
-    /// A key that is not there was asked for.
-    #[error("there is no key number {0}")]
-    NoSuchKey(u64),
+    /// A fence that is not there was asked for.
+    #[error("there is no fence number {0}")]
+    NoSuchFence(u64),
 }
 
-/// Why keys cannot be used, or not be written as asked.
+/// Why fences cannot be used, or not be written as asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -145,7 +145,7 @@ pub enum Error {
     },
     /// A lookup region of a layout that this reader does not know.
     #[error(
-        "lookup header at {at:#x}: version {found} is not supported, only 0 is: search without keys"
+        "lookup header at {at:#x}: version {found} is not supported, only 0 is: search without fences"
     )]
     UnsupportedVersion {
         /// Where the header starts, absolute.
@@ -154,7 +154,7 @@ pub enum Error {
         found: u32,
     },
     /// More than a reader takes.
-    #[error("{what} at {at:#x}: {found} is above the limit of {limit}: search without keys")]
+    #[error("{what} at {at:#x}: {found} is above the limit of {limit}: search without fences")]
     LimitExceeded {
         /// The structure that says so: the header for its runs, a run for its stride.
         what: Structure,
@@ -166,20 +166,20 @@ pub enum Error {
         limit: u64,
     },
     /// A run's record that cannot be.
-    #[error("lookup run at {at:#x}: {fault}: search without keys")]
+    #[error("lookup run at {at:#x}: {fault}: search without fences")]
     Run {
         /// Where the record starts, absolute; the header, where there is no run at all.
         at: u64,
         /// What is wrong.
         fault: RunFault,
     },
-    /// Groups and keys contradict each other: one of them is damaged, or bytes of two states of the
+    /// Groups and fences contradict each other: one of them is damaged, or bytes of two states of the
     /// file are mixed.
-    #[error("{what} at {at:#x}: {fault}: fetch it again; in a whole file, search without keys")]
+    #[error("{what} at {at:#x}: {fault}: fetch it again; in a whole file, search without fences")]
     Contradiction {
-        /// A key, or the block that it leads to.
+        /// A fence, or the block that it leads to.
         what: Structure,
-        /// The key, group or entry that does not fit, absolute.
+        /// The fence, group or entry that does not fit, absolute.
         at: u64,
         /// What does not fit.
         fault: Contradiction,

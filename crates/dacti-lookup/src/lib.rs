@@ -4,11 +4,11 @@
 //! The index of a package is a list of groups; a million entries are 24 MB. Where groups form
 //! *runs*, sorted by region id, this component keeps the first eight bytes of the first id of every
 //! so many groups: few enough to stand in the package's first 64 KiB. A search looks among those
-//! keys, reads one block of groups, and looks there. The normative text is
+//! fences, reads one block of groups, and looks there. The normative text is
 //! `docs/spec/dacti-lookup.md`.
 //!
 //! This crate refuses to know where bytes come from, how the groups of a package are sorted into
-//! runs, and what is to be done when keys and groups contradict each other: it says so, and where.
+//! runs, and what is to be done when fences and groups contradict each other: it says so, and where.
 //!
 //! # Who needs this crate
 //!
@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header, index_len};
-//! use dacti_lookup::{Answer, Lookup, RunSpec, emit_lookup, lookup_len, stride_for};
+//! use dacti_lookup::{SearchOutcome, Lookup, RunSpec, emit_lookup, lookup_len, stride_for};
 //! use daicon_core::Span;
 //! use uuid::Uuid;
 //!
@@ -32,9 +32,9 @@
 //! }
 //! let index = Span { start: 0, end: file.len() as u64 };
 //!
-//! // Its keys, in at most 50 bytes.
+//! // Its fences, in at most 50 bytes.
 //! let runs = [RunSpec { first_group: 0, groups: 3 }];
-//! let stride = stride_for(&runs, 50).expect("two keys fit");
+//! let stride = stride_for(&runs, 50).expect("two fences fit");
 //! let mut region = vec![0; lookup_len(&runs, stride) as usize];
 //! emit_lookup(index.start, &runs, stride, id, &mut region)?;
 //!
@@ -44,22 +44,22 @@
 //! while let Some(span) = search.want() {
 //!     search.feed(&file[span.start as usize..span.end as usize])?; // or: read_at(span).await?
 //! }
-//! let Some(Answer::Found(located)) = search.answer() else { panic!("it was written above") };
+//! let Some(SearchOutcome::Found(located)) = search.answer() else { panic!("it was written above") };
 //! assert_eq!(located.span, Span { start: 100_002, end: 100_003 });
 //! # Ok::<(), dacti_lookup::Error>(())
 //! ```
 //!
 //! # Cost
 //!
-//! Eight bytes for each key, 16 for each run, and 16. Nothing is allocated. A search wants one
-//! block as a rule: `stride` groups of 6,136 bytes and 40 bytes more; where n keys are the region's
+//! Eight bytes for each fence, 16 for each run, and 16. Nothing is allocated. A search wants one
+//! block as a rule: `stride` groups of 6,136 bytes and 40 bytes more; where n fences are the region's
 //! own first eight bytes, at most 2 + log2(n + 1). In memory a hit looks at a handful of entries
 //! where ids are spread evenly, as random and hashed ones are; a miss looks at the whole block the
 //! first time.
 //!
 //! # Promise
 //!
-//! Untrusted input cannot panic, loop or allocate here. Wrong keys cannot hide a region or make one
+//! Untrusted input cannot panic, loop or allocate here. Wrong fences cannot hide a region or make one
 //! up: a search answers what the runs have or ends in a typed error, as long as the runs are
 //! sorted; that they are is what it checks before a miss counts, in the block on which the miss
 //! rests.
@@ -83,8 +83,8 @@ extern crate std;
 mod block;
 mod emit;
 mod error;
-mod keys;
 mod limits;
+mod region;
 mod search;
 mod wire;
 #[cfg(test)]
@@ -93,10 +93,10 @@ mod world;
 pub use block::{RunOrder, find_in_groups};
 pub use emit::{RunSpec, emit_lookup, lookup_len, stride_for};
 pub use error::{Contradiction, Error, Misuse, RunFault, Structure};
-pub use keys::{Lookup, Run};
 pub use limits::{RUNS_MAX, STRIDE_MAX};
-pub use search::{Answer, Search};
-pub use wire::{KEY_LEN, Key, LOOKUP_HEADER_LEN, LookupHeader, RUN_LEN, RunRecord};
+pub use region::{Lookup, Run};
+pub use search::{Search, SearchOutcome};
+pub use wire::{FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, RUN_LEN, RunRecord};
 
 use daicon_core::Version;
 use uuid::Uuid;

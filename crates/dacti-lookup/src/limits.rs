@@ -6,8 +6,8 @@
 /// one a few.
 pub const RUNS_MAX: usize = 64;
 
-/// Groups between two keys.
+/// Groups between two fences.
 ///
 /// This bounds one read, to 1.5 MiB. The largest index that there can be needs a stride of 143 to
-/// fit its keys into the 39,448 bytes that a package of ours leaves for them.
+/// fit its fences into the 39,448 bytes that a package of ours leaves for them.
 pub const STRIDE_MAX: u32 = 256;

@@ -1,20 +1,20 @@
 //! The search for one region in the runs of an index: a machine that says which groups it wants and
 //! is fed them.
 //!
-//! Keys lead to a block; what the search answers rests on the block's own entries. Knows nothing of
+//! Fences lead to a block; what the search answers rests on the block's own entries. Knows nothing of
 //! delta groups, which come before the runs. Specification: `docs/spec/dacti-lookup.md`, "Search",
 //! "When a miss counts".
 
 use crate::block::{Block, FIRST_ENTRY_LEN, Part, Place, contradiction, first_id, prefix};
-use crate::keys::{to_u64, truncated};
-use crate::{Contradiction, Error, Key, Lookup, Misuse, Run, Structure};
+use crate::region::{to_u64, truncated};
+use crate::{Contradiction, Error, Fence, Lookup, Misuse, Run, Structure};
 use dacti_index::Located;
 use daicon_core::Span;
 use uuid::Uuid;
 
 /// What a search found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum SearchOutcome {
     /// Where the region's stored bytes are.
     Found(Located),
     /// No run has the region. Its absence is proven by the entries between which it would be.
@@ -23,7 +23,7 @@ pub enum Answer {
 
 #[derive(Debug, Clone, Copy)]
 enum State<'b> {
-    /// The region is before the run's first key, if that is right.
+    /// The region is before the run's first fence, if that is right.
     Front {
         i: usize,
         run: Run<'b>,
@@ -41,14 +41,14 @@ enum State<'b> {
 
 /// A search in progress.
 ///
-/// It takes one feed a run as a rule. Where `n` keys in a row are equal to the region's, it takes
+/// It takes one feed a run as a rule. Where `n` fences in a row are equal to the region's, it takes
 /// at most `2 + log2(n + 1)`; so at most 22 a run, and 64 runs.
 #[derive(Debug, Clone)]
 pub struct Search<'b> {
     lookup: Lookup<'b>,
     id: Uuid,
     state: State<'b>,
-    answer: Option<Answer>,
+    answer: Option<SearchOutcome>,
 }
 
 impl<'b> Search<'b> {
@@ -73,20 +73,20 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// The number of the key that led to the wanted block, among the keys of all runs; `None` where
+    /// The number of the fence that led to the wanted block, among the fences of all runs; `None` where
     /// no whole block is wanted. For those who keep track of which blocks were
     /// [checked](Self::feed_checked).
     #[must_use]
     pub const fn block(&self) -> Option<usize> {
         match &self.state {
-            State::Block { run, block, .. } => Some(run.first_key.saturating_add(*block)),
+            State::Block { run, block, .. } => Some(run.first_fence.saturating_add(*block)),
             State::Front { .. } | State::Ended => None,
         }
     }
 
     /// Fewer bytes than are [wanted](Self::want), absolute, in which the region is as good as
     /// certainly, if it is there and ids are spread evenly: the groups of the block around the
-    /// place that the keys foretell. `None` where that is all of the block, and where nothing is
+    /// place that the fences foretell. `None` where that is all of the block, and where nothing is
     /// foretold.
     ///
     /// For those to whom fewer bytes are worth one more read, which a region takes that is not
@@ -105,7 +105,7 @@ impl<'b> Search<'b> {
         let at = self.lookup.groups_span(first, part.groups).start;
         // What is wrong with them the whole block tells.
         let Ok(Place::Found(located)) = part.view(bytes, at).find(self.id) else { return false };
-        (self.state, self.answer) = (State::Ended, Some(Answer::Found(located)));
+        (self.state, self.answer) = (State::Ended, Some(SearchOutcome::Found(located)));
         true
     }
 
@@ -113,12 +113,12 @@ impl<'b> Search<'b> {
     fn likely_part(&self) -> Option<(u32, Part)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
-            // Ids that share their keys are not spread evenly.
+            // Ids that share their fences are not spread evenly.
             return None;
         }
         let (first, groups) = block_groups(run, *block);
-        let (key, next_key) = block_keys(run, *block);
-        let part = Part::likely(key, next_key?, groups, self.id)?;
+        let (fence, next_fence) = block_fences(run, *block);
+        let part = Part::likely(fence, next_fence?, groups, self.id)?;
         Some((first.saturating_add(part.first), part))
     }
 
@@ -126,12 +126,12 @@ impl<'b> Search<'b> {
     /// it knows.
     ///
     /// A hit looks at a few entries. A miss looks at all of the block, since it counts only where
-    /// the block begins with its key, ascends, and ends before the next key.
+    /// the block begins with its fence, ascends, and ends before the next fence.
     ///
     /// # Errors
-    /// `Contradiction` where groups and keys do not fit each other; what else is wrong with the
+    /// `Contradiction` where groups and fences do not fit each other; what else is wrong with the
     /// index. The search has ended then.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Error> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, true)
     }
 
@@ -140,26 +140,26 @@ impl<'b> Search<'b> {
     ///
     /// # Errors
     /// As [`feed`](Self::feed).
-    pub fn feed_checked(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Error> {
+    pub fn feed_checked(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, false)
     }
 
     /// What was found out; `None` before the end of the search, and after an error.
     #[must_use]
-    pub const fn answer(&self) -> Option<Answer> {
+    pub const fn answer(&self) -> Option<SearchOutcome> {
         self.answer
     }
 
-    fn take(&mut self, bytes: &[u8], check: bool) -> Result<Option<Answer>, Error> {
+    fn take(&mut self, bytes: &[u8], check: bool) -> Result<Option<SearchOutcome>, Error> {
         let want = self.want();
         // Left in place only by the arms that go on, so that an error ends the search.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Front { i, run } => {
                 let at = want.map_or(0, |want| want.start);
-                let key = run.keys.first().map(|key| key.get());
-                if Some(prefix(first_id(bytes, at)?)) != key {
+                let fence = run.fences.first().map(|fence| fence.get());
+                if Some(prefix(first_id(bytes, at)?)) != fence {
                     let at = at.saturating_add(dacti_index::GROUP_HEADER_LEN);
-                    return Err(contradiction(at, Contradiction::FirstKey));
+                    return Err(contradiction(at, Contradiction::FirstFence));
                 }
                 self.enter(self.lookup.run_behind(i, &run));
             }
@@ -167,7 +167,7 @@ impl<'b> Search<'b> {
                 let view = block_view(&self.lookup, &run, block, bytes)?;
                 let place = view.find(self.id)?;
                 if let Place::Found(located) = place {
-                    self.answer = Some(Answer::Found(located));
+                    self.answer = Some(SearchOutcome::Found(located));
                     return Ok(self.answer);
                 }
                 if check {
@@ -196,7 +196,7 @@ impl<'b> Search<'b> {
         match place {
             Place::Before if block > 0 => Ok(Turn::Left),
             // Equal to the first id behind means that the next block has it.
-            Place::Behind if view.next_key.is_some() => {
+            Place::Behind if view.next_fence.is_some() => {
                 let right = self.id.as_u128() >= view.behind()?;
                 Ok(if right { Turn::Right } else { Turn::Absent })
             }
@@ -208,23 +208,23 @@ impl<'b> Search<'b> {
     fn enter(&mut self, run: Option<(usize, Run<'b>)>) {
         let Some((i, run)) = run else {
             self.state = State::Ended;
-            self.answer = Some(Answer::Absent);
+            self.answer = Some(SearchOutcome::Absent);
             return;
         };
-        let key = prefix(self.id.as_u128());
-        let Some(high) = at_most(run.keys, key).checked_sub(1) else {
+        let fence = prefix(self.id.as_u128());
+        let Some(high) = at_most(run.fences, fence).checked_sub(1) else {
             self.state = State::Front { i, run };
             return;
         };
-        // Blocks whose keys are the region's own may have it, and so may the one before, at its
+        // Blocks whose fences are the region's own may have it, and so may the one before, at its
         // end.
-        let equal = run.keys.get(high).is_some_and(|last| last.get() == key);
-        let low = if equal { below(run.keys, high, key).saturating_sub(1) } else { high };
+        let equal = run.fences.get(high).is_some_and(|last| last.get() == fence);
+        let low = if equal { below(run.fences, high, fence).saturating_sub(1) } else { high };
         self.probe(i, run, low, high);
     }
 
     fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
-        // Rounded up: where one key is equal, the region is most likely the first of its block.
+        // Rounded up: where one fence is equal, the region is most likely the first of its block.
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
@@ -255,19 +255,19 @@ pub(crate) fn block_view<'f>(
 ) -> Result<Block<'f>, Error> {
     let (first, groups) = block_groups(run, block);
     let span = lookup.groups_span(first, groups);
-    let (key, next_key) = block_keys(run, block);
-    let behind = if next_key.is_some() { FIRST_ENTRY_LEN } else { 0 };
+    let (fence, next_fence) = block_fences(run, block);
+    let behind = if next_fence.is_some() { FIRST_ENTRY_LEN } else { 0 };
     let needed = span.len().saturating_add(behind);
     if to_u64(bytes.len()) < needed {
         return Err(truncated(Structure::LookupBlock, span.start, needed, span.start, bytes));
     }
-    Ok(Block { bytes, at: span.start, groups, key, next_key })
+    Ok(Block { bytes, at: span.start, groups, fence, next_fence })
 }
 
-/// The key of a block, and the one behind it where its run goes on.
-fn block_keys(run: &Run<'_>, block: usize) -> (u64, Option<u64>) {
-    let key = |n: usize| run.keys.get(n).map(|key| key.get());
-    (key(block).unwrap_or(0), key(block.saturating_add(1)))
+/// The fence of a block, and the one behind it where its run goes on.
+fn block_fences(run: &Run<'_>, block: usize) -> (u64, Option<u64>) {
+    let fence = |n: usize| run.fences.get(n).map(|fence| fence.get());
+    (fence(block).unwrap_or(0), fence(block.saturating_add(1)))
 }
 
 /// First group and count of groups of a block.
@@ -278,18 +278,18 @@ fn block_groups(run: &Run<'_>, block: usize) -> (u32, u32) {
 }
 
 fn is_last(run: &Run<'_>, block: usize) -> bool {
-    block.saturating_add(1) >= run.keys.len()
+    block.saturating_add(1) >= run.fences.len()
 }
 
-/// How many of the sorted `keys` are at most `key`. Looks near the place where evenly spread ids
+/// How many of the sorted `fences` are at most `fence`. Looks near the place where evenly spread ids
 /// have it first.
-fn at_most(keys: &[Key], key: u64) -> usize {
-    let (mut low, mut high) = (0, keys.len());
-    let spread = u128::from(key).saturating_mul(u128::from(to_u64(keys.len()))) >> 64;
+fn at_most(fences: &[Fence], fence: u64) -> usize {
+    let (mut low, mut high) = (0, fences.len());
+    let spread = u128::from(fence).saturating_mul(u128::from(to_u64(fences.len()))) >> 64;
     let (mut at, mut step) = (usize::try_from(spread).unwrap_or(0), 1_usize);
     while low < high {
         at = at.clamp(low, high.saturating_sub(1));
-        let fits = keys.get(at).is_some_and(|found| found.get() <= key);
+        let fits = fences.get(at).is_some_and(|found| found.get() <= fence);
         let far = step > 8;
         if fits {
             low = at.saturating_add(1);
@@ -306,14 +306,14 @@ fn at_most(keys: &[Key], key: u64) -> usize {
     low
 }
 
-/// How many of the first `end` of the sorted `keys` are below `key`.
-fn below(keys: &[Key], end: usize, key: u64) -> usize {
-    keys.get(..end).unwrap_or_default().partition_point(|found| found.get() < key)
+/// How many of the first `end` of the sorted `fences` are below `fence`.
+fn below(fences: &[Fence], end: usize, fence: u64) -> usize {
+    fences.get(..end).unwrap_or_default().partition_point(|found| found.get() < fence)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Answer;
+    use super::SearchOutcome;
     use crate::world::{Kind, World, ids};
     use crate::{Contradiction, Error, Lookup, Structure};
     use daicon_core::Span;
@@ -372,7 +372,7 @@ mod tests {
                 of_one_group += usize::from(likely.len() == 6136);
                 assert!(likely.len() == 6136 || likely.len() == 2 * 6136, "{likely}");
                 assert!(search.feed_likely(world.bytes(likely)), "{id}");
-                let Some(Answer::Found(located)) = search.answer() else { panic!("{id}") };
+                let Some(SearchOutcome::Found(located)) = search.answer() else { panic!("{id}") };
                 assert!(likely.contains(&Span::new(located.at, 24).unwrap()));
             }
             let share = of_one_group * 100 / world.all.len();
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_foretold_where_keys_are_equal() {
+    fn nothing_is_foretold_where_fences_are_equal() {
         let world = World::new(&[ids(Kind::EqualPrefix, 2000)], 255, 2);
         for id in &world.all {
             assert_eq!(world.lookup().search(*id).likely(), None);
@@ -401,17 +401,17 @@ mod tests {
     }
 
     #[test]
-    fn a_region_before_the_first_key_is_looked_for_in_one_entry() {
+    fn a_region_before_the_first_fence_is_looked_for_in_one_entry() {
         // spec: R-LKP-13
         let world = World::new(&[[7, 8, 9].map(|n| Uuid::from_u128(n << 64)).to_vec()], 1, 1);
         let id = Uuid::from_u128(6 << 64);
         let want = world.lookup().search(id).want().unwrap();
         assert_eq!((want.start, want.len()), (World::group_at(0), 40));
-        assert_eq!(world.search(id), (Ok(Answer::Absent), 1));
+        assert_eq!(world.search(id), (Ok(SearchOutcome::Absent), 1));
         let mut wrong = world.clone();
-        wrong.set_key(0, 8);
+        wrong.set_fence(0, 8);
         let at = World::group_at(0) + 16;
-        let (what, fault) = (Structure::LookupBlock, Contradiction::FirstKey);
+        let (what, fault) = (Structure::LookupBlock, Contradiction::FirstFence);
         let expected = Error::Contradiction { what, at, fault };
         assert_eq!(wrong.search(Uuid::from_u128(7 << 64)), (Err(expected), 1));
     }
@@ -428,12 +428,12 @@ mod tests {
             let place = place.or(old.iter().position(|other| other == id).map(|i| i + new.len()));
             assert_eq!(Some(number), place);
         }
-        assert_eq!(world.search(Uuid::max()), (Ok(Answer::Absent), 2));
+        assert_eq!(world.search(Uuid::max()), (Ok(SearchOutcome::Absent), 2));
     }
 
     #[track_caller]
     fn check(change: impl Fn(&mut World), id: u128, at: u64, fault: Contradiction) {
-        // Groups of two at 100: 1 2 | 3 4 | 5 6 | 7 8, a key for every two groups.
+        // Groups of two at 100: 1 2 | 3 4 | 5 6 | 7 8, a fence for every two groups.
         let mut world = World::new(&[(1..9).map(|n| Uuid::from_u128(n << 64)).collect()], 2, 2);
         change(&mut world);
         let what = Structure::LookupBlock;
@@ -446,16 +446,16 @@ mod tests {
         // spec: R-LKP-15, R-LKP-16
         let entry = |group: u64, entry: u64| 108 + 6136 * group + 16 + 24 * entry;
         let absent = (3 << 64) + 1;
-        let first = Contradiction::FirstKey;
+        let first = Contradiction::FirstFence;
         check(|w| w.set_id(0, 0, 1 << 63), absent, entry(0, 0), first);
-        check(|w| w.set_key(0, 0), absent, entry(0, 0), first);
+        check(|w| w.set_fence(0, 0), absent, entry(0, 0), first);
         let unsorted = Contradiction::Unsorted;
         check(|w| w.set_id(0, 1, 9 << 64), absent, entry(1, 0), unsorted);
         check(|w| w.set_id(0, 1, 1 << 64), absent, entry(0, 1), unsorted);
         check(|w| w.set_id(1, 1, 5 << 64), absent, entry(2, 0), unsorted);
-        let next = Contradiction::NextKey;
+        let next = Contradiction::NextFence;
         check(|w| w.set_id(2, 0, 6 << 64), absent, entry(2, 0), next);
-        check(|w| w.set_key(1, 6), absent, entry(2, 0), next);
+        check(|w| w.set_fence(1, 6), absent, entry(2, 0), next);
         let empty = Contradiction::EmptyGroup;
         check(|w| w.set_length(0, 0), absent, 108, empty);
         check(|w| w.set_length(2, 0), absent, 108 + 2 * 6136, empty);
@@ -471,7 +471,7 @@ mod tests {
         assert_eq!(search.block(), Some(0));
         let want = search.want().unwrap();
         assert!(search.clone().feed(world.bytes(want)).is_err());
-        assert_eq!(search.feed_checked(world.bytes(want)), Ok(Some(Answer::Absent)));
+        assert_eq!(search.feed_checked(world.bytes(want)), Ok(Some(SearchOutcome::Absent)));
     }
 
     #[test]
@@ -498,21 +498,21 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// Whatever the keys say, a search in sorted groups answers as a scan does, or in an error.
+        /// Whatever the fences say, a search in sorted groups answers as a scan does, or in an error.
         #[test]
-        fn wrong_keys_neither_hide_nor_make_up_a_region(
+        fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),
             count in 1_usize..60,
             stride in 1_u32..5,
-            keys in prop::collection::vec(any::<(prop::sample::Index, u64, bool)>(), 0..6),
+            fences in prop::collection::vec(any::<(prop::sample::Index, u64, bool)>(), 0..6),
             probes in prop::collection::vec((any::<prop::sample::Index>(), -1_i128..2), 1..40),
         ) {
             // spec: R-LKP-15
             let mut world = World::new(&[ids(kind, count)], 2, stride);
-            for (i, any, swap) in keys {
-                let n = i.index(world.key_count());
-                let other = world.key(world.key_count() - 1 - n);
-                world.set_key(n, if swap { other } else { any });
+            for (i, any, swap) in fences {
+                let n = i.index(world.fence_count());
+                let other = world.fence(world.fence_count() - 1 - n);
+                world.set_fence(n, if swap { other } else { any });
             }
             for (i, delta) in probes {
                 let id = world.all[i.index(count)].as_u128().wrapping_add_signed(delta);
@@ -527,21 +527,21 @@ mod tests {
         }
 
         /// A flipped bit in the groups or the region: what was not touched is never said to be
-        /// absent. Equal keys do not bound a block, so this is about ids that differ in them.
+        /// absent. Equal fences do not bound a block, so this is about ids that differ in them.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
             kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),
             count in 1_usize..40,
             stride in 1_u32..4,
-            in_keys in any::<bool>(),
+            in_fences in any::<bool>(),
             bit in any::<prop::sample::Index>(),
         ) {
             let world = World::new(&[ids(kind, count)], 3, stride);
             let mut flipped = world.clone();
-            let touched = flipped.flip(in_keys, bit);
+            let touched = flipped.flip(in_fences, bit);
             for (i, id) in world.all.iter().enumerate().filter(|(i, _)| Some(*i) != touched) {
                 match flipped.try_search(*id) {
-                    Ok(Some(Answer::Absent)) => prop_assert!(false, "{} was there", id),
+                    Ok(Some(SearchOutcome::Absent)) => prop_assert!(false, "{} was there", id),
                     // Its own entry, or the one that was turned into another of this id.
                     Ok(Some(answer)) => {
                         let entry = world.entry(answer);

@@ -10,8 +10,8 @@ use uuid::Uuid;
 pub const LOOKUP_HEADER_LEN: u64 = 16;
 /// Length of a run's record.
 pub const RUN_LEN: u64 = 16;
-/// Length of a key.
-pub const KEY_LEN: u64 = 8;
+/// Length of a fence.
+pub const FENCE_LEN: u64 = 8;
 
 /// The header of a lookup region.
 ///
@@ -19,7 +19,7 @@ pub const KEY_LEN: u64 = 8;
 /// |---|---|---|
 /// | 0 | 4 | version: 0 before 1.0 |
 /// | 4 | 4 | count of runs |
-/// | 8 | 8 | start of the index region that the keys are of, absolute |
+/// | 8 | 8 | start of the index region that the fences are of, absolute |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct LookupHeader {
@@ -37,8 +37,8 @@ pub struct LookupHeader {
 /// |---|---|---|
 /// | 0 | 4 | first group |
 /// | 4 | 4 | count of groups |
-/// | 8 | 4 | stride: groups from one key to the next |
-/// | 12 | 4 | count of keys: groups / stride, rounded up |
+/// | 8 | 4 | stride: groups from one fence to the next |
+/// | 12 | 4 | count of fences: groups / stride, rounded up |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RunRecord {
@@ -46,28 +46,28 @@ pub struct RunRecord {
     pub first_group: U32Le,
     /// How many groups the run has.
     pub groups: U32Le,
-    /// How many groups one key stands for.
+    /// How many groups one fence stands for.
     pub stride: U32Le,
-    /// How many keys the run has.
-    pub keys: U32Le,
+    /// How many fences the run has.
+    pub fences: U32Le,
 }
 
-/// A key: the first eight bytes of a region id in text order, most significant first.
+/// A fence: the first eight bytes of a region id in text order, most significant first.
 ///
-/// This is the one number of the format that is not little-endian: as bytes, keys sort as ids do.
+/// This is the one number of the format that is not little-endian: as bytes, fences sort as ids do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
-pub struct Key([u8; 8]);
+pub struct Fence([u8; 8]);
 
-impl Key {
-    /// The key of `id`.
+impl Fence {
+    /// The fence of `id`.
     #[must_use]
     pub const fn of(id: Uuid) -> Self {
         let (high, _) = id.as_u64_pair();
         Self(high.to_be_bytes())
     }
 
-    /// The key as a number that compares as keys do.
+    /// The fence as a number that compares as fences do.
     #[must_use]
     pub const fn get(self) -> u64 {
         u64::from_be_bytes(self.0)
@@ -77,5 +77,5 @@ impl Key {
 const _: () = {
     assert!(size_of::<LookupHeader>() as u64 == LOOKUP_HEADER_LEN);
     assert!(size_of::<RunRecord>() as u64 == RUN_LEN);
-    assert!(size_of::<Key>() as u64 == KEY_LEN);
+    assert!(size_of::<Fence>() as u64 == FENCE_LEN);
 };

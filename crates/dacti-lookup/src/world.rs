@@ -3,7 +3,7 @@
 //! What is expected of a search is told by the list of ids alone, which was never read from a
 //! group.
 
-use crate::{Answer, Error, Lookup, RunSpec, emit_lookup, lookup_len};
+use crate::{Error, Lookup, RunSpec, SearchOutcome, emit_lookup, lookup_len};
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header, index_len};
 use daicon_core::Span;
 use std::vec::Vec;
@@ -16,10 +16,10 @@ const BASE: u64 = 1 << 33;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Random,
-    /// 0, 1, 2: every key but the last is equal.
+    /// 0, 1, 2: every fence but the last is equal.
     Sequential,
     EqualPrefix,
-    /// Keys that are equal in twos and threes.
+    /// Fences that are equal in twos and threes.
     Pairs,
     /// The low part of the time leads, so ids made one after the other are spread out.
     V1,
@@ -56,7 +56,7 @@ pub(crate) struct World {
     /// The ids of all entries, run by run. The entry of the i-th has the offset i.
     pub(crate) all: Vec<Uuid>,
     per_group: usize,
-    keys_at: usize,
+    fences_at: usize,
     index: Vec<u8>,
     region: Vec<u8>,
 }
@@ -85,8 +85,8 @@ impl World {
         let mut region = std::vec![0; lookup_len(&specs, stride) as usize];
         let first = |group: u32| firsts[group as usize];
         emit_lookup(INDEX_AT, &specs, stride, first, &mut region).unwrap();
-        let keys_at = 16 + 16 * specs.len();
-        Self { all: runs.concat(), per_group, keys_at, index, region }
+        let fences_at = 16 + 16 * specs.len();
+        Self { all: runs.concat(), per_group, fences_at, index, region }
     }
 
     pub(crate) fn lookup(&self) -> Lookup<'_> {
@@ -98,13 +98,13 @@ impl World {
     }
 
     /// The answer and how many feeds it took. Where likely bytes are fed first, it is the same.
-    pub(crate) fn search(&self, id: Uuid) -> (Result<Answer, Error>, usize) {
+    pub(crate) fn search(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
         let whole = self.search_in_blocks(id);
         assert_eq!(self.search_in_parts(id), whole.0, "{id}");
         whole
     }
 
-    fn search_in_parts(&self, id: Uuid) -> Result<Answer, Error> {
+    fn search_in_parts(&self, id: Uuid) -> Result<SearchOutcome, Error> {
         let lookup = self.lookup();
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
@@ -123,7 +123,7 @@ impl World {
         Ok(search.answer().unwrap())
     }
 
-    fn search_in_blocks(&self, id: Uuid) -> (Result<Answer, Error>, usize) {
+    fn search_in_blocks(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
         let lookup = self.lookup();
         let (mut search, mut feeds) = (lookup.search(id), 0);
         while let Some(want) = search.want() {
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// As `search`, where the region may be broken and want what is not there.
-    pub(crate) fn try_search(&self, id: Uuid) -> Result<Option<Answer>, Error> {
+    pub(crate) fn try_search(&self, id: Uuid) -> Result<Option<SearchOutcome>, Error> {
         let lookup = Lookup::parse(&self.region, 0)?;
         let groups = (self.index.len() - 8) / 6136;
         let index = Span::new(INDEX_AT, self.index.len() as u64).unwrap();
@@ -151,16 +151,16 @@ impl World {
     }
 
     /// The number of the entry that an answer is from.
-    pub(crate) fn entry(&self, answer: Answer) -> Option<usize> {
-        let Answer::Found(located) = answer else { return None };
+    pub(crate) fn entry(&self, answer: SearchOutcome) -> Option<usize> {
+        let SearchOutcome::Found(located) = answer else { return None };
         let behind = located.at - Self::group_at(0);
         let (group, entry) = (behind / 6136, (behind % 6136 - 16) / 24);
         Some(group as usize * self.per_group + entry as usize)
     }
 
     /// Which entry, of all, an answer is.
-    pub(crate) fn number(&self, answer: Answer) -> Option<usize> {
-        let Answer::Found(located) = answer else { return None };
+    pub(crate) fn number(&self, answer: SearchOutcome) -> Option<usize> {
+        let SearchOutcome::Found(located) = answer else { return None };
         let number = (located.span.start - BASE) as usize;
         assert_eq!(located.id, self.all[number]);
         Some(number)
@@ -168,21 +168,21 @@ impl World {
 
     /// By the documentation of `Search`, for one run.
     pub(crate) fn feeds_max(&self) -> usize {
-        2 + (self.key_count() + 1).ilog2() as usize
+        2 + (self.fence_count() + 1).ilog2() as usize
     }
 
-    pub(crate) fn key_count(&self) -> usize {
-        (self.region.len() - self.keys_at) / 8
+    pub(crate) fn fence_count(&self) -> usize {
+        (self.region.len() - self.fences_at) / 8
     }
 
-    pub(crate) fn key(&self, n: usize) -> u64 {
-        let at = self.keys_at + 8 * n;
+    pub(crate) fn fence(&self, n: usize) -> u64 {
+        let at = self.fences_at + 8 * n;
         u64::from_be_bytes(self.region[at..at + 8].try_into().unwrap())
     }
 
-    pub(crate) fn set_key(&mut self, n: usize, key: u64) {
-        let at = self.keys_at + 8 * n;
-        self.region[at..at + 8].copy_from_slice(&key.to_be_bytes());
+    pub(crate) fn set_fence(&mut self, n: usize, fence: u64) {
+        let at = self.fences_at + 8 * n;
+        self.region[at..at + 8].copy_from_slice(&fence.to_be_bytes());
     }
 
     pub(crate) fn group_at(group: usize) -> u64 {
@@ -200,8 +200,8 @@ impl World {
 
     /// Flips a bit of the lookup region, or of what is in use of the groups; returns whose entry
     /// that was.
-    pub(crate) fn flip(&mut self, in_keys: bool, bit: proptest::sample::Index) -> Option<usize> {
-        if in_keys {
+    pub(crate) fn flip(&mut self, in_fences: bool, bit: proptest::sample::Index) -> Option<usize> {
+        if in_fences {
             let bit = bit.index(self.region.len() * 8);
             self.region[bit / 8] ^= 1 << (bit % 8);
             return None;

@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use dacti_index::{Encoding, Located};
-//! use dacti_seal::{Error, Kind, Policy, Seal, Seals, SecretKey, Verdict, digest, verify};
+//! use dacti_seal::{Error, Kind, SealPolicy, Seal, Seals, SecretKey, Verdict, digest, verify};
 //! use daicon_core::Span;
 //! use uuid::Uuid;
 //!
@@ -36,7 +36,7 @@
 //!
 //! // A reader who trusts the publisher.
 //! let located = Located { id, span: Span { start: 1000, end: 1005 }, encoding, at: 0 };
-//! let policy = Policy::Signature(vec![key.public()]);
+//! let policy = SealPolicy::Signature(vec![key.public()]);
 //! let verdict = verify(located, &bytes, Some(&seals), &policy)?;
 //! assert_eq!(verdict, Verdict::Signature(*key.public().key()));
 //! bytes[0] = b'j';
@@ -91,7 +91,7 @@ pub use key::{
 };
 pub use seal::Seal;
 pub use verify::{
-    Policy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,
+    SealPolicy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,
 };
 
 use daicon_core::Version;

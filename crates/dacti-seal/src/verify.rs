@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// What a reader requires of a region before it is handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Policy {
+pub enum SealPolicy {
     /// Nothing: seals are not looked at.
     Nothing,
     /// A digest that fits: the bytes are those that were packed, by whomever.
@@ -62,7 +62,7 @@ impl<'p> Verifier<'p> {
     pub fn new(
         located: Located,
         seals: Option<&'p Seals>,
-        policy: &'p Policy,
+        policy: &'p SealPolicy,
     ) -> Result<Self, Error> {
         let required = Required::new(&located, seals, policy)?;
         Ok(Self { located, required: required.map(|required| (required, Digester::new())) })
@@ -115,16 +115,18 @@ impl<'p> Required<'p> {
     fn new(
         located: &Located,
         seals: Option<&'p Seals>,
-        policy: &'p Policy,
+        policy: &'p SealPolicy,
     ) -> Result<Option<Self>, Error> {
         let at = located.span.start;
         let (seals, trusted) = match (policy, seals) {
-            (Policy::Nothing, _) => return Ok(None),
-            (Policy::Signature(keys), _) if keys.is_empty() => return Err(Misuse::NoKeys.into()),
-            (Policy::Digest, None) => return Err(Error::Unsealed { at }),
-            (Policy::Signature(_), None) => return Err(Error::Unsigned { at }),
-            (Policy::Digest, Some(seals)) => (seals, None),
-            (Policy::Signature(keys), Some(seals)) => (seals, Some(&keys[..])),
+            (SealPolicy::Nothing, _) => return Ok(None),
+            (SealPolicy::Signature(keys), _) if keys.is_empty() => {
+                return Err(Misuse::NoKeys.into());
+            }
+            (SealPolicy::Digest, None) => return Err(Error::Unsealed { at }),
+            (SealPolicy::Signature(_), None) => return Err(Error::Unsigned { at }),
+            (SealPolicy::Digest, Some(seals)) => (seals, None),
+            (SealPolicy::Signature(keys), Some(seals)) => (seals, Some(&keys[..])),
         };
         if trusted.is_some() && seals.kind == crate::Kind::Digest {
             return Err(Error::Unsigned { at });
@@ -202,7 +204,7 @@ impl<'p> Required<'p> {
 pub fn seal_span(
     located: &Located,
     seals: Option<&Seals>,
-    policy: &Policy,
+    policy: &SealPolicy,
 ) -> Result<Option<Span>, Error> {
     Ok(Required::new(located, seals, policy)?.map(|required| required.seal))
 }
@@ -217,7 +219,7 @@ pub fn verify(
     located: Located,
     bytes: &[u8],
     seals: Option<&Seals>,
-    policy: &Policy,
+    policy: &SealPolicy,
 ) -> Result<Verdict, Error> {
     let Some(required) = Required::new(&located, seals, policy)? else {
         return Ok(Verdict::Unchecked);
@@ -241,7 +243,7 @@ pub fn verify_hash(
     stored_hash: &[u8; DIGEST_LEN],
     seal: &[u8],
     seals: Option<&Seals>,
-    policy: &Policy,
+    policy: &SealPolicy,
 ) -> Result<Verdict, Error> {
     let required = Required::new(located, seals, policy)?;
     required.map_or(Ok(Verdict::Unchecked), |required| required.judge(located, stored_hash, seal))
@@ -285,7 +287,7 @@ pub fn explain_with(
 
 #[cfg(test)]
 mod tests {
-    use super::{Policy, Verdict, Verifier, explain, verify, verify_hash};
+    use super::{SealPolicy, Verdict, Verifier, explain, verify, verify_hash};
     use crate::test_data::{HELLO_SEALED, PACKAGE, hello, key, other_key};
     use crate::{
         Error, ErrorKind, Kind, Misuse, PublicKey, Seal, Seals, SecretKey, Structure, digest,
@@ -301,15 +303,15 @@ mod tests {
         Seals { kind: Kind::Signature, package: PACKAGE, keys: std::vec![*key().public().key()] }
     }
 
-    fn trust(key: &SecretKey) -> Policy {
-        Policy::Signature(std::vec![key.public()])
+    fn trust(key: &SecretKey) -> SealPolicy {
+        SealPolicy::Signature(std::vec![key.public()])
     }
 
     #[track_caller]
     fn check(
         bytes: &[u8],
         seals: Option<&Seals>,
-        policy: &Policy,
+        policy: &SealPolicy,
         expected: Result<Verdict, Error>,
     ) {
         assert_eq!(verify(hello(), bytes, seals, policy), expected);
@@ -328,24 +330,24 @@ mod tests {
         // spec: R-SEAL-12
         let good = Ok(Verdict::Signature(*key().public().key()));
         check(&HELLO_SEALED, Some(&signed()), &trust(&key()), good);
-        check(&HELLO_SEALED, Some(&signed()), &Policy::Digest, Ok(Verdict::Digest));
-        check(&HELLO_SEALED[..38], Some(&Seals::DIGESTS), &Policy::Digest, Ok(Verdict::Digest));
-        let both = Policy::Signature(std::vec![other_key().public(), key().public()]);
+        check(&HELLO_SEALED, Some(&signed()), &SealPolicy::Digest, Ok(Verdict::Digest));
+        check(&HELLO_SEALED[..38], Some(&Seals::DIGESTS), &SealPolicy::Digest, Ok(Verdict::Digest));
+        let both = SealPolicy::Signature(std::vec![other_key().public(), key().public()]);
         check(&HELLO_SEALED, Some(&signed()), &both, good);
     }
 
     #[test]
     fn a_policy_of_nothing_looks_at_nothing() {
         // spec: R-SEAL-11
-        check(b"jello!", None, &Policy::Nothing, Ok(Verdict::Unchecked));
-        check(b"jello!", Some(&signed()), &Policy::Nothing, Ok(Verdict::Unchecked));
+        check(b"jello!", None, &SealPolicy::Nothing, Ok(Verdict::Unchecked));
+        check(b"jello!", Some(&signed()), &SealPolicy::Nothing, Ok(Verdict::Unchecked));
     }
 
     #[test]
     fn altered_bytes_are_refused_by_whatever_bit() {
         // spec: R-SEAL-13, R-SEAL-15
-        for policy in [Policy::Digest, trust(&key())] {
-            let signature_counts = policy != Policy::Digest;
+        for policy in [SealPolicy::Digest, trust(&key())] {
+            let signature_counts = policy != SealPolicy::Digest;
             for bit in 0..HELLO_SEALED.len() * 8 {
                 let mut bytes = HELLO_SEALED;
                 bytes[bit / 8] ^= 1 << (bit % 8);
@@ -385,17 +387,17 @@ mod tests {
     fn the_unsigned_is_told_from_the_unsealed() {
         // spec: R-SEAL-11, R-SEAL-14
         let (unsealed, unsigned) = (Error::Unsealed { at: AT }, Error::Unsigned { at: AT });
-        check(&HELLO_SEALED, None, &Policy::Digest, Err(unsealed));
+        check(&HELLO_SEALED, None, &SealPolicy::Digest, Err(unsealed));
         check(&HELLO_SEALED, None, &trust(&key()), Err(unsigned));
         check(&HELLO_SEALED, Some(&Seals::DIGESTS), &trust(&key()), Err(unsigned));
         let mut zeroed = HELLO_SEALED;
         zeroed[38..].fill(0);
         check(&zeroed, Some(&signed()), &trust(&key()), Err(unsigned));
-        check(&zeroed, Some(&signed()), &Policy::Digest, Ok(Verdict::Digest));
+        check(&zeroed, Some(&signed()), &SealPolicy::Digest, Ok(Verdict::Digest));
         for error in [unsealed, unsigned] {
             assert_eq!(error.kind(), ErrorKind::Denied);
         }
-        let nobody = Policy::Signature(std::vec![]);
+        let nobody = SealPolicy::Signature(std::vec![]);
         check(&HELLO_SEALED, Some(&signed()), &nobody, Err(Misuse::NoKeys.into()));
     }
 
@@ -411,7 +413,7 @@ mod tests {
         // The trusted key has signed, but the reader wants another package.
         let expected = Uuid::from_u128(9);
         let wanted = PublicKey::new(key().public().key(), expected).unwrap();
-        let policy = Policy::Signature(std::vec![wanted]);
+        let policy = SealPolicy::Signature(std::vec![wanted]);
         let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
         check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
         // The component lies about the package: the signature fits neither.
@@ -437,17 +439,17 @@ mod tests {
         let altered = Err(Error::Altered { what: Structure::StoredRegion, at: AT });
         let encoding = dacti_index::Encoding::BROTLI;
         let located = dacti_index::Located { encoding, ..hello() };
-        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &Policy::Digest), altered);
+        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
         // One byte less: its seal is looked for one byte before where it is.
         let span = Span { start: AT, end: AT + 5 };
         let located = dacti_index::Located { span, ..hello() };
-        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &Policy::Digest), altered);
+        assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
     }
 
     #[test]
     fn what_is_cut_is_told() {
         // spec: R-SEAL-10
-        let policy = Policy::Digest;
+        let policy = SealPolicy::Digest;
         let seals = signed();
         for len in 0..HELLO_SEALED.len() {
             let error = verify(hello(), &HELLO_SEALED[..len], Some(&seals), &policy).unwrap_err();
@@ -478,7 +480,7 @@ mod tests {
         let mut bytes = [0xaa; 33];
         assert_eq!(seal.emit(Kind::Digest, &mut bytes), Ok(32));
         assert_eq!(bytes[32], 0xaa);
-        let verdict = verify(located, &bytes, Some(&Seals::DIGESTS), &Policy::Digest);
+        let verdict = verify(located, &bytes, Some(&Seals::DIGESTS), &SealPolicy::Digest);
         assert_eq!(verdict, Ok(Verdict::Digest));
     }
 

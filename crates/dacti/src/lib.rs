@@ -123,8 +123,8 @@ pub mod layout {
 /// Digests and signatures of regions, the keys that sign them, and what a reader requires.
 pub mod seal {
     pub use dacti_seal::{
-        KEY_TEXT_LEN_MAX, KeyFault, Kind as SealKind, Misuse as KeyMisuse, Policy, PublicKey,
-        SEAL_ID, Seals, SecretKey, Verdict,
+        KEY_TEXT_LEN_MAX, KeyFault, Kind as SealKind, Misuse as KeyMisuse, PublicKey, SEAL_ID,
+        SealPolicy, Seals, SecretKey, Verdict,
     };
 }
 

@@ -4,14 +4,14 @@
 //! Specification: `docs/spec/daicon.md`, "The writer's duties".
 
 use crate::{
-    ComponentSpec, ENTRY_LEN, Error, FormatHeader, HEAD_LEN, Misuse, SIGNATURE, TABLE_HEADER_LEN,
-    TableHeader, U32Le, Version, bytes_of, cast,
+    COMPONENT_ENTRY_LEN, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN, SIGNATURE,
+    TABLE_HEADER_LEN, TableHeader, U32Le, Version, bytes_of, cast,
 };
 use uuid::Uuid;
 
 /// What the first 28 bytes of a file say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadSpec {
+pub struct PreambleSpec {
     /// The format's UUID.
     pub format: Uuid,
     /// The format's version.
@@ -38,7 +38,7 @@ impl TableSpec<'_> {
     /// `Misuse` where the components do not fit the slots.
     pub fn emitted_len(&self) -> Result<u64, Error> {
         let slots = u64::from(self.slots_or_count()?);
-        Ok(slots.saturating_mul(ENTRY_LEN).saturating_add(TABLE_HEADER_LEN))
+        Ok(slots.saturating_mul(COMPONENT_ENTRY_LEN).saturating_add(TABLE_HEADER_LEN))
     }
 
     /// Writes the table at the start of `out`, and zeros in its reserved slots. Returns the bytes
@@ -54,7 +54,7 @@ impl TableSpec<'_> {
         let written = out.len();
         out.fill(0);
         let header = TableHeader {
-            region_offset: self.region_base.into(),
+            region_base: self.region_base.into(),
             extension_offset: self.extension_at.into(),
             reserved: U32Le::new(0),
             count: self.count()?.into(),
@@ -102,13 +102,17 @@ impl TableSpec<'_> {
 ///
 /// # Errors
 /// `Misuse`, as [`TableSpec::emit`].
-pub fn emit_head(head: &HeadSpec, table: &TableSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
-    let len = table.emitted_len()?.saturating_add(HEAD_LEN);
+pub fn emit_container(
+    head: &PreambleSpec,
+    table: &TableSpec<'_>,
+    out: &mut [u8],
+) -> Result<usize, Error> {
+    let len = table.emitted_len()?.saturating_add(PREAMBLE_LEN);
     let out = prefix_mut(out, len)?;
     let written = out.len();
     let (start, rest) = out.split_at_mut(size_of::<FormatHeader>().saturating_add(SIGNATURE.len()));
     table.emit(rest)?;
-    emit_format(head, start)?;
+    emit_preamble(head, start)?;
     Ok(written)
 }
 
@@ -117,8 +121,8 @@ pub fn emit_head(head: &HeadSpec, table: &TableSpec<'_>, out: &mut [u8]) -> Resu
 ///
 /// # Errors
 /// `Misuse` where `out` is too short.
-pub fn emit_format(head: &HeadSpec, out: &mut [u8]) -> Result<usize, Error> {
-    let out = prefix_mut(out, HEAD_LEN)?;
+pub fn emit_preamble(head: &PreambleSpec, out: &mut [u8]) -> Result<usize, Error> {
+    let out = prefix_mut(out, PREAMBLE_LEN)?;
     let written = out.len();
     let header = FormatHeader {
         id: head.format.into(),
@@ -162,11 +166,11 @@ fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> &'o mut [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{HeadSpec, TableSpec, emit_extension, emit_head};
+    use super::{PreambleSpec, TableSpec, emit_container, emit_extension};
     use crate::{ComponentSpec, Error, Misuse, Region, Version};
     use uuid::Uuid;
 
-    const HEAD: HeadSpec = HeadSpec {
+    const HEAD: PreambleSpec = PreambleSpec {
         format: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
         version: Version::new(0, 0),
     };
@@ -186,7 +190,7 @@ mod tests {
             \0\0\0\0\0\0\0\0";
         let mut out = [0xaa; 80];
         let table = TableSpec { components: &[INDEX], ..TableSpec::default() };
-        assert_eq!(emit_head(&HEAD, &table, &mut out), Ok(80));
+        assert_eq!(emit_container(&HEAD, &table, &mut out), Ok(80));
         assert_eq!(out, published);
     }
 
@@ -194,7 +198,7 @@ mod tests {
     fn reserved_bytes_are_zero_whatever_the_buffer_held() {
         let mut out = [0xaa; 28 + 24 + 3 * 28 + 1];
         let table = TableSpec { slots: 3, components: &[INDEX], ..TableSpec::default() };
-        assert_eq!(emit_head(&HEAD, &table, &mut out), Ok(136));
+        assert_eq!(emit_container(&HEAD, &table, &mut out), Ok(136));
         assert_eq!(out[44..48], [0; 4], "reserved field");
         assert_eq!(out[80..136], [0; 56], "reserved slots");
         assert_eq!(out[136], 0xaa, "the byte behind is the caller's");
@@ -214,13 +218,13 @@ mod tests {
         let mut out = [0xaa; 108];
         let (id, major) = (INDEX.id, 0);
         let expected = Error::Misuse(Misuse::DuplicateComponent { id, major });
-        assert_eq!(emit_head(&HEAD, &twice, &mut out), Err(expected));
+        assert_eq!(emit_container(&HEAD, &twice, &mut out), Err(expected));
         let narrow = TableSpec { slots: 1, ..twice };
         let expected = Error::Misuse(Misuse::TooFewSlots { components: 2, slots: 1 });
-        assert_eq!(emit_head(&HEAD, &narrow, &mut out), Err(expected));
+        assert_eq!(emit_container(&HEAD, &narrow, &mut out), Err(expected));
         let one = TableSpec { components: &[INDEX], ..TableSpec::default() };
         let expected = Error::Misuse(Misuse::BufferTooShort { needed: 80, len: 79 });
-        assert_eq!(emit_head(&HEAD, &one, &mut out[..79]), Err(expected));
+        assert_eq!(emit_container(&HEAD, &one, &mut out[..79]), Err(expected));
         assert_eq!(out, [0xaa; 108]);
     }
 }

@@ -269,7 +269,7 @@ impl Error {
             Self::NotDaicon { .. } | Self::UnsupportedContainer { .. } => Some(0),
             Self::WrongFormat { .. } => Some(8),
             Self::UnsupportedFormatVersion { .. } => Some(24),
-            Self::MissingComponent { .. } => Some(crate::HEAD_LEN),
+            Self::MissingComponent { .. } => Some(crate::PREAMBLE_LEN),
             Self::IncompatibleComponent { at, .. }
             | Self::Truncated { at, .. }
             | Self::OutOfBounds { at, .. }

@@ -58,21 +58,21 @@ impl<'a> Requirement<'a> {
 
     /// What `components` (as a walker found them) have to say to this requirement.
     #[must_use]
-    pub fn answer<'c>(&self, components: &'c [Component]) -> Answer<'c> {
+    pub fn find<'c>(&self, components: &'c [Component]) -> ComponentMatch<'c> {
         let mut other = None;
         for component in components.iter().filter(|component| component.id == self.id) {
             if serves(self.version, self.minors, component.version) {
-                return Answer::Found(component);
+                return ComponentMatch::Found(component);
             }
             other = other.or(Some(component));
         }
-        other.map_or(Answer::Missing, Answer::Incompatible)
+        other.map_or(ComponentMatch::Missing, ComponentMatch::Incompatible)
     }
 }
 
 /// What a file has for a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer<'c> {
+pub enum ComponentMatch<'c> {
     /// The component, in a version that serves.
     Found(&'c Component),
     /// The component, but in no version that serves; this is the first.
@@ -104,31 +104,31 @@ impl<'a> Format<'a> {
     }
 
     /// Each requirement with what the file has for it, in the order declared.
-    pub fn answers<'c>(
+    pub fn matches<'c>(
         &self,
         components: &'c [Component],
-    ) -> impl Iterator<Item = (&'a Requirement<'a>, Answer<'c>)> + use<'a, 'c> {
-        self.requires.iter().map(|required| (required, required.answer(components)))
+    ) -> impl Iterator<Item = (&'a Requirement<'a>, ComponentMatch<'c>)> + use<'a, 'c> {
+        self.requires.iter().map(|required| (required, required.find(components)))
     }
 
     /// Whether every requirement is met, so that a walk may stop.
     #[must_use]
     pub fn is_met(&self, components: &[Component]) -> bool {
-        self.answers(components).all(|(_, answer)| matches!(answer, Answer::Found(_)))
+        self.matches(components).all(|(_, found)| matches!(found, ComponentMatch::Found(_)))
     }
 
-    /// Checks what a finished walk found. [`answers`](Self::answers) tells all of it; this stops at
+    /// Checks what a finished walk found. [`matches`](Self::matches) tells all of it; this stops at
     /// the first lack.
     ///
     /// # Errors
     /// `MissingComponent`, `IncompatibleComponent`.
     pub fn check(&self, components: &[Component]) -> Result<(), Error> {
-        for (required, answer) in self.answers(components) {
+        for (required, found) in self.matches(components) {
             let Requirement { id, version: required, .. } = *required;
-            match answer {
-                Answer::Found(_) => {}
-                Answer::Missing => return Err(Error::MissingComponent { id, required }),
-                Answer::Incompatible(&Component { at, version: found, .. }) => {
+            match found {
+                ComponentMatch::Found(_) => {}
+                ComponentMatch::Missing => return Err(Error::MissingComponent { id, required }),
+                ComponentMatch::Incompatible(&Component { at, version: found, .. }) => {
                     return Err(Error::IncompatibleComponent { id, at, required, found });
                 }
             }
@@ -144,7 +144,7 @@ fn serves(required: Version, minors: &[u16], found: Version) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Format, Requirement};
+    use super::{ComponentMatch, Format, Requirement};
     use crate::{Component, Error, FormatHeader, Version};
     use uuid::Uuid;
 
@@ -181,7 +181,7 @@ mod tests {
         let format = Format { requires: &requires, ..Format::new(ID, Version::new(1, 0)) };
         let both = [found(2, 0), found(1, 3)];
         assert!(format.is_met(&both));
-        assert_eq!(requires[0].answer(&both), Answer::Found(&both[1]));
+        assert_eq!(requires[0].find(&both), ComponentMatch::Found(&both[1]));
 
         let only = [found(2, 0)];
         assert!(!format.is_met(&only));

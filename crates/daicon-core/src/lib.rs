@@ -10,13 +10,13 @@
 //!
 //! # Who needs this crate
 //!
-//! Authors of file formats. Declare a [`Format`], write heads and tables with [`emit_head`] and
+//! Authors of file formats. Declare a [`Format`], write heads and tables with [`emit_container`] and
 //! [`TableSpec`], and read them back with a [`TableWalker`], over whatever IO you have.
 //!
 //! # Example
 //!
 //! ```
-//! use daicon_core::{ComponentSpec, Format, HeadSpec, Region, TableSpec, TableWalker, Version};
+//! use daicon_core::{ComponentSpec, Format, PreambleSpec, Region, TableSpec, TableWalker, Version};
 //! use uuid::Uuid;
 //!
 //! let format = Format::new(Uuid::from_u128(0x1234), Version::new(1, 0));
@@ -26,9 +26,9 @@
 //! let mut file = [0; 85];
 //! let region = Region::new(80, 5);
 //! let spec = ComponentSpec::with_region(part, Version::new(1, 2), region);
-//! let head = HeadSpec { format: format.id, version: format.version };
+//! let head = PreambleSpec { format: format.id, version: format.version };
 //! let table = TableSpec { components: &[spec], ..TableSpec::default() };
-//! daicon_core::emit_head(&head, &table, &mut file)?;
+//! daicon_core::emit_container(&head, &table, &mut file)?;
 //! file[80..].copy_from_slice(b"hello");
 //!
 //! // Read: the blocking loop. With async IO, the line that gets the bytes awaits, and that is all.
@@ -88,9 +88,9 @@ mod wire;
 
 pub use cast::{bytes_of, slice_at, struct_at};
 pub use component::{Component, ComponentSpec};
-pub use emit::{HeadSpec, TableSpec, emit_extension, emit_format, emit_head};
+pub use emit::{PreambleSpec, TableSpec, emit_container, emit_extension, emit_preamble};
 pub use error::{Error, ErrorKind, Misuse, Structure};
-pub use format::{Answer, Format, Requirement};
+pub use format::{ComponentMatch, Format, Requirement};
 pub use int::{U16Le, U32Le, U64Le, UuidLe};
 pub use join::{Joined, Joining, Slices, coalesce};
 pub use limits::{COMPONENTS_MAX, DIAGNOSTICS_MAX, Limits, TABLES_MAX};
@@ -98,10 +98,10 @@ pub use span::{Region, Span};
 pub use table::Table;
 pub use version::Version;
 pub use walk::{Diagnostic, Event, TableWalker};
-pub use window::Window;
+pub use window::{HEAD_LEN, Window};
 pub use wire::{
-    ComponentEntry, ENTRY_LEN, FORMAT_HEADER_LEN, FormatHeader, HEAD_LEN, SIGNATURE, SIGNATURE_LEN,
-    TABLE_HEADER_LEN, TableHeader,
+    COMPONENT_ENTRY_LEN, ComponentEntry, FORMAT_HEADER_LEN, FormatHeader, PREAMBLE_LEN, SIGNATURE,
+    SIGNATURE_LEN, TABLE_HEADER_LEN, TableHeader,
 };
 
 #[cfg(doctest)]

@@ -4,8 +4,8 @@
 //! does. Specification: `docs/spec/daicon.md`, "Tables".
 
 use crate::{
-    Component, ComponentEntry, ENTRY_LEN, Error, Span, Structure, TABLE_HEADER_LEN, TableHeader,
-    cast, slice_at, struct_at,
+    COMPONENT_ENTRY_LEN, Component, ComponentEntry, Error, Span, Structure, TABLE_HEADER_LEN,
+    TableHeader, cast, slice_at, struct_at,
 };
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl<'b> Table<'b> {
     /// What region offsets of this table are counted from, absolute.
     #[must_use]
     pub const fn region_base(&self) -> u64 {
-        self.header.region_offset.get()
+        self.header.region_base.get()
     }
 
     /// Where the next table is, absolute; `None` at the end of the chain.
@@ -85,7 +85,7 @@ impl<'b> Table<'b> {
         let base = self.region_base();
         let first_at = self.at.saturating_add(TABLE_HEADER_LEN);
         self.entries.iter().zip(0_u64..).map(move |(entry, i)| {
-            let at = first_at.saturating_add(i.saturating_mul(ENTRY_LEN));
+            let at = first_at.saturating_add(i.saturating_mul(COMPONENT_ENTRY_LEN));
             Component::from_entry(entry, at, base)
         })
     }
@@ -99,5 +99,5 @@ impl<'b> Table<'b> {
 
 /// Length of a table's entries, in bytes.
 pub(crate) fn entries_len(header: &TableHeader) -> u64 {
-    u64::from(header.count.get()).saturating_mul(ENTRY_LEN)
+    u64::from(header.count.get()).saturating_mul(COMPONENT_ENTRY_LEN)
 }

@@ -7,9 +7,9 @@
 
 use crate::table::entries_len;
 use crate::{
-    COMPONENTS_MAX, Component, DIAGNOSTICS_MAX, Error, FORMAT_HEADER_LEN, FormatHeader, HEAD_LEN,
-    Limits, Misuse, SIGNATURE, SIGNATURE_LEN, Span, Structure, TABLE_HEADER_LEN, TABLES_MAX, Table,
-    TableHeader, Version, struct_at,
+    COMPONENTS_MAX, Component, DIAGNOSTICS_MAX, Error, FORMAT_HEADER_LEN, FormatHeader, Limits,
+    Misuse, PREAMBLE_LEN, SIGNATURE, SIGNATURE_LEN, Span, Structure, TABLE_HEADER_LEN, TABLES_MAX,
+    Table, TableHeader, Version, struct_at,
 };
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use uuid::Uuid;
 #[non_exhaustive]
 pub enum Event<'b> {
     /// The format header, always first.
-    Head(FormatHeader),
+    Preamble(FormatHeader),
     /// A table, in chain order. Its components are in [`TableWalker::components`] too, without
     /// duplicates.
     Table(Table<'b>),
@@ -72,7 +72,7 @@ impl core::fmt::Display for Diagnostic {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Head,
+    Preamble,
     TableHeader { at: u64 },
     Entries { at: u64, header: TableHeader },
     Ended,
@@ -87,7 +87,7 @@ pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize
     state: State,
     len: Option<u64>,
     limits: Limits,
-    head: Option<FormatHeader>,
+    format_header: Option<FormatHeader>,
     tables: [Span; TABLES],
     tables_count: usize,
     entries_count: u64,
@@ -113,10 +113,10 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
             components_max: limits.components_max.min(COMPONENTS),
         };
         Self {
-            state: State::Head,
+            state: State::Preamble,
             len,
             limits,
-            head: None,
+            format_header: None,
             tables: [Span::default(); TABLES],
             tables_count: 0,
             entries_count: 0,
@@ -131,7 +131,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match &self.state {
-            State::Head => Some(Span { start: 0, end: HEAD_LEN }),
+            State::Preamble => Some(Span { start: 0, end: PREAMBLE_LEN }),
             // An extension may point anywhere: what is wrong with it is said when it is fed, so
             // that a caller who has what it needs can stop before.
             State::TableHeader { at } => {
@@ -153,7 +153,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
         // Left in place only by the arms that go on, so that an error ends the walk.
         match core::mem::replace(&mut self.state, State::Ended) {
-            State::Head => self.feed_head(bytes).map(Some),
+            State::Preamble => self.feed_preamble(bytes).map(Some),
             State::TableHeader { at } => self.feed_table_header(bytes, at),
             State::Entries { at, header } => self.feed_entries(header, bytes, at).map(Some),
             State::Ended => Err(Misuse::FedAfterEnd.into()),
@@ -162,8 +162,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
 
     /// The format header, once it was fed.
     #[must_use]
-    pub const fn head(&self) -> Option<&FormatHeader> {
-        self.head.as_ref()
+    pub const fn format_header(&self) -> Option<&FormatHeader> {
+        self.format_header.as_ref()
     }
 
     /// What was found so far, in chain order, the first of each (UUID, major) only.
@@ -195,7 +195,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.diagnostics_count
     }
 
-    fn feed_head<'b>(&mut self, bytes: &[u8]) -> Result<Event<'b>, Error> {
+    fn feed_preamble<'b>(&mut self, bytes: &[u8]) -> Result<Event<'b>, Error> {
         let Some(signature) = bytes.first_chunk::<8>() else {
             return Err(self.truncated(Structure::Signature, 0, SIGNATURE_LEN, 0, bytes));
         };
@@ -205,9 +205,9 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
             let what = Structure::FormatHeader;
             return Err(self.truncated(what, SIGNATURE_LEN, FORMAT_HEADER_LEN, 0, bytes));
         };
-        self.head = Some(*header);
-        self.state = State::TableHeader { at: HEAD_LEN };
-        Ok(Event::Head(*header))
+        self.format_header = Some(*header);
+        self.state = State::TableHeader { at: PREAMBLE_LEN };
+        Ok(Event::Preamble(*header))
     }
 
     /// Goes on to the extension at `next`, unless it was read before.
@@ -322,7 +322,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     }
 
     fn refuse_overlap(&self, at: u64, span: Span) -> Result<(), Error> {
-        let head = Span { start: 0, end: HEAD_LEN };
+        let head = Span { start: 0, end: PREAMBLE_LEN };
         let mut claimed = core::iter::once(&head).chain(self.tables());
         match claimed.find(|other| other.overlaps(&span)) {
             Some(&other) => {
@@ -359,8 +359,8 @@ fn to_u64(len: usize) -> u64 {
 mod tests {
     use super::{Diagnostic, Event, TableWalker};
     use crate::{
-        Component, ComponentSpec, Error, ErrorKind, HeadSpec, Limits, Region, Span, Structure,
-        TableSpec, Version, emit_extension, emit_head,
+        Component, ComponentSpec, Error, ErrorKind, Limits, PreambleSpec, Region, Span, Structure,
+        TableSpec, Version, emit_container, emit_extension,
     };
     use std::vec::Vec;
     use uuid::Uuid;
@@ -373,9 +373,9 @@ mod tests {
     /// Two tables of one component each: the first at 28, the second at 80.
     fn two_tables(first: ComponentSpec, second: ComponentSpec) -> [u8; 132] {
         let mut file = [0; 132];
-        let head = HeadSpec { format: Uuid::nil(), version: Version::new(0, 1) };
+        let head = PreambleSpec { format: Uuid::nil(), version: Version::new(0, 1) };
         let table = TableSpec { extension_at: 80, components: &[first], ..TableSpec::default() };
-        emit_head(&head, &table, &mut file).unwrap();
+        emit_container(&head, &table, &mut file).unwrap();
         let table = TableSpec { components: &[second], ..TableSpec::default() };
         table.emit(&mut file[80..]).unwrap();
         file

@@ -5,6 +5,10 @@
 
 use crate::Span;
 
+/// Length of the head: the bytes at the start of a file that a reader fetches by its first request.
+/// A shorter file is all head.
+pub const HEAD_LEN: u64 = 65_536;
+
 /// A piece of a file in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'b> {

@@ -12,11 +12,11 @@ pub const SIGNATURE_LEN: u64 = 8;
 /// Length of the format header.
 pub const FORMAT_HEADER_LEN: u64 = 20;
 /// Length of signature and format header together: where the first table stands.
-pub const HEAD_LEN: u64 = 28;
+pub const PREAMBLE_LEN: u64 = 28;
 /// Length of a table header.
 pub const TABLE_HEADER_LEN: u64 = 24;
 /// Length of one component's entry in a table.
-pub const ENTRY_LEN: u64 = 28;
+pub const COMPONENT_ENTRY_LEN: u64 = 28;
 
 /// The format header, at offset 8.
 ///
@@ -56,7 +56,7 @@ impl FormatHeader {
 #[repr(C)]
 pub struct TableHeader {
     /// Absolute position that region offsets of this table are counted from.
-    pub region_offset: U64Le,
+    pub region_base: U64Le,
     /// Absolute position of the next table, or 0.
     pub extension_offset: U64Le,
     /// Zero where written by us; any value is accepted.
@@ -90,7 +90,7 @@ const _: () = {
     assert!(SIGNATURE.len() as u64 == SIGNATURE_LEN);
     assert!(size_of::<FormatHeader>() as u64 == FORMAT_HEADER_LEN);
     assert!(size_of::<TableHeader>() as u64 == TABLE_HEADER_LEN);
-    assert!(size_of::<ComponentEntry>() as u64 == ENTRY_LEN);
-    assert!(SIGNATURE_LEN + FORMAT_HEADER_LEN == HEAD_LEN);
-    assert!(HEAD_LEN + TABLE_HEADER_LEN + ENTRY_LEN == 80);
+    assert!(size_of::<ComponentEntry>() as u64 == COMPONENT_ENTRY_LEN);
+    assert!(SIGNATURE_LEN + FORMAT_HEADER_LEN == PREAMBLE_LEN);
+    assert!(PREAMBLE_LEN + TABLE_HEADER_LEN + COMPONENT_ENTRY_LEN == 80);
 };

@@ -3,8 +3,10 @@
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
 use dacti::fetch::{Counted, FileSource};
-use dacti::{BuildOptions, Content, EncodingChoice, Error, Limits, Located, Package, PackageBuilder};
-use dacti::seal::Policy;
+use dacti::seal::SealPolicy;
+use dacti::{
+    BuildOptions, Content, EncodingChoice, Error, Limits, Located, Package, PackageBuilder,
+};
 use dacti_benches::Numbers;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ impl Dacti {
     }
 
     fn package(&self, package: Package) -> Package {
-        if self.digests { package } else { package.require(Policy::Nothing) }
+        if self.digests { package } else { package.require(SealPolicy::Nothing) }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::snapshot::{T1_COUNT_AT, T1_EXTENSION_AT};
 use crate::{Field, Snapshot};
 use alloc::vec::Vec;
-use dacti_index::{ENTRY_LEN, GROUP_LEN};
+use dacti_index::{GROUP_LEN, INDEX_ENTRY_LEN};
 use daicon_core::Span;
 
 impl Snapshot {
@@ -22,7 +22,7 @@ impl Snapshot {
             unread.push(if place == 0 { b } else { a });
         }
         for group in &self.delta_groups {
-            let used = ENTRY_LEN.saturating_mul(u64::from(group.length));
+            let used = INDEX_ENTRY_LEN.saturating_mul(u64::from(group.length));
             let start = group.entries_at().saturating_add(used);
             unread.push(Span { start, end: group.at.saturating_add(GROUP_LEN) });
             if group.length == 0 {

@@ -2,8 +2,8 @@
 
 use super::Breach;
 use crate::{
-    ComponentContent, Content, DeltaGroup, Edit, Field, HEAD_LEN, NewComponent, Part, Piece, Plan,
-    Put, Snapshot, Strategy, Switch,
+    ComponentContent, DeltaGroup, DerivedRegion, Edit, Field, HEAD_LEN, NewComponent, Piece,
+    PieceContent, Plan, Put, Snapshot, Strategy, Switch,
 };
 use alloc::vec::Vec;
 use dacti_index::{Group, INDEX_ID, INDEX_VERSION};
@@ -96,8 +96,7 @@ impl<'p> Published<'p> {
 
     /// The bytes of an edit stand where they are said to start.
     fn stands(&self, number: u32, span: Span) -> Result<(), Breach> {
-        let of_edit =
-            |piece: &&&Piece| matches!(piece.content, Content::Edit { edit, .. } if edit == number);
+        let of_edit = |piece: &&&Piece| matches!(piece.content, PieceContent::Edit { edit, .. } if edit == number);
         match self.pieces.iter().find(of_edit) {
             Some(piece) if piece.span.start == span.start && piece.span.contains(&span) => Ok(()),
             // A region without stored bytes and without a seal has no piece.
@@ -108,7 +107,7 @@ impl<'p> Published<'p> {
 
     /// The components behind the old count are the new ones.
     fn check_first_table(&self) -> Result<(), Breach> {
-        let at = daicon_core::HEAD_LEN;
+        let at = daicon_core::PREAMBLE_LEN;
         let rest = Span { start: at, end: self.snapshot.t1_span().end };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
         // A count past the slots ends in other bytes of the head.
@@ -162,7 +161,7 @@ impl<'p> Published<'p> {
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
-            // A new index has keys of its own, or none.
+            // A new index has fences of its own, or none.
             if after.is_none() && before.id == LOOKUP_ID && folds {
                 continue;
             }
@@ -213,7 +212,7 @@ impl Published<'_> {
     fn table_at(&self, at: u64) -> Result<Table<'_>, Breach> {
         let mut inline = self.pieces.iter().filter(|piece| piece.span.start == at);
         let inline = inline.find_map(|piece| match &piece.content {
-            Content::Inline(bytes) => Some(&bytes[..]),
+            PieceContent::Inline(bytes) => Some(&bytes[..]),
             _ => None,
         });
         let mut old = self.snapshot.tables.iter().skip(2);
@@ -248,14 +247,14 @@ impl Published<'_> {
         if same { Ok(()) } else { Err(Breach::Lost) }
     }
 
-    /// Index and keys are the derived pieces, whole.
+    /// Index and fences are the derived pieces, whole.
     fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
         let span_of = |id| {
             let found = components.iter().find(|found: &&Component| found.id == id);
             found.map(|found| found.span().map_err(|_| Breach::Unwritten)).transpose()
         };
         let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
-        if self.appended(Part::Index) != Some(index) {
+        if self.appended(DerivedRegion::Index) != Some(index) {
             return Err(Breach::Unwritten);
         }
         // In another version nobody would read it.
@@ -263,20 +262,20 @@ impl Published<'_> {
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);
         }
-        let keys = span_of(LOOKUP_ID)?;
+        let fences = span_of(LOOKUP_ID)?;
         let old = self.snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
         let old = old.and_then(|found| found.span().ok());
-        // Keys of the old index say so, and are ignored.
-        if keys.is_some() && keys != self.appended(Part::Keys) && keys != old {
+        // Fences of the old index say so, and are ignored.
+        if fences.is_some() && fences != self.appended(DerivedRegion::Fences) && fences != old {
             return Err(Breach::Unwritten);
         }
         Ok(())
     }
 
-    /// The span of the derived pieces of a part, which follow each other.
-    fn appended(&self, part: Part) -> Option<Span> {
+    /// The span of the derived pieces of a region, which follow each other.
+    fn appended(&self, region: DerivedRegion) -> Option<Span> {
         let of_part = |piece: &&&Piece| match piece.content {
-            Content::Derived { part: found, .. } => found == part,
+            PieceContent::Derived { region: found, .. } => found == region,
             _ => false,
         };
         let mut pieces = self.pieces.iter().filter(of_part);

@@ -1,9 +1,9 @@
-//! The bytes of a new index and its keys, in pieces of bounded length.
+//! The bytes of a new index and its fences, in pieces of bounded length.
 
 use super::NewIndex;
 use super::merge::{Change, Listed};
 use super::runs::{Grouper, Runs};
-use crate::{Action, Content, Edit, Error, Misuse, Part, Plan, Snapshot};
+use crate::{Action, DerivedRegion, Edit, Error, Misuse, PieceContent, Plan, Snapshot};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{Entry, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, emit_group, emit_header};
@@ -21,7 +21,7 @@ const PIECE_GROUPS: usize = 64;
 #[derive(Debug)]
 pub struct Derived<'a> {
     new: NewIndex<'a>,
-    expected: Vec<(Span, Part)>,
+    expected: Vec<(Span, DerivedRegion)>,
 }
 
 impl<'a> Derived<'a> {
@@ -37,7 +37,7 @@ impl<'a> Derived<'a> {
             .pieces
             .iter()
             .filter_map(|piece| match piece.content {
-                Content::Derived { part, .. } => Some((piece.span, part)),
+                PieceContent::Derived { region, .. } => Some((piece.span, region)),
                 _ => None,
             })
             .collect();
@@ -78,7 +78,7 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
         _ => None,
     });
     for piece in appended.flatten() {
-        if let Content::Edit { edit, .. } = piece.content {
+        if let PieceContent::Edit { edit, .. } = piece.content {
             let start = usize::try_from(edit).ok().and_then(|edit| starts.get_mut(edit));
             *start.ok_or(Misuse::NotDerived)? = piece.span.start;
         }
@@ -96,17 +96,17 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
 }
 
 /// Where the pieces of a new index stand.
-pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, Part)> {
+pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, DerivedRegion)> {
     let mut pieces = Vec::new();
-    if !new.keys.is_empty() {
-        pieces.push((new.keys, Part::Keys));
+    if !new.fences.is_empty() {
+        pieces.push((new.fences, DerivedRegion::Fences));
     }
     let mut start = new.index.start;
     let piece_len = GROUP_LEN.saturating_mul(u64::try_from(PIECE_GROUPS).unwrap_or(u64::MAX));
     let mut len = INDEX_HEADER_LEN.saturating_add(piece_len);
     while start < new.index.end {
         let end = start.saturating_add(len).min(new.index.end);
-        pieces.push((Span { start, end }, Part::Index));
+        pieces.push((Span { start, end }, DerivedRegion::Index));
         (start, len) = (end, piece_len);
     }
     pieces
@@ -117,12 +117,12 @@ pub(crate) fn emit_pieces<E: From<Error>>(
     mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     if let Some(stride) = new.stride {
-        let mut keys = vec![0; usize::try_from(new.keys.len()).unwrap_or_default()];
+        let mut fences = vec![0; usize::try_from(new.fences.len()).unwrap_or_default()];
         let specs = new.specs();
         let mut firsts = Firsts::new(&new.runs);
-        emit_lookup(new.index.start, &specs, stride, |group| firsts.get(group), &mut keys)
+        emit_lookup(new.index.start, &specs, stride, |group| firsts.get(group), &mut fences)
             .map_err(Error::from)?;
-        take(new.keys.start, &keys)?;
+        take(new.fences.start, &fences)?;
     }
     let mut pieces = Pieces { at: new.index.start, bytes: Vec::new(), groups: 0, take };
     let mut header = [0; 8];

@@ -1,7 +1,7 @@
 //! The fresh bytes of an update: what edits bring, one after the other, from a slice's start.
 
 use super::Wanted;
-use crate::{Append, ComponentContent, Content, Digest, Error, Piece, Policy, Snapshot};
+use crate::{Append, ComponentContent, Digest, Error, Piece, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use daicon_core::Span;
 
@@ -24,7 +24,7 @@ impl Block {
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
         slice_len: u64,
-        policy: &Policy,
+        policy: &UpdatePolicy,
     ) -> Result<Self, Error> {
         let at = snapshot.len.checked_next_multiple_of(slice_len);
         let at = at.ok_or(Error::PastLastPosition)?;
@@ -34,7 +34,7 @@ impl Block {
             block.align(policy.region_align)?;
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
-            let span = block.push(len, Content::Edit { edit, digest })?;
+            let span = block.push(len, PieceContent::Edit { edit, digest })?;
             // What has no bytes has no piece, by which those who have the plan alone know its
             // place.
             let start = if len == 0 { at } else { span.start };
@@ -44,7 +44,7 @@ impl Block {
             let span = match new.content {
                 ComponentContent::Region { size, digest } => {
                     block.align(policy.region_align)?;
-                    block.push(size, Content::Edit { edit, digest })?
+                    block.push(size, PieceContent::Edit { edit, digest })?
                 }
                 ComponentContent::Data(_) => Span::default(),
             };
@@ -54,7 +54,7 @@ impl Block {
     }
 
     /// `len` bytes more. Nothing is noted for none.
-    pub(crate) fn push(&mut self, len: u64, content: Content) -> Result<Span, Error> {
+    pub(crate) fn push(&mut self, len: u64, content: PieceContent) -> Result<Span, Error> {
         let span = Span::new(self.end, len).ok_or(Error::PastLastPosition)?;
         self.end = span.end;
         if !span.is_empty() {
@@ -66,7 +66,7 @@ impl Block {
     /// Zeros up to a multiple of `align`, counted from the file's start.
     pub(crate) fn align(&mut self, align: u64) -> Result<(), Error> {
         let end = self.end.checked_next_multiple_of(align).ok_or(Error::PastLastPosition)?;
-        self.push(end.saturating_sub(self.end), Content::Zeros)?;
+        self.push(end.saturating_sub(self.end), PieceContent::Zeros)?;
         Ok(())
     }
 

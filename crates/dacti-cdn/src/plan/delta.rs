@@ -5,9 +5,9 @@
 
 use super::steps::Steps;
 use super::{Block, Reason, Wanted};
-use crate::{DeltaGroup, Error, Field, Policy, Snapshot};
+use crate::{DeltaGroup, Error, Field, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
-use dacti_index::{ENTRY_LEN, Encoding, Entry, GROUP_ENTRIES, GroupHeader};
+use dacti_index::{Encoding, Entry, GROUP_ENTRIES, GroupHeader, INDEX_ENTRY_LEN};
 use daicon_core::{Span, bytes_of};
 
 /// The group that takes an update.
@@ -68,7 +68,7 @@ pub(crate) fn steps<'p>(
     block: Block,
     slot: &Slot,
     slice_len: u64,
-    policy: &'p Policy,
+    policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let Slot { group, base, encoding } = slot;
     let mut entries = Vec::new();
@@ -84,7 +84,7 @@ pub(crate) fn steps<'p>(
     if let Some(append) = block.into_append(slice_len)? {
         steps.append(append);
     }
-    let used = ENTRY_LEN.saturating_mul(u64::from(group.length));
+    let used = INDEX_ENTRY_LEN.saturating_mul(u64::from(group.length));
     steps.reserve(group.entries_at().saturating_add(used), &entries)?;
     if group.length == 0 {
         let header = GroupHeader::new(*base, *encoding, 0);
@@ -105,7 +105,7 @@ fn offset(put: &Span, base: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use crate::world::{World, fresh, id, put};
-    use crate::{Action, Cost, Digest, Field, Policy, Strategy, plan};
+    use crate::{Action, Cost, Digest, Field, Strategy, UpdatePolicy, plan};
     use crate::{Edit, Error, Misuse, check};
     use daicon_core::Span;
     use std::vec::Vec;
@@ -117,7 +117,7 @@ mod tests {
         let world = fresh(5);
         assert_eq!(world.len, 131_072);
         let snapshot = world.snapshot().unwrap();
-        let plan = plan(&snapshot, &[put(9, 6)], &Policy::default()).unwrap();
+        let plan = plan(&snapshot, &[put(9, 6)], &UpdatePolicy::default()).unwrap();
         assert_eq!(plan.strategy, Strategy::Delta);
         let mut head = world.bytes[..65_536].to_vec();
         let digests: Vec<Digest> = plan.steps.iter().map(|step| step.after.head).collect();
@@ -170,7 +170,7 @@ mod tests {
     #[track_caller]
     fn switched(world: &World, edits: &[Edit], group: u32, base: Option<u64>) {
         let snapshot = world.snapshot().unwrap();
-        let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+        let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();
         assert_eq!(check(&plan, &snapshot), Ok(()));
         assert_eq!(plan.switch().unwrap().1.field, Field::DeltaLength { group });
         let header = plan.steps.iter().find_map(|step| match &step.action {
@@ -209,7 +209,7 @@ mod tests {
         // What a crash left behind the published end is passed over.
         world.len = 131_073;
         let snapshot = world.snapshot().unwrap();
-        let plan = plan(&snapshot, &some, &Policy::default()).unwrap();
+        let plan = plan(&snapshot, &some, &UpdatePolicy::default()).unwrap();
         assert_eq!(plan.append().unwrap().at, 196_608);
         assert_eq!(check(&plan, &snapshot), Ok(()));
     }
@@ -220,7 +220,7 @@ mod tests {
         let snapshot = fresh(5).snapshot().unwrap();
         let with = |slice_len, region_align| {
             let slice_len = Some(slice_len);
-            let policy = Policy { slice_len, region_align, ..Policy::default() };
+            let policy = UpdatePolicy { slice_len, region_align, ..UpdatePolicy::default() };
             plan(&snapshot, &[put(1, 5), put(2, 5)], &policy)
         };
         let longer = with(1 << 20, 4096).unwrap();
@@ -239,7 +239,7 @@ mod tests {
         let mut world = fresh(5);
         world.len = u64::MAX;
         let snapshot = world.snapshot().unwrap();
-        let past = plan(&snapshot, &[put(1, 5)], &Policy::default());
+        let past = plan(&snapshot, &[put(1, 5)], &UpdatePolicy::default());
         assert_eq!(past, Err(Error::PastLastPosition));
     }
 }

@@ -5,7 +5,7 @@
 use super::steps::Steps;
 use super::{Block, Reason, Wanted};
 use crate::snapshot::T1_COUNT_AT;
-use crate::{ComponentContent, Error, Field, NewComponent, Policy, Snapshot};
+use crate::{ComponentContent, Error, Field, NewComponent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use daicon_core::{ComponentSpec, Region, Span, bytes_of};
 
@@ -40,7 +40,7 @@ pub(crate) fn steps<'p>(
     wanted: &Wanted<'_>,
     block: Block,
     slice_len: u64,
-    policy: &'p Policy,
+    policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     super::tables::check_limits(snapshot, 0, wanted.components.len())?;
     let base = snapshot.t1_base();

@@ -6,7 +6,7 @@ use super::steps::Steps;
 use super::tables::{self, NewRegions};
 use super::{Block, Wanted};
 use crate::derived::{Change, DERIVED_ALIGN, Listed, NewIndex, emit_pieces, pieces};
-use crate::{Content, Digest, Error, IndexEntries, Misuse, Policy, Snapshot};
+use crate::{Digest, Error, IndexEntries, Misuse, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use dacti_lookup::LOOKUP_ID;
 
@@ -16,7 +16,7 @@ pub(crate) fn steps<'p>(
     wanted: &Wanted<'_>,
     mut block: Block,
     slice_len: u64,
-    policy: &'p Policy,
+    policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
     for (edit, id) in &wanted.removes {
@@ -32,10 +32,10 @@ pub(crate) fn steps<'p>(
         digests.push(Digest::of(bytes));
         Ok::<(), Error>(())
     })?;
-    for ((span, part), digest) in pieces(&new).into_iter().zip(digests) {
-        block.push(span.len(), Content::Derived { part, digest })?;
+    for ((span, region), digest) in pieces(&new).into_iter().zip(digests) {
+        block.push(span.len(), PieceContent::Derived { region, digest })?;
     }
-    let regions = NewRegions { keys: new.keys, index: new.index };
+    let regions = NewRegions { fences: new.fences, index: new.index };
     let mut steps = tables::steps(snapshot, wanted, block, Some(regions), slice_len, policy)?;
     steps.dying = dying(snapshot, wanted, entries);
     Ok(steps)
@@ -53,26 +53,26 @@ fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
     Ok(changes)
 }
 
-/// The index and keys in force, and the regions that are replaced or removed.
+/// The index and fences in force, and the regions that are replaced or removed.
 fn dying(snapshot: &Snapshot, wanted: &Wanted<'_>, entries: &IndexEntries) -> u64 {
     let ids = wanted.puts.iter().map(|(_, put)| put.id);
     let ids = ids.chain(wanted.removes.iter().map(|(_, id)| *id));
     let regions = ids.filter_map(|id| entries.find(id));
     let regions = regions.map(|live| u64::from(live.size).saturating_add(snapshot.seal_len));
-    let keys = snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
-    let keys = keys.and_then(|keys| keys.span_within(snapshot.len).ok());
-    let keys = keys.map_or(0, |keys| keys.len());
-    regions.fold(snapshot.index.len().saturating_add(keys), u64::saturating_add)
+    let fences = snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
+    let fences = fences.and_then(|fences| fences.span_within(snapshot.len).ok());
+    let fences = fences.map_or(0, |fences| fences.len());
+    regions.fold(snapshot.index.len().saturating_add(fences), u64::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::world::{fresh, id, put};
     use crate::{
-        Action, Content, Cost, Digest, Edit, Field, Misuse, Part, Policy, Reason, Rejected,
-        Strategy, check, plan,
+        Action, Cost, DerivedRegion, Digest, Edit, Field, Misuse, PieceContent, Reason, Rejected,
+        Strategy, UpdatePolicy, check, plan,
     };
-    use dacti_lookup::{Answer, LOOKUP_ID, Lookup};
+    use dacti_lookup::{LOOKUP_ID, Lookup, SearchOutcome};
     use daicon_core::Span;
     use std::vec;
     use std::vec::Vec;
@@ -82,7 +82,7 @@ mod tests {
         // spec: R-CDN-25, R-CDN-27
         let mut world = fresh(5);
         let removal = [Edit::Remove { id: id(3) }];
-        let policy = Policy::default();
+        let policy = UpdatePolicy::default();
         let needed = plan(&world.snapshot().unwrap(), &removal, &policy);
         assert_eq!(needed, Err(Misuse::IndexNeeded.into()));
         let snapshot = world.scanned();
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(plan.rejected, expected);
         assert_eq!(check(&plan, &snapshot), Ok(()));
         let [_, append, _, table, _, switch] = &plan.steps[..] else { panic!("{:?}", plan.steps) };
-        // One group: no keys. The header and four entries, by hand.
+        // One group: no fences. The header and four entries, by hand.
         let mut index = b"\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0none\x04\0\0\0".to_vec();
         for (n, offset) in [(0, 0), (1, 42), (2, 84), (4, 168)] {
             index.extend([n, 0, 0, 1, 0, 0, 0, 0x40, 0x80, 0, 0, 0, 0, 0, 0, 0]);
@@ -109,8 +109,11 @@ mod tests {
         let span = Span { start: 131_072, end: 137_216 };
         let digest = Digest::of(&index);
         assert_eq!(index_piece.span, span);
-        assert_eq!(index_piece.content, Content::Derived { part: Part::Index, digest });
-        assert_eq!((zeros.span.end, &zeros.content), (196_608, &Content::Zeros));
+        assert_eq!(
+            index_piece.content,
+            PieceContent::Derived { region: DerivedRegion::Index, digest }
+        );
+        assert_eq!((zeros.span.end, &zeros.content), (196_608, &PieceContent::Zeros));
         let Action::Reserve(table) = &table.action else { panic!("{table:?}") };
         let mut expected = vec![0; 20];
         expected.extend(b"\x02\0\0\0");
@@ -148,20 +151,20 @@ mod tests {
         world.len = at;
         let snapshot = world.scanned();
         let edits = [put(5, 1), put(3000, 1), Edit::Remove { id: id(7) }];
-        let plan = plan(&snapshot, &edits, &Policy::default()).unwrap();
+        let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!(check(&plan, &snapshot), Ok(()));
         world.apply(&plan, &snapshot);
         assert_eq!(world.regions().len(), 2600);
-        // Two regions with seals take 66 bytes, so the keys start at 72; two runs, of one group
-        // and of ceil(2598 / 255) = 11, and 12 keys: 16 + 2 * 16 + 12 * 8 = 144 bytes.
-        let keys = Span { start: at + 72, end: at + 216 };
-        let index = Span { start: keys.end, end: keys.end + 8 + 12 * 6136 };
+        // Two regions with seals take 66 bytes, so the fences start at 72; two runs, of one group
+        // and of ceil(2598 / 255) = 11, and 12 fences: 16 + 2 * 16 + 12 * 8 = 144 bytes.
+        let fences = Span { start: at + 72, end: at + 216 };
+        let index = Span { start: fences.end, end: fences.end + 8 + 12 * 6136 };
         let after = world.snapshot().unwrap();
         assert_eq!(after.index(), index);
         let found = after.components().iter().find(|found| found.id == LOOKUP_ID).unwrap();
-        assert_eq!((found.span(), found.base), (Ok(keys), keys.start));
-        let bytes = world.read(keys);
-        let lookup = Lookup::parse(&bytes, keys.start).unwrap();
+        assert_eq!((found.span(), found.base), (Ok(fences), fences.start));
+        let bytes = world.read(fences);
+        let lookup = Lookup::parse(&bytes, fences.start).unwrap();
         assert_eq!(lookup.is_of(index, 12), Ok(true));
         let runs: Vec<_> = lookup.runs().map(|run| (run.first_group, run.groups)).collect();
         assert_eq!(runs, [(0, 1), (1, 11)]);
@@ -171,7 +174,9 @@ mod tests {
                 search.feed(&world.read(want)).unwrap();
             }
             let located = match search.answer() {
-                Some(Answer::Found(located)) => Some((located.span.start, located.span.len())),
+                Some(SearchOutcome::Found(located)) => {
+                    Some((located.span.start, located.span.len()))
+                }
                 _ => None,
             };
             assert_eq!(located, world.regions().get(&id(n)).copied(), "{n}");
@@ -184,7 +189,7 @@ mod tests {
         let all: Vec<_> = (0..3).map(|n| Edit::Remove { id: id(n) }).collect();
         for edits in [&all[..], &[put(1, 4)]] {
             let snapshot = world.scanned();
-            let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+            let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();
             assert_eq!(check(&plan, &snapshot), Ok(()));
             world.apply(&plan, &snapshot);
         }

@@ -5,8 +5,8 @@
 
 use super::{Cost, Plan, Rejected, Strategy};
 use crate::{
-    Action, Append, Barrier, Content, Digest, Edit, Error, Field, HEAD_LEN, Piece, Policy, Probe,
-    Purge, Reserve, Snapshot, State, Step, Switch,
+    Action, Append, Barrier, Digest, Edit, Error, Field, HEAD_LEN, Piece, PieceContent, Probe,
+    Purge, Reserve, Snapshot, State, Step, Switch, UpdatePolicy,
 };
 use alloc::vec::Vec;
 use daicon_core::Span;
@@ -16,7 +16,7 @@ const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 /// A plan in the making.
 #[derive(Debug)]
 pub(crate) struct Steps<'p> {
-    policy: &'p Policy,
+    policy: &'p UpdatePolicy,
     head: Vec<u8>,
     before: State,
     state: State,
@@ -27,7 +27,7 @@ pub(crate) struct Steps<'p> {
 
 impl<'p> Steps<'p> {
     /// Begins with the barrier on the switch before.
-    pub(crate) fn new(snapshot: &Snapshot, policy: &'p Policy) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, policy: &'p UpdatePolicy) -> Self {
         let state = snapshot.state();
         let head = snapshot.head.clone();
         let mut steps = Self { policy, head, before: state, state, taken: Vec::new(), dying: 0 };
@@ -125,7 +125,7 @@ pub(crate) fn cost(steps: &[Step], slice_len: u64) -> Cost {
                 cost.slices_fresh = cost.slices_fresh.saturating_add(slices);
                 for piece in &append.pieces {
                     let sum = match piece.content {
-                        Content::Zeros => &mut cost.bytes_padding,
+                        PieceContent::Zeros => &mut cost.bytes_padding,
                         _ => &mut cost.bytes_written,
                     };
                     *sum = sum.saturating_add(piece.span.len());

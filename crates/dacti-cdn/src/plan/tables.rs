@@ -9,7 +9,7 @@ use super::steps::Steps;
 use super::{Block, Reason, Wanted, first_table};
 use crate::derived::DERIVED_ALIGN;
 use crate::snapshot::T1_EXTENSION_AT;
-use crate::{Content, Error, Field, LimitOf, Policy, Snapshot};
+use crate::{Error, Field, LimitOf, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{INDEX_ID, INDEX_VERSION};
@@ -37,10 +37,10 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
     Ok(())
 }
 
-/// Where a new index and its keys stand.
+/// Where a new index and its fences stand.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewRegions {
-    pub(crate) keys: Span,
+    pub(crate) fences: Span,
     pub(crate) index: Span,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn steps<'p>(
     mut block: Block,
     new: Option<NewRegions>,
     slice_len: u64,
-    policy: &'p Policy,
+    policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
     let mut second = Second::of(snapshot, wanted, &block, new, slots)?;
@@ -161,7 +161,7 @@ impl Second {
             spec.emit(&mut table)?;
             block.align(DERIVED_ALIGN)?;
             let len = u64::try_from(table.len()).unwrap_or(u64::MAX);
-            self.extension_at = block.push(len, Content::Inline(table))?.start;
+            self.extension_at = block.push(len, PieceContent::Inline(table))?.start;
             tables = usize::saturating_add(tables, 1);
         }
         Ok(tables)
@@ -171,17 +171,17 @@ impl Second {
 impl NewRegions {
     /// The region base before, where the new regions can be named from there.
     fn base(&self, old: u64) -> u64 {
-        let named = [self.keys, self.index].iter().all(|span| Region::of(*span, old).is_some());
-        if named { old } else { self.keys.start }
+        let named = [self.fences, self.index].iter().all(|span| Region::of(*span, old).is_some());
+        if named { old } else { self.fences.start }
     }
 
     fn components(&self, base: u64) -> Result<Vec<ComponentSpec>, Error> {
         let region = |span| Region::of(span, base).ok_or(Error::PastLastPosition);
         let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, region(self.index)?);
         let mut components = vec![index];
-        if !self.keys.is_empty() {
-            let keys = region(self.keys)?;
-            components.push(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, keys));
+        if !self.fences.is_empty() {
+            let fences = region(self.fences)?;
+            components.push(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, fences));
         }
         Ok(components)
     }
@@ -194,7 +194,7 @@ pub(crate) fn check_limits(
     components: usize,
 ) -> Result<(), Error> {
     let to_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let entries = |span: &Span| span.len() / daicon_core::ENTRY_LEN;
+    let entries = |span: &Span| span.len() / daicon_core::COMPONENT_ENTRY_LEN;
     let listed = snapshot
         .tables
         .iter()
@@ -224,8 +224,8 @@ impl Snapshot {
 mod tests {
     use crate::world::{World, fresh, id, put};
     use crate::{
-        ComponentContent, Digest, Edit, Error, Misuse, NewComponent, Policy, Reason, Strategy,
-        check, plan,
+        ComponentContent, Digest, Edit, Error, Misuse, NewComponent, Reason, Strategy,
+        UpdatePolicy, check, plan,
     };
     use dacti_index::INDEX_ID;
     use daicon_core::{Component, ComponentSpec, Region, Version};
@@ -245,7 +245,7 @@ mod tests {
 
     fn update(world: &mut World, edits: &[Edit]) -> Result<Strategy, Error> {
         let snapshot = world.scanned();
-        let plan = plan(&snapshot, edits, &Policy::default())?;
+        let plan = plan(&snapshot, edits, &UpdatePolicy::default())?;
         assert_eq!(check(&plan, &snapshot), Ok(()));
         world.apply(&plan, &snapshot);
         Ok(plan.strategy)
@@ -361,7 +361,7 @@ mod tests {
         world.layout.t2_places = [1200, 1448];
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
         let snapshot = world.scanned();
-        let policy = Policy::default();
+        let policy = UpdatePolicy::default();
         let refused = plan(&snapshot, &[Edit::Remove { id: id(1) }], &policy);
         let reason = Reason::NoSecondTable;
         assert_eq!(refused, Err(Error::NoStrategy { reason }));
@@ -374,7 +374,7 @@ mod tests {
         use Reason::{AddsNoRegion, ChangesNoTable, Dearer, MixedEncodings, TooManyEntries};
         let snapshot = fresh(5).scanned();
         let reasons = |edits: &[Edit]| -> Vec<Reason> {
-            let plan = plan(&snapshot, edits, &Policy::default()).unwrap();
+            let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();
             plan.rejected.iter().map(|rejected| rejected.reason).collect()
         };
         assert_eq!(reasons(&[put(1, 1)]), [AddsNoRegion, AddsNoRegion, Dearer]);

@@ -289,7 +289,7 @@ impl Snapshot {
     /// All bytes that readers are known to use: head, tables, regions of components whose data is
     /// known to be one, and what the delta groups name.
     fn claims(&self) -> impl Iterator<Item = (Structure, Span)> {
-        let signature = (Structure::Head, Span { start: 0, end: daicon_core::HEAD_LEN });
+        let signature = (Structure::Head, Span { start: 0, end: daicon_core::PREAMBLE_LEN });
         let tables = self.tables.iter().map(|table| (Structure::Table, table.span));
         let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID];
         let regions = self.components.iter().filter(move |found| known.contains(&found.id));
@@ -446,7 +446,7 @@ mod tests {
                 world.bytes[at] = value;
                 if let Ok(snapshot) = world.snapshot() {
                     let edits = [crate::world::put(1, 5)];
-                    let planned = crate::plan(&snapshot, &edits, &crate::Policy::default());
+                    let planned = crate::plan(&snapshot, &edits, &crate::UpdatePolicy::default());
                     if let Ok(plan) = planned {
                         assert_eq!(crate::check(&plan, &snapshot), Ok(()), "{at} {value}");
                     }

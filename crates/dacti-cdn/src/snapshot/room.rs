@@ -2,12 +2,14 @@
 
 use super::{DeltaGroup, Snapshot};
 use dacti_index::{Encoding, GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};
-use daicon_core::{ENTRY_LEN, HEAD_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at};
+use daicon_core::{
+    COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at,
+};
 
 /// Where the first table's extension offset stands.
-pub(crate) const T1_EXTENSION_AT: u64 = HEAD_LEN + 8;
+pub(crate) const T1_EXTENSION_AT: u64 = PREAMBLE_LEN + 8;
 /// Where the first table's count stands.
-pub(crate) const T1_COUNT_AT: u64 = HEAD_LEN + 20;
+pub(crate) const T1_COUNT_AT: u64 = PREAMBLE_LEN + 20;
 
 /// Room for updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,24 +63,24 @@ impl Snapshot {
     /// Components in the first table.
     pub(crate) fn t1_count(&self) -> u32 {
         let entries = self.tables.first().map_or(0, |table| table.span.len());
-        let entries = entries.saturating_sub(TABLE_HEADER_LEN).checked_div(ENTRY_LEN);
+        let entries = entries.saturating_sub(TABLE_HEADER_LEN).checked_div(COMPONENT_ENTRY_LEN);
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
     /// What the regions of the first table are counted from.
     pub(crate) fn t1_base(&self) -> u64 {
         let first = self.tables.first().map(|table| &table.bytes[..]).unwrap_or_default();
-        struct_at::<TableHeader>(first).map_or(0, |header| header.region_offset.get())
+        struct_at::<TableHeader>(first).map_or(0, |header| header.region_base.get())
     }
 
     /// Where the first table's next free slot is.
     pub(crate) fn t1_end(&self) -> u64 {
-        self.tables.first().map_or(HEAD_LEN, |table| table.span.end)
+        self.tables.first().map_or(PREAMBLE_LEN, |table| table.span.end)
     }
 
     /// The first table with its free slots.
     pub(crate) fn t1_span(&self) -> Span {
-        table_span(HEAD_LEN, self.layout.t1_slots)
+        table_span(PREAMBLE_LEN, self.layout.t1_slots)
     }
 
     /// The places of the second table.
@@ -95,6 +97,6 @@ impl Snapshot {
 }
 
 fn table_span(at: u64, slots: u32) -> Span {
-    let len = ENTRY_LEN.saturating_mul(u64::from(slots)).saturating_add(TABLE_HEADER_LEN);
+    let len = COMPONENT_ENTRY_LEN.saturating_mul(u64::from(slots)).saturating_add(TABLE_HEADER_LEN);
     Span { start: at, end: at.saturating_add(len) }
 }

@@ -64,13 +64,13 @@ impl IndexEntries {
 ///
 /// It takes at most `1 + 2 * groups` feeds.
 #[derive(Debug, Clone)]
-pub struct IndexScan {
+pub struct IndexEntriesReader {
     reader: IndexReader,
     file_len: u64,
     found: IndexEntries,
 }
 
-impl IndexScan {
+impl IndexEntriesReader {
     pub(super) fn new(index: Span, file_len: u64) -> Result<Self, Error> {
         let found = IndexEntries { index, ..IndexEntries::default() };
         Ok(Self { reader: IndexReader::new(index)?, file_len, found })

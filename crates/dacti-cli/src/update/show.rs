@@ -2,7 +2,9 @@
 
 use crate::output::{bytes, printable};
 use dacti::Span;
-use dacti::update::{Action, Append, Barrier, Content, Field, Part, Plan, Probe, Step, Strategy};
+use dacti::update::{
+    Action, Append, Barrier, DerivedRegion, Field, PieceContent, Plan, Probe, Step, Strategy,
+};
 use dacti::update::{Change, ChangeKind, PlannedUpdate};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -228,11 +230,11 @@ fn parts(append: &Append) -> String {
     let mut has = (false, false, false);
     for piece in &append.pieces {
         match &piece.content {
-            Content::Edit { .. } => regions = regions.saturating_add(1),
-            Content::Derived { part: Part::Keys, .. } => has.0 = true,
-            Content::Derived { part: Part::Index, .. } => has.1 = true,
-            Content::Inline(_) => has.2 = true,
-            Content::Zeros => {}
+            PieceContent::Edit { .. } => regions = regions.saturating_add(1),
+            PieceContent::Derived { region: DerivedRegion::Fences, .. } => has.0 = true,
+            PieceContent::Derived { region: DerivedRegion::Index, .. } => has.1 = true,
+            PieceContent::Inline(_) => has.2 = true,
+            PieceContent::Zeros => {}
         }
     }
     let mut parts = Vec::new();

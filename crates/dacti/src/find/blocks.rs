@@ -10,7 +10,7 @@ use crate::fetch::source::{ReadAt, read_span};
 use crate::read::view::read_failed;
 use crate::threads::known;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use dacti_lookup::{Answer, Search};
+use dacti_lookup::{Search, SearchOutcome};
 use daicon_core::{Span, Window};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -233,6 +233,6 @@ fn doubted(source: &dyn ReadAt, span: Span, fault: &Error) -> Result<bool, Error
 }
 
 /// Whether the block that gave this answer did not have the region, and so was checked.
-const fn is_miss(answer: Option<Answer>) -> bool {
-    !matches!(answer, Some(Answer::Found(_)))
+const fn is_miss(answer: Option<SearchOutcome>) -> bool {
+    !matches!(answer, Some(SearchOutcome::Found(_)))
 }

@@ -12,7 +12,7 @@ use crate::read::view::{View, in_head_or_read};
 use core::iter::Peekable;
 use dacti_index::{GROUP_LEN, GROUPS_MAX, Group, INDEX_HEADER_LEN, IndexHeader, Located};
 use dacti_lookup::{
-    Answer, KEY_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, RunOrder, Search,
+    FENCE_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX, Run, RunOrder, Search, SearchOutcome,
 };
 use daicon_core::{Span, Window, struct_at};
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// The longest that a lookup region can be: with as many runs and keys as an index can have.
 const LOOKUP_LEN_MAX: u64 = {
     let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
-    let keys = KEY_LEN.saturating_mul(GROUPS_MAX as u64);
+    let keys = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(keys)
 };
 
@@ -83,7 +83,7 @@ impl Keys {
         let lookup = self.lookup(view)?;
         let stride = lookup.runs().map(|run| run.stride.min(run.groups)).max().unwrap_or(0);
         let len_max = GROUP_LEN.saturating_mul(u64::from(stride).saturating_add(1));
-        Ok(Blocks::new(lookup.key_count(), len_max, kept_len_max))
+        Ok(Blocks::new(lookup.fence_count(), len_max, kept_len_max))
     }
 
     fn lookup<'v>(&'v self, view: &'v View) -> Result<Lookup<'v>, dacti_lookup::Error> {
@@ -100,27 +100,27 @@ impl Keys {
     /// it.
     pub(crate) fn checker<'v>(&'v self, view: &'v View) -> Result<KeysCheck<'v>, Error> {
         let lookup = self.lookup(view)?;
-        lookup.check_keys()?;
+        lookup.check_fences()?;
         let runs = lookup.runs().collect::<Vec<_>>().into_iter().peekable();
         Ok(KeysCheck { runs, number: 0, order: RunOrder::default() })
     }
 
     /// What the guide says of `id` once it knows all that it can: of the delta groups and then of
     /// the run. `None` where the search is to tell.
-    pub(crate) fn guided(&self, view: &View, known: &Known, id: Uuid) -> Option<Answer> {
+    pub(crate) fn guided(&self, view: &View, known: &Known, id: Uuid) -> Option<SearchOutcome> {
         let guide = known.guide.as_ref()?;
         if !known.front.is_empty() {
             let (at, groups, bytes) = deltas_in_head(guide.deltas(), view)?;
             // What is wrong with them the search tells.
             if let Some(found) = known.front.find(bytes, at, groups, id).ok()? {
-                return Some(Answer::Found(found));
+                return Some(SearchOutcome::Found(found));
             }
         }
         loop {
             match guide.filled().map_or(Told::Unknown, |filled| filled.find(id, known.lent.bytes()))
             {
-                Told::Found(found) => return Some(Answer::Found(found)),
-                Told::Absent => return Some(Answer::Absent),
+                Told::Found(found) => return Some(SearchOutcome::Found(found)),
+                Told::Absent => return Some(SearchOutcome::Absent),
                 // Each round fills in one block more.
                 Told::Unknown => self.fill(guide, view, known, id)?,
                 Told::Nothing => return None,
@@ -148,7 +148,7 @@ impl Keys {
         view: &View,
         known: &Known,
         id: Uuid,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<SearchOutcome>, Error> {
         match self.search(source, view, known, id) {
             Ok(answer) => Ok(Some(answer)),
             // An entry that names no place is at fault by itself: a scan finds no better one.
@@ -168,20 +168,20 @@ impl Keys {
         view: &View,
         known: &Known,
         id: Uuid,
-    ) -> Result<Answer, Error> {
+    ) -> Result<SearchOutcome, Error> {
         let lookup = self.lookup(view)?;
         let found = match deltas_in_head(lookup.delta_groups(), view) {
             Some((at, groups, bytes)) => known.front.find(bytes, at, groups, id)?,
             None => scan::find_in_first(source, view, lookup.delta_groups(), id)?,
         };
         if let Some(found) = found {
-            return Ok(Answer::Found(found));
+            return Ok(SearchOutcome::Found(found));
         }
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
             known.blocks.feed(&mut search, want, &view.head(), source)?;
         }
-        Ok(search.answer().unwrap_or(Answer::Absent))
+        Ok(search.answer().unwrap_or(SearchOutcome::Absent))
     }
 
     /// As [`find`](Self::find), as far as what is in hand leads.
@@ -197,7 +197,7 @@ impl Keys {
             return Begun::Alone;
         };
         match known.front.find(bytes, at, groups, id) {
-            Ok(Some(found)) => Begun::Known(located(Answer::Found(found), view.len())),
+            Ok(Some(found)) => Begun::Known(located(SearchOutcome::Found(found), view.len())),
             Ok(None) => go_on(lookup.search(id), source, view, known),
             Err(_) => Begun::Alone,
         }
@@ -227,7 +227,7 @@ pub(crate) fn go_on<'v>(
             Err(_) => return Begun::Alone,
         }
     }
-    Begun::Known(located(search.answer().unwrap_or(Answer::Absent), view.len()))
+    Begun::Known(located(search.answer().unwrap_or(SearchOutcome::Absent), view.len()))
 }
 
 /// A check of lookup keys while the index is read: it takes every group in turn.
@@ -254,7 +254,7 @@ impl KeysCheck<'_> {
             self.order = RunOrder::default();
         }
         let n = usize::try_from(in_run.checked_div(run.stride).unwrap_or(0)).ok();
-        let key = n.and_then(|n| run.keys.get(n)).filter(|_| in_run.is_multiple_of(run.stride));
+        let key = n.and_then(|n| run.fences.get(n)).filter(|_| in_run.is_multiple_of(run.stride));
         Ok(self.order.take(group, key.map(|key| key.get()))?)
     }
 }
@@ -268,9 +268,9 @@ pub(crate) fn group_count(source: &dyn ReadAt, head: &Window<'_>, index: Span) -
 
 /// A found region, held against the file's length.
 #[inline]
-pub(crate) fn located(answer: Answer, len: u64) -> Result<Option<Located>, Error> {
+pub(crate) fn located(answer: SearchOutcome, len: u64) -> Result<Option<Located>, Error> {
     match answer {
-        Answer::Found(located) => Ok(Some(located.within(len)?)),
-        Answer::Absent => Ok(None),
+        SearchOutcome::Found(located) => Ok(Some(located.within(len)?)),
+        SearchOutcome::Absent => Ok(None),
     }
 }

@@ -14,9 +14,9 @@ use crate::read::seals::Trust;
 use crate::read::view::read_failed;
 use crate::{Error, Limits, Listed, Names, Region, RegionName, RegionReader, View};
 use dacti_index::{Encoding, Located};
-use dacti_lookup::{Answer, Search};
+use dacti_lookup::{Search, SearchOutcome};
 use dacti_names::{NAMES_ID, region_id};
-use dacti_seal::Policy;
+use dacti_seal::SealPolicy;
 use daicon_core::Span;
 use std::borrow::Cow;
 use std::path::Path;
@@ -97,10 +97,10 @@ impl Package {
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
     ///
-    /// Without this, digests are checked where the package has them. [`Policy::Nothing`] leaves
+    /// Without this, digests are checked where the package has them. [`SealPolicy::Nothing`] leaves
     /// them alone.
     #[must_use]
-    pub fn require(mut self, policy: Policy) -> Self {
+    pub fn require(mut self, policy: SealPolicy) -> Self {
         Arc::make_mut(&mut self.trust).require(policy);
         // What was read under another policy does not count.
         self.names = OnceLock::new();
@@ -251,21 +251,21 @@ impl Package {
             front::Told::Found(_) | front::Told::Nothing => {}
         }
         match self.search_id(id.as_u128()) {
-            Ok(Answer::Found(found)) => Ok(Some(found)),
-            Ok(Answer::Absent) => Ok(None),
+            Ok(SearchOutcome::Found(found)) => Ok(Some(found)),
+            Ok(SearchOutcome::Absent) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     #[inline(never)]
-    fn search_id(&self, id: u128) -> Result<Answer, Error> {
+    fn search_id(&self, id: u128) -> Result<SearchOutcome, Error> {
         let (source, id) = (&*self.source, Uuid::from_u128(id));
         let guided = self.view.keys().and_then(|keys| keys.guided(&self.view, &self.known, id));
         let answer = match guided {
             Some(answer) => keys::located(answer, self.view.len())?,
             None => scan::find(source, &self.view, &self.known, id)?,
         };
-        Ok(answer.map_or(Answer::Absent, Answer::Found))
+        Ok(answer.map_or(SearchOutcome::Absent, SearchOutcome::Found))
     }
 
     /// As [`find`](Self::find), where a region that is not there is an error.

@@ -5,7 +5,7 @@
 use crate::{Error, Package};
 use dacti_index::{Encoding, Located};
 use dacti_names::NAMES_ID;
-use dacti_seal::{Policy, Seals, Verdict, Verifier};
+use dacti_seal::{SealPolicy, Seals, Verdict, Verifier};
 use daicon_core::Span;
 
 /// The seals of an open package and the policy of its reader.
@@ -15,7 +15,7 @@ pub(crate) struct Trust {
     /// bytes that were sealed are not handed out for its loss.
     seals: Option<Result<Seals, dacti_seal::Error>>,
     /// `None` where the reader has asked for nothing: what the package has is checked.
-    required: Option<Policy>,
+    required: Option<SealPolicy>,
     /// Whether nothing is required of any region.
     is_nothing: bool,
 }
@@ -25,8 +25,8 @@ impl Trust {
         Self { is_nothing: seals.is_none(), seals, required: None }
     }
 
-    pub(crate) fn require(&mut self, policy: Policy) {
-        self.is_nothing = matches!(policy, Policy::Nothing);
+    pub(crate) fn require(&mut self, policy: SealPolicy) {
+        self.is_nothing = matches!(policy, SealPolicy::Nothing);
         self.required = Some(policy);
     }
 
@@ -79,11 +79,12 @@ impl Trust {
     }
 
     /// The policy in force, and the seals to hold against it.
-    fn required(&self) -> Result<(Option<&Seals>, &Policy), Error> {
-        let by_default = if self.seals.is_some() { &Policy::Digest } else { &Policy::Nothing };
+    fn required(&self) -> Result<(Option<&Seals>, &SealPolicy), Error> {
+        let by_default =
+            if self.seals.is_some() { &SealPolicy::Digest } else { &SealPolicy::Nothing };
         let policy = self.required.as_ref().unwrap_or(by_default);
         let seals = match (&self.seals, policy) {
-            (None, _) | (_, Policy::Nothing) => None,
+            (None, _) | (_, SealPolicy::Nothing) => None,
             (Some(seals), _) => Some(seals.as_ref().map_err(|fault| *fault)?),
         };
         Ok((seals, policy))

@@ -14,8 +14,8 @@ use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
-    Answer, Component, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker, Version,
-    Window, struct_at,
+    Component, ComponentMatch, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker,
+    Version, Window, struct_at,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -99,10 +99,10 @@ impl View {
         walk(&mut walker, source, head)?;
         let components = walker.components();
         PACKAGE_FORMAT.check(components)?;
-        let index = match INDEX.answer(components) {
-            Answer::Found(component) => component.span_within(len)?,
+        let index = match INDEX.find(components) {
+            ComponentMatch::Found(component) => component.span_within(len)?,
             // Checked just now; an empty index is the harmless reading of a contradiction.
-            Answer::Incompatible(_) | Answer::Missing => Span::default(),
+            ComponentMatch::Incompatible(_) | ComponentMatch::Missing => Span::default(),
         };
         let (layout, layout_fault) = match read_layout(source, head, components, len) {
             Ok(layout) => (layout, None),
@@ -114,13 +114,13 @@ impl View {
             // Without keys the index is scanned.
             Err(error) => (None, Some(error.into())),
         };
-        let name_flags = match NAMES.answer(components) {
-            Answer::Found(component) => Some(Flags::from_data(component.data)),
-            Answer::Incompatible(_) | Answer::Missing => None,
+        let name_flags = match NAMES.find(components) {
+            ComponentMatch::Found(component) => Some(Flags::from_data(component.data)),
+            ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
         };
         let seals = read_seals(source, head, components, len)?;
         let groups_in_head = groups_in(&window(head, len), index);
-        let header = walker.head().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
+        let header = walker.format_header().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
             len,
@@ -255,7 +255,7 @@ impl View {
     }
 
     /// What the seal component says: which seals there are, for which of the publisher's packages,
-    /// and by which keys. None of it is trusted: a [policy](crate::seal::Policy) names the keys.
+    /// and by which keys. None of it is trusted: a [policy](crate::seal::SealPolicy) names the keys.
     #[must_use]
     pub fn seals(&self) -> Option<&Seals> {
         self.seals.as_ref()?.as_ref().ok()
@@ -291,7 +291,7 @@ impl View {
 pub(crate) fn is_own(component: &Component) -> bool {
     let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
     let component = core::slice::from_ref(component);
-    known.iter().any(|own| matches!(own.answer(component), Answer::Found(_)))
+    known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }
 
 /// How many oddities the walker counted and did not keep.
@@ -327,7 +327,7 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
     while let Some(want) = walker.want() {
         // A want that starts behind the end reads nothing, and the walker says what that means.
         let bytes = in_head_or_read(source, &window, want)?;
-        if let Some(daicon_core::Event::Head(header)) = walker.feed(&bytes)? {
+        if let Some(daicon_core::Event::Preamble(header)) = walker.feed(&bytes)? {
             PACKAGE_FORMAT.check_header(&header)?;
         }
     }
@@ -340,7 +340,7 @@ fn read_layout(
     components: &[Component],
     len: u64,
 ) -> Result<Option<Layout>, Error> {
-    let Answer::Found(component) = LAYOUT.answer(components) else { return Ok(None) };
+    let ComponentMatch::Found(component) = LAYOUT.find(components) else { return Ok(None) };
     let span = component.span_within(len)?;
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(LAYOUT_LEN)) };
     let region = in_head_or_read(source, &window(head, len), want)?;
@@ -353,7 +353,7 @@ fn read_seals(
     components: &[Component],
     len: u64,
 ) -> Result<Option<Result<Seals, dacti_seal::Error>>, Error> {
-    let Answer::Found(component) = SEALS.answer(components) else { return Ok(None) };
+    let ComponentMatch::Found(component) = SEALS.find(components) else { return Ok(None) };
     let Ok(span) = component.span_within(len) else {
         let (what, needed) = (dacti_seal::Structure::SealComponent, COMPONENT_LEN_MIN);
         let at = component.span().map_or(component.at, |span| span.start);
@@ -373,7 +373,7 @@ fn read_keys(
     index: Span,
     len: u64,
 ) -> Result<Option<Keys>, Error> {
-    let Answer::Found(component) = LOOKUP.answer(components) else { return Ok(None) };
+    let ComponentMatch::Found(component) = LOOKUP.find(components) else { return Ok(None) };
     let head = window(head, len);
     let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
     let span = component.span_within(len)?;

@@ -4,7 +4,7 @@ use super::gathered::{Gathered, Operation};
 use super::source::is_odd;
 use super::{AsyncRegionReader, Remote};
 use crate::fetch::source::ReadAt;
-use crate::seal::Policy;
+use crate::seal::SealPolicy;
 use crate::{Error, ErrorKind, Limits, Listed, Located, Package, RegionName, View};
 use core::fmt;
 use dacti_http::Stats;
@@ -68,7 +68,7 @@ impl AsyncPackage {
     /// The same package, which hands out a region only if its seal satisfies `policy`: see
     /// [`Package::require`].
     #[must_use]
-    pub fn require(self, policy: Policy) -> Self {
+    pub fn require(self, policy: SealPolicy) -> Self {
         Self { package: self.package.require(policy), ..self }
     }
 

@@ -5,10 +5,10 @@ use crate::report::gaps::Gaps;
 use crate::{Error, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
-use dacti_index::{ENTRY_LEN, GROUP_HEADER_LEN, GROUP_LEN, INDEX_HEADER_LEN, Located};
+use dacti_index::{GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN, INDEX_HEADER_LEN, Located};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
-use daicon_core::{HEAD_LEN as START_LEN, Span, TABLE_HEADER_LEN};
+use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
 /// Bytes that are looked at in all gaps together, to say whether they are zeros.
@@ -256,7 +256,7 @@ fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
 /// The start, the tables, and the room that the layout says they have.
 fn tables(package: &Package) -> Vec<Claim> {
     let view = package.view();
-    let mut claims = vec![claim(0, START_LEN, Claimant::Start, 1)];
+    let mut claims = vec![claim(0, PREAMBLE_LEN, Claimant::Start, 1)];
     claims.extend(
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
@@ -264,22 +264,22 @@ fn tables(package: &Package) -> Vec<Claim> {
     // The layout's own word is taken within the head only: that is all it may speak of.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
-    for (at, slots) in [(START_LEN, layout.t1_slots), places[0], places[1]] {
-        let len = daicon_core::ENTRY_LEN.saturating_mul(slots.into());
+    for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {
+        let len = daicon_core::COMPONENT_ENTRY_LEN.saturating_mul(slots.into());
         let end = at.saturating_add(TABLE_HEADER_LEN).saturating_add(len);
         let used = view.tables().iter().find(|table| table.start == at);
         let start = used.map_or(at, |table| table.end);
         let free = end.saturating_sub(start);
-        room.push(claim(start, free, Claimant::TableRoom, free / daicon_core::ENTRY_LEN));
+        room.push(claim(start, free, Claimant::TableRoom, free / daicon_core::COMPONENT_ENTRY_LEN));
     }
     let keys = view.components().iter().filter(|component| component.id == LOOKUP_ID);
     let keys = keys.filter_map(|component| component.span().ok());
-    let used = { keys }.find(|keys| layout.keys.contains(keys) && !keys.is_empty());
-    let free_at = used.map_or(layout.keys.start, |keys| keys.end);
-    let free = layout.keys.end.saturating_sub(free_at);
+    let used = { keys }.find(|keys| layout.fences.contains(keys) && !keys.is_empty());
+    let free_at = used.map_or(layout.fences.start, |keys| keys.end);
+    let free = layout.fences.end.saturating_sub(free_at);
     if let Some(before) = used {
-        let len = before.start.saturating_sub(layout.keys.start);
-        room.push(claim(layout.keys.start, len, Claimant::KeysRoom, 1));
+        let len = before.start.saturating_sub(layout.fences.start);
+        room.push(claim(layout.fences.start, len, Claimant::KeysRoom, 1));
     }
     room.push(claim(free_at, free, Claimant::KeysRoom, 1));
     claims.extend(room.into_iter().filter(|claim| claim.span.end <= HEAD_LEN));
@@ -317,11 +317,11 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
         let used = u64::from(group.length);
         // A group of length 0 is room as a whole: neither its base nor its encoding means anything.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
-        let used_len = ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
+        let used_len = INDEX_ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
         let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
         claims.push(claim(at, used_len, Claimant::Groups, used));
         let room_at = at.saturating_add(used_len);
-        claims.push(claim(room_at, free, Claimant::GroupsRoom, free / ENTRY_LEN));
+        claims.push(claim(room_at, free, Claimant::GroupsRoom, free / INDEX_ENTRY_LEN));
         end = at.saturating_add(GROUP_LEN);
     }
     // Room behind the last group, of which nothing is known but that it is the index's.

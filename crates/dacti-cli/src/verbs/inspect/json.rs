@@ -157,7 +157,7 @@ fn layout(layout: &dacti::layout::Layout) -> Layout {
         t1_slots: layout.t1_slots,
         t2_places: layout.t2_places,
         t2_slots: layout.t2_slots,
-        keys: Stored { at: layout.keys.start, len: layout.keys.len() },
+        keys: Stored { at: layout.fences.start, len: layout.fences.len() },
     }
 }
 

@@ -8,7 +8,7 @@ use crate::threads::known;
 use core::ops::Range;
 use core::sync::atomic::Ordering::AcqRel;
 use dacti_index::{Entry, GROUP_LEN, Group};
-use dacti_lookup::Key;
+use dacti_lookup::Fence;
 use daicon_core::slice_at;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ impl Guide {
         }
         let new = || Filled::new(self.spread, self.place, self.blocks, is_alone());
         let filled = known(&self.filled, new);
-        let keys = slice_at::<Key>(self.keys.slice_of(bytes, at)?, self.blocks)?;
+        let keys = slice_at::<Fence>(self.keys.slice_of(bytes, at)?, self.blocks)?;
         let lead = lead_of(id);
         let own = keys.partition_point(|key| key.get() <= lead).checked_sub(1)?;
         match filled.state(own)? {

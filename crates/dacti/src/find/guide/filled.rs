@@ -10,7 +10,7 @@ use core::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 use dacti_index::{
-    ENTRY_LEN, Encoding, Entry, GROUP_HEADER_LEN, GROUP_LEN, Group, GroupHeader, Located,
+    Encoding, Entry, GROUP_HEADER_LEN, GROUP_LEN, Group, GroupHeader, INDEX_ENTRY_LEN, Located,
 };
 use daicon_core::{Span, struct_at};
 use std::sync::OnceLock;
@@ -51,7 +51,7 @@ const ENTRY_WORDS: u32 = 3;
 const HEADER_WORDS: u32 = 2;
 const GROUP_WORDS: u32 = 767;
 const _: () = {
-    assert!(ENTRY_LEN == ENTRY_WORDS as u64 * WORD);
+    assert!(INDEX_ENTRY_LEN == ENTRY_WORDS as u64 * WORD);
     assert!(GROUP_HEADER_LEN == HEADER_WORDS as u64 * WORD);
     assert!(GROUP_LEN == GROUP_WORDS as u64 * WORD);
 };

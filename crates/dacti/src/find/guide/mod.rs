@@ -59,7 +59,7 @@ impl Guide {
         let mut runs = lookup.runs();
         let (run, None) = (runs.next()?, runs.next()) else { return None };
         let entries = u64::from(run.groups).checked_mul(u64::try_from(GROUP_ENTRIES).ok()?)?;
-        let blocks = u64::try_from(run.keys.len()).ok()?;
+        let blocks = u64::try_from(run.fences.len()).ok()?;
         let pieces = len_max.checked_sub(blocks)?.checked_div(u64::try_from(PIECE_LEN).ok()?)?;
         let buckets_max = pieces.checked_mul(u64::try_from(PIECE_BUCKETS).ok()?)?;
         let buckets = usize::try_from(buckets_max.min(entries / BUCKET_ENTRIES)).ok()?;
@@ -69,12 +69,12 @@ impl Guide {
         let run_in_lent = usize::try_from(run_span.start.checked_sub(lent.at())?).ok()?;
         Some(Self {
             deltas: run.first_group,
-            keys: lookup.keys_span(),
+            keys: lookup.fences_span(),
             run: run_span,
             place: Place { run_at: run_span.start, run_in_lent, len },
-            blocks: run.keys.len(),
+            blocks: run.fences.len(),
             stride: usize::try_from(run.stride).ok()?,
-            spread: Spread::new(buckets, run.keys)?,
+            spread: Spread::new(buckets, run.fences)?,
             asked: AtomicBool::new(false),
             filled: OnceLock::new(),
         })

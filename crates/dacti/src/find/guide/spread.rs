@@ -1,6 +1,6 @@
 //! How ids fall into buckets: evenly by their first eight bytes.
 
-use dacti_lookup::Key;
+use dacti_lookup::Fence;
 
 /// How ids fall into buckets.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) struct Spread {
 impl Spread {
     /// At most `count` buckets for the ids of a run with these keys. `None` where there is no
     /// dividing them.
-    pub(super) fn new(count: usize, keys: &[Key]) -> Option<Self> {
+    pub(super) fn new(count: usize, keys: &[Fence]) -> Option<Self> {
         let (first, last) = (keys.first()?.get(), keys.last()?.get());
         // The ids behind the last key are taken to be as far apart as the others.
         let gaps = u64::try_from(keys.len()).ok()?.checked_sub(1)?;

@@ -14,7 +14,7 @@ use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
 use dacti_index::{GROUP_ENTRIES, INDEX_HEADER_LEN};
 use dacti_lookup::LOOKUP_ID;
-use daicon_core::{ENTRY_LEN, HEAD_LEN as START_LEN, TABLE_HEADER_LEN};
+use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
 use std::collections::BTreeMap;
 
 /// Bytes that nobody claims and that are looked at, to tell padding from what is dead.
@@ -202,7 +202,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     let slots_used = |at: u64| {
         let table = view.tables().iter().find(|table| table.start == at);
         let len = table.map(|table| table.len().saturating_sub(TABLE_HEADER_LEN));
-        len.map(|len| len / ENTRY_LEN)
+        len.map(|len| len / COMPONENT_ENTRY_LEN)
     };
     let [a, b] = layout.t2_places.map(u64::from);
     let (in_force, t2_place) = match (slots_used(a), slots_used(b)) {
@@ -217,7 +217,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     let begun = deltas
         .get(empty)
         .map_or(0, |group| to_u64(GROUP_ENTRIES).saturating_sub(u64::from(group.length)));
-    let t1_used = slots_used(START_LEN).unwrap_or_default();
+    let t1_used = slots_used(PREAMBLE_LEN).unwrap_or_default();
     ReserveLeft {
         entries: to_u64(GROUP_ENTRIES).saturating_mul(to_u64(empty)).saturating_add(begun),
         delta_groups: to_u64(empty),
@@ -252,7 +252,8 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
         // One table of at most two components.
-        let tables = START_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(ENTRY_LEN * 2);
+        let tables =
+            PREAMBLE_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(COMPONENT_ENTRY_LEN * 2);
         (IndexPlace::compact(groups, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)
     };
     let saved = view.len().saturating_sub(len);

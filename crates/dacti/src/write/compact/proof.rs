@@ -12,7 +12,7 @@ use crate::write::pack::Draft;
 use crate::{Error, Package};
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, Name};
-use dacti_seal::{Kind, Policy, Seal, SecretKey, digest_of_hash, verify_hash};
+use dacti_seal::{Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ pub(super) fn prove(
     let file = draft.file.try_clone().map_err(read_failed)?;
     let source = FileSource::of(file).map_err(read_failed)?;
     let mut new = Package::from_source(Arc::new(source), *old.limits())?;
-    let policy = signer.map(|key| Policy::Signature(vec![key.public()]));
+    let policy = signer.map(|key| SealPolicy::Signature(vec![key.public()]));
     if let Some(policy) = &policy {
         new = new.require(policy.clone());
     }
@@ -108,7 +108,7 @@ fn prove_region(
     (old, before): (&Package, &Located),
     (new, after): (&Package, &Located),
     hashes: &[(Uuid, [u8; 32])],
-    signed_by: Option<&Policy>,
+    signed_by: Option<&SealPolicy>,
     proof: &mut Proof,
 ) -> Result<(), Error> {
     let hash = hash(new, after)?;

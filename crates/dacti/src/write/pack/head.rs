@@ -21,7 +21,9 @@ use dacti_lookup::{
 };
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
-use daicon_core::{ComponentSpec, HEAD_LEN, HeadSpec, Region, Span, TableSpec, emit_format};
+use daicon_core::{
+    ComponentSpec, PREAMBLE_LEN, PreambleSpec, Region, Span, TableSpec, emit_preamble,
+};
 use uuid::Uuid;
 
 /// What the file id is hashed over, first of all.
@@ -48,7 +50,7 @@ pub(super) fn write(
     if plan.names_component {
         components.push(names);
     }
-    components.extend(write_keys(plan, &firsts, output)?);
+    components.extend(write_fences(plan, &firsts, output)?);
     output.write_at(plan.index.hot.start, &plan.hot.bytes)?;
     match options.layout {
         LayoutChoice::Compact => {
@@ -67,7 +69,7 @@ pub(super) fn write(
                 t1_slots: T1_SLOTS,
                 t2_places: T2_PLACES.map(|at| u32::try_from(at).unwrap_or(u32::MAX)),
                 t2_slots: T2_SLOTS,
-                keys: plan.index.keys,
+                fences: plan.index.fences,
             };
             write_cdn_head(output, &layout, seals, &components)?;
             output.finish(fresh_end)?;
@@ -102,9 +104,9 @@ fn write_cdn_head(
 
 /// Signature, format header and first table.
 fn write_tables(output: &Output, first: &TableSpec<'_>) -> Result<(), Error> {
-    let head = HeadSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
-    let mut start = vec![0; usize::try_from(HEAD_LEN).unwrap_or_default()];
-    emit_format(&head, &mut start)?;
+    let head = PreambleSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
+    let mut start = vec![0; usize::try_from(PREAMBLE_LEN).unwrap_or_default()];
+    emit_preamble(&head, &mut start)?;
     start.extend(emitted(first)?);
     output.write_at(0, &start)
 }
@@ -175,17 +177,17 @@ fn write_index(
     Ok((hasher, firsts))
 }
 
-/// Writes the lookup keys where there is room for them. Returns their component.
-fn write_keys(
+/// Writes the lookup fences where there is room for them. Returns their component.
+fn write_fences(
     plan: &Plan,
     firsts: &[Uuid],
     output: &Output,
 ) -> Result<Option<ComponentSpec>, Error> {
-    let IndexPlace { span, delta_groups, keys, .. } = plan.index;
+    let IndexPlace { span, delta_groups, fences, .. } = plan.index;
     let runs = runs(plan);
     // A search asks every run, and readers take no more of them than this.
-    let has_room = !keys.is_empty() && runs.len() <= RUNS_MAX;
-    let stride = stride_for(&runs, keys.len()).filter(|_| has_room);
+    let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
+    let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
     let len = lookup_len(&runs, stride);
     let mut out = vec![0; usize::try_from(len).unwrap_or_default()];
@@ -194,8 +196,8 @@ fn write_keys(
         firsts.get(i).copied().unwrap_or_default()
     };
     emit_lookup(span.start, &runs, stride, first, &mut out)?;
-    output.write_at(keys.start, &out)?;
-    let region = region(Span { start: keys.start, end: keys.start.saturating_add(len) })?;
+    output.write_at(fences.start, &out)?;
+    let region = region(Span { start: fences.start, end: fences.start.saturating_add(len) })?;
     Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
 }
 

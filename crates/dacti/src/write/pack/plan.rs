@@ -14,7 +14,7 @@ use dacti_index::{
     Encoding, GROUP_ENTRIES, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges,
 };
 use dacti_names::NAMES_ID;
-use daicon_core::{ENTRY_LEN, HEAD_LEN, TABLE_HEADER_LEN};
+use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
 
 /// Where everything goes, as far as that is known before regions are encoded.
 #[derive(Debug)]
@@ -131,7 +131,10 @@ impl Plan {
 /// Where the one table of the `compact` layout ends.
 fn compact_tables_end(names_component: bool) -> u64 {
     let components = if names_component { 2 } else { 1 };
-    ENTRY_LEN.saturating_mul(components).saturating_add(HEAD_LEN).saturating_add(TABLE_HEADER_LEN)
+    COMPONENT_ENTRY_LEN
+        .saturating_mul(components)
+        .saturating_add(PREAMBLE_LEN)
+        .saturating_add(TABLE_HEADER_LEN)
 }
 
 /// The positions of the inputs by id. The same id twice is an error.

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use crate::Error;
 use crate::fetch::source::read_file_at;
 use core::ops::Range;
-use dacti_cdn::{Append, Content, Derived, Digest, Piece, Plan, Snapshot};
+use dacti_cdn::{Append, Derived, Digest, Piece, PieceContent, Plan, Snapshot};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -49,7 +49,7 @@ impl Block<'_> {
     /// Hands out all bytes but those of zeros, ascending, with where they stand in the package.
     pub(super) fn each(&self, append: &Append, take: &mut Take<'_>) -> Result<(), Error> {
         let pieces = &append.pieces[..];
-        let is_derived = |piece: &Piece| matches!(piece.content, Content::Derived { .. });
+        let is_derived = |piece: &Piece| matches!(piece.content, PieceContent::Derived { .. });
         let derived = match self {
             Self::Staged(_) => {
                 let first = pieces.iter().position(is_derived).unwrap_or(pieces.len());
@@ -75,10 +75,10 @@ impl Block<'_> {
     fn piece(&self, append: &Append, piece: &Piece, take: &mut Take<'_>) -> Result<(), Error> {
         let at = piece.span.start;
         let edit = match &piece.content {
-            Content::Zeros => return Ok(()),
-            Content::Inline(bytes) => return take(at, bytes),
-            Content::Edit { edit, .. } => usize::try_from(*edit).ok(),
-            Content::Derived { .. } => None,
+            PieceContent::Zeros => return Ok(()),
+            PieceContent::Inline(bytes) => return take(at, bytes),
+            PieceContent::Edit { edit, .. } => usize::try_from(*edit).ok(),
+            PieceContent::Derived { .. } => None,
         };
         let mut hasher = blake3::Hasher::new();
         let mut buf = Vec::new();
@@ -112,7 +112,7 @@ impl Staged<'_> {
         let Some(derived) = Derived::of(self.plan, self.snapshot)? else { return Ok(()) };
         derived.emit(|at, bytes| {
             let piece = pieces.iter().find(|piece| piece.span.start == at);
-            let content = piece.map_or(&Content::Zeros, |piece| &piece.content);
+            let content = piece.map_or(&PieceContent::Zeros, |piece| &piece.content);
             hold_against(at, content, Digest::of(bytes))?;
             take(at, bytes)
         })
@@ -121,12 +121,12 @@ impl Staged<'_> {
 
 /// Bytes of an append without the zeros at its end.
 pub(super) fn written_len(append: &Append) -> u64 {
-    let last = append.pieces.iter().rev().find(|piece| piece.content != Content::Zeros);
+    let last = append.pieces.iter().rev().find(|piece| piece.content != PieceContent::Zeros);
     last.map_or(0, |piece| piece.span.end.saturating_sub(append.at))
 }
 
 /// Holds bytes that start at `at` against the digest that the plan has of them.
-fn hold_against(at: u64, content: &Content, found: Digest) -> Result<(), Error> {
+fn hold_against(at: u64, content: &PieceContent, found: Digest) -> Result<(), Error> {
     match content.digest() {
         Some(expected) if expected != found => {
             Err(UpdateFault::Payload { at, expected, found }.into())

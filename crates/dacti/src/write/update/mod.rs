@@ -18,8 +18,8 @@ mod stage;
 mod times;
 
 pub use dacti_cdn::{
-    Action, Append, Barrier, Content, Cost, Digest, Field, Part, Piece, Plan, Policy, Probe, Purge,
-    Reason, Rejected, Reserve, State, Step, Strategy, Switch,
+    Action, Append, Barrier, Cost, DerivedRegion, Digest, Field, Piece, PieceContent, Plan, Probe,
+    Purge, Reason, Rejected, Reserve, State, Step, Strategy, Switch, UpdatePolicy,
 };
 pub use edits::{Change, ChangeKind};
 pub use execute::UpdateProgress;
@@ -56,7 +56,7 @@ pub struct UpdateOptions {
     /// Whether to put again what the package has with the same content.
     pub force: bool,
     /// What the planner is told: alignment, purges, barriers.
-    pub policy: Policy,
+    pub policy: UpdatePolicy,
     /// Threads that encode; by default as many as there are cores. Changes no byte.
     pub threads: Option<NonZeroUsize>,
     /// Bytes that may be encoded and not written yet. Changes no byte.
@@ -69,7 +69,7 @@ impl Default for UpdateOptions {
             encoding: None,
             quality: 5,
             force: false,
-            policy: Policy::default(),
+            policy: UpdatePolicy::default(),
             threads: None,
             in_flight_max: 64 << 20,
         }

@@ -86,7 +86,7 @@ pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
 
 /// Reads all entries of the index into a snapshot, which a fold needs.
 pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Result<(), Error> {
-    let mut scan = snapshot.index_scan()?;
+    let mut scan = snapshot.entries_reader()?;
     let (mut at, mut ahead) = (0, Vec::new());
     while let Some(want) = scan.want() {
         let known = Span { start: at, end: at.saturating_add(len_of(&ahead)) };

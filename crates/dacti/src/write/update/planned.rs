@@ -11,7 +11,7 @@ use super::{execute, named};
 use crate::fetch::source::{ReadAt, write_file_at};
 use crate::{AtomicFile, Error};
 use core::ops::ControlFlow;
-use dacti_cdn::{Edit, Misuse, Plan, Policy, Snapshot, Strategy, check, plan};
+use dacti_cdn::{Edit, Misuse, Plan, Snapshot, Strategy, UpdatePolicy, check, plan};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl PlannedUpdate {
         path: PathBuf,
         stage: Stage,
         edits: StagedEdits,
-        policy: &Policy,
+        policy: &UpdatePolicy,
     ) -> Result<Self, Error> {
         let reading = Reading::new(Arc::clone(&file)).map_err(execute::failed("read"))?;
         let source: Arc<dyn ReadAt> = Arc::new(reading);
@@ -60,7 +60,7 @@ impl PlannedUpdate {
         &mut self,
         source: &Arc<dyn ReadAt>,
         edits: &StagedEdits,
-        policy: &Policy,
+        policy: &UpdatePolicy,
     ) -> Result<bool, Error> {
         let Some(names) = edits.names.filter(|_| edits.names_go_ahead()) else { return Ok(false) };
         self.plan(&**source, &[names], policy)?;
@@ -81,7 +81,7 @@ impl PlannedUpdate {
         &mut self,
         source: &dyn ReadAt,
         edits: &[StagedEdit],
-        policy: &Policy,
+        policy: &UpdatePolicy,
     ) -> Result<(), Error> {
         let mut snapshot = read_snapshot(source)?;
         let staged = edits.iter().map(|edit| edit.staged).collect();

@@ -6,8 +6,8 @@
 
 use core::fmt;
 use daicon_core::{
-    ComponentSpec, ENTRY_LEN, ErrorKind, Event, Format, HEAD_LEN, HeadSpec, Region, Requirement,
-    Span, Structure, TABLE_HEADER_LEN, TableSpec, TableWalker, Version,
+    COMPONENT_ENTRY_LEN, ComponentSpec, ErrorKind, Event, Format, PREAMBLE_LEN, PreambleSpec,
+    Region, Requirement, Span, Structure, TABLE_HEADER_LEN, TableSpec, TableWalker, Version,
 };
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub const TEXT_LEN_MAX: u64 = 1 << 20;
 
 /// Everything before the text: head, a table header and one entry.
 const TEXT_AT: u8 = 80;
-const _: () = assert!(TEXT_AT as u64 == HEAD_LEN + TABLE_HEADER_LEN + ENTRY_LEN);
+const _: () = assert!(TEXT_AT as u64 == PREAMBLE_LEN + TABLE_HEADER_LEN + COMPONENT_ENTRY_LEN);
 
 /// Why a note cannot be read, or not written.
 #[derive(Debug, thiserror::Error)]
@@ -126,10 +126,10 @@ pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
         .map_err(|_| Error::Unwritable(Unwritable::TooLong(text.len())))?;
     let region = Region::new(u32::from(TEXT_AT), size);
     let component = ComponentSpec::with_region(TEXT_ID, TEXT_VERSION, region);
-    let head = HeadSpec { format: FORMAT.id, version: FORMAT.version };
+    let head = PreambleSpec { format: FORMAT.id, version: FORMAT.version };
     let table = TableSpec { components: &[component], ..TableSpec::default() };
     let mut start = [0; TEXT_AT as usize];
-    daicon_core::emit_head(&head, &table, &mut start)?;
+    daicon_core::emit_container(&head, &table, &mut start)?;
     out.write_all(&start)?;
     out.write_all(text.as_bytes())?;
     Ok(())
@@ -148,7 +148,7 @@ pub fn read(source: &mut (impl Read + Seek), text_len_max: u64) -> Result<String
     while !FORMAT.is_met(walker.components()) {
         let Some(span) = walker.want() else { break };
         let bytes = read_at(source, span, len)?;
-        if let Some(Event::Head(header)) = walker.feed(&bytes)? {
+        if let Some(Event::Preamble(header)) = walker.feed(&bytes)? {
             FORMAT.check_header(&header)?;
         }
     }
@@ -195,7 +195,9 @@ fn check_text(bytes: Vec<u8>, at: u64) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::{Error, FORMAT, TEXT_ID, TEXT_LEN_MAX, TEXT_VERSION, Unwritable, read, write};
-    use daicon_core::{ComponentSpec, ErrorKind, HeadSpec, Region, TableSpec, Version, emit_head};
+    use daicon_core::{
+        ComponentSpec, ErrorKind, PreambleSpec, Region, TableSpec, Version, emit_container,
+    };
     use std::io::Cursor;
     use uuid::Uuid;
 
@@ -222,10 +224,10 @@ mod tests {
 
     /// The head and first table of a note with these components.
     fn head(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
-        let head = HeadSpec { format: FORMAT.id, version: FORMAT.version };
+        let head = PreambleSpec { format: FORMAT.id, version: FORMAT.version };
         let table = TableSpec { extension_at, components, ..TableSpec::default() };
         let mut out = vec![0; 1000];
-        let len = emit_head(&head, &table, &mut out).unwrap();
+        let len = emit_container(&head, &table, &mut out).unwrap();
         out.truncate(len);
         out
     }
