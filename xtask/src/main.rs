@@ -9,6 +9,7 @@ mod debian;
 mod features;
 mod fixtures;
 mod fuzz;
+mod imports;
 mod lab;
 mod layers;
 mod metadata;
@@ -26,6 +27,7 @@ mod subjects;
 mod test;
 mod tidy;
 mod tree;
+mod wings;
 
 use run::{Context, Outcome, Result};
 use std::process::ExitCode;

@@ -138,7 +138,8 @@ impl<'ast> Visit<'ast> for Children<'_> {
     }
 }
 
-fn unraw(ident: &syn::Ident) -> String {
+/// An identifier without `r#`.
+pub fn unraw(ident: &syn::Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").unwrap_or(&name).to_owned()
 }
@@ -160,6 +161,26 @@ fn is_cfg_test(attr: &syn::Attribute) -> bool {
     list.path.is_ident("cfg")
         && words.iter().any(|word| word == "test")
         && !words.iter().any(|word| word == "not" || word == "any")
+}
+
+/// Is this item compiled for tests alone?
+pub fn is_for_tests(item: &syn::Item) -> bool {
+    use syn::Item as I;
+    let attrs = match item {
+        I::Const(syn::ItemConst { attrs, .. })
+        | I::Enum(syn::ItemEnum { attrs, .. })
+        | I::Fn(syn::ItemFn { attrs, .. })
+        | I::Impl(syn::ItemImpl { attrs, .. })
+        | I::Macro(syn::ItemMacro { attrs, .. })
+        | I::Mod(syn::ItemMod { attrs, .. })
+        | I::Static(syn::ItemStatic { attrs, .. })
+        | I::Struct(syn::ItemStruct { attrs, .. })
+        | I::Trait(syn::ItemTrait { attrs, .. })
+        | I::Type(syn::ItemType { attrs, .. })
+        | I::Use(syn::ItemUse { attrs, .. }) => attrs,
+        _ => return false,
+    };
+    attrs.iter().any(|attr| is_cfg_test(attr) || is_named(attr, "test"))
 }
 
 fn words(tokens: TokenStream) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! What can go wrong with a package, from the bytes up to the file system.
 
-use crate::fetch::source::Doubt;
-use crate::update::UpdateFault;
+mod update;
+
+pub use update::{StateFault, UpdateFault};
+
 use dacti_names::PathFault;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -397,17 +399,6 @@ impl Error {
             Self::Names(error) => Some(error.at()),
             Self::Cdn(error) => error.at(),
             Self::OtherIndex { at, .. } => Some(*at),
-            _ => None,
-        }
-    }
-
-    /// Why bytes of a region may be other than those that were published, where this fault of
-    /// theirs could come of that.
-    pub(crate) fn doubt(&self) -> Option<Doubt> {
-        let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
-        match self {
-            Self::Seal(_) if corrupt => Some(Doubt::Digest),
-            Self::Index(_) | Self::Lookup(_) if corrupt => Some(Doubt::Contradiction),
             _ => None,
         }
     }

@@ -7,6 +7,8 @@ pub(crate) mod http;
 pub(crate) mod source;
 #[cfg(feature = "store")]
 pub(crate) mod store;
+#[cfg(any(feature = "http", feature = "store"))]
+mod tls;
 
 #[cfg(any(feature = "http", feature = "store"))]
 pub use crate::remote::RemoteSource;

@@ -3,6 +3,7 @@
 
 use super::HttpOptions;
 use super::place::{Place, redacted};
+use crate::fetch::tls;
 use crate::{Error, ErrorKind};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +60,7 @@ impl Client {
             return Err(misuse(&redacted(&url), "only http and https are known"));
         }
         let place = Place::new(url);
+        tls::choose_provider();
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(options.connect_timeout)

@@ -17,6 +17,7 @@ pub use lent::Lent;
 pub use mmap::MmapSource;
 pub(crate) use told::Told;
 
+use crate::{Error, ErrorKind};
 use daicon_core::Span;
 use std::io;
 
@@ -128,6 +129,19 @@ pub enum Doubt {
     Digest,
     /// They contradict what was read before, or the format.
     Contradiction,
+}
+
+impl Error {
+    /// Why bytes of a region may be other than those that were published, where this fault of
+    /// theirs could come of that.
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
+        match self {
+            Self::Seal(_) if corrupt => Some(Doubt::Digest),
+            Self::Index(_) | Self::Lookup(_) if corrupt => Some(Doubt::Contradiction),
+            _ => None,
+        }
+    }
 }
 
 /// Fills as much of `buf` from position `at` as the source has. Returns the bytes filled.

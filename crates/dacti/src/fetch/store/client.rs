@@ -2,6 +2,7 @@
 
 use super::StoreOptions;
 use super::budget::{Budget, Exceeded};
+use crate::fetch::tls;
 use crate::{Error, ErrorKind};
 use core::fmt;
 use core::time::Duration;
@@ -67,6 +68,7 @@ impl Client {
         // What the crate says of a URL has all of it in it, secrets too.
         let unknown = || misuse(&shown, &ONLY);
         let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|_| unknown())?;
+        tls::choose_provider();
         let (store, hint): (Arc<dyn ObjectStore>, _) = match scheme {
             ObjectStoreScheme::Local => (Arc::new(LocalFileSystem::new()), LOCAL_HINT),
             ObjectStoreScheme::AmazonS3 => {

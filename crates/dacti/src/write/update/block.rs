@@ -4,7 +4,7 @@
 //! Whatever is handed out was held against the plan's digests. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
-use super::fault::UpdateFault;
+use super::UpdateFault;
 use super::stage::Stage;
 use crate::Error;
 use crate::fetch::source::read_file_at;

@@ -4,9 +4,9 @@
 //! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
 //! segments".
 
+use super::UpdateFault;
 use super::chain::Chain;
 use super::compare;
-use super::fault::UpdateFault;
 use super::stage::{Effort, Stage};
 use super::{Removed, UpdateOptions};
 use crate::write::pack::encode::{Encoder, Sealing};

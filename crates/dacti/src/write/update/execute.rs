@@ -6,9 +6,9 @@
 //! them. Specification: `docs/spec/dacti-cdn.md`.
 
 use super::block::Block;
-use super::fault::{StateFault, UpdateFault};
 use super::file::{Reading, UpdateFile, write_all};
 use super::times::Times;
+use super::{StateFault, UpdateFault};
 use crate::Error;
 use crate::fetch::source::{read_full, read_span};
 use core::ops::{ControlFlow, Range};

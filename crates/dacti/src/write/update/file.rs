@@ -3,7 +3,7 @@
 //! It refuses to know what is written. Tests put a file that fails in its place. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
-use super::fault::UpdateFault;
+use super::UpdateFault;
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_file_at};
 use dacti_cdn::Barrier;

@@ -9,7 +9,6 @@ mod chain;
 mod compare;
 mod edits;
 mod execute;
-mod fault;
 mod file;
 mod overlay;
 mod planned;
@@ -17,13 +16,13 @@ mod saved;
 mod stage;
 mod times;
 
+pub use crate::error::{StateFault, UpdateFault};
 pub use dacti_cdn::{
     Action, Append, Barrier, Cost, DerivedRegion, Digest, Field, Piece, PieceContent, Plan, Probe,
     Purge, Reason, Rejected, Reserve, State, Step, Strategy, Switch, UpdatePolicy,
 };
 pub use edits::{Change, ChangeKind};
 pub use execute::UpdateProgress;
-pub use fault::{StateFault, UpdateFault};
 pub use file::{LockedFile, UpdateFile};
 pub use planned::PlannedUpdate;
 pub use saved::{Extent, SavedPlan, SavedStanding};

@@ -1,8 +1,8 @@
 //! A package as it was before some steps, or as it will be after them, seen without writing: its
 //! head and its length are others, and all else is as it is.
 
+use super::UpdateFault;
 use super::execute::failed;
-use super::fault::UpdateFault;
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_full, read_span};
 use crate::read::view::read_failed;

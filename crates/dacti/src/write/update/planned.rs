@@ -1,9 +1,9 @@
 //! An update that is planned: its plans can be looked at, saved and carried out.
 
+use super::UpdateFault;
 use super::block::{Block, Staged, written_len};
 use super::edits::{Change, StagedEdit, StagedEdits};
 use super::execute::{UpdateProgress, execute};
-use super::fault::UpdateFault;
 use super::file::{Reading, UpdateFile};
 use super::overlay::{Overlay, read_entries, read_snapshot};
 use super::stage::Stage;

@@ -5,9 +5,9 @@
 //! it is begun, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
 //! plans".
 
+use super::UpdateFault;
 use super::block::{Block, written_len};
 use super::execute::{Standing, UpdateProgress, execute, failed, standing};
-use super::fault::UpdateFault;
 use super::file::{LockedFile, Reading, UpdateFile};
 use super::named;
 use super::overlay::{Overlay, read_entries, read_snapshot};

@@ -1,6 +1,6 @@
 //! What can go wrong with an update and with nothing else.
 
-use crate::ErrorKind;
+use super::ErrorKind;
 use core::fmt;
 use dacti_cdn::{Digest, Fault, State};
 use std::path::PathBuf;

@@ -1,0 +1,28 @@
+//! Chooses the cryptography of TLS.
+//!
+//! `ring` is small, and a C compiler is all that it needs to be built. The default of `rustls`,
+//! `aws-lc`, takes several times as long to compile and adds megabytes to a program. OpenSSL would
+//! have to be installed wherever a program is built or runs.
+
+/// Gives `rustls` the provider `ring`, unless the program has chosen a provider for the process.
+///
+/// Call this before building a client: without a provider, building one panics.
+pub(crate) fn choose_provider() {
+    // An error means that the program, or another thread, has chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose_provider;
+    use rustls::crypto::CryptoProvider;
+
+    #[test]
+    fn a_provider_that_was_chosen_first_stays() {
+        choose_provider();
+        let first = CryptoProvider::get_default().expect("one was chosen");
+        choose_provider();
+        let second = CryptoProvider::get_default().expect("one was chosen");
+        assert!(std::sync::Arc::ptr_eq(first, second));
+    }
+}
