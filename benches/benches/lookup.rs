@@ -42,7 +42,7 @@ fn find(lookup: &Lookup<'_>, file: &Window<'_>, id: Uuid) -> SearchOutcome {
         let bytes = file.answer(want).expect("the window is the file");
         search.feed(bytes).expect("keys and groups are sound");
     }
-    search.answer().expect("it wants no more")
+    search.outcome().expect("it wants no more")
 }
 
 fn finds(criterion: &mut Criterion) {

@@ -11,13 +11,13 @@ mod published;
 
 pub use fault::{Breach, Fault, Law};
 
-use crate::plan::{Wanted, cost};
+use crate::wanted::Wanted;
 use crate::{
     Action, Append, Barrier, Cost, Derived, Digest, Edit, Error, HEAD_LEN, Piece, PieceContent,
     Plan, Reserve, Snapshot, State, Step, Switch, check_slice_len,
 };
 use alloc::vec::Vec;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use published::Published;
 
 /// Proves that `plan` keeps the laws W1 to W5 when it is carried out on the file of `snapshot`, and
@@ -43,7 +43,8 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
         return Err(whole(Breach::NoSwitch));
     }
     check_edits(plan).map_err(whole)?;
-    let expected = Cost { bytes_dying: plan.cost.bytes_dying, ..cost(&plan.steps, plan.slice_len) };
+    let expected =
+        Cost { bytes_dying: plan.cost.bytes_dying, ..Cost::of(&plan.steps, plan.slice_len) };
     if plan.cost != expected {
         return Err(whole(Breach::Cost));
     }
@@ -227,7 +228,7 @@ impl<'p> Run<'p> {
 
     /// The bytes of the head that are to be written, held against what stands there.
     fn fits(&self, at: u64, before: &[u8], after: &[u8]) -> Result<Span, Breach> {
-        let len = u64::try_from(after.len()).unwrap_or(u64::MAX);
+        let len = to_u64(after.len());
         let span = Span::new(at, len).filter(|span| span.end <= HEAD_LEN && !span.is_empty());
         let span = span.ok_or(Breach::OutsideHead)?;
         if span.slice_of(&self.head, 0) != Some(before) || before.len() != after.len() {
@@ -296,7 +297,7 @@ impl From<Error> for Emitted {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breach, Law, cost};
+    use super::{Breach, Law};
     use crate::world::{World, fresh, id, put};
     use crate::{
         Action, Append, ComponentContent, Cost, Digest, Edit, NewComponent, Piece, PieceContent,
@@ -369,7 +370,7 @@ mod tests {
             step.after = State { len, head: Digest::of(&head) };
         }
         let bytes_dying = plan.cost.bytes_dying;
-        plan.cost = Cost { bytes_dying, ..cost(&plan.steps, plan.slice_len) };
+        plan.cost = Cost { bytes_dying, ..Cost::of(&plan.steps, plan.slice_len) };
     }
 
     /// A plan of the strategy, changed and repaired, breaks that law in that way.

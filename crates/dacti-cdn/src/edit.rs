@@ -96,3 +96,10 @@ impl Edit {
         }
     }
 }
+
+impl NewComponent {
+    /// What readers tell components apart by.
+    pub(crate) fn key(&self) -> (Uuid, u16) {
+        (self.id, self.version.major)
+    }
+}

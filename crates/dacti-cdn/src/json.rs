@@ -7,9 +7,9 @@
 use crate::{Cost, Digest, Edit, Plan, Rejected, State, Step, Strategy};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::Write;
+use daicon_core::Hex;
 use serde::de::Error as _;
-use serde::ser::{Error as _, SerializeStruct};
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of plans that this crate writes and reads.
@@ -19,7 +19,7 @@ impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut plan = serializer.serialize_struct("Plan", 9)?;
         plan.serialize_field("version", &PLAN_VERSION)?;
-        plan.serialize_field("file_id", &Hex(&self.file_id))?;
+        plan.serialize_field("file_id", &format_args!("{}", Hex(&self.file_id)))?;
         plan.serialize_field("slice_len", &self.slice_len)?;
         plan.serialize_field("strategy", &self.strategy)?;
         plan.serialize_field("rejected", &self.rejected)?;
@@ -69,19 +69,6 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     }
 }
 
-/// Bytes as pairs of hexadecimal digits.
-struct Hex<'b>(&'b [u8]);
-
-impl Serialize for Hex<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(self.0.len().saturating_mul(2));
-        for byte in self.0 {
-            write!(text, "{byte:02x}").map_err(S::Error::custom)?;
-        }
-        serializer.serialize_str(&text)
-    }
-}
-
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -101,14 +88,14 @@ pub(crate) fn array<'de, const N: usize, D: Deserializer<'de>>(
 
 /// Bytes in hex.
 pub(crate) mod hex {
-    use super::{Deserialize, Deserializer, Hex, Serialize, Serializer, String, Vec, unhex};
+    use super::{Deserialize, Deserializer, Hex, Serializer, String, Vec, unhex};
     use serde::de::Error as _;
 
     pub(crate) fn serialize<S: Serializer>(
         bytes: impl AsRef<[u8]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        Hex(bytes.as_ref()).serialize(serializer)
+        serializer.collect_str(&Hex(bytes.as_ref()))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
@@ -127,7 +114,7 @@ pub(crate) mod data {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Hex(&self.0).serialize(serializer)
+        serializer.collect_str(&Hex(&self.0))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
 use dacti_lookup::{RunSpec, lookup_len, stride_for};
-use daicon_core::{HEAD_LEN, Span, U32Le, U64Le, Version, bytes_of, struct_at};
+use daicon_core::{HEAD_LEN, Span, U32Le, U64Le, Version, bytes_of, struct_at, to_u64};
 use uuid::Uuid;
 
 /// The UUID of the layout component.
@@ -90,7 +90,7 @@ impl Layout {
     /// `Layout`.
     pub fn parse(region: &[u8], at: u64, len: u64) -> Result<Self, Error> {
         let fault = |fault| Error::Layout { at, fault };
-        let found = u64::try_from(region.len()).unwrap_or(u64::MAX);
+        let found = to_u64(region.len());
         let region: &LayoutRegion =
             struct_at(region).ok_or_else(|| fault(LayoutFault::TooShort(found)))?;
         if region.version.get() != 0 {

@@ -89,9 +89,12 @@ mod json;
 mod layout;
 mod padding;
 mod plan;
+mod planner;
 mod policy;
+mod reason;
 mod snapshot;
 mod step;
+mod wanted;
 #[cfg(test)]
 mod world;
 
@@ -108,8 +111,10 @@ pub use layout::{
     SLICE_LEN, SLICE_LEN_RANGE, T1_SLOTS, T2_PLACES, T2_SLOTS, check_slice_len,
 };
 pub use padding::{ExpectedUpdates, Padding, padding};
-pub use plan::{Cost, Plan, Reason, Rejected, Strategy, plan};
+pub use plan::{Cost, Plan, Rejected, Strategy};
+pub use planner::plan;
 pub use policy::{Purge, UpdatePolicy};
+pub use reason::Reason;
 pub use snapshot::{
     DeltaGroup, IndexEntries, IndexEntriesReader, Live, Room, Snapshot, SnapshotReader,
 };

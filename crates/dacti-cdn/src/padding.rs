@@ -6,6 +6,7 @@
 use crate::layout::{fences_room, stride_in};
 use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
+use daicon_core::to_u64;
 
 /// The largest stride of lookup fences that is accepted for the sake of more delta groups: a region
 /// is found by a read of at most so many groups, about 64 kB.
@@ -51,7 +52,7 @@ pub struct Padding {
 #[must_use]
 pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -> Padding {
     let per_update = expected.regions.saturating_add(1);
-    let room = u64::try_from(GROUP_ENTRIES).unwrap_or(u64::MAX);
+    let room = to_u64(GROUP_ENTRIES);
     let per_group = room.checked_div(per_update).unwrap_or_default();
     let groups = expected.updates.checked_div(per_group).map_or(1, |whole| {
         let rest = expected.updates.checked_rem(per_group).unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::{Encoding, Error, Located, Structure};
 use alloc::boxed::Box;
 #[cfg(feature = "brotli")]
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
+use daicon_core::to_u64;
 
 /// How far one call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -296,10 +297,6 @@ fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<()
 
 fn clamp(len: u64, max: usize) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX).min(max)
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(feature = "brotli")]

@@ -3,7 +3,7 @@
 //! Specification: `docs/spec/dacti-index.md`.
 
 use crate::{Entry, Error, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, IndexHeader, Misuse};
-use daicon_core::{U32Le, bytes_of};
+use daicon_core::{U32Le, bytes_of, to_u64};
 
 /// Bytes that an index of `groups` groups takes.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn emit_header(groups: u32, out: &mut [u8]) -> Result<usize, Error> {
 pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Result<usize, Error> {
     let length = header.length;
     if usize::from(length) != entries.len() {
-        let entries = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        let entries = to_u64(entries.len());
         return Err(Misuse::GroupLength { length, entries }.into());
     }
     let out = prefix_mut(out, GROUP_LEN)?;
@@ -54,7 +54,7 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
 }
 
 fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
-    let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
+    let len = to_u64(out.len());
     usize::try_from(needed)
         .ok()
         .and_then(|needed| out.get_mut(..needed))

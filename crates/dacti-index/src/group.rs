@@ -5,7 +5,7 @@
 use crate::{
     Encoding, Entry, Error, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, INDEX_ENTRY_LEN, Structure,
 };
-use daicon_core::{Span, slice_at, struct_at};
+use daicon_core::{Span, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
 /// Where a region's stored bytes are.
@@ -128,7 +128,7 @@ impl<'b> Group<'b> {
     }
 
     fn locate(&self, entry: &Entry, i: usize) -> Result<Located, Error> {
-        let i = u64::try_from(i).unwrap_or(u64::MAX);
+        let i = to_u64(i);
         let entries_at = self.at.saturating_add(GROUP_HEADER_LEN);
         let at = entries_at.saturating_add(i.saturating_mul(INDEX_ENTRY_LEN));
         let (base, offset, size) = (self.base(), entry.offset.get(), entry.size.get());
@@ -147,7 +147,7 @@ pub(crate) fn used_len(header: &GroupHeader) -> u64 {
 
 /// `bytes`, fed for the position `fed_at`, were too few for the structure at `at`.
 pub(crate) fn truncated(what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
-    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let len = to_u64(bytes.len());
     Error::Truncated { what, at, needed, end: fed_at.saturating_add(len) }
 }
 

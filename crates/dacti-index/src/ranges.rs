@@ -6,6 +6,7 @@
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
 use alloc::vec::Vec;
+use daicon_core::to_u64;
 
 /// Regions that follow each other in id order and share a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,9 +54,7 @@ pub fn id_ranges(sizes: impl IntoIterator<Item = u64>) -> Result<Vec<IdRange>, E
     if range.count > 0 {
         ranges.push(range);
     }
-    let groups = ranges.iter().fold(0_u64, |sum, range| {
-        sum.saturating_add(u64::try_from(range.groups()).unwrap_or(u64::MAX))
-    });
+    let groups = ranges.iter().fold(0_u64, |sum, range| sum.saturating_add(to_u64(range.groups())));
     if groups > u64::from(GROUPS_MAX) {
         return Err(Misuse::TooManyGroups { groups }.into());
     }

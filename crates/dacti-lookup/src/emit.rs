@@ -1,14 +1,14 @@
-//! Writes a lookup region into a caller's buffer, and says how many groups a fence has to stand for.
+//! Writes a lookup region into a caller's buffer, and chooses the stride that fits a room.
 //!
-//! Knows nothing of entries: it is told which groups form runs, and asks for the first id of those
-//! that get a fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
+//! The caller says which groups form runs, and returns the first id of each group that gets a fence.
+//! Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
 
-use crate::region::{run_end, to_u64};
+use crate::region::run_end;
 use crate::{
     Error, FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunFault,
     RunRecord, STRIDE_MAX,
 };
-use daicon_core::bytes_of;
+use daicon_core::{bytes_of, to_u64};
 use uuid::Uuid;
 
 /// A run to be written: consecutive groups whose entries ascend by id.
@@ -20,16 +20,16 @@ pub struct RunSpec {
     pub groups: u32,
 }
 
-/// The smallest stride with which the fences of `runs`, header and records included, fit into `room`
-/// bytes.
+/// Returns the smallest stride with which the lookup region of `runs` fits into `room` bytes.
 ///
-/// `None` where they do not fit with any that a reader takes; the package then goes without.
+/// `None` if the largest stride that readers accept is too small. The package then has no lookup
+/// component.
 #[must_use]
 pub fn stride_for(runs: &[RunSpec], room: u64) -> Option<u32> {
     (1..=STRIDE_MAX).find(|stride| lookup_len(runs, *stride) <= room)
 }
 
-/// Bytes that the lookup region of `runs` takes with this stride.
+/// Returns the length of the lookup region of `runs` with this stride.
 #[must_use]
 pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
     let fences = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(fence_count(*run, stride)));
@@ -40,12 +40,13 @@ pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
 /// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the bytes
 /// written.
 ///
-/// `runs` stand newest first and follow each other up to the last group of the index. `first_id` is
-/// asked for the first id of a group by the group's number, in ascending order, once for each fence.
+/// `runs` stand newest first, follow each other, and end with the last group of the index.
+/// `first_id` takes the number of a group and returns the group's first id. It is called once for
+/// each fence, in ascending order of groups.
 ///
 /// # Errors
-/// `Misuse` where `out` is too short, where runs or stride are none that a reader takes, or where
-/// the ids of a run do not ascend.
+/// `Misuse` if `out` is too short, if readers would reject the runs or the stride, or if the first
+/// ids of a run do not ascend.
 pub fn emit_lookup(
     index_at: u64,
     runs: &[RunSpec],
@@ -178,7 +179,7 @@ mod tests {
             assert_eq!(stride_for(&RUNS, room), stride);
         }
         let run = |groups| [RunSpec { first_group: 8, groups }];
-        // The room of a package of ours: 14,904 bytes, or 39,448 above 2,000,000 entries.
+        // The room of the cdn layout: 14,904 bytes, or 39,448 above 2,000,000 entries.
         let strides = [(393, 14_904, 1), (3922, 14_904, 3), (39_216, 39_448, 8)];
         for (groups, room, stride) in strides {
             assert_eq!(stride_for(&run(groups), room), Some(stride));
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_reader_takes_is_not_written() {
+    fn runs_and_strides_that_readers_reject_are_refused() {
         // spec: R-LKP-18
         let mut out = [0; 72];
         let mut emit = |runs: &[RunSpec], stride| emit_lookup(0, runs, stride, id, &mut out);

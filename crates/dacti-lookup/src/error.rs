@@ -1,7 +1,7 @@
-//! What can be wrong with a lookup region, and with an index that it is held against, and where.
+//! The faults of a lookup region and of its index, each with its place.
 
 use core::fmt;
-use daicon_core::ErrorKind;
+use daicon_core::{ErrorKind, to_u64};
 
 /// The structure that an error speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// What a run's record says that cannot be.
+/// What is invalid in a run record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunFault {
@@ -36,11 +36,11 @@ pub enum RunFault {
     Empty,
     /// A stride of 0.
     Stride,
-    /// It does not start where the run before it ends.
+    /// The run does not start where the run before it ends.
     FirstGroup,
-    /// Another count of fences than groups and stride make.
+    /// The number of fences is not groups / stride, rounded up.
     Fences,
-    /// Its groups pass what an index can have, or the last position of a file.
+    /// Its groups pass the limit of an index, or the last position of a file.
     Groups,
     /// The last run does not end where the index does.
     End,
@@ -49,23 +49,25 @@ pub enum RunFault {
 impl fmt::Display for RunFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "there is no run, or one without groups",
-            Self::Stride => "a stride is 0",
-            Self::FirstGroup => "a run does not start where the one before it ends",
-            Self::Fences => "the count of fences is not that of groups by stride",
-            Self::Groups => "the groups pass what an index can have",
-            Self::End => "the last run does not end with the index",
+            Self::Empty => "it has no groups, or there is no run",
+            Self::Stride => "its stride is 0",
+            Self::FirstGroup => "it does not start where the run before it ends",
+            Self::Fences => {
+                "its number of fences is not its groups divided by its stride, rounded up"
+            }
+            Self::Groups => "it has groups past the last one that an index can have",
+            Self::End => "it is the last run, but does not end with the last group of the index",
         })
     }
 }
 
-/// How groups contradict the fences.
+/// How groups and fences contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Contradiction {
-    /// The block's first entry has another fence.
+    /// The block's first entry does not have the block's fence.
     FirstFence,
-    /// The first entry behind the block has another fence than the next one.
+    /// The next block's first entry does not have the next fence.
     NextFence,
     /// An entry does not ascend from the one before it.
     Unsorted,
@@ -73,16 +75,16 @@ pub enum Contradiction {
     EmptyGroup,
     /// A fence is smaller than the one before it.
     FencesUnsorted,
-    /// What was read before says that the region is in another block.
+    /// An earlier read shows that the region must be in another block.
     Moved,
 }
 
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::FirstFence => "the block does not begin with its fence",
-            Self::NextFence => "the entry behind the block does not have the next fence",
-            Self::Unsorted => "an entry does not ascend from the one before it",
+            Self::FirstFence => "the block's first entry does not have the block's fence",
+            Self::NextFence => "the first entry of the next block does not have the next fence",
+            Self::Unsorted => "the id of an entry is not above the id before it",
             Self::EmptyGroup => "a group of a run has no entries",
             Self::FencesUnsorted => "a fence is smaller than the one before it",
             Self::Moved => "two reads of the index contradict each other",
@@ -95,7 +97,7 @@ impl fmt::Display for Contradiction {
 #[non_exhaustive]
 pub enum Misuse {
     /// The buffer to write into is too short.
-    #[error("the buffer is too short: {needed} bytes are needed, {len} were given")]
+    #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
         /// Bytes needed.
         needed: u64,
@@ -103,29 +105,31 @@ pub enum Misuse {
         len: u64,
     },
     /// Runs that do not follow each other, have no groups, or are too many.
-    #[error("these runs cannot be written: {0}")]
+    #[error("a run cannot be written: {0}")]
     Runs(RunFault),
-    /// More runs than a reader takes.
-    #[error("{0} runs are too many, at most {max} are read: fold them", max = crate::RUNS_MAX)]
+    /// More runs than readers accept.
+    #[error("{0} runs: readers accept at most {max}: fold the index", max = crate::RUNS_MAX)]
     TooManyRuns(u64),
-    /// A stride that no reader takes.
-    #[error("a stride of {0} is not from 1 to {max}", max = crate::STRIDE_MAX)]
+    /// A stride that readers reject.
+    #[error("stride {0}: expected 1 to {max}", max = crate::STRIDE_MAX)]
     Stride(u32),
     /// First ids that do not ascend within a run.
-    #[error("the first id of group {group} does not ascend from the one before it")]
+    #[error(
+        "the first id of group {group} is not above the one before it: sort the groups of a run"
+    )]
     Unsorted {
         /// The group.
         group: u32,
     },
     /// Bytes were fed to a machine that wants none.
-    #[error("nothing is wanted: the search has ended")]
+    #[error("the search has ended and wants no more bytes: stop when `want` returns `None`")]
     FedAfterEnd,
-    /// A fence that is not there was asked for.
-    #[error("there is no fence number {0}")]
+    /// The caller asked for a block that does not exist.
+    #[error("the lookup region has no block number {0}")]
     NoSuchFence(u64),
 }
 
-/// Why fences cannot be used, or not be written as asked.
+/// Why fences cannot be used or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -145,7 +149,7 @@ pub enum Error {
     },
     /// A lookup region of a layout that this reader does not know.
     #[error(
-        "lookup header at {at:#x}: version {found} is not supported, only 0 is: search without fences"
+        "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the index"
     )]
     UnsupportedVersion {
         /// Where the header starts, absolute.
@@ -153,41 +157,41 @@ pub enum Error {
         /// The version found.
         found: u32,
     },
-    /// More than a reader takes.
-    #[error("{what} at {at:#x}: {found} is above the limit of {limit}: search without fences")]
+    /// More than a reader accepts.
+    #[error("{what} at {at:#x}: {found} is above the limit of {limit}: scan the index")]
     LimitExceeded {
-        /// The structure that says so: the header for its runs, a run for its stride.
+        /// The structure with the number: the header for its runs, a run for its stride.
         what: Structure,
         /// Where it starts, absolute.
         at: u64,
-        /// What is there.
+        /// The number found.
         found: u64,
-        /// What is allowed.
+        /// The largest number allowed.
         limit: u64,
     },
-    /// A run's record that cannot be.
-    #[error("lookup run at {at:#x}: {fault}: search without fences")]
+    /// An invalid run record.
+    #[error("lookup run at {at:#x}: {fault}: scan the index")]
     Run {
-        /// Where the record starts, absolute; the header, where there is no run at all.
+        /// Where the record starts, absolute; the header if there is no run at all.
         at: u64,
-        /// What is wrong.
+        /// The fault.
         fault: RunFault,
     },
-    /// Groups and fences contradict each other: one of them is damaged, or bytes of two states of the
-    /// file are mixed.
-    #[error("{what} at {at:#x}: {fault}: fetch it again; in a whole file, search without fences")]
+    /// Groups and fences contradict each other: one of them is damaged, or the bytes are from two
+    /// states of the file.
+    #[error("{what} at {at:#x}: {fault}: fetch it again, or scan the index of a local file")]
     Contradiction {
-        /// A fence, or the block that it leads to.
+        /// A fence, or the block of a fence.
         what: Structure,
-        /// The fence, group or entry that does not fit, absolute.
+        /// The fence, group or entry that contradicts, absolute.
         at: u64,
-        /// What does not fit.
+        /// The contradiction.
         fault: Contradiction,
     },
     /// The index is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
-    /// The caller's mistake, not the file's.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
@@ -195,7 +199,23 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// What to branch on.
+    /// `bytes`, read from file position `read_at` on, end inside the structure at `at`.
+    pub(crate) fn truncated(
+        what: Structure,
+        at: u64,
+        needed: u64,
+        read_at: u64,
+        bytes: &[u8],
+    ) -> Self {
+        Self::Truncated { what, at, needed, end: read_at.saturating_add(to_u64(bytes.len())) }
+    }
+
+    /// The group or entry at `at` contradicts the fences of its block.
+    pub(crate) const fn contradiction(at: u64, fault: Contradiction) -> Self {
+        Self::Contradiction { what: Structure::LookupBlock, at, fault }
+    }
+
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -208,8 +228,8 @@ impl Error {
         }
     }
 
-    /// The structure of the look-up concerned; `None` for a caller's mistake, and for one of the
-    /// index, which says its own.
+    /// Returns the structure of the lookup region at fault; `None` for faults of the index and for
+    /// mistakes of the caller.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {
@@ -222,7 +242,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` for a caller's mistake.
+    /// Returns the absolute file offset of the fault; `None` for a mistake of the caller.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {

@@ -1,15 +1,14 @@
-//! The lookup region as a borrowed view: which runs an index has, and their fences.
+//! The lookup region as a borrowed view: the runs of an index, and their fences.
 //!
-//! Knows nothing of groups' contents; what a search finds there is held against the fences by
-//! `search`. Specification: `docs/spec/dacti-lookup.md`, "The lookup region", "Binding".
+//! It never looks into groups; a search compares them with the fences. Specification:
+//! `docs/spec/dacti-lookup.md`, "The lookup region", "Binding".
 
 use crate::{
-    Contradiction, Error, FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN,
-    RUNS_MAX, RunFault, RunRecord, STRIDE_MAX, Search, Structure,
+    Contradiction, Error, FENCE_LEN, FIRST_ENTRY_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader,
+    RUN_LEN, RUNS_MAX, RunFault, RunRecord, STRIDE_MAX, Structure,
 };
 use dacti_index::{GROUP_LEN, GROUPS_MAX, INDEX_HEADER_LEN, index_len};
-use daicon_core::{Span, slice_at, struct_at};
-use uuid::Uuid;
+use daicon_core::{Span, slice_at, struct_at, to_u64};
 
 /// The fences of an index, borrowed from the bytes that they were read from.
 #[derive(Debug, Clone, Copy)]
@@ -29,24 +28,40 @@ pub struct Run<'b> {
     pub groups: u32,
     /// Groups from one fence to the next, at least one.
     pub stride: u32,
-    /// The first fences of every `stride` groups.
+    /// One fence for every `stride` groups, made of the first id of those groups.
     pub fences: &'b [Fence],
     /// Number of the run's first fence among all fences.
     pub first_fence: usize,
 }
 
+impl Run<'_> {
+    /// Returns the number of a block's first group in the index, and how many groups the block has.
+    pub(crate) fn block_groups(&self, block: usize) -> (u32, u32) {
+        let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(self.stride);
+        let groups = self.groups.saturating_sub(skipped).min(self.stride);
+        (self.first_group.saturating_add(skipped), groups)
+    }
+
+    /// Returns the fence of a block, and the fence of the run's next block.
+    pub(crate) fn block_fences(&self, block: usize) -> (u64, Option<u64>) {
+        let fence = |n: usize| self.fences.get(n).map(|fence| fence.get());
+        (fence(block).unwrap_or(0), fence(block.saturating_add(1)))
+    }
+}
+
 impl<'b> Lookup<'b> {
-    /// Views `bytes`, which start at file position `at`, as a lookup region. Bytes behind the fences
-    /// are not looked at.
+    /// Views `bytes`, which start at file position `at`, as a lookup region. Ignores bytes after the
+    /// fences.
     ///
-    /// Cost: a few nanoseconds a run. Fences are not looked at, as a search holds those that it uses
-    /// against the index; [`check_fences`](Self::check_fences) looks at all of them.
+    /// Cost: a few nanoseconds a run. This does not check the fences: a search compares those that
+    /// it uses with the index, and [`check_fences`](Self::check_fences) checks all of them.
     ///
     /// # Errors
-    /// What is wrong with header or runs.
+    /// Faults of the header and of the runs.
     pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
-        let header: &LookupHeader = struct_at(bytes)
-            .ok_or_else(|| truncated(Structure::LookupHeader, at, LOOKUP_HEADER_LEN, at, bytes))?;
+        let header: &LookupHeader = struct_at(bytes).ok_or_else(|| {
+            Error::truncated(Structure::LookupHeader, at, LOOKUP_HEADER_LEN, at, bytes)
+        })?;
         if header.version.get() != 0 {
             return Err(Error::UnsupportedVersion { at, found: header.version.get() });
         }
@@ -59,34 +74,34 @@ impl<'b> Lookup<'b> {
             return Err(Error::LimitExceeded { what: Structure::LookupHeader, at, found, limit });
         }
         let runs_at = at.saturating_add(LOOKUP_HEADER_LEN);
-        let behind = bytes.get(size_of::<LookupHeader>()..).unwrap_or_default();
-        let runs: &[RunRecord] = slice_at(behind, count).ok_or_else(|| {
+        let rest = bytes.get(size_of::<LookupHeader>()..).unwrap_or_default();
+        let runs: &[RunRecord] = slice_at(rest, count).ok_or_else(|| {
             let needed = RUN_LEN.saturating_mul(to_u64(count));
-            truncated(Structure::LookupRun, runs_at, needed, runs_at, behind)
+            Error::truncated(Structure::LookupRun, runs_at, needed, runs_at, rest)
         })?;
         let index_at = header.index_at.get();
         let fences = check_runs(runs, runs_at, index_at)?;
         let fences_at = runs_at.saturating_add(RUN_LEN.saturating_mul(to_u64(count)));
-        let behind = behind.get(size_of_val(runs)..).unwrap_or_default();
-        let fences = slice_at(behind, fences).ok_or_else(|| {
+        let rest = rest.get(size_of_val(runs)..).unwrap_or_default();
+        let fences = slice_at(rest, fences).ok_or_else(|| {
             let needed = FENCE_LEN.saturating_mul(to_u64(fences));
-            truncated(Structure::LookupFence, fences_at, needed, fences_at, behind)
+            Error::truncated(Structure::LookupFence, fences_at, needed, fences_at, rest)
         })?;
         Ok(Self { at, index_at, runs, fences })
     }
 
-    /// Where the index region starts that the fences are of, absolute.
+    /// Returns the start of the index region that the fences belong to, absolute.
     #[must_use]
     pub const fn index_at(&self) -> u64 {
         self.index_at
     }
 
-    /// Whether the fences are of the index at `index`, which has `groups` groups. Where they are not,
-    /// they are of no use: the reader does without, which is no fault of the file.
+    /// Returns whether the fences belong to the index at `index`, which has `groups` groups.
+    /// Fences of another index are unused and no fault of the file: the reader scans instead.
     ///
     /// # Errors
-    /// `Run`, where they are of it and do not end with it: groups without a fence would never be
-    /// found.
+    /// `Run` if the fences belong to the index but do not end with its last group. A search would
+    /// miss the groups after them.
     pub fn is_of(&self, index: Span, groups: u32) -> Result<bool, Error> {
         if index.is_empty() || index.start != self.index_at {
             return Ok(false);
@@ -100,38 +115,37 @@ impl<'b> Lookup<'b> {
         Ok(true)
     }
 
-    /// How many groups stand in front of all runs: the delta groups, which a search of the runs
-    /// does not look into and which count before them. See
-    /// [`find_in_groups`](crate::find_in_groups).
+    /// Returns the number of delta groups, which are the groups before all runs. Their entries count
+    /// before those of the runs; [`find_in_groups`](crate::find_in_groups) searches them.
     #[must_use]
     pub fn delta_groups(&self) -> u32 {
         self.runs.first().map_or(0, |run| run.first_group.get())
     }
 
-    /// The runs, newest first.
+    /// Returns the runs, newest first.
     pub fn runs(&self) -> impl Iterator<Item = Run<'b>> + use<'b> {
         let lookup = *self;
         let mut next = lookup.first_run();
         core::iter::from_fn(move || {
             let (i, run) = next?;
-            next = lookup.run_behind(i, &run);
+            next = lookup.run_after(i, &run);
             Some(run)
         })
     }
 
-    /// How many fences all runs have.
+    /// Returns the number of fences in all runs.
     #[must_use]
     pub const fn fence_count(&self) -> usize {
         self.fences.len()
     }
 
-    /// Holds every fence against the one before it.
+    /// Checks that no fence is smaller than the one before it in its run.
     ///
-    /// A search does not need this: it proves what it answers by the groups themselves. It is for
-    /// those who verify a whole file.
+    /// A search does not need this check, because the groups themselves prove its answers. A verifier
+    /// of whole files does.
     ///
     /// # Errors
-    /// `Contradiction`, at the first fence that is smaller than the one before it in its run.
+    /// `Contradiction`, at the first fence that is too small.
     pub fn check_fences(&self) -> Result<(), Error> {
         for run in self.runs() {
             let pairs = run.fences.iter().zip(run.fences.iter().skip(1));
@@ -144,44 +158,38 @@ impl<'b> Lookup<'b> {
         Ok(())
     }
 
-    /// A search of the runs for `id`. The delta groups are the caller's to look into before.
-    #[must_use]
-    pub fn search(&self, id: Uuid) -> Search<'b> {
-        Search::new(*self, id)
-    }
-
-    /// Where the fences are, of all runs, absolute.
+    /// Returns the span of the fences of all runs, absolute.
     #[must_use]
     pub fn fences_span(&self) -> Span {
         let (start, end) = (self.fence_at(0), self.fence_at(self.fences.len()));
         Span { start, end }
     }
 
-    /// The block that fence number `n`, among the fences of all runs, leads to, with the first entry
-    /// behind it where its run goes on; `None` where there is no such fence.
+    /// Returns the span of block number `n`, among the blocks of all runs. If the run has a next
+    /// block, the span includes that block's first entry. `None` if there is no block `n`.
     #[must_use]
     pub fn block_span(&self, n: usize) -> Option<Span> {
         let (run, block) = self.block(n)?;
-        Some(crate::search::block_span(self, &run, block))
+        Some(self.run_block_span(&run, block))
     }
 
-    /// Proves what a miss in that block rests on: it begins with its fence, ascends, and ends before
-    /// the entry behind it, which has the next fence. `bytes` are those of its
-    /// [span](Self::block_span).
-    ///
-    /// # Errors
-    /// `Contradiction`; what else is wrong with the block.
-    pub fn check_block(&self, n: usize, bytes: &[u8]) -> Result<(), Error> {
-        let (run, block) = self.block(n).ok_or(Misuse::NoSuchFence(to_u64(n)))?;
-        crate::search::block_view(self, &run, block, bytes)?.check()
+    /// Returns the span of a block of `run`, with the first entry of the next block if there is one.
+    pub(crate) fn run_block_span(&self, run: &Run<'_>, block: usize) -> Span {
+        let (first, groups) = run.block_groups(block);
+        let Span { start, end } = self.groups_span(first, groups);
+        let (_, next_fence) = run.block_fences(block);
+        let rest = if next_fence.is_some() { FIRST_ENTRY_LEN } else { 0 };
+        Span { start, end: end.saturating_add(rest) }
     }
 
-    fn block(&self, n: usize) -> Option<(Run<'b>, usize)> {
+    /// Returns the run that has block number `n`, among the blocks of all runs, and the block's
+    /// number in that run.
+    pub(crate) fn block(&self, n: usize) -> Option<(Run<'b>, usize)> {
         let run = self.runs().find(|run| n < run.first_fence.saturating_add(run.fences.len()))?;
         Some((run, n.checked_sub(run.first_fence)?))
     }
 
-    /// The span of the `groups` groups from number `first` on, absolute.
+    /// Returns the span of `groups` groups, from group number `first` on, absolute.
     #[must_use]
     pub fn groups_span(&self, first: u32, groups: u32) -> Span {
         let at = |group: u32| {
@@ -195,8 +203,8 @@ impl<'b> Lookup<'b> {
         Some((0, self.run(0, 0)?))
     }
 
-    /// The run behind `run`, which is the one at `i`.
-    pub(crate) fn run_behind(&self, i: usize, run: &Run<'b>) -> Option<(usize, Run<'b>)> {
+    /// Returns the run after run number `i`, which is `run`, and its number.
+    pub(crate) fn run_after(&self, i: usize, run: &Run<'b>) -> Option<(usize, Run<'b>)> {
         let i = i.saturating_add(1);
         Some((i, self.run(i, run.first_fence.saturating_add(run.fences.len()))?))
     }
@@ -223,8 +231,8 @@ impl<'b> Lookup<'b> {
     }
 }
 
-/// Holds the runs against each other and against what an index can be. Returns how many fences they
-/// have in all.
+/// Checks that the runs follow each other and fit an index. Returns how many fences they have in
+/// all.
 fn check_runs(runs: &[RunRecord], runs_at: u64, index_at: u64) -> Result<usize, Error> {
     let (mut at, mut next_group, mut fences) = (runs_at, None, 0_usize);
     for run in runs {
@@ -246,7 +254,7 @@ fn check_runs(runs: &[RunRecord], runs_at: u64, index_at: u64) -> Result<usize, 
     Ok(fences)
 }
 
-/// The group behind a run, where the run can be.
+/// Returns the number of the group after a run, if the run is valid.
 pub(crate) fn run_end(
     first: u32,
     groups: u32,
@@ -269,22 +277,7 @@ pub(crate) fn run_end(
         .ok_or(RunFault::Groups)
 }
 
-/// `bytes`, read for the position `read_at`, were too few for the structure at `at`.
-pub(crate) fn truncated(
-    what: Structure,
-    at: u64,
-    needed: u64,
-    read_at: u64,
-    bytes: &[u8],
-) -> Error {
-    Error::Truncated { what, at, needed, end: read_at.saturating_add(to_u64(bytes.len())) }
-}
-
-pub(crate) fn to_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn to_usize(n: u32) -> usize {
+fn to_usize(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
@@ -348,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn each_fault_is_named_with_its_place() {
         // spec: R-LKP-02, R-LKP-04, R-LKP-05, R-LKP-06, R-LKP-07
         let (header, run, fence) =
             (Structure::LookupHeader, Structure::LookupRun, Structure::LookupFence);
@@ -373,11 +366,11 @@ mod tests {
     }
 
     #[test]
-    fn fences_out_of_order_are_found_by_those_who_look() {
+    fn fences_out_of_order_are_found_by_check_fences() {
         // spec: R-LKP-20
         let mut region = region();
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
-        // Equal fences are in order, and runs are apart from each other.
+        // Equal fences are in order, and each run has an order of its own.
         region[71] = 10;
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
         region[71] = 9;

@@ -1,34 +1,35 @@
 //! The search for one region in the runs of an index: a machine that says which groups it wants and
 //! is fed them.
 //!
-//! Fences lead to a block; what the search answers rests on the block's own entries. Knows nothing of
-//! delta groups, which come before the runs. Specification: `docs/spec/dacti-lookup.md`, "Search",
-//! "When a miss counts".
+//! Fences lead to a block, and the answer rests on the block's own entries. The delta groups, which
+//! come before the runs, are left to the caller. Specification: `docs/spec/dacti-lookup.md`,
+//! "Search", "When a miss counts".
 
-use crate::block::{Block, FIRST_ENTRY_LEN, Part, Place, contradiction, first_id, prefix};
-use crate::region::{to_u64, truncated};
-use crate::{Contradiction, Error, Fence, Lookup, Misuse, Run, Structure};
-use dacti_index::Located;
-use daicon_core::Span;
+use crate::block::{Block, Place};
+use crate::order::{first_id, prefix};
+use crate::spread::LikelyGroups;
+use crate::{Contradiction, Error, FIRST_ENTRY_LEN, Fence, Lookup, Misuse, Run};
+use dacti_index::{GROUP_HEADER_LEN, Located};
+use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// What a search found out.
+/// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchOutcome {
-    /// Where the region's stored bytes are.
+    /// A run has the region: this is its entry.
     Found(Located),
-    /// No run has the region. Its absence is proven by the entries between which it would be.
+    /// No run has the region. The entries around its place prove that.
     Absent,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State<'b> {
-    /// The region is before the run's first fence, if that is right.
+    /// The id is below the run's first fence, so the run's first entry decides.
     Front {
         i: usize,
         run: Run<'b>,
     },
-    /// The region is in block `block`, or else in one of `low..=high`.
+    /// The id is in block `block`, or else in one of `low..=high`.
     Block {
         i: usize,
         run: Run<'b>,
@@ -41,26 +42,31 @@ enum State<'b> {
 
 /// A search in progress.
 ///
-/// It takes one feed a run as a rule. Where `n` fences in a row are equal to the region's, it takes
-/// at most `2 + log2(n + 1)`; so at most 22 a run, and 64 runs.
+/// As a rule a search takes one feed a run. If `n` fences in a row are equal to the region's fence,
+/// it takes at most `2 + log2(n + 1)`: at most 22 a run, in at most 64 runs.
 #[derive(Debug, Clone)]
 pub struct Search<'b> {
     lookup: Lookup<'b>,
     id: Uuid,
     state: State<'b>,
-    answer: Option<SearchOutcome>,
+    outcome: Option<SearchOutcome>,
+}
+
+impl<'b> Lookup<'b> {
+    /// Starts a search of the runs for `id`. Search the delta groups first: their entries count
+    /// before those of the runs.
+    #[must_use]
+    pub fn search(&self, id: Uuid) -> Search<'b> {
+        let mut search = Search { lookup: *self, id, state: State::Ended, outcome: None };
+        search.enter(self.first_run());
+        search
+    }
 }
 
 impl<'b> Search<'b> {
-    pub(crate) fn new(lookup: Lookup<'b>, id: Uuid) -> Self {
-        let mut search = Self { lookup, id, state: State::Ended, answer: None };
-        search.enter(lookup.first_run());
-        search
-    }
-
-    /// The bytes to feed next, absolute; `None` when the search has ended, well or not.
+    /// Returns the span to feed next, absolute; `None` after an outcome or an error.
     ///
-    /// As a rule these are `stride` groups and the first entry behind them.
+    /// As a rule the span is `stride` groups and the first entry after them.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match &self.state {
@@ -68,13 +74,13 @@ impl<'b> Search<'b> {
                 let start = self.lookup.groups_span(run.first_group, 1).start;
                 Span::new(start, FIRST_ENTRY_LEN)
             }
-            State::Block { run, block, .. } => Some(block_span(&self.lookup, run, *block)),
+            State::Block { run, block, .. } => Some(self.lookup.run_block_span(run, *block)),
             State::Ended => None,
         }
     }
 
-    /// The number of the fence that led to the wanted block, among the fences of all runs; `None` where
-    /// no whole block is wanted. For those who keep track of which blocks were
+    /// Returns the number of the wanted block, among the blocks of all runs; `None` if the search
+    /// wants no whole block. Callers use it to remember which blocks were
     /// [checked](Self::feed_checked).
     #[must_use]
     pub const fn block(&self) -> Option<usize> {
@@ -84,97 +90,96 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Fewer bytes than are [wanted](Self::want), absolute, in which the region is as good as
-    /// certainly, if it is there and ids are spread evenly: the groups of the block around the
-    /// place that the fences foretell. `None` where that is all of the block, and where nothing is
-    /// foretold.
+    /// Returns a part of the [wanted](Self::want) span that almost certainly has the region, if the
+    /// region is there and ids are spread evenly. `None` if that part would be the whole block, or
+    /// if the fences give no hint.
     ///
-    /// For those to whom fewer bytes are worth one more read, which a region takes that is not
-    /// there. Whoever reads through caches does better with whole blocks, which others ask for as
-    /// well.
+    /// Use it if fewer bytes are worth one more read for each region that is not there. A reader
+    /// that shares a cache should ask for whole blocks, because other readers ask for the same ones.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
-        let (first, part) = self.likely_part()?;
-        Some(self.lookup.groups_span(first, part.groups))
+        let (first, likely) = self.likely_groups()?;
+        Some(self.lookup.groups_span(first, likely.groups))
     }
 
-    /// Takes the [likely](Self::likely) bytes, and says whether the region is there: the search has
-    /// ended then. Where it is not, nothing is known, and the search wants what it wanted.
+    /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them; the search has
+    /// ended then. Otherwise the search still wants the same span.
     pub fn feed_likely(&mut self, bytes: &[u8]) -> bool {
-        let Some((first, part)) = self.likely_part() else { return false };
-        let at = self.lookup.groups_span(first, part.groups).start;
-        // What is wrong with them the whole block tells.
-        let Ok(Place::Found(located)) = part.view(bytes, at).find(self.id) else { return false };
-        (self.state, self.answer) = (State::Ended, Some(SearchOutcome::Found(located)));
+        let Some((first, likely)) = self.likely_groups() else { return false };
+        let at = self.lookup.groups_span(first, likely.groups).start;
+        // A fault in these bytes is reported when the whole block is fed.
+        let found = Block::of_likely(&likely, bytes, at).find(self.id);
+        let Ok(Place::Found(located)) = found else { return false };
+        (self.state, self.outcome) = (State::Ended, Some(SearchOutcome::Found(located)));
         true
     }
 
-    /// The likely part of the wanted block, and the number of its first group in the index.
-    fn likely_part(&self) -> Option<(u32, Part)> {
+    /// Returns the likely groups of the wanted block, and the number of the first one in the index.
+    fn likely_groups(&self) -> Option<(u32, LikelyGroups)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
             // Ids that share their fences are not spread evenly.
             return None;
         }
-        let (first, groups) = block_groups(run, *block);
-        let (fence, next_fence) = block_fences(run, *block);
-        let part = Part::likely(fence, next_fence?, groups, self.id)?;
-        Some((first.saturating_add(part.first), part))
+        let (first, groups) = run.block_groups(*block);
+        let (fence, next_fence) = run.block_fences(*block);
+        let likely = LikelyGroups::of(fence, next_fence?, groups, self.id)?;
+        Some((first.saturating_add(likely.first), likely))
     }
 
-    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there. Answers when
-    /// it knows.
+    /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file ends
+    /// there. Returns the outcome if the search has ended.
     ///
-    /// A hit looks at a few entries. A miss looks at all of the block, since it counts only where
-    /// the block begins with its fence, ascends, and ends before the next fence.
+    /// A hit looks at a few entries. A miss looks at the whole block: it counts only if the block
+    /// begins with its fence, ascends, and ends before the next fence.
     ///
     /// # Errors
-    /// `Contradiction` where groups and fences do not fit each other; what else is wrong with the
-    /// index. The search has ended then.
+    /// `Contradiction` if groups and fences do not fit each other, and other faults of the index.
+    /// The search has ended then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, true)
     }
 
-    /// As [`feed`](Self::feed), for a block that has answered a miss before, in the same bytes:
-    /// what that rests on is not looked at again.
+    /// Does the same as [`feed`](Self::feed), for a block that was checked before in the same bytes:
+    /// a miss does not check it again.
     ///
     /// # Errors
-    /// As [`feed`](Self::feed).
+    /// The same as [`feed`](Self::feed).
     pub fn feed_checked(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, false)
     }
 
-    /// What was found out; `None` before the end of the search, and after an error.
+    /// Returns the outcome; `None` before the end of the search, and after an error.
     #[must_use]
-    pub const fn answer(&self) -> Option<SearchOutcome> {
-        self.answer
+    pub const fn outcome(&self) -> Option<SearchOutcome> {
+        self.outcome
     }
 
     fn take(&mut self, bytes: &[u8], check: bool) -> Result<Option<SearchOutcome>, Error> {
         let want = self.want();
-        // Left in place only by the arms that go on, so that an error ends the search.
+        // Only the arms that go on set the state again, so an error ends the search.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Front { i, run } => {
                 let at = want.map_or(0, |want| want.start);
                 let fence = run.fences.first().map(|fence| fence.get());
                 if Some(prefix(first_id(bytes, at)?)) != fence {
-                    let at = at.saturating_add(dacti_index::GROUP_HEADER_LEN);
-                    return Err(contradiction(at, Contradiction::FirstFence));
+                    let at = at.saturating_add(GROUP_HEADER_LEN);
+                    return Err(Error::contradiction(at, Contradiction::FirstFence));
                 }
-                self.enter(self.lookup.run_behind(i, &run));
+                self.enter(self.lookup.run_after(i, &run));
             }
             State::Block { i, run, low, high, block } => {
-                let view = block_view(&self.lookup, &run, block, bytes)?;
+                let view = Block::of(&self.lookup, &run, block, bytes)?;
                 let place = view.find(self.id)?;
                 if let Place::Found(located) = place {
-                    self.answer = Some(SearchOutcome::Found(located));
-                    return Ok(self.answer);
+                    self.outcome = Some(SearchOutcome::Found(located));
+                    return Ok(self.outcome);
                 }
                 if check {
                     view.check()?;
                 }
                 match self.turn(&view, place, block)? {
-                    Turn::Absent => self.enter(self.lookup.run_behind(i, &run)),
+                    Turn::Absent => self.enter(self.lookup.run_after(i, &run)),
                     Turn::Left if block > low => {
                         self.probe(i, run, low, block.saturating_sub(1));
                     }
@@ -182,33 +187,33 @@ impl<'b> Search<'b> {
                         self.probe(i, run, block.saturating_add(1), high);
                     }
                     Turn::Left | Turn::Right => {
-                        return Err(contradiction(view.at, Contradiction::Moved));
+                        return Err(Error::contradiction(view.at, Contradiction::Moved));
                     }
                 }
             }
             State::Ended => return Err(Misuse::FedAfterEnd.into()),
         }
-        Ok(self.answer)
+        Ok(self.outcome)
     }
 
-    /// Where to go on from a block that does not have the region.
+    /// Returns where the search goes on from a block that does not have the region.
     fn turn(&self, view: &Block<'_>, place: Place, block: usize) -> Result<Turn, Error> {
         match place {
             Place::Before if block > 0 => Ok(Turn::Left),
-            // Equal to the first id behind means that the next block has it.
-            Place::Behind if view.next_fence.is_some() => {
-                let right = self.id.as_u128() >= view.behind()?;
+            // If the id is equal to the next block's first id, the next block has it.
+            Place::After if view.next_fence.is_some() => {
+                let right = self.id.as_u128() >= view.next_id()?;
                 Ok(if right { Turn::Right } else { Turn::Absent })
             }
             _ => Ok(Turn::Absent),
         }
     }
 
-    /// Turns to a run, or ends where there is none.
+    /// Turns to a run, or ends the search if there is no further run.
     fn enter(&mut self, run: Option<(usize, Run<'b>)>) {
         let Some((i, run)) = run else {
             self.state = State::Ended;
-            self.answer = Some(SearchOutcome::Absent);
+            self.outcome = Some(SearchOutcome::Absent);
             return;
         };
         let fence = prefix(self.id.as_u128());
@@ -216,15 +221,15 @@ impl<'b> Search<'b> {
             self.state = State::Front { i, run };
             return;
         };
-        // Blocks whose fences are the region's own may have it, and so may the one before, at its
-        // end.
+        // A block whose fence is the region's own may have the region, and so may the block before
+        // it, at its end.
         let equal = run.fences.get(high).is_some_and(|last| last.get() == fence);
         let low = if equal { below(run.fences, high, fence).saturating_sub(1) } else { high };
         self.probe(i, run, low, high);
     }
 
     fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
-        // Rounded up: where one fence is equal, the region is most likely the first of its block.
+        // Rounded up: if one fence is equal, the region is most likely the first of its block.
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
@@ -238,51 +243,8 @@ enum Turn {
     Absent,
 }
 
-/// A block, with the first entry behind it where its run goes on, absolute.
-pub(crate) fn block_span(lookup: &Lookup<'_>, run: &Run<'_>, block: usize) -> Span {
-    let (first, groups) = block_groups(run, block);
-    let Span { start, end } = lookup.groups_span(first, groups);
-    let behind = if is_last(run, block) { 0 } else { FIRST_ENTRY_LEN };
-    Span { start, end: end.saturating_add(behind) }
-}
-
-/// Views `bytes` as that block.
-pub(crate) fn block_view<'f>(
-    lookup: &Lookup<'_>,
-    run: &Run<'_>,
-    block: usize,
-    bytes: &'f [u8],
-) -> Result<Block<'f>, Error> {
-    let (first, groups) = block_groups(run, block);
-    let span = lookup.groups_span(first, groups);
-    let (fence, next_fence) = block_fences(run, block);
-    let behind = if next_fence.is_some() { FIRST_ENTRY_LEN } else { 0 };
-    let needed = span.len().saturating_add(behind);
-    if to_u64(bytes.len()) < needed {
-        return Err(truncated(Structure::LookupBlock, span.start, needed, span.start, bytes));
-    }
-    Ok(Block { bytes, at: span.start, groups, fence, next_fence })
-}
-
-/// The fence of a block, and the one behind it where its run goes on.
-fn block_fences(run: &Run<'_>, block: usize) -> (u64, Option<u64>) {
-    let fence = |n: usize| run.fences.get(n).map(|fence| fence.get());
-    (fence(block).unwrap_or(0), fence(block.saturating_add(1)))
-}
-
-/// First group and count of groups of a block.
-fn block_groups(run: &Run<'_>, block: usize) -> (u32, u32) {
-    let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(run.stride);
-    let groups = run.groups.saturating_sub(skipped).min(run.stride);
-    (run.first_group.saturating_add(skipped), groups)
-}
-
-fn is_last(run: &Run<'_>, block: usize) -> bool {
-    block.saturating_add(1) >= run.fences.len()
-}
-
-/// How many of the sorted `fences` are at most `fence`. Looks near the place where evenly spread ids
-/// have it first.
+/// Counts the sorted `fences` that are at most `fence`. Looks first where the fence would be if ids
+/// were spread evenly.
 fn at_most(fences: &[Fence], fence: u64) -> usize {
     let (mut low, mut high) = (0, fences.len());
     let spread = u128::from(fence).saturating_mul(u128::from(to_u64(fences.len()))) >> 64;
@@ -306,7 +268,7 @@ fn at_most(fences: &[Fence], fence: u64) -> usize {
     low
 }
 
-/// How many of the first `end` of the sorted `fences` are below `fence`.
+/// Counts the fences below `fence` among the first `end` of the sorted `fences`.
 fn below(fences: &[Fence], end: usize, fence: u64) -> usize {
     fences.get(..end).unwrap_or_default().partition_point(|found| found.get() < fence)
 }
@@ -351,7 +313,7 @@ mod tests {
         let lookup = world.lookup();
         for id in &world.all {
             let want = lookup.search(*id).want().unwrap();
-            // The last block has two groups and nothing behind it.
+            // The last block has two groups and nothing after it.
             assert!(matches!(want.len(), 18_448 | 12_272), "{want}");
             assert_eq!(world.search(*id).1, 1);
         }
@@ -372,7 +334,7 @@ mod tests {
                 of_one_group += usize::from(likely.len() == 6136);
                 assert!(likely.len() == 6136 || likely.len() == 2 * 6136, "{likely}");
                 assert!(search.feed_likely(world.bytes(likely)), "{id}");
-                let Some(SearchOutcome::Found(located)) = search.answer() else { panic!("{id}") };
+                let Some(SearchOutcome::Found(located)) = search.outcome() else { panic!("{id}") };
                 assert!(likely.contains(&Span::new(located.at, 24).unwrap()));
             }
             let share = of_one_group * 100 / world.all.len();
@@ -486,7 +448,7 @@ mod tests {
             let error = search.feed(&bytes[..bytes.len() - 1]).unwrap_err();
             let (what, at, needed) = (Structure::LookupBlock, want.start, want.len());
             assert_eq!(error, Error::Truncated { what, at, needed, end: want.end - 1 });
-            assert_eq!((search.want(), search.answer()), (None, None));
+            assert_eq!((search.want(), search.outcome()), (None, None));
             assert!(search.feed(bytes).is_err(), "nothing is wanted");
         }
     }

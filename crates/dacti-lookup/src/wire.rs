@@ -1,17 +1,20 @@
 //! The fixed structures of the lookup region, exactly as they lie on disk.
 //!
-//! Nothing here is checked. Specification: `docs/spec/dacti-lookup.md`, "The lookup region".
+//! They are views of unchecked bytes. Specification: `docs/spec/dacti-lookup.md`, "The lookup region".
 
 use bytemuck::{Pod, Zeroable};
+use dacti_index::{GROUP_HEADER_LEN, INDEX_ENTRY_LEN};
 use daicon_core::{U32Le, U64Le};
 use uuid::Uuid;
 
 /// Length of the header.
 pub const LOOKUP_HEADER_LEN: u64 = 16;
-/// Length of a run's record.
+/// Length of a run record.
 pub const RUN_LEN: u64 = 16;
 /// Length of a fence.
 pub const FENCE_LEN: u64 = 8;
+/// Length of a group up to the end of its first entry.
+pub(crate) const FIRST_ENTRY_LEN: u64 = GROUP_HEADER_LEN.saturating_add(INDEX_ENTRY_LEN);
 
 /// The header of a lookup region.
 ///
@@ -19,7 +22,7 @@ pub const FENCE_LEN: u64 = 8;
 /// |---|---|---|
 /// | 0 | 4 | version: 0 before 1.0 |
 /// | 4 | 4 | count of runs |
-/// | 8 | 8 | start of the index region that the fences are of, absolute |
+/// | 8 | 8 | start of the index region that the fences belong to, absolute |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct LookupHeader {
@@ -27,7 +30,7 @@ pub struct LookupHeader {
     pub version: U32Le,
     /// How many runs follow.
     pub runs: U32Le,
-    /// Where the index region starts that this is bound to.
+    /// Start of the index region that the fences belong to, absolute.
     pub index_at: U64Le,
 }
 
@@ -46,7 +49,7 @@ pub struct RunRecord {
     pub first_group: U32Le,
     /// How many groups the run has.
     pub groups: U32Le,
-    /// How many groups one fence stands for.
+    /// Groups from one fence to the next.
     pub stride: U32Le,
     /// How many fences the run has.
     pub fences: U32Le,
@@ -54,20 +57,21 @@ pub struct RunRecord {
 
 /// A fence: the first eight bytes of a region id in text order, most significant first.
 ///
-/// This is the one number of the format that is not little-endian: as bytes, fences sort as ids do.
+/// A fence is the only number of the format that is not little-endian. So the bytes of fences sort
+/// as ids do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Fence([u8; 8]);
 
 impl Fence {
-    /// The fence of `id`.
+    /// Returns the fence of `id`.
     #[must_use]
     pub const fn of(id: Uuid) -> Self {
         let (high, _) = id.as_u64_pair();
         Self(high.to_be_bytes())
     }
 
-    /// The fence as a number that compares as fences do.
+    /// Returns the fence as a number that compares as fences do.
     #[must_use]
     pub const fn get(self) -> u64 {
         u64::from_be_bytes(self.0)

@@ -1,7 +1,6 @@
 //! Indexes made for tests: ids of many kinds, in groups and runs, with their lookup region.
 //!
-//! What is expected of a search is told by the list of ids alone, which was never read from a
-//! group.
+//! The expected outcome of a search comes from the list of ids alone, never from a group.
 
 use crate::{Error, Lookup, RunSpec, SearchOutcome, emit_lookup, lookup_len};
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header, index_len};
@@ -9,7 +8,7 @@ use daicon_core::Span;
 use std::vec::Vec;
 use uuid::Uuid;
 
-/// Where the index starts, and what the groups' offsets are counted from.
+/// Where the index starts, and the base of its groups.
 const INDEX_AT: u64 = 100;
 const BASE: u64 = 1 << 33;
 
@@ -97,7 +96,7 @@ impl World {
         span.slice_of(&self.index, INDEX_AT).unwrap()
     }
 
-    /// The answer and how many feeds it took. Where likely bytes are fed first, it is the same.
+    /// The outcome and the number of feeds. Feeding likely bytes first must not change the outcome.
     pub(crate) fn search(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
         let whole = self.search_in_blocks(id);
         assert_eq!(self.search_in_parts(id), whole.0, "{id}");
@@ -120,7 +119,7 @@ impl World {
             }
             search.feed(self.bytes(want))?;
         }
-        Ok(search.answer().unwrap())
+        Ok(search.outcome().unwrap())
     }
 
     fn search_in_blocks(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
@@ -132,10 +131,10 @@ impl World {
                 return (Err(error), feeds);
             }
         }
-        (Ok(search.answer().unwrap()), feeds)
+        (Ok(search.outcome().unwrap()), feeds)
     }
 
-    /// As `search`, where the region may be broken and want what is not there.
+    /// Searches in a region that may be broken and may want bytes that do not exist.
     pub(crate) fn try_search(&self, id: Uuid) -> Result<Option<SearchOutcome>, Error> {
         let lookup = Lookup::parse(&self.region, 0)?;
         let groups = (self.index.len() - 8) / 6136;
@@ -147,18 +146,18 @@ impl World {
         while let Some(want) = search.want() {
             search.feed(want.slice_of(&self.index, INDEX_AT).unwrap())?;
         }
-        Ok(search.answer())
+        Ok(search.outcome())
     }
 
-    /// The number of the entry that an answer is from.
+    /// The number of the entry that was found.
     pub(crate) fn entry(&self, answer: SearchOutcome) -> Option<usize> {
         let SearchOutcome::Found(located) = answer else { return None };
-        let behind = located.at - Self::group_at(0);
-        let (group, entry) = (behind / 6136, (behind % 6136 - 16) / 24);
+        let offset = located.at - Self::group_at(0);
+        let (group, entry) = (offset / 6136, (offset % 6136 - 16) / 24);
         Some(group as usize * self.per_group + entry as usize)
     }
 
-    /// Which entry, of all, an answer is.
+    /// The number of the region that was found, by its offset.
     pub(crate) fn number(&self, answer: SearchOutcome) -> Option<usize> {
         let SearchOutcome::Found(located) = answer else { return None };
         let number = (located.span.start - BASE) as usize;
@@ -198,8 +197,7 @@ impl World {
         self.index[8 + 6136 * group + 12] = length;
     }
 
-    /// Flips a bit of the lookup region, or of what is in use of the groups; returns whose entry
-    /// that was.
+    /// Flips a bit of the lookup region, or of an entry. Returns the number of that entry.
     pub(crate) fn flip(&mut self, in_fences: bool, bit: proptest::sample::Index) -> Option<usize> {
         if in_fences {
             let bit = bit.index(self.region.len() * 8);

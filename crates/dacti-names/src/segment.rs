@@ -7,7 +7,7 @@ use crate::path::{fault, hashed_id};
 use crate::wire::{HEADER_LEN, NamesHeader, NamesRecord, RECORD_LEN};
 use crate::{Error, NAMES_ID, PathFault, Structure, check_path};
 use alloc::vec::Vec;
-use daicon_core::{Span, bytes_of, slice_at, struct_at};
+use daicon_core::{Span, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
 /// Segments that a reader follows. A writer merges long before.
@@ -278,10 +278,6 @@ fn name_of<'b>(record: &NamesRecord, heap: &'b [u8]) -> Name<'b> {
     let id = if id.is_nil() { hashed_id(path) } else { id };
     let decoded_len = Some(record.decoded_len.get()).filter(|len| *len != u64::MAX);
     Name { path, id, decoded_len }
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

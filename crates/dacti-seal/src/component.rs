@@ -4,14 +4,12 @@
 //! Nothing in it is trusted: a reader's policy names the keys. Specification:
 //! `docs/spec/dacti-seal.md`, "The component".
 
-use crate::{Error, Misuse, Structure};
+use crate::{Error, KEYS_MAX, Misuse, Structure};
 use alloc::vec::Vec;
 use bytemuck::{Pod, Zeroable};
-use daicon_core::{U32Le, UuidLe, bytes_of, slice_at, struct_at};
+use daicon_core::{U32Le, UuidLe, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// Public keys that a seal component may name.
-pub const KEYS_MAX: usize = 64;
 /// Length of the component's region without any key.
 pub const COMPONENT_LEN_MIN: u64 = 64;
 /// What the component's own digest is hashed over first.
@@ -88,7 +86,7 @@ impl Seals {
     pub fn parse(bytes: &[u8], at: u64) -> Result<Self, Error> {
         let what = Structure::SealComponent;
         let cut = |needed| {
-            let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            let end = at.saturating_add(to_u64(bytes.len()));
             Error::Truncated { what, at, needed, end }
         };
         let header: &Header = struct_at(bytes).ok_or_else(|| cut(COMPONENT_LEN_MIN))?;
@@ -156,10 +154,6 @@ fn component_digest(bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(COMPONENT_DOMAIN).update(bytes);
     *hasher.finalize().as_bytes()
-}
-
-fn to_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use core::fmt;
 use dacti_index::Encoding;
+use daicon_core::to_u64;
 use uuid::Uuid;
 
 /// Length of a digest.
@@ -43,7 +44,7 @@ pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
 /// The digest of a region whose stored bytes are all in hand.
 #[must_use]
 pub fn digest(id: Uuid, encoding: Encoding, stored: &[u8]) -> [u8; DIGEST_LEN] {
-    let len = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+    let len = to_u64(stored.len());
     digest_of_hash(id, encoding, len, blake3::hash(stored).as_bytes())
 }
 
@@ -70,7 +71,7 @@ impl Digester {
     /// Takes the next stored bytes.
     pub fn update(&mut self, stored: &[u8]) {
         self.hasher.update(stored);
-        self.given = self.given.saturating_add(u64::try_from(stored.len()).unwrap_or(u64::MAX));
+        self.given = self.given.saturating_add(to_u64(stored.len()));
     }
 
     /// How many stored bytes were taken.

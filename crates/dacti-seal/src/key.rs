@@ -10,6 +10,7 @@ use crate::{DIGEST_LEN, KeyFault, Misuse};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
+use daicon_core::Hex;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub struct PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({} {})", hex(self.key.as_bytes()), self.package)
+        write!(f, "PublicKey({} {})", Hex(self.key.as_bytes()), self.package)
     }
 }
 
@@ -99,7 +100,7 @@ impl PublicKey {
     pub fn to_text(&self) -> String {
         let comment =
             "# Public key of a publisher of dacti packages, and the package that it is for.";
-        format!("{comment}\n{PUBLIC} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
+        format!("{comment}\n{PUBLIC} 1 {} {}\n", Hex(self.key.as_bytes()), self.package)
     }
 }
 
@@ -173,7 +174,7 @@ impl SecretKey {
     pub fn to_text(&self) -> String {
         let comment =
             "# PRIVATE: whoever has the line below signs as its owner. Keep it to yourself.";
-        format!("{comment}\n{PRIVATE} 1 {} {}\n", hex(self.key.as_bytes()), self.package)
+        format!("{comment}\n{PRIVATE} 1 {} {}\n", Hex(self.key.as_bytes()), self.package)
     }
 }
 
@@ -206,11 +207,6 @@ fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid),
     // The nil one stands for no package.
     let package = package.filter(|package| !package.is_nil()).ok_or(KeyFault::Package)?;
     Ok((key, package))
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn from_hex(digits: &str) -> Option<[u8; 32]> {

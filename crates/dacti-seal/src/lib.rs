@@ -77,18 +77,20 @@ mod component;
 mod digest;
 mod error;
 mod key;
+mod limits;
 mod seal;
 #[cfg(test)]
 mod test_data;
 mod verify;
 
-pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, KEYS_MAX, Kind, Seals};
+pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, Kind, Seals};
 pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
     KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN, SIGNATURE_LEN, SecretKey,
     signed_message,
 };
+pub use limits::KEYS_MAX;
 pub use seal::Seal;
 pub use verify::{
     SealPolicy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,

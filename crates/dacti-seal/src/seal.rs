@@ -4,7 +4,7 @@
 
 use crate::{DIGEST_LEN, Error, Kind, Misuse, SIGNATURE_LEN, SecretKey, Structure};
 use dacti_index::Located;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 
 /// A digest, and perhaps a signature over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Seal {
     /// `Truncated`.
     pub fn parse(bytes: &[u8], kind: Kind, at: u64) -> Result<Self, Error> {
         let cut = || {
-            let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            let end = at.saturating_add(to_u64(bytes.len()));
             Error::Truncated { what: Structure::Seal, at, needed: kind.seal_len(), end }
         };
         let (digest, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
@@ -57,7 +57,7 @@ impl Seal {
     /// # Errors
     /// `Misuse` where `out` is too short, or there is a signature and `kind` has no room for it.
     pub fn emit(&self, kind: Kind, out: &mut [u8]) -> Result<usize, Error> {
-        let (needed, len) = (kind.seal_len(), u64::try_from(out.len()).unwrap_or(u64::MAX));
+        let (needed, len) = (kind.seal_len(), to_u64(out.len()));
         let short = Misuse::BufferTooShort { needed, len };
         let needed = usize::try_from(needed).unwrap_or(usize::MAX);
         let out = out.get_mut(..needed).ok_or(short)?;

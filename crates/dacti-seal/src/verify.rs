@@ -9,7 +9,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use dacti_index::Located;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
 /// What a reader requires of a region before it is handed out.
@@ -227,7 +227,7 @@ pub fn verify(
     let (at, needed) = (located.span.start, located.span.len());
     let split = usize::try_from(needed).ok().and_then(|len| bytes.split_at_checked(len));
     let Some((stored, seal)) = split else {
-        let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let end = at.saturating_add(to_u64(bytes.len()));
         return Err(Error::Truncated { what: Structure::StoredRegion, at, needed, end });
     };
     required.judge(&located, blake3::hash(stored).as_bytes(), seal)

@@ -26,6 +26,13 @@ pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     bytemuck::bytes_of(value)
 }
 
+/// Converts a length or count in memory to one in a file.
+#[must_use]
+pub fn to_u64(len: usize) -> u64 {
+    // No machine has addresses of more than 64 bits.
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
 /// A length in a file as a length in memory; `None` where this machine's addresses are too short
 /// for it.
 pub(crate) fn to_usize(len: u64) -> Option<usize> {

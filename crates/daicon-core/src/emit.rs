@@ -5,7 +5,7 @@
 
 use crate::{
     COMPONENT_ENTRY_LEN, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN, SIGNATURE,
-    TABLE_HEADER_LEN, TableHeader, U32Le, Version, bytes_of, cast,
+    TABLE_HEADER_LEN, TableHeader, U32Le, Version, bytes_of, cast, to_u64,
 };
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ impl TableSpec<'_> {
     fn count(&self) -> Result<u32, Error> {
         let components = self.components.len();
         u32::try_from(components).map_err(|_| {
-            let components = u64::try_from(components).unwrap_or(u64::MAX);
+            let components = to_u64(components);
             Misuse::TooFewSlots { components, slots: u32::MAX }.into()
         })
     }
@@ -148,7 +148,7 @@ pub fn emit_extension(table: &mut [u8], extension_at: u64) -> Result<(), Error> 
 }
 
 fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
-    let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
+    let len = to_u64(out.len());
     cast::to_usize(needed)
         .and_then(|needed| out.get_mut(..needed))
         .ok_or_else(|| Misuse::BufferTooShort { needed, len }.into())

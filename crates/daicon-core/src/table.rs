@@ -5,7 +5,7 @@
 
 use crate::{
     COMPONENT_ENTRY_LEN, Component, ComponentEntry, Error, Span, Structure, TABLE_HEADER_LEN,
-    TableHeader, cast, slice_at, struct_at,
+    TableHeader, cast, slice_at, struct_at, to_u64,
 };
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ impl<'b> Table<'b> {
     /// # Errors
     /// `Truncated` where the bytes end before the table does.
     pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
-        let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let end = at.saturating_add(to_u64(bytes.len()));
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
         let header: &TableHeader = struct_at(bytes)
             .ok_or_else(|| truncated(Structure::TableHeader, at, TABLE_HEADER_LEN))?;

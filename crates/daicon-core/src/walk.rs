@@ -9,7 +9,7 @@ use crate::table::entries_len;
 use crate::{
     COMPONENTS_MAX, Component, DIAGNOSTICS_MAX, Error, FORMAT_HEADER_LEN, FormatHeader, Limits,
     Misuse, PREAMBLE_LEN, SIGNATURE, SIGNATURE_LEN, Span, Structure, TABLE_HEADER_LEN, TABLES_MAX,
-    Table, TableHeader, Version, struct_at,
+    Table, TableHeader, Version, struct_at, to_u64,
 };
 use uuid::Uuid;
 
@@ -349,10 +349,6 @@ fn check_signature(found: [u8; 8]) -> Result<(), Error> {
         return Err(Error::UnsupportedContainer { found: generation });
     }
     Ok(())
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

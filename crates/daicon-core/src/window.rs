@@ -3,7 +3,7 @@
 //! A reader asks for 28 bytes, then 24, then a table; whoever fetched the first 64 KiB in one
 //! request serves all three from it.
 
-use crate::Span;
+use crate::{Span, to_u64};
 
 /// Length of the head: the bytes at the start of a file that a reader fetches by its first request.
 /// A shorter file is all head.
@@ -34,7 +34,7 @@ impl<'b> Window<'b> {
     /// The span that the window covers, absolute.
     #[must_use]
     pub fn span(&self) -> Span {
-        let len = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        let len = to_u64(self.bytes.len());
         Span { start: self.at, end: self.at.saturating_add(len) }
     }
 

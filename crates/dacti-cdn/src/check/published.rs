@@ -1,6 +1,6 @@
 //! What the switch has published: exactly the edits, all of it appended or there before.
 
-use super::Breach;
+use super::fault::Breach;
 use crate::{
     ComponentContent, DeltaGroup, DerivedRegion, Edit, Field, HEAD_LEN, NewComponent, Piece,
     PieceContent, Plan, Put, Snapshot, Strategy, Switch,

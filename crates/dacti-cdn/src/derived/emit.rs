@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{Entry, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, emit_group, emit_header};
 use dacti_lookup::emit_lookup;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 
 /// Groups in one piece.
 const PIECE_GROUPS: usize = 64;
@@ -102,7 +102,7 @@ pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, DerivedRegion)> {
         pieces.push((new.fences, DerivedRegion::Fences));
     }
     let mut start = new.index.start;
-    let piece_len = GROUP_LEN.saturating_mul(u64::try_from(PIECE_GROUPS).unwrap_or(u64::MAX));
+    let piece_len = GROUP_LEN.saturating_mul(to_u64(PIECE_GROUPS));
     let mut len = INDEX_HEADER_LEN.saturating_add(piece_len);
     while start < new.index.end {
         let end = start.saturating_add(len).min(new.index.end);
@@ -204,7 +204,7 @@ impl<F> Pieces<F> {
         F: FnMut(u64, &[u8]) -> Result<(), E>,
     {
         (self.take)(self.at, &self.bytes)?;
-        self.at = self.at.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX));
+        self.at = self.at.saturating_add(to_u64(self.bytes.len()));
         self.bytes.clear();
         self.groups = 0;
         Ok(())

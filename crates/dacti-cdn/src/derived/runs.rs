@@ -11,6 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use dacti_index::{Encoding, GROUP_ENTRIES, RANGE_LEN_MAX};
 use dacti_lookup::{RUNS_MAX, RunSpec};
+use daicon_core::to_u64;
 use uuid::Uuid;
 
 /// How the regions of one encoding are told apart by where they lie.
@@ -156,8 +157,4 @@ fn too_many(what: LimitOf, found: usize, limit: usize) -> Result<(), Error> {
         return Err(Error::LimitExceeded { what, found: to_u64(found), limit: to_u64(limit) });
     }
     Ok(())
-}
-
-fn to_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

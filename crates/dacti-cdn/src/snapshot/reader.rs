@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use dacti_index::{Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader};
 use dacti_lookup::LOOKUP_ID;
 use dacti_seal::{COMPONENT_LEN_MIN, KEYS_MAX, SEAL_ID, SEAL_VERSION, Seals};
-use daicon_core::{Component, Span, TableWalker, Version, Window};
+use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
 
 /// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
 ///
@@ -165,7 +165,7 @@ impl SnapshotReader {
             return Err(Error::NotUpdatable(Missing::Seals));
         }
         let mut span = seals.span_within(self.len)?;
-        let keys = u64::try_from(KEYS_MAX).unwrap_or(u64::MAX).saturating_mul(32);
+        let keys = to_u64(KEYS_MAX).saturating_mul(32);
         let len_max = COMPONENT_LEN_MIN.saturating_add(keys);
         span.end = span.end.min(span.start.saturating_add(len_max));
         Ok(Stage::Seals(span))

@@ -2,8 +2,9 @@
 
 use super::{DeltaGroup, Snapshot};
 use dacti_index::{Encoding, GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};
+use dacti_names::{Flags, NAMES_ID};
 use daicon_core::{
-    COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at,
+    COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at, to_u64,
 };
 
 /// Where the first table's extension offset stands.
@@ -67,6 +68,13 @@ impl Snapshot {
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
+    /// Whether the names component says that there are explicit ids. Where there is no such
+    /// component, readers look into the names list on a miss.
+    pub(crate) fn explicit_ids(&self) -> bool {
+        let names = self.components.iter().find(|found| found.id == NAMES_ID);
+        names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
+    }
+
     /// What the regions of the first table are counted from.
     pub(crate) fn t1_base(&self) -> u64 {
         let first = self.tables.first().map(|table| &table.bytes[..]).unwrap_or_default();
@@ -91,7 +99,7 @@ impl Snapshot {
     /// All delta groups together.
     pub(crate) fn delta_span(&self) -> Span {
         let start = self.index.start.saturating_add(INDEX_HEADER_LEN);
-        let groups = u64::try_from(self.delta_groups.len()).unwrap_or(u64::MAX);
+        let groups = to_u64(self.delta_groups.len());
         Span { start, end: start.saturating_add(GROUP_LEN.saturating_mul(groups)) }
     }
 }

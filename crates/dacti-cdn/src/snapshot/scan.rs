@@ -6,7 +6,7 @@
 use crate::{Error, LimitOf};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, Event, IndexReader};
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
 /// Encodings that one index may mix, as each takes runs of its own.
@@ -128,7 +128,7 @@ impl IndexEntries {
         let known = self.encodings.iter().position(|known| *known == encoding);
         let number = known.unwrap_or(self.encodings.len());
         if number >= ENCODINGS_MAX {
-            let limit = u64::try_from(ENCODINGS_MAX).unwrap_or(u64::MAX);
+            let limit = to_u64(ENCODINGS_MAX);
             let found = limit.saturating_add(1);
             return Err(Error::LimitExceeded { what: LimitOf::Encodings, found, limit });
         }

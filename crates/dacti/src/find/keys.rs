@@ -181,7 +181,7 @@ impl Keys {
         while let Some(want) = search.want() {
             known.blocks.feed(&mut search, want, &view.head(), source)?;
         }
-        Ok(search.answer().unwrap_or(SearchOutcome::Absent))
+        Ok(search.outcome().unwrap_or(SearchOutcome::Absent))
     }
 
     /// As [`find`](Self::find), as far as what is in hand leads.
@@ -227,7 +227,7 @@ pub(crate) fn go_on<'v>(
             Err(_) => return Begun::Alone,
         }
     }
-    Begun::Known(located(search.answer().unwrap_or(SearchOutcome::Absent), view.len()))
+    Begun::Known(located(search.outcome().unwrap_or(SearchOutcome::Absent), view.len()))
 }
 
 /// A check of lookup keys while the index is read: it takes every group in turn.

@@ -5,17 +5,20 @@
 //! for, as nobody knows whether their data is a region. Specification: `docs/spec/dacti-cdn.md`,
 //! "Second table".
 
+use super::block::Block;
+use super::components;
 use super::steps::Steps;
-use super::{Block, Reason, Wanted, first_table};
+use crate::Reason;
 use crate::derived::DERIVED_ALIGN;
 use crate::snapshot::T1_EXTENSION_AT;
-use crate::{Error, Field, LimitOf, PieceContent, Snapshot, UpdatePolicy};
+use crate::wanted::Wanted;
+use crate::{Error, Field, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{INDEX_ID, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID};
-use daicon_core::{COMPONENTS_MAX, ComponentSpec, Region, Span, TABLES_MAX, Table, TableSpec};
+use daicon_core::{ComponentSpec, Region, Span, Table, TableSpec, to_u64};
 
 /// Whether a second table can take all that is wanted, with the index as it is.
 pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
@@ -66,7 +69,7 @@ pub(crate) fn steps<'p>(
     let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
     let mut second = Second::of(snapshot, wanted, &block, new, slots)?;
     let tables = second.append_rest(&mut block)?;
-    check_limits(snapshot, tables, wanted.components.len().saturating_add(1))?;
+    components::check_limits(snapshot, tables, wanted.components.len().saturating_add(1))?;
     let place = snapshot.place.unwrap_or_default();
     let [a, b] = snapshot.t2_spans();
     let to = if place == 0 { b } else { a };
@@ -125,9 +128,9 @@ impl Second {
             second.take(spec, here, old_base, slots);
         }
         for ((_, new), span) in wanted.components.iter().zip(&block.components) {
-            let here = first_table::spec(new, *span, base);
+            let here = components::spec(new, *span, base);
             let own = span.start;
-            let spec = here.or_else(|| first_table::spec(new, *span, own));
+            let spec = here.or_else(|| components::spec(new, *span, own));
             let spec = spec.ok_or(Error::PastLastPosition)?;
             let base = if here.is_some() { base } else { own };
             second.take(spec, here.is_some(), base, slots);
@@ -160,7 +163,7 @@ impl Second {
             let mut table = vec![0; usize::try_from(spec.emitted_len()?).unwrap_or_default()];
             spec.emit(&mut table)?;
             block.align(DERIVED_ALIGN)?;
-            let len = u64::try_from(table.len()).unwrap_or(u64::MAX);
+            let len = to_u64(table.len());
             self.extension_at = block.push(len, PieceContent::Inline(table))?.start;
             tables = usize::saturating_add(tables, 1);
         }
@@ -185,30 +188,6 @@ impl NewRegions {
         }
         Ok(components)
     }
-}
-
-/// Holds the chain's length against what readers take.
-pub(crate) fn check_limits(
-    snapshot: &Snapshot,
-    tables: usize,
-    components: usize,
-) -> Result<(), Error> {
-    let to_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let entries = |span: &Span| span.len() / daicon_core::COMPONENT_ENTRY_LEN;
-    let listed = snapshot
-        .tables
-        .iter()
-        .fold(to_u64(components), |sum, table| sum.saturating_add(entries(&table.span)));
-    let sums = [
-        (LimitOf::Tables, to_u64(snapshot.tables.len().saturating_add(tables)), TABLES_MAX),
-        (LimitOf::Components, listed, COMPONENTS_MAX),
-    ];
-    for (what, found, limit) in sums {
-        if found > to_u64(limit) {
-            return Err(Error::LimitExceeded { what, found, limit: to_u64(limit) });
-        }
-    }
-    Ok(())
 }
 
 impl Snapshot {

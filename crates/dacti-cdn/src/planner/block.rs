@@ -1,6 +1,6 @@
 //! The fresh bytes of an update: what edits bring, one after the other, from a slice's start.
 
-use super::Wanted;
+use crate::wanted::Wanted;
 use crate::{Append, ComponentContent, Digest, Error, Piece, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use daicon_core::Span;

@@ -2,10 +2,11 @@
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
+use super::block::Block;
 use super::steps::Steps;
 use super::tables::{self, NewRegions};
-use super::{Block, Wanted};
 use crate::derived::{Change, DERIVED_ALIGN, Listed, NewIndex, emit_pieces, pieces};
+use crate::wanted::Wanted;
 use crate::{Digest, Error, IndexEntries, Misuse, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use dacti_lookup::LOOKUP_ID;
@@ -173,7 +174,7 @@ mod tests {
             while let Some(want) = search.want() {
                 search.feed(&world.read(want)).unwrap();
             }
-            let located = match search.answer() {
+            let located = match search.outcome() {
                 Some(SearchOutcome::Found(located)) => {
                     Some((located.span.start, located.span.len()))
                 }

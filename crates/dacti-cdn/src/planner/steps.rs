@@ -3,10 +3,9 @@
 //! The order is always the same: barrier on what is there, fresh bytes, barrier, the head from its
 //! tail to its front, barrier, switch. Specification: `docs/spec/dacti-cdn.md`, "Steps".
 
-use super::{Cost, Plan, Rejected, Strategy};
 use crate::{
-    Action, Append, Barrier, Digest, Edit, Error, Field, HEAD_LEN, Piece, PieceContent, Probe,
-    Purge, Reserve, Snapshot, State, Step, Switch, UpdatePolicy,
+    Action, Append, Barrier, Cost, Digest, Edit, Error, Field, HEAD_LEN, Piece, Plan, Probe, Purge,
+    Rejected, Reserve, Snapshot, State, Step, Strategy, Switch, UpdatePolicy,
 };
 use alloc::vec::Vec;
 use daicon_core::Span;
@@ -99,7 +98,7 @@ impl<'p> Steps<'p> {
         rejected: Vec<Rejected>,
         slice_len: u64,
     ) -> Plan {
-        let cost = Cost { bytes_dying: self.dying, ..cost(&self.taken, slice_len) };
+        let cost = Cost { bytes_dying: self.dying, ..Cost::of(&self.taken, slice_len) };
         Plan {
             file_id: snapshot.layout.file_id,
             slice_len,
@@ -111,39 +110,4 @@ impl<'p> Steps<'p> {
             steps: self.taken,
         }
     }
-}
-
-/// What steps cost, but for the bytes that die.
-pub(crate) fn cost(steps: &[Step], slice_len: u64) -> Cost {
-    let mut cost = Cost::default();
-    // Slices of the head, by number; it has few.
-    let mut dirtied: Vec<u64> = Vec::new();
-    for step in steps {
-        let (at, written) = match &step.action {
-            Action::Append(append) => {
-                let slices = append.span().len().checked_div(slice_len).unwrap_or_default();
-                cost.slices_fresh = cost.slices_fresh.saturating_add(slices);
-                for piece in &append.pieces {
-                    let sum = match piece.content {
-                        PieceContent::Zeros => &mut cost.bytes_padding,
-                        _ => &mut cost.bytes_written,
-                    };
-                    *sum = sum.saturating_add(piece.span.len());
-                }
-                continue;
-            }
-            Action::Barrier(_) => continue,
-            Action::Reserve(reserve) => (reserve.at, reserve.after.len()),
-            Action::Switch(switch) => (switch.at, switch.after.len()),
-        };
-        let written = u64::try_from(written).unwrap_or(u64::MAX);
-        cost.bytes_written = cost.bytes_written.saturating_add(written);
-        let last = at.saturating_add(written.saturating_sub(1));
-        let slice = |at: u64| at.checked_div(slice_len).unwrap_or_default();
-        dirtied.extend(slice(at)..=slice(last));
-    }
-    dirtied.sort_unstable();
-    dirtied.dedup();
-    cost.slices_dirtied = u64::try_from(dirtied.len()).unwrap_or(u64::MAX);
-    cost
 }

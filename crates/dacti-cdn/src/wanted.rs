@@ -4,8 +4,9 @@ use crate::{ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put,
 use alloc::vec::Vec;
 use dacti_index::{INDEX_ID, REGION_LEN_MAX};
 use dacti_lookup::LOOKUP_ID;
-use dacti_names::{Flags, NAMES_ID};
+use dacti_names::NAMES_ID;
 use dacti_seal::SEAL_ID;
+use daicon_core::to_u64;
 use uuid::Uuid;
 
 /// Components that a plan writes by itself, or that only a new package can have.
@@ -25,7 +26,7 @@ impl<'e> Wanted<'e> {
     pub(crate) fn of(snapshot: &Snapshot, edits: &'e [Edit]) -> Result<Self, Error> {
         let mut wanted = Self::default();
         for (i, edit) in edits.iter().enumerate() {
-            let too_many = |_| Misuse::TooManyEdits(u64::try_from(edits.len()).unwrap_or(u64::MAX));
+            let too_many = |_| Misuse::TooManyEdits(to_u64(edits.len()));
             let number = u32::try_from(i).map_err(too_many)?;
             match edit {
                 Edit::Put(put) => {
@@ -103,21 +104,5 @@ fn check_component(snapshot: &Snapshot, edit: u32, new: &NewComponent) -> Result
             Err(Misuse::TooLong { edit, len: size })
         }
         _ => Ok(()),
-    }
-}
-
-impl NewComponent {
-    /// What readers tell components apart by.
-    fn key(&self) -> (Uuid, u16) {
-        (self.id, self.version.major)
-    }
-}
-
-impl Snapshot {
-    /// Whether the names component says that there are explicit ids. Where there is no such
-    /// component, readers look into the names list on a miss.
-    pub(crate) fn explicit_ids(&self) -> bool {
-        let names = self.components.iter().find(|found| found.id == NAMES_ID);
-        names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
     }
 }

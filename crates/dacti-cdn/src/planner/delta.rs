@@ -3,12 +3,14 @@
 //! Groups are filled from the last down, so that what is newer stands in front. Specification:
 //! `docs/spec/dacti-cdn.md`, "Delta".
 
+use super::block::Block;
 use super::steps::Steps;
-use super::{Block, Reason, Wanted};
+use crate::Reason;
+use crate::wanted::Wanted;
 use crate::{DeltaGroup, Error, Field, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, Entry, GROUP_ENTRIES, GroupHeader, INDEX_ENTRY_LEN};
-use daicon_core::{Span, bytes_of};
+use daicon_core::{Span, bytes_of, to_u64};
 
 /// The group that takes an update.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,7 @@ pub(crate) fn slot(
     }
     let Some((_, first)) = wanted.puts.first() else { return Err(Reason::AddsNoRegion) };
     let Some(last) = snapshot.delta_groups.last() else { return Err(Reason::NoDeltaGroups) };
-    let entries = u64::try_from(wanted.puts.len()).unwrap_or(u64::MAX);
+    let entries = to_u64(wanted.puts.len());
     if wanted.puts.len() > GROUP_ENTRIES {
         return Err(Reason::TooManyEntries { entries });
     }

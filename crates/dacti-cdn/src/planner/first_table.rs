@@ -2,12 +2,15 @@
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "First table".
 
+use super::block::Block;
+use super::components;
 use super::steps::Steps;
-use super::{Block, Reason, Wanted};
+use crate::Reason;
 use crate::snapshot::T1_COUNT_AT;
-use crate::{ComponentContent, Error, Field, NewComponent, Snapshot, UpdatePolicy};
+use crate::wanted::Wanted;
+use crate::{Error, Field, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
-use daicon_core::{ComponentSpec, Region, Span, bytes_of};
+use daicon_core::bytes_of;
 
 /// Whether the first table takes all that is wanted.
 pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>, block: &Block) -> Result<(), Reason> {
@@ -28,7 +31,7 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>, block: &Block) -> R
     let base = snapshot.t1_base();
     let named = wanted.components.iter().zip(&block.components);
     for ((_, new), span) in named {
-        if spec(new, *span, base).is_none() {
+        if components::spec(new, *span, base).is_none() {
             return Err(Reason::FirstTableOutOfReach);
         }
     }
@@ -42,12 +45,12 @@ pub(crate) fn steps<'p>(
     slice_len: u64,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
-    super::tables::check_limits(snapshot, 0, wanted.components.len())?;
+    components::check_limits(snapshot, 0, wanted.components.len())?;
     let base = snapshot.t1_base();
     let named = wanted.components.iter().zip(&block.components);
     let mut entries = Vec::new();
     for ((_, new), span) in named {
-        let spec = spec(new, *span, base).ok_or(Error::PastLastPosition)?;
+        let spec = components::spec(new, *span, base).ok_or(Error::PastLastPosition)?;
         entries.extend_from_slice(bytes_of(&spec.to_entry()));
     }
     let mut steps = Steps::new(snapshot, policy);
@@ -60,15 +63,4 @@ pub(crate) fn steps<'p>(
     let after = count.saturating_add(added).to_le_bytes();
     steps.switch(Field::Count, T1_COUNT_AT, &after)?;
     Ok(steps)
-}
-
-/// A new component as a table of that base lists it; `None` where it does not reach the region.
-pub(crate) fn spec(new: &NewComponent, span: Span, base: u64) -> Option<ComponentSpec> {
-    let (id, version) = (new.id, new.version);
-    Some(match new.content {
-        ComponentContent::Region { .. } => {
-            ComponentSpec::with_region(id, version, Region::of(span, base)?)
-        }
-        ComponentContent::Data(data) => ComponentSpec::with_data(id, version, data),
-    })
 }

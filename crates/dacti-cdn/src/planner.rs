@@ -1,0 +1,179 @@
+//! The planner: it chooses the cheapest strategy that publishes all edits by one switch.
+//!
+//! Specification: `docs/spec/dacti-cdn.md`, "The plan".
+
+mod block;
+mod components;
+mod delta;
+mod first_table;
+mod fold;
+mod steps;
+mod tables;
+
+use crate::wanted::Wanted;
+use crate::{Edit, Error, Plan, Reason, Rejected, Snapshot, Strategy, UpdatePolicy};
+use block::Block;
+
+/// Plans an update: the cheapest strategy that publishes all edits by one switch.
+///
+/// # Errors
+/// What is wrong with the edits or the policy; `NoStrategy` where one switch cannot do it. Before
+/// anything was written, in every case.
+pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Result<Plan, Error> {
+    let slice_len = policy.slice_len_for(snapshot)?;
+    let wanted = Wanted::of(snapshot, edits)?;
+    let block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
+    let delta = delta::slot(snapshot, &wanted, &block);
+    let fits = [
+        delta.map(|_| ()),
+        first_table::fits(snapshot, &wanted, &block),
+        tables::fits(snapshot, &wanted),
+        tables::fits_second(snapshot, &wanted),
+    ];
+    let ways = Strategy::ALL.into_iter().zip(fits);
+    let Some((strategy, _)) = ways.clone().find(|(_, fits)| fits.is_ok()) else {
+        let reason = fits.into_iter().rev().find_map(Result::err).unwrap_or(Reason::Dearer);
+        return Err(Error::NoStrategy { reason });
+    };
+    let others = ways.filter(|(other, _)| *other != strategy);
+    let rejected = others.map(|(strategy, fits)| Rejected {
+        strategy,
+        reason: fits.err().unwrap_or(Reason::Dearer),
+    });
+    let rejected = rejected.collect();
+    let steps = match (strategy, delta) {
+        (Strategy::Delta, Ok(slot)) => {
+            delta::steps(snapshot, &wanted, block, &slot, slice_len, policy)
+        }
+        (Strategy::FirstTable, _) => {
+            first_table::steps(snapshot, &wanted, block, slice_len, policy)
+        }
+        (Strategy::SecondTable, _) => {
+            tables::steps(snapshot, &wanted, block, None, slice_len, policy)
+        }
+        (Strategy::Fold | Strategy::Delta, _) => {
+            fold::steps(snapshot, &wanted, block, slice_len, policy)
+        }
+    };
+    Ok(steps?.into_plan(snapshot, edits, strategy, rejected, slice_len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plan;
+    use crate::world::{World, fresh, id, put, put_long};
+    use crate::{Action, Edit, Misuse, PieceContent, Plan, Strategy, UpdatePolicy, check};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    type Model = BTreeMap<Uuid, (u64, u64)>;
+
+    /// Plans, checks and applies an update, and holds the package against a model.
+    #[track_caller]
+    fn update(world: &mut World, model: &mut Model, edits: &[Edit], policy: &UpdatePolicy) -> Plan {
+        let mut snapshot = world.snapshot().unwrap();
+        let mut planned = plan(&snapshot, edits, policy);
+        if planned == Err(Misuse::IndexNeeded.into()) {
+            snapshot = world.scanned();
+            planned = plan(&snapshot, edits, policy);
+        }
+        let planned = planned.unwrap();
+        assert_eq!(check(&planned, &snapshot), Ok(()));
+        world.apply(&planned, &snapshot);
+        let pieces = planned.append().into_iter().flat_map(|append| &append.pieces);
+        let starts: BTreeMap<u32, u64> = pieces
+            .filter_map(|piece| match piece.content {
+                PieceContent::Edit { edit, .. } => Some((edit, piece.span.start)),
+                _ => None,
+            })
+            .collect();
+        for (number, edit) in (0..).zip(edits) {
+            match edit {
+                Edit::Put(put) => drop(model.insert(put.id, (starts[&number], put.size))),
+                Edit::Remove { id } => drop(model.remove(id)),
+                Edit::Component(_) | Edit::ExplicitIds => {}
+            }
+        }
+        assert_eq!(world.regions(), *model);
+        planned
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn chains_of_updates_equal_a_model(
+            entries in prop_oneof![0_u32..4, 250..260_u32, Just(2551)],
+            updates in prop::collection::vec(
+                prop::collection::vec((0_u32..60, 0_u64..5000, 0..10), 1..20), 1..40),
+            align in prop_oneof![Just(1_u64), Just(4096)],
+        ) {
+            let mut world = fresh(entries);
+            let mut model = world.regions();
+            let policy = UpdatePolicy { region_align: align, ..UpdatePolicy::default() };
+            for update_of in updates {
+                let mut edits = BTreeMap::new();
+                for (n, size, kind) in update_of {
+                    let removes = kind == 0 && model.contains_key(&id(n));
+                    let edit = if removes { Edit::Remove { id: id(n) } } else { put(n, size) };
+                    edits.insert(n, edit);
+                }
+                let edits: Vec<_> = edits.into_values().collect();
+                update(&mut world, &mut model, &edits, &policy);
+            }
+        }
+
+        #[test]
+        fn chains_past_four_gibibytes_equal_a_model(
+            updates in prop::collection::vec(
+                prop::collection::vec((0_u32..3000, 0_u64..1 << 32, 0..20), 1..6), 1..12),
+        ) {
+            let mut world = fresh(2600);
+            let mut model = world.regions();
+            for update_of in updates {
+                let mut edits = BTreeMap::new();
+                for (n, size, kind) in update_of {
+                    let removes = kind == 0 && model.contains_key(&id(n));
+                    let put = put_long(n, size);
+                    edits.insert(n, if removes { Edit::Remove { id: id(n) } } else { put });
+                }
+                let edits: Vec<_> = edits.into_values().collect();
+                update(&mut world, &mut model, &edits, &UpdatePolicy::default());
+            }
+        }
+    }
+
+    #[test]
+    fn deltas_fill_from_the_last_group_down_and_then_fold() {
+        let mut world = fresh(5);
+        let mut model = world.regions();
+        let policy = UpdatePolicy::default();
+        // Nine groups of 255: two updates of 100 in each, as none is split.
+        let batch: Vec<_> = (0..100).map(|n| put(n, 3)).collect();
+        for i in 0..18 {
+            let plan = update(&mut world, &mut model, &batch, &policy);
+            let (_, switch) = plan.switch().unwrap();
+            let group = 8 - i / 2;
+            assert_eq!(switch.field, crate::Field::DeltaLength { group });
+            assert_eq!(switch.after, [if i % 2 == 0 { 100 } else { 200 }]);
+        }
+        // 55 entries are left in group 0.
+        let plan = update(&mut world, &mut model, &batch[..55], &policy);
+        assert_eq!(plan.strategy, Strategy::Delta);
+        let plan = update(&mut world, &mut model, &batch[..1], &policy);
+        assert_eq!(plan.strategy, Strategy::Fold);
+        assert_eq!(plan.cost.slices_dirtied, 1);
+        assert!(world.snapshot().unwrap().delta_groups().is_empty());
+        // From now on each update folds, into one place after the other.
+        let places = [504_u32, 752, 504];
+        for place in places {
+            let plan = update(&mut world, &mut model, &batch[..1], &policy);
+            let (_, switch) = plan.switch().unwrap();
+            assert_eq!(switch.after, place.to_le_bytes());
+            let reserves = plan.steps.iter().filter(|s| matches!(s.action, Action::Reserve(_)));
+            assert_eq!(reserves.count(), 1);
+        }
+    }
+}
