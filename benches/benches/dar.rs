@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;
 use dacti_benches::dag::{BLOCK_LEN, Block, tree};
-use dacti_dar::{Archive, Event, ReadOptions, Reader, StreamReader, WriteOptions, Writer};
+use dacti_dar::{Archive, ReadOptions, Reader, StreamEvent, StreamReader, WriteOptions, Writer};
 use sha2::{Digest, Sha256};
 use sha3::Sha3_512;
 use std::hint::black_box;
@@ -39,7 +39,7 @@ fn feed(archive: &[u8]) -> usize {
     let mut blocks = 0;
     while let Some(want) = machine.want() {
         let rest = &archive[(want.start as usize).min(archive.len())..];
-        if let Some(Event::Block { .. }) = machine.feed(rest).expect("as written") {
+        if let Some(StreamEvent::Block { .. }) = machine.feed(rest).expect("as written") {
             blocks += 1;
         }
     }

@@ -2,7 +2,7 @@
 //! one that does by a single change.
 
 use crate::dar_support::read_options;
-use dacti_dar::{Archive, Error, Event, ReadError, Reader};
+use dacti_dar::{Archive, Error, ReadError, Reader, StreamEvent};
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
@@ -15,11 +15,11 @@ fn dump<R: Read>(reader: &mut Reader<R>) -> Result<String, ReadError> {
     let mut out = String::new();
     while let Some(event) = reader.next_event()? {
         match event {
-            Event::Root { cid, at } => writeln!(out, "root {at:#x} {}", hex(cid)),
-            Event::Block { cid, at, data } => {
+            StreamEvent::Root { cid, at } => writeln!(out, "root {at:#x} {}", hex(cid)),
+            StreamEvent::Block { cid, at, data } => {
                 writeln!(out, "block {at:#x} {} {}", data.len(), hex(cid))
             }
-            Event::Repeat { at, target, .. } => writeln!(out, "repeat {at:#x} {target:#x}"),
+            StreamEvent::Repeat { at, target, .. } => writeln!(out, "repeat {at:#x} {target:#x}"),
             _ => Ok(()),
         }
         .expect("a string");

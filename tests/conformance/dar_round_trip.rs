@@ -4,7 +4,7 @@ use crate::dar_support::{
     Counted, Random, block, cid, depth_first, leaf, node, plan, read_options, stream, walk, write,
 };
 use dacti_dar::{
-    Archive, Encoder, Error, Event, Misuse, Placed, ReadOptions, Reader, StreamReader,
+    Archive, Encoder, Error, Misuse, Placed, ReadOptions, Reader, StreamEvent, StreamReader,
 };
 use dacti_dar::{WriteOptions, Writer, copy};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
@@ -114,7 +114,7 @@ proptest! {
             let from = bytes.len().min(want.start as usize);
             let extra = (random.next() % 300) as usize;
             let to = bytes.len().min(want.end() as usize + extra);
-            if let Some(Event::Block { cid, .. }) = machine.feed(&bytes[from..to]).expect("good") {
+            if let Some(StreamEvent::Block { cid, .. }) = machine.feed(&bytes[from..to]).expect("good") {
                 order.push(cid.to_bytes());
             }
             feeds += 1;

@@ -1,6 +1,6 @@
 //! What the DAR tests share: DAGs, stores, sources that count.
 
-use dacti_dar::{Archive, BlockStore, Cid, Event, ReadAt, ReadError, ReadOptions, Reader};
+use dacti_dar::{Archive, BlockStore, Cid, ReadAt, ReadError, ReadOptions, Reader, StreamEvent};
 use dacti_dar::{WriteOptions, Writer, write_dag};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
 use std::cell::RefCell;
@@ -82,7 +82,7 @@ pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     let mut reader = Reader::with_options(bytes, &read_options());
     let mut blocks = vec![];
     while let Some(event) = reader.next_event()? {
-        if let Event::Block { cid, data, .. } = event {
+        if let StreamEvent::Block { cid, data, .. } = event {
             blocks.push((cid.to_bytes(), data.to_vec()));
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::dar_support::{Random, Store, block, cid, leaf, node, plan, tree};
 use dacti_dar::write_dag;
-use dacti_dar::{Error, Event, Misuse, ReadError, ReadOptions, Reader, WriteOptions, Writer};
+use dacti_dar::{Error, Misuse, ReadError, ReadOptions, Reader, StreamEvent, WriteOptions, Writer};
 use dacti_tests::dar_reference::{self as reference, Block, Plan};
 use std::io::{self, Read};
 
@@ -64,7 +64,7 @@ fn events(source: impl Read, threads: bool) -> (Seen, Result<(), ReadError>) {
     let mut seen = vec![];
     loop {
         match reader.next_event() {
-            Ok(Some(Event::Block { cid, at, data })) => {
+            Ok(Some(StreamEvent::Block { cid, at, data })) => {
                 seen.push((format!("block {cid} {at}"), data.to_vec()));
             }
             Ok(Some(event)) => seen.push((format!("{event:?}"), vec![])),

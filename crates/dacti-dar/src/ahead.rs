@@ -1,7 +1,8 @@
-//! Frames ahead of the machine: the blocking reader cuts what it has read into batches of whole
-//! frames, and a thread hashes their blocks before the machine comes to them. The machine judges
-//! each frame as ever, and only the hash is not taken twice. Does not know what a frame may be:
-//! where a frame is not plainly whole it stops, and the machine reads on without it.
+//! Cuts the bytes that the blocking reader has read into batches of whole frames, and has a thread
+//! hash their blocks before the machine reaches them.
+//!
+//! The machine judges each frame as usual and reuses only the hash. At the first frame that is not
+//! whole and plain, this file stops, and the machine reads on without it.
 
 use alloc::collections::VecDeque;
 use core::mem;
@@ -13,33 +14,33 @@ use multihash::Multihash;
 use crate::content::{CidFault, DIGEST_LEN_MAX, read_cid};
 use crate::frame::Head;
 use crate::hash_thread::{BATCH_LEN, Batch, HashThread, Piece, START_AT};
-use crate::io::Window;
 use crate::varint::Fault;
+use crate::window::Window;
 
 /// A batch and its place in the archive.
 #[derive(Debug, Default)]
 struct Lot {
     batch: Batch,
-    /// The frames among the batch's bytes.
+    /// The place of the frames in the batch's bytes.
     frames: Range<usize>,
-    /// Where they begin in the archive.
+    /// The archive offset of the first frame.
     start: u64,
 }
 
-/// See the file's head.
+/// Reads ahead of the machine, with a thread that hashes.
 #[derive(Debug)]
 pub(crate) struct Ahead {
     /// Whether a thread may be started.
     allowed: bool,
     thread: Option<HashThread>,
-    /// The places of the batches that the thread has, oldest first.
+    /// The places of the batches that the thread holds, oldest first.
     places: VecDeque<(Range<usize>, u64)>,
     lot: Lot,
     next_piece: usize,
     block_len_max: u64,
-    /// What the last block was proved with: the next is likely to need the same.
+    /// The hash function of the last block. The next block most likely has the same one.
     code: Option<u64>,
-    /// No frames are cut any more.
+    /// No more frames are cut.
     stopped: bool,
     error: Option<io::Error>,
 }
@@ -59,13 +60,13 @@ impl Ahead {
         }
     }
 
-    /// Notes the hash function of a block that was read.
+    /// Notes the hash function of a block that the machine has read.
     pub(crate) fn note(&mut self, code: u64) {
         self.code = Some(code);
     }
 
-    /// Makes the frame at `pos` available here, if frames are read ahead; `at_frame`: the machine
-    /// waits for one. False: the machine takes its bytes from the window.
+    /// Makes the frame at `pos` available here, if frames are read ahead. `at_frame` says that the
+    /// machine waits for a frame. Returns false if the machine must take the bytes from the window.
     pub(crate) fn fill<R: Read>(
         &mut self,
         window: &mut Window<R>,
@@ -97,12 +98,12 @@ impl Ahead {
         Ok(true)
     }
 
-    /// The bytes from `pos` on that [`Self::fill`] made available.
+    /// Returns the bytes from `pos` on that [`Self::fill`] made available.
     pub(crate) fn bytes(&self, pos: u64) -> &[u8] {
         self.lot.bytes(pos)
     }
 
-    /// The hash of the block whose frame begins at `pos`, where the thread took it.
+    /// Returns the hash of the block whose frame begins at `pos`, if the thread took it.
     pub(crate) fn hash_at(&mut self, pos: u64) -> Option<Multihash<DIGEST_LEN_MAX>> {
         while let Some(piece) = self.lot.batch.pieces.get(self.next_piece) {
             if piece.at >= pos {
@@ -113,7 +114,7 @@ impl Ahead {
         None
     }
 
-    /// Gives the thread all that it may have.
+    /// Sends batches until the thread holds as many as it may.
     fn send<R: Read>(&mut self, window: &mut Window<R>) -> io::Result<()> {
         let code = self.code.unwrap_or_default();
         while let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_full()) {
@@ -167,12 +168,12 @@ impl Lot {
     }
 }
 
-/// How far whole frames reach.
+/// The length of the whole frames at the front of some bytes.
 struct Cut {
     len: usize,
-    /// How many bytes it takes to see one frame more.
+    /// The number of bytes needed to see one more frame.
     needed: u64,
-    /// What comes next is not a frame, or not a good one.
+    /// The next bytes are no frame, or a bad one.
     stopped: bool,
 }
 

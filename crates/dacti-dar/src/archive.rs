@@ -1,6 +1,7 @@
-//! Random access: the trailer's view of an archive, its roots, and one block by its CID through the
-//! index. Reads the end of the source and then only what is asked for; proves every block that it
-//! gives out, and nothing else: only a reading of the whole proves the whole.
+//! Random access: the trailer, the roots, and one block by its CID through the index.
+//!
+//! Reads the end of the source, then only the ranges that a caller asks for. Every block that it
+//! returns is proved. Only a reading of the whole archive proves the whole archive.
 
 use alloc::vec::Vec;
 
@@ -11,12 +12,12 @@ use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::{FOOTER_LEN, FRAMES_AT_MIN, Head, MAGIC, NO_INDEX};
 use crate::header::{self, Header};
 use crate::index::{self, IndexBucket, READ_LEN, Search, Step, TAIL_LEN};
-use crate::io::{ReadAt, ReadError, ReadFrom, Reader};
 use crate::order::Root;
-use crate::stream::{ReadOptions, Span, StreamReader};
-use crate::table::Located;
+use crate::reader::Reader;
+use crate::source::{ReadAt, ReadError, ReadFrom};
+use crate::stream::{ByteRange, ReadOptions, StreamReader};
+use crate::table::BlockPlace;
 use crate::varint;
-use crate::walk::Walk;
 
 /// An archive opened by its trailer.
 #[derive(Debug)]
@@ -34,25 +35,26 @@ pub struct Archive<S> {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Opens an archive: one read of at most 64 KiB (a second one where the list of roots is so
-    /// long that the index's directory lies before them).
+    /// Opens an archive by one read of at most 64 KiB. A list of roots longer than that costs a
+    /// second read.
     ///
     /// # Errors
-    /// What is wrong with the trailer, or the source's.
+    /// A fault of the trailer, or an error of the source.
     pub fn open(source: S) -> Result<Self, ReadError> {
         Self::open_with(source, &ReadOptions::default())
     }
 
-    /// As [`Self::open`], with options.
+    /// Opens an archive with options.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(source: S, options: &ReadOptions) -> Result<Self, ReadError> {
         let len = source.len()?;
         let tail_at = len.saturating_sub(READ_LEN);
-        let tail = read_exact(&source, Span { start: tail_at, len: len.saturating_sub(tail_at) })?;
+        let tail =
+            read_exact(&source, ByteRange { start: tail_at, len: len.saturating_sub(tail_at) })?;
         let Some((trailer_at, index_at, digest)) = read_footer(&tail, len) else {
-            // Say first whether this is an archive at all.
+            // First decide whether these bytes are an archive at all.
             let begin = read_up_to(&source, 0, MAGIC.len() as u64)?;
             header::read(&begin, &options.limits)?;
             return Err(Error::NoTrailer { end: len }.into());
@@ -71,8 +73,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(archive)
     }
 
-    /// Reads the directory, which lies beside the trailer: that it fits what the index begins with
-    /// follows from the lengths, so that the index's begin is not read.
+    /// Reads the directory, which stands right before the trailer. The lengths alone prove that it
+    /// fits the start of the index, so that the start is not read.
     fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
         let what = Structure::IndexDirectory;
         let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
@@ -80,7 +82,7 @@ impl<S: ReadAt> Archive<S> {
             let (at, needed, end) = (index_at, TAIL_LEN, self.trailer_at);
             return Err(Error::Truncated { what, at, needed, end }.into());
         }
-        let tail = self.read(Span { start: tail_at, len: TAIL_LEN })?;
+        let tail = self.read(ByteRange { start: tail_at, len: TAIL_LEN })?;
         let len = u64::from(index::read_tail(&tail, tail_at)?);
         let Some(at) = tail_at.checked_sub(len).filter(|&at| at >= index_at) else {
             let target = tail_at.saturating_sub(len);
@@ -91,7 +93,7 @@ impl<S: ReadAt> Archive<S> {
         if len > limit {
             return Err(Error::LimitExceeded { what, at, found: len, limit }.into());
         }
-        let directory = self.read(Span { start: at, len })?;
+        let directory = self.read(ByteRange { start: at, len })?;
         let prefixes_max = self.options.limits.prefixes_max;
         let buckets = index::read_directory(&directory, at, index_at, prefixes_max)?;
         let records_at = buckets.first().map_or(at, |bucket| bucket.at);
@@ -104,41 +106,41 @@ impl<S: ReadAt> Archive<S> {
         Ok(buckets)
     }
 
-    /// The source.
+    /// Returns the source.
     #[must_use]
     pub fn source(&self) -> &S {
         &self.source
     }
 
-    /// The archive's length.
+    /// Returns the archive's length in bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "no archive is empty: it ends in a trailer")]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Where the trailer begins.
+    /// Returns the offset of the trailer.
     #[must_use]
     pub fn trailer_at(&self) -> u64 {
         self.trailer_at
     }
 
-    /// Where the index begins.
+    /// Returns the offset of the index, if the archive has one.
     #[must_use]
     pub fn index_at(&self) -> Option<u64> {
         self.index_at
     }
 
-    /// The SHA3-512 of all CIDs, as the trailer has it.
+    /// Returns the SHA3-512 of all CIDs, as the trailer states it.
     #[must_use]
     pub fn digest(&self) -> &[u8; 64] {
         &self.digest
     }
 
-    /// The index's buckets.
+    /// Returns the index's buckets.
     ///
     /// # Errors
-    /// [`Misuse::NoIndex`], or what is wrong with the index.
+    /// [`Misuse::NoIndex`], or a fault of the index.
     pub fn buckets(&self) -> Result<&[IndexBucket], Error> {
         match &self.buckets {
             Ok(buckets) => Ok(buckets),
@@ -150,13 +152,13 @@ impl<S: ReadAt> Archive<S> {
         &self.options
     }
 
-    /// One past the last place where a frame's bytes can be.
+    /// Returns the offset at which the frames end at the latest.
     pub(crate) fn frames_end(&self) -> u64 {
         self.index_at.unwrap_or(self.trailer_at)
     }
 
-    /// Reads a span of the source, out of the tail where that holds it.
-    pub(crate) fn read(&self, span: Span) -> Result<Vec<u8>, ReadError> {
+    /// Reads a range, from the tail if the tail holds it.
+    pub(crate) fn read(&self, span: ByteRange) -> Result<Vec<u8>, ReadError> {
         if span.start >= self.tail_at {
             let from = usize::try_from(span.start.saturating_sub(self.tail_at)).ok();
             let to = usize::try_from(span.end().saturating_sub(self.tail_at)).ok();
@@ -170,13 +172,13 @@ impl<S: ReadAt> Archive<S> {
     }
 
     fn read_up_to(&self, start: u64, len: u64) -> Result<Vec<u8>, ReadError> {
-        self.read(Span { start, len: len.min(self.len.saturating_sub(start)) })
+        self.read(ByteRange { start, len: len.min(self.len.saturating_sub(start)) })
     }
 
-    /// The header: one read, as long as the list of a CAR's roots makes it.
+    /// Reads the header. One read is enough unless the list of a CAR's roots is long.
     ///
     /// # Errors
-    /// What is wrong with it, or the source's.
+    /// A fault of the header, or an error of the source.
     pub fn header(&self) -> Result<Header, ReadError> {
         let mut len = 1024_u64;
         let limit = u64::from(self.options.limits.header_len_max);
@@ -197,8 +199,7 @@ impl<S: ReadAt> Archive<S> {
         }
     }
 
-    /// Whether marks stand before roots and at the blocks' end: if not, the first implementation
-    /// wrote the archive.
+    /// Tells whether the archive has marks. The format's first implementation wrote none.
     ///
     /// # Errors
     /// As [`Self::header`].
@@ -214,17 +215,17 @@ impl<S: ReadAt> Archive<S> {
         Ok(matches!(head, Head::Root | Head::End))
     }
 
-    /// The roots, in the order in which they were written. Loads the whole list.
+    /// Reads the whole list of roots, in written order.
     ///
     /// # Errors
-    /// What is wrong with the list, a limit, or the source's.
+    /// A fault of the list, a limit, or an error of the source.
     pub fn roots(&self) -> Result<Vec<Root>, ReadError> {
         let with_offsets = self.read_roots(true);
         match with_offsets {
             Err(ReadError::Format(error))
                 if error.kind() == crate::ErrorKind::Corrupt && !self.has_marks()? =>
             {
-                // The first implementation's trailers name no offsets.
+                // The first implementation's trailers state no offsets.
                 self.read_roots(false)
             }
             other => other,
@@ -239,7 +240,7 @@ impl<S: ReadAt> Archive<S> {
         let (count, len) = varint::read_signed(&bytes)
             .map_err(|fault| Error::varint(fault, what, self.trailer_at, end))?;
         let mut pos = start.saturating_add(len as u64);
-        // A CID takes four bytes at least.
+        // A CID takes at least four bytes.
         let most = end.saturating_sub(pos) / 4;
         let found = count.cast_unsigned();
         let limit = u64::from(self.options.limits.roots_max);
@@ -282,23 +283,24 @@ impl<S: ReadAt> Archive<S> {
         Err(Error::OutOfBounds { what: Structure::RootList, at, target, from, to })
     }
 
-    /// Where a block stands, by the index alone: the block itself is not looked at, so that nothing
-    /// proves it. Almost always one record or none; more where digests begin alike.
+    /// Returns the places that the index gives for a CID, without reading the block, so that
+    /// nothing is proved. Almost always there is one place or none; more if several digests begin
+    /// alike.
     ///
     /// # Errors
-    /// [`Misuse::NoIndex`], what is wrong with the index, or the source's.
-    pub fn candidates(&self, cid: &Cid) -> Result<Vec<Located>, ReadError> {
+    /// [`Misuse::NoIndex`], a fault of the index, or an error of the source.
+    pub fn candidates(&self, cid: &Cid) -> Result<Vec<BlockPlace>, ReadError> {
         let prefix = Prefix::of(cid);
         let buckets = self.buckets()?;
         let Some(bucket) = buckets.iter().find(|bucket| bucket.prefix == prefix) else {
             return Ok(Vec::new());
         };
         let mut search = Search::new(*bucket, cid.hash().digest());
-        // One read takes more records than that: see `Search::feed`.
+        // One read can hold more records than the limit: see `Search::feed`.
         let found_max = self.options.limits.candidates_max.min(1024);
         while let Step::Read { record, count } = search.step() {
             let len = count.saturating_mul(index::RECORD_LEN);
-            let bytes = self.read(Span { start: search.at(record), len })?;
+            let bytes = self.read(ByteRange { start: search.at(record), len })?;
             search.feed(record, &bytes, found_max)?;
         }
         let mut found = Vec::new();
@@ -309,7 +311,7 @@ impl<S: ReadAt> Archive<S> {
         Ok(found)
     }
 
-    fn check_located(&self, located: &Located, at: u64) -> Result<(), Error> {
+    fn check_located(&self, located: &BlockPlace, at: u64) -> Result<(), Error> {
         let what = Structure::IndexRecord;
         let (from, to) = (FRAMES_AT_MIN, self.frames_end());
         let least = varint::len_signed(i64::from(located.len)).saturating_add(located.len.into());
@@ -327,11 +329,11 @@ impl<S: ReadAt> Archive<S> {
         Ok(())
     }
 
-    /// A block by its CID, through the index: one read of 64 KiB, rarely two, and one of the block.
-    /// `None` where the archive does not have it.
+    /// Reads a block by its CID through the index: one read of 64 KiB, rarely two, and one of the
+    /// block. Returns `None` if the archive lacks the block.
     ///
     /// # Errors
-    /// [`Misuse::NoIndex`], what is wrong with index or block, or the source's.
+    /// [`Misuse::NoIndex`], a fault of the index or the block, or an error of the source.
     pub fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
         if is_identity(cid) {
             return Ok(Some(cid.hash().digest().to_vec()));
@@ -344,16 +346,16 @@ impl<S: ReadAt> Archive<S> {
         Ok(None)
     }
 
-    /// The block whose frame begins at an offset, if it is the one that the CID names; `None` where
-    /// it is another one whose digest begins alike.
+    /// Reads the block at a place, if it is the block of that CID. Returns `None` if another block
+    /// stands there whose digest begins alike.
     ///
     /// # Errors
-    /// What is wrong with the block, or the source's.
-    pub fn block_at(&self, cid: &Cid, located: &Located) -> Result<Option<Vec<u8>>, ReadError> {
+    /// A fault of the block, or an error of the source.
+    pub fn block_at(&self, cid: &Cid, located: &BlockPlace) -> Result<Option<Vec<u8>>, ReadError> {
         let (what, at) = (Structure::Block, located.offset);
         let head_len = varint::len_signed(i64::from(located.len));
         let len = head_len.saturating_add(u64::from(located.len));
-        let mut bytes = self.read(Span { start: at, len })?;
+        let mut bytes = self.read(ByteRange { start: at, len })?;
         let (head, _) = Head::read(&bytes)
             .map_err(|fault| Error::varint(fault, Structure::Frame, at, self.len))?;
         if head != Head::Block(u64::from(located.len)) {
@@ -378,10 +380,10 @@ impl<S: ReadAt> Archive<S> {
         }
     }
 
-    /// Reads the whole archive in order, with marks or without; this alone proves all of it.
+    /// Reads the whole archive in order, with marks or without. Only this proves all of it.
     ///
     /// # Errors
-    /// What is wrong with the header or, without marks, with the list of roots.
+    /// A fault of the header or, without marks, of the list of roots.
     pub fn stream(&self) -> Result<Reader<ReadFrom<&S>>, ReadError> {
         if self.has_marks()? {
             return Ok(Reader::with_options(ReadFrom::new(&self.source, 0), &self.options));
@@ -393,20 +395,11 @@ impl<S: ReadAt> Archive<S> {
         let machine = StreamReader::unmarked(&self.options, header, roots, end, self.digest);
         Ok(Reader::with_machine(ReadFrom::new(&self.source, start), start, machine))
     }
-
-    /// Walks the DAG under a block, depth-first, each block once, back-references followed. With an
-    /// index one look-up finds it; without, the archive is read once.
-    ///
-    /// # Errors
-    /// [`Misuse::NoSuchBlock`], what is wrong with the index, or the source's.
-    pub fn dag(&self, cid: &Cid) -> Result<Walk<'_, S>, ReadError> {
-        Walk::new(self, cid)
-    }
 }
 
 fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, usize), Error> {
     let what = Structure::RootList;
-    // What a list needs beyond its end contradicts its count.
+    // The list's count is wrong if a root needs bytes beyond the list's end.
     let wrong = Error::invalid(what, at, Wrong::Cid);
     let (cid, cid_len) = read_cid(bytes).map_err(|fault| match fault {
         CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },
@@ -434,7 +427,7 @@ fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, us
 
 type Footer = (u64, Option<u64>, [u8; 64]);
 
-/// Trailer offset, index offset and digest, where they make sense.
+/// Returns the trailer offset, the index offset and the digest, if they make sense.
 fn read_footer(tail: &[u8], len: u64) -> Option<Footer> {
     let (rest, trailer_at) = tail.split_last_chunk::<8>()?;
     let (rest, index_at) = rest.split_last_chunk::<8>()?;
@@ -458,8 +451,8 @@ fn read_up_to<S: ReadAt>(source: &S, start: u64, len: u64) -> Result<Vec<u8>, Re
     Ok(bytes)
 }
 
-/// Reads a span whose length was checked against the source's.
-fn read_exact<S: ReadAt>(source: &S, span: Span) -> Result<Vec<u8>, ReadError> {
+/// Reads a range that lies within the source.
+fn read_exact<S: ReadAt>(source: &S, span: ByteRange) -> Result<Vec<u8>, ReadError> {
     let bytes = read_up_to(source, span.start, span.len)?;
     if (bytes.len() as u64) < span.len {
         let (what, at, needed) = (Structure::Frame, span.start, span.len);

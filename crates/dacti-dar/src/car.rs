@@ -1,8 +1,8 @@
-//! CAR archives: reads version 1 and 2, writes version 1. Proves each block against its CID.
-//! Knows nothing of DAR but its errors; ignores a CAR v2's index.
+//! CAR archives: reads version 1 and 2, writes version 1, and proves each block against its CID.
+//! The index of a CAR v2 is ignored.
 //!
-//! The reader is a machine like [`StreamReader`](crate::StreamReader): at most three feeds per
-//! section, and no want beyond the limits.
+//! The reader is a machine like [`StreamReader`](crate::StreamReader). It takes at most three feeds
+//! per section, and no want exceeds the limits.
 
 use alloc::vec::Vec;
 use std::io::{self, Read, Write};
@@ -13,22 +13,23 @@ use core::ops::Range;
 use crate::cbor::{push_head, push_link};
 use crate::content::{CID_LEN_MAX, CidFault, Fit, cid_len, digest_head, fits, push_cid, read_cid};
 use crate::error::{Error, Misuse, Structure, Wrong};
-use crate::io::{ReadError, Window};
 use crate::limits::UnknownHash;
-use crate::stream::{ReadOptions, Span};
+use crate::source::ReadError;
+use crate::stream::{ByteRange, ReadOptions};
 use crate::varint;
+use crate::window::Window;
 
-/// What a CAR v2 begins with: the header of a CAR of version 2, without roots.
+/// The first bytes of a CAR v2: a CAR header of version 2 without roots.
 const PRAGMA: [u8; 11] = *b"\x0a\xa1\x67version\x02";
 const V2_HEADER_LEN: u64 = 40;
 
-/// What a CAR says of itself.
+/// The header of a CAR.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CarHeader {
     /// 1 or 2.
     pub version: u8,
-    /// Its roots; may be none, and may name blocks that it does not have.
+    /// The roots. The list may be empty, and may name blocks that the CAR lacks.
     pub roots: Vec<Cid>,
 }
 
@@ -38,12 +39,12 @@ struct HeaderNode {
     roots: Option<Vec<Cid>>,
 }
 
-/// A CAR's block.
+/// A block of a CAR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CarBlock<'b> {
     /// Its CID.
     pub cid: Cid,
-    /// Where its bytes begin.
+    /// The offset of its bytes.
     pub at: u64,
     /// Its bytes, checked against the CID.
     pub data: &'b [u8],
@@ -68,19 +69,19 @@ pub(crate) enum CarStep {
     End,
 }
 
-/// Reads a CAR in one pass: says which bytes it wants, and judges those it is fed.
+/// Reads a CAR in one pass. The machine names the bytes that it wants and judges those it is fed.
 #[derive(Debug)]
 pub struct CarReader {
     options: ReadOptions,
     state: State,
     pos: u64,
-    /// Where the blocks of a CAR v2 end.
+    /// The end of the blocks in a CAR v2.
     end: Option<u64>,
     header: CarHeader,
     unproven: u64,
 }
 
-/// What a CAR's reader meets.
+/// An event of a [`CarReader`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CarEvent<'b> {
@@ -93,7 +94,7 @@ pub enum CarEvent<'b> {
 }
 
 impl CarReader {
-    /// A machine that reads from offset 0.
+    /// Makes a machine that reads from offset 0.
     #[must_use]
     pub fn new(options: &ReadOptions) -> Self {
         Self {
@@ -106,10 +107,10 @@ impl CarReader {
         }
     }
 
-    /// The bytes that [`Self::feed`] needs next: an upper bound where a length is not known yet.
-    /// `None` once the CAR is read, or failed.
+    /// Returns the range that [`Self::feed`] needs next: an upper bound if the length is not known
+    /// yet. `None` means that the CAR is read, or failed.
     #[must_use]
-    pub fn want(&self) -> Option<Span> {
+    pub fn want(&self) -> Option<ByteRange> {
         let len = match self.state {
             State::Start => PRAGMA.len() as u64,
             State::V2 => V2_HEADER_LEN,
@@ -118,26 +119,26 @@ impl CarReader {
             State::Done | State::Failed => return None,
         };
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
-        Some(Span { start: self.pos, len: len.min(left) })
+        Some(ByteRange { start: self.pos, len: len.min(left) })
     }
 
-    /// The header, once it is read.
+    /// Returns the header, once it is read.
     #[must_use]
     pub fn header(&self) -> &CarHeader {
         &self.header
     }
 
-    /// Blocks believed without proof.
+    /// Returns the number of blocks that were believed without proof.
     #[must_use]
     pub fn unproven(&self) -> u64 {
         self.unproven
     }
 
-    /// Takes bytes that begin at the start of [`Self::want`]; fewer mean that the source ends
-    /// there.
+    /// Takes bytes that begin at the start of [`Self::want`]. A shorter slice means that the source
+    /// ends there.
     ///
     /// # Errors
-    /// Whatever is wrong with the CAR; it cannot be read further then.
+    /// The first fault of the CAR. The machine has failed then.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<CarEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| match step {
             CarStep::Header => CarEvent::Header,
@@ -150,7 +151,7 @@ impl CarReader {
     }
 
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
-        // What lies beyond a CAR v2's blocks is not part of them.
+        // Bytes past the blocks of a CAR v2 are not part of them.
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let bytes = bytes.get(..left.min(bytes.len())).unwrap_or_default();
@@ -252,7 +253,7 @@ impl CarReader {
 
     fn read_section_len(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
         if bytes.is_empty() {
-            // A CAR v1 has no end but its source's; a CAR v2 says where its blocks end.
+            // A CAR v1 ends where its source ends; a CAR v2 states the end of its blocks.
             if let Some(end) = self.end.filter(|&end| end != self.pos) {
                 let needed = end.saturating_sub(self.pos);
                 return Err(self.truncated(Structure::CarSection, self.pos, needed, bytes));
@@ -318,15 +319,15 @@ pub struct CarStream<R> {
 }
 
 impl<R: Read> CarStream<R> {
-    /// A reader.
+    /// Makes a reader.
     pub fn new(source: R, options: &ReadOptions) -> Self {
         Self { window: Window::new(source), machine: CarReader::new(options) }
     }
 
-    /// The header.
+    /// Reads the header, if it was not read yet.
     ///
     /// # Errors
-    /// What is wrong with it, or with the source.
+    /// A fault of the header, or an error of the source.
     pub fn header(&mut self) -> Result<&CarHeader, ReadError> {
         while self.machine.header.version == 0
             || !matches!(
@@ -341,10 +342,10 @@ impl<R: Read> CarStream<R> {
         Ok(self.machine.header())
     }
 
-    /// The next block; `None` at the end.
+    /// Reads the next block; `None` at the end.
     ///
     /// # Errors
-    /// What is wrong with the CAR, or with the source.
+    /// A fault of the CAR, or an error of the source.
     pub fn next_block(&mut self) -> Result<Option<CarBlock<'_>>, ReadError> {
         while let Some(want) = self.machine.want() {
             self.window.fill(want.start, want.len)?;
@@ -358,7 +359,7 @@ impl<R: Read> CarStream<R> {
         Ok(None)
     }
 
-    /// Blocks believed without proof.
+    /// Returns the number of blocks that were believed without proof.
     #[must_use]
     pub fn unproven(&self) -> u64 {
         self.machine.unproven
@@ -377,9 +378,9 @@ impl<W: Write> CarWriter<W> {
     /// Writes the header.
     ///
     /// # Errors
-    /// The sink's.
+    /// An error of the sink.
     pub fn new(mut sink: W, roots: &[Cid]) -> io::Result<Self> {
-        // {"roots": [...], "version": 1}, as DAG-CBOR orders it.
+        // {"roots": [...], "version": 1}, in the order of DAG-CBOR.
         let mut node = Vec::new();
         push_head(&mut node, 0xa0, 2);
         push_head(&mut node, 0x60, 5);
@@ -399,10 +400,10 @@ impl<W: Write> CarWriter<W> {
         Ok(Self { sink, head, len })
     }
 
-    /// Writes a block. It is the caller who knows that it fits its CID.
+    /// Writes a block. The caller guarantees that it fits its CID.
     ///
     /// # Errors
-    /// The sink's.
+    /// An error of the sink.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> io::Result<()> {
         self.head.clear();
         let len = cid_len(cid).saturating_add(data.len() as u64);
@@ -415,10 +416,10 @@ impl<W: Write> CarWriter<W> {
         Ok(())
     }
 
-    /// Flushes the sink and gives it back, with the number of bytes written.
+    /// Flushes the sink. Returns it, and the number of bytes written.
     ///
     /// # Errors
-    /// The sink's.
+    /// An error of the sink.
     pub fn finish(mut self) -> io::Result<(W, u64)> {
         self.sink.flush()?;
         Ok((self.sink, self.len))

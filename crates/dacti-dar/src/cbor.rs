@@ -1,5 +1,5 @@
-//! As much CBOR as archives themselves need: heads of items, where items end, CIDs as tag 42.
-//! Values are the ipld crates' business. No recursion: what counts is how many items are to come.
+//! The little CBOR that archives need: heads of items, ends of items, CIDs as tag 42. Walks items
+//! without recursion, by counting the items to come.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use cid::Cid;
 
 use crate::content::push_cid;
 
-/// Appends a CID as DAG-CBOR has it: tag 42 and the bytes behind a zero.
+/// Appends a CID in DAG-CBOR: tag 42, and a byte string of a zero and the CID.
 pub(crate) fn push_link(out: &mut Vec<u8>, cid: &Cid) {
     out.extend_from_slice(&[0xd8, 0x2a]);
     push_head(out, 0x40, crate::content::cid_len(cid).saturating_add(1));
@@ -36,7 +36,7 @@ pub(crate) struct ItemHead {
     pub(crate) len: usize,
 }
 
-/// What an attempt to read came to.
+/// The result of an attempt to read.
 pub(crate) enum Attempt<T> {
     Done(T),
     /// The bytes end too early.
@@ -55,7 +55,7 @@ pub(crate) fn item_head(bytes: &[u8]) -> Attempt<ItemHead> {
             let value = u64::from(code);
             return Attempt::Done(ItemHead { major: first >> 5, value, len: 1 });
         }
-        // Indefinite lengths are no DAG-CBOR.
+        // DAG-CBOR has no indefinite lengths.
         _ => return Attempt::Wrong,
     };
     let Some(number) = rest.get(..width) else { return Attempt::Short };
@@ -63,13 +63,13 @@ pub(crate) fn item_head(bytes: &[u8]) -> Attempt<ItemHead> {
     Attempt::Done(ItemHead { major: first >> 5, value, len: width.saturating_add(1) })
 }
 
-/// How many bytes `items` CBOR items take from the front of `bytes`.
+/// Returns the number of bytes that `items` CBOR items take at the front of `bytes`.
 pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
     visit(bytes, items, |_| {})
 }
 
-/// As [`items_len`]; hands the bytes of each link (tag 42 on a byte string that begins with a zero)
-/// to `link`, the zero left off. Text need not be UTF-8 here, which the ipld crates want of it.
+/// As [`items_len`]. Gives the CID bytes of each link to `link`: a link is tag 42 on a byte string
+/// that begins with a zero. Text need not be UTF-8 here.
 pub(crate) fn visit<'b>(
     bytes: &'b [u8],
     items: u64,
@@ -101,7 +101,7 @@ pub(crate) fn visit<'b>(
             _ => 0,
         };
         to_come = left.saturating_add(children);
-        // Each item takes a byte at least.
+        // Each item takes at least one byte.
         if at > bytes.len() || to_come > (bytes.len().saturating_sub(at)) as u64 {
             return Attempt::Short;
         }

@@ -1,5 +1,5 @@
-//! The SHA3-512 over the CIDs of all blocks: taken at once, or, where the caller allows it, by a
-//! thread of its own, as it is a fifth of all work and depends on nothing else. Knows no CIDs.
+//! The SHA3-512 over the CIDs of all blocks. It is a fifth of all work and independent of the rest,
+//! so that a thread of its own may take it.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -8,19 +8,19 @@ use std::thread::{Builder, JoinHandle};
 
 use sha3::{Digest as _, Sha3_512};
 
-/// CIDs are handed on in batches of this many bytes: an archive of fewer starts no thread.
+/// The size of a batch of CIDs. An archive with fewer bytes of CIDs starts no thread.
 const BATCH_LEN: usize = 64 << 10;
-/// Batches that may wait for the thread.
+/// The number of batches that may wait for the thread.
 const BATCHES_MAX: usize = 8;
 
-/// A thread that hashes what it is sent, and ends when the sender is dropped.
+/// A thread that hashes its input, and ends when the sender is dropped.
 #[derive(Debug)]
 struct Helper {
     batches: SyncSender<Vec<u8>>,
     thread: JoinHandle<Sha3_512>,
 }
 
-/// See the file's head.
+/// The digest of all CIDs so far.
 #[derive(Debug)]
 pub(crate) struct CidDigest {
     batch: Vec<u8>,
@@ -44,13 +44,13 @@ impl CidDigest {
 
     fn hand_on(&mut self) {
         if self.may_help {
-            // Where no thread can be had, the work is done here.
+            // If no thread can be started, the work is done here.
             self.may_help = false;
             self.helper = start(self.hasher.clone());
         }
         if let Some(helper) = &self.helper {
             let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_LEN + 256));
-            // The thread takes all that it is sent, so that sending cannot fail.
+            // The thread takes every batch, so that sending cannot fail.
             let sent = helper.batches.send(batch);
             debug_assert!(sent.is_ok(), "the thread ends when the sender is dropped");
             return;
@@ -59,11 +59,11 @@ impl CidDigest {
         self.batch.clear();
     }
 
-    /// The digest. Further CIDs would begin anew.
+    /// Returns the digest. Further CIDs begin a new one.
     pub(crate) fn finish(&mut self) -> [u8; 64] {
         if let Some(Helper { batches, thread }) = self.helper.take() {
             drop(batches);
-            // It cannot panic; if it did, the digest would fit no archive.
+            // The thread cannot panic; if it did, the digest would fit no archive.
             self.hasher = thread.join().unwrap_or_default();
         }
         self.hasher.update(&self.batch);

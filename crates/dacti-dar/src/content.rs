@@ -1,5 +1,4 @@
-//! CIDs as bytes, and the hash functions that prove a block to be the one that a CID names.
-//! Knows nothing of archives.
+//! CIDs as bytes, and the hash functions that prove that a block is the one that a CID names.
 
 use alloc::vec::Vec;
 
@@ -29,7 +28,7 @@ pub(crate) const DIGEST_LEN_MAX: usize = 64;
 pub(crate) const CID_LEN_MAX: usize = 4 * varint::LEN_MAX + DIGEST_LEN_MAX;
 const DAG_PB: u64 = 0x70;
 
-/// Everything of a CID but its digest: what one bucket of the index has in common.
+/// All of a CID but its digest. The blocks of one bucket of the index have it in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// CID version, 0 or 1.
@@ -43,7 +42,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The prefix of a CID.
+    /// Returns the prefix of a CID.
     #[must_use]
     pub fn of(cid: &Cid) -> Self {
         Self {
@@ -57,13 +56,13 @@ impl Prefix {
         }
     }
 
-    /// Whether the version and the rest go together.
+    /// Tells whether the parts fit together.
     pub(crate) fn is_valid(&self) -> bool {
         let v0 = self.codec == DAG_PB && self.hash == SHA2_256 && self.digest_len == 32;
         usize::from(self.digest_len) <= DIGEST_LEN_MAX && (self.version == 1 || v0)
     }
 
-    /// The bytes of a CID before its digest.
+    /// Returns the bytes of a CID before its digest.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.version != 0 {
@@ -75,7 +74,7 @@ impl Prefix {
         out
     }
 
-    /// The CID with this prefix and that digest; `None` where they do not go together.
+    /// Returns the CID of this prefix and a digest; `None` if they do not fit together.
     pub(crate) fn with(&self, digest: &[u8]) -> Option<Cid> {
         if digest.len() != usize::from(self.digest_len) {
             return None;
@@ -88,7 +87,7 @@ impl Prefix {
     }
 }
 
-/// Why no CID could be read.
+/// The fault of bytes that are no CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CidFault {
     Short,
@@ -105,7 +104,7 @@ impl From<varint::Fault> for CidFault {
     }
 }
 
-/// Reads a CID from the front of `bytes`: the CID and the bytes it took.
+/// Reads a CID from the front of `bytes`. Returns it, and its length in bytes.
 pub(crate) fn read_cid(bytes: &[u8]) -> Result<(Cid, usize), CidFault> {
     let mut rest = bytes;
     let mut next = || -> Result<u64, CidFault> {
@@ -140,18 +139,18 @@ pub(crate) fn push_cid(out: &mut Vec<u8>, cid: &Cid) {
     out.extend_from_slice(cid.hash().digest());
 }
 
-/// How many bytes a CID takes.
+/// Returns the length of a CID in bytes.
 pub(crate) fn cid_len(cid: &Cid) -> u64 {
     cid.encoded_len() as u64
 }
 
-/// Whether the CID carries its block within itself.
+/// Tells whether the CID carries its block within itself.
 #[must_use]
 pub fn is_identity(cid: &Cid) -> bool {
     cid.hash().code() == IDENTITY
 }
 
-/// The first 8 bytes of a digest as a number, padded with zeros.
+/// Returns the first 8 bytes of a digest as a number, padded with zeros.
 pub(crate) fn digest_head(digest: &[u8]) -> u64 {
     let mut head = [0; 8];
     for (to, from) in head.iter_mut().zip(digest) {
@@ -160,7 +159,7 @@ pub(crate) fn digest_head(digest: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
-/// Whether this crate can check blocks against multihashes of this code and digest length.
+/// Tells whether this crate can check blocks against multihashes of this code and digest length.
 #[must_use]
 pub fn hash_is_known(code: u64, digest_len: u8) -> bool {
     let len = match code {
@@ -175,7 +174,7 @@ pub fn hash_is_known(code: u64, digest_len: u8) -> bool {
     digest_len == len
 }
 
-/// The multihash of some bytes, by the code of the function; `None` where that is not known.
+/// Returns the multihash of some bytes; `None` if the function is unknown.
 #[must_use]
 pub fn multihash(code: u64, data: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
     fn wrap(code: u64, digest: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
@@ -195,14 +194,14 @@ pub fn multihash(code: u64, data: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
     }
 }
 
-/// Whether a block is the one that a CID names.
+/// The result of a check of a block against a CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// Its bytes hash to the CID.
+    /// The block hashes to the CID.
     Yes,
-    /// They do not; the head of the digest that they have.
+    /// The block does not. Holds the first 8 bytes of the block's own digest.
     No(u64),
-    /// The CID's hash function is not known here.
+    /// The CID's hash function is unknown to this crate.
     Unknown,
 }
 
@@ -212,7 +211,7 @@ pub fn fits(cid: &Cid, data: &[u8]) -> Fit {
     Hashed::new(data).fits(cid.hash().code(), cid.hash().digest())
 }
 
-/// One block's bytes with the digests taken of them so far, so that none is taken twice.
+/// The bytes of one block, with the digests taken of them so far. No digest is taken twice.
 pub(crate) struct Hashed<'a> {
     data: &'a [u8],
     first: Option<Multihash<DIGEST_LEN_MAX>>,
@@ -224,7 +223,7 @@ impl<'a> Hashed<'a> {
         Self::with(data, None)
     }
 
-    /// With a digest that was taken of the same bytes before.
+    /// As [`Self::new`], with a digest that was taken of the same bytes before.
     pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data, first, others: Vec::new() }
     }

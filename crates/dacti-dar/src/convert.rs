@@ -1,5 +1,5 @@
-//! CAR to DAR and back, DAGs from a store, an index for an archive that has none.
-//! Keeps every block and the CAR's own list of roots; knows no bytes of either format.
+//! Conversions: CAR to DAR and back, a DAG from a store, a copy with an index or without. Every
+//! block is kept, and so is the CAR's own list of roots.
 
 use alloc::vec::Vec;
 use std::io::{Read, Write};
@@ -11,26 +11,28 @@ use crate::car::{CarStream, CarWriter};
 use crate::content::{Fit, fits, is_identity};
 use crate::encode::WriteOptions;
 use crate::error::{Error, Misuse, Structure, Wrong};
-use crate::io::{ReadAt, ReadError, ReadFrom, Reader, Writer};
 use crate::links::links;
 use crate::order::Summary;
-use crate::stream::{Event, ReadOptions};
+use crate::reader::Reader;
+use crate::source::{ReadAt, ReadError, ReadFrom};
+use crate::stream::{ReadOptions, StreamEvent};
 use crate::table::BlockTable;
+use crate::writer::Writer;
 
-/// Where blocks come from while a DAG is written.
+/// A source of blocks for [`write_dag`].
 pub trait BlockStore {
-    /// Puts the block that a CID names into `into`, which is empty; false where there is none.
+    /// Appends the block of a CID to `into`, which is empty. Returns false if the store lacks it.
     ///
     /// # Errors
-    /// The store's.
+    /// An error of the store.
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError>;
 }
 
 /// Writes the DAG under a root, depth-first, as far as the store has it. A root that was written
-/// before becomes a back-reference; false where the store does not have the root.
+/// before becomes a back-reference. Returns false if the store lacks the root.
 ///
 /// # Errors
-/// The store's, the writer's.
+/// An error of the store or of the writer.
 pub fn write_dag<W: Write>(
     writer: &mut Writer<W>,
     root: &Cid,
@@ -53,8 +55,8 @@ pub fn write_dag<W: Write>(
         };
         match result {
             Ok(_) => {}
-            // A link was skipped whose block has the same bytes: this one becomes a root later.
-            // Nor is a loop, which only hashes that nobody checks can make, an archive's to break.
+            // A link was skipped whose block has the same bytes: this block becomes a root later.
+            // Loops, which only unchecked hashes can make, are skipped too.
             Err(ReadError::Format(Error::Misuse(Misuse::AmbiguousSkip | Misuse::Loop))) => {
                 writer.skip();
             }
@@ -64,25 +66,25 @@ pub fn write_dag<W: Write>(
     Ok(true)
 }
 
-/// What a CAR had.
+/// The report of [`from_car`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct FromCar {
     /// The CAR's version.
     pub car_version: u8,
-    /// Its list of roots.
+    /// The CAR's list of roots.
     pub car_roots: Vec<Cid>,
-    /// Roots that it names without having their blocks.
+    /// Roots in that list whose blocks the CAR lacks.
     pub absent_roots: Vec<Cid>,
-    /// Blocks that no root of it reaches: roots of their own now.
+    /// Blocks that no root of the CAR reaches. They became roots.
     pub further_roots: Vec<Cid>,
-    /// Sections that repeat an earlier one.
+    /// The number of sections that repeat an earlier one.
     pub duplicates: u64,
-    /// What was written.
+    /// The counts of the archive that was written.
     pub summary: Summary,
 }
 
-/// A CAR whose blocks are found by CID: one pass finds them, and proves them.
+/// A CAR whose blocks are found by CID. One pass finds and proves them.
 struct CarStore<S> {
     source: S,
     table: BlockTable,
@@ -112,13 +114,13 @@ impl<S: ReadAt> BlockStore for CarStore<S> {
     }
 }
 
-/// Makes a DAR of a CAR, version 1 or 2. Roots come first, in the CAR's order; then what they do
-/// not reach, each top of it a root.
+/// Makes a DAR of a CAR, version 1 or 2. The CAR's roots come first, in their order; then the
+/// blocks that they do not reach, each under a root of its own DAG.
 ///
-/// Memory: 66 to 133 bytes per distinct block for finding it, as much for writing it, and 1 bit.
+/// Memory: 66 to 133 bytes per distinct block for finding it, and the same again for writing it.
 ///
 /// # Errors
-/// What is wrong with the CAR, a limit, source and sink.
+/// A fault of the CAR, a limit, an error of the source or the sink.
 pub fn from_car<S: ReadAt, W: Write>(
     source: S,
     sink: W,
@@ -166,7 +168,7 @@ pub fn from_car<S: ReadAt, W: Write>(
     Ok((sink, report))
 }
 
-/// The CAR's roots, and the identity blocks that it has as sections.
+/// Writes the CAR's roots, and the identity CIDs that it has as sections.
 fn write_roots<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut CarStore<S>,
@@ -193,8 +195,8 @@ fn write_roots<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Blocks that were not reached: first those that no other of them links to, then, where hashes
-/// that nobody checks made a loop, whatever is left.
+/// Writes the blocks that were not reached. Blocks that no other such block links to come first;
+/// then the rest, which only loops of unchecked hashes leave.
 fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut CarStore<S>,
@@ -230,24 +232,24 @@ fn write_rest<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// What became of an archive as a CAR.
+/// The report of [`to_car`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ToCar {
     /// The CAR's list of roots.
     pub roots: Vec<Cid>,
-    /// What was read.
+    /// The counts of the archive that was read.
     pub summary: Summary,
-    /// Bytes written.
+    /// The number of bytes written.
     pub len: u64,
 }
 
-/// Makes a CAR v1 of a DAR read as a stream: blocks in the DAR's order, its CAR's list of roots
-/// where the header has one, or `roots`.
+/// Makes a CAR v1 of a DAR that is read as a stream. Blocks keep their order. The list of roots is
+/// the one in the DAR's header or, without one, `roots`.
 ///
 /// # Errors
-/// What is wrong with the archive, source and sink. Without a list of roots:
-/// [`Misuse::NoSuchBlock`].
+/// A fault of the archive, an error of the source or the sink. [`Misuse::NoSuchBlock`] if there is
+/// no list of roots.
 pub fn to_car<R: Read, W: Write>(
     reader: &mut Reader<R>,
     roots: Option<&[Cid]>,
@@ -264,9 +266,9 @@ pub fn to_car<R: Read, W: Write>(
     let mut car = CarWriter::new(sink, &roots)?;
     while let Some(event) = reader.next_event()? {
         match event {
-            Event::Block { cid, data, .. } => car.block(&cid, data)?,
-            // An identity CID is a root only where its CAR had it as a section.
-            Event::Root { cid, .. } if is_identity(&cid) => {
+            StreamEvent::Block { cid, data, .. } => car.block(&cid, data)?,
+            // An identity CID is a root only if its CAR had it as a section.
+            StreamEvent::Root { cid, .. } if is_identity(&cid) => {
                 car.block(&cid, cid.hash().digest())?;
             }
             _ => {}
@@ -276,11 +278,11 @@ pub fn to_car<R: Read, W: Write>(
     Ok((sink, ToCar { roots, summary: reader.summary().clone(), len }))
 }
 
-/// Copies an archive, with an index or without one. The blocks' bytes stay as they are, and so does
-/// the header: what it says that means nothing here, too. `car_roots` of the options is not used.
+/// Copies an archive, with an index or without one. Blocks and header stay as they are, unknown
+/// elements of the header included. `car_roots` of the options is not used.
 ///
 /// # Errors
-/// What is wrong with the archive, source and sink. An archive without marks cannot be copied so:
+/// A fault of the archive, an error of the source or the sink. An archive without marks is refused:
 /// [`Error::NoMarks`].
 pub fn copy<R: Read, W: Write>(
     reader: &mut Reader<R>,
@@ -294,23 +296,23 @@ pub fn copy<R: Read, W: Write>(
     let mut root = None;
     while let Some(event) = reader.next_event()? {
         match (event, root.take()) {
-            (Event::Root { cid, .. }, _) if is_identity(&cid) => {
+            (StreamEvent::Root { cid, .. }, _) if is_identity(&cid) => {
                 writer.root(&cid, &[])?;
             }
-            (Event::Root { cid, .. }, _) => root = Some(cid),
-            (Event::Block { cid, data, .. }, Some(_)) => {
+            (StreamEvent::Root { cid, .. }, _) => root = Some(cid),
+            (StreamEvent::Block { cid, data, .. }, Some(_)) => {
                 writer.root(&cid, data)?;
             }
-            (Event::Block { cid, data, .. }, None) => {
+            (StreamEvent::Block { cid, data, .. }, None) => {
                 writer.block(&cid, data)?;
             }
-            (Event::Repeat { cid, .. }, Some(_)) => {
+            (StreamEvent::Repeat { cid, .. }, Some(_)) => {
                 writer.root(&cid, &[])?;
             }
-            (Event::Repeat { cid, .. }, None) => {
+            (StreamEvent::Repeat { cid, .. }, None) => {
                 writer.repeat(&cid)?;
             }
-            (Event::Header | Event::End, _) => {}
+            (StreamEvent::Header | StreamEvent::End, _) => {}
         }
     }
     let (sink, summary) = writer.finish()?;

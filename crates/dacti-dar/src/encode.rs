@@ -1,5 +1,5 @@
-//! The writer's core: what an archive's next bytes are. Keeps the depth-first order, never a block.
-//! Does no IO: [`Writer`](crate::Writer) is a loop around it.
+//! The core of the writer: makes the next bytes of an archive and keeps the depth-first order.
+//! Holds no block and does no IO: [`Writer`](crate::Writer) is a loop around it.
 
 use alloc::vec::Vec;
 
@@ -12,71 +12,71 @@ use crate::header::{Header, metadata};
 use crate::index::IndexImage;
 use crate::limits::{Limits, UnknownHash};
 use crate::order::{Order, Summary, Taken};
-use crate::table::{Located, OFFSET_MAX};
+use crate::table::{BlockPlace, OFFSET_MAX};
 use crate::varint;
 
-/// How to write.
+/// Options of a writer.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
     /// Caps.
     pub limits: Limits,
-    /// What to do with hash functions that are not known here.
+    /// The treatment of unknown hash functions.
     pub unknown_hash: UnknownHash,
-    /// Whether to write an index.
+    /// Write an index.
     pub index: bool,
-    /// The root list of the CAR that the blocks come from, for the header.
+    /// The root list of the CAR that the blocks come from. It goes into the header.
     pub car_roots: Option<Vec<Cid>>,
-    /// How many missing blocks to list in the summary.
+    /// The number of missing blocks that the summary lists at most.
     pub missing_max: u32,
-    /// Whether threads may help: one takes the digest of all CIDs, and [`Writer`](crate::Writer)
-    /// has another check blocks against their CIDs. A block that does not fit its CID is then
-    /// refused a little later, and the writer is of no use from there on; no byte of it, nor of
-    /// what follows it, reaches the sink. Archives of less than some 256 KiB start no thread.
+    /// Let threads help: one takes the digest of all CIDs, and [`Writer`](crate::Writer) has
+    /// another check blocks against their CIDs. A block that does not fit its CID is then refused a
+    /// little later. The writer has failed then, and neither the block nor later bytes reach the
+    /// sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
 }
 
-/// What became of a block.
+/// The result of adding a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placed {
-    /// It stands in the archive now.
+    /// The block was written.
     Written {
-        /// Where its frame begins.
+        /// The offset of its frame.
         at: u64,
     },
-    /// It stood there before: a back-reference was written.
+    /// The block was written before, and a back-reference was written now.
     Repeated {
-        /// Where its frame begins.
+        /// The offset of the block's frame.
         at: u64,
     },
-    /// An identity CID: its bytes are in the CID, no frame was written.
+    /// The CID is an identity CID: it holds the bytes, and no frame was written.
     Inline,
 }
 
-/// When a block is checked against its CID.
+/// The time at which a block is checked against its CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Before it is placed.
     Now,
-    /// By the caller, before its bytes leave the process.
+    /// By the caller, before the bytes leave the process.
     Later,
 }
 
 impl Proof {
-    /// What cannot be proved is the encoder's to refuse or to believe.
+    /// Blocks of unknown hashes are checked now, as the encoder refuses or believes them.
     fn allowed(self, prefix: &Prefix) -> Self {
         if hash_is_known(prefix.hash, prefix.digest_len) { self } else { Self::Now }
     }
 }
 
-/// Makes an archive's bytes. After each call, [`Self::head`] comes next in the archive, and after
-/// [`Placed::Written`] the block itself behind it.
+/// Makes the bytes of an archive. After each call, the bytes of [`Self::head`] come next in the
+/// archive. After [`Placed::Written`] the block's bytes follow them.
 #[derive(Debug)]
 pub struct Encoder {
     order: Order,
     index: bool,
     pos: u64,
     head: Vec<u8>,
-    /// Where on the stack of waiting links [`Self::expected`] looks.
+    /// The height of the stack of waiting links at which [`Self::expected`] looks.
     cursor: usize,
     tail: Option<Tail>,
     header: Header,
@@ -93,7 +93,7 @@ struct Tail {
 }
 
 impl Encoder {
-    /// An encoder whose [`Self::head`] is the archive's header.
+    /// Makes an encoder whose [`Self::head`] is the archive's header.
     #[must_use]
     pub fn new(options: &WriteOptions) -> Self {
         let metadata = metadata(options.car_roots.as_deref());
@@ -102,7 +102,7 @@ impl Encoder {
         Self::with_header(options, Header { car_roots, elements, metadata, frames_at: 0 })
     }
 
-    /// An encoder of an archive that says of itself what another one says.
+    /// Makes an encoder of an archive with the header of another one.
     pub(crate) fn with_header(options: &WriteOptions, mut header: Header) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
         let mut head = MAGIC.to_vec();
@@ -113,25 +113,25 @@ impl Encoder {
         Self { order, index: options.index, pos, head, cursor: 0, tail: None, header }
     }
 
-    /// The bytes that come next, before the block if there is one.
+    /// Returns the bytes that come next, before the block if one is written.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Counts so far.
+    /// Returns the counts so far.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.order.summary
     }
 
-    /// Where a block stands that was written.
+    /// Returns the place of a block that was written.
     #[must_use]
-    pub fn locate(&self, cid: &Cid) -> Option<Located> {
+    pub fn locate(&self, cid: &Cid) -> Option<BlockPlace> {
         self.order.table.located(self.order.table.find_cid(cid)?)
     }
 
-    /// The link whose block may come next: the topmost that waits and was not passed over.
+    /// Returns the link whose block may come next: the topmost waiting link that was not skipped.
     #[must_use]
     pub fn expected(&self) -> Option<Cid> {
         let (bucket, start) = self.order.link_below(self.cursor)?;
@@ -139,13 +139,13 @@ impl Encoder {
         self.order.table.prefix(bucket)?.with(digest)
     }
 
-    /// Passes over the link that [`Self::expected`] names. It leaves no mark in the archive, and
-    /// the block may still be given, as long as nothing below it was.
+    /// Skips the link that [`Self::expected`] returns. The archive shows no trace of it, and its
+    /// block may still be given until a block below it is.
     pub fn skip(&mut self) {
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);
     }
 
-    /// Begins a DAG: links of the DAG before it that still wait are passed over.
+    /// Begins a DAG. Waiting links of the DAG before it are skipped.
     ///
     /// # Errors
     /// [`Misuse::DuplicateRoot`], [`Misuse::WrongCid`], [`Misuse::Finished`], an unknown hash, a
@@ -198,13 +198,13 @@ impl Encoder {
         Ok((placed, proof))
     }
 
-    /// Adds the next block in depth-first order. A block that stands in the archive already becomes
-    /// a back-reference, and its bytes are not looked at.
+    /// Adds the next block in depth-first order. A block that was written before becomes a
+    /// back-reference, and `data` is ignored.
     ///
     /// # Errors
     /// [`Misuse::OutOfOrder`], [`Misuse::WrongCid`], [`Misuse::AmbiguousSkip`], [`Misuse::Loop`],
-    /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written then, and writing can go on.
-    /// An unknown hash, a limit.
+    /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written, and writing can go on. An
+    /// unknown hash, a limit.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, Error> {
         Ok(self.place_block(cid, data, Proof::Now)?.0)
     }
@@ -229,7 +229,7 @@ impl Encoder {
             return Ok((self.repeat(cid)?, Proof::Now));
         }
         let at = self.pos;
-        // A block fits the topmost link if that is its own, given that it fits its CID.
+        // If the topmost link names the block, no other link needs to be looked at.
         let top = match proof.allowed(&Prefix::of(cid)) {
             Proof::Later => self.order.top().filter(|top| self.order.is_taken(top, cid)),
             Proof::Now => None,
@@ -246,7 +246,7 @@ impl Encoder {
         Ok((Placed::Written { at }, proof))
     }
 
-    /// The waiting link that a block hashes to, which must be its own.
+    /// Returns the waiting link that a block hashes to. The link must name the block.
     fn fit(&self, cid: &Cid, data: &[u8]) -> Result<Taken, Error> {
         let mut hashed = Hashed::new(data);
         let Some(taken) = self.order.fit(&mut hashed, self.pos, 0)? else {
@@ -260,7 +260,7 @@ impl Encoder {
         Ok(taken)
     }
 
-    /// Adds a back-reference to a block that was written, without its bytes.
+    /// Adds a back-reference to a block that was written. Its bytes are not needed.
     ///
     /// # Errors
     /// [`Misuse::NeverWritten`], [`Misuse::OutOfOrder`], [`Misuse::Loop`], [`Misuse::Finished`].
@@ -281,11 +281,11 @@ impl Encoder {
         Ok(Placed::Repeated { at: target })
     }
 
-    /// The next bytes of what follows the blocks, 64 KiB or a little more at a time; empty when the
-    /// archive is complete. No block can be added after the first call.
+    /// Returns the next bytes after the blocks, about 64 KiB at a time; none when the archive is
+    /// complete. After the first call no block can be added.
     ///
     /// # Errors
-    /// A limit: an archive with an index has 48-bit offsets.
+    /// A limit: offsets in an archive have 48 bits.
     pub fn finish_piece(&mut self) -> Result<&[u8], Error> {
         self.head.clear();
         if self.tail.is_none() {
@@ -380,7 +380,7 @@ impl Encoder {
     }
 }
 
-/// Why a block fits no waiting link.
+/// Tells why a block fits no waiting link.
 fn why_not(cid: &Cid, hashed: &mut Hashed<'_>) -> Misuse {
     let prefix = Prefix::of(cid);
     match hashed.fits(prefix.hash, cid.hash().digest()) {

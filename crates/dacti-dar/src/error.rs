@@ -1,15 +1,15 @@
-//! The one error of this crate: what was being read, where, what was expected and found.
-//! Knows nothing of transports: their errors stay with [`ReadError`](crate::ReadError).
+//! The error of this crate: the structure, its offset, the expected and the found value. Errors of
+//! sources and sinks stay with [`ReadError`](crate::ReadError).
 
 use thiserror::Error as ThisError;
 
 use crate::varint::Fault;
 
-/// What an error is about.
+/// The structure that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
-    /// The four bytes that an archive begins with.
+    /// The first four bytes of an archive.
     Magic,
     /// The metadata list after the magic.
     Header,
@@ -41,7 +41,7 @@ pub enum Structure {
     CarV2Header,
     /// A length, CID or block of a CAR.
     CarSection,
-    /// The links that wait for their blocks.
+    /// The waiting links.
     PendingLinks,
 }
 
@@ -64,23 +64,23 @@ impl core::fmt::Display for Structure {
             Self::CarHeader => "CAR header",
             Self::CarV2Header => "CAR v2 header",
             Self::CarSection => "CAR section",
-            Self::PendingLinks => "pending links",
+            Self::PendingLinks => "waiting links",
         })
     }
 }
 
-/// What callers branch on.
+/// The kind of an error, for callers to branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The bytes contradict themselves or the specification.
     Corrupt,
     /// The bytes end too early.
     Truncated,
-    /// Valid as far as can be told, but not for this reader.
+    /// The bytes may be valid, but this reader does not support them.
     Unsupported,
-    /// A cap of [`Limits`](crate::Limits) was met.
+    /// A value exceeds one of the [`Limits`](crate::Limits).
     Limit,
-    /// The caller did what the documentation forbids.
+    /// The caller broke a rule of the documentation.
     Misuse,
 }
 
@@ -96,39 +96,39 @@ impl core::fmt::Display for ErrorKind {
     }
 }
 
-/// What is wrong with a value that was read.
+/// The fault of an invalid value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Wrong {
     /// A varint that does not fit in 64 bits.
     VarintOverflow,
-    /// A varint that is longer than it need be.
+    /// A varint that is longer than necessary.
     VarintNotMinimal,
     /// Not a CID.
     Cid,
-    /// Not DAG-CBOR of the form that belongs here.
+    /// Not DAG-CBOR of the expected form.
     Cbor,
-    /// A mark that stands where it may not, or that nobody defined.
+    /// A mark in the wrong place, or an undefined one.
     Mark,
     /// Bytes after the end.
     TrailingBytes,
-    /// A root that stood before.
+    /// A root that is listed twice.
     DuplicateRoot,
     /// Records that are not sorted.
     Unsorted,
-    /// A length of zero where there must be something.
+    /// A length of zero.
     Empty,
-    /// A block that no link before it asks for, and that no root mark precedes.
+    /// A block that no waiting link takes, without a root mark before it.
     Unexpected,
-    /// A back-reference to a frame that does not stand before it.
+    /// A back-reference to itself or to a later offset.
     ForwardReference,
-    /// A back-reference to a place where no block's frame begins.
+    /// A back-reference to an offset at which no block's frame begins.
     NotAFrame,
-    /// A back-reference to a block that the reference is itself a part of.
+    /// A back-reference to a block that contains it.
     Loop,
-    /// A back-reference to a block that no link asks for here.
+    /// A back-reference to a block that no waiting link names.
     UnexpectedReference,
-    /// The bytes differ from what the blocks say they must be.
+    /// Bytes that contradict the blocks.
     Differs,
 }
 
@@ -136,182 +136,179 @@ impl core::fmt::Display for Wrong {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::VarintOverflow => "varint exceeds 64 bits",
-            Self::VarintNotMinimal => "varint is longer than it need be",
+            Self::VarintNotMinimal => "varint is not in its shortest form",
             Self::Cid => "not a CID",
-            Self::Cbor => "not the DAG-CBOR that belongs here",
-            Self::Mark => "a mark that may not stand here",
+            Self::Cbor => "not DAG-CBOR of the expected form",
+            Self::Mark => "a mark in the wrong place",
             Self::TrailingBytes => "bytes follow the end",
-            Self::DuplicateRoot => "this root stood before",
+            Self::DuplicateRoot => "this root is listed twice",
             Self::Unsorted => "not in ascending order",
             Self::Empty => "length is zero",
-            Self::Unexpected => "hashes to no expected link, and no root mark precedes it",
-            Self::ForwardReference => "points forward, or to itself",
-            Self::NotAFrame => "no block begins where it points",
-            Self::Loop => "points to a block that it is a part of",
-            Self::UnexpectedReference => "no link asks for that block here",
-            Self::Differs => "differs from what the blocks before it give",
+            Self::Unexpected => "no waiting link takes this block, and no root mark precedes it",
+            Self::ForwardReference => "points to itself or to a later offset",
+            Self::NotAFrame => "no block begins at the offset that it names",
+            Self::Loop => "points to a block that contains it",
+            Self::UnexpectedReference => "no waiting link names that block",
+            Self::Differs => "contradicts the blocks before it",
         })
     }
 }
 
-/// What a caller did wrong.
+/// The mistake of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// No block written so far has a pending link to this one: it is out of depth-first order.
+    /// No waiting link names this block: it is out of depth-first order.
     OutOfOrder,
-    /// The block's bytes do not hash to the CID given with them.
+    /// The block's bytes do not hash to its CID.
     WrongCid,
-    /// A root that was a root before.
+    /// A root that was written before.
     DuplicateRoot,
-    /// A link that is skipped has the same bytes under another CID: a reader could not tell them
+    /// A skipped link names the same bytes by another CID, and a reader could not tell the two
     /// apart. Write the block as a root of its own.
     AmbiguousSkip,
-    /// The block would be a part of itself.
+    /// The block would contain itself.
     Loop,
-    /// A repeat of a block that was not written.
+    /// A repeat of a block that was never written.
     NeverWritten,
-    /// An identity CID: its bytes are in the link, it has no frame.
+    /// An identity CID holds its bytes itself, and has no frame.
     Identity,
-    /// The reader or writer failed before, or is finished.
+    /// The reader or writer has failed or finished before.
     Finished,
-    /// Blocks were written already.
-    TooLate,
     /// The archive has no index.
     NoIndex,
-    /// The archive has no such block.
+    /// The archive lacks the block.
     NoSuchBlock,
 }
 
 impl core::fmt::Display for Misuse {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::OutOfOrder => "no pending link to this block: it is out of depth-first order",
-            Self::WrongCid => "the block does not hash to the CID given with it",
+            Self::OutOfOrder => "no waiting link names this block: it is out of depth-first order",
+            Self::WrongCid => "the block does not hash to its CID",
             Self::DuplicateRoot => "this root was written before",
             Self::AmbiguousSkip => {
-                "a skipped link has the same bytes under another CID: write the block as a root"
+                "a skipped link names the same bytes by another CID: write the block as a root"
             }
-            Self::Loop => "the block would be a part of itself",
-            Self::NeverWritten => "repeat of a block that was not written",
-            Self::Identity => "an identity CID has no frame of its own",
-            Self::Finished => "it failed before, or is finished",
-            Self::TooLate => "blocks were written already",
+            Self::Loop => "the block would contain itself",
+            Self::NeverWritten => "a repeat of a block that was never written",
+            Self::Identity => "an identity CID has no frame",
+            Self::Finished => "the reader or writer has failed or finished before",
             Self::NoIndex => "the archive has no index: add one with `dacti dar index`",
-            Self::NoSuchBlock => "the archive has no such block",
+            Self::NoSuchBlock => "the archive lacks this block",
         })
     }
 }
 
-/// Everything that can be wrong with an archive, or with the way it is used.
+/// The error of this crate: a fault of an archive, or a misuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes end inside something.
+    /// The bytes end inside a structure.
     #[error("{what} at {at:#x}: need {needed} bytes, the archive ends at {end:#x}")]
     Truncated {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it begins.
+        /// Its offset.
         at: u64,
-        /// How many bytes it takes from there, as far as is known.
+        /// The number of bytes needed from there on, as far as known.
         needed: u64,
-        /// Where the bytes end.
+        /// The offset at which the bytes end.
         end: u64,
     },
-    /// No trailer stands at the end.
+    /// The archive does not end in a trailer.
     #[error("no trailer at the end ({end:#x}): the archive was cut short or never finished")]
     NoTrailer {
-        /// Where the bytes end.
+        /// The offset at which the bytes end.
         end: u64,
     },
-    /// A number differs from the only one that is right.
+    /// A number differs from its only valid value.
     #[error("{what} at {at:#x}: expected {expected:#x}, found {found:#x}")]
     Mismatch {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it stands.
+        /// Its offset.
         at: u64,
-        /// What it must be.
+        /// The valid value.
         expected: u64,
-        /// What it is.
+        /// The value found.
         found: u64,
     },
-    /// A value of the wrong kind.
+    /// An invalid value.
     #[error("{what} at {at:#x}: {wrong}")]
     Invalid {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it begins.
+        /// Its offset.
         at: u64,
-        /// What is wrong with it.
+        /// The fault.
         wrong: Wrong,
     },
-    /// A block does not hash to the CID that names it.
-    #[error("{what} at {at:#x}: digest must begin {expected:016x}, but begins {found:016x}")]
+    /// A block does not hash to its CID.
+    #[error("{what} at {at:#x}: its digest begins with {found:016x} instead of {expected:016x}")]
     WrongHash {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where its bytes begin.
+        /// The offset of the block's bytes.
         at: u64,
         /// The first 8 bytes of the CID's digest.
         expected: u64,
         /// The first 8 bytes of the block's own digest.
         found: u64,
     },
-    /// An offset that points outside of where it may point.
+    /// An offset outside of its valid range.
     #[error("{what} at {at:#x} points to {target:#x}, allowed is {from:#x} up to {to:#x}")]
     OutOfBounds {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it stands.
+        /// Its offset in the archive.
         at: u64,
-        /// Where it points.
+        /// The offset that it names.
         target: u64,
-        /// The first place that would be right.
+        /// The first valid offset.
         from: u64,
-        /// One past the last.
+        /// The offset after the last valid one.
         to: u64,
     },
-    /// A hash function that this crate does not have.
-    #[error("{what} at {at:#x}: unknown hash function {code:#x}, nothing proves the block")]
+    /// A hash function that this crate lacks.
+    #[error("{what} at {at:#x}: unknown hash function {code:#x}: nothing proves the block")]
     UnknownHash {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it begins.
+        /// Its offset.
         at: u64,
         /// The multihash code.
         code: u64,
     },
-    /// A version or feature that this crate does not have.
+    /// A version or feature that this crate lacks.
     #[error("{what} at {at:#x}: version or feature {found:#x} is not supported")]
     Unsupported {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it stands.
+        /// Its offset.
         at: u64,
-        /// What it says.
+        /// The value found.
         found: u64,
     },
-    /// An archive without marks, given to the streaming reader.
-    #[error("frame at {at:#x}: an archive without marks is read by random access alone")]
+    /// An archive without marks, which the streaming reader cannot read.
+    #[error("frame at {at:#x}: an archive without marks can only be read by random access")]
     NoMarks {
-        /// Where the first mark should stand.
+        /// The offset at which the first mark is missing.
         at: u64,
     },
-    /// A cap was met.
+    /// A value exceeds a limit.
     #[error("{what} at {at:#x}: {found} exceeds the limit of {limit}")]
     LimitExceeded {
-        /// What was being read.
+        /// The structure.
         what: Structure,
-        /// Where it begins.
+        /// Its offset.
         at: u64,
-        /// What it asks for.
+        /// The value found.
         found: u64,
-        /// What is allowed.
+        /// The limit.
         limit: u64,
     },
-    /// The caller's mistake.
+    /// A mistake of the caller.
     #[error("{0}")]
     Misuse(Misuse),
 }
@@ -319,7 +316,7 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48, "errors stay small");
 
 impl Error {
-    /// The kind that callers branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -336,7 +333,7 @@ impl Error {
         }
     }
 
-    /// The absolute offset that the error is about, where there is one.
+    /// Returns the absolute offset that the error is about, if there is one.
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         match *self {
@@ -354,7 +351,7 @@ impl Error {
         }
     }
 
-    /// The structure that the error is about, where there is one.
+    /// Returns the structure that the error is about, if there is one.
     #[must_use]
     pub fn what(&self) -> Option<Structure> {
         match *self {
@@ -376,7 +373,7 @@ impl Error {
         Self::Invalid { what, at, wrong }
     }
 
-    /// A varint's fault; `end` is where the bytes at hand end.
+    /// Makes the error of a varint; `end` is the offset at which the bytes end.
     pub(crate) fn varint(fault: Fault, what: Structure, at: u64, end: u64) -> Self {
         match fault {
             Fault::Short => {

@@ -1,26 +1,26 @@
-//! The fixed words of the format: magic, marks, the trailer's footer. Knows no state.
+//! The fixed words of the format: magic, marks, the end of the trailer.
 
 use alloc::vec::Vec;
 
 use crate::varint;
 
-/// What an archive begins with; the fourth byte is the version.
+/// The first bytes of an archive. The fourth byte is the version.
 pub const MAGIC: [u8; 4] = *b"dar\x01";
 
 /// A root follows: its CID, then its frame or back-reference.
 pub(crate) const MARK_ROOT: i64 = -1;
-/// The blocks end here.
+/// The end of the blocks.
 pub(crate) const MARK_END: i64 = -2;
-/// An index follows: the length of what comes, then that.
+/// An index follows: its length, then the index.
 pub(crate) const MARK_INDEX: i64 = -3;
-/// Marks are the numbers that would refer to a place inside the magic.
+/// The lowest mark. Marks are the numbers that would refer to a place inside the magic.
 pub(crate) const MARK_LOWEST: i64 = -4;
 
-/// SHA3-512 of all CIDs.
+/// The length of a SHA3-512.
 pub(crate) const DIGEST_LEN: u64 = 64;
-/// The digest, the index offset and the trailer offset.
+/// The length of the trailer's end: the digest, the index offset and the trailer offset.
 pub(crate) const FOOTER_LEN: u64 = DIGEST_LEN + 16;
-/// Magic and an empty list: the first place where a frame can stand.
+/// The first offset at which a frame can stand: after the magic and an empty list.
 pub(crate) const FRAMES_AT_MIN: u64 = 5;
 
 /// The index offset of an archive without one.
@@ -39,22 +39,22 @@ pub(crate) fn push_footer(
     out.extend_from_slice(&trailer_at.to_be_bytes());
 }
 
-/// What a frame begins with.
+/// The number at the start of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Head {
-    /// A block of that many bytes.
+    /// A block of this many bytes.
     Block(u64),
-    /// A repeat of the block whose frame begins there.
+    /// A back-reference to the block whose frame begins at this offset.
     Reference(u64),
     Root,
     End,
     Index,
-    /// The fourth mark, which nobody has defined.
+    /// The fourth mark, which has no meaning yet.
     Reserved,
 }
 
 impl Head {
-    /// Reads a frame's first number, and the bytes that it takes.
+    /// Reads the number at the start of a frame, and its length in bytes.
     pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), varint::Fault> {
         let (value, len) = varint::read_signed(bytes)?;
         let head = match value {

@@ -1,5 +1,4 @@
-//! Hashes of blocks, taken by a thread while its caller does other work. Knows no frames, and not
-//! what the hashes are good for.
+//! A thread that hashes blocks while its caller does other work. Sees batches of bytes, no frames.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,29 +10,29 @@ use multihash::Multihash;
 
 use crate::content::{DIGEST_LEN_MAX, multihash};
 
-/// A batch is handed on when it holds this many bytes: small enough for a core's own cache.
+/// The size of a batch: small enough for a core's own cache.
 pub(crate) const BATCH_LEN: usize = 128 << 10;
-/// Batches that the thread may have at once.
+/// The number of batches that the thread may hold at once.
 const BATCHES_MAX: usize = 3;
-/// An archive shorter than this starts no thread.
+/// The shortest archive for which a thread is started.
 pub(crate) const START_AT: u64 = 256 << 10;
 
 /// One block in a batch.
 #[derive(Debug)]
 pub(crate) struct Piece {
-    /// Where its frame begins in the archive.
+    /// The archive offset of its frame.
     pub(crate) at: u64,
-    /// Where it lies in the batch.
+    /// Its place in the batch.
     pub(crate) data: Range<usize>,
-    /// The hash function that is asked for.
+    /// The hash function to take.
     pub(crate) code: u64,
-    /// What the caller wants to find; the thread does not look at it.
+    /// The multihash that the caller expects. The thread ignores it.
     pub(crate) expected: Option<Multihash<DIGEST_LEN_MAX>>,
-    /// What the thread found; `None` where it does not know the function.
+    /// The multihash that the thread took; `None` if it does not have the function.
     pub(crate) found: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
-/// Bytes, and the blocks among them. It belongs to the caller or to the thread, never to both.
+/// Bytes, and the blocks among them. Either the caller or the thread owns a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
@@ -49,8 +48,7 @@ impl Batch {
     }
 }
 
-/// A thread that hashes what it is sent, gives it back in the same order, and ends when this is
-/// dropped.
+/// A thread that hashes batches and returns them in the same order. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct HashThread {
     sender: SyncSender<Batch>,
@@ -60,7 +58,7 @@ pub(crate) struct HashThread {
 }
 
 impl HashThread {
-    /// `None` where no thread can be had.
+    /// Starts the thread; `None` if the system refuses.
     pub(crate) fn start() -> Option<Self> {
         let (sender, batches) = sync_channel::<Batch>(BATCHES_MAX);
         let (done, receiver) = sync_channel(BATCHES_MAX);
@@ -76,17 +74,17 @@ impl HashThread {
         Some(Self { sender, receiver, out: 0, spare: Vec::new() })
     }
 
-    /// Whether the thread has as much as it may.
+    /// Tells whether the thread holds as many batches as it may.
     pub(crate) fn is_full(&self) -> bool {
         self.out >= BATCHES_MAX
     }
 
-    /// Whether all that was sent came back.
+    /// Tells whether every batch came back.
     pub(crate) fn is_idle(&self) -> bool {
         self.out == 0
     }
 
-    /// Hands a batch on. The caller has asked [`Self::is_full`].
+    /// Sends a batch. The caller has asked [`Self::is_full`].
     pub(crate) fn send(&mut self, batch: Batch) -> io::Result<()> {
         debug_assert!(!self.is_full(), "at most so many batches are under way");
         self.sender.send(batch).map_err(|_| ended())?;
@@ -94,7 +92,7 @@ impl HashThread {
         Ok(())
     }
 
-    /// The oldest batch that was sent, hashed.
+    /// Waits for the oldest batch that was sent.
     pub(crate) fn receive(&mut self) -> io::Result<Batch> {
         let batch = self.receiver.recv().map_err(|_| ended())?;
         self.out = self.out.saturating_sub(1);
@@ -107,13 +105,13 @@ impl HashThread {
         self.spare.push(batch);
     }
 
-    /// A batch without blocks. Its bytes are an earlier one's.
+    /// Returns a batch without blocks. Its bytes may be those of an earlier one.
     pub(crate) fn spare(&mut self) -> Batch {
         self.spare.pop().unwrap_or_default()
     }
 }
 
-/// The thread cannot panic; if it did, no block would be believed.
+/// The thread cannot panic; if it did, the reader or writer would fail.
 fn ended() -> io::Error {
     io::Error::other("the thread that hashes blocks has ended")
 }

@@ -1,5 +1,5 @@
-//! The metadata list after the magic. Takes element 0 for a CAR's list of roots where it is a list
-//! of CIDs, and knows nothing of other elements but where they end.
+//! The metadata list after the magic. Element 0 may be a CAR's list of roots; other elements are
+//! kept and not understood.
 
 use alloc::vec::Vec;
 
@@ -10,21 +10,21 @@ use crate::error::{Error, Structure, Wrong};
 use crate::frame::MAGIC;
 use crate::limits::Limits;
 
-/// What an archive says of itself before its blocks.
+/// The header of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Header {
-    /// The root list of the CAR that the archive came from, where it came from one.
+    /// The root list of the CAR that the archive was made from, if it was made from one.
     pub car_roots: Option<Vec<Cid>>,
-    /// Elements of the metadata list, known or not.
+    /// The number of elements in the metadata list, understood or not.
     pub elements: u64,
-    /// The metadata list as it stands, so that copies keep what means nothing here.
+    /// The bytes of the metadata list. Copies keep them, unknown elements included.
     pub metadata: Vec<u8>,
-    /// Where the first frame stands.
+    /// The offset of the first frame.
     pub frames_at: u64,
 }
 
-/// The metadata list of an archive, with its CAR's roots where it came from one.
+/// Encodes the metadata list, with a CAR's roots if they are given.
 pub(crate) fn metadata(car_roots: Option<&[Cid]>) -> Vec<u8> {
     let Some(roots) = car_roots else { return alloc::vec![0x80] };
     let mut out = alloc::vec![0x81];
@@ -35,7 +35,7 @@ pub(crate) fn metadata(car_roots: Option<&[Cid]>) -> Vec<u8> {
     out
 }
 
-/// Reads the header from an archive's first bytes. `Ok(None)`: more of them are needed.
+/// Reads the header from an archive's first bytes. `Ok(None)` means that it needs more bytes.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Header>, Error> {
     for (at, (&expected, &found)) in (0_u64..).zip(MAGIC.iter().zip(bytes)) {
         if expected != found {
@@ -77,7 +77,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Header>, Erro
     Ok(Some(Header { car_roots, elements: head.value, metadata, frames_at }))
 }
 
-/// A CBOR list of CIDs; `None` where it is something else.
+/// Reads a CBOR list of CIDs; `None` if the item is something else.
 fn cid_list(item: &[u8]) -> Option<Vec<Cid>> {
     serde_ipld_dagcbor::from_slice::<Vec<Cid>>(item).ok()
 }

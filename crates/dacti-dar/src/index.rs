@@ -1,29 +1,29 @@
-//! The index, which is ours: buckets by CID prefix, in each a record of fixed size per block,
-//! sorted by digest. Writes it from a table of blocks, and searches it without loading it.
-//! Knows nothing of sources: a search says which records it wants.
+//! The index, an addition of this project: one bucket per CID prefix, with one record of fixed size
+//! per block, sorted by digest. Writes an index from a table of blocks, and searches one without
+//! loading it. A search names the records that it wants and does no IO.
 
 use alloc::vec::Vec;
 
 use crate::content::{Prefix, digest_head};
 use crate::error::{Error, Structure, Wrong};
 use crate::frame::MARK_INDEX;
-use crate::table::{BlockTable, Id, Located, OFFSET_MAX};
+use crate::table::{BlockPlace, BlockTable, Id, OFFSET_MAX};
 use crate::varint;
 
-/// Bytes of a record: 8 of the digest, 6 of the frame offset, 4 of the block's length, 6 of its
-/// subtree's.
+/// The length of a record: 8 bytes of the digest, 6 of the frame offset, 4 of the block's length, 6
+/// of its subtree's length.
 pub(crate) const RECORD_LEN: u64 = 24;
-/// Bytes after the directory: its length, and the index's own magic.
+/// The length of the bytes after the directory: the directory's length, and the index's magic.
 pub(crate) const TAIL_LEN: u64 = 8;
 pub(crate) const INDEX_MAGIC: [u8; 4] = *b"dix\x01";
-/// What one read of a search may take.
+/// The longest read of a search.
 pub(crate) const READ_LEN: u64 = 64 << 10;
 
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) head: u64,
-    pub(crate) located: Located,
+    pub(crate) located: BlockPlace,
 }
 
 fn push_be(out: &mut Vec<u8>, value: u64, width: usize) {
@@ -43,7 +43,7 @@ impl Record {
         let number = |from: usize, to: usize| -> Option<u64> {
             Some(bytes.get(from..to)?.iter().fold(0, |sum, &byte| (sum << 8) | u64::from(byte)))
         };
-        let located = Located {
+        let located = BlockPlace {
             offset: number(8, 14)?,
             len: u32::try_from(number(14, 18)?).ok()?,
             subtree_len: number(18, 24)?,
@@ -52,7 +52,7 @@ impl Record {
     }
 }
 
-/// An index section, made a piece at a time.
+/// An index, made a piece at a time.
 #[derive(Debug)]
 pub(crate) struct IndexImage {
     head: Vec<u8>,
@@ -71,7 +71,7 @@ enum Stage {
 }
 
 impl IndexImage {
-    /// The index over a table whose blocks are all closed.
+    /// Makes the index over a table whose blocks are all closed.
     pub(crate) fn new(table: &BlockTable) -> Self {
         let buckets = table.sorted();
         let mut tail = Vec::new();
@@ -95,7 +95,7 @@ impl IndexImage {
         Self { head, buckets, tail, bucket: 0, record: 0, stage: Stage::Head }
     }
 
-    /// The next piece, 64 KiB or a little more; empty at the end.
+    /// Returns the next piece of about 64 KiB; none at the end.
     pub(crate) fn next_piece(&mut self, table: &BlockTable) -> Vec<u8> {
         let mut out = Vec::new();
         if self.stage == Stage::Head {
@@ -122,18 +122,18 @@ impl IndexImage {
     }
 }
 
-/// One bucket as the directory lists it.
+/// A bucket in the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexBucket {
-    /// What its CIDs have in common.
+    /// The CID prefix that its blocks have in common.
     pub prefix: Prefix,
-    /// Where its records begin.
+    /// The offset of its records.
     pub at: u64,
-    /// How many there are.
+    /// The number of its records.
     pub count: u64,
 }
 
-/// Reads the last 8 bytes of an index: the directory's length.
+/// Reads the last 8 bytes of an index. Returns the directory's length.
 pub(crate) fn read_tail(bytes: &[u8], at: u64) -> Result<u32, Error> {
     let what = Structure::IndexDirectory;
     let short = Error::Truncated { what, at, needed: TAIL_LEN, end: at };
@@ -145,12 +145,12 @@ pub(crate) fn read_tail(bytes: &[u8], at: u64) -> Result<u32, Error> {
     Ok(u32::from_be_bytes(*len))
 }
 
-/// How many bytes an index of that size begins with: a mark and the size.
+/// Returns the length of the mark and the size at the start of an index of that size.
 pub(crate) fn head_len(size: u64) -> u64 {
     varint::len_signed(MARK_INDEX).saturating_add(varint::len_signed(size.cast_signed()))
 }
 
-/// Reads the directory, which stands at `at`, right behind the records; those lie after `index_at`.
+/// Reads the directory at `at`. The records stand right before it, after `index_at`.
 pub(crate) fn read_directory(
     bytes: &[u8],
     at: u64,
@@ -186,7 +186,7 @@ pub(crate) fn read_directory(
         if buckets.last().is_some_and(|last| last.prefix >= prefix) {
             return Err(Error::invalid(what, at, Wrong::Unsorted));
         }
-        // Where records begin is only known when all are counted.
+        // The offsets of records follow once all records are counted.
         buckets.push(IndexBucket { prefix, at: records.saturating_mul(RECORD_LEN), count });
         records = records.saturating_add(count);
     }
@@ -204,24 +204,24 @@ pub(crate) fn read_directory(
     Ok(buckets)
 }
 
-/// A search for the records of one digest: says which to read, and judges them.
+/// A search for the records of one digest. Names the records to read next, and judges them.
 #[derive(Debug)]
 pub(crate) struct Search {
     bucket: IndexBucket,
     head: u64,
-    /// The records that may still be the ones: from `low` up to `high`.
+    /// The records that can still match: from `low` up to `high`.
     low: u64,
     high: u64,
-    /// What the heads at `low` and `high` must lie between.
+    /// The bounds of the digests between `low` and `high`.
     low_head: u64,
     high_head: u64,
     tries: u32,
     found: Vec<Record>,
 }
 
-/// What a search needs next.
+/// The next step of a search.
 pub(crate) enum Step {
-    /// So many records from that number on.
+    /// Read `count` records from number `record` on.
     Read {
         record: u64,
         count: u64,
@@ -247,7 +247,7 @@ impl Search {
         self.found
     }
 
-    /// The place of the records that a step names.
+    /// Returns the offset of a record.
     pub(crate) fn at(&self, record: u64) -> u64 {
         self.bucket.at.saturating_add(record.saturating_mul(RECORD_LEN))
     }
@@ -261,8 +261,8 @@ impl Search {
         if len <= most {
             return Step::Read { record: self.low, count: len };
         }
-        // Digests are spread evenly: the place follows from the value. Where two such guesses
-        // fail, halving bounds what a hostile index can cost.
+        // Digests are spread evenly, so that the digest gives the place. After two wrong guesses,
+        // halving bounds the cost of a hostile index.
         let guess = if self.tries < 2 {
             let span = u128::from(self.high_head.saturating_sub(self.low_head)).max(1);
             let into = u128::from(self.head.saturating_sub(self.low_head));
@@ -275,7 +275,7 @@ impl Search {
         Step::Read { record, count: most }
     }
 
-    /// Takes the records that [`Self::step`] named.
+    /// Takes the records that [`Self::step`] asked for.
     pub(crate) fn feed(&mut self, record: u64, bytes: &[u8], found_max: u32) -> Result<(), Error> {
         let what = Structure::IndexRecord;
         self.tries = self.tries.saturating_add(1);
@@ -313,25 +313,26 @@ impl Search {
         Ok(())
     }
 
-    /// Cuts the range of candidates by what was read: `below` records before the head, then `hits`.
+    /// Narrows the range of candidates. Of the records read, `below` come before the digest, then
+    /// follow `hits`.
     fn narrow(&mut self, record: u64, count: u64, below: u64, hits: u64, first: u64, last: u64) {
         let end = record.saturating_add(count);
         let above = count.saturating_sub(below).saturating_sub(hits);
         if count == 0 {
             self.low = self.high;
         } else if below > 0 && above > 0 {
-            // Everything that could be there was read.
+            // All records that can match were read.
             self.low = self.high;
         } else if below > 0 {
-            // The rest, if any, comes after.
+            // Matches can only follow.
             self.low = end;
             self.low_head = last;
         } else if above > 0 {
             self.high = record;
             self.high_head = first;
         } else if record > self.low {
-            // Nothing but hits: more may stand on both sides. Those after are read first by
-            // giving up on neither: the limit on candidates ends this soon.
+            // Only hits: more may stand on both sides. The search goes on with those before; the
+            // limit on candidates ends it soon.
             self.high = record;
             self.high_head = first;
         } else {

@@ -1,33 +1,32 @@
-//! Every cap of this crate, named, with its reason. Knows no bytes.
+//! Every limit of this crate, with its reason.
 
-/// What a reader or writer accepts before it gives up with [`Error::LimitExceeded`].
-///
-/// All of it is checked before memory is taken for it.
+/// The limits of a reader or writer. It refuses larger values with [`Error::LimitExceeded`], before
+/// it takes memory for them.
 ///
 /// [`Error::LimitExceeded`]: crate::Error::LimitExceeded
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest block, in bytes. The format's index has room for 4 GiB; networks exchange 2 MiB at
-    /// most, so the default of 32 MiB is ample.
+    /// The longest block in bytes. The index has room for 4 GiB, and networks exchange 2 MiB at
+    /// most, so that the default of 32 MiB is ample.
     pub block_len_max: u32,
-    /// Longest header of a DAR or of a CAR. A list of 250,000 roots takes about 10 MiB; the default
-    /// is 64 MiB.
+    /// The longest header of a DAR or a CAR. A list of 250,000 roots takes about 10 MiB; the
+    /// default is 64 MiB.
     pub header_len_max: u32,
-    /// Most distinct blocks: 2^28, at about 100 bytes of memory each.
+    /// The most distinct blocks: 2^28, at about 100 bytes of memory each.
     pub blocks_max: u32,
-    /// Most kinds of CID (version, codec, hash, digest length) in one archive: real archives have
-    /// two or three; the default is 4,096.
+    /// The most kinds of CID (version, codec, hash, digest length) in one archive. Real archives
+    /// have two or three; the default is 4,096.
     pub prefixes_max: u16,
-    /// Most bytes of links that wait for their block: each takes its digest and two bytes. A link
-    /// waits while the blocks before it in depth-first order are read. The default is 1 GiB.
+    /// The most bytes of waiting links. Each link takes its digest and two bytes. A link waits
+    /// while the blocks before it in depth-first order are read. The default is 1 GiB.
     pub pending_len_max: u64,
-    /// Most identity CIDs that one archive may name as roots: 65,536.
+    /// The most identity CIDs that one archive may have as roots: 65,536.
     pub identity_roots_max: u32,
-    /// Most roots that a list of roots may hold when it is loaded whole: 2^24.
+    /// The most roots in a list of roots that is loaded whole: 2^24.
     pub roots_max: u32,
-    /// Most records of equal prefix that a look-up will try before it gives up: 64.
+    /// The most records of equal digest heads that a look-up tries: 64.
     pub candidates_max: u32,
-    /// Most bytes that random access asks for in one read: 16 MiB.
+    /// The longest read of random access: 16 MiB.
     pub read_len_max: u32,
 }
 
@@ -47,12 +46,12 @@ impl Default for Limits {
     }
 }
 
-/// What to do with a CID whose hash function this crate does not have.
+/// The treatment of a CID whose hash function this crate does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownHash {
-    /// An error as soon as a block would have to be believed.
+    /// Refuse each block that nothing proves.
     #[default]
     Refuse,
-    /// Take the block for what it is said to be. Nothing then proves it.
+    /// Believe the block. Nothing proves it then.
     Trust,
 }

@@ -1,6 +1,6 @@
-//! The links inside a block, in the order in which they stand, by the ipld crates; by structure
-//! alone where those refuse a block.
-//! Knows nothing of archives; never follows a link, identity CIDs excepted.
+//! The links inside a block, in their order, by the decoders of the ipld crates. A walk of the
+//! structure replaces a decoder that refuses a block. Identity CIDs are entered, other links are
+//! not followed.
 
 use alloc::vec::Vec;
 
@@ -18,23 +18,23 @@ const DAG_PB: u64 = 0x70;
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
 
-/// Identity CIDs inside identity CIDs: deeper than this their links are not looked for. A reader
-/// and a writer must agree on it, see `R-DARLNK-04`.
+/// The depth at which links of identity CIDs inside identity CIDs are no longer looked for. A
+/// reader and a writer must agree on it, see `R-DARLNK-04`.
 const NESTING_MAX: u32 = 16;
 
-/// How the links of a block were found.
+/// The way in which the links of a block were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkSource {
-    /// By its codec.
+    /// Read by its codec.
     Codec,
-    /// The codec is not known: the block counts as one without links.
+    /// The codec is unknown: the block counts as one without links.
     UnknownCodec,
-    /// The bytes are not valid in the codec: the block counts as one without links.
+    /// The bytes are invalid in the codec: the block counts as one without links.
     Undecodable,
 }
 
-/// Appends the links of a block to `out`, in the order in which they stand in it. Links that are
-/// identity CIDs are replaced by the links inside of them.
+/// Appends the links of a block to `out`, in their order in the block. An identity CID is replaced
+/// by the links inside of it.
 pub fn links(codec: u64, data: &[u8], out: &mut Vec<Cid>) -> LinkSource {
     let before = out.len();
     let source = collect(codec, data, out, NESTING_MAX);
@@ -77,7 +77,7 @@ fn expand(
     Some(())
 }
 
-/// The links that a codec's own decoder comes by, in order, with nothing kept but them.
+/// Reads the links through a codec's own decoder, and keeps nothing else.
 fn decode<'d>(decoder: impl Deserializer<'d>, out: &mut Vec<Cid>, nesting: u32) -> Option<()> {
     let before = out.len();
     let (mut inline, mut cids) = (false, core::mem::take(out));
@@ -94,7 +94,7 @@ fn decode<'d>(decoder: impl Deserializer<'d>, out: &mut Vec<Cid>, nesting: u32) 
     Some(())
 }
 
-/// Walks a value and keeps its CIDs; notes whether one of them is an identity.
+/// Walks a value and keeps its CIDs. Notes whether one of them is an identity CID.
 struct LinksOf<'l> {
     cids: &'l mut Vec<Cid>,
     inline: &'l mut bool,
@@ -165,7 +165,7 @@ impl<'d> Visitor<'d> for LinksOf<'_> {
         self.deserialize(deserializer)
     }
 
-    /// In these codecs nothing but a CID comes as a newtype.
+    /// In these codecs only a CID comes as a newtype.
     fn visit_newtype_struct<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_bytes(LinkBytes(self))
     }
@@ -204,8 +204,8 @@ impl Visitor<'_> for LinkBytes<'_> {
     }
 }
 
-/// What the crates refuse, and archives have all the same: text that is not UTF-8 (keys of
-/// Filecoin's maps), and identity CIDs longer than theirs can be. Only the structure counts here.
+/// Finds links by structure alone, for blocks that exist although the crates refuse them: text that
+/// is not UTF-8 (keys of Filecoin's maps), and long identity CIDs.
 fn lenient<'b>(
     walk: impl FnOnce(&mut dyn FnMut(&'b [u8])) -> Option<()>,
     out: &mut Vec<Cid>,
@@ -232,7 +232,7 @@ fn lenient<'b>(
     Some(())
 }
 
-/// Codec and content of an identity CID of any length.
+/// Returns codec and content of an identity CID of any length.
 fn read_identity(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = bytes;
     let mut next = || {
@@ -252,7 +252,7 @@ fn cbor_links<'b>(data: &'b [u8], link: &mut dyn FnMut(&'b [u8])) -> Option<()> 
     }
 }
 
-/// DAG-PB as far as its links go: field 2 is a link, whose field 1 is the CID.
+/// Walks the links of DAG-PB: field 2 is a link, whose field 1 is the CID.
 fn pb_links<'b>(data: &'b [u8], link: &mut dyn FnMut(&'b [u8])) -> Option<()> {
     let mut rest = data;
     while !rest.is_empty() {
@@ -275,7 +275,7 @@ const PB_BYTES_1: u64 = 0x0a;
 const PB_BYTES_2: u64 = 0x12;
 const PB_VARINT_3: u64 = 0x18;
 
-/// A field's tag, its content, and what follows.
+/// Returns the tag and the content of the first field, and the bytes after it.
 fn pb_field(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     let (tag, len) = varint::read(bytes).ok()?;
     let rest = bytes.get(len..)?;
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(by_cbor.len(), 20);
         assert_eq!(by_cbor, DagCborCodec::links(&cbor).unwrap().collect::<Vec<_>>());
         assert_eq!(by_json, DagJsonCodec::links(&json).unwrap().collect::<Vec<_>>());
-        // By structure alone the same.
+        // The structure alone gives the same links.
         let mut by_structure = vec![];
         assert!(lenient(|link| cbor_links(&cbor, link), &mut by_structure, NESTING_MAX).is_some());
         assert_eq!(by_structure, by_cbor);

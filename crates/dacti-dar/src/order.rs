@@ -1,11 +1,11 @@
-//! The depth-first order that readers and writers share: which links wait for their block, which
-//! block a frame may be, where subtrees end, and what goes into the trailer. Knows no bytes of
-//! frames and does no IO.
+//! The depth-first order that readers and writers share: the waiting links, the block that a frame
+//! may be, the ends of subtrees, and the contents of the trailer. Sees no bytes of frames and does
+//! no IO.
 //!
-//! Links wait on one stack, as digests with the number of their prefix; the blocks that brought
-//! them are its levels. A block is taken by the topmost waiting link that its bytes hash to; the
-//! links above that one are skipped for good. The stack is a vector, so that the depth of a DAG
-//! costs memory and never stack.
+//! Links wait on one stack, as digests with the number of their prefix. The blocks that brought
+//! them are its levels. A block is taken by the topmost waiting link that its bytes hash to, and
+//! the links above that one are skipped for good. The stack is a vector, so that a deep DAG costs
+//! memory and no call stack.
 
 use alloc::vec::Vec;
 
@@ -22,57 +22,56 @@ use crate::limits::{Limits, UnknownHash};
 use crate::links::{LinkSource, links};
 use crate::table::{BlockTable, Id};
 
-/// An open block: one whose subtree may go on.
+/// An open block: its subtree can still grow.
 #[derive(Debug, Clone, Copy)]
 struct Level {
     id: Id,
-    /// The stack's height before this block's links were put on it.
+    /// The height of the stack before this block's links were pushed.
     base: usize,
 }
 
-/// The topmost link that a block or reference fits.
+/// The topmost link that a block or a back-reference fits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
-    /// The stack's height below that link.
+    /// The height of the stack below that link.
     height: usize,
     pub(crate) bucket: u16,
     start: usize,
 }
 
-/// What is known once the blocks end.
+/// The counts of an archive. They are complete when the blocks end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Summary {
     /// Distinct blocks.
     pub blocks: u64,
-    /// Their bytes.
+    /// The sum of their lengths.
     pub block_bytes: u64,
     /// Back-references.
     pub repeats: u64,
     /// Roots.
     pub roots: u64,
-    /// Links that were passed over.
+    /// Links that were skipped.
     pub skipped_links: u64,
-    /// Links passed over whose block stands nowhere in the archive, each once, as many as the
-    /// options asked for.
+    /// Skipped links whose blocks the archive lacks. Each is listed once, up to the number in the
+    /// options.
     pub missing: Vec<Cid>,
-    /// Whether there were more than that.
+    /// Whether there are more such links than listed.
     pub missing_more: bool,
-    /// Blocks whose codec is not known here: they count as blocks without links.
+    /// Blocks of an unknown codec. They count as blocks without links.
     pub unknown_codec: u64,
-    /// Blocks that are not valid in their codec: they count as blocks without links.
+    /// Blocks that are invalid in their codec. They count as blocks without links.
     pub undecodable: u64,
-    /// Blocks believed without proof, as their hash function is not known here.
+    /// Blocks of an unknown hash function, believed without proof.
     pub unproven: u64,
-    /// Roots that the header says a CAR had, and whose blocks stand nowhere in the archive.
-    /// Identity CIDs are not counted. The CAR had none of them, or the header is damaged: nothing
-    /// else tells.
+    /// Roots that the header lists and whose blocks the archive lacks; identity CIDs are not
+    /// counted. Either the CAR lacked them too, or the header is damaged: nothing tells which.
     pub absent_car_roots: Vec<Cid>,
-    /// Elements of the header that mean nothing here.
+    /// Elements of the header that are not understood.
     pub unknown_elements: u64,
     /// Whether the archive has an index.
     pub indexed: bool,
-    /// Where the archive ends.
+    /// The length of the archive.
     pub len: u64,
 }
 
@@ -81,8 +80,8 @@ pub struct Summary {
 pub struct Root {
     /// Its CID.
     pub cid: Cid,
-    /// The offset of its block's frame; `None` where the trailer names none, or for an identity
-    /// CID, which has no frame.
+    /// The offset of its block's frame. `None` for an identity CID, which has no frame, and if the
+    /// trailer states no offset.
     pub offset: Option<u64>,
 }
 
@@ -92,14 +91,14 @@ enum RootEntry {
     Identity(u32),
 }
 
-/// See the file's head.
+/// The depth-first order of one archive.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) limits: Limits,
     unknown_hash: UnknownHash,
     missing_max: usize,
     pub(crate) table: BlockTable,
-    /// Each waiting link: its digest, then its bucket as two bytes.
+    /// The waiting links: each is its digest, then its bucket in two bytes.
     stack: Vec<u8>,
     levels: Vec<Level>,
     found: Vec<Cid>,
@@ -135,12 +134,13 @@ impl Order {
         }
     }
 
-    /// The height of the stack of waiting links.
+    /// Returns the height of the stack of waiting links.
     pub(crate) fn height(&self) -> usize {
         self.stack.len()
     }
 
-    /// The link that ends at a height of the stack: its bucket, and where its digest begins.
+    /// Returns the link that ends at a height of the stack: its bucket, and the start of its
+    /// digest.
     pub(crate) fn link_below(&self, height: usize) -> Option<(u16, usize)> {
         let tail = height.checked_sub(2)?;
         let bytes = self.stack.get(tail..height)?;
@@ -149,13 +149,13 @@ impl Order {
         Some((bucket, tail.checked_sub(len)?))
     }
 
-    /// The digest of such a link.
+    /// Returns the digest of such a link.
     pub(crate) fn link_digest(&self, height: usize, start: usize) -> &[u8] {
         self.stack.get(start..height.saturating_sub(2)).unwrap_or_default()
     }
 
-    /// The topmost waiting link above the height `floor` that the block hashes to; `Ok(None)` where
-    /// there is none. In the error, `at` is where the block begins.
+    /// Finds the topmost waiting link above the height `floor` that the block hashes to. `at` is
+    /// the block's offset, for errors.
     pub(crate) fn fit(
         &self,
         hashed: &mut Hashed<'_>,
@@ -182,7 +182,7 @@ impl Order {
         }
     }
 
-    /// The topmost waiting link above `floor` to a block of the table.
+    /// Finds the topmost waiting link above `floor` to a block of the table.
     pub(crate) fn fit_known(&self, id: Id, floor: usize) -> Option<Taken> {
         let (wanted, digest) = self.table.key(id)?;
         let mut height = self.stack.len();
@@ -195,25 +195,25 @@ impl Order {
         None
     }
 
-    /// The topmost waiting link.
+    /// Returns the topmost waiting link.
     pub(crate) fn top(&self) -> Option<Taken> {
         let (bucket, start) = self.link_below(self.stack.len())?;
         Some(Taken { height: start, bucket, start })
     }
 
-    /// The stack's height below the link that was taken.
+    /// Returns the height of the stack below the link that was taken.
     pub(crate) fn taken_height(taken: &Taken) -> usize {
         taken.height
     }
 
-    /// The digest of the link that was taken.
+    /// Returns the digest of the link that was taken.
     pub(crate) fn taken_digest(&self, taken: &Taken) -> &[u8] {
         let len = self.table.prefix(taken.bucket).map_or(0, |prefix| prefix.digest_len);
         let end = taken.start.saturating_add(usize::from(len));
         self.stack.get(taken.start..end).unwrap_or_default()
     }
 
-    /// Whether the link that was taken names this CID.
+    /// Tells whether the link that was taken names this CID.
     pub(crate) fn is_taken(&self, taken: &Taken, cid: &Cid) -> bool {
         self.taken_digest(taken) == cid.hash().digest()
             && self.table.prefix(taken.bucket) == Some(Prefix::of(cid))
@@ -223,7 +223,7 @@ impl Order {
         self.table.prefix(taken.bucket)?.with(self.taken_digest(taken))
     }
 
-    /// Checks a block against a CID; an error where that cannot be done and must be.
+    /// Checks a block against a CID. An unknown hash is an error unless the options trust it.
     pub(crate) fn prove(&self, cid: &Cid, data: &mut Hashed<'_>, at: u64) -> Result<(), Error> {
         let what = Structure::Block;
         match data.fits(cid.hash().code(), cid.hash().digest()) {
@@ -237,7 +237,7 @@ impl Order {
         }
     }
 
-    /// Drops the links above a height, and closes the levels that brought them.
+    /// Pops the links above a height, and closes the levels that brought them.
     fn pop_to(&mut self, height: usize, keep_top: usize, frame_at: u64) {
         let mut top = self.stack.len();
         while top > keep_top {
@@ -269,7 +269,7 @@ impl Order {
         }
     }
 
-    /// Ends the DAG in hand: nothing waits any more.
+    /// Ends the current DAG: no link waits any more.
     pub(crate) fn end_dag(&mut self, at: u64) {
         self.pop_to(0, 0, at);
         while let Some(level) = self.levels.pop() {
@@ -277,12 +277,12 @@ impl Order {
         }
     }
 
-    /// How many blocks are open.
+    /// Returns the number of open blocks.
     pub(crate) fn open_count(&self) -> usize {
         self.levels.len()
     }
 
-    /// Ends a part of the walk: drops the links above `floor`, and closes all but `keep` levels.
+    /// Ends a region of a walk: pops the links above `floor`, and closes all but `keep` levels.
     pub(crate) fn end_region(&mut self, keep: usize, floor: usize, at: u64) {
         self.pop_to(floor, floor, at);
         while let Some(level) = self.levels.get(keep..).and_then(|levels| levels.last()) {
@@ -291,9 +291,9 @@ impl Order {
         }
     }
 
-    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The blocks above
-    /// that link end at `here`: the frame's own begin, or a reference to it. `fresh` is the hash of
-    /// its key where the caller knows that it is not in the table.
+    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The subtrees of the
+    /// blocks above that link end at `here`: the offset of the frame, or of a back-reference to it.
+    /// `fresh` is the hash of the block's key if the caller knows that the table lacks the block.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
@@ -319,7 +319,7 @@ impl Order {
         self.add(taken.bucket, digest, fresh, codec, data, frame_at, frame_end)
     }
 
-    /// Takes a block as a root. The caller has ended the DAG before it, asked [`Self::is_root`]
+    /// Takes a block as a root. The caller has ended the DAG before it, asked [`Self::is_root`],
     /// and proved the block.
     pub(crate) fn take_root(
         &mut self,
@@ -357,7 +357,7 @@ impl Order {
             }
             None => self.table.insert(bucket, digest, frame_at, len, &self.limits)?,
         };
-        // A block stands once: a repeat of it is a back-reference.
+        // A block stands once: its repeats are back-references.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.push(self.table.prefix_bytes(bucket), digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);
@@ -369,8 +369,8 @@ impl Order {
         Ok(id)
     }
 
-    /// Puts a block's links on the stack, the first on top. Returns the stack's height before;
-    /// `None` where the block has no links.
+    /// Pushes a block's links, the first on top. Returns the height of the stack before; `None` if
+    /// the block has no links.
     fn push_links(&mut self, codec: u64, data: &[u8], at: u64) -> Result<Option<usize>, Error> {
         let mut found = core::mem::take(&mut self.found);
         found.clear();
@@ -398,16 +398,16 @@ impl Order {
             self.stack.extend_from_slice(&bucket.to_le_bytes());
         }
         let any = !found.is_empty();
-        // A block of very many links leaves no memory behind.
+        // A block of very many links leaves no memory allocated.
         found.truncate(0);
         found.shrink_to(4096);
         self.found = found;
         Ok(any.then_some(base))
     }
 
-    /// Whether a reference at the link taken would point to a block that it is a part of.
+    /// Tells whether a back-reference at the link taken would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // Levels above the link end here; an open block below them is an ancestor.
+        // Levels above the link end here. An open block below the link is an ancestor.
         let mut ending = self.levels.iter().rev().take_while(|level| level.base > taken.height);
         !self.table.is_closed(id) && !ending.any(|level| level.id == id)
     }
@@ -420,7 +420,7 @@ impl Order {
         self.summary.repeats = self.summary.repeats.saturating_add(1);
     }
 
-    /// Whether this CID is a root already.
+    /// Tells whether this CID is a root already.
     pub(crate) fn is_root(&self, cid: &Cid) -> bool {
         if is_identity(cid) {
             return self.seen_identity.contains(&cid.to_bytes());
@@ -434,7 +434,7 @@ impl Order {
         self.summary.roots = self.summary.roots.saturating_add(1);
     }
 
-    /// Takes a block that stood before as a root.
+    /// Takes a block that was written before as a root.
     pub(crate) fn take_root_reference(&mut self, id: Id) {
         self.summary.repeats = self.summary.repeats.saturating_add(1);
         self.note_root(id);
@@ -460,7 +460,7 @@ impl Order {
         self.roots.len()
     }
 
-    /// A root by its number, in written order.
+    /// Returns a root by its number, in written order.
     pub(crate) fn root(&self, number: usize) -> Option<Root> {
         match self.roots.get(number)? {
             RootEntry::Block(id) => Some(Root {
@@ -474,7 +474,7 @@ impl Order {
         }
     }
 
-    /// A root's bytes in the trailer.
+    /// Appends a root as the trailer lists it.
     pub(crate) fn push_root(&self, number: usize, out: &mut Vec<u8>) {
         let Some(root) = self.root(number) else { return };
         push_cid(out, &root.cid);
@@ -482,7 +482,7 @@ impl Order {
         crate::varint::push_signed(out, offset.cast_signed());
     }
 
-    /// Notes what the header says and the blocks do not.
+    /// Counts the parts of the header that the blocks do not confirm.
     pub(crate) fn judge_header(&mut self, header: &Header) {
         let known = u64::from(header.car_roots.is_some());
         self.summary.unknown_elements = header.elements.saturating_sub(known);
@@ -491,7 +491,7 @@ impl Order {
         self.summary.absent_car_roots = roots.iter().filter(absent).copied().collect();
     }
 
-    /// Ends the blocks: the digest of all their CIDs.
+    /// Ends the blocks. Returns the digest of all their CIDs.
     pub(crate) fn end_blocks(&mut self, at: u64) -> [u8; 64] {
         self.end_dag(at);
         let mut missing: Vec<Vec<u8>> = self.missing.drain().collect();
@@ -506,7 +506,7 @@ impl Order {
     }
 }
 
-/// A varint that does not reach a block's frame, named.
+/// Makes the error of a back-reference that names no suitable block.
 pub(crate) fn bad_reference(at: u64, wrong: Wrong) -> Error {
     Error::invalid(Structure::Reference, at, wrong)
 }

@@ -1,9 +1,8 @@
-//! The streaming reader's machine: says which bytes it wants, and judges those it is fed. One pass,
-//! every block checked against its CID, and at the end roots, digest and index against the blocks.
-//! Does no IO; owns no block.
+//! The machine of the streaming reader. It reads in one pass, proves every block by its CID, and at
+//! the end checks roots, digest and index against the blocks. It does no IO and owns no block.
 //!
-//! [`StreamReader::want`] is an upper bound where a length is not known yet: fewer bytes mean that
-//! the source ends there, and may still be enough. Per frame it takes at most three feeds; no want
+//! [`StreamReader::want`] is an upper bound if the length is not known yet. A shorter slice means
+//! that the source ends there, and may still be enough. A frame takes at most three feeds. No want
 //! is longer than the longest block, the header, or 64 KiB.
 
 use alloc::vec::Vec;
@@ -21,74 +20,75 @@ use crate::limits::{Limits, UnknownHash};
 use crate::order::{Order, Root, Summary, bad_reference};
 use crate::varint;
 
-/// A piece of a file: `len` bytes from `start`.
+/// A range of a file: `len` bytes from `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Absolute offset.
+pub struct ByteRange {
+    /// The absolute offset of the first byte.
     pub start: u64,
-    /// Bytes.
+    /// The number of bytes.
     pub len: u64,
 }
 
-impl Span {
-    /// One past the last byte.
+impl ByteRange {
+    /// Returns the offset after the last byte.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.len)
     }
 }
 
-/// How to read.
+/// Options of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
     /// Caps.
     pub limits: Limits,
-    /// What to do with hash functions that are not known here.
+    /// The treatment of unknown hash functions.
     pub unknown_hash: UnknownHash,
-    /// How many missing blocks to list in the summary, each at about its CID's length of memory.
+    /// The number of missing blocks that the summary lists at most. Each costs the memory of its
+    /// CID.
     pub missing_max: u32,
-    /// Whether threads may help: one takes the digest of all CIDs, and [`Reader`](crate::Reader)
-    /// has another hash blocks ahead of it. Archives of less than some 256 KiB start none. A
-    /// reader then reads up to 1 MiB ahead, or what five of the longest blocks take.
+    /// Let threads help: one takes the digest of all CIDs, and [`Reader`](crate::Reader) has
+    /// another hash blocks ahead of it. Archives below about 256 KiB start no thread. With threads
+    /// a reader reads up to 1 MiB ahead, or five times the longest block.
     pub threads: bool,
 }
 
-/// What a reader meets, in the order in which it stands.
+/// An event of a reader, in the order of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event<'b> {
+pub enum StreamEvent<'b> {
     /// The header was read.
     Header,
-    /// A root mark: the next block or repeat is that root, unless its CID is an identity.
+    /// A root mark. The next block or repeat is that root, unless the CID is an identity CID.
     Root {
         /// The root.
         cid: Cid,
-        /// Where the mark stands.
+        /// The offset of the mark.
         at: u64,
     },
     /// A block, checked against its CID.
     Block {
         /// Its CID.
         cid: Cid,
-        /// Where its frame begins.
+        /// The offset of its frame.
         at: u64,
         /// Its bytes.
         data: &'b [u8],
     },
-    /// A block that stood before is linked again.
+    /// A back-reference to an earlier block.
     Repeat {
-        /// Its CID.
+        /// The block's CID.
         cid: Cid,
-        /// Where the back-reference stands.
+        /// The offset of the back-reference.
         at: u64,
-        /// Where the block's frame begins.
+        /// The offset of the block's frame.
         target: u64,
     },
-    /// The archive is complete, and all of it fits together.
+    /// The archive is complete and consistent.
     End,
 }
 
-/// An event without its borrow: data as a range of the bytes fed.
+/// An event without its borrow: data is a range of the bytes fed.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Header,
@@ -99,15 +99,15 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    pub(crate) fn event(self, bytes: &[u8]) -> Event<'_> {
+    pub(crate) fn event(self, bytes: &[u8]) -> StreamEvent<'_> {
         match self {
-            Self::Header => Event::Header,
-            Self::Root { cid, at } => Event::Root { cid, at },
+            Self::Header => StreamEvent::Header,
+            Self::Root { cid, at } => StreamEvent::Root { cid, at },
             Self::Block { cid, at, data } => {
-                Event::Block { cid, at, data: bytes.get(data).unwrap_or_default() }
+                StreamEvent::Block { cid, at, data: bytes.get(data).unwrap_or_default() }
             }
-            Self::Repeat { cid, at, target } => Event::Repeat { cid, at, target },
-            Self::End => Event::End,
+            Self::Repeat { cid, at, target } => StreamEvent::Repeat { cid, at, target },
+            Self::End => StreamEvent::End,
         }
     }
 }
@@ -126,7 +126,7 @@ enum State {
     Failed,
 }
 
-/// Roots of an archive without marks: known from its trailer, as is where the blocks end.
+/// The roots and the end of the blocks, taken from the trailer of an archive without marks.
 #[derive(Debug)]
 struct Unmarked {
     roots: Vec<Cid>,
@@ -134,7 +134,7 @@ struct Unmarked {
     end: u64,
 }
 
-/// Reads an archive in one pass. See the module's head.
+/// Reads an archive in one pass.
 #[derive(Debug)]
 pub struct StreamReader {
     order: Order,
@@ -149,21 +149,21 @@ pub struct StreamReader {
     index_at: Option<u64>,
     trailer_at: u64,
     next_root: usize,
-    /// What must come next in index or trailer.
+    /// The bytes that must come next in index or trailer.
     expected: Vec<u8>,
-    /// A digest of the block in the frame at hand, where somebody took one.
+    /// A digest of the current frame's block, if the caller took one.
     hash: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
-/// A mark and a CID at their longest.
+/// The longest mark and CID.
 const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
 
-/// The smallest archive is longer than this, so that waiting for it never waits for more than
-/// there is.
+/// The first bytes to ask for. Every archive is longer, so that a reader of a pipe never waits in
+/// vain.
 const HEADER_TRY: u64 = 64;
 
 impl StreamReader {
-    /// A machine that reads from offset 0.
+    /// Makes a machine that reads from offset 0.
     #[must_use]
     pub fn new(options: &ReadOptions) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
@@ -184,7 +184,7 @@ impl StreamReader {
         }
     }
 
-    /// A machine for the blocks of an archive without marks.
+    /// Makes a machine for the blocks of an archive without marks.
     pub(crate) fn unmarked(
         options: &ReadOptions,
         header: Header,
@@ -201,9 +201,10 @@ impl StreamReader {
         reader
     }
 
-    /// The bytes that [`Self::feed`] needs next; `None` once the archive is read, or failed.
+    /// Returns the range that [`Self::feed`] needs next; `None` once the archive is read, or
+    /// failed.
     #[must_use]
-    pub fn want(&self) -> Option<Span> {
+    pub fn want(&self) -> Option<ByteRange> {
         let len = match self.state {
             State::Header { len } | State::Body { len, .. } => len,
             State::Item => ROOT_LEN_MAX,
@@ -215,43 +216,43 @@ impl StreamReader {
             Some(unmarked) => len.min(unmarked.end.saturating_sub(self.pos)),
             None => len,
         };
-        Some(Span { start: self.pos, len })
+        Some(ByteRange { start: self.pos, len })
     }
 
-    /// The archive's header, once it is read.
+    /// Returns the archive's header, once it is read.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Counts so far; complete after [`Event::End`].
+    /// Returns the counts so far. They are complete after [`StreamEvent::End`].
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.order.summary
     }
 
-    /// The roots so far, in order.
+    /// Returns the roots so far, in order.
     pub fn roots(&self) -> impl Iterator<Item = Root> + '_ {
         (0..self.order.root_count()).filter_map(|number| self.order.root(number))
     }
 
-    /// The blocks so far: where one stands.
+    /// Returns the place of a block that was read.
     #[must_use]
-    pub fn locate(&self, cid: &Cid) -> Option<crate::table::Located> {
+    pub fn locate(&self, cid: &Cid) -> Option<crate::table::BlockPlace> {
         let id = self.order.table.find_cid(cid)?;
         self.order.table.located(id)
     }
 
-    /// Takes bytes that begin at the start of [`Self::want`]. Bytes beyond it are ignored, or used
-    /// if they complete the frame; fewer mean that the source ends there.
+    /// Takes bytes that begin at the start of [`Self::want`]. Further bytes are ignored, or used if
+    /// they complete the frame. A shorter slice means that the source ends there.
     ///
     /// # Errors
-    /// Whatever is wrong with the archive; it cannot be read further then.
-    pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
+    /// The first fault of the archive. The machine has failed then.
+    pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<StreamEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| step.event(bytes)))
     }
 
-    /// Whether a frame comes next, and whether it is one of an archive with marks.
+    /// Tells whether a frame of an archive with marks comes next.
     pub(crate) fn at_frame(&self) -> bool {
         self.state == State::Item && self.unmarked.is_none()
     }
@@ -447,7 +448,7 @@ impl StreamReader {
             self.order.take_block(&taken, None, data, frame_at, frame_at, frame_end)?;
             return Ok(cid);
         }
-        // Without marks a new root stands where nothing else fits.
+        // Without marks, a block that no link takes is the next root.
         let Some(cid) = self.next_unmarked_root() else {
             return Err(fit.err().unwrap_or(unexpected));
         };
@@ -457,7 +458,8 @@ impl StreamReader {
         Ok(cid)
     }
 
-    /// The next root of the trailer's list that has not been met yet, in an archive without marks.
+    /// Returns the next root of the trailer's list that was not read yet, in an archive without
+    /// marks.
     fn next_unmarked_root(&mut self) -> Option<Cid> {
         let unmarked = self.unmarked.as_mut()?;
         while let Some(cid) = unmarked.roots.get(unmarked.next) {
@@ -469,7 +471,7 @@ impl StreamReader {
         None
     }
 
-    /// The blocks of an archive without marks end where its index or trailer begins.
+    /// Ends the blocks of an archive without marks: index or trailer begins here.
     fn end_unmarked(&mut self) -> Result<Option<Step>, Error> {
         let at = self.pos;
         let found = self.order.end_blocks(at);
@@ -493,7 +495,7 @@ impl StreamReader {
         let Some(&first) = bytes.first() else {
             return Err(self.truncated(Structure::Trailer, self.pos, FOOTER_LEN + 1, bytes));
         };
-        // A trailer begins with a count, which is even in zigzag; the index begins with a mark.
+        // A trailer begins with a count, which is even in zigzag; an index begins with an odd mark.
         if first & 1 == 0 {
             self.begin_trailer();
             return Ok(None);
@@ -507,7 +509,7 @@ impl StreamReader {
         Ok(None)
     }
 
-    /// Compares bytes with what must stand there; the first difference is named.
+    /// Compares bytes with the expected ones. The error names the first difference.
     fn compare(&self, what: Structure, bytes: &[u8]) -> Result<(), Error> {
         if bytes.starts_with(&self.expected) {
             return Ok(());

@@ -1,9 +1,9 @@
-//! Every distinct block of an archive, in the order in which it stands: CID, frame offset, length,
-//! length of its subtree. Knows nothing of how blocks are found or written.
+//! Every distinct block of an archive in its order: CID, frame offset, length, length of its
+//! subtree.
 //!
 //! Memory per distinct block: 24 bytes of record, the digest (32 bytes for sha2-256), and 9 bytes
-//! of hash table at a load of at most 7/8. The three grow by doubling, so that a block takes
-//! 66 to 133 bytes, 100 in the mean.
+//! of hash table at a load of at most 7/8. The three grow by doubling, so that a block takes 66 to
+//! 133 bytes, 100 on average.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -16,13 +16,13 @@ use crate::content::Prefix;
 use crate::error::{Error, Structure};
 use crate::limits::Limits;
 
-/// Offsets and lengths are 48 bits wide, in the index and here.
+/// The largest offset or length: both have 48 bits, in the index and here.
 pub(crate) const OFFSET_MAX: u64 = (1 << 48) - 1;
 
-/// A block's number: blocks count from 0 in the order in which they stand.
+/// The number of a block. Blocks count from 0 in their order in the archive.
 pub(crate) type Id = u32;
 
-/// One CID prefix and the digests that were seen with it.
+/// A CID prefix, and the digests of the blocks that have it.
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
@@ -44,14 +44,14 @@ struct Entry {
 const CLOSED: u64 = 1;
 const ROOT: u64 = 2;
 
-/// What a table says of one block.
+/// The place of a block in an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Located {
-    /// Where its frame begins.
+pub struct BlockPlace {
+    /// The offset of its frame.
     pub offset: u64,
     /// Its length in bytes.
     pub len: u32,
-    /// The bytes from its frame's begin to the end of the last frame beneath it.
+    /// The length from the start of its frame to the end of the last frame under it.
     pub subtree_len: u64,
 }
 
@@ -61,13 +61,14 @@ pub(crate) struct BlockTable {
     buckets: Vec<Bucket>,
     by_prefix: BTreeMap<Prefix, u16>,
     entries: Vec<Entry>,
-    /// Each with the upper half of its key's hash, so that growing the table looks at nothing else.
+    /// Each has the upper half of its key's hash, so that the table grows without a look at the
+    /// keys.
     table: HashTable<(u32, Id)>,
     hasher: DefaultHashBuilder,
 }
 
 impl BlockTable {
-    /// Number of a prefix; makes one where there is none.
+    /// Returns the number of a prefix. A new prefix gets a new number.
     pub(crate) fn intern(
         &mut self,
         prefix: Prefix,
@@ -92,7 +93,7 @@ impl BlockTable {
         Ok(number)
     }
 
-    /// Number of a prefix that was met before.
+    /// Returns the number of a prefix that was seen before.
     pub(crate) fn bucket(&self, prefix: &Prefix) -> Option<u16> {
         // Nearly all CIDs of an archive share one or two prefixes.
         for (i, bucket) in self.buckets.iter().take(4).enumerate() {
@@ -123,7 +124,7 @@ impl BlockTable {
         self.entries.get_mut(usize::try_from(id).ok()?)
     }
 
-    /// Bucket and digest of a block.
+    /// Returns bucket and digest of a block.
     pub(crate) fn key(&self, id: Id) -> Option<(u16, &[u8])> {
         key_of(&self.buckets, self.entry(id)?)
     }
@@ -133,7 +134,7 @@ impl BlockTable {
         self.prefix(bucket)?.with(digest)
     }
 
-    /// A key's hash, for callers that use it twice.
+    /// Returns a key's hash, for callers that use it twice.
     pub(crate) fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
         let hash = self.hasher.hash_one((bucket, digest));
         u32::try_from(hash >> 32).unwrap_or(0)
@@ -154,7 +155,7 @@ impl BlockTable {
         self.find(bucket, cid.hash().digest())
     }
 
-    /// Adds a block, unless it is in the table; its subtree stays open until [`Self::close`].
+    /// Adds a block, unless the table has it. Its subtree stays open until [`Self::close`].
     pub(crate) fn insert(
         &mut self,
         bucket: u16,
@@ -170,7 +171,7 @@ impl BlockTable {
         self.insert_hashed(hash, bucket, digest, offset, len, limits).map(Some)
     }
 
-    /// As [`Self::insert`], for a block that is known not to be in the table.
+    /// As [`Self::insert`], for a block that the table is known to lack.
     pub(crate) fn insert_hashed(
         &mut self,
         hash: u32,
@@ -197,7 +198,7 @@ impl BlockTable {
         let Some(home) = self.buckets.get_mut(usize::from(bucket)) else {
             return Err(Error::LimitExceeded { what, at: offset, found: 0, limit: 0 });
         };
-        // An unknown hash may have digests of no bytes: one block at most is named so.
+        // An unknown hash may have digests of zero bytes. At most one block has such a CID.
         let stride = usize::from(home.prefix.digest_len).max(1);
         let slot = u32::try_from(home.digests.len().checked_div(stride).unwrap_or(0)).unwrap_or(0);
         home.digests.extend_from_slice(digest);
@@ -207,7 +208,7 @@ impl BlockTable {
         Ok(id)
     }
 
-    /// Sets where a block's subtree ends.
+    /// Sets the end of a block's subtree.
     pub(crate) fn close(&mut self, id: Id, end: u64) {
         if let Some(entry) = self.entry_mut(id) {
             let len = end.saturating_sub(entry.offset >> 16);
@@ -219,7 +220,7 @@ impl BlockTable {
         self.entry(id).is_some_and(|entry| entry.subtree & CLOSED != 0)
     }
 
-    /// Notes that a block is a root; false where it was one.
+    /// Marks a block as a root. Returns false if it was one.
     pub(crate) fn set_root(&mut self, id: Id) -> bool {
         let Some(entry) = self.entry_mut(id) else { return false };
         let fresh = entry.subtree & ROOT == 0;
@@ -231,20 +232,20 @@ impl BlockTable {
         self.entry(id).is_some_and(|entry| entry.subtree & ROOT != 0)
     }
 
-    pub(crate) fn located(&self, id: Id) -> Option<Located> {
+    pub(crate) fn located(&self, id: Id) -> Option<BlockPlace> {
         let entry = self.entry(id)?;
         let (offset, subtree_len) = (entry.offset >> 16, entry.subtree >> 16);
-        Some(Located { offset, len: entry.len, subtree_len })
+        Some(BlockPlace { offset, len: entry.len, subtree_len })
     }
 
-    /// The block whose frame begins at an offset, in an archive read from its begin.
+    /// Finds the block whose frame begins at an offset.
     pub(crate) fn at_offset(&self, offset: u64) -> Option<Id> {
         let i = self.entries.binary_search_by_key(&offset, |entry| entry.offset >> 16).ok()?;
         u32::try_from(i).ok()
     }
 
-    /// The buckets that hold blocks, in the order of the index, each with its blocks sorted by
-    /// digest.
+    /// Returns the buckets that hold blocks in the order of the index, each with its blocks sorted
+    /// by digest.
     pub(crate) fn sorted(&self) -> Vec<(Prefix, Vec<Id>)> {
         let mut ids: Vec<Vec<Id>> = Vec::new();
         ids.resize_with(self.buckets.len(), Vec::new);
@@ -270,7 +271,7 @@ impl BlockTable {
     }
 }
 
-/// A table takes its place from the lower bits of a hash, and a tag from the upper ones.
+/// Spreads a hash: the table takes the place from its lower bits, and a tag from its upper ones.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

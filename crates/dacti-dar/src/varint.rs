@@ -1,15 +1,15 @@
-//! The two varints of the format: unsigned LEB128 (inside CIDs and the index's directory) and its
-//! zigzag form (lengths, back-references, marks). Knows nothing of what the numbers mean.
+//! The two varints of the format: unsigned LEB128 (inside CIDs and the index's directory), and its
+//! zigzag form (lengths, back-references, marks).
 //!
-//! Both refuse encodings that are longer than they need be, so that every number has one form:
-//! see `R-DARVAR-01` in `docs/spec/dar.md`.
+//! Both refuse encodings that are longer than necessary, so that every number has one form: see
+//! `R-DARVAR-01` in `docs/spec/dar.md`.
 
 use alloc::vec::Vec;
 
 /// The longest encoding of a 64-bit number.
 pub(crate) const LEN_MAX: usize = 10;
 
-/// Why a varint could not be read.
+/// The fault of bytes that are no varint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The bytes end inside it.
@@ -20,12 +20,12 @@ pub(crate) enum Fault {
     NotMinimal,
 }
 
-/// Reads an unsigned varint from the front of `bytes`: the number and the bytes it took.
+/// Reads an unsigned varint from the front of `bytes`. Returns the number, and its length in bytes.
 pub(crate) fn read(bytes: &[u8]) -> Result<(u64, usize), Fault> {
     let mut value = 0_u64;
     for (i, &byte) in bytes.iter().take(LEN_MAX).enumerate() {
         let low = u64::from(byte & 0x7f);
-        // The tenth byte holds the 64th bit alone.
+        // The tenth byte holds only the 64th bit.
         if i == LEN_MAX - 1 && byte > 1 {
             return Err(Fault::Overflow);
         }
@@ -73,13 +73,13 @@ pub(crate) fn push_signed(out: &mut Vec<u8>, value: i64) {
     push(out, zigzag(value));
 }
 
-/// How many bytes an unsigned varint takes.
+/// Returns the length of an unsigned varint.
 pub(crate) fn len(value: u64) -> u64 {
     let bits = u64::from(64_u32.saturating_sub(value.leading_zeros())).max(1);
     bits.div_ceil(7)
 }
 
-/// How many bytes a zigzag varint takes.
+/// Returns the length of a zigzag varint.
 pub(crate) fn len_signed(value: i64) -> u64 {
     len(zigzag(value))
 }

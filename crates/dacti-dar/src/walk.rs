@@ -1,9 +1,9 @@
 //! Walks the DAG under one block by random access: its contiguous range, and the ranges of blocks
-//! that stood in the archive before it. Follows the order of the frames; never recurses.
+//! that stand earlier in the archive. Follows the order of the frames and never recurses.
 //!
-//! What tells where a subtree ends is the index, or one reading of the archive where it has none;
-//! that each frame inside fits a link that waits, and that nothing that would fit follows, is
-//! checked here.
+//! The index gives the end of a subtree; without an index, one reading of the archive does. The
+//! walk checks that a waiting link takes each frame inside a subtree, and that none takes the frame
+//! after it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,13 +16,13 @@ use crate::content::{Hashed, is_identity};
 use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::Head;
 use crate::index::READ_LEN;
-use crate::io::{ReadAt, ReadError};
 use crate::order::{Order, Summary, Taken, bad_reference};
-use crate::stream::{Span, StreamReader};
-use crate::table::{Id, Located};
+use crate::source::{ReadAt, ReadError};
+use crate::stream::{ByteRange, StreamReader};
+use crate::table::{BlockPlace, Id};
 use crate::varint;
 
-/// What knows where blocks stand.
+/// The source of the places of blocks.
 #[derive(Debug)]
 enum Map {
     Index,
@@ -34,13 +34,13 @@ enum Map {
 struct Region {
     pos: u64,
     end: u64,
-    /// Height of the stack of waiting links before the subtree's own.
+    /// The height of the stack of waiting links before the subtree's own.
     floor: usize,
-    /// Open blocks before it.
+    /// The number of blocks that were open before it.
     open: usize,
 }
 
-/// Bytes of the source that were read ahead.
+/// Bytes that were read ahead.
 #[derive(Debug, Default)]
 struct Ahead {
     start: u64,
@@ -52,38 +52,38 @@ struct Ahead {
 pub struct Walked<'w> {
     /// Its CID.
     pub cid: Cid,
-    /// Where its frame begins.
+    /// The offset of its frame.
     pub at: u64,
     /// Its bytes, checked against the CID.
     pub data: &'w [u8],
 }
 
-/// Where the blocks under one block stand.
+/// The places of all blocks under one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubDag {
-    /// The block itself and all that was first written under it: contiguous.
-    pub range: Span,
-    /// Ranges outside of it that hold what back-references point to; ascending, not overlapping.
-    pub outside: Vec<Span>,
-    /// Counts of the walk: distinct blocks, skipped links, missing blocks.
+    /// The contiguous range of the block and of all blocks first written under it.
+    pub range: ByteRange,
+    /// Ranges outside of it that back-references name: ascending, not overlapping.
+    pub outside: Vec<ByteRange>,
+    /// The counts of the walk: distinct blocks, skipped links, missing blocks.
     pub summary: Summary,
 }
 
-/// A walk. See the module's head.
+/// A walk over the DAG under one block; [`Archive::dag`] begins one.
 ///
-/// Memory: 66 to 133 bytes for each distinct block met, 16 more for its place, the links that wait,
-/// and two read-ahead buffers of [`Limits::read_len_max`](crate::Limits::read_len_max) at most.
+/// Memory: 66 to 133 bytes for each distinct block, 16 more for its place, the waiting links, and
+/// two read-ahead buffers of at most [`Limits::read_len_max`](crate::Limits::read_len_max).
 #[derive(Debug)]
 pub struct Walk<'a, S> {
     archive: &'a Archive<S>,
     map: Map,
     order: Order,
-    start: Option<(Cid, Located)>,
+    start: Option<(Cid, BlockPlace)>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
-    spans: Vec<Span>,
-    /// Read ahead in the first region, and in the one in hand.
+    spans: Vec<ByteRange>,
+    /// Bytes read ahead in the first region, and in the current one.
     first: Ahead,
     other: Ahead,
     done: bool,
@@ -94,8 +94,19 @@ enum Next {
     Moved,
 }
 
+impl<S: ReadAt> Archive<S> {
+    /// Walks the DAG under a block: depth-first, each block once, back-references followed. An
+    /// index makes this one look-up; without one the archive is read once.
+    ///
+    /// # Errors
+    /// [`Misuse::NoSuchBlock`], a fault of the index, or an error of the source.
+    pub fn dag(&self, cid: &Cid) -> Result<Walk<'_, S>, ReadError> {
+        Walk::new(self, cid)
+    }
+}
+
 impl<'a, S: ReadAt> Walk<'a, S> {
-    pub(crate) fn new(archive: &'a Archive<S>, cid: &Cid) -> Result<Self, ReadError> {
+    fn new(archive: &'a Archive<S>, cid: &Cid) -> Result<Self, ReadError> {
         let options = archive.options();
         let map = match archive.buckets() {
             Ok(_) => Map::Index,
@@ -127,8 +138,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(walk)
     }
 
-    /// Where a block stands; where `at` is given, the record that says so.
-    fn locate(&self, cid: &Cid, at: Option<u64>) -> Result<Option<Located>, ReadError> {
+    /// Finds the place of a block. With `at`, only the record with that offset counts.
+    fn locate(&self, cid: &Cid, at: Option<u64>) -> Result<Option<BlockPlace>, ReadError> {
         let found = match &self.map {
             Map::Scan(scan) => return Ok(scan.locate(cid)),
             Map::Index => self.archive.candidates(cid)?,
@@ -147,10 +158,10 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(None)
     }
 
-    /// The next block in depth-first order; `None` when all were given.
+    /// Reads the next block in depth-first order; `None` after the last.
     ///
     /// # Errors
-    /// Whatever is wrong with the blocks or the index, or the source's. The walk is over then.
+    /// A fault of the blocks or the index, or an error of the source. The walk has ended then.
     pub fn next_block(&mut self) -> Result<Option<Walked<'_>>, ReadError> {
         let found = loop {
             if self.done {
@@ -176,20 +187,20 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(Some(Walked { cid, at, data }))
     }
 
-    /// Counts so far; complete at the end.
+    /// Returns the counts so far. They are complete at the end.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.order.summary
     }
 
-    /// Walks to the end, and says where everything stands.
+    /// Walks to the end. Returns the places of all blocks.
     ///
     /// # Errors
     /// As [`Self::next_block`].
     pub fn finish(mut self) -> Result<SubDag, ReadError> {
         while self.next_block()?.is_some() {}
-        let range = self.spans.first().copied().unwrap_or(Span { start: 0, len: 0 });
-        let mut outside: Vec<Span> = Vec::new();
+        let range = self.spans.first().copied().unwrap_or(ByteRange { start: 0, len: 0 });
+        let mut outside: Vec<ByteRange> = Vec::new();
         let mut spans = self.spans.split_off(1.min(self.spans.len()));
         spans.sort_unstable_by_key(|span| (span.start, span.len));
         for span in spans {
@@ -218,7 +229,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         }
         let at = region.pos;
         if let Some(&id) = self.by_offset.get(&at) {
-            // Walked before, from a back-reference.
+            // A back-reference has led here before.
             let taken = self.order.fit_known(id, region.floor);
             let taken = taken.ok_or(bad_reference(at, Wrong::UnexpectedReference))?;
             if self.order.loops(&taken, id) {
@@ -256,13 +267,13 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         }
     }
 
-    fn push_region(&mut self, located: &Located, pos: u64, floor: usize, open: usize) {
+    fn push_region(&mut self, located: &BlockPlace, pos: u64, floor: usize, open: usize) {
         let end = located.offset.saturating_add(located.subtree_len);
-        self.spans.push(Span { start: located.offset, len: located.subtree_len });
+        self.spans.push(ByteRange { start: located.offset, len: located.subtree_len });
         self.regions.push(Region { pos, end, floor, open });
     }
 
-    fn begin(&mut self, cid: &Cid, located: &Located) -> Result<Next, ReadError> {
+    fn begin(&mut self, cid: &Cid, located: &BlockPlace) -> Result<Next, ReadError> {
         let at = located.offset;
         let region_end = at.saturating_add(located.subtree_len);
         self.push_region(located, at, 0, 0);
@@ -326,9 +337,9 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             self.order.take_reference(&taken, id, at);
             return Ok(Next::Moved);
         }
-        // Not met yet: it was written before this DAG. From here on its own range is walked.
+        // The block stands before this DAG and was not read yet: walk its own range.
         let to = self.archive.frames_end();
-        let unknown = Located { offset: target, len: 0, subtree_len: to.saturating_sub(target) };
+        let unknown = BlockPlace { offset: target, len: 0, subtree_len: to.saturating_sub(target) };
         let open = self.order.open_count();
         self.push_region(&unknown, target, floor, open);
         self.spans.pop();
@@ -376,7 +387,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Links still wait: what follows must not fit them, or the subtree is longer than was said.
+    /// Checks that no waiting link takes the frame after a subtree. The subtree is longer than
+    /// stated otherwise.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {
@@ -415,14 +427,14 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         held(if self.regions.len() <= 1 { &self.first } else { &self.other }, at, len)
     }
 
-    /// Makes bytes available: the rest of the region at once, as far as the limit goes.
+    /// Makes bytes available. Reads the rest of the region at once, up to the limit.
     fn fill(&mut self, at: u64, len: u64, end: u64) -> Result<(), ReadError> {
         if self.held(at, len).is_some() {
             return Ok(());
         }
         let most = u64::from(self.order.limits.read_len_max);
-        // The first range is read once. Others are left and come back to: what is read ahead there
-        // starts small and doubles as long as the reading goes on.
+        // The first range is read once. The walk leaves other ranges and comes back, so that
+        // reading ahead starts small there and doubles while the reading goes on.
         let other = &self.other.bytes;
         let on = self.other.start.saturating_add(other.len() as u64) == at;
         let doubled = (other.len() as u64).saturating_mul(2);
@@ -432,7 +444,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             _ => READ_LEN,
         };
         let len = end.saturating_sub(at).min(ahead).max(len);
-        let bytes = self.archive.read(Span { start: at, len })?;
+        let bytes = self.archive.read(ByteRange { start: at, len })?;
         let into = if self.regions.len() <= 1 { &mut self.first } else { &mut self.other };
         *into = Ahead { start: at, bytes };
         Ok(())

@@ -7,7 +7,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use dacti::AtomicFile;
 use dacti_dar::{
-    Archive, BlockStore, CarWriter, Cid, Located, Misuse, ReadAt, ReadError, WriteOptions,
+    Archive, BlockPlace, BlockStore, CarWriter, Cid, Misuse, ReadAt, ReadError, WriteOptions,
 };
 use dacti_dar::{Error, Summary, Writer, is_identity, write_dag};
 use serde::Serialize;
@@ -117,7 +117,7 @@ pub(crate) struct Extract {
 /// Blocks by the places that a walk has met.
 struct Places<'a> {
     archive: &'a Archive<File>,
-    met: HashMap<Cid, Located>,
+    met: HashMap<Cid, BlockPlace>,
     bar: Bar,
     done: u64,
     total: u64,
@@ -172,7 +172,7 @@ impl Extract {
         while let Some(block) = walk.next_block()? {
             let len = u32::try_from(block.data.len()).unwrap_or(u32::MAX);
             total = total.saturating_add(u64::from(len));
-            let located = Located { offset: block.at, len, subtree_len: 0 };
+            let located = BlockPlace { offset: block.at, len, subtree_len: 0 };
             met.insert(block.cid, located);
         }
         let read = self.reading.options();

@@ -3,7 +3,7 @@
 use super::{Reading, failed, open_archive, warn, watched};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
-use dacti_dar::{Event, Reader};
+use dacti_dar::{Reader, StreamEvent};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -57,14 +57,14 @@ impl Ls {
         let unreadable = failed(&self.archive);
         loop {
             let line = match reader.next_event().map_err(&unreadable)? {
-                Some(Event::Root { cid, at }) => {
+                Some(StreamEvent::Root { cid, at }) => {
                     Line { kind: "root", cid: cid.to_string(), at, len: None, target: None }
                 }
-                Some(Event::Block { cid, at, data }) => {
+                Some(StreamEvent::Block { cid, at, data }) => {
                     let len = Some(data.len() as u64);
                     Line { kind: "block", cid: cid.to_string(), at, len, target: None }
                 }
-                Some(Event::Repeat { cid, at, target }) => {
+                Some(StreamEvent::Repeat { cid, at, target }) => {
                     let target = Some(target);
                     Line { kind: "repeat", cid: cid.to_string(), at, len: None, target }
                 }
