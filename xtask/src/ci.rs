@@ -14,6 +14,8 @@ const STEPS: &[(&str, &[&str])] = &[
     ("features", &[]),
     ("msrv", &[]),
     ("no-std", &[]),
+    ("semver", &[]),
+    ("release", &[]),
     ("fixtures", &["--check"]),
     ("bench", &["--test"]),
     ("fuzz", &[]),

@@ -4,7 +4,7 @@ use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, output};
 use crate::rust::{is_no_std, parse, unsafe_lines};
 use crate::tree::Tree;
-use crate::wings;
+use crate::{weight, wings};
 use std::collections::BTreeSet;
 
 /// A crate and what it may depend on among ours. Whoever adds an edge argues for it in
@@ -130,6 +130,7 @@ pub fn layers(context: &Context, args: &[String]) -> Result<Outcome> {
     findings.extend(unsafe_code(&tree)?);
     findings.extend(lint_tables(&metadata, &tree));
     findings.extend(wings::findings(&tree, &metadata)?);
+    findings.extend(weight::findings(context, &tree, &metadata)?);
     judge("breaches of the layers", &findings)?;
     eprintln!("layers: {} packages, no breach", metadata.members().count());
     Ok(Outcome::Done)

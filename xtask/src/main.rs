@@ -18,15 +18,19 @@ mod no_std;
 mod page;
 mod peers;
 mod prose;
+mod public_types;
+mod release;
 mod rid;
 mod run;
 mod rust;
+mod semver;
 mod snapshots;
 mod spec;
 mod subjects;
 mod test;
 mod tidy;
 mod tree;
+mod weight;
 mod wings;
 
 use run::{Context, Outcome, Result};
@@ -86,6 +90,18 @@ const TASKS: &[Task] = &[
         run: msrv::msrv,
     },
     Task {
+        name: "semver",
+        args: "",
+        about: "whose types the public interfaces name; what breaks callers of the last release",
+        run: semver::semver,
+    },
+    Task {
+        name: "release",
+        args: "[--dry-run] [--no-verify]",
+        about: "package what would be published, with licences and examples, and build from it",
+        run: release::release,
+    },
+    Task {
         name: "lab",
         args: "[--full] [--write]",
         about: "readers and updates through real origins and caches; --full: for long; --write: \
@@ -139,6 +155,9 @@ fn usage() -> String {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = public_types::rustdoc() {
+        return code;
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = args.split_first() else {
         print!("{}", usage());

@@ -20,6 +20,15 @@ pub struct Package {
     pub manifest_path: PathBuf,
     #[serde(rename = "rust_version")]
     pub msrv: Option<String>,
+    pub description: Option<String>,
+    pub license: Option<String>,
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// The tables `package.metadata`.
+    #[serde(default)]
+    pub metadata: serde_json::Value,
     /// `None`: everywhere; an empty list: nowhere.
     publish: Option<Vec<String>>,
     pub features: BTreeMap<String, Vec<String>>,
@@ -79,6 +88,11 @@ impl Package {
     /// Does it go to a registry?
     pub fn published(&self) -> bool {
         self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+    }
+
+    /// The library's name in Rust.
+    pub fn rust_name(&self) -> String {
+        self.name.replace('-', "_")
     }
 
     pub fn lib(&self) -> Option<&Target> {

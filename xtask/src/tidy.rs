@@ -54,7 +54,8 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
 /// One Rust file by itself.
 fn source(path: &str, text: &str) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    if !text.starts_with("//!") {
+    // A crate's README is its documentation, too.
+    if !["//!", "#![doc = include_str!("].iter().any(|start| text.starts_with(start)) {
         findings.push(format!("{path}:1: does not begin with `//!`: what is it for?"));
     }
     for (at, line) in (1..).zip(text.lines()) {
@@ -190,6 +191,7 @@ mod tests {
     #[test]
     fn a_file_says_what_it_is_for() {
         check("crates/a/src/lib.rs", "//! Doc.\n", &[]);
+        check("crates/a/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n", &[]);
         let expected = "crates/a/src/lib.rs:1: does not begin with `//!`: what is it for?";
         check("crates/a/src/lib.rs", "#![no_std]\n//! Doc.\n", &[expected]);
     }

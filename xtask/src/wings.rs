@@ -1,5 +1,5 @@
-//! Which module of a crate may name which other: the wings of the facade, the writing modules of the
-//! other crates, and modules that name each other in a circle.
+//! Which module of a crate may name which other: the wings of the facade, the writing modules of
+//! the other crates, and modules that name each other in a circle.
 
 use crate::imports::Imports;
 use crate::metadata::Metadata;
@@ -29,8 +29,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("daicon-core", &["emit"]),
     ("dacti-index", &["emit", "ranges"]),
     ("dacti-lookup", &["emit"]),
-    ("dacti-cdn", &["plan"]),
-    ("dacti-dar", &["convert", "encode"]),
+    ("dacti-cdn", &["planner"]),
+    ("dacti-dar", &["convert", "encode", "writer"]),
 ];
 
 pub fn findings(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {

@@ -1,0 +1,75 @@
+//! `semver`: whose types the public interfaces name, and whether they break callers of the last
+//! release.
+
+use crate::metadata::Metadata;
+use crate::public_types::{self, as_rustdoc};
+use crate::run::{Context, Outcome, Result, judge, no_args, output, run, succeeds, under_ci};
+
+/// Other crates whose types and traits a crate's interface names, as paths in Rust spell them. A
+/// breaking version of one of these breaks ours. Each README names them.
+const PUBLIC: &[(&str, &[&str])] = &[];
+
+const TOOL: &str = "cargo-semver-checks";
+
+pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
+    no_args(args)?;
+    let metadata = Metadata::load(context)?;
+    external_types(context, &metadata)?;
+    let tags = output(&mut context.git(["tag", "--list", "v*", "--sort=-version:refname"]))?;
+    let Some(last) = tags.lines().next() else {
+        eprintln!("semver: no version was released yet, so there is nothing to compare with");
+        return Ok(Outcome::Done);
+    };
+    let installed = || succeeds(&mut context.cargo(["semver-checks", "--version"]));
+    if !installed() && under_ci() {
+        run(&mut context.cargo(["install", "--locked", TOOL]))?;
+    }
+    if !installed() {
+        return Ok(Outcome::Skipped(format!("run `cargo install --locked {TOOL}`")));
+    }
+    let mut command = context.cargo(["semver-checks", "--all-features", "--baseline-rev", last]);
+    for package in metadata.members().filter(|p| p.published() && p.lib().is_some()) {
+        command.args(["-p", &package.name]);
+    }
+    run(&mut command)?;
+    Ok(Outcome::Done)
+}
+
+fn external_types(context: &Context, metadata: &Metadata) -> Result {
+    let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
+    // All features are switched on by others in the workspace; then nothing is built again.
+    let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
+    run(as_rustdoc(&mut doc))?;
+    let mut findings = Vec::new();
+    for package in libraries {
+        let path = metadata.target_directory.join("doc").join(package.rust_name() + ".json");
+        let json = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let found = public_types::crates(&json)?;
+        let listed = PUBLIC.iter().find(|(name, _)| *name == package.name);
+        findings.extend(differences(&package.name, listed.map_or(&[], |(_, list)| list), &found));
+    }
+    judge("differences from the list of public dependencies in xtask/src/semver.rs", &findings)
+}
+
+/// Crates that an interface names and the list lacks, and the other way round.
+fn differences(package: &str, listed: &[&str], found: &public_types::Crates) -> Vec<String> {
+    let unlisted = found.iter().filter(|(name, _)| !listed.contains(&&***name));
+    let unlisted = unlisted.map(|(name, place)| format!("{package}: {place} names {name}"));
+    let gone = listed.iter().filter(|name| !found.contains_key(**name));
+    unlisted.chain(gone.map(|name| format!("{package}: nothing names {name} any more"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+
+    #[test]
+    fn the_list_is_exact() {
+        let found = [("uuid".to_owned(), "a::B".to_owned())].into();
+        assert_eq!(differences("low", &["uuid"], &found), [""; 0]);
+        assert_eq!(differences("low", &[], &found), ["low: a::B names uuid"]);
+        let expected = ["low: a::B names uuid", "low: nothing names bytes any more"];
+        assert_eq!(differences("low", &["bytes"], &found), expected);
+    }
+}

@@ -1,0 +1,106 @@
+//! How many crates a user builds for each set of features: as the READMEs state it, so that the
+//! numbers neither grow unseen nor go stale.
+//!
+//! A README states it in a table below a mark. The first column has the features, the second the
+//! number of crates.
+
+use crate::metadata::Metadata;
+use crate::run::{Context, Result, output};
+use crate::tree::Tree;
+use std::collections::BTreeSet;
+
+const MARK: &str = "<!-- The crates of each feature set: checked by `cargo xtask layers`. -->";
+
+/// The facade must have the table.
+const FACADE: &str = "dacti";
+
+/// A row of a table.
+#[derive(Debug, PartialEq, Eq)]
+struct Stated {
+    features: Vec<String>,
+    crates: usize,
+}
+
+pub fn findings(context: &Context, tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for package in metadata.members().filter(|package| package.published()) {
+        let path = format!("{}/README.md", metadata.dir(package));
+        let stated = table(&tree.text(&path).unwrap_or_default())?;
+        if stated.is_empty() && package.name == FACADE {
+            // Becomes a finding with the table.
+            eprintln!("{path}: lacks the table of crates below `{MARK}`");
+        }
+        for Stated { features, crates } in stated {
+            let features = features.join(",");
+            let mut call = context.cargo(TREE.iter().copied());
+            call.args(["--package", &package.name, "--no-default-features"]);
+            let found = count(&output(call.args(["--features", &features]))?);
+            if found != crates {
+                findings.push(format!(
+                    "{path}: states {crates} crates for [{features}], {found} are built"
+                ));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// What a user builds, build scripts included. Other systems need other crates.
+const TREE: &[&str] = &[
+    "tree",
+    "--quiet",
+    "--edges=normal,build",
+    "--target=x86_64-unknown-linux-gnu",
+    "--prefix=none",
+    "--format={p}",
+];
+
+/// Crates of a printed tree. What was printed before ends with a star.
+fn count(tree: &str) -> usize {
+    let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|l| !l.is_empty());
+    crates.collect::<BTreeSet<_>>().len()
+}
+
+fn table(readme: &str) -> Result<Vec<Stated>> {
+    let Some((_, rest)) = readme.split_once(MARK) else { return Ok(vec![]) };
+    let rows = rest.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
+    rows.map(row).collect()
+}
+
+/// `` | `http`, `write` | 149 | … | ``
+fn row(line: &str) -> Result<Stated> {
+    let mut cells = line.trim_matches('|').split('|').map(str::trim);
+    let features = cells.next().unwrap_or_default().split('`').skip(1).step_by(2);
+    let features = features.map(str::to_owned).collect();
+    let crates = cells.next().and_then(|cell| cell.parse().ok());
+    let crates = crates.ok_or_else(|| format!("the second column has no number: {line}"))?;
+    Ok(Stated { features, crates })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARK, Stated, count, table};
+
+    #[test]
+    fn a_table_is_read_below_its_mark() {
+        let readme = format!(
+            "| a | b |\n| - | - |\n| `x` | 1 |\n\n{MARK}\n\n| Features | Crates | Time |\n\
+             | --- | ---: | --- |\n| none | 7 | 1 s |\n| `a`, `b` (all) | 12 | 2 s |\n\n| z |\n"
+        );
+        let stated = |features: &[&str], crates| Stated {
+            features: features.iter().map(|&name| name.to_owned()).collect(),
+            crates,
+        };
+        assert_eq!(table(&readme), Ok(vec![stated(&[], 7), stated(&["a", "b"], 12)]));
+        assert_eq!(table("| none | 7 |"), Ok(vec![]));
+        assert!(table(&readme.replace("| 7 |", "| few |")).is_err());
+    }
+
+    #[test]
+    fn a_crate_counts_once() {
+        let tree = "low v0.1.0 (/w)\nuuid v1.0.0\nsyn v1.0.0 (proc-macro)\nsyn v2.0.0\n\
+            uuid v1.0.0 (*)\n\n";
+        assert_eq!(count(tree), 4);
+    }
+}
