@@ -4,8 +4,13 @@
 mod dar_access;
 mod dar_cars;
 mod dar_cli;
+mod dar_cli_files;
+mod dar_faults;
 mod dar_golden;
+mod dar_growth;
 mod dar_hostile;
 mod dar_round_trip;
+mod dar_salvage;
 mod dar_support;
 mod dar_threads;
+mod dar_unixfs;

@@ -1,7 +1,7 @@
 //! CARs that others made, to DAR and back; and how large the same blocks are in both.
 
 use crate::dar_support::{cid, read_options, tree, tree_plan, walk, write};
-use dacti_dar::{Archive, CarStream, Cid, Error, ErrorKind, FromCar, Structure, Summary};
+use dacti_dar::{Archive, CarStream, Cid, CidList, Error, ErrorKind, FromCar, Structure, Summary};
 use dacti_dar::{ReadError, ReadOptions, Reader, WriteOptions, from_car, to_car};
 use dacti_tests::dar_reference::{self as reference};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ fn car(name: &str) -> Vec<u8> {
     fs::read(directory.join(name)).expect("the CAR is committed")
 }
 
-fn car_blocks(bytes: &[u8]) -> Result<(Vec<Cid>, Blocks), ReadError> {
+fn car_blocks(bytes: &[u8]) -> Result<(CidList, Blocks), ReadError> {
     let mut stream = CarStream::new(bytes, &ReadOptions::default());
     let roots = stream.header()?.roots.clone();
     let mut blocks = Blocks::new();
@@ -142,8 +142,8 @@ fn a_car_without_roots_and_one_whose_root_is_absent() {
     let bytes = reference::car_v1(&roots, sections.iter().copied());
     check("absent root", &bytes, 1, &[]);
     let (_, report) = convert(&bytes, false).expect("it is whole");
-    assert_eq!(report.absent_roots, [cid(&absent)]);
-    assert_eq!(report.further_roots, [cid(&blocks[0].cid)]);
+    assert_eq!(report.absent_roots, CidList::from([cid(&absent)]));
+    assert_eq!(report.further_roots, CidList::from([cid(&blocks[0].cid)]));
     // The same in a CAR v2, in reverse order, and with each section twice.
     let twice = sections.iter().rev().chain(&sections).copied();
     let bytes = reference::car_v2(&[blocks[0].cid.clone()], twice);
@@ -164,7 +164,7 @@ fn a_root_that_is_an_identity_cid() {
     let bytes = reference::car_v1(std::slice::from_ref(&top), [(&below.cid, &below.data)]);
     check("identity in the header", &bytes, 1, &[]);
     let (_, report) = convert(&bytes, false).expect("it is whole");
-    assert_eq!(report.absent_roots, [cid(&top)]);
+    assert_eq!(report.absent_roots, CidList::from([cid(&top)]));
 }
 
 #[test]

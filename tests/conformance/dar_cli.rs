@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-struct Folder(TempDir);
+pub struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str], input: Option<&str>) -> Output {
+    pub fn run(&self, arguments: &[&str], input: Option<&str>) -> Output {
         let mut command = Command::new(program());
         command.arg("dar").args(arguments).current_dir(self.0.path());
         match input {
@@ -32,7 +32,7 @@ impl Folder {
 
     /// Runs it; fails unless it ends with that code. Returns what it printed.
     #[track_caller]
-    fn ends(&self, code: i32, arguments: &[&str]) -> (String, String) {
+    pub fn ends(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments, None);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         let (out, err) = (text(output.stdout), text(output.stderr));
@@ -41,7 +41,7 @@ impl Folder {
     }
 }
 
-fn car(name: &str) -> String {
+pub fn car(name: &str) -> String {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dar_car");
     directory.join(name).to_str().expect("UTF-8").to_owned()
 }

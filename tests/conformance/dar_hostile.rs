@@ -4,7 +4,8 @@ use crate::dar_support::{
     Counted, Random, block, cid, leaf, node, plan, read_options, stream, tree, tree_plan, walk,
     write, write_options,
 };
-use dacti_dar::{Archive, Cid, Error, ErrorKind, Limits, Misuse, ReadError, ReadOptions, Reader};
+use dacti_dar::{Archive, Cid, Error, ErrorKind, Limits, LinkOrder, Misuse, ReadError};
+use dacti_dar::{ReadOptions, Reader};
 use dacti_dar::{Structure, Summary, UnknownHash, WriteOptions, Writer, Wrong, links};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan, svarint, uvarint};
 use std::thread;
@@ -409,14 +410,14 @@ fn blocks_of_noise_have_links_or_none() {
         }
         for codec in [reference::DAG_CBOR, reference::DAG_PB, reference::DAG_JSON] {
             let mut found = vec![];
-            links(codec, &data, &mut found);
+            links(codec, &data, LinkOrder::Bytes, &mut found);
             assert!(found.len() <= data.len());
         }
     }
     // Lists in lists in lists: as deep as a block can be.
     for (byte, codec) in [(0x81, reference::DAG_CBOR), (b'[', reference::DAG_JSON)] {
         let mut found = vec![];
-        links(codec, &vec![byte; 1 << 20], &mut found);
+        links(codec, &vec![byte; 1 << 20], LinkOrder::Bytes, &mut found);
         assert_eq!(found, []);
     }
 }

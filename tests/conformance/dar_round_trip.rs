@@ -114,7 +114,8 @@ proptest! {
             let from = bytes.len().min(want.start as usize);
             let extra = (random.next() % 300) as usize;
             let to = bytes.len().min(want.end() as usize + extra);
-            if let Some(StreamEvent::Block { cid, .. }) = machine.feed(&bytes[from..to]).expect("good") {
+            let event = machine.feed(&bytes[from..to]).expect("good");
+            if let Some(StreamEvent::Block { cid, .. }) = event {
                 order.push(cid.to_bytes());
             }
             feeds += 1;

@@ -72,6 +72,15 @@ pub fn cid_v0(data: &[u8]) -> CidBytes {
     [vec![0x12, 0x20], digest(SHA2_256, data)].concat()
 }
 
+/// The same CID in the other version; `None` if only version 1 can name the block.
+pub fn other_version(cid: &[u8]) -> Option<CidBytes> {
+    match cid {
+        [0x12, 0x20, ..] => Some([&[1, 0x70], cid].concat()),
+        [1, 0x70, rest @ ..] if rest.starts_with(&[0x12, 0x20]) => Some(rest.to_vec()),
+        _ => None,
+    }
+}
+
 fn cbor_head(major: u8, value: u64) -> Vec<u8> {
     let major = major << 5;
     if value < 24 {
@@ -125,6 +134,8 @@ pub struct Plan {
     pub roots: Vec<CidBytes>,
     /// Element 0 of the header.
     pub car_roots: Option<Vec<CidBytes>>,
+    /// The number of an order of links, for element 1 of the header.
+    pub link_order: Option<u64>,
     /// Whether there is an index.
     pub index: bool,
     /// As the first implementation wrote: no marks, no offsets of roots, no index.
@@ -159,14 +170,22 @@ impl Encoded {
 /// Builds an archive.
 pub fn encode(plan: &Plan) -> Encoded {
     let mut out = Encoded { bytes: b"dar\x01".to_vec(), ..Encoded::default() };
+    let elements = match (&plan.car_roots, plan.link_order) {
+        (_, Some(_)) => 2,
+        (Some(_), None) => 1,
+        (None, None) => 0,
+    };
+    out.bytes.push(0x80 + elements);
     match &plan.car_roots {
-        None => out.bytes.push(0x80),
         Some(roots) => {
-            out.bytes.push(0x81);
             out.bytes.extend(cbor_head(4, roots.len() as u64));
             roots.iter().for_each(|cid| out.bytes.extend(cbor_link(cid)));
         }
+        None if elements > 0 => out.bytes.push(0xf6),
+        None => {}
     }
+    let order = |order: &u64| [vec![0x81], cbor_head(0, *order)].concat();
+    out.bytes.extend(plan.link_order.iter().flat_map(order));
     for root in &plan.roots {
         if !plan.first_implementation {
             out.bytes.extend(svarint(-1));
@@ -199,12 +218,15 @@ pub fn encode(plan: &Plan) -> Encoded {
 }
 
 fn emit(plan: &Plan, cid: &CidBytes, out: &mut Encoded) {
-    if let Some(placed) = out.placed.get(cid) {
+    // The two versions of a CID name one block.
+    let versions = [Some(cid.clone()), other_version(cid)];
+    if let Some(placed) = versions.iter().flatten().find_map(|cid| out.placed.get(cid)) {
         let offset = placed.offset as i128;
         out.bytes.extend(svarint(-offset));
         return;
     }
-    let Some(block) = plan.store.get(cid) else { return };
+    let found = versions.iter().flatten().find_map(|cid| plan.store.get(cid));
+    let Some(block) = found else { return };
     let offset = out.bytes.len();
     let block_len = block.data.len();
     out.placed.insert(cid.clone(), Placed { offset, block_len, subtree_len: 0 });

@@ -7,7 +7,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;
 use dacti_benches::dag::{BLOCK_LEN, Block, tree};
-use dacti_dar::{CarStream, CarWriter, Fit, ReadOptions, fits};
+use dacti_dar::{CarStream, CarWriter, CidList, Fit, ReadOptions, fits};
 use futures::StreamExt;
 use std::hint::black_box;
 
@@ -21,7 +21,8 @@ fn cars(criterion: &mut Criterion) {
     group.sample_size(20).throughput(Throughput::Bytes((COUNT * BLOCK_LEN) as u64));
     let write = |car: &mut Vec<u8>| {
         car.clear();
-        let mut writer = CarWriter::new(car, &[blocks[0].cid]).expect("a vector");
+        let mut writer =
+            CarWriter::new(car, &CidList::from([blocks[0].cid.clone()])).expect("a vector");
         for block in &blocks {
             writer.block(&block.cid, &block.data).expect("a vector");
         }
@@ -67,7 +68,7 @@ async fn iroh_read(car: &[u8], prove: bool) -> usize {
     let mut count = 0;
     while let Some(block) = stream.next().await {
         let (cid, data) = block.expect("as written");
-        assert!(!prove || fits(&cid, &data) == Fit::Yes);
+        assert!(!prove || fits(&cid.into(), &data) == Fit::Yes);
         count += 1;
     }
     count
@@ -75,11 +76,13 @@ async fn iroh_read(car: &[u8], prove: bool) -> usize {
 
 async fn iroh_write(blocks: &[Block], prove: bool, out: &mut Vec<u8>) -> usize {
     out.clear();
-    let header = iroh_car::CarHeader::new_v1(vec![blocks[0].cid]);
+    let root = (&blocks[0].cid).try_into().expect("32 bytes");
+    let header = iroh_car::CarHeader::new_v1(vec![root]);
     let mut writer = iroh_car::CarWriter::new(header, &mut *out);
     for Block { cid, data } in blocks {
         assert!(!prove || fits(cid, data) == Fit::Yes);
-        writer.write(*cid, data).await.expect("a vector");
+        let cid = cid.try_into().expect("32 bytes");
+        writer.write(cid, data).await.expect("a vector");
     }
     writer.finish().await.expect("a vector");
     out.len()

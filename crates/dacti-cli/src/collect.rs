@@ -206,7 +206,7 @@ impl Collector {
         } else if self.is_output(entry) {
             refuse_what_is_no_package(file)?;
             left_out.own_output = true;
-        } else if is_leftover(entry) {
+        } else if is_leftover(entry.file_name()) {
             left_out.leftovers = left_out.leftovers.saturating_add(1);
         } else {
             collected.files.push((path, file.into()));
@@ -245,8 +245,8 @@ impl Collector {
 
 /// Whether a file has a name that this program gives to what it has not finished, and which stays
 /// where it is killed.
-fn is_leftover(entry: &DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
+pub(crate) fn is_leftover(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
     name.starts_with(".dacti-") && name.ends_with(".tmp")
 }
 

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 
 use multihash::Multihash;
 
-use crate::content::{CidFault, DIGEST_LEN_MAX, read_cid};
+use crate::cid::{Cid, CidFault, DIGEST_LEN_MAX};
 use crate::frame::Head;
 use crate::hash_thread::{BATCH_LEN, Batch, HashThread, Piece, START_AT};
 use crate::varint::Fault;
@@ -203,7 +203,7 @@ fn cut(start: u64, bytes: &[u8], code: u64, block_len_max: u64, batch: &mut Batc
                 frame_len
             }
             Head::Reference(_) => head_len,
-            Head::Root => match read_cid(rest.get(head_len..).unwrap_or_default()) {
+            Head::Root => match Cid::read(rest.get(head_len..).unwrap_or_default()) {
                 Ok((_, cid_len)) => head_len.saturating_add(cid_len),
                 Err(fault) => {
                     let stopped = fault != CidFault::Short;

@@ -3,13 +3,14 @@
 //! Reads the end of the source, then only the ranges that a caller asks for. Every block that it
 //! returns is proved. Only a reading of the whole archive proves the whole archive.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use std::io::Read;
 
-use cid::Cid;
-
-use crate::content::{CID_LEN_MAX, CidFault, Fit, Prefix, fits, is_identity, read_cid};
+use crate::cid::{Cid, CidFault, IDENTITY_CID_LEN_MAX, Prefix};
 use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::{FOOTER_LEN, FRAMES_AT_MIN, Head, MAGIC, NO_INDEX};
+use crate::hash::{Fit, digest_head, fits};
 use crate::header::{self, Header};
 use crate::index::{self, IndexBucket, READ_LEN, Search, Step, TAIL_LEN};
 use crate::order::Root;
@@ -252,7 +253,7 @@ impl<S: ReadAt> Archive<S> {
             return Err(Error::LimitExceeded { what, at: self.trailer_at, found, limit }.into());
         }
         let mut roots = Vec::new();
-        let need = (CID_LEN_MAX + varint::LEN_MAX) as u64;
+        let need = (IDENTITY_CID_LEN_MAX + varint::LEN_MAX) as u64;
         for _ in 0..found {
             let held_to = start.saturating_add(bytes.len() as u64);
             if held_to.saturating_sub(pos) < need && held_to < end {
@@ -283,19 +284,31 @@ impl<S: ReadAt> Archive<S> {
         Err(Error::OutOfBounds { what: Structure::RootList, at, target, from, to })
     }
 
-    /// Returns the places that the index gives for a CID, without reading the block, so that
-    /// nothing is proved. Almost always there is one place or none; more if several digests begin
-    /// alike.
+    /// Returns the places that the index gives for a CID in either version, without reading the
+    /// block, so that nothing is proved. Almost always there is one place or none; more if several
+    /// digests begin alike.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`], a fault of the index, or an error of the source.
     pub fn candidates(&self, cid: &Cid) -> Result<Vec<BlockPlace>, ReadError> {
         let prefix = Prefix::of(cid);
-        let buckets = self.buckets()?;
-        let Some(bucket) = buckets.iter().find(|bucket| bucket.prefix == prefix) else {
-            return Ok(Vec::new());
-        };
-        let mut search = Search::new(*bucket, cid.hash().digest());
+        let mut found = Vec::new();
+        // Both versions of a CID name one block.
+        for prefix in core::iter::once(prefix).chain(prefix.other_version()) {
+            if let Some(bucket) = self.buckets()?.iter().find(|bucket| bucket.prefix == prefix) {
+                self.search(*bucket, cid.digest(), &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn search(
+        &self,
+        bucket: IndexBucket,
+        digest: &[u8],
+        found: &mut Vec<BlockPlace>,
+    ) -> Result<(), ReadError> {
+        let mut search = Search::new(bucket, digest);
         // One read can hold more records than the limit: see `Search::feed`.
         let found_max = self.options.limits.candidates_max.min(1024);
         while let Step::Read { record, count } = search.step() {
@@ -303,12 +316,11 @@ impl<S: ReadAt> Archive<S> {
             let bytes = self.read(ByteRange { start: search.at(record), len })?;
             search.feed(record, &bytes, found_max)?;
         }
-        let mut found = Vec::new();
         for record in search.into_found() {
             self.check_located(&record.located, bucket.at)?;
             found.push(record.located);
         }
-        Ok(found)
+        Ok(())
     }
 
     fn check_located(&self, located: &BlockPlace, at: u64) -> Result<(), Error> {
@@ -335,8 +347,8 @@ impl<S: ReadAt> Archive<S> {
     /// # Errors
     /// [`Misuse::NoIndex`], a fault of the index or the block, or an error of the source.
     pub fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
-        if is_identity(cid) {
-            return Ok(Some(cid.hash().digest().to_vec()));
+        if cid.is_identity() {
+            return Ok(Some(cid.digest().to_vec()));
         }
         for located in self.candidates(cid)? {
             if let Some(data) = self.block_at(cid, &located)? {
@@ -367,7 +379,7 @@ impl<S: ReadAt> Archive<S> {
         match fits(cid, &bytes) {
             Fit::Yes => Ok(Some(bytes)),
             Fit::No(found) => {
-                let expected = crate::content::digest_head(cid.hash().digest());
+                let expected = digest_head(cid.digest());
                 if found == expected {
                     return Ok(None);
                 }
@@ -376,7 +388,7 @@ impl<S: ReadAt> Archive<S> {
             Fit::Unknown if self.options.unknown_hash == crate::UnknownHash::Trust => {
                 Ok(Some(bytes))
             }
-            Fit::Unknown => Err(Error::UnknownHash { what, at, code: cid.hash().code() }.into()),
+            Fit::Unknown => Err(Error::unproved(Prefix::of(cid), what, at).into()),
         }
     }
 
@@ -385,15 +397,40 @@ impl<S: ReadAt> Archive<S> {
     /// # Errors
     /// A fault of the header or, without marks, of the list of roots.
     pub fn stream(&self) -> Result<Reader<ReadFrom<&S>>, ReadError> {
+        let source = |start| ReadFrom::new(&self.source, start);
+        Ok(match self.unmarked()? {
+            None => Reader::with_options(source(0), &self.options),
+            Some((start, machine)) => Reader::with_machine(source(start), start, machine),
+        })
+    }
+
+    /// As [`Self::stream`], of an archive that is needed no longer.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub fn into_stream(self) -> Result<Reader<Box<dyn Read>>, ReadError>
+    where
+        S: 'static,
+    {
+        let unmarked = self.unmarked()?;
+        let source = |start| -> Box<dyn Read> { Box::new(ReadFrom::new(self.source, start)) };
+        Ok(match unmarked {
+            None => Reader::with_options(source(0), &self.options),
+            Some((start, machine)) => Reader::with_machine(source(start), start, machine),
+        })
+    }
+
+    /// Returns the offset of the first frame and the machine for an archive without marks; `None`
+    /// if the archive has marks.
+    fn unmarked(&self) -> Result<Option<(u64, StreamReader)>, ReadError> {
         if self.has_marks()? {
-            return Ok(Reader::with_options(ReadFrom::new(&self.source, 0), &self.options));
+            return Ok(None);
         }
         let header = self.header()?;
         let roots = self.roots()?.into_iter().map(|root| root.cid).collect();
-        let start = header.frames_at;
-        let end = self.frames_end();
-        let machine = StreamReader::unmarked(&self.options, header, roots, end, self.digest);
-        Ok(Reader::with_machine(ReadFrom::new(&self.source, start), start, machine))
+        let (start, ends) = (header.frames_at, (self.frames_end(), self.len));
+        let machine = StreamReader::unmarked(&self.options, header, roots, ends, self.digest);
+        Ok(Some((start, machine)))
     }
 }
 
@@ -401,7 +438,7 @@ fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, us
     let what = Structure::RootList;
     // The list's count is wrong if a root needs bytes beyond the list's end.
     let wrong = Error::invalid(what, at, Wrong::Cid);
-    let (cid, cid_len) = read_cid(bytes).map_err(|fault| match fault {
+    let (cid, cid_len) = Cid::read(bytes).map_err(|fault| match fault {
         CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },
         CidFault::Short | CidFault::Invalid => wrong,
     })?;
@@ -416,7 +453,7 @@ fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, us
         },
     )?;
     let offset = match offset {
-        0 if is_identity(&cid) => None,
+        0 if cid.is_identity() => None,
         offset => Some(u64::try_from(offset).map_err(|_| {
             let (from, to) = (FRAMES_AT_MIN, end);
             Error::OutOfBounds { what, at: offset_at, target: offset.cast_unsigned(), from, to }

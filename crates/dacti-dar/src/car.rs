@@ -7,12 +7,13 @@
 use alloc::vec::Vec;
 use std::io::{self, Read, Write};
 
-use cid::Cid;
 use core::ops::Range;
 
-use crate::cbor::{push_head, push_link};
-use crate::content::{CID_LEN_MAX, CidFault, Fit, cid_len, digest_head, fits, push_cid, read_cid};
+use crate::cbor::{Attempt, cid_list, item_head, items_len, push_head, push_link};
+use crate::cid::{Cid, CidFault, IDENTITY_CID_LEN_MAX, Prefix};
+use crate::cid_list::CidList;
 use crate::error::{Error, Misuse, Structure, Wrong};
+use crate::hash::{Fit, digest_head, fits};
 use crate::limits::UnknownHash;
 use crate::source::ReadError;
 use crate::stream::{ByteRange, ReadOptions};
@@ -30,17 +31,11 @@ pub struct CarHeader {
     /// 1 or 2.
     pub version: u8,
     /// The roots. The list may be empty, and may name blocks that the CAR lacks.
-    pub roots: Vec<Cid>,
-}
-
-#[derive(serde::Deserialize)]
-struct HeaderNode {
-    version: u64,
-    roots: Option<Vec<Cid>>,
+    pub roots: CidList,
 }
 
 /// A block of a CAR.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CarBlock<'b> {
     /// Its CID.
     pub cid: Cid,
@@ -55,9 +50,18 @@ enum State {
     Start,
     V2,
     HeaderLen,
-    Header { len: u64 },
+    Header {
+        len: u64,
+    },
     SectionLen,
-    Section { at: u64, len: u64 },
+    Section {
+        at: u64,
+        len: u64,
+    },
+    /// Zeros that began at this offset.
+    Padding {
+        at: u64,
+    },
     Done,
     Failed,
 }
@@ -116,6 +120,7 @@ impl CarReader {
             State::V2 => V2_HEADER_LEN,
             State::HeaderLen | State::SectionLen => varint::LEN_MAX as u64,
             State::Header { len } | State::Section { len, .. } => len,
+            State::Padding { .. } => PADDING_LEN,
             State::Done | State::Failed => return None,
         };
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
@@ -162,6 +167,7 @@ impl CarReader {
             State::Header { len } => self.read_header(bytes, len),
             State::SectionLen => self.read_section_len(bytes),
             State::Section { at, len } => self.read_section(bytes, 0, at, len),
+            State::Padding { at } => self.read_padding(bytes, at),
             State::Done | State::Failed => Err(Error::Misuse(Misuse::Finished)),
         };
         if result.is_err() {
@@ -240,12 +246,12 @@ impl CarReader {
         let (what, at) = (Structure::CarHeader, self.pos);
         let node = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
         let node = node.ok_or_else(|| self.truncated(what, at, len, bytes))?;
-        let node: HeaderNode = serde_ipld_dagcbor::from_slice(node)
-            .map_err(|_| Error::invalid(what, at, Wrong::Cbor))?;
-        if node.version != 1 {
-            return Err(Error::Unsupported { what, at, found: node.version });
+        let wrong = Error::invalid(what, at, Wrong::Cbor);
+        let (version, roots) = header_node(node).ok_or(wrong)?;
+        if version != 1 {
+            return Err(Error::Unsupported { what, at, found: version });
         }
-        self.header.roots = node.roots.ok_or(Error::invalid(what, at, Wrong::Cbor))?;
+        self.header.roots = roots.ok_or(wrong)?;
         self.pos = at.saturating_add(len);
         self.state = State::SectionLen;
         Ok(Some(CarStep::Header))
@@ -262,15 +268,37 @@ impl CarReader {
             return Ok(Some(CarStep::End));
         }
         let (what, at) = (Structure::CarSection, self.pos);
+        if bytes.first() == Some(&0) && self.options.allow_padding {
+            self.state = State::Padding { at };
+            return Ok(None);
+        }
         let (found, len_len) = self.read_len(bytes, what)?;
         let limit = u64::from(self.options.limits.block_len_max);
-        if found.saturating_sub(CID_LEN_MAX as u64) > limit {
+        if found.saturating_sub(IDENTITY_CID_LEN_MAX as u64) > limit {
             return Err(Error::LimitExceeded { what, at, found, limit });
         }
         self.pos = at.saturating_add(len_len as u64);
         self.state = State::Section { at, len: found };
         let here = bytes.len().saturating_sub(len_len) as u64;
         if here >= found { self.read_section(bytes, len_len, at, found) } else { Ok(None) }
+    }
+
+    /// Reads zeros up to the end of the CAR.
+    fn read_padding(&mut self, bytes: &[u8], at: u64) -> Result<Option<CarStep>, Error> {
+        let (what, start) = (Structure::CarSection, self.pos);
+        if bytes.iter().any(|&byte| byte != 0) {
+            return Err(Error::invalid(what, at, Wrong::Empty));
+        }
+        self.pos = start.saturating_add(bytes.len() as u64);
+        if bytes.is_empty() {
+            // A CAR v2 must be as long as it says.
+            if let Some(end) = self.end.filter(|&end| end != start) {
+                return Err(self.truncated(what, start, end.saturating_sub(start), bytes));
+            }
+            self.state = State::Done;
+            return Ok(Some(CarStep::End));
+        }
+        Ok(None)
     }
 
     fn read_section(
@@ -285,23 +313,27 @@ impl CarReader {
         let Some(section) = to.and_then(|to| bytes.get(from..to)) else {
             return Err(self.truncated(what, self.pos, len, bytes));
         };
-        let (cid, cid_len) = read_cid(section).map_err(|fault| match fault {
+        let (cid, cid_len) = Cid::read(section).map_err(|fault| match fault {
             CidFault::DigestTooLong(found) => Error::Unsupported { what, at: self.pos, found },
             CidFault::Short | CidFault::Invalid => Error::invalid(what, self.pos, Wrong::Cid),
         })?;
         let data = section.get(cid_len..).unwrap_or_default();
         let data_at = self.pos.saturating_add(cid_len as u64);
+        let (found, limit) = (data.len() as u64, u64::from(self.options.limits.block_len_max));
+        if found > limit {
+            return Err(Error::LimitExceeded { what, at, found, limit });
+        }
         match fits(&cid, data) {
             Fit::Yes => {}
             Fit::No(found) => {
-                let expected = digest_head(cid.hash().digest());
+                let expected = digest_head(cid.digest());
                 return Err(Error::WrongHash { what, at: data_at, expected, found });
             }
             Fit::Unknown if self.options.unknown_hash == UnknownHash::Trust => {
                 self.unproven = self.unproven.saturating_add(1);
             }
             Fit::Unknown => {
-                return Err(Error::UnknownHash { what, at, code: cid.hash().code() });
+                return Err(Error::unproved(Prefix::of(&cid), what, at));
             }
         }
         self.pos = self.pos.saturating_add(len);
@@ -309,6 +341,34 @@ impl CarReader {
         let start = from.saturating_add(cid_len);
         Ok(Some(CarStep::Block { cid, at: data_at, data: start..to.unwrap_or(start) }))
     }
+}
+
+/// The length of one read of padding.
+const PADDING_LEN: u64 = 64 << 10;
+
+/// Returns the version and the roots of a CAR's header, whose keys may stand in any order.
+fn header_node(node: &[u8]) -> Option<(u64, Option<CidList>)> {
+    let Attempt::Done(map) = item_head(node) else { return None };
+    (map.major == 5).then_some(())?;
+    let (mut version, mut roots) = (None, None);
+    let mut rest = node.get(map.len..)?;
+    for _ in 0..map.value {
+        let Attempt::Done(key_len) = items_len(rest, 1) else { return None };
+        let (key, after) = rest.split_at_checked(key_len)?;
+        let Attempt::Done(value_len) = items_len(after, 1) else { return None };
+        let (value, after) = after.split_at_checked(value_len)?;
+        rest = after;
+        match key {
+            b"\x67version" if version.is_none() => {
+                let Attempt::Done(head) = item_head(value) else { return None };
+                (head.major == 0).then_some(())?;
+                version = Some(head.value);
+            }
+            b"\x65roots" if roots.is_none() => roots = Some(cid_list(value)?),
+            _ => return None,
+        }
+    }
+    rest.is_empty().then_some((version?, roots))
 }
 
 /// Reads a CAR from any source.
@@ -332,13 +392,19 @@ impl<R: Read> CarStream<R> {
         while self.machine.header.version == 0
             || !matches!(
                 self.machine.state,
-                State::SectionLen | State::Section { .. } | State::Done | State::Failed
+                State::SectionLen
+                    | State::Section { .. }
+                    | State::Padding { .. }
+                    | State::Done
+                    | State::Failed
             )
         {
             let Some(want) = self.machine.want() else { break };
             self.window.fill(want.start, want.len)?;
             self.machine.step(self.window.bytes())?;
         }
+        // A list of millions of roots leaves no memory behind.
+        self.window.shrink();
         Ok(self.machine.header())
     }
 
@@ -379,7 +445,7 @@ impl<W: Write> CarWriter<W> {
     ///
     /// # Errors
     /// An error of the sink.
-    pub fn new(mut sink: W, roots: &[Cid]) -> io::Result<Self> {
+    pub fn new(mut sink: W, roots: &CidList) -> io::Result<Self> {
         // {"roots": [...], "version": 1}, in the order of DAG-CBOR.
         let mut node = Vec::new();
         push_head(&mut node, 0xa0, 2);
@@ -387,7 +453,7 @@ impl<W: Write> CarWriter<W> {
         node.extend_from_slice(b"roots");
         push_head(&mut node, 0x80, roots.len() as u64);
         for cid in roots {
-            push_link(&mut node, cid);
+            push_link(&mut node, &cid);
         }
         push_head(&mut node, 0x60, 7);
         node.extend_from_slice(b"version");
@@ -406,9 +472,9 @@ impl<W: Write> CarWriter<W> {
     /// An error of the sink.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> io::Result<()> {
         self.head.clear();
-        let len = cid_len(cid).saturating_add(data.len() as u64);
+        let len = cid.encoded_len().saturating_add(data.len() as u64);
         varint::push(&mut self.head, len);
-        push_cid(&mut self.head, cid);
+        cid.push(&mut self.head);
         self.sink.write_all(&self.head)?;
         self.sink.write_all(data)?;
         self.len = self.len.saturating_add(self.head.len() as u64);

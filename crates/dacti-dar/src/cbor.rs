@@ -3,16 +3,15 @@
 
 use alloc::vec::Vec;
 
-use cid::Cid;
-
-use crate::content::push_cid;
+use crate::cid::Cid;
+use crate::cid_list::CidList;
 
 /// Appends a CID in DAG-CBOR: tag 42, and a byte string of a zero and the CID.
 pub(crate) fn push_link(out: &mut Vec<u8>, cid: &Cid) {
     out.extend_from_slice(&[0xd8, 0x2a]);
-    push_head(out, 0x40, crate::content::cid_len(cid).saturating_add(1));
+    push_head(out, 0x40, cid.encoded_len().saturating_add(1));
     out.push(0);
-    push_cid(out, cid);
+    cid.push(out);
 }
 
 /// Appends the head of a CBOR item: major type in the upper three bits, and a number.
@@ -63,19 +62,31 @@ pub(crate) fn item_head(bytes: &[u8]) -> Attempt<ItemHead> {
     Attempt::Done(ItemHead { major: first >> 5, value, len: width.saturating_add(1) })
 }
 
-/// Returns the number of bytes that `items` CBOR items take at the front of `bytes`.
-pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
-    visit(bytes, items, |_| {})
+/// An item of CBOR.
+pub(crate) struct Item<'b> {
+    /// The tag right before it.
+    pub(crate) tag: Option<u64>,
+    pub(crate) major: u8,
+    pub(crate) value: u64,
+    /// The length of its head.
+    pub(crate) head_len: usize,
+    /// Its bytes, if it is a byte string or a text.
+    pub(crate) content: &'b [u8],
 }
 
-/// As [`items_len`]. Gives the CID bytes of each link to `link`: a link is tag 42 on a byte string
-/// that begins with a zero. Text need not be UTF-8 here.
-pub(crate) fn visit<'b>(
+/// Returns the number of bytes that `items` CBOR items take at the front of `bytes`.
+pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
+    walk(bytes, items, |_| true)
+}
+
+/// As [`items_len`]. Shows every item to `judge`, the contents of lists, maps and tags included.
+/// The walk ends if `judge` returns false. Text need not be UTF-8.
+pub(crate) fn walk<'b>(
     bytes: &'b [u8],
     items: u64,
-    mut link: impl FnMut(&'b [u8]),
+    mut judge: impl FnMut(&Item<'b>) -> bool,
 ) -> Attempt<usize> {
-    let mut tagged = false;
+    let mut tag = None;
     let (mut to_come, mut at) = (items, 0_usize);
     while let Some(left) = to_come.checked_sub(1) {
         let head = match item_head(bytes.get(at..).unwrap_or_default()) {
@@ -84,19 +95,20 @@ pub(crate) fn visit<'b>(
             Attempt::Wrong => return Attempt::Wrong,
         };
         at = at.saturating_add(head.len);
-        let was_tagged = core::mem::replace(&mut tagged, head.major == 6 && head.value == 42);
-        let children = match head.major {
-            2 | 3 => {
-                let from = at;
-                at = at.saturating_add(usize::try_from(head.value).unwrap_or(usize::MAX));
-                let Some(content) = bytes.get(from..at) else { return Attempt::Short };
-                if let (2, true, Some((0, cid))) = (head.major, was_tagged, content.split_first()) {
-                    link(cid);
-                }
-                0
-            }
-            4 => head.value,
-            5 => head.value.saturating_mul(2),
+        let ItemHead { major, value, len: head_len } = head;
+        let mut content: &[u8] = &[];
+        if matches!(major, 2 | 3) {
+            let end = at.saturating_add(usize::try_from(value).unwrap_or(usize::MAX));
+            let Some(found) = bytes.get(at..end) else { return Attempt::Short };
+            (content, at) = (found, end);
+        }
+        let before = core::mem::replace(&mut tag, (major == 6).then_some(value));
+        if !judge(&Item { tag: before, major, value, head_len, content }) {
+            return Attempt::Wrong;
+        }
+        let children = match major {
+            4 => value,
+            5 => value.saturating_mul(2),
             6 => 1,
             _ => 0,
         };
@@ -107,4 +119,21 @@ pub(crate) fn visit<'b>(
         }
     }
     Attempt::Done(at)
+}
+
+/// Reads a list of CIDs that takes all of `bytes`; `None` if it is something else.
+pub(crate) fn cid_list(bytes: &[u8]) -> Option<CidList> {
+    let mut list = CidList::default();
+    let mut first = true;
+    let read = walk(bytes, 1, |item| {
+        if core::mem::replace(&mut first, false) {
+            return item.major == 4;
+        }
+        match (item.tag, item.major, item.content.split_first()) {
+            (None, 6, _) => item.value == 42,
+            (Some(42), 2, Some((0, cid))) => list.push_bytes(cid),
+            _ => false,
+        }
+    });
+    matches!(read, Attempt::Done(len) if len == bytes.len()).then_some(list)
 }

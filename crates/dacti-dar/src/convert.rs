@@ -4,15 +4,16 @@
 use alloc::vec::Vec;
 use std::io::{Read, Write};
 
-use cid::Cid;
 use hashbrown::HashSet;
 
 use crate::car::{CarStream, CarWriter};
-use crate::content::{Fit, fits, is_identity};
+use crate::cid::{Cid, Prefix};
+use crate::cid_list::CidList;
 use crate::encode::WriteOptions;
 use crate::error::{Error, Misuse, Structure, Wrong};
+use crate::hash::{Fit, digest_head, fits};
 use crate::links::links;
-use crate::order::Summary;
+use crate::order::{Summary, Work};
 use crate::reader::Reader;
 use crate::source::{ReadAt, ReadError, ReadFrom};
 use crate::stream::{ReadOptions, StreamEvent};
@@ -39,7 +40,7 @@ pub fn write_dag<W: Write>(
     store: &mut impl BlockStore,
 ) -> Result<bool, ReadError> {
     let mut data = Vec::new();
-    if !writer.contains(root) && !is_identity(root) && !store.get(root, &mut data)? {
+    if !writer.contains(root) && !root.is_identity() && !store.get(root, &mut data)? {
         return Ok(false);
     }
     writer.root(root, &data)?;
@@ -47,6 +48,9 @@ pub fn write_dag<W: Write>(
         data.clear();
         let result = if writer.contains(&cid) {
             writer.repeat(&cid)
+        } else if writer.was_refused(&cid) {
+            writer.skip();
+            continue;
         } else if store.get(&cid, &mut data)? {
             writer.block(&cid, &data)
         } else {
@@ -55,7 +59,7 @@ pub fn write_dag<W: Write>(
         };
         match result {
             Ok(_) => {}
-            // A link was skipped whose block has the same bytes: this block becomes a root later.
+            // A link was skipped whose block has the same bytes: this block can be a root later.
             // Loops, which only unchecked hashes can make, are skipped too.
             Err(ReadError::Format(Error::Misuse(Misuse::AmbiguousSkip | Misuse::Loop))) => {
                 writer.skip();
@@ -73,25 +77,27 @@ pub struct FromCar {
     /// The CAR's version.
     pub car_version: u8,
     /// The CAR's list of roots.
-    pub car_roots: Vec<Cid>,
+    pub car_roots: CidList,
     /// Roots in that list whose blocks the CAR lacks.
-    pub absent_roots: Vec<Cid>,
+    pub absent_roots: CidList,
     /// Blocks that no root of the CAR reaches. They became roots.
-    pub further_roots: Vec<Cid>,
+    pub further_roots: CidList,
     /// The number of sections that repeat an earlier one.
     pub duplicates: u64,
+    /// The work of writing it.
+    pub work: Work,
     /// The counts of the archive that was written.
     pub summary: Summary,
 }
 
-/// A CAR whose blocks are found by CID. One pass finds and proves them.
-struct CarStore<S> {
-    source: S,
-    table: BlockTable,
-    block_len_max: u32,
+/// Blocks in a source whose places are known. An earlier pass has found and proved them.
+pub(crate) struct PlacedStore<S> {
+    pub(crate) source: S,
+    pub(crate) table: BlockTable,
+    pub(crate) block_len_max: u32,
 }
 
-impl<S: ReadAt> BlockStore for CarStore<S> {
+impl<S: ReadAt> BlockStore for PlacedStore<S> {
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
         let Some(located) = self.table.find_cid(cid).and_then(|id| self.table.located(id)) else {
             return Ok(false);
@@ -104,9 +110,9 @@ impl<S: ReadAt> BlockStore for CarStore<S> {
             let end = at.saturating_add(got as u64);
             return Err(Error::Truncated { what, at, needed, end }.into());
         }
-        // The CAR may have changed since it was proved.
+        // The source may have changed since it was proved.
         if let Fit::No(found) = fits(cid, into) {
-            let expected = crate::content::digest_head(cid.hash().digest());
+            let expected = digest_head(cid.digest());
             let (what, at) = (Structure::CarSection, located.offset);
             return Err(Error::WrongHash { what, at, expected, found }.into());
         }
@@ -129,6 +135,7 @@ pub fn from_car<S: ReadAt, W: Write>(
     let read_options = ReadOptions {
         limits: options.limits,
         unknown_hash: options.unknown_hash,
+        allow_padding: options.allow_padding,
         ..ReadOptions::default()
     };
     let mut report = FromCar::default();
@@ -138,17 +145,17 @@ pub fn from_car<S: ReadAt, W: Write>(
     let mut stream = CarStream::new(ReadFrom::new(&source, 0), &read_options);
     let header = stream.header()?.clone();
     while let Some(block) = stream.next_block()? {
-        if is_identity(&block.cid) {
-            if seen.insert(block.cid.to_bytes()) {
+        if block.cid.is_identity() {
+            if seen.insert(block.cid.clone()) {
                 identities.push(block.cid);
             } else {
                 report.duplicates = report.duplicates.saturating_add(1);
             }
         } else {
-            let prefix = crate::content::Prefix::of(&block.cid);
+            let prefix = Prefix::of(&block.cid);
             let bucket = table.intern(prefix, block.at, &options.limits)?;
             let len = u32::try_from(block.data.len()).unwrap_or(u32::MAX);
-            let digest = block.cid.hash().digest();
+            let digest = block.cid.digest();
             if table.insert(bucket, digest, block.at, len, &options.limits)?.is_none() {
                 report.duplicates = report.duplicates.saturating_add(1);
             }
@@ -156,13 +163,15 @@ pub fn from_car<S: ReadAt, W: Write>(
     }
     report.car_version = header.version;
     report.car_roots = header.roots;
+    drop(stream);
     let mut options = options.clone();
     options.car_roots = Some(report.car_roots.clone());
     let mut writer = Writer::with_options(sink, &options)?;
     let block_len_max = options.limits.block_len_max;
-    let mut store = CarStore { source: &source, table, block_len_max };
+    let mut store = PlacedStore { source: &source, table, block_len_max };
     write_roots(&mut writer, &mut store, &identities, &mut report)?;
-    write_rest(&mut writer, &mut store, &mut report)?;
+    write_rest(&mut writer, &mut store, &mut report.further_roots)?;
+    report.work = writer.work();
     let (sink, summary) = writer.finish()?;
     report.summary = summary;
     Ok((sink, report))
@@ -171,25 +180,46 @@ pub fn from_car<S: ReadAt, W: Write>(
 /// Writes the CAR's roots, and the identity CIDs that it has as sections.
 fn write_roots<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
-    store: &mut CarStore<S>,
+    store: &mut PlacedStore<S>,
     identities: &[Cid],
     report: &mut FromCar,
 ) -> Result<(), ReadError> {
-    let mut done = HashSet::new();
     let sections: HashSet<&Cid> = identities.iter().collect();
-    for cid in &report.car_roots {
-        if !done.insert(*cid) {
+    let roots = report.car_roots.clone();
+    for cid in &roots {
+        if writer.is_root(&cid) {
             continue;
         }
-        let inline = is_identity(cid) && !sections.contains(cid);
-        if inline || !write_dag(writer, cid, store)? {
-            report.absent_roots.push(*cid);
+        if cid.is_identity() && !sections.contains(&cid) {
+            // No section of the CAR: the blocks that it links to are roots in its place.
+            report.absent_roots.push(&cid);
+            write_links(writer, store, &cid, report)?;
+        } else if !write_dag(writer, &cid, store)? {
+            report.absent_roots.push(&cid);
         }
     }
+    report.absent_roots = report.absent_roots.distinct();
     for cid in identities {
-        if done.insert(*cid) {
+        if !writer.is_root(cid) {
             write_dag(writer, cid, store)?;
-            report.further_roots.push(*cid);
+            report.further_roots.push(&cid);
+        }
+    }
+    Ok(())
+}
+
+/// Writes the blocks that an identity CID links to, each as a root.
+fn write_links<W: Write, S: ReadAt>(
+    writer: &mut Writer<W>,
+    store: &mut PlacedStore<S>,
+    cid: &Cid,
+    report: &mut FromCar,
+) -> Result<(), ReadError> {
+    let mut found = Vec::new();
+    links(cid.codec(), cid.digest(), writer.link_order(), &mut found);
+    for link in found {
+        if !writer.is_root(&link) && write_dag(writer, &link, store)? {
+            report.further_roots.push(&link);
         }
     }
     Ok(())
@@ -197,10 +227,10 @@ fn write_roots<W: Write, S: ReadAt>(
 
 /// Writes the blocks that were not reached. Blocks that no other such block links to come first;
 /// then the rest, which only loops of unchecked hashes leave.
-fn write_rest<W: Write, S: ReadAt>(
+pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
-    store: &mut CarStore<S>,
-    report: &mut FromCar,
+    store: &mut PlacedStore<S>,
+    further_roots: &mut CidList,
 ) -> Result<(), ReadError> {
     let count = store.table.len();
     let mut linked: HashSet<u32> = HashSet::new();
@@ -213,7 +243,7 @@ fn write_rest<W: Write, S: ReadAt>(
         data.clear();
         found.clear();
         store.get(&cid, &mut data)?;
-        links(cid.codec(), &data, &mut found);
+        links(cid.codec(), &data, writer.link_order(), &mut found);
         for link in &found {
             let other = store.table.find_cid(link).filter(|&other| other != id);
             linked.extend(other.filter(|_| !writer.contains(link)));
@@ -226,7 +256,7 @@ fn write_rest<W: Write, S: ReadAt>(
                 continue;
             }
             write_dag(writer, &cid, store)?;
-            report.further_roots.push(cid);
+            further_roots.push(&cid);
         }
     }
     Ok(())
@@ -237,7 +267,7 @@ fn write_rest<W: Write, S: ReadAt>(
 #[non_exhaustive]
 pub struct ToCar {
     /// The CAR's list of roots.
-    pub roots: Vec<Cid>,
+    pub roots: CidList,
     /// The counts of the archive that was read.
     pub summary: Summary,
     /// The number of bytes written.
@@ -252,7 +282,7 @@ pub struct ToCar {
 /// no list of roots.
 pub fn to_car<R: Read, W: Write>(
     reader: &mut Reader<R>,
-    roots: Option<&[Cid]>,
+    roots: Option<&CidList>,
     sink: W,
 ) -> Result<(W, ToCar), ReadError> {
     if reader.header().frames_at == 0 {
@@ -260,7 +290,7 @@ pub fn to_car<R: Read, W: Write>(
     }
     let roots = match (&reader.header().car_roots, roots) {
         (Some(own), _) => own.clone(),
-        (None, Some(given)) => given.to_vec(),
+        (None, Some(given)) => given.clone(),
         (None, None) => return Err(Error::Misuse(Misuse::NoSuchBlock).into()),
     };
     let mut car = CarWriter::new(sink, &roots)?;
@@ -268,8 +298,8 @@ pub fn to_car<R: Read, W: Write>(
         match event {
             StreamEvent::Block { cid, data, .. } => car.block(&cid, data)?,
             // An identity CID is a root only if its CAR had it as a section.
-            StreamEvent::Root { cid, .. } if is_identity(&cid) => {
-                car.block(&cid, cid.hash().digest())?;
+            StreamEvent::Root { cid, .. } if cid.is_identity() => {
+                car.block(&cid, cid.digest())?;
             }
             _ => {}
         }
@@ -296,7 +326,7 @@ pub fn copy<R: Read, W: Write>(
     let mut root = None;
     while let Some(event) = reader.next_event()? {
         match (event, root.take()) {
-            (StreamEvent::Root { cid, .. }, _) if is_identity(&cid) => {
+            (StreamEvent::Root { cid, .. }, _) if cid.is_identity() => {
                 writer.root(&cid, &[])?;
             }
             (StreamEvent::Root { cid, .. }, _) => root = Some(cid),

@@ -3,15 +3,19 @@
 
 use alloc::vec::Vec;
 
-use cid::Cid;
+use hashbrown::HashSet;
 
-use crate::content::{Fit, Hashed, Prefix, hash_is_known, is_identity, push_cid};
+use crate::cid::{Cid, Prefix};
+use crate::cid_list::CidList;
 use crate::error::{Error, Misuse, Structure};
 use crate::frame::{MAGIC, MARK_END, MARK_ROOT, push_footer};
-use crate::header::{Header, metadata};
+use crate::hash::{Fit, Hashed, hash_is_known};
+use crate::header::Header;
 use crate::index::IndexImage;
 use crate::limits::{Limits, UnknownHash};
-use crate::order::{Order, Summary, Taken};
+use crate::links::LinkOrder;
+use crate::order::{Order, Summary, Taken, Work};
+use crate::skipped::SkippedLinks;
 use crate::table::{BlockPlace, OFFSET_MAX};
 use crate::varint;
 
@@ -25,7 +29,11 @@ pub struct WriteOptions {
     /// Write an index.
     pub index: bool,
     /// The root list of the CAR that the blocks come from. It goes into the header.
-    pub car_roots: Option<Vec<Cid>>,
+    pub car_roots: Option<CidList>,
+    /// The order of the links of a block. The header states it.
+    pub link_order: LinkOrder,
+    /// Accept zeros after the last section of a CAR, in [`from_car`](crate::from_car).
+    pub allow_padding: bool,
     /// The number of missing blocks that the summary lists at most.
     pub missing_max: u32,
     /// Let threads help: one takes the digest of all CIDs, and [`Writer`](crate::Writer) has
@@ -78,6 +86,10 @@ pub struct Encoder {
     head: Vec<u8>,
     /// The height of the stack of waiting links at which [`Self::expected`] looks.
     cursor: usize,
+    /// The links above that height.
+    skipped: SkippedLinks,
+    /// Blocks that were refused because of a skipped link.
+    refused: HashSet<Cid>,
     tail: Option<Tail>,
     header: Header,
 }
@@ -96,21 +108,22 @@ impl Encoder {
     /// Makes an encoder whose [`Self::head`] is the archive's header.
     #[must_use]
     pub fn new(options: &WriteOptions) -> Self {
-        let metadata = metadata(options.car_roots.as_deref());
-        let elements = u64::from(options.car_roots.is_some());
-        let car_roots = options.car_roots.clone();
-        Self::with_header(options, Header { car_roots, elements, metadata, frames_at: 0 })
+        Self::with_header(options, Header::new(options.car_roots.as_ref(), options.link_order))
     }
 
     /// Makes an encoder of an archive with the header of another one.
     pub(crate) fn with_header(options: &WriteOptions, mut header: Header) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
-        let mut head = MAGIC.to_vec();
-        head.extend_from_slice(&header.metadata);
+        // The list may have millions of roots: it is not kept twice.
+        let mut head = core::mem::take(&mut header.metadata);
+        head.splice(0..0, MAGIC);
         let pos = head.len() as u64;
-        header.frames_at = pos;
-        let order = Order::new(options.limits, options.unknown_hash, missing_max, options.threads);
-        Self { order, index: options.index, pos, head, cursor: 0, tail: None, header }
+        let mut order =
+            Order::new(options.limits, options.unknown_hash, missing_max, options.threads);
+        order.link_order = header.link_order;
+        let (index, cursor, tail) = (options.index, 0, None);
+        let (skipped, refused) = (SkippedLinks::default(), HashSet::new());
+        Self { order, index, pos, head, cursor, skipped, refused, tail, header }
     }
 
     /// Returns the bytes that come next, before the block if one is written.
@@ -142,7 +155,43 @@ impl Encoder {
     /// Skips the link that [`Self::expected`] returns. The archive shows no trace of it, and its
     /// block may still be given until a block below it is.
     pub fn skip(&mut self) {
+        self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);
+    }
+
+    /// Tells whether the block was refused before by [`Misuse::AmbiguousSkip`]. Such a block can be
+    /// written as a root.
+    #[must_use]
+    pub fn was_refused(&self, cid: &Cid) -> bool {
+        self.refused.contains(cid)
+    }
+
+    pub(crate) fn link_order(&self) -> LinkOrder {
+        self.order.link_order
+    }
+
+    /// Tells whether the block was written as a root.
+    #[must_use]
+    pub fn is_root(&self, cid: &Cid) -> bool {
+        self.order.is_root(cid)
+    }
+
+    /// Returns the work done so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.order.work
+    }
+
+    /// The stack of waiting links has changed: the topmost link is expected next.
+    fn rewind(&mut self) {
+        self.cursor = self.order.height();
+        self.skipped.clear();
+    }
+
+    /// Empties the bytes of the last frame. The memory of a long header is freed.
+    fn clear_head(&mut self) {
+        self.head.clear();
+        self.head.shrink_to(1 << 20);
     }
 
     /// Begins a DAG. Waiting links of the DAG before it are skipped.
@@ -164,7 +213,7 @@ impl Encoder {
         if self.order.is_root(cid) {
             return Err(Error::Misuse(Misuse::DuplicateRoot));
         }
-        let known = is_identity(cid) || self.order.table.find_cid(cid).is_some();
+        let known = cid.is_identity() || self.order.table.find_cid(cid).is_some();
         let proof = if known { Proof::Now } else { proof.allowed(&Prefix::of(cid)) };
         if !known {
             self.check_len(data)?;
@@ -173,12 +222,14 @@ impl Encoder {
             self.check_hash(cid, data)?;
         }
         let at = self.pos;
-        self.head.clear();
+        self.clear_head();
         varint::push_signed(&mut self.head, MARK_ROOT);
-        push_cid(&mut self.head, cid);
+        // A block keeps the version of its CID with which it was written.
+        let written = self.order.table.find_cid(cid).and_then(|id| self.order.table.cid(id));
+        written.as_ref().unwrap_or(cid).push(&mut self.head);
         self.order.end_dag(at);
         let frame_at = at.saturating_add(self.head.len() as u64);
-        let placed = if is_identity(cid) {
+        let placed = if cid.is_identity() {
             self.order.take_identity_root(cid, at)?;
             Placed::Inline
         } else if let Some(id) = self.order.table.find_cid(cid) {
@@ -190,11 +241,11 @@ impl Encoder {
             let frame_end = self.push_length(frame_at, data)?;
             self.order.take_root(cid, data, frame_at, frame_end)?;
             self.pos = frame_end;
-            self.cursor = self.order.height();
+            self.rewind();
             return Ok((Placed::Written { at: frame_at }, proof));
         };
         self.pos = at.saturating_add(self.head.len() as u64);
-        self.cursor = self.order.height();
+        self.rewind();
         Ok((placed, proof))
     }
 
@@ -216,38 +267,60 @@ impl Encoder {
         proof: Proof,
     ) -> Result<(Placed, Proof), Error> {
         self.check_open()?;
-        if is_identity(cid) {
+        if cid.is_identity() {
             return Err(Error::Misuse(Misuse::Identity));
         }
         // A link has brought the prefix of every block that may come.
         let table = &self.order.table;
-        let digest = cid.hash().digest();
-        let key = table.bucket(&Prefix::of(cid)).map(|bucket| (bucket, table.hash(bucket, digest)));
+        let digest = cid.digest();
+        let key = table.bucket_of(cid).map(|bucket| (bucket, table.hash(bucket, digest)));
         if let Some((bucket, hash)) = key
             && table.find_hashed(hash, bucket, digest).is_some()
         {
             return Ok((self.repeat(cid)?, Proof::Now));
         }
         let at = self.pos;
-        // If the topmost link names the block, no other link needs to be looked at.
-        let top = match proof.allowed(&Prefix::of(cid)) {
-            Proof::Later => self.order.top().filter(|top| self.order.is_taken(top, cid)),
-            Proof::Now => None,
-        };
-        let (taken, proof) = match top {
-            Some(taken) => (taken, Proof::Later),
-            None => (self.fit(cid, data)?, Proof::Now),
-        };
-        self.head.clear();
+        let (taken, proof) = self.link_of(cid, data, proof)?;
+        self.clear_head();
         let frame_end = self.push_length(at, data)?;
         self.order.take_block(&taken, key.map(|(_, hash)| hash), data, at, at, frame_end)?;
         self.pos = frame_end;
-        self.cursor = self.order.height();
+        self.rewind();
         Ok((Placed::Written { at }, proof))
     }
 
+    /// Returns the waiting link that a reader takes the block by. It must name the block.
+    fn link_of(&mut self, cid: &Cid, data: &[u8], proof: Proof) -> Result<(Taken, Proof), Error> {
+        let Some(taken) = self.expected_link(cid) else {
+            return Ok((self.fit(cid, data)?, Proof::Now));
+        };
+        // If the expected link names the block, only skipped links can take it instead.
+        if self.skipped.is_empty() && proof.allowed(&Prefix::of(cid)) == Proof::Later {
+            return Ok((taken, Proof::Later));
+        }
+        let mut hashed = Hashed::new(data);
+        match self.order.prove(cid, &mut hashed, self.pos) {
+            Err(Error::WrongHash { .. }) => return Err(Error::Misuse(Misuse::WrongCid)),
+            other => other?,
+        }
+        let before = hashed.work();
+        let ambiguous = self.skipped.take(&self.order, &mut hashed, self.order.unknown_hash);
+        let work = hashed.work().saturating_sub(before);
+        self.order.work.hashed = self.order.work.hashed.saturating_add(work);
+        if ambiguous {
+            self.refused.insert(cid.clone());
+            return Err(Error::Misuse(Misuse::AmbiguousSkip));
+        }
+        Ok((taken, Proof::Now))
+    }
+
+    /// Returns the link at which [`Self::expected`] looks, if it names the block.
+    fn expected_link(&self, cid: &Cid) -> Option<Taken> {
+        self.order.link_at(self.cursor).filter(|link| self.order.is_taken(link, cid))
+    }
+
     /// Returns the waiting link that a block hashes to. The link must name the block.
-    fn fit(&self, cid: &Cid, data: &[u8]) -> Result<Taken, Error> {
+    fn fit(&mut self, cid: &Cid, data: &[u8]) -> Result<Taken, Error> {
         let mut hashed = Hashed::new(data);
         let Some(taken) = self.order.fit(&mut hashed, self.pos, 0)? else {
             return Err(Error::Misuse(why_not(cid, &mut hashed)));
@@ -269,15 +342,20 @@ impl Encoder {
         let table = &self.order.table;
         let id = table.find_cid(cid).ok_or(Error::Misuse(Misuse::NeverWritten))?;
         let target = table.located(id).map_or(0, |located| located.offset);
-        let taken = self.order.fit_known(id, 0).ok_or(Error::Misuse(Misuse::OutOfOrder))?;
+        let bucket = table.key(id).map_or(0, |(bucket, _)| bucket);
+        let expected = self.expected_link(cid);
+        let expected =
+            expected.filter(|_| !self.skipped.holds_link(&self.order, bucket, cid.digest()));
+        let taken = expected.or_else(|| self.order.fit_known(id, 0));
+        let taken = taken.ok_or(Error::Misuse(Misuse::OutOfOrder))?;
         if self.order.loops(&taken, id) {
             return Err(Error::Misuse(Misuse::Loop));
         }
         self.order.take_reference(&taken, id, self.pos);
-        self.head.clear();
+        self.clear_head();
         varint::push_signed(&mut self.head, target.cast_signed().wrapping_neg());
         self.pos = self.pos.saturating_add(self.head.len() as u64);
-        self.cursor = self.order.height();
+        self.rewind();
         Ok(Placed::Repeated { at: target })
     }
 
@@ -287,7 +365,7 @@ impl Encoder {
     /// # Errors
     /// A limit: offsets in an archive have 48 bits.
     pub fn finish_piece(&mut self) -> Result<&[u8], Error> {
-        self.head.clear();
+        self.clear_head();
         if self.tail.is_none() {
             let at = self.pos;
             let digest = self.order.end_blocks(at);
@@ -355,7 +433,7 @@ impl Encoder {
         Ok(())
     }
 
-    fn check_hash(&self, cid: &Cid, data: &[u8]) -> Result<(), Error> {
+    fn check_hash(&mut self, cid: &Cid, data: &[u8]) -> Result<(), Error> {
         match self.order.prove(cid, &mut Hashed::new(data), self.pos) {
             Err(Error::WrongHash { .. }) => Err(Error::Misuse(Misuse::WrongCid)),
             other => other,
@@ -383,7 +461,7 @@ impl Encoder {
 /// Tells why a block fits no waiting link.
 fn why_not(cid: &Cid, hashed: &mut Hashed<'_>) -> Misuse {
     let prefix = Prefix::of(cid);
-    match hashed.fits(prefix.hash, cid.hash().digest()) {
+    match hashed.fits(prefix.hash, cid.digest()) {
         Fit::No(_) => Misuse::WrongCid,
         Fit::Yes | Fit::Unknown => Misuse::OutOfOrder,
     }

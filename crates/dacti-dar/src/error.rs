@@ -3,6 +3,8 @@
 
 use thiserror::Error as ThisError;
 
+use crate::cid::Prefix;
+use crate::hash;
 use crate::varint::Fault;
 
 /// The structure that an error is about.
@@ -13,6 +15,8 @@ pub enum Structure {
     Magic,
     /// The metadata list after the magic.
     Header,
+    /// The order of links in that list.
+    LinkOrder,
     /// A length, a back-reference or a mark among the blocks.
     Frame,
     /// A block's bytes.
@@ -50,6 +54,7 @@ impl core::fmt::Display for Structure {
         f.write_str(match self {
             Self::Magic => "magic",
             Self::Header => "header",
+            Self::LinkOrder => "link order",
             Self::Frame => "frame",
             Self::Block => "block",
             Self::Reference => "back-reference",
@@ -280,6 +285,23 @@ pub enum Error {
         /// The multihash code.
         code: u64,
     },
+    /// A digest of a known hash function that is too short or too long to prove a block.
+    #[error(
+        "{what} at {at:#x}: a digest of {len} bytes by hash function {code:#x} proves nothing, \
+         20 to {most} bytes do"
+    )]
+    DigestLength {
+        /// The structure.
+        what: Structure,
+        /// Its offset.
+        at: u64,
+        /// The multihash code.
+        code: u64,
+        /// The length of the digest.
+        len: u16,
+        /// The length of the function's whole digest.
+        most: u16,
+    },
     /// A version or feature that this crate lacks.
     #[error("{what} at {at:#x}: version or feature {found:#x} is not supported")]
     Unsupported {
@@ -325,9 +347,10 @@ impl Error {
             | Self::Invalid { .. }
             | Self::WrongHash { .. }
             | Self::OutOfBounds { .. } => ErrorKind::Corrupt,
-            Self::UnknownHash { .. } | Self::Unsupported { .. } | Self::NoMarks { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::UnknownHash { .. }
+            | Self::DigestLength { .. }
+            | Self::Unsupported { .. }
+            | Self::NoMarks { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::Limit,
             Self::Misuse(_) => ErrorKind::Misuse,
         }
@@ -343,6 +366,7 @@ impl Error {
             | Self::WrongHash { at, .. }
             | Self::OutOfBounds { at, .. }
             | Self::UnknownHash { at, .. }
+            | Self::DigestLength { at, .. }
             | Self::Unsupported { at, .. }
             | Self::NoMarks { at }
             | Self::LimitExceeded { at, .. } => Some(at),
@@ -361,6 +385,7 @@ impl Error {
             | Self::WrongHash { what, .. }
             | Self::OutOfBounds { what, .. }
             | Self::UnknownHash { what, .. }
+            | Self::DigestLength { what, .. }
             | Self::Unsupported { what, .. }
             | Self::LimitExceeded { what, .. } => Some(what),
             Self::NoMarks { .. } => Some(Structure::Frame),
@@ -371,6 +396,15 @@ impl Error {
 
     pub(crate) fn invalid(what: Structure, at: u64, wrong: Wrong) -> Self {
         Self::Invalid { what, at, wrong }
+    }
+
+    /// Makes the error of a block that a CID of this prefix cannot prove.
+    pub(crate) fn unproved(prefix: Prefix, what: Structure, at: u64) -> Self {
+        let (code, len) = (prefix.hash, prefix.digest_len);
+        match hash::digest_len(code) {
+            Some(most) => Self::DigestLength { what, at, code, len, most },
+            None => Self::UnknownHash { what, at, code },
+        }
     }
 
     /// Makes the error of a varint; `end` is the offset at which the bytes end.

@@ -8,7 +8,8 @@ use std::thread::Builder;
 
 use multihash::Multihash;
 
-use crate::content::{DIGEST_LEN_MAX, multihash};
+use crate::cid::{Cid, DIGEST_LEN_MAX};
+use crate::hash::multihash;
 
 /// The size of a batch: small enough for a core's own cache.
 pub(crate) const BATCH_LEN: usize = 128 << 10;
@@ -26,10 +27,20 @@ pub(crate) struct Piece {
     pub(crate) data: Range<usize>,
     /// The hash function to take.
     pub(crate) code: u64,
-    /// The multihash that the caller expects. The thread ignores it.
-    pub(crate) expected: Option<Multihash<DIGEST_LEN_MAX>>,
+    /// The CID that the caller expects. The thread ignores it.
+    pub(crate) expected: Option<Cid>,
     /// The multihash that the thread took; `None` if it does not have the function.
     pub(crate) found: Option<Multihash<DIGEST_LEN_MAX>>,
+}
+
+impl Piece {
+    /// Tells whether the block hashes to the expected CID, whose digest may be cut.
+    pub(crate) fn is_proved(&self) -> bool {
+        match (&self.found, &self.expected) {
+            (Some(found), Some(cid)) => found.digest().starts_with(cid.digest()),
+            _ => false,
+        }
+    }
 }
 
 /// Bytes, and the blocks among them. Either the caller or the thread owns a batch.

@@ -4,9 +4,10 @@
 
 use alloc::vec::Vec;
 
-use crate::content::{Prefix, digest_head};
+use crate::cid::Prefix;
 use crate::error::{Error, Structure, Wrong};
 use crate::frame::MARK_INDEX;
+use crate::hash::digest_head;
 use crate::table::{BlockPlace, BlockTable, Id, OFFSET_MAX};
 use crate::varint;
 
@@ -178,7 +179,7 @@ pub(crate) fn read_directory(
         let (version, codec, hash) = (next()?, next()?, next()?);
         let (digest_len, count) = (next()?, next()?);
         let version = u8::try_from(version).unwrap_or(u8::MAX);
-        let digest_len = u8::try_from(digest_len).unwrap_or(u8::MAX);
+        let digest_len = u16::try_from(digest_len).unwrap_or(u16::MAX);
         let prefix = Prefix { version, codec, hash, digest_len };
         if version > 1 || !prefix.is_valid() {
             return Err(Error::invalid(what, at, Wrong::Cid));

@@ -1,20 +1,20 @@
-//! The links inside a block, in their order, by the decoders of the ipld crates. A walk of the
-//! structure replaces a decoder that refuses a block. Identity CIDs are entered, other links are
-//! not followed.
+//! The links inside a block, in their order, one file per codec. Identity CIDs are entered; other
+//! links are not followed.
+//!
+//! Each codec is walked by its structure alone, without recursion: a block of any nesting is read,
+//! and `R-DARLNK-05` says which blocks are valid.
+
+mod dag_cbor;
+mod dag_json;
+mod dag_pb;
+mod mst;
 
 use alloc::vec::Vec;
 
-use cid::Cid;
-use ipld_core::codec::Links as _;
-use ipld_dagpb::DagPbCodec;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-
-use crate::cbor::{self, Attempt};
-use crate::content::{CidFault, IDENTITY, is_identity, read_cid};
+use crate::cid::{Cid, CidFault, DAG_PB, IDENTITY};
 use crate::varint;
 
 const RAW: u64 = 0x55;
-const DAG_PB: u64 = 0x70;
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
 
@@ -33,203 +33,97 @@ pub enum LinkSource {
     Undecodable,
 }
 
-/// Appends the links of a block to `out`, in their order in the block. An identity CID is replaced
-/// by the links inside of it.
-pub fn links(codec: u64, data: &[u8], out: &mut Vec<Cid>) -> LinkSource {
+/// The order of the links of a block, and so of the blocks of an archive. See `R-DARHDR-05`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum LinkOrder {
+    /// The order of their bytes in the block.
+    #[default]
+    Bytes,
+    /// As `Bytes`, but in the order of keys in nodes of a Merkle search tree, as in repositories of
+    /// the AT protocol.
+    MerkleSearchTree,
+}
+
+impl LinkOrder {
+    /// Returns the number that the header has for this order.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::Bytes => 0,
+            Self::MerkleSearchTree => 1,
+        }
+    }
+
+    /// Returns the order of a number in a header; `None` if it is unknown.
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Bytes),
+            1 => Some(Self::MerkleSearchTree),
+            _ => None,
+        }
+    }
+}
+
+/// Appends the links of a block to `out`, in the given order. An identity CID is replaced by the
+/// links inside of it.
+pub fn links(codec: u64, data: &[u8], order: LinkOrder, out: &mut Vec<Cid>) -> LinkSource {
     let before = out.len();
-    let source = collect(codec, data, out, NESTING_MAX);
+    let source = collect(codec, data, order, out, NESTING_MAX);
     if source != LinkSource::Codec {
         out.truncate(before);
     }
     source
 }
 
-fn collect(codec: u64, data: &[u8], out: &mut Vec<Cid>, nesting: u32) -> LinkSource {
-    let found = match codec {
+/// Tells whether the order of a block's links depends on the [`LinkOrder`].
+pub(crate) fn depends_on_order(codec: u64, data: &[u8]) -> bool {
+    codec == DAG_CBOR && mst::links(data).is_some()
+}
+
+fn collect(
+    codec: u64,
+    data: &[u8],
+    order: LinkOrder,
+    out: &mut Vec<Cid>,
+    nesting: u32,
+) -> LinkSource {
+    let mut take = |bytes: &[u8]| take(bytes, order, out, nesting);
+    let valid = match codec {
         RAW => return LinkSource::Codec,
-        DAG_CBOR => {
-            decode(&mut serde_ipld_dagcbor::de::Deserializer::from_slice(data), out, nesting)
-                .or_else(|| lenient(|link| cbor_links(data, link), out, nesting))
-        }
-        DAG_PB => expand(DagPbCodec::links(data).ok(), out, nesting)
-            .or_else(|| lenient(|link| pb_links(data, link), out, nesting)),
-        DAG_JSON => {
-            let mut json = serde_json::Deserializer::from_slice(data);
-            decode(serde_ipld_dagjson::de::Deserializer::new(&mut json), out, nesting)
-        }
+        DAG_CBOR if order == LinkOrder::MerkleSearchTree => match mst::links(data) {
+            Some(links) => links.into_iter().all(take),
+            None => dag_cbor::links(data, &mut take),
+        },
+        DAG_CBOR => dag_cbor::links(data, &mut take),
+        DAG_PB => dag_pb::links(data, &mut take),
+        DAG_JSON => dag_json::links(data, &mut |text| {
+            text.parse().is_ok_and(|cid: Cid| take(&cid.to_bytes()))
+        }),
         _ => return LinkSource::UnknownCodec,
     };
-    if found.is_some() { LinkSource::Codec } else { LinkSource::Undecodable }
+    if valid { LinkSource::Codec } else { LinkSource::Undecodable }
 }
 
-fn expand(
-    found: Option<impl Iterator<Item = Cid>>,
-    out: &mut Vec<Cid>,
-    nesting: u32,
-) -> Option<()> {
-    for cid in found? {
-        if !is_identity(&cid) {
+/// Takes the bytes of one link. Returns false if they are no CID.
+fn take(bytes: &[u8], order: LinkOrder, out: &mut Vec<Cid>, nesting: u32) -> bool {
+    match Cid::read_all(bytes) {
+        Ok(cid) if !cid.is_identity() => {
             out.push(cid);
-        } else if let Some(inner) = nesting.checked_sub(1) {
-            collect(cid.codec(), cid.hash().digest(), out, inner);
+            true
         }
-    }
-    Some(())
-}
-
-/// Reads the links through a codec's own decoder, and keeps nothing else.
-fn decode<'d>(decoder: impl Deserializer<'d>, out: &mut Vec<Cid>, nesting: u32) -> Option<()> {
-    let before = out.len();
-    let (mut inline, mut cids) = (false, core::mem::take(out));
-    let good = LinksOf { cids: &mut cids, inline: &mut inline }.deserialize(decoder).is_ok();
-    *out = cids;
-    if !good {
-        out.truncate(before);
-        return None;
-    }
-    if inline {
-        let found = out.split_off(before);
-        return expand(Some(found.into_iter()), out, nesting);
-    }
-    Some(())
-}
-
-/// Walks a value and keeps its CIDs. Notes whether one of them is an identity CID.
-struct LinksOf<'l> {
-    cids: &'l mut Vec<Cid>,
-    inline: &'l mut bool,
-}
-
-impl LinksOf<'_> {
-    fn again(&mut self) -> LinksOf<'_> {
-        LinksOf { cids: self.cids, inline: self.inline }
-    }
-}
-
-impl<'d> DeserializeSeed<'d> for LinksOf<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'d> Visitor<'d> for LinksOf<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.deserialize(deserializer)
-    }
-
-    /// In these codecs only a CID comes as a newtype.
-    fn visit_newtype_struct<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_bytes(LinkBytes(self))
-    }
-
-    fn visit_seq<A: SeqAccess<'d>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(self.again())?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'d>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while map.next_key_seed(self.again())?.is_some() {
-            map.next_value_seed(self.again())?;
-        }
-        Ok(())
-    }
-}
-
-/// The bytes of one CID.
-struct LinkBytes<'l>(LinksOf<'l>);
-
-impl Visitor<'_> for LinkBytes<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("a CID")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<(), E> {
-        let (cid, len) = read_cid(bytes).map_err(|_| E::custom("not a CID"))?;
-        if len != bytes.len() {
-            return Err(E::custom("bytes behind a CID"));
-        }
-        *self.0.inline |= is_identity(&cid);
-        self.0.cids.push(cid);
-        Ok(())
-    }
-}
-
-/// Finds links by structure alone, for blocks that exist although the crates refuse them: text that
-/// is not UTF-8 (keys of Filecoin's maps), and long identity CIDs.
-fn lenient<'b>(
-    walk: impl FnOnce(&mut dyn FnMut(&'b [u8])) -> Option<()>,
-    out: &mut Vec<Cid>,
-    nesting: u32,
-) -> Option<()> {
-    let before = out.len();
-    let mut good = true;
-    let walked = walk(&mut |bytes| match read_cid(bytes) {
-        Ok((cid, len)) if len == bytes.len() && !is_identity(&cid) => out.push(cid),
-        Ok(_) | Err(CidFault::DigestTooLong(_)) => match read_identity(bytes) {
-            Some((codec, digest)) => {
-                if let Some(inner) = nesting.checked_sub(1) {
-                    collect(codec, digest, out, inner);
+        // A link may be an identity CID of any length, as only its links are kept.
+        Ok(_) | Err(CidFault::DigestTooLong(_)) => {
+            let Some((codec, content)) = read_identity(bytes) else { return false };
+            if let Some(inner) = nesting.checked_sub(1) {
+                let before = out.len();
+                if collect(codec, content, order, out, inner) != LinkSource::Codec {
+                    out.truncate(before);
                 }
             }
-            None => good = false,
-        },
-        Err(CidFault::Short | CidFault::Invalid) => good = false,
-    });
-    if !good || walked.is_none() {
-        out.truncate(before);
-        return None;
+            true
+        }
+        Err(CidFault::Short | CidFault::Invalid) => false,
     }
-    Some(())
 }
 
 /// Returns codec and content of an identity CID of any length.
@@ -245,70 +139,36 @@ fn read_identity(bytes: &[u8]) -> Option<(u64, &[u8])> {
     fits.then_some((codec, rest))
 }
 
-fn cbor_links<'b>(data: &'b [u8], link: &mut dyn FnMut(&'b [u8])) -> Option<()> {
-    match cbor::visit(data, 1, link) {
-        Attempt::Done(_) => Some(()),
-        Attempt::Short | Attempt::Wrong => None,
-    }
-}
-
-/// Walks the links of DAG-PB: field 2 is a link, whose field 1 is the CID.
-fn pb_links<'b>(data: &'b [u8], link: &mut dyn FnMut(&'b [u8])) -> Option<()> {
-    let mut rest = data;
-    while !rest.is_empty() {
-        let (field, content, after) = pb_field(rest)?;
-        rest = after;
-        let mut inner = if field == PB_BYTES_2 { content } else { &[] };
-        while !inner.is_empty() {
-            let (field, content, after) = pb_field(inner)?;
-            inner = after;
-            if field == PB_BYTES_1 {
-                link(content);
-            }
-        }
-    }
-    Some(())
-}
-
-/// Field numbers with their wire types, as protobuf writes them.
-const PB_BYTES_1: u64 = 0x0a;
-const PB_BYTES_2: u64 = 0x12;
-const PB_VARINT_3: u64 = 0x18;
-
-/// Returns the tag and the content of the first field, and the bytes after it.
-fn pb_field(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
-    let (tag, len) = varint::read(bytes).ok()?;
-    let rest = bytes.get(len..)?;
-    let (value, len) = varint::read(rest).ok()?;
-    let rest = rest.get(len..)?;
-    match tag {
-        PB_BYTES_1 | PB_BYTES_2 => {
-            let (content, after) = rest.split_at_checked(usize::try_from(value).ok()?)?;
-            Some((tag, content, after))
-        }
-        PB_VARINT_3 => Some((tag, &[], rest)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::collections::BTreeMap;
     use alloc::string::String;
     use alloc::{format, vec};
+    use ipld_core::codec::Links as _;
     use ipld_core::ipld::Ipld;
     use serde_ipld_dagcbor::codec::DagCborCodec;
     use serde_ipld_dagjson::codec::DagJsonCodec;
 
     fn raw(data: &[u8]) -> Cid {
-        Cid::new_v1(RAW, crate::content::multihash(0x12, data).unwrap())
+        Cid::new_v1(RAW, crate::hash::multihash(0x12, data).unwrap())
+    }
+
+    #[track_caller]
+    fn check(codec: u64, block: &[u8], expected: Option<&[Cid]>) {
+        let mut found = vec![];
+        let source = links(codec, block, LinkOrder::Bytes, &mut found);
+        let expected_source = match expected {
+            Some(_) => LinkSource::Codec,
+            None => LinkSource::Undecodable,
+        };
+        assert_eq!((source, &found[..]), (expected_source, expected.unwrap_or_default()));
     }
 
     // spec: R-DARLNK-01
     #[test]
     fn the_links_are_those_that_the_codecs_crates_name() {
-        let link = |number: u8| Ipld::Link(raw(&[number]));
+        let link = |number: u8| Ipld::Link(cid::Cid::try_from(&raw(&[number])).unwrap());
         let inner: BTreeMap<String, Ipld> = (0..9)
             .map(|number| {
                 (format!("{number}"), Ipld::List(vec![link(number), Ipld::Null, link(3)]))
@@ -318,7 +178,7 @@ mod tests {
             link(7),
             Ipld::Map(inner),
             Ipld::Bytes(vec![1, 2]),
-            Ipld::String("text".into()),
+            Ipld::String("text \"with\" \u{1f600} \\ escapes".into()),
             Ipld::Integer(-5),
             Ipld::Float(0.5),
             Ipld::Bool(true),
@@ -326,35 +186,152 @@ mod tests {
         ]);
         let cbor = serde_ipld_dagcbor::to_vec(&value).unwrap();
         let json = serde_ipld_dagjson::to_vec(&value).unwrap();
-        let (mut by_cbor, mut by_json) = (vec![], vec![]);
-        assert_eq!(links(DAG_CBOR, &cbor, &mut by_cbor), LinkSource::Codec);
-        assert_eq!(links(DAG_JSON, &json, &mut by_json), LinkSource::Codec);
+        let by_cbor: Vec<Cid> = DagCborCodec::links(&cbor).unwrap().map(Cid::from).collect();
+        let by_json: Vec<Cid> = DagJsonCodec::links(&json).unwrap().map(Cid::from).collect();
         assert_eq!(by_cbor.len(), 20);
-        assert_eq!(by_cbor, DagCborCodec::links(&cbor).unwrap().collect::<Vec<_>>());
-        assert_eq!(by_json, DagJsonCodec::links(&json).unwrap().collect::<Vec<_>>());
-        // The structure alone gives the same links.
-        let mut by_structure = vec![];
-        assert!(lenient(|link| cbor_links(&cbor, link), &mut by_structure, NESTING_MAX).is_some());
-        assert_eq!(by_structure, by_cbor);
+        check(DAG_CBOR, &cbor, Some(&by_cbor));
+        check(DAG_JSON, &json, Some(&by_json));
+    }
+
+    fn cbor_link(cid: &Cid) -> Vec<u8> {
+        [vec![0xd8, 0x2a, 0x58, 37, 0], cid.to_bytes()].concat()
     }
 
     // spec: R-DARLNK-04
     #[test]
     fn text_that_is_not_utf_8_hides_no_links() {
-        let mut block = vec![0x82, 0x61, 0xff, 0xd8, 0x2a, 0x58, 37, 0];
-        block.extend(raw(b"x").to_bytes());
-        let mut found = vec![];
-        assert_eq!(links(DAG_CBOR, &block, &mut found), LinkSource::Codec);
-        assert_eq!(found, [raw(b"x")]);
+        let x = raw(b"x");
+        check(DAG_CBOR, &[&[0x82, 0x61, 0xff][..], &cbor_link(&x)].concat(), Some(&[x]));
         // A link whose name is not UTF-8, then data.
-        let mut link = vec![0x0a, 36];
-        link.extend(raw(b"y").to_bytes());
-        link.extend([0x12, 1, 0xff, 0x18, 5]);
-        let mut block = vec![0x12, u8::try_from(link.len()).unwrap()];
-        block.extend(link);
-        block.extend([0x0a, 1, 9]);
-        found.clear();
-        assert_eq!(links(DAG_PB, &block, &mut found), LinkSource::Codec);
-        assert_eq!(found, [raw(b"y")]);
+        let y = raw(b"y");
+        let link = [&[0x0a, 36][..], &y.to_bytes(), &[0x12, 1, 0xff, 0x18, 5]].concat();
+        let block = [&[0x12, u8::try_from(link.len()).unwrap()][..], &link, &[0x0a, 1, 9]].concat();
+        check(DAG_PB, &block, Some(&[y]));
+    }
+
+    // spec: R-DARLNK-05
+    #[test]
+    fn dag_cbor_that_is_invalid_has_no_links() {
+        let x = raw(b"x");
+        let link = cbor_link(&x);
+        let list = |rest: &[u8]| [&[0x82][..], &link, rest].concat();
+        check(DAG_CBOR, &list(&[0xf6]), Some(&[x.clone()]));
+        for float in [&[0xf9, 0, 0][..], &[0xfa, 0, 0, 0, 0], &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            check(DAG_CBOR, &list(float), Some(&[x.clone()]));
+        }
+        // A number in more bytes than necessary is no fault.
+        check(DAG_CBOR, &list(&[0x18, 1]), Some(&[x.clone()]));
+        for wrong in [
+            // Bytes behind the item, and too few.
+            &[0xf6, 0][..],
+            &[],
+            // Another tag; the tag of links on text, on a number, on bytes without the zero, on a
+            // CID with a byte behind it, on itself.
+            &[0xc0, 0xf6],
+            &[0xd8, 0x2a, 0x61, 0],
+            &[0xd8, 0x2a, 7],
+            &[0xd8, 0x2a, 0x41, 1],
+            &[0xd8, 0x2a, 0x45, 0, 1, 0x55, 0, 7],
+            &[0xd8, 0x2a, 0xd8, 0x2a, 0x45, 0, 1, 0x55, 0, 0],
+            // Undefined, a simple value, an indefinite list, a break.
+            &[0xf7],
+            &[0xf8, 0x20],
+            &[0x9f, 0xff],
+            &[0xff],
+        ] {
+            check(DAG_CBOR, &list(wrong), None);
+        }
+    }
+
+    // spec: R-DARLNK-05
+    #[test]
+    fn dag_pb_that_is_invalid_has_no_links() {
+        let x = raw(b"x");
+        let hash = [&[0x0a, 36][..], &x.to_bytes()].concat();
+        let node = |link: &[u8], rest: &[u8]| {
+            [&[0x12, u8::try_from(link.len()).unwrap()][..], link, rest].concat()
+        };
+        check(DAG_PB, &node(&hash, &[]), Some(&[x.clone()]));
+        check(DAG_PB, &node(&hash, &[0x0a, 0]), Some(&[x.clone()]));
+        check(DAG_PB, &[], Some(&[]));
+        // No hash, two hashes, no CID, two names, an unknown field.
+        check(DAG_PB, &node(&[0x18, 5], &[]), None);
+        check(DAG_PB, &node(&[&hash[..], &hash].concat(), &[]), None);
+        check(DAG_PB, &node(&[0x0a, 1, 7], &[]), None);
+        check(DAG_PB, &node(&[&hash[..], &[0x12, 0, 0x12, 0]].concat(), &[]), None);
+        check(DAG_PB, &node(&[&hash[..], &[0x20, 0]].concat(), &[]), None);
+        // Data twice, a field of another type, a field that is cut.
+        check(DAG_PB, &node(&hash, &[0x0a, 0, 0x0a, 0]), None);
+        check(DAG_PB, &node(&hash, &[0x08, 0]), None);
+        check(DAG_PB, &node(&hash, &[0x0a, 1]), None);
+    }
+
+    // spec: R-DARLNK-05, R-DARFRM-13
+    #[test]
+    fn dag_json_of_any_depth_has_links() {
+        let x = raw(b"x");
+        for depth in [1, 127, 128, 100_000] {
+            let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+            check(
+                DAG_JSON,
+                format!("{open}{{\"/\":\"{x}\"}}{close}").as_bytes(),
+                Some(&[x.clone()]),
+            );
+            let open = "{\"a\":".repeat(depth);
+            let close = "}".repeat(depth);
+            check(
+                DAG_JSON,
+                format!("{open}{{\"/\":\"{x}\"}}{close}").as_bytes(),
+                Some(&[x.clone()]),
+            );
+        }
+    }
+
+    // spec: R-DARLNK-05
+    #[test]
+    fn dag_json_is_judged_by_its_grammar() {
+        let x = raw(b"x");
+        let good = |text: &str, links: &[Cid]| check(DAG_JSON, text.as_bytes(), Some(links));
+        let link = format!("{{\"/\":\"{x}\"}}");
+        good(&format!(" [ 1, -0.5e+3 , null,true,false ,{link}] \n"), &[x.clone()]);
+        good(&format!("{{ \"\\u002f\" : \"{x}\" }}"), &[x.clone()]);
+        good(&format!("[{{\"/\":{{\"bytes\":\"AQI\"}}}},{link}]"), &[x.clone()]);
+        // An object with another key is no link.
+        good(&format!("{{\"/\":\"{x}\",\"a\":1}}"), &[]);
+        good(&format!("{{\"a\":1,\"/\":\"{x}\"}}"), &[]);
+        good(&format!("{{\"/\":{{\"a\":{link}}}}}"), &[x.clone()]);
+        good("{}", &[]);
+        good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\"", &[]);
+        for wrong in [
+            "",
+            " ",
+            "[",
+            "]",
+            "[1,]",
+            "[1 2]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "-",
+            "+1",
+            "1e",
+            "nul",
+            "tru e",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\n\"",
+            "[] 1",
+            "{\"/\":\"no CID\"}",
+            "[}",
+            "{]",
+        ] {
+            check(DAG_JSON, format!("[{link},{wrong}]").as_bytes(), None);
+            check(DAG_JSON, wrong.as_bytes(), None);
+        }
+        check(DAG_JSON, b"\"\xff\"", None);
     }
 }

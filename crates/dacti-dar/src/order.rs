@@ -9,17 +9,16 @@
 
 use alloc::vec::Vec;
 
-use cid::Cid;
 use hashbrown::HashSet;
 
+use crate::cid::{Cid, DIGEST_LEN_MAX, Prefix};
 use crate::cid_digest::CidDigest;
-use crate::content::{
-    DIGEST_LEN_MAX, Fit, Hashed, Prefix, digest_head, hash_is_known, is_identity, push_cid,
-};
+use crate::cid_list::CidList;
 use crate::error::{Error, Structure, Wrong};
+use crate::hash::{Fit, Hashed, digest_head, hash_is_known};
 use crate::header::Header;
 use crate::limits::{Limits, UnknownHash};
-use crate::links::{LinkSource, links};
+use crate::links::{LinkOrder, LinkSource, links};
 use crate::table::{BlockTable, Id};
 
 /// An open block: its subtree can still grow.
@@ -66,13 +65,23 @@ pub struct Summary {
     pub unproven: u64,
     /// Roots that the header lists and whose blocks the archive lacks; identity CIDs are not
     /// counted. Either the CAR lacked them too, or the header is damaged: nothing tells which.
-    pub absent_car_roots: Vec<Cid>,
+    pub absent_car_roots: CidList,
     /// Elements of the header that are not understood.
     pub unknown_elements: u64,
     /// Whether the archive has an index.
     pub indexed: bool,
     /// The length of the archive.
     pub len: u64,
+}
+
+/// The work that a reader, a writer or a walk has done, for callers with a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Work {
+    /// Bytes that were hashed to prove blocks. Threads count apart.
+    pub hashed: u64,
+    /// Waiting links that were compared with a block.
+    pub compared: u64,
 }
 
 /// A root as the trailer lists it.
@@ -95,8 +104,10 @@ enum RootEntry {
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) limits: Limits,
-    unknown_hash: UnknownHash,
+    pub(crate) unknown_hash: UnknownHash,
     missing_max: usize,
+    pub(crate) link_order: LinkOrder,
+    pub(crate) work: Work,
     pub(crate) table: BlockTable,
     /// The waiting links: each is its digest, then its bucket in two bytes.
     stack: Vec<u8>,
@@ -104,7 +115,7 @@ pub(crate) struct Order {
     found: Vec<Cid>,
     roots: Vec<RootEntry>,
     identity_roots: Vec<Cid>,
-    seen_identity: HashSet<Vec<u8>>,
+    seen_identity: HashSet<Cid>,
     digest: CidDigest,
     missing: HashSet<Vec<u8>>,
     pub(crate) summary: Summary,
@@ -121,6 +132,8 @@ impl Order {
             limits,
             unknown_hash,
             missing_max,
+            link_order: LinkOrder::default(),
+            work: Work::default(),
             table: BlockTable::default(),
             stack: Vec::new(),
             levels: Vec::new(),
@@ -157,48 +170,82 @@ impl Order {
     /// Finds the topmost waiting link above the height `floor` that the block hashes to. `at` is
     /// the block's offset, for errors.
     pub(crate) fn fit(
-        &self,
+        &mut self,
         hashed: &mut Hashed<'_>,
         at: u64,
         floor: usize,
     ) -> Result<Option<Taken>, Error> {
         let mut height = self.stack.len();
-        let mut unknown = None;
+        let (mut taken, mut unproved) = (None, None);
+        let hashed_before = hashed.work();
         while let Some((bucket, start)) = self.link_below(height).filter(|_| height > floor) {
-            let code = self.table.prefix(bucket).map_or(0, |prefix| prefix.hash);
-            match hashed.fits(code, self.link_digest(height, start)) {
-                Fit::Yes => return Ok(Some(Taken { height: start, bucket, start })),
+            self.work.compared = self.work.compared.saturating_add(1);
+            let Some(prefix) = self.table.prefix(bucket) else { break };
+            match hashed.fits(prefix.hash, self.link_digest(height, start)) {
                 Fit::No(_) => {}
-                Fit::Unknown => match self.unknown_hash {
-                    UnknownHash::Refuse => unknown = unknown.or(Some(code)),
-                    UnknownHash::Trust => return Ok(Some(Taken { height: start, bucket, start })),
-                },
+                Fit::Unknown if self.unknown_hash == UnknownHash::Refuse => {
+                    unproved = unproved.or(Some(prefix));
+                }
+                Fit::Yes | Fit::Unknown => {
+                    taken = Some(Taken { height: start, bucket, start });
+                    break;
+                }
             }
             height = start;
         }
-        match unknown {
-            Some(code) => Err(Error::UnknownHash { what: Structure::Block, at, code }),
-            None => Ok(None),
+        let work = hashed.work().saturating_sub(hashed_before);
+        self.work.hashed = self.work.hashed.saturating_add(work);
+        match unproved.filter(|_| taken.is_none()) {
+            Some(prefix) => Err(Error::unproved(prefix, Structure::Block, at)),
+            None => Ok(taken),
         }
+    }
+
+    /// Returns the known hash functions of the waiting links above `floor`.
+    pub(crate) fn functions_above(&self, floor: usize) -> Vec<u64> {
+        let mut codes = Vec::new();
+        let mut height = self.stack.len();
+        while let Some((bucket, start)) = self.link_below(height).filter(|_| height > floor) {
+            let prefix = self.table.prefix(bucket);
+            let known = prefix.filter(|prefix| hash_is_known(prefix.hash, prefix.digest_len));
+            if let Some(code) = known.map(|prefix| prefix.hash)
+                && !codes.contains(&code)
+            {
+                codes.push(code);
+            }
+            height = start;
+        }
+        codes
     }
 
     /// Finds the topmost waiting link above `floor` to a block of the table.
-    pub(crate) fn fit_known(&self, id: Id, floor: usize) -> Option<Taken> {
-        let (wanted, digest) = self.table.key(id)?;
+    pub(crate) fn fit_known(&mut self, id: Id, floor: usize) -> Option<Taken> {
+        let key = self.table.key(id)?;
+        let (mut taken, mut compared) = (None, 0_u64);
         let mut height = self.stack.len();
         while let Some((bucket, start)) = self.link_below(height).filter(|_| height > floor) {
-            if bucket == wanted && self.link_digest(height, start) == digest {
-                return Some(Taken { height: start, bucket, start });
+            compared = compared.saturating_add(1);
+            if self.table.is_same(key, (bucket, self.link_digest(height, start))) {
+                taken = Some(Taken { height: start, bucket, start });
+                break;
             }
             height = start;
         }
-        None
+        self.work.compared = self.work.compared.saturating_add(compared);
+        taken
     }
 
-    /// Returns the topmost waiting link.
-    pub(crate) fn top(&self) -> Option<Taken> {
-        let (bucket, start) = self.link_below(self.stack.len())?;
+    /// Returns the waiting link that ends at a height of the stack.
+    pub(crate) fn link_at(&self, height: usize) -> Option<Taken> {
+        let (bucket, start) = self.link_below(height)?;
         Some(Taken { height: start, bucket, start })
+    }
+
+    /// Skips the topmost waiting link.
+    pub(crate) fn skip_top(&mut self, at: u64) {
+        if let Some((_, start)) = self.link_below(self.stack.len()) {
+            self.pop_to(start, start, at);
+        }
     }
 
     /// Returns the height of the stack below the link that was taken.
@@ -213,10 +260,11 @@ impl Order {
         self.stack.get(taken.start..end).unwrap_or_default()
     }
 
-    /// Tells whether the link that was taken names this CID.
+    /// Tells whether the link that was taken names the block of this CID.
     pub(crate) fn is_taken(&self, taken: &Taken, cid: &Cid) -> bool {
-        self.taken_digest(taken) == cid.hash().digest()
-            && self.table.prefix(taken.bucket) == Some(Prefix::of(cid))
+        let bucket = self.table.bucket_of(cid);
+        let key = (taken.bucket, self.taken_digest(taken));
+        bucket.is_some_and(|bucket| self.table.is_same(key, (bucket, cid.digest())))
     }
 
     pub(crate) fn taken_cid(&self, taken: &Taken) -> Option<Cid> {
@@ -224,16 +272,20 @@ impl Order {
     }
 
     /// Checks a block against a CID. An unknown hash is an error unless the options trust it.
-    pub(crate) fn prove(&self, cid: &Cid, data: &mut Hashed<'_>, at: u64) -> Result<(), Error> {
+    pub(crate) fn prove(&mut self, cid: &Cid, data: &mut Hashed<'_>, at: u64) -> Result<(), Error> {
         let what = Structure::Block;
-        match data.fits(cid.hash().code(), cid.hash().digest()) {
+        let before = data.work();
+        let fit = data.fits(cid.hash_code(), cid.digest());
+        let work = data.work().saturating_sub(before);
+        self.work.hashed = self.work.hashed.saturating_add(work);
+        match fit {
             Fit::Yes => Ok(()),
             Fit::No(found) => {
-                let expected = digest_head(cid.hash().digest());
+                let expected = digest_head(cid.digest());
                 Err(Error::WrongHash { what, at, expected, found })
             }
             Fit::Unknown if self.unknown_hash == UnknownHash::Trust => Ok(()),
-            Fit::Unknown => Err(Error::UnknownHash { what, at, code: cid.hash().code() }),
+            Fit::Unknown => Err(Error::unproved(Prefix::of(cid), what, at)),
         }
     }
 
@@ -333,7 +385,7 @@ impl Order {
         if !hash_is_known(prefix.hash, prefix.digest_len) {
             self.summary.unproven = self.summary.unproven.saturating_add(1);
         }
-        let (digest, codec) = (cid.hash().digest(), cid.codec());
+        let (digest, codec) = (cid.digest(), cid.codec());
         let id = self.add(bucket, digest, None, codec, data, frame_at, frame_end)?;
         self.note_root(id);
         Ok(id)
@@ -374,7 +426,7 @@ impl Order {
     fn push_links(&mut self, codec: u64, data: &[u8], at: u64) -> Result<Option<usize>, Error> {
         let mut found = core::mem::take(&mut self.found);
         found.clear();
-        match links(codec, data, &mut found) {
+        match links(codec, data, self.link_order, &mut found) {
             LinkSource::Codec => {}
             LinkSource::UnknownCodec => {
                 self.summary.unknown_codec = self.summary.unknown_codec.saturating_add(1);
@@ -386,7 +438,7 @@ impl Order {
         }
         let base = self.stack.len();
         for cid in found.iter().rev() {
-            let digest = cid.hash().digest();
+            let digest = cid.digest();
             let bucket = self.table.intern(Prefix::of(cid), at, &self.limits)?;
             let needed = self.stack.len().saturating_add(digest.len()).saturating_add(2) as u64;
             let limit = self.limits.pending_len_max;
@@ -407,9 +459,12 @@ impl Order {
 
     /// Tells whether a back-reference at the link taken would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // Levels above the link end here. An open block below the link is an ancestor.
-        let mut ending = self.levels.iter().rev().take_while(|level| level.base > taken.height);
-        !self.table.is_closed(id) && !ending.any(|level| level.id == id)
+        // Levels above the link end here. An open block below the link is an ancestor. Blocks are
+        // numbered as they are opened, so that the levels are sorted.
+        let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
+        let level = level.and_then(|place| self.levels.get(place));
+        let ends = level.is_some_and(|level| level.base > taken.height);
+        !self.table.is_closed(id) && !ends
     }
 
     /// Takes a repeated block by the link that [`Self::fit_known`] found.
@@ -422,8 +477,8 @@ impl Order {
 
     /// Tells whether this CID is a root already.
     pub(crate) fn is_root(&self, cid: &Cid) -> bool {
-        if is_identity(cid) {
-            return self.seen_identity.contains(&cid.to_bytes());
+        if cid.is_identity() {
+            return self.seen_identity.contains(cid);
         }
         self.table.find_cid(cid).is_some_and(|id| self.table.is_root(id))
     }
@@ -448,10 +503,10 @@ impl Order {
             let found = number.saturating_add(1);
             return Err(Error::LimitExceeded { what: Structure::RootMark, at, found, limit });
         }
-        self.push_links(cid.codec(), cid.hash().digest(), at)?;
+        self.push_links(cid.codec(), cid.digest(), at)?;
         self.roots.push(RootEntry::Identity(u32::try_from(number).unwrap_or(u32::MAX)));
-        self.identity_roots.push(*cid);
-        self.seen_identity.insert(cid.to_bytes());
+        self.identity_roots.push(cid.clone());
+        self.seen_identity.insert(cid.clone());
         self.summary.roots = self.summary.roots.saturating_add(1);
         Ok(())
     }
@@ -468,7 +523,7 @@ impl Order {
                 offset: Some(self.table.located(*id)?.offset),
             }),
             RootEntry::Identity(i) => {
-                let cid = *self.identity_roots.get(usize::try_from(*i).ok()?)?;
+                let cid = self.identity_roots.get(usize::try_from(*i).ok()?)?.clone();
                 Some(Root { cid, offset: None })
             }
         }
@@ -477,18 +532,41 @@ impl Order {
     /// Appends a root as the trailer lists it.
     pub(crate) fn push_root(&self, number: usize, out: &mut Vec<u8>) {
         let Some(root) = self.root(number) else { return };
-        push_cid(out, &root.cid);
+        root.cid.push(out);
         let offset = root.offset.unwrap_or(0);
         crate::varint::push_signed(out, offset.cast_signed());
     }
 
     /// Counts the parts of the header that the blocks do not confirm.
     pub(crate) fn judge_header(&mut self, header: &Header) {
-        let known = u64::from(header.car_roots.is_some());
-        self.summary.unknown_elements = header.elements.saturating_sub(known);
-        let absent = |cid: &&Cid| !is_identity(cid) && self.table.find_cid(cid).is_none();
-        let roots = header.car_roots.as_deref().unwrap_or_default();
-        self.summary.absent_car_roots = roots.iter().filter(absent).copied().collect();
+        self.summary.unknown_elements = header.unknown_elements;
+        let absent = |cid: &Cid| !cid.is_identity() && self.table.find_cid(cid).is_none();
+        let roots = header.car_roots.iter().flat_map(CidList::iter);
+        self.summary.absent_car_roots = roots.filter(absent).collect();
+        self.judge_identity_roots(header);
+    }
+
+    /// Lists the missing blocks that identity CIDs of the header link to, up to the number in the
+    /// options. Such a CID has no frame, but its links count.
+    fn judge_identity_roots(&mut self, header: &Header) {
+        let mut listed: HashSet<Cid> = self.summary.missing.iter().cloned().collect();
+        let mut found = Vec::new();
+        for cid in header.car_roots.iter().flat_map(CidList::iter).filter(Cid::is_identity) {
+            if self.missing_max == 0 || self.is_root(&cid) {
+                continue;
+            }
+            found.clear();
+            links(cid.codec(), cid.digest(), self.link_order, &mut found);
+            for link in found.drain(..).filter(|link| self.table.find_cid(link).is_none()) {
+                if listed.len() < self.missing_max {
+                    if listed.insert(link.clone()) {
+                        self.summary.missing.push(link);
+                    }
+                } else if !listed.contains(&link) {
+                    self.summary.missing_more = true;
+                }
+            }
+        }
     }
 
     /// Ends the blocks. Returns the digest of all their CIDs.
@@ -497,7 +575,7 @@ impl Order {
         let mut missing: Vec<Vec<u8>> = self.missing.drain().collect();
         missing.sort_unstable();
         for key in missing {
-            let Ok((cid, _)) = crate::content::read_cid(&key) else { continue };
+            let Ok(cid) = Cid::read_all(&key) else { continue };
             if self.table.find_cid(&cid).is_none() {
                 self.summary.missing.push(cid);
             }

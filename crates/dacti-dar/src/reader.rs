@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use cid::Cid;
-
 use crate::ahead::Ahead;
+use crate::cid::Cid;
 use crate::header::Header;
 use crate::order::{Root, Summary};
 use crate::source::ReadError;
@@ -70,7 +69,7 @@ impl<R: Read> Reader<R> {
                 self.machine.step(self.window.bytes())?
             };
             if let Some(Step::Block { cid, .. }) = &step {
-                self.ahead.note(cid.hash().code());
+                self.ahead.note(cid.hash_code());
             }
             if step.is_some() {
                 return Ok(step);

@@ -8,16 +8,16 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use cid::Cid;
 use multihash::Multihash;
 
-use crate::content::{CID_LEN_MAX, CidFault, DIGEST_LEN_MAX, Hashed, is_identity, read_cid};
+use crate::cid::{CID_LEN_MAX, Cid, CidFault, DIGEST_LEN_MAX, IDENTITY_CID_LEN_MAX};
 use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::{FOOTER_LEN, Head, push_footer};
+use crate::hash::Hashed;
 use crate::header::{self, Header};
 use crate::index::IndexImage;
 use crate::limits::{Limits, UnknownHash};
-use crate::order::{Order, Root, Summary, bad_reference};
+use crate::order::{Order, Root, Summary, Work, bad_reference};
 use crate::varint;
 
 /// A range of a file: `len` bytes from `start`.
@@ -51,6 +51,8 @@ pub struct ReadOptions {
     /// another hash blocks ahead of it. Archives below about 256 KiB start no thread. With threads
     /// a reader reads up to 1 MiB ahead, or five times the longest block.
     pub threads: bool,
+    /// Accept zeros after the last section of a CAR.
+    pub allow_padding: bool,
 }
 
 /// An event of a reader, in the order of the archive.
@@ -114,9 +116,16 @@ impl Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Header { len: u64 },
+    Header {
+        len: u64,
+    },
     Item,
-    Body { frame_at: u64, len: u64 },
+    /// A root mark with a long identity CID.
+    LongRoot,
+    Body {
+        frame_at: u64,
+        len: u64,
+    },
     AfterBlocks,
     Index,
     Trailer,
@@ -131,7 +140,10 @@ enum State {
 struct Unmarked {
     roots: Vec<Cid>,
     next: usize,
+    /// The end of the frames.
     end: u64,
+    /// The length of the archive.
+    len: u64,
 }
 
 /// Reads an archive in one pass.
@@ -155,8 +167,10 @@ pub struct StreamReader {
     hash: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
-/// The longest mark and CID.
+/// The longest mark and CID of a block with a frame.
 const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
+/// The longest mark and identity CID.
+const LONG_ROOT_LEN_MAX: u64 = (varint::LEN_MAX + IDENTITY_CID_LEN_MAX) as u64;
 
 /// The first bytes to ask for. Every archive is longer, so that a reader of a pipe never waits in
 /// vain.
@@ -189,14 +203,15 @@ impl StreamReader {
         options: &ReadOptions,
         header: Header,
         roots: Vec<Cid>,
-        end: u64,
+        (end, len): (u64, u64),
         digest: [u8; 64],
     ) -> Self {
         let mut reader = Self::new(options);
         reader.pos = header.frames_at;
+        reader.order.link_order = header.link_order;
         reader.header = header;
         reader.state = State::Item;
-        reader.unmarked = Some(Unmarked { roots, next: 0, end });
+        reader.unmarked = Some(Unmarked { roots, next: 0, end, len });
         reader.digest = digest;
         reader
     }
@@ -205,18 +220,25 @@ impl StreamReader {
     /// failed.
     #[must_use]
     pub fn want(&self) -> Option<ByteRange> {
+        if matches!(self.state, State::Done | State::Failed) {
+            return None;
+        }
+        Some(ByteRange { start: self.pos, len: self.want_len() })
+    }
+
+    fn want_len(&self) -> u64 {
         let len = match self.state {
             State::Header { len } | State::Body { len, .. } => len,
             State::Item => ROOT_LEN_MAX,
+            State::LongRoot => LONG_ROOT_LEN_MAX,
             State::AfterBlocks | State::End => 1,
             State::Index | State::Trailer | State::Footer => self.expected.len() as u64,
-            State::Done | State::Failed => return None,
+            State::Done | State::Failed => 0,
         };
-        let len = match &self.unmarked {
+        match &self.unmarked {
             Some(unmarked) => len.min(unmarked.end.saturating_sub(self.pos)),
             None => len,
-        };
-        Some(ByteRange { start: self.pos, len })
+        }
     }
 
     /// Returns the archive's header, once it is read.
@@ -234,6 +256,12 @@ impl StreamReader {
     /// Returns the roots so far, in order.
     pub fn roots(&self) -> impl Iterator<Item = Root> + '_ {
         (0..self.order.root_count()).filter_map(|number| self.order.root(number))
+    }
+
+    /// Returns the work done so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.order.work
     }
 
     /// Returns the place of a block that was read.
@@ -272,7 +300,7 @@ impl StreamReader {
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<Step>, Error> {
         let result = match self.state {
             State::Header { len } => self.read_header(bytes, len),
-            State::Item => self.read_item(bytes),
+            State::Item | State::LongRoot => self.read_item(bytes),
             State::Body { frame_at, len } => self.read_body(bytes, 0, frame_at, len),
             State::AfterBlocks => self.read_after_blocks(bytes),
             State::Index => self.read_index(bytes),
@@ -296,6 +324,7 @@ impl StreamReader {
         let given = bytes.get(..usize::try_from(len).unwrap_or(usize::MAX)).unwrap_or(bytes);
         if let Some(found) = header::read(given, &limits)? {
             self.pos = found.frames_at;
+            self.order.link_order = found.link_order;
             self.header = found;
             self.state = State::Item;
             return Ok(Some(Step::Header));
@@ -356,20 +385,32 @@ impl StreamReader {
         let what = Structure::RootMark;
         let cid_at = at.saturating_add(head_len as u64);
         let rest = bytes.get(head_len..).unwrap_or_default();
-        let (cid, len) = read_cid(rest).map_err(|fault| match fault {
-            CidFault::Short => self.truncated(what, at, ROOT_LEN_MAX, bytes),
-            CidFault::Invalid => Error::invalid(what, cid_at, Wrong::Cid),
-            CidFault::DigestTooLong(found) => Error::Unsupported { what, at: cid_at, found },
-        })?;
+        let (cid, len) = match Cid::read(rest) {
+            Ok(read) => read,
+            Err(CidFault::Short) if (bytes.len() as u64) < self.want_len() => {
+                return Err(self.truncated(what, at, self.want_len(), bytes));
+            }
+            Err(CidFault::Short) if self.state == State::Item => {
+                self.state = State::LongRoot;
+                return Ok(None);
+            }
+            Err(CidFault::Short | CidFault::Invalid) => {
+                return Err(Error::invalid(what, cid_at, Wrong::Cid));
+            }
+            Err(CidFault::DigestTooLong(found)) => {
+                return Err(Error::Unsupported { what, at: cid_at, found });
+            }
+        };
+        self.state = State::Item;
         if self.order.is_root(&cid) {
             return Err(Error::invalid(what, cid_at, Wrong::DuplicateRoot));
         }
         self.order.end_dag(at);
         self.pos = cid_at.saturating_add(len as u64);
-        if is_identity(&cid) {
+        if cid.is_identity() {
             self.order.take_identity_root(&cid, at)?;
         } else {
-            self.root = Some(cid);
+            self.root = Some(cid.clone());
         }
         Ok(Some(Step::Root { cid, at }))
     }
@@ -386,8 +427,8 @@ impl StreamReader {
         let id = self.order.table.at_offset(target);
         let id = id.ok_or(bad_reference(at, Wrong::NotAFrame))?;
         let cid = self.order.table.cid(id).ok_or(bad_reference(at, Wrong::NotAFrame))?;
-        if let Some(root) = self.root {
-            if root != cid {
+        if let Some(root) = &self.root {
+            if *root != cid {
                 return Err(bad_reference(at, Wrong::UnexpectedReference));
             }
             self.root = None;
@@ -397,7 +438,7 @@ impl StreamReader {
                 return Err(bad_reference(at, Wrong::Loop));
             }
             self.order.take_reference(&taken, id, at);
-        } else if self.next_unmarked_root() == Some(cid) {
+        } else if self.next_unmarked_root().as_ref() == Some(&cid) {
             self.order.end_dag(at);
             self.order.take_root_reference(id);
         } else {
@@ -465,7 +506,7 @@ impl StreamReader {
         while let Some(cid) = unmarked.roots.get(unmarked.next) {
             unmarked.next = unmarked.next.saturating_add(1);
             if !self.order.is_root(cid) {
-                return Some(*cid);
+                return Some(cid.clone());
             }
         }
         None
@@ -481,11 +522,11 @@ impl StreamReader {
         let roots = self.unmarked.as_ref().map(|u| u.roots.as_slice()).unwrap_or_default();
         self.order.summary.roots = roots.len() as u64;
         for cid in roots {
-            if !is_identity(cid) && self.order.table.find_cid(cid).is_none() {
+            if !cid.is_identity() && self.order.table.find_cid(cid).is_none() {
                 return Err(Error::invalid(Structure::RootList, at, Wrong::Differs));
             }
         }
-        self.order.summary.len = at;
+        self.order.summary.len = self.unmarked.as_ref().map_or(at, |unmarked| unmarked.len);
         self.order.judge_header(&self.header);
         self.state = State::Done;
         Ok(Some(Step::End))

@@ -9,10 +9,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
-use cid::Cid;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::content::Prefix;
+use crate::cid::{Cid, Prefix};
 use crate::error::{Error, Structure};
 use crate::limits::Limits;
 
@@ -26,6 +25,9 @@ pub(crate) type Id = u32;
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
+    /// The bucket by which its keys are hashed and compared: the first of the two versions of a
+    /// prefix, so that both versions of a CID find one block.
+    home: u16,
     bytes: Vec<u8>,
     digests: Vec<u8>,
 }
@@ -88,7 +90,9 @@ impl BlockTable {
                 limit: u64::from(limits.prefixes_max),
             });
         };
-        self.buckets.push(Bucket { prefix, bytes: prefix.to_bytes(), digests: Vec::new() });
+        let other = prefix.other_version().and_then(|other| self.bucket(&other));
+        let (bytes, digests, home) = (prefix.to_bytes(), Vec::new(), other.unwrap_or(number));
+        self.buckets.push(Bucket { prefix, home, bytes, digests });
         self.by_prefix.insert(prefix, number);
         Ok(number)
     }
@@ -102,6 +106,22 @@ impl BlockTable {
             }
         }
         self.by_prefix.get(prefix).copied()
+    }
+
+    /// Returns the number of a CID's prefix, in either version.
+    pub(crate) fn bucket_of(&self, cid: &Cid) -> Option<u16> {
+        let prefix = Prefix::of(cid);
+        self.bucket(&prefix).or_else(|| self.bucket(&prefix.other_version()?))
+    }
+
+    /// Tells whether two links, or a link and a block, name one block. Their CIDs may differ in
+    /// their version.
+    pub(crate) fn is_same(&self, one: (u16, &[u8]), other: (u16, &[u8])) -> bool {
+        self.home(one.0) == self.home(other.0) && one.1 == other.1
+    }
+
+    fn home(&self, bucket: u16) -> u16 {
+        self.buckets.get(usize::from(bucket)).map_or(bucket, |bucket| bucket.home)
     }
 
     pub(crate) fn prefix(&self, bucket: u16) -> Option<Prefix> {
@@ -136,7 +156,7 @@ impl BlockTable {
 
     /// Returns a key's hash, for callers that use it twice.
     pub(crate) fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one((bucket, digest));
+        let hash = self.hasher.hash_one((self.home(bucket), digest));
         u32::try_from(hash >> 32).unwrap_or(0)
     }
 
@@ -145,14 +165,15 @@ impl BlockTable {
     }
 
     pub(crate) fn find_hashed(&self, hash: u32, bucket: u16, digest: &[u8]) -> Option<Id> {
-        let same =
-            |&(other, id): &(u32, Id)| other == hash && self.key(id) == Some((bucket, digest));
+        let same = |&(other, id): &(u32, Id)| {
+            let key = (other == hash).then(|| self.key(id)).flatten();
+            key.is_some_and(|key| self.is_same(key, (bucket, digest)))
+        };
         Some(self.table.find(spread(hash), same)?.1)
     }
 
     pub(crate) fn find_cid(&self, cid: &Cid) -> Option<Id> {
-        let bucket = self.bucket(&Prefix::of(cid))?;
-        self.find(bucket, cid.hash().digest())
+        self.find(self.bucket_of(cid)?, cid.digest())
     }
 
     /// Adds a block, unless the table has it. Its subtree stays open until [`Self::close`].

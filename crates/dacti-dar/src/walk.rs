@@ -8,15 +8,17 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use cid::Cid;
 use hashbrown::HashMap;
+use multihash::Multihash;
 
 use crate::archive::Archive;
-use crate::content::{Hashed, is_identity};
+use crate::cid::{Cid, DIGEST_LEN_MAX};
 use crate::error::{Error, Misuse, Structure, Wrong};
 use crate::frame::Head;
+use crate::hash::Hashed;
 use crate::index::READ_LEN;
-use crate::order::{Order, Summary, Taken, bad_reference};
+use crate::links::depends_on_order;
+use crate::order::{Order, Summary, Taken, Work, bad_reference};
 use crate::source::{ReadAt, ReadError};
 use crate::stream::{ByteRange, StreamReader};
 use crate::table::{BlockPlace, Id};
@@ -47,8 +49,16 @@ struct Ahead {
     bytes: Vec<u8>,
 }
 
+/// A frame after a subtree, with the digests of its block that were taken.
+#[derive(Debug)]
+struct After {
+    head: Head,
+    body_at: u64,
+    digests: Vec<Multihash<DIGEST_LEN_MAX>>,
+}
+
 /// A block of a walk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Walked<'w> {
     /// Its CID.
     pub cid: Cid,
@@ -79,7 +89,12 @@ pub struct Walk<'a, S> {
     archive: &'a Archive<S>,
     map: Map,
     order: Order,
-    start: Option<(Cid, BlockPlace)>,
+    /// The top of the DAG, until it is read. An identity CID has no place.
+    start: Option<(Cid, Option<BlockPlace>)>,
+    /// The header was read, if the order of links depends on it.
+    knows_link_order: bool,
+    /// Frames after subtrees that were looked at before.
+    after: HashMap<u64, After>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
     spans: Vec<ByteRange>,
@@ -123,6 +138,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             map,
             order: Order::new(options.limits, options.unknown_hash, missing_max, false),
             start: None,
+            knows_link_order: false,
+            after: HashMap::new(),
             regions: Vec::new(),
             by_offset: HashMap::new(),
             spans: Vec::new(),
@@ -130,11 +147,11 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             other: Ahead::default(),
             done: false,
         };
-        if is_identity(cid) {
-            return Err(Error::Misuse(Misuse::Identity).into());
-        }
-        let located = walk.locate(cid, None)?.ok_or(Error::Misuse(Misuse::NoSuchBlock))?;
-        walk.start = Some((*cid, located));
+        let located = match cid.is_identity() {
+            true => None,
+            false => Some(walk.locate(cid, None)?.ok_or(Error::Misuse(Misuse::NoSuchBlock))?),
+        };
+        walk.start = Some((cid.clone(), located));
         Ok(walk)
     }
 
@@ -193,6 +210,12 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         &self.order.summary
     }
 
+    /// Returns the work done so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.order.work
+    }
+
     /// Walks to the end. Returns the places of all blocks.
     ///
     /// # Errors
@@ -218,10 +241,12 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 
     fn step(&mut self) -> Result<Option<Next>, ReadError> {
-        if let Some((cid, located)) = self.start.take() {
-            return self.begin(&cid, &located).map(Some);
+        match self.start.take() {
+            Some((cid, Some(located))) => return self.begin(&cid, &located).map(Some),
+            Some((cid, None)) => return self.begin_identity(&cid).map(Some),
+            None => {}
         }
-        let Some(region) = self.regions.last().copied() else { return Ok(None) };
+        let Some(region) = self.regions.last().copied() else { return self.step_identity() };
         let waiting = self.order.height() > region.floor;
         if region.pos >= region.end || !waiting {
             self.end_region(&region, waiting)?;
@@ -245,8 +270,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             Head::Block(len) => {
                 let body_at = at.saturating_add(head_len);
                 let end = self.need(at, body_at, len, region.end)?;
-                let data = self.held(body_at, len).unwrap_or_default();
-                let mut hashed = Hashed::new(data);
+                let ahead = current(&self.regions, &self.first, &self.other);
+                let mut hashed = Hashed::new(ahead.get(body_at, len).unwrap_or_default());
                 let unexpected = Error::invalid(Structure::Frame, at, Wrong::Unexpected);
                 let taken = self.order.fit(&mut hashed, body_at, region.floor)?;
                 let cid = self.take(&taken.ok_or(unexpected)?, at, at, body_at, len, end)?;
@@ -285,10 +310,47 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         let end = self.need(at, body_at, len, region_end)?;
         let data = self.held(body_at, len).unwrap_or_default().to_vec();
         self.order.prove(cid, &mut Hashed::new(&data), body_at)?;
+        self.learn_link_order(cid.codec(), &data)?;
         let id = self.order.take_root(cid, &data, at, end)?;
         self.by_offset.insert(at, id);
         self.move_to(end);
-        Ok(Next::Block { cid: *cid, at, body_at, len })
+        Ok(Next::Block { cid: cid.clone(), at, body_at, len })
+    }
+
+    /// Begins with the links of an identity CID, which has no frame.
+    fn begin_identity(&mut self, cid: &Cid) -> Result<Next, ReadError> {
+        self.learn_link_order(cid.codec(), cid.digest())?;
+        self.order.take_identity_root(cid, 0)?;
+        self.spans.push(ByteRange { start: 0, len: 0 });
+        Ok(Next::Moved)
+    }
+
+    /// Walks the subtree of the topmost waiting link, if the DAG's top is an identity CID.
+    fn step_identity(&mut self) -> Result<Option<Next>, ReadError> {
+        let height = self.order.height();
+        let Some(taken) = self.order.link_at(height) else { return Ok(None) };
+        let located = match self.order.taken_cid(&taken) {
+            Some(cid) => self.locate(&cid, None)?,
+            None => None,
+        };
+        let Some(BlockPlace { offset, .. }) = located else {
+            self.order.skip_top(0);
+            return Ok(Some(Next::Moved));
+        };
+        if let Some(&id) = self.by_offset.get(&offset) {
+            self.order.take_reference(&taken, id, offset);
+            return Ok(Some(Next::Moved));
+        }
+        self.enter(offset, offset, 0).map(Some)
+    }
+
+    /// Reads the order of links from the header, if the links of a block depend on it.
+    fn learn_link_order(&mut self, codec: u64, data: &[u8]) -> Result<(), ReadError> {
+        if !self.knows_link_order && depends_on_order(codec, data) {
+            self.order.link_order = self.archive.header()?.link_order;
+            self.knows_link_order = true;
+        }
+        Ok(())
     }
 
     /// Checks that a frame's body lies in its region, and reads it.
@@ -316,8 +378,12 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     ) -> Result<Cid, ReadError> {
         let unexpected = Error::invalid(Structure::Frame, at, Wrong::Unexpected);
         let cid = self.order.taken_cid(taken).ok_or(unexpected)?;
-        let ahead = if self.regions.len() == 1 { &self.first } else { &self.other };
-        let data = held(ahead, body_at, len).unwrap_or_default();
+        let ahead = current(&self.regions, &self.first, &self.other);
+        let data = ahead.get(body_at, len).unwrap_or_default();
+        if !self.knows_link_order && depends_on_order(cid.codec(), data) {
+            self.order.link_order = self.archive.header()?.link_order;
+            self.knows_link_order = true;
+        }
         let id = self.order.take_block(taken, None, data, here, at, end)?;
         self.by_offset.insert(at, id);
         Ok(cid)
@@ -338,6 +404,11 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             return Ok(Next::Moved);
         }
         // The block stands before this DAG and was not read yet: walk its own range.
+        self.enter(at, target, floor)
+    }
+
+    /// Walks a subtree that stands elsewhere. `at` is the place of the reference, for errors.
+    fn enter(&mut self, at: u64, target: u64, floor: usize) -> Result<Next, ReadError> {
         let to = self.archive.frames_end();
         let unknown = BlockPlace { offset: target, len: 0, subtree_len: to.saturating_sub(target) };
         let open = self.order.open_count();
@@ -353,8 +424,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             return Err(bad_reference(at, Wrong::NotAFrame).into());
         }
         let end = self.need(target, body_at, len, to)?;
-        let data = self.held(body_at, len).unwrap_or_default();
-        let mut hashed = Hashed::new(data);
+        let ahead = current(&self.regions, &self.first, &self.other);
+        let mut hashed = Hashed::new(ahead.get(body_at, len).unwrap_or_default());
         let taken = self.order.fit(&mut hashed, body_at, floor)?;
         let taken = taken.ok_or(bad_reference(at, Wrong::UnexpectedReference))?;
         self.order.summary.repeats = self.order.summary.repeats.saturating_add(1);
@@ -388,30 +459,58 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 
     /// Checks that no waiting link takes the frame after a subtree. The subtree is longer than
-    /// stated otherwise.
+    /// stated otherwise. No frame is read or hashed twice for this.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {
             return Ok(());
         }
-        let (head, head_len) = self.read_head(at, to)?;
-        let short = Error::invalid(Structure::IndexRecord, at, Wrong::Differs);
-        match head {
-            Head::Block(len) => {
-                let body_at = at.saturating_add(head_len);
-                self.need(at, body_at, len, to)?;
-                let data = self.held(body_at, len).unwrap_or_default();
-                match self.order.fit(&mut Hashed::new(data), body_at, region.floor) {
-                    Ok(Some(_)) => Err(short.into()),
-                    _ => Ok(()),
-                }
+        let after = match self.after.remove(&at) {
+            Some(after) => after,
+            None => {
+                let (head, head_len) = self.read_head(at, to)?;
+                After { head, body_at: at.saturating_add(head_len), digests: Vec::new() }
             }
-            Head::Reference(target) => match self.by_offset.get(&target) {
-                Some(&id) if self.order.fit_known(id, region.floor).is_some() => Err(short.into()),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
+        };
+        let (after, takes) = self.takes_frame(after, at, region.floor)?;
+        self.after.insert(at, after);
+        if takes {
+            return Err(Error::invalid(Structure::IndexRecord, at, Wrong::Differs).into());
         }
+        Ok(())
+    }
+
+    /// Tells whether a waiting link above `floor` takes a frame.
+    fn takes_frame(
+        &mut self,
+        mut after: After,
+        at: u64,
+        floor: usize,
+    ) -> Result<(After, bool), ReadError> {
+        let takes = match after.head {
+            Head::Block(len) => {
+                let mut codes = self.order.functions_above(floor);
+                codes.retain(|code| after.digests.iter().all(|digest| digest.code() != *code));
+                if !codes.is_empty() {
+                    self.need(at, after.body_at, len, self.archive.frames_end())?;
+                    let data = self.held(after.body_at, len).unwrap_or_default();
+                    let mut hashed = Hashed::new(data);
+                    after
+                        .digests
+                        .extend(codes.iter().filter_map(|code| hashed.digest(*code).copied()));
+                    let work = hashed.work();
+                    self.order.work.hashed = self.order.work.hashed.saturating_add(work);
+                }
+                let mut hashed = Hashed::known(after.digests.clone());
+                matches!(self.order.fit(&mut hashed, after.body_at, floor), Ok(Some(_)))
+            }
+            Head::Reference(target) => {
+                let id = self.by_offset.get(&target).copied();
+                id.is_some_and(|id| self.order.fit_known(id, floor).is_some())
+            }
+            _ => false,
+        };
+        Ok((after, takes))
     }
 
     fn read_head(&mut self, at: u64, end: u64) -> Result<(Head, u64), ReadError> {
@@ -424,7 +523,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 
     fn held(&self, at: u64, len: u64) -> Option<&[u8]> {
-        held(if self.regions.len() <= 1 { &self.first } else { &self.other }, at, len)
+        current(&self.regions, &self.first, &self.other).get(at, len)
     }
 
     /// Makes bytes available. Reads the rest of the region at once, up to the limit.
@@ -451,8 +550,15 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 }
 
-fn held(ahead: &Ahead, at: u64, len: u64) -> Option<&[u8]> {
-    let from = usize::try_from(at.checked_sub(ahead.start)?).ok()?;
-    let to = from.checked_add(usize::try_from(len).ok()?)?;
-    ahead.bytes.get(from..to)
+/// Returns the bytes read ahead in the current region.
+fn current<'a>(regions: &[Region], first: &'a Ahead, other: &'a Ahead) -> &'a Ahead {
+    if regions.len() <= 1 { first } else { other }
+}
+
+impl Ahead {
+    fn get(&self, at: u64, len: u64) -> Option<&[u8]> {
+        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
+        let to = from.checked_add(usize::try_from(len).ok()?)?;
+        self.bytes.get(from..to)
+    }
 }

@@ -69,6 +69,15 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
+    /// Frees the memory of a long item that was used.
+    pub(crate) fn shrink(&mut self) {
+        if self.buffer.len() > READ_LEN.saturating_mul(8) {
+            let held = self.bytes().to_vec();
+            (self.from, self.to) = (0, held.len());
+            self.buffer = held;
+        }
+    }
+
     /// Takes the first `len` unused bytes: returns a buffer, and their place in it. Later bytes
     /// move to another buffer.
     pub(crate) fn take(&mut self, len: usize, mut other: Vec<u8>) -> (Vec<u8>, Range<usize>) {

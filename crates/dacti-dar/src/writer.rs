@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 use core::mem;
 use std::io::Write;
 
-use cid::Cid;
-
+use crate::cid::Cid;
 use crate::encode::{Encoder, Placed, Proof, WriteOptions};
 use crate::error::{Error, Misuse};
 use crate::hash_thread::{BATCH_LEN, Batch, HashThread, Piece, START_AT};
 use crate::header::Header;
-use crate::order::Summary;
+use crate::links::LinkOrder;
+use crate::order::{Summary, Work};
 use crate::source::ReadError;
 
 /// Writes an archive in one pass to any sink.
@@ -118,6 +118,29 @@ impl<W: Write> Writer<W> {
         self.encoder.skip();
     }
 
+    /// Tells whether the block was refused before. See [`Encoder::was_refused`].
+    #[must_use]
+    pub fn was_refused(&self, cid: &Cid) -> bool {
+        self.encoder.was_refused(cid)
+    }
+
+    /// Returns the work done so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.encoder.work()
+    }
+
+    /// Returns the order of links that the header states.
+    pub(crate) fn link_order(&self) -> LinkOrder {
+        self.encoder.link_order()
+    }
+
+    /// Tells whether the block was written as a root.
+    #[must_use]
+    pub fn is_root(&self, cid: &Cid) -> bool {
+        self.encoder.is_root(cid)
+    }
+
     /// Tells whether the block was written.
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
@@ -176,7 +199,7 @@ impl<W: Write> Writer<W> {
         if proof == Proof::Later {
             let from = self.batch.bytes.len().saturating_add(self.encoder.head().len());
             let data = from..from.saturating_add(data.len());
-            let (expected, code) = (Some(*cid.hash()), cid.hash().code());
+            let (expected, code) = (Some(cid.clone()), cid.hash_code());
             self.batch.pieces.push(Piece { at, data, code, expected, found: None });
         }
         self.put(data)?;
@@ -189,7 +212,13 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, data: &[u8]) -> Result<(), ReadError> {
-        self.batch.bytes.extend_from_slice(self.encoder.head());
+        let head = self.encoder.head();
+        if self.thread.is_none() && head.len() > COPY_LEN {
+            // The header of an archive with a long list of roots.
+            self.sink.write_all(head)?;
+        } else {
+            self.batch.bytes.extend_from_slice(head);
+        }
         if self.thread.is_none() && data.len() > COPY_LEN {
             self.hand_on()?;
             return Ok(self.sink.write_all(data)?);
@@ -221,7 +250,7 @@ impl<W: Write> Writer<W> {
     fn write_proved(&mut self) -> Result<(), ReadError> {
         let Some(thread) = &mut self.thread else { return Ok(()) };
         let batch = thread.receive()?;
-        if batch.pieces.iter().any(|piece| piece.found != piece.expected) {
+        if !batch.pieces.iter().all(Piece::is_proved) {
             self.failed = true;
             return Err(Error::Misuse(Misuse::WrongCid).into());
         }

@@ -1,19 +1,22 @@
-//! `dacti dar`: DAR archives, and CARs. A verb of verbs: each is a file of its own, and what they
-//! share, sources and sinks, is here. Knows nothing of packages.
+//! `dacti dar`: DAR archives and CARs. Each verb of this verb is a file of its own; the sources,
+//! sinks and messages that they share are here.
 
 mod convert;
 mod create;
+mod files;
 mod get;
 mod inspect;
 mod list;
-mod unixfs;
+mod salvage;
+mod tree;
 mod verify;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, output};
 use dacti::AtomicFile;
-use dacti_dar::{Archive, Cid, Limits, ReadAt, ReadError, ReadOptions, Summary, UnknownHash};
+use dacti_dar::{Archive, Cid, CidList, Error, Limits, ReadAt, ReadError, ReadOptions, Reader};
+use dacti_dar::{Structure, Summary, UnknownHash, Wrong};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, Write};
@@ -38,6 +41,7 @@ enum Verb {
     FromCar(convert::FromCar),
     ToCar(convert::ToCar),
     Inspect(inspect::Args),
+    Salvage(salvage::Args),
 }
 
 impl Args {
@@ -53,22 +57,23 @@ impl Args {
             Verb::FromCar(args) => args.run(talk),
             Verb::ToCar(args) => args.run(talk),
             Verb::Inspect(args) => args.run(),
+            Verb::Salvage(args) => args.run(talk),
         }
     }
 }
 
-/// What archives and CARs are read with.
+/// The options of reading archives and CARs.
 #[derive(Debug, Clone, clap::Args)]
 struct Reading {
-    /// The most bytes that one block may have.
+    /// The longest block that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().block_len_max)]
     max_block: u32,
-    /// Believe blocks whose hash function is not known here; nothing proves them then.
+    /// Accept blocks that nothing proves: their hash function is unknown, or their digest too short.
     #[arg(long)]
     trust_unknown_hashes: bool,
 }
 
-/// How many missing blocks are listed.
+/// The number of missing blocks that are listed at most.
 const MISSING_MAX: u32 = 10_000;
 
 impl Reading {
@@ -76,20 +81,45 @@ impl Reading {
         let limits = Limits { block_len_max: self.max_block, ..Limits::default() };
         let unknown_hash =
             if self.trust_unknown_hashes { UnknownHash::Trust } else { UnknownHash::Refuse };
-        ReadOptions { limits, unknown_hash, missing_max: MISSING_MAX, threads: true }
+        ReadOptions {
+            limits,
+            unknown_hash,
+            missing_max: MISSING_MAX,
+            threads: true,
+            allow_padding: false,
+        }
     }
 }
 
-/// Whether a path means standard input or output.
+/// Tells whether a path means standard input or output.
 fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// A failure with a file.
+/// Returns the failure of a file. Its message names the option that allows the refused input.
 fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     move |error| match error {
         ReadError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        ReadError::Format(error) => {
+            Failure::Failed(format!("{}: {error}{}", shown(path), way_out(&error)))
+        }
         error => Failure::Failed(format!("{}: {error}", shown(path))),
+    }
+}
+
+/// Returns the option that allows an input, for the end of a message.
+fn way_out(error: &Error) -> &'static str {
+    match error {
+        Error::UnknownHash { .. } | Error::DigestLength { .. } => {
+            " (--trust-unknown-hashes accepts it without proof)"
+        }
+        Error::LimitExceeded { what: Structure::Block | Structure::CarSection, .. } => {
+            " (--max-block BYTES allows longer blocks)"
+        }
+        Error::Invalid { what: Structure::CarSection, wrong: Wrong::Empty, .. } => {
+            " (--allow-padding accepts zeros up to the end of a CAR)"
+        }
+        _ => "",
     }
 }
 
@@ -97,14 +127,14 @@ fn shown(path: &Path) -> String {
     if is_standard(path) { "standard input".into() } else { path.display().to_string() }
 }
 
-/// A file to read at positions. Standard input is kept in a temporary file first.
+/// Opens a file for reads at positions. Standard input is copied to a temporary file first.
 fn open(path: &Path) -> Result<File, Failure> {
     let unreadable =
         |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
     if !is_standard(path) {
         let file = File::open(path).map_err(unreadable)?;
         if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(Failure::Failed(format!("{}: is a folder", shown(path))));
+            return Err(Failure::Failed(format!("{} is a folder, not an archive", shown(path))));
         }
         return Ok(file);
     }
@@ -118,7 +148,27 @@ fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<File>, Failure
     Archive::open_with(open(path)?, &reading.options()).map_err(failed(path))
 }
 
-/// Where an archive goes: a file that appears whole or not at all, or standard output.
+/// An archive read in order: from standard input as it comes, else from its file. Archives of the
+/// first implementation need their trailer, so that they are read from files only.
+fn open_stream(
+    path: &Path,
+    what: &'static str,
+    reading: &Reading,
+    talk: Talk,
+) -> Result<Reader<Box<dyn Read>>, Failure> {
+    if !is_standard(path) {
+        // A cut archive cannot be opened by its trailer. Reading in order tells where it ends.
+        let archive = Archive::open_with(open(path)?, &reading.options());
+        if let Ok(archive) = archive
+            && !archive.has_marks().map_err(failed(path))?
+        {
+            return archive.into_stream().map_err(failed(path));
+        }
+    }
+    Ok(Reader::with_options(watched(path, what, talk)?, &reading.options()))
+}
+
+/// The target of an archive: a file that appears whole or not at all, or standard output.
 enum Sink {
     File(io::BufWriter<AtomicFile>),
     Standard(io::Stdout),
@@ -131,7 +181,7 @@ impl Sink {
         }
         let out = io::stdout();
         if out.is_terminal() {
-            let message = "an archive is binary: -o FILE writes it to a file, a pipe takes it too";
+            let message = "an archive is binary: write it to a file with -o FILE, or to a pipe";
             return Err(Failure::Failed(message.into()));
         }
         Ok(Self::Standard(out))
@@ -203,7 +253,7 @@ impl<W: Write> Write for Watched<W> {
     }
 }
 
-/// An archive's bytes in order, with a bar: standard input as it comes, a file from its begin.
+/// Opens an archive's bytes in order, with a progress bar: standard input, or a file.
 fn watched(path: &Path, what: &'static str, talk: Talk) -> Result<Box<dyn Read>, Failure> {
     if is_standard(path) {
         return Ok(Box::new(io::stdin().lock()));
@@ -213,7 +263,7 @@ fn watched(path: &Path, what: &'static str, talk: Talk) -> Result<Box<dyn Read>,
     Ok(Box::new(Watched::new(file, what, total, talk)))
 }
 
-/// Counts as JSON. Stable: fields may be added, none taken away.
+/// Counts as JSON. Fields may be added, and none is ever removed.
 #[derive(Debug, Serialize)]
 struct Counts {
     blocks: u64,
@@ -223,7 +273,7 @@ struct Counts {
     skipped_links: u64,
     missing: Vec<String>,
     missing_more: bool,
-    absent_car_roots: Vec<String>,
+    absent_car_roots: Texts,
     unknown_header_elements: u64,
     unknown_codec: u64,
     undecodable: u64,
@@ -236,6 +286,16 @@ fn texts(cids: &[Cid]) -> Vec<String> {
     cids.iter().map(Cid::to_string).collect()
 }
 
+/// A list of CIDs as JSON texts. Millions of them are written one by one.
+#[derive(Debug)]
+struct Texts(CidList);
+
+impl Serialize for Texts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|cid| cid.to_string()))
+    }
+}
+
 impl From<&Summary> for Counts {
     fn from(summary: &Summary) -> Self {
         Self {
@@ -246,7 +306,7 @@ impl From<&Summary> for Counts {
             skipped_links: summary.skipped_links,
             missing: texts(&summary.missing),
             missing_more: summary.missing_more,
-            absent_car_roots: texts(&summary.absent_car_roots),
+            absent_car_roots: Texts(summary.absent_car_roots.clone()),
             unknown_header_elements: summary.unknown_elements,
             unknown_codec: summary.unknown_codec,
             undecodable: summary.undecodable,
@@ -257,34 +317,41 @@ impl From<&Summary> for Counts {
     }
 }
 
-/// Says what is odd about an archive.
+/// Warns of the oddities of an archive.
 fn warn(summary: &Summary, talk: Talk) {
     if talk == Talk::Quiet {
         return;
     }
     let shown = if talk == Talk::Verbose { usize::MAX } else { 10 };
     for cid in summary.missing.iter().take(shown) {
-        output::warning(&format!("{cid} is linked, and not in the archive"));
+        output::warning(&format!("{cid} is linked, but not in the archive"));
     }
     let rest = summary.missing.len().saturating_sub(shown);
     if rest > 0 || summary.missing_more {
-        output::warning(&format!("{rest} missing blocks more: --verbose lists them"));
+        output::warning(&format!("{rest} more blocks are missing: --verbose lists them"));
     }
-    for cid in &summary.absent_car_roots {
-        output::warning(&format!("{cid} was a CAR's root, and is not in the archive"));
+    for cid in summary.absent_car_roots.iter().take(shown) {
+        output::warning(&format!("{cid} was a root of the CAR, but is not in the archive"));
+    }
+    let rest = summary.absent_car_roots.len().saturating_sub(shown);
+    if rest > 0 {
+        output::warning(&format!("{rest} more roots of the CAR are absent: --verbose lists them"));
     }
     let counted = [
-        (summary.unknown_codec, "blocks of a codec that is not known here count as without links"),
-        (summary.undecodable, "blocks are not valid in their codec and count as without links"),
-        (summary.unproven, "blocks have a hash that is not known here: nothing proves them"),
-        (summary.unknown_elements, "elements of the header mean nothing here"),
+        (summary.unknown_codec, "blocks have an unknown codec and count as blocks without links"),
+        (
+            summary.undecodable,
+            "blocks are invalid in their codec and count as blocks without links",
+        ),
+        (summary.unproven, "blocks have an unknown hash or a short digest: nothing proves them"),
+        (summary.unknown_elements, "elements of the header are not understood"),
     ];
     for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
         output::warning(&format!("{count} {what}"));
     }
 }
 
-/// What was written, in one line.
+/// Notes in one line what was written.
 fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     if talk >= Talk::Normal {
         let Summary { blocks, roots, .. } = summary;
@@ -297,7 +364,7 @@ fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     }
 }
 
-/// A result goes to standard output only where the archive does not.
+/// Prints a result to standard output, or to standard error if the archive goes to the output.
 fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     if is_standard(path) {
         return Ok(output::json(&mut io::stderr().lock(), value)?);
@@ -305,12 +372,12 @@ fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     Ok(output::json(&mut io::stdout().lock(), value)?)
 }
 
-/// A CID from the command line.
+/// Parses a CID of the command line.
 fn parse_cid(text: &str) -> Result<Cid, String> {
-    Cid::try_from(text).map_err(|error| format!("not a CID: {error}"))
+    text.parse().map_err(|error| format!("{error}"))
 }
 
-/// Where an archive is written to.
+/// The target of an archive.
 #[derive(Debug, Clone, clap::Args)]
 struct Out {
     /// The file to write; - is standard output.

@@ -1,6 +1,6 @@
 //! `dacti unpack`: regions become files, all of them below one folder.
 
-mod place;
+pub(super) mod place;
 
 use crate::dry_run::{self, DryRun};
 use crate::keys::Trust;
@@ -12,7 +12,7 @@ use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti::{Limits, Listed, Located, Package, Readers};
-use place::{Place, Portability, Refusal};
+use place::{Place, Portability, Recorded, Refusal};
 use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
@@ -269,7 +269,7 @@ fn write_some<'j>(
         let Some((index, job)) = job(n) else { return };
         let written = reader
             .map_err(|error| Refusal::Refused(region_fault(&error)))
-            .and_then(|mut content| place.write(&job.name, &mut content));
+            .and_then(|mut content| place.write(&job.name, &mut content, &Recorded::default()));
         let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },

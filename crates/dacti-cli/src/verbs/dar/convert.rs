@@ -1,21 +1,24 @@
 //! `dacti dar index`, `from-car` and `to-car`: the same blocks in another file.
 
 use super::{Counts, Out, Reading, Sink, Watched, failed, note_written, open, open_archive};
-use super::{print_json, shown, texts, warn};
+use super::{Texts, print_json, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
-use dacti_dar::{Cid, ReadAt, WriteOptions, copy, from_car, to_car};
+use clap::ValueEnum;
+use dacti_dar::{CidList, LinkOrder, ReadAt, WriteOptions, copy, from_car, to_car};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// What is written from what is read.
-fn write_options(reading: &Reading, index: bool) -> WriteOptions {
+/// Returns the options of a writer that copies.
+pub(super) fn write_options(reading: &Reading, index: bool) -> WriteOptions {
     let read = reading.options();
     WriteOptions {
         limits: read.limits,
         unknown_hash: read.unknown_hash,
         index,
         car_roots: None,
+        link_order: LinkOrder::Bytes,
+        allow_padding: false,
         missing_max: read.missing_max,
         threads: true,
     }
@@ -59,10 +62,10 @@ impl Index {
 
 /// Make a DAR of a CAR, version 1 or 2. Every block is kept, and the CAR's own list of roots.
 ///
-/// Blocks that no root reaches become further roots, and are said.
+/// Blocks that no root reaches become further roots, and are listed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FromCar {
-    /// The CAR; - is standard input, which is kept in a temporary file first.
+    /// The CAR; - is standard input, which is copied to a temporary file first.
     #[arg(value_name = "CAR")]
     car: PathBuf,
     #[command(flatten)]
@@ -70,19 +73,32 @@ pub(crate) struct FromCar {
     /// Write no index.
     #[arg(long)]
     no_index: bool,
-    /// Print what was done as one JSON object.
+    /// Accept zeros after the CAR's last section, up to its end.
+    #[arg(long)]
+    allow_padding: bool,
+    /// The order of links: `bytes`, as they stand in a block, or `mst`, by the keys of the Merkle
+    /// search trees of AT protocol repositories.
+    #[arg(long, value_name = "ORDER", default_value = "bytes")]
+    link_order: Links,
+    /// Print a report as one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     reading: Reading,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Links {
+    Bytes,
+    Mst,
+}
+
 #[derive(Debug, Serialize)]
 struct FromCarJson {
     car_version: u8,
-    car_roots: Vec<String>,
-    absent_roots: Vec<String>,
-    further_roots: Vec<String>,
+    car_roots: Texts,
+    absent_roots: Texts,
+    further_roots: Texts,
     duplicates: u64,
     written: Counts,
 }
@@ -92,15 +108,21 @@ impl FromCar {
         let source = open(&self.car)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Watched::new(Sink::create(&self.out.output)?, "converting", total, talk);
+        let link_order = match self.link_order {
+            Links::Bytes => LinkOrder::Bytes,
+            Links::Mst => LinkOrder::MerkleSearchTree,
+        };
+        let allow_padding = self.allow_padding;
         let options = write_options(&self.reading, !self.no_index);
+        let options = WriteOptions { link_order, allow_padding, ..options };
         let (sink, report) = from_car(&source, sink, &options).map_err(failed(&self.car))?;
         sink.inner.commit()?;
         if self.json {
             let json = FromCarJson {
                 car_version: report.car_version,
-                car_roots: texts(&report.car_roots),
-                absent_roots: texts(&report.absent_roots),
-                further_roots: texts(&report.further_roots),
+                car_roots: Texts(report.car_roots),
+                absent_roots: Texts(report.absent_roots),
+                further_roots: Texts(report.further_roots),
                 duplicates: report.duplicates,
                 written: Counts::from(&report.summary),
             };
@@ -109,14 +131,15 @@ impl FromCar {
         }
         warn(&report.summary, talk);
         if talk >= Talk::Normal {
-            said(&report.further_roots, "is reached by no root, and became one", talk);
+            list(&report.further_roots, "is reached by no root, and became one", talk);
         }
         note_written(&self.out.output, &report.summary, talk);
         Ok(Outcome::Done)
     }
 }
 
-fn said(cids: &[Cid], what: &str, talk: Talk) {
+/// Notes the first CIDs of a list, or with --verbose all.
+fn list(cids: &CidList, what: &str, talk: Talk) {
     let most = if talk == Talk::Verbose { usize::MAX } else { 10 };
     for cid in cids.iter().take(most) {
         output::note(&format!("{cid} {what}"));
@@ -131,12 +154,12 @@ fn said(cids: &[Cid], what: &str, talk: Talk) {
 /// from, or its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ToCar {
-    /// The archive; - is standard input, which is kept in a temporary file first.
+    /// The archive; - is standard input, which is copied to a temporary file first.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
     #[command(flatten)]
     out: Out,
-    /// Print what was done as one JSON object.
+    /// Print a report as one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -145,7 +168,7 @@ pub(crate) struct ToCar {
 
 #[derive(Debug, Serialize)]
 struct ToCarJson {
-    car_roots: Vec<String>,
+    car_roots: Texts,
     car_len: u64,
     read: Counts,
 }
@@ -166,7 +189,7 @@ impl ToCar {
         sink.inner.commit()?;
         if self.json {
             let json = ToCarJson {
-                car_roots: texts(&report.roots),
+                car_roots: Texts(report.roots),
                 car_len: report.len,
                 read: Counts::from(&report.summary),
             };

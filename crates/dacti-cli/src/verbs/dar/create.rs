@@ -1,17 +1,21 @@
-//! `dacti dar create`: files and folders become a `UnixFS` DAG in an archive.
+//! `dacti dar create`: files and folders become a UnixFS DAG in an archive.
 
-use super::unixfs::Builder;
+use super::tree::Tree;
 use super::{Counts, Out, Sink, Watched, failed, note_written};
+use crate::collect::LeftOut;
 use crate::outcome::{Failure, Outcome};
-use crate::{Talk, output};
-use dacti_dar::{Limits, WriteOptions, Writer, write_dag};
+use crate::{Talk, files, output};
+use clap::ValueEnum;
+use dacti_dar::unixfs::Profile;
+use dacti_dar::{WriteOptions, Writer, write_dag};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Make an archive of files and folders, as a `UnixFS` DAG: what IPFS nodes make of them with raw
-/// leaves and CIDs of version 1.
+/// Make an archive of files and folders as a UnixFS DAG: the one that IPFS nodes make with raw
+/// leaves and CIDs of version 1, for folders of any size.
 ///
-/// The archive has one root for each argument. Symbolic links are refused.
+/// The archive has one root for each argument. Private keys of dacti are refused, and temporary
+/// files of dacti and the output itself are left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files and folders.
@@ -19,16 +23,57 @@ pub(crate) struct Args {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     out: Out,
-    /// Bytes of a file in one block.
-    #[arg(long, value_name = "BYTES", default_value_t = 262_144,
+    /// The numbers that fix the DAG: `default`, the defaults of IPFS nodes, or `unixfs-v1-2025`
+    /// (IPIP-499).
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    profile: Shape,
+    /// Bytes of a file in one block; by default those of the profile.
+    #[arg(long, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..=2_097_152))]
-    chunk: u32,
+    chunk: Option<u32>,
+    /// The treatment of symbolic links in folders: keep them as links, refuse them, follow them, or
+    /// skip them.
+    #[arg(long, value_name = "HOW", default_value = "keep")]
+    symlinks: Links,
+    /// Record the permission bits of files and folders.
+    #[arg(long)]
+    keep_modes: bool,
+    /// Record the modification times of files and folders.
+    #[arg(long)]
+    keep_times: bool,
     /// Write no index.
     #[arg(long)]
     no_index: bool,
-    /// Print what was written as one JSON object, unless the archive goes to standard output.
+    /// Print a report as one JSON object, unless the archive goes to standard output.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    Default,
+    #[value(name = "unixfs-v1-2025")]
+    V1Of2025,
+}
+
+/// The treatment of symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Links {
+    Keep,
+    Refuse,
+    Follow,
+    Skip,
+}
+
+/// The choices about entries of folders, and the counts of entries left out.
+#[derive(Debug)]
+pub(super) struct Guards {
+    pub(super) links: Links,
+    pub(super) keep_modes: bool,
+    pub(super) keep_times: bool,
+    /// The place of the archive.
+    pub(super) output: Option<PathBuf>,
+    pub(super) left_out: LeftOut,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,18 +90,17 @@ struct JsonRoot {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let mut builder = Builder::new(self.chunk, talk);
+        let mut tree = Tree::new(self.profile(), self.guards(), talk);
         let mut roots = Vec::new();
         for input in &self.inputs {
-            roots.push((input.display().to_string(), builder.add(input)?));
+            roots.push((input.display().to_string(), tree.add(input)?));
         }
-        let options = WriteOptions {
-            limits: Limits::default(),
-            index: !self.no_index,
-            threads: true,
-            ..WriteOptions::default()
-        };
-        let total = builder.len();
+        if talk >= Talk::Normal {
+            tree.guards().left_out.notes().iter().for_each(|note| output::note(note));
+        }
+        let options =
+            WriteOptions { index: !self.no_index, threads: true, ..WriteOptions::default() };
+        let total = tree.len();
         let sink = Watched::new(Sink::create(&self.out.output)?, "writing", total, talk);
         let unwritable = failed(&self.out.output);
         let mut writer = Writer::with_options(sink, &options).map_err(&unwritable)?;
@@ -64,8 +108,8 @@ impl Args {
         for (_, cid) in &roots {
             // The same content twice is one root.
             if !written.contains(cid) {
-                write_dag(&mut writer, cid, &mut builder).map_err(&unwritable)?;
-                written.push(*cid);
+                write_dag(&mut writer, cid, &mut tree).map_err(&unwritable)?;
+                written.push(cid.clone());
             }
         }
         let (sink, summary) = writer.finish().map_err(&unwritable)?;
@@ -83,5 +127,25 @@ impl Args {
             note_written(&self.out.output, &summary, talk);
         }
         Ok(Outcome::Done)
+    }
+
+    fn profile(&self) -> Profile {
+        let mut profile = match self.profile {
+            Shape::Default => Profile::default(),
+            Shape::V1Of2025 => Profile::v1_2025(),
+        };
+        profile.chunk_len = self.chunk.unwrap_or(profile.chunk_len);
+        profile
+    }
+
+    fn guards(&self) -> Guards {
+        let standard = super::is_standard(&self.out.output);
+        Guards {
+            links: self.symlinks,
+            keep_modes: self.keep_modes,
+            keep_times: self.keep_times,
+            output: files::place(&self.out.output).filter(|_| !standard),
+            left_out: LeftOut::default(),
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! `dacti dar get` and `dacti dar extract`: one block, and the DAG under one.
 
-use super::{Counts, Out, Reading, Sink, failed, note_written, open_archive, parse_cid};
+use super::files::Files;
+use super::{Counts, Reading, Sink, failed, note_written, open_archive, parse_cid};
 use super::{print_json, warn};
 use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use dacti::AtomicFile;
 use dacti_dar::{
-    Archive, BlockPlace, BlockStore, CarWriter, Cid, Misuse, ReadAt, ReadError, WriteOptions,
+    Archive, BlockPlace, BlockStore, CarWriter, Cid, CidList, Misuse, ReadAt, ReadError,
+    WriteOptions,
 };
-use dacti_dar::{Error, Summary, Writer, is_identity, write_dag};
+use dacti_dar::{Error, Summary, Writer, write_dag};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,17 +27,17 @@ pub(crate) struct Get {
     /// The block.
     #[arg(value_name = "CID", value_parser = parse_cid)]
     cid: Cid,
-    /// Write to this file, which appears whole or not at all, and not to standard output.
+    /// Write to this file instead of standard output. The file appears whole or not at all.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Print what was written as one JSON object: `cid`, `codec`, `len`.
+    /// Print a report as one JSON object: `cid`, `codec`, `len`.
     #[arg(long, requires = "output")]
     json: bool,
     #[command(flatten)]
     reading: Reading,
 }
 
-/// What `get --json` prints. Stable: fields may be added, none taken away.
+/// The output of `get --json`. Fields may be added, and none is ever removed.
 #[derive(Debug, Serialize)]
 struct Gotten {
     cid: String,
@@ -48,8 +50,9 @@ impl Get {
         let archive = open_archive(&self.archive, &self.reading)?;
         let found = find(&archive, &self.cid).map_err(failed(&self.archive))?;
         let shown = self.archive.display();
-        let data =
-            found.ok_or_else(|| Failure::Failed(format!("{shown}: {} is not in it", self.cid)))?;
+        let data = found.ok_or_else(|| {
+            Failure::Failed(format!("{shown}: {} is not in this archive", self.cid))
+        })?;
         if let Some(path) = &self.output {
             let mut file = AtomicFile::create(path)?;
             file.write_all(&data)
@@ -64,7 +67,7 @@ impl Get {
         }
         let mut out = io::stdout().lock();
         if out.is_terminal() && core::str::from_utf8(&data).is_err() {
-            let message = "the block is binary: -o FILE writes it to a file, a pipe takes it too";
+            let message = "the block is binary: write it to a file with -o FILE, or to a pipe";
             return Err(Failure::Failed(message.into()));
         }
         out.write_all(&data)?;
@@ -73,13 +76,13 @@ impl Get {
     }
 }
 
-/// By the index; where there is none, by reading the archive.
+/// Finds a block by the index, or without one by reading the archive.
 fn find<S: ReadAt>(archive: &Archive<S>, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
     match archive.get(cid) {
         Err(ReadError::Format(Error::Misuse(Misuse::NoIndex))) => {
             let mut reader = archive.stream()?;
             while let Some((found, data)) = reader.next_block()? {
-                if found == *cid {
+                if found.is_same_block(cid) {
                     return Ok(Some(data.to_vec()));
                 }
             }
@@ -89,7 +92,7 @@ fn find<S: ReadAt>(archive: &Archive<S>, cid: &Cid) -> Result<Option<Vec<u8>>, R
     }
 }
 
-/// Write the DAG under a block as an archive of its own.
+/// Write the DAG under a block: as an archive of its own, as a CAR, or as files.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Extract {
     /// The archive; - is standard input.
@@ -98,24 +101,27 @@ pub(crate) struct Extract {
     /// The top of the DAG; the archive's first root by default.
     #[arg(value_name = "CID", value_parser = parse_cid)]
     cid: Option<Cid>,
+    /// The file to write; - is standard output.
+    #[arg(short, long, value_name = "OUT", required_unless_present = "files")]
+    output: Option<PathBuf>,
     #[command(flatten)]
-    out: Out,
+    files: Files,
     /// Write a CAR v1, and not a DAR.
     #[arg(long)]
     car: bool,
     /// Write no index.
     #[arg(long)]
     no_index: bool,
-    /// Print the counts of what was written as one JSON object; to standard error where the
-    /// archive goes to standard output.
+    /// Print the counts of the new archive as one JSON object; to standard error if the archive
+    /// goes to standard output.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     reading: Reading,
 }
 
-/// Blocks by the places that a walk has met.
-struct Places<'a> {
+/// The blocks of a DAG, by the places that a walk has found.
+pub(super) struct Places<'a> {
     archive: &'a Archive<File>,
     met: HashMap<Cid, BlockPlace>,
     bar: Bar,
@@ -123,9 +129,29 @@ struct Places<'a> {
     total: u64,
 }
 
+impl<'a> Places<'a> {
+    /// Walks the DAG under a block, and notes the places of all its blocks.
+    pub(super) fn walk(
+        archive: &'a Archive<File>,
+        cid: &Cid,
+        talk: Talk,
+    ) -> Result<Self, ReadError> {
+        let mut walk = archive.dag(cid)?;
+        let (mut met, mut total) = (HashMap::new(), 0_u64);
+        while let Some(block) = walk.next_block()? {
+            let len = u32::try_from(block.data.len()).unwrap_or(u32::MAX);
+            total = total.saturating_add(u64::from(len));
+            met.insert(block.cid, BlockPlace { offset: block.at, len, subtree_len: 0 });
+        }
+        let bar = Bar::bytes("extracting", total, talk);
+        Ok(Self { archive, met, bar, done: 0, total })
+    }
+}
+
 impl BlockStore for Places<'_> {
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
-        let Some(located) = self.met.get(cid) else { return Ok(false) };
+        let other = || self.met.get(&cid.other_version()?);
+        let Some(located) = self.met.get(cid).or_else(other) else { return Ok(false) };
         let Some(data) = self.archive.block_at(cid, located)? else { return Ok(false) };
         self.done = self.done.saturating_add(data.len() as u64);
         self.bar.set(self.done, self.total);
@@ -136,13 +162,17 @@ impl BlockStore for Places<'_> {
 
 impl Extract {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let Some(output) = &self.output else {
+            let (path, cid) = (&self.archive, self.cid.as_ref());
+            return self.files.run(path, cid, &self.reading, self.json, talk);
+        };
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
-        let cid = match self.cid {
-            Some(cid) => cid,
+        let cid = match &self.cid {
+            Some(cid) => cid.clone(),
             None => first_root(&archive).map_err(&unreadable)?,
         };
-        let sink = Sink::create(&self.out.output)?;
+        let sink = Sink::create(output)?;
         let (sink, summary) = if self.car {
             write_car(&archive, &cid, sink, talk)
         } else {
@@ -151,11 +181,11 @@ impl Extract {
         .map_err(&unreadable)?;
         sink.commit()?;
         if self.json {
-            print_json(&self.out.output, &Counts::from(&summary))?;
+            print_json(output, &Counts::from(&summary))?;
             return Ok(Outcome::Done);
         }
         warn(&summary, talk);
-        note_written(&self.out.output, &summary, talk);
+        note_written(output, &summary, talk);
         Ok(Outcome::Done)
     }
 
@@ -166,35 +196,26 @@ impl Extract {
         sink: Sink,
         talk: Talk,
     ) -> Result<(Sink, Summary), ReadError> {
-        let mut walk = archive.dag(cid)?;
-        let mut met = HashMap::new();
-        let mut total = 0_u64;
-        while let Some(block) = walk.next_block()? {
-            let len = u32::try_from(block.data.len()).unwrap_or(u32::MAX);
-            total = total.saturating_add(u64::from(len));
-            let located = BlockPlace { offset: block.at, len, subtree_len: 0 };
-            met.insert(block.cid, located);
-        }
+        let mut store = Places::walk(archive, cid, talk)?;
         let read = self.reading.options();
         let options = WriteOptions {
             limits: read.limits,
             unknown_hash: read.unknown_hash,
             index: !self.no_index,
             car_roots: None,
+            link_order: archive.header()?.link_order,
+            allow_padding: false,
             missing_max: read.missing_max,
             threads: true,
         };
-        let bar = Bar::bytes("extracting", total, talk);
-        let mut store = Places { archive, met, bar, done: 0, total };
         let mut writer = Writer::with_options(sink, &options)?;
         write_dag(&mut writer, cid, &mut store)?;
         writer.finish()
     }
 }
 
-fn first_root(archive: &Archive<File>) -> Result<Cid, ReadError> {
-    let roots = archive.roots()?;
-    let root = roots.iter().find(|root| !is_identity(&root.cid));
+pub(super) fn first_root(archive: &Archive<File>) -> Result<Cid, ReadError> {
+    let root = archive.roots()?.into_iter().next();
     root.map(|root| root.cid).ok_or(Error::Misuse(Misuse::NoSuchBlock).into())
 }
 
@@ -206,7 +227,7 @@ fn write_car(
 ) -> Result<(Sink, Summary), ReadError> {
     let mut bar = Bar::bytes("extracting", 0, talk);
     let mut walk = archive.dag(cid)?;
-    let mut car = CarWriter::new(sink, core::slice::from_ref(cid))?;
+    let mut car = CarWriter::new(sink, &CidList::from([cid.clone()]))?;
     let mut done = 0_u64;
     while let Some(block) = walk.next_block()? {
         car.block(&block.cid, block.data)?;

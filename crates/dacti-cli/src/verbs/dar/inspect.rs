@@ -1,6 +1,6 @@
-//! `dacti dar inspect`: the parts of an archive, and where they stand. Reads both ends only.
+//! `dacti dar inspect`: the parts of an archive and their places. Reads only both ends.
 
-use super::{Reading, failed, open_archive, texts};
+use super::{Reading, Texts, failed, open_archive};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use dacti_dar::{Archive, IndexBucket, ReadError};
@@ -27,7 +27,7 @@ struct Json {
     len: u64,
     marks: bool,
     header_elements: u64,
-    car_roots: Option<Vec<String>>,
+    car_roots: Option<Texts>,
     roots: u64,
     digest: String,
     parts: Vec<Part>,
@@ -118,7 +118,7 @@ fn look(archive: &Archive<File>) -> Result<Json, ReadError> {
         len: archive.len(),
         marks,
         header_elements: header.elements,
-        car_roots: header.car_roots.as_deref().map(texts),
+        car_roots: header.car_roots.clone().map(Texts),
         roots: roots.len() as u64,
         digest,
         parts,
@@ -136,7 +136,7 @@ fn print(out: &mut impl Write, seen: &Json) -> std::io::Result<()> {
         writeln!(out, "without marks: written by the format's first implementation")?;
     }
     writeln!(out, "{} roots, {} header elements", seen.roots, seen.header_elements)?;
-    for cid in seen.car_roots.iter().flatten() {
+    for cid in seen.car_roots.iter().flat_map(|roots| roots.0.iter()) {
         writeln!(out, "CAR root {cid}")?;
     }
     for bucket in seen.index.iter().flatten() {

@@ -1,20 +1,20 @@
-//! `dacti dar ls` and `dacti dar roots`: what is in an archive.
+//! `dacti dar ls` and `dacti dar roots`: the blocks and the roots of an archive.
 
-use super::{Reading, failed, open_archive, warn, watched};
+use super::{Reading, failed, open_archive, open_stream, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
-use dacti_dar::{Reader, StreamEvent};
+use dacti_dar::StreamEvent;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// List the blocks of an archive in the order in which they stand; reads and checks all of it.
+/// List the blocks of an archive in their order. Reads and checks the whole archive.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ls {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// Print place and length too, and back-references.
+    /// Print offset and length too, and back-references.
     #[arg(long, short)]
     long: bool,
     /// Print one JSON object a line: `kind` (root, block, repeat), `cid`, `at`, `len`, `target`.
@@ -38,25 +38,14 @@ impl Ls {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let unreadable = failed(&self.archive);
         let mut out = output::stdout();
-        if super::is_standard(&self.archive) {
-            let source = watched(&self.archive, "listing", talk)?;
-            let mut reader = Reader::with_options(source, &self.reading.options());
-            return self.list(&mut reader, &mut out, talk);
-        }
-        let archive = open_archive(&self.archive, &self.reading)?;
-        let mut reader = archive.stream().map_err(unreadable)?;
-        self.list(&mut reader, &mut out, talk)
-    }
-
-    fn list<R: std::io::Read>(
-        &self,
-        reader: &mut Reader<R>,
-        out: &mut impl Write,
-        talk: Talk,
-    ) -> Result<Outcome, Failure> {
-        let unreadable = failed(&self.archive);
+        let mut reader = open_stream(&self.archive, "listing", &self.reading, talk)?;
         loop {
-            let line = match reader.next_event().map_err(&unreadable)? {
+            let event = reader.next_event().map_err(&unreadable);
+            if event.is_err() {
+                // The blocks before the fault are listed all the same.
+                out.flush()?;
+            }
+            let line = match event? {
                 Some(StreamEvent::Root { cid, at }) => {
                     Line { kind: "root", cid: cid.to_string(), at, len: None, target: None }
                 }
@@ -71,7 +60,7 @@ impl Ls {
                 Some(_) => continue,
                 None => break,
             };
-            self.print(out, &line)?;
+            self.print(&mut out, &line)?;
         }
         out.flush()?;
         warn(reader.summary(), talk);
@@ -95,13 +84,13 @@ impl Ls {
     }
 }
 
-/// List the roots of an archive; reads its trailer only.
+/// List the roots of an archive. Reads only its trailer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Roots {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// Print one JSON object a line: `cid`, `at` (null where the trailer names no place).
+    /// Print one JSON object a line: `cid`, `at` (null if the trailer states no offset).
     #[arg(long)]
     json: bool,
     #[command(flatten)]

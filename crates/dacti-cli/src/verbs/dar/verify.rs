@@ -1,22 +1,23 @@
-//! `dacti dar verify`: is an archive whole?
+//! `dacti dar verify`: checks that an archive is whole.
 
-use super::{Counts, Reading, failed, is_standard, open, shown, warn, watched};
+use super::{Counts, Reading, failed, open_stream, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
-use dacti_dar::{Archive, Reader, Summary};
+use dacti_dar::Summary;
 use std::path::PathBuf;
 
 /// Verify an archive: every block against its CID, and order, index, roots and digest against the
 /// blocks.
 ///
-/// Exit code 0: it is as it was written. 1: it is not, or cannot be read. 3: it is, and blocks are
-/// missing (with --complete) or could not be proved.
+/// Exit code 0: the archive is whole. 1: it is damaged, or cannot be read. 3: it is whole, but
+/// blocks are missing (with --complete) or could not be proved.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// Count blocks as lost that are linked and not in the archive. Without it they are said.
+    /// Count blocks as lost that are linked and not in the archive. Without it they are only
+    /// listed.
     #[arg(long)]
     complete: bool,
     /// Print the counts as one JSON object.
@@ -49,19 +50,7 @@ impl Args {
     }
 
     fn verify(&self, talk: Talk) -> Result<Summary, Failure> {
-        let unreadable = failed(&self.archive);
-        if !is_standard(&self.archive) {
-            // The first implementation's archives are read by what their trailer says. An archive
-            // that has none was cut: reading on says where.
-            let archive = Archive::open_with(open(&self.archive)?, &self.reading.options());
-            if let Ok(archive) = archive
-                && !archive.has_marks().map_err(&unreadable)?
-            {
-                return archive.stream().and_then(Reader::verify).map_err(unreadable);
-            }
-        }
-        let source = watched(&self.archive, "verifying", talk)?;
-        let reader = Reader::with_options(source, &self.reading.options());
-        reader.verify().map_err(unreadable)
+        let reader = open_stream(&self.archive, "verifying", &self.reading, talk)?;
+        reader.verify().map_err(failed(&self.archive))
     }
 }

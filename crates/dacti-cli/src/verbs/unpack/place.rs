@@ -2,6 +2,8 @@
 //!
 //! Every access goes through a handle of the folder that cannot leave it, whatever links lie in it.
 
+mod tree;
+
 use crate::outcome::content_fault;
 use crate::output;
 use cap_std::ambient_authority;
@@ -12,10 +14,11 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::Path;
+pub(in crate::verbs) use tree::Recorded;
 
 /// Why a region was not written.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(in crate::verbs) enum Refusal {
     /// This one cannot be: the others go on.
     Refused(String),
     /// None can be.
@@ -24,25 +27,30 @@ pub(super) enum Refusal {
 
 /// A folder to write into.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::verbs) struct Place {
     dir: Dir,
     overwrite: bool,
 }
 
 impl Place {
     /// Opens the folder, and makes it where it does not exist.
-    pub(super) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
+    pub(in crate::verbs) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
         Self::existing(path, overwrite)
     }
 
     /// Opens a folder that exists.
-    pub(super) fn existing(path: &Path, overwrite: bool) -> io::Result<Self> {
+    pub(in crate::verbs) fn existing(path: &Path, overwrite: bool) -> io::Result<Self> {
         Ok(Self { dir: Dir::open_ambient_dir(path, ambient_authority())?, overwrite })
     }
 
     /// Writes a file, whole or not at all. Returns its length.
-    pub(super) fn write(&self, path: &str, content: &mut dyn Read) -> Result<u64, Refusal> {
+    pub(in crate::verbs) fn write(
+        &self,
+        path: &str,
+        content: &mut dyn Read,
+        recorded: &Recorded,
+    ) -> Result<u64, Refusal> {
         let path = Path::new(path);
         let name = path.file_name().unwrap_or(path.as_os_str());
         let opened;
@@ -56,17 +64,18 @@ impl Place {
         self.check_free(folder, name)?;
         let mut file = TempFile::new(folder).map_err(|error| refusal(&error))?;
         let len = copy(content, &mut file)?;
+        recorded.apply(file.as_file()).map_err(|error| refusal(&error))?;
         file.replace(name).map_err(|error| refusal(&error))?;
         Ok(len)
     }
 
     /// Whether something may stand there that keeps files from being written.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::verbs) fn is_empty(&self) -> bool {
         self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
     }
 
     /// Why a file would not be written, as far as that shows before.
-    pub(super) fn refuses(&self, path: &str) -> Option<String> {
+    pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<String> {
         let path = Path::new(path);
         let folder = path.parent().unwrap_or(Path::new(""));
         // A folder that is not there, or that a link leads to, is left to the write.
@@ -161,16 +170,16 @@ fn refusal(error: &io::Error) -> Refusal {
 
 /// What systems differ in, where it matters for names.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Portability {
+pub(in crate::verbs) struct Portability {
     /// Names that Windows cannot have are refused.
-    pub(super) reserved: bool,
+    pub(in crate::verbs) reserved: bool,
     /// Names that only differ in case are refused, but for the first.
-    pub(super) case: bool,
+    pub(in crate::verbs) case: bool,
 }
 
 /// Why names cannot be written side by side, by position. Of names that are one, the first wins,
 /// and of a file and a folder of one name the folder, with all that is in it.
-pub(super) fn clashes(names: &[String], portability: Portability) -> Vec<Option<String>> {
+pub(in crate::verbs) fn clashes(names: &[String], portability: Portability) -> Vec<Option<String>> {
     let key = |name: &str| if portability.case { name.to_lowercase() } else { name.to_owned() };
     let mut told: Vec<Option<String>> = names
         .iter()

@@ -1,0 +1,18 @@
+//! UnixFS: files and folders as DAGs. Reads nodes, resolves names in folders and sharded folders,
+//! reads files, and builds the same nodes as IPFS nodes do.
+//!
+//! Blocks come from a [`BlockStore`](crate::BlockStore) and are believed: the store proves them.
+
+mod build;
+mod error;
+mod file;
+mod folder;
+mod hamt;
+mod murmur3;
+mod node;
+
+pub use build::{Builder, FolderSize, Item, Metadata, Profile};
+pub use error::UnixFsError;
+pub use file::FileReader;
+pub use folder::{Entry, find, list};
+pub use node::{Kind, Link, Node};

@@ -1,0 +1,81 @@
+//! Work on the worst inputs, at one size and at twice the size: bytes and comparisons are counted,
+//! not time.
+
+use crate::dar_support::{Counted, block, cid, node, plan};
+use dacti_dar::{Archive, WriteOptions, from_car};
+use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
+
+/// A link to a block that nobody has.
+fn missing(number: usize) -> CidBytes {
+    reference::cid_v1(reference::RAW, reference::SHA2_256, &number.to_be_bytes())
+}
+
+/// The work of making a DAR of a CAR whose root has `count` missing links, then one that would take
+/// the block of each of `count` further links: a writer must not skip it.
+fn ambiguous_skips(count: usize) -> u64 {
+    let raw = reference::cid_v1(reference::RAW, reference::SHA2_256, &[0x80]);
+    let list = reference::cid_v1(reference::DAG_CBOR, reference::SHA2_256, &[0x80]);
+    let mut links: Vec<CidBytes> = (0..count).map(missing).collect();
+    links.push(raw);
+    links.extend(vec![list.clone(); count]);
+    let root = block(reference::DAG_CBOR, reference::SHA2_256, b"root", &links);
+    let data = vec![0x80];
+    let sections = [(&root.cid, &root.data), (&list, &data)];
+    let car = reference::car_v1(std::slice::from_ref(&root.cid), sections);
+    let (_, report) = from_car(&car[..], Vec::new(), &WriteOptions::default()).expect("it is good");
+    assert_eq!((report.summary.blocks, report.summary.roots), (2, 2));
+    // Each link is skipped, and the block is a root.
+    assert_eq!(report.summary.skipped_links, 2 * count as u64 + 1);
+    report.work.hashed + report.work.compared
+}
+
+#[test]
+fn ambiguous_skips_cost_as_much_as_there_are_links() {
+    let (once, twice) = (ambiguous_skips(20_000), ambiguous_skips(40_000));
+    println!("{once}, {twice} at twice the size");
+    assert!(twice <= 2 * once + 1000, "{once} {twice}");
+    // Less than two units for each byte of the root.
+    assert!(once < 2 * 20_000 * 2 * 41, "{once}");
+}
+
+/// An archive with `count` nested subtrees that all end before one long block, each with a missing
+/// link that could be that block's; and a block that refers to the subtrees, innermost first.
+fn nested_before_a_long_block(count: usize) -> (Vec<u8>, CidBytes) {
+    let long = block(reference::RAW, reference::SHA2_256, &vec![7; 1 << 20], &[]);
+    let mut nested: Vec<Block> = vec![];
+    for number in 0..count {
+        let inner = nested.last().map(|block| block.cid.clone());
+        let links: Vec<CidBytes> = inner.into_iter().chain([missing(number)]).collect();
+        nested.push(block(reference::DAG_CBOR, reference::SHA2_256, b"", &links));
+    }
+    let outermost = nested.last().expect("there are some");
+    let first = node(b"first", &[outermost, &long]);
+    let top = node(b"top", &nested.iter().collect::<Vec<_>>());
+    let blocks: Vec<&Block> = nested.iter().chain([&long, &first, &top]).collect();
+    let plan = Plan { index: true, ..plan(&[&first, &top], &blocks) };
+    (reference::encode(&plan).bytes, top.cid)
+}
+
+fn walked(count: usize) -> (u64, u64) {
+    let (bytes, top) = nested_before_a_long_block(count);
+    let source = Counted { bytes, ..Counted::default() };
+    let archive = Archive::open(&source).expect("it is good");
+    let mut walk = archive.dag(&cid(&top)).expect("it is good");
+    let mut blocks = 0;
+    while walk.next_block().expect("it is good").is_some() {
+        blocks += 1;
+    }
+    assert_eq!(blocks, count + 1);
+    let read = source.reads.borrow().iter().map(|(_, len)| *len as u64).sum();
+    (walk.work().hashed, read)
+}
+
+#[test]
+fn a_long_block_is_hashed_once_for_all_subtrees_that_end_before_it() {
+    let ((hashed, read), (hashed_twice, read_twice)) = (walked(200), walked(400));
+    println!("{hashed} bytes hashed, {read} read; {hashed_twice}, {read_twice} at twice the size");
+    // Once the long block, and the small ones.
+    assert!(hashed < (1 << 20) + 200 * 200, "{hashed}");
+    assert!(hashed_twice < (1 << 20) + 400 * 200, "{hashed_twice}");
+    assert!(read_twice <= 2 * read + (1 << 20), "{read} {read_twice}");
+}
