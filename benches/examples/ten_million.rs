@@ -108,7 +108,7 @@ fn find(path: &Path, asked: &Asked) {
             let absent = Numbers::new(i + (1 << 40)).id();
             assert!(package.find(absent).expect("the index is sound").is_none());
         }
-        assert!(package.view().keys_fault().is_none());
+        assert!(package.view().fences_fault().is_none());
     }
 }
 

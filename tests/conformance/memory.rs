@@ -127,7 +127,7 @@ fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
             let package = package.expect("it is good");
             assert_eq!(source.stats(), ReadStats { reads: 1, bytes: 65_536 });
             assert_eq!(package.get(uuid(id(n))).expect("it is there"), content(n));
-            assert!(package.view().keys_fault().is_none());
+            assert!(package.view().fences_fault().is_none());
         });
         let ReadStats { reads, bytes } = source.stats();
         assert!(reads == 3 && bytes <= 125_000, "{reads} reads, {bytes} bytes");
@@ -147,7 +147,7 @@ fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
                 absent[15] = 0x7f;
                 assert_eq!(package.find(uuid(absent)).expect("it is sound"), None);
             }
-            assert!(package.view().keys_fault().is_none());
+            assert!(package.view().fences_fault().is_none());
         });
         assert!(used < MEGABYTE + HEAD, "{used} bytes");
     }

@@ -1109,9 +1109,9 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
         let report =
             package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it has an index");
         assert!(report.is_whole());
-        assert_eq!(report.findings.is_empty(), package.view().keys_fault().is_none());
+        assert_eq!(report.findings.is_empty(), package.view().fences_fault().is_none());
         let told: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
-        (package.view().has_keys(), told.join("; "))
+        (package.view().has_fences(), told.join("; "))
     };
     assert_eq!(found(&file), (true, String::new()));
     let changed = |change: &dyn Fn(&mut [u8])| {
@@ -1119,12 +1119,12 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
         change(&mut wrong);
         found(&wrong)
     };
-    let (has_keys, told) = changed(&|file| file[1536 + 32..1536 + 40].fill(0xff));
-    assert!(has_keys && told.starts_with("lookup block at 0x10010: "), "the first entry: {told}");
-    let (has_keys, told) = changed(&|file| file[1536 + 8] ^= 8);
-    assert!(!has_keys && told.contains("0x600"), "of another index: {told}");
-    let (has_keys, told) = changed(&|file| file[1536 + 20] ^= 1);
-    assert!(!has_keys && told.starts_with("lookup run at 0x610: "), "another count: {told}");
+    let (has_fences, told) = changed(&|file| file[1536 + 32..1536 + 40].fill(0xff));
+    assert!(has_fences && told.starts_with("lookup block at 0x10010: "), "the first entry: {told}");
+    let (has_fences, told) = changed(&|file| file[1536 + 8] ^= 8);
+    assert!(!has_fences && told.contains("0x600"), "of another index: {told}");
+    let (has_fences, told) = changed(&|file| file[1536 + 20] ^= 1);
+    assert!(!has_fences && told.starts_with("lookup run at 0x610: "), "another count: {told}");
     assert_eq!(found(&without_keys(&file)), (false, String::new()));
     // Two entries of the third group exchanged: the second of them is the one that is too small.
     let mut wrong = file.clone();

@@ -131,7 +131,7 @@ fn a_plan_of_a_list_is_what_is_then_read() {
         assert_eq!(names.len(), 1);
         let known = if unknown == 0 { plan.reads } else { names };
         let mut planned = [plan.index, known].concat();
-        if !package.view().has_keys() && listed.len() > 1_000 {
+        if !package.view().has_fences() && listed.len() > 1_000 {
             // The index is gone through for the names list up to where that is: in its first piece.
             planned.drain(4..6);
         }
@@ -178,7 +178,7 @@ fn a_folded_package_has_its_blocks_read_together_too() {
     let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let index = package.view().index();
-    assert!(package.view().has_keys() && index.start > 65_536);
+    assert!(package.view().has_fences() && index.start > 65_536);
     let plan = package.plan_get(keys.iter().copied());
     assert_eq!(plan.unknown, 29_999);
     let found = package.find_many(keys.iter().copied());

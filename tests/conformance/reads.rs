@@ -75,7 +75,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
                     assert_eq!(package.find(absent).expect("it is sound"), None);
                 }
             }
-            assert!(package.view().keys_fault().is_none());
+            assert!(package.view().fences_fault().is_none());
         }
     }
 }

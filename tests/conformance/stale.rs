@@ -244,7 +244,7 @@ fn of_many_regions_the_wrong_one_is_read_again() {
 fn groups_that_contradict_their_key_are_read_again() {
     let bytes = packed(PLAIN, 3_000);
     let whole = Package::from_bytes(bytes.clone()).unwrap();
-    assert!(whole.view().has_keys());
+    assert!(whole.view().has_fences());
     let index = whole.view().index();
     let groups = Span { start: 65_536, end: index.end };
     let (source, package) = stale(&bytes, groups, 1, 1 << 20);
@@ -253,7 +253,7 @@ fn groups_that_contradict_their_key_are_read_again() {
     let doubts = source.doubts.lock().unwrap();
     let [(span, Doubt::Contradiction)] = doubts[..] else { panic!("{doubts:?}") };
     assert!(groups.contains(&span));
-    assert!(package.view().keys_fault().is_none(), "it was the source's fault");
+    assert!(package.view().fences_fault().is_none(), "it was the source's fault");
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()
         );
-        assert!(package.view().keys_fault().is_none(), "it was the source's fault");
+        assert!(package.view().fences_fault().is_none(), "it was the source's fault");
     }
 }
 

@@ -660,12 +660,12 @@ fn many_regions_of_two_encodings_are_found_by_keys() {
     let options = CompactOptions { layout: Some(LayoutChoice::Cdn), ..CompactOptions::default() };
     let (new, _) = compact_with(&file, &options).expect("it can be compacted");
     let new = package(&new);
-    assert!(new.view().has_keys());
+    assert!(new.view().has_fences());
     for id in [1, 2, 255, 256, 2999, 3000, 5999, 6000] {
         let id = uuid::Uuid::from_bytes(small(id));
         assert_eq!(new.get(id).expect("it is there"), b"content");
     }
-    assert!(new.view().keys_fault().is_none(), "found by the keys");
+    assert!(new.view().fences_fault().is_none(), "found by the keys");
     assert!(new.find(uuid::Uuid::from_bytes(small(6001))).expect("it is sound").is_none());
 }
 

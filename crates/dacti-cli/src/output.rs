@@ -42,9 +42,9 @@ pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str
 }
 
 /// Warns where lookup keys are of no use, so that regions were found by a scan of the index.
-pub(crate) fn keys_fault(package: &Package, talk: Talk) {
+pub(crate) fn fences_fault(package: &Package, talk: Talk) {
     if talk >= Talk::Normal {
-        let fault = package.view().keys_fault();
+        let fault = package.view().fences_fault();
         warnings(fault.iter().map(|fault| format!("{fault} (the index is scanned instead)")), "");
     }
 }

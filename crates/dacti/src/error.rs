@@ -118,6 +118,28 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
+    /// An index without a reserve whose groups do not fill its region.
+    #[error(
+        "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, \
+         and an index behind the head has no reserve: bytes are missing, or were replaced by zeros"
+    )]
+    IndexNotFilled {
+        /// Where the index region starts, absolute.
+        at: u64,
+        /// The groups that its header counts.
+        groups: u32,
+        /// The region's length in bytes.
+        len: u64,
+    },
+    /// A group without entries, in an index without a reserve.
+    #[error(
+        "group header at {at:#x}: the group has no entry, and an index behind the head has no \
+         reserve: bytes are missing, or were replaced by zeros"
+    )]
+    EmptyGroup {
+        /// Where the group starts, absolute.
+        at: u64,
+    },
     /// The lookup keys are at fault. Finding a region never says so: it goes without them.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
@@ -348,9 +370,10 @@ impl Error {
             Self::Names(error) => error.kind().into(),
             Self::Update(fault) => fault.kind(),
             Self::Cdn(error) => error.kind().into(),
-            Self::OtherIndex { .. } | Self::Compaction { fault: CompactionFault::Unproven(_) } => {
-                ErrorKind::Corrupt
-            }
+            Self::OtherIndex { .. }
+            | Self::IndexNotFilled { .. }
+            | Self::EmptyGroup { .. }
+            | Self::Compaction { fault: CompactionFault::Unproven(_) } => ErrorKind::Corrupt,
             Self::Damaged { fault, .. } => fault.kind(),
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
@@ -381,6 +404,8 @@ impl Error {
             Self::Lookup(error) => error.what().map(|what| what.to_string()),
             Self::Seal(error) => error.what().map(|what| what.to_string()),
             Self::OtherIndex { .. } => Some("lookup header".into()),
+            Self::IndexNotFilled { .. } => Some("index header".into()),
+            Self::EmptyGroup { .. } => Some("group header".into()),
             Self::Names(error) => Some(error.what().to_string()),
             Self::Cdn(error) => error.what().map(|what| what.to_string()),
             _ => None,
@@ -398,7 +423,9 @@ impl Error {
             Self::Seal(error) => error.at(),
             Self::Names(error) => Some(error.at()),
             Self::Cdn(error) => error.at(),
-            Self::OtherIndex { at, .. } => Some(*at),
+            Self::OtherIndex { at, .. }
+            | Self::IndexNotFilled { at, .. }
+            | Self::EmptyGroup { at } => Some(*at),
             _ => None,
         }
     }

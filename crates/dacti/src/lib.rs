@@ -107,7 +107,7 @@ pub mod container {
 
 /// The index of a package: its groups and entries, and the components that hold them.
 pub mod index {
-    pub use crate::find::scan::{GroupSummary, IndexScan};
+    pub use crate::find::index_scan::{GroupSummary, IndexScan};
     pub use dacti_index::INDEX_ID;
     pub use dacti_lookup::LOOKUP_ID;
 }

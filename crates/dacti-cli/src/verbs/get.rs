@@ -76,7 +76,7 @@ impl Args {
         let content = self.content(&package, located);
         let content = content.map_err(|error| self.unreadable(&region_fault(&error)));
         let copied = content.and_then(|mut content| self.copy(&mut *content));
-        output::keys_fault(&package, talk);
+        output::fences_fault(&package, talk);
         costs.tell(&self.remote);
         copied?;
         Ok(Outcome::Done)

@@ -86,7 +86,7 @@ impl Args {
         }
         out.flush()?;
         output::errors(faults.iter(), "");
-        output::keys_fault(&package, talk);
+        output::fences_fault(&package, talk);
         costs.tell(&self.remote);
         // Where names are lost, what has no name may be what was meant.
         if let Some(glob) = self.glob.filter(|_| !matched && faults.is_empty()) {

@@ -144,7 +144,7 @@ impl Args {
             output::json(&mut io::stdout().lock(), &summary)?;
         }
         output::errors(faults.iter(), "");
-        output::keys_fault(&package, talk);
+        output::fences_fault(&package, talk);
         costs.tell(&self.remote);
         let line =
             |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));

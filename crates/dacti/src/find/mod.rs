@@ -1,10 +1,12 @@
 //! Finds regions in the index of an open package.
 //!
-//! It refuses to know what a region contains. Specification: `docs/spec/dacti-index.md` and
-//! `docs/spec/dacti-lookup.md`.
+//! [`finder`] has the whole way of a look-up; the other files are its steps and know nothing of
+//! each other. It refuses to know what a region contains. Specification:
+//! `docs/spec/dacti-index.md` and `docs/spec/dacti-lookup.md`.
 
-pub(crate) mod blocks;
-pub(crate) mod front;
-pub(crate) mod guide;
-pub(crate) mod keys;
+mod blocks;
+pub(crate) mod finder;
+mod guide;
+mod head_groups;
+pub(crate) mod index_scan;
 pub(crate) mod scan;

@@ -1,10 +1,8 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
 use crate::fetch::source::{BytesSource, FileSource, Lent, ReadAt, read_span};
-use crate::find::front;
-use crate::find::guide::Told;
-use crate::find::keys::{self, Begun};
-use crate::find::scan::{self, Known};
+use crate::find::finder::Finder;
+use crate::find::scan;
 use crate::hash::HashPool;
 use crate::index::{GroupSummary, IndexScan};
 use crate::read::explain::Explainer;
@@ -14,14 +12,12 @@ use crate::read::seals::Trust;
 use crate::read::view::read_failed;
 use crate::{Error, Limits, Listed, Names, Region, RegionName, RegionReader, View};
 use dacti_index::{Encoding, Located};
-use dacti_lookup::{Search, SearchOutcome};
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::SealPolicy;
 use daicon_core::Span;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use uuid::Uuid;
 
 /// An open package.
 ///
@@ -29,13 +25,11 @@ use uuid::Uuid;
 /// meanwhile shows what it showed then.
 #[derive(Debug)]
 pub struct Package {
-    source: Arc<dyn ReadAt>,
-    view: Arc<View>,
+    finder: Finder,
     limits: Limits,
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
-    known: Known,
     names: OnceLock<Names>,
 }
 
@@ -88,11 +82,10 @@ impl Package {
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = Arc::new(View::read(&*source)?);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
-        let known = Known::new(&*source, &view, &limits);
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
-        let hash_pool = Arc::new(HashPool::new(None));
-        let names = OnceLock::new();
-        Ok(Self { source, view, limits, trust, explainer, hash_pool, known, names })
+        let finder = Finder::new(source, view, &limits);
+        let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
+        Ok(Self { finder, limits, trust, explainer, hash_pool, names })
     }
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
@@ -114,7 +107,12 @@ impl Package {
 
     /// What head and tables say, for those who outlive this package.
     pub(crate) const fn shared_view(&self) -> &Arc<View> {
-        &self.view
+        self.finder.view()
+    }
+
+    /// What finds regions.
+    pub(crate) const fn finder(&self) -> &Finder {
+        &self.finder
     }
 
     /// What tells swapped bytes from altered ones.
@@ -129,33 +127,33 @@ impl Package {
 
     /// The bytes of `span` where they are in memory: in the head that the view took, or lent.
     pub(crate) fn lent(&self, span: Span) -> Option<&[u8]> {
-        self.source.slice(span).or_else(|| self.view.head().answer(span))
+        self.source().slice(span).or_else(|| self.view().head().answer(span))
     }
 
     /// What the source lends.
     #[inline]
     pub(crate) const fn lent_by_source(&self) -> &Lent {
-        &self.known.lent
+        self.finder.lent()
     }
 
     /// The bytes of `span`, lent or read; fewer only at the file's end.
     pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
         match self.lent(span) {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
-            None => read_span(&*self.source, span).map(Cow::Owned).map_err(read_failed),
+            None => read_span(&**self.source(), span).map(Cow::Owned).map_err(read_failed),
         }
     }
 
     /// What head and tables say.
     #[must_use]
     pub fn view(&self) -> &View {
-        &self.view
+        self.finder.view()
     }
 
     /// Where the bytes come from.
     #[must_use]
-    pub fn source(&self) -> &Arc<dyn ReadAt> {
-        &self.source
+    pub const fn source(&self) -> &Arc<dyn ReadAt> {
+        self.finder.source()
     }
 
     /// What reading may cost.
@@ -176,96 +174,32 @@ impl Package {
     /// # Errors
     /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
     /// rules.
-    #[expect(
-        clippy::inline_always,
-        reason = "not inlined, it takes a third longer: docs/rationale.md"
-    )]
-    #[inline(always)]
-    pub fn find<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
-        match key.into() {
-            RegionName::Id(id) => self.find_id(id),
+    #[inline]
+    pub fn find<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
+        match name.into() {
+            RegionName::Id(id) => self.finder.find(id),
             RegionName::Path(path) => self.find_path(path),
         }
     }
 
     fn find_path(&self, path: &str) -> Result<Option<Located>, Error> {
         let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
-        match self.view.name_flags() {
+        match self.view().name_flags() {
             Some(flags) if flags.explicit_ids => {
                 let id = self.names()?.find(path).map_or(hashed, |name| name.id);
-                self.find_id(id)
+                self.finder.find(id)
             }
-            Some(_) => self.find_id(hashed),
+            Some(_) => self.finder.find(hashed),
             None => {
-                if let Some(found) = self.find_id(hashed)? {
+                if let Some(found) = self.finder.find(hashed)? {
                     return Ok(Some(found));
                 }
                 match self.names()?.find(path).filter(|name| name.id != hashed) {
-                    Some(name) => self.find_id(name.id),
+                    Some(name) => self.finder.find(name.id),
                     None => Ok(None),
                 }
             }
         }
-    }
-
-    /// How far what is in hand leads to the region of an id, without reading.
-    pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
-        match self.view.keys() {
-            Some(keys) if self.known.guide.is_none() => {
-                keys.begin(&*self.source, &self.view, &self.known, id)
-            }
-            None if self.view.groups_in_head().is_none() => Begun::Scan,
-            _ => Begun::Known(self.find_id(id)),
-        }
-    }
-
-    /// Goes on with a search by what it wanted, as far as what is in hand leads then.
-    pub(crate) fn go_on<'v>(&self, mut search: Search<'v>, wanted: &[u8]) -> Begun<'v> {
-        match self.known.blocks.feed_shared(&mut search, wanted) {
-            Ok(()) => keys::go_on(search, &*self.source, &self.view, &self.known),
-            Err(_) => Begun::Alone,
-        }
-    }
-
-    #[expect(
-        clippy::inline_always,
-        reason = "not inlined, it takes a third longer: docs/rationale.md"
-    )]
-    #[inline(always)]
-    pub(crate) fn find_id(&self, id: Uuid) -> Result<Option<Located>, Error> {
-        // What is asked often stays in registers, as what is written to memory in small parts and
-        // read in large ones waits for all that was read before. So the rest is out of line, takes
-        // the id as a number, and answers in a type of its own.
-        if let Some(filled) = self.known.filled() {
-            match filled.find(id, self.known.lent.bytes()) {
-                Told::Found(found) => return Ok(Some(found)),
-                Told::Absent => return Ok(None),
-                Told::Unknown | Told::Nothing => {}
-            }
-        }
-        match self.known.told_by_front(id) {
-            front::Told::Found(found) if found.span.end <= self.view.len() => {
-                return Ok(Some(*found));
-            }
-            front::Told::Absent => return Ok(None),
-            front::Told::Found(_) | front::Told::Nothing => {}
-        }
-        match self.search_id(id.as_u128()) {
-            Ok(SearchOutcome::Found(found)) => Ok(Some(found)),
-            Ok(SearchOutcome::Absent) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    #[inline(never)]
-    fn search_id(&self, id: u128) -> Result<SearchOutcome, Error> {
-        let (source, id) = (&*self.source, Uuid::from_u128(id));
-        let guided = self.view.keys().and_then(|keys| keys.guided(&self.view, &self.known, id));
-        let answer = match guided {
-            Some(answer) => keys::located(answer, self.view.len())?,
-            None => scan::find(source, &self.view, &self.known, id)?,
-        };
-        Ok(answer.map_or(SearchOutcome::Absent, SearchOutcome::Found))
     }
 
     /// As [`find`](Self::find), where a region that is not there is an error.
@@ -332,7 +266,7 @@ impl Package {
     /// Stored bytes outside the file; an encoding that is not known; a region that is stored as it
     /// is, and longer.
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view.len())?;
+        let located = located.within(self.view().len())?;
         RegionReader::new(self, located, located.encoding, self.limits.stream_len_max)
     }
 
@@ -342,7 +276,7 @@ impl Package {
     /// # Errors
     /// Stored bytes outside the file; a policy that no bytes could satisfy.
     pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view.len())?;
+        let located = located.within(self.view().len())?;
         RegionReader::new(self, located, Encoding::NONE, self.limits.stream_len_max)
     }
 
@@ -373,7 +307,7 @@ impl Package {
     /// # Errors
     /// An index that cannot be read at all. Entries at fault are in the scan.
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
-        scan::scan(&*self.source, &self.view, |_| ())
+        scan::scan(&**self.source(), self.view(), |_| ())
     }
 
     /// Every group of the index, newest first, those without entries too.
@@ -392,7 +326,7 @@ impl Package {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
-        let names = match self.find_id(NAMES_ID)? {
+        let names = match self.finder.find(NAMES_ID)? {
             Some(located) => Names::read(self, located)?,
             None => Names::default(),
         };
@@ -427,45 +361,5 @@ impl Package {
             &none
         });
         Ok(listing::join(&scan.found, names))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Package;
-    use crate::{BuildOptions, EncodingChoice, PackageBuilder};
-    use std::sync::Barrier;
-    use uuid::Uuid;
-
-    #[test]
-    fn the_short_way_opens_whoever_looks_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p.dacti-pack");
-        let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
-        let mut builder = PackageBuilder::new(options);
-        let ids: Vec<_> =
-            (0..3000_u32).map(|n| Uuid::new_v5(&Uuid::nil(), &n.to_le_bytes())).collect();
-        for id in &ids {
-            builder.add(*id, vec![7]).unwrap();
-        }
-        builder.build(&path).unwrap();
-        for round in 0..200 {
-            let package = Package::open_mapped(&path).unwrap();
-            let start = Barrier::new(2);
-            std::thread::scope(|scope| {
-                for thread in 0..2 {
-                    let (package, ids, start) = (&package, &ids, &start);
-                    scope.spawn(move || {
-                        start.wait();
-                        for id in ids.iter().cycle().skip(thread * 700 + round).take(10) {
-                            assert!(package.find(*id).unwrap().is_some());
-                        }
-                    });
-                }
-            });
-            // Two look-ups, at once or one after the other, sort the newest entries, of which there
-            // are none here: so the guide has all to say.
-            assert!(package.known.filled().is_some(), "round {round}");
-        }
     }
 }

@@ -4,18 +4,17 @@
 
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
-use crate::find::keys::{Keys, group_count};
+use crate::read::fences::Fences;
+use crate::read::index_region::{Groups, IndexRegion};
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
-use dacti_index::{
-    INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, INDEX_VERSION, IndexHeader, index_len,
-};
-use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
+use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, Lookup};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
     Component, ComponentMatch, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker,
-    Version, Window, struct_at,
+    Version, Window,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -46,13 +45,11 @@ pub struct View {
     components: Vec<Component>,
     diagnostics: Vec<Diagnostic>,
     diagnostics_left_out: u64,
-    index: Span,
-    /// How many groups the index has, where the head has all of them.
-    groups_in_head: Option<u32>,
+    index: IndexRegion,
     layout: Option<Layout>,
     layout_fault: Option<Arc<Error>>,
-    keys: Option<Keys>,
-    keys_fault: Option<Arc<Error>>,
+    fences: Option<Fences>,
+    fences_fault: Option<Arc<Error>>,
     name_flags: Option<Flags>,
     seals: Option<Result<Seals, dacti_seal::Error>>,
 }
@@ -109,9 +106,11 @@ impl View {
             // Reading regions needs no layout, so what is wrong with it is told and not fatal.
             Err(error) => (None, Some(error.into())),
         };
-        let (keys, keys_fault) = match read_keys(source, head, components, index, len) {
-            Ok(keys) => (keys, None),
-            // Without keys the index is scanned.
+        let has_layout = matches!(LAYOUT.find(components), ComponentMatch::Found(_));
+        let index = IndexRegion::new(index, has_layout, &window(head, len));
+        let (fences, fences_fault) = match read_fences(source, head, components, &index, len) {
+            Ok(fences) => (fences, None),
+            // Without fences the index is scanned.
             Err(error) => (None, Some(error.into())),
         };
         let name_flags = match NAMES.find(components) {
@@ -119,7 +118,6 @@ impl View {
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
         };
         let seals = read_seals(source, head, components, len)?;
-        let groups_in_head = groups_in(&window(head, len), index);
         let header = walker.format_header().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
@@ -130,11 +128,10 @@ impl View {
             diagnostics: walker.diagnostics().copied().collect(),
             head: Vec::new(),
             index,
-            groups_in_head,
             layout,
             layout_fault,
-            keys,
-            keys_fault,
+            fences,
+            fences_fault,
             name_flags,
             seals,
         })
@@ -191,27 +188,30 @@ impl View {
     /// The index component's region, absolute. Empty for an empty index.
     #[must_use]
     pub const fn index(&self) -> Span {
-        self.index
+        self.index.span()
     }
 
-    /// Where the index's groups start, how many there are, and their bytes, where the head has all
-    /// of them.
-    pub(crate) fn groups_in_head(&self) -> Option<(u64, u32, &[u8])> {
-        let groups = self.groups_in_head?;
-        let at = self.index.start.saturating_add(INDEX_HEADER_LEN);
-        let bytes = self.head().answer(Span { start: at, end: self.index.end })?;
-        Some((at, groups, bytes))
+    /// The index region, with the rules that it obeys.
+    pub(crate) const fn index_region(&self) -> &IndexRegion {
+        &self.index
+    }
+
+    /// Returns all groups of the index if the head has them.
+    pub(crate) fn groups_in_head(&self) -> Option<Groups<'_>> {
+        self.index.groups_in(&self.head())
     }
 
     /// Entries of the index's groups that lie in the head: with the index's start they tell which
     /// of two states of a package is later.
     #[cfg(any(feature = "http", feature = "store"))]
     pub(crate) fn delta_entries(&self) -> u64 {
-        let head = self.head();
-        let (mut at, mut entries) = (self.index.start.saturating_add(INDEX_HEADER_LEN), 0_u64);
+        let (head, index) = (self.head(), self.index.span());
+        let mut at = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
+        let mut entries = 0_u64;
         while let Some(want) = Span::new(at, dacti_index::GROUP_LEN)
-            && self.index.contains(&want)
-            && let Some(header) = head.answer(want).and_then(struct_at::<dacti_index::GroupHeader>)
+            && index.contains(&want)
+            && let Some(header) =
+                head.answer(want).and_then(daicon_core::struct_at::<dacti_index::GroupHeader>)
         {
             entries = entries.saturating_add(u64::from(header.length));
             at = want.end;
@@ -231,22 +231,29 @@ impl View {
         self.layout_fault.as_ref()
     }
 
-    /// The lookup keys of the index in force.
-    pub(crate) const fn keys(&self) -> Option<&Keys> {
-        self.keys.as_ref()
+    /// The fences of the index in force.
+    pub(crate) fn lookup(&self) -> Option<Lookup<'_>> {
+        self.fences.as_ref()?.lookup(&self.head())
     }
 
-    /// Whether regions are found by lookup keys, and not by a scan of the index.
+    /// Whether fences lead to regions, so that the index is not scanned.
     #[must_use]
-    pub const fn has_keys(&self) -> bool {
-        self.keys.is_some()
+    pub const fn has_fences(&self) -> bool {
+        self.fences.is_some()
     }
 
-    /// What is wrong with the lookup keys, or met in a search so far that contradicts them. Regions
-    /// are found all the same.
+    /// The fault of the fences, or the first contradiction that a search met. Regions are found all
+    /// the same.
     #[must_use]
-    pub fn keys_fault(&self) -> Option<&Arc<Error>> {
-        self.keys_fault.as_ref().or_else(|| self.keys.as_ref()?.contradiction())
+    pub fn fences_fault(&self) -> Option<&Arc<Error>> {
+        self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction())
+    }
+
+    /// Keeps a fault that made a search scan the index.
+    pub(crate) fn note_contradiction(&self, fault: Error) {
+        if let Some(fences) = &self.fences {
+            fences.note(fault);
+        }
     }
 
     /// What the seal component says, or what is wrong with it; `None` where there is none.
@@ -302,17 +309,6 @@ fn left_out<const TABLES: usize, const COMPONENTS: usize>(
     walker.diagnostics_count().saturating_sub(kept)
 }
 
-/// How many groups the index at `index` has, where the window has all of them and nothing is wrong
-/// with its header.
-fn groups_in(head: &Window<'_>, index: Span) -> Option<u32> {
-    if !head.span().contains(&index) {
-        return None;
-    }
-    let header: &IndexHeader = struct_at(head.answer(index)?)?;
-    let groups = header.groups.get();
-    (header.version.get() == 0 && index_len(groups) <= index.len()).then_some(groups)
-}
-
 fn window(head: &[u8], len: u64) -> Window<'_> {
     if len <= HEAD_LEN { Window::ending_file(0, head) } else { Window::new(0, head) }
 }
@@ -366,18 +362,36 @@ fn read_seals(
     Ok(Some(Seals::parse(&bytes, span.start)))
 }
 
-fn read_keys(
+fn read_fences(
     source: &dyn ReadAt,
     head: &[u8],
     components: &[Component],
-    index: Span,
+    index: &IndexRegion,
     len: u64,
-) -> Result<Option<Keys>, Error> {
+) -> Result<Option<Fences>, Error> {
     let ComponentMatch::Found(component) = LOOKUP.find(components) else { return Ok(None) };
     let head = window(head, len);
-    let Some(groups) = group_count(source, &head, index) else { return Ok(None) };
+    let Some(groups) = read_group_count(source, &head, index) else { return Ok(None) };
     let span = component.span_within(len)?;
-    Ok(Some(Keys::read(source, &head, span, index, groups)?))
+    Ok(Some(Fences::read(source, &head, span, index.span(), groups)?))
+}
+
+/// Reads how many groups the index has. Returns `None` for a header at fault: without fences each
+/// look-up scans the index, and meets the fault.
+fn read_group_count(source: &dyn ReadAt, head: &Window<'_>, index: &IndexRegion) -> Option<u32> {
+    let span = index.header_span()?;
+    loop {
+        let bytes = in_head_or_read(source, head, span).ok()?;
+        let fault = match index.group_count(&bytes) {
+            Ok(groups) => return Some(groups),
+            Err(fault) => fault,
+        };
+        let is_read_otherwise =
+            matches!(bytes, Cow::Owned(_)) && source.doubt(span, fault.doubt()?).unwrap_or(false);
+        if !is_read_otherwise {
+            return None;
+        }
+    }
 }
 
 /// The bytes of `span`, from the head where that has them.

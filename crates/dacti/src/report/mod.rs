@@ -3,6 +3,7 @@
 //! It refuses to know how packages are written.
 
 pub(crate) mod difference;
+mod fences_check;
 pub(crate) mod gaps;
 pub(crate) mod map;
 pub(crate) mod usage;

@@ -5,6 +5,7 @@ use crate::hash::HashPool;
 use crate::index::IndexScan;
 use crate::read::listing;
 use crate::report::FileMap;
+use crate::report::fences_check::FencesCheck;
 use crate::report::map::Overlap;
 use crate::{Error, Listed, Names, Package, RegionReader, View};
 use core::fmt;
@@ -39,7 +40,7 @@ pub enum Finding {
     Layout(Arc<Error>),
     /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
     /// slowly.
-    Keys(Arc<Error>),
+    Fences(Arc<Error>),
     /// The seal component is wrong, so that no region can be verified.
     Seals(dacti_seal::Error),
     /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
@@ -108,7 +109,7 @@ impl fmt::Display for Finding {
             Self::ContainerMore { count } => {
                 write!(f, "and {count} more oddities of the container")
             }
-            Self::Layout(fault) | Self::Keys(fault) => fault.fmt(f),
+            Self::Layout(fault) | Self::Fences(fault) => fault.fmt(f),
             Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
             Self::Seals(error) => error.fmt(f),
             Self::Names(error) => write!(f, "names list: {error}"),
@@ -182,10 +183,10 @@ impl Package {
         let view = self.view();
         report.findings.extend(Finding::of_container(view));
         report.findings.extend(view.layout_fault().cloned().map(Finding::Layout));
-        let (scan, keys_fault) = self.scan_with_keys()?;
+        let (scan, fences_fault) = self.scan_with_fences()?;
         report.findings.extend(view.seals_fault().map(Finding::Seals));
-        let keys = view.keys_fault().cloned().or_else(|| keys_fault.map(Arc::new));
-        report.findings.extend(keys.map(Finding::Keys));
+        let keys = view.fences_fault().cloned().or_else(|| fences_fault.map(Arc::new));
+        report.findings.extend(keys.map(Finding::Fences));
         report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));
         let overlaps = FileMap::claims_of(self, &scan)?.overlaps;
         report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
@@ -227,10 +228,10 @@ impl Package {
     }
 
     /// Reads the index once, and says what in it contradicts the lookup keys.
-    pub(crate) fn scan_with_keys(&self) -> Result<(IndexScan, Option<Error>), Error> {
+    pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
-        match view.keys().map(|keys| keys.checker(view)).transpose() {
+        match view.lookup().map(|lookup| FencesCheck::new(&lookup)).transpose() {
             Ok(checker) => check = checker,
             Err(error) => fault = Some(error),
         }

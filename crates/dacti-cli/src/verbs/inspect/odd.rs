@@ -9,7 +9,9 @@ pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
     let container = Finding::of_container(view);
     let overlaps = map.overlaps.iter().copied().map(Finding::Overlap);
     let mut lines: Vec<String> = container.chain(overlaps).map(|found| found.to_string()).collect();
-    lines.extend(view.layout_fault().into_iter().chain(view.keys_fault()).map(ToString::to_string));
+    lines.extend(
+        view.layout_fault().into_iter().chain(view.fences_fault()).map(ToString::to_string),
+    );
     lines.extend(view.seals_fault().map(|fault| fault.to_string()));
     if view.index().is_empty() {
         lines.push("the index region is empty (size 0): the package has no regions".into());

@@ -5,7 +5,7 @@
 
 use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
-use crate::find::keys::Begun;
+use crate::find::finder::Begun;
 use crate::find::scan;
 use crate::{Error, Names, Package, RegionName};
 use dacti_index::Located;
@@ -47,7 +47,7 @@ pub(super) fn begin<'p>(
     ids.sort_unstable();
     let mut unknown = Unknown::default();
     for asked in ids {
-        unknown.take(asked, package.begin(asked.0), tell);
+        unknown.take(asked, package.finder().begin(asked.0), tell);
     }
     unknown
 }
@@ -100,14 +100,15 @@ impl<'p> Unknown<'p> {
                 let bytes = read_span(&**package.source(), read.span).ok();
                 for Pending { want, asked, search } in searches.by_ref().take(read.count) {
                     let part = bytes.as_deref().and_then(|b| want.slice_of(b, read.span.start));
-                    let begun = part.map_or(Begun::Alone, |part| package.go_on(search, part));
+                    let begun =
+                        part.map_or(Begun::Alone, |part| package.finder().feed_begun(search, part));
                     self.take(asked, begun, tell);
                 }
             }
         }
         scan_for(package, self.scanned, tell);
         for (id, i) in self.alone {
-            tell(i, package.find_id(id));
+            tell(i, package.finder().find(id));
         }
     }
 }
@@ -122,7 +123,7 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
             }
         }
         // Each has what it says.
-        Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.find_id(id))),
+        Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.finder().find(id))),
     }
 }
 

@@ -57,8 +57,9 @@ pub(super) fn prove(
     if let Some(fault) = faults.into_iter().flatten().next() {
         return Err(unproven(fault));
     }
-    let (found, keys_fault) = new.scan_with_keys()?;
-    if let Some(fault) = keys_fault.as_ref().or_else(|| view.keys_fault().map(|fault| &**fault)) {
+    let (found, fences_fault) = new.scan_with_fences()?;
+    if let Some(fault) = fences_fault.as_ref().or_else(|| view.fences_fault().map(|fault| &**fault))
+    {
         return Err(unproven(fault.to_string()));
     }
     if let Some(fault) = found.faults.first() {

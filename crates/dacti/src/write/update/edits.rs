@@ -231,7 +231,7 @@ fn refuse_clashes(inputs: &[Input], removed: &Removed) -> Result<(), Error> {
 
 /// The regions that have the inputs' ids.
 fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>, Error> {
-    if package.view().has_keys() || inputs.len() <= 1 {
+    if package.view().has_fences() || inputs.len() <= 1 {
         return inputs.iter().map(|input| package.find(input.id)).collect();
     }
     // Without keys each look-up would scan the index.

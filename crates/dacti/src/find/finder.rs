@@ -1,0 +1,324 @@
+//! The look-up of one region, from an id to the place of its stored bytes, read top-down.
+//!
+//! Each step is cheaper than the next: what earlier look-ups learned, the groups in the head, the
+//! block that the fences lead to, and a scan of the index. The parts that do the steps do not know
+//! each other, nor the source. Specification: `docs/spec/dacti-index.md`, "Which entry counts";
+//! `docs/spec/dacti-lookup.md`.
+
+use crate::fetch::source::{Lent, ReadAt, read_span};
+use crate::find::blocks::Blocks;
+use crate::find::guide::Guide;
+use crate::find::head_groups::{HeadGroups, Recalled};
+use crate::find::scan;
+use crate::read::index_region::Groups;
+use crate::read::view::{View, read_failed};
+use crate::{Error, Limits};
+use core::sync::atomic::{AtomicU32, Ordering};
+use dacti_index::Located;
+use dacti_lookup::{Lookup, Search};
+use daicon_core::Span;
+use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
+
+/// Finds regions in the index of an open package, and remembers what it read and checked.
+///
+/// Threads share it and never wait for each other.
+#[derive(Debug)]
+pub(crate) struct Finder {
+    source: Arc<dyn ReadAt>,
+    view: Arc<View>,
+    /// The bytes that the source lends.
+    lent: Lent,
+    head_groups: HeadGroups,
+    /// Whether the groups in the head are the whole index.
+    is_all_in_head: bool,
+    blocks: Blocks,
+    /// Searches by fences so far, until there is a guide.
+    searches: AtomicU32,
+    /// Searches that pay for a guide; `None` if there can be none.
+    guide_from: Option<u32>,
+    guide_len_max: u64,
+    guide: OnceLock<Option<Guide>>,
+}
+
+/// How far the bytes in memory lead to a region.
+#[derive(Debug)]
+pub(crate) enum Begun<'f> {
+    /// To its place, or to its absence.
+    Known(Result<Option<Located>, Error>),
+    /// To a search that wants bytes which have to be read.
+    Search(Search<'f>),
+    /// Nowhere: the index has no fences and is scanned.
+    Scan,
+    /// To a fault, which a look-up of this region alone handles.
+    Alone,
+}
+
+impl Finder {
+    pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, limits: &Limits) -> Self {
+        let (lookup, lent) = (view.lookup(), source.lent());
+        let guide_from = lookup.as_ref().and_then(|lookup| Guide::pays_from(lookup, &lent));
+        Self {
+            lent,
+            head_groups: HeadGroups::default(),
+            is_all_in_head: lookup.is_none() && view.groups_in_head().is_some(),
+            blocks: lookup.map_or_else(Blocks::default, |l| Blocks::new(&l, limits.blocks_len_max)),
+            searches: AtomicU32::new(0),
+            guide_from,
+            guide_len_max: limits.guide_len_max,
+            guide: OnceLock::new(),
+            source,
+            view,
+        }
+    }
+
+    pub(crate) const fn source(&self) -> &Arc<dyn ReadAt> {
+        &self.source
+    }
+
+    pub(crate) const fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    #[inline]
+    pub(crate) const fn lent(&self) -> &Lent {
+        &self.lent
+    }
+
+    /// Finds the entry of `id` that counts; its stored bytes lie within the file.
+    #[inline]
+    pub(crate) fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
+        match self.recall(id) {
+            Some(found) => Ok(found),
+            None => self.search(id),
+        }
+    }
+
+    /// Returns what earlier look-ups learned about `id`; `None` if they learned too little.
+    #[inline]
+    fn recall(&self, id: Uuid) -> Option<Option<Located>> {
+        match self.head_groups.recall(id) {
+            Recalled::Found(found) => (found.span.end <= self.view.len()).then_some(Some(*found)),
+            Recalled::Absent if self.is_all_in_head => Some(None),
+            Recalled::Absent => self.guide.get()?.as_ref()?.find(id),
+            Recalled::Nothing => None,
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, id: Uuid) -> Result<Option<Located>, Error> {
+        let found = match self.view.lookup() {
+            Some(lookup) => match self.search_by_fences(&lookup, id) {
+                // An entry without a place is at fault by itself: a scan finds no better one.
+                Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
+                Err(fault @ Error::Lookup(_)) => {
+                    self.view.note_contradiction(fault);
+                    scan::find(&*self.source, &self.view, id)?
+                }
+                found => found?,
+            },
+            None => match self.view.groups_in_head() {
+                Some(groups) => self.head_groups.find(groups, id)?,
+                None => scan::find(&*self.source, &self.view, id)?,
+            },
+        };
+        Ok(found.map(|found| found.within(self.view.len())).transpose()?)
+    }
+
+    fn search_by_fences(&self, lookup: &Lookup<'_>, id: Uuid) -> Result<Option<Located>, Error> {
+        let newer = match self.delta_groups(lookup) {
+            Some(groups) => self.head_groups.find(groups, id)?,
+            None => scan::find_in_first(&*self.source, &self.view, lookup.delta_groups(), id)?,
+        };
+        if newer.is_some() {
+            return Ok(newer);
+        }
+        self.count_search(lookup);
+        let mut search = lookup.search(id);
+        while let Some(want) = search.want() {
+            self.feed(&mut search, want)?;
+        }
+        Ok(found_by(&search))
+    }
+
+    /// Returns the delta groups if the head has all of them.
+    fn delta_groups(&self, lookup: &Lookup<'_>) -> Option<Groups<'_>> {
+        let (region, head) = (self.view.index_region(), self.view.head());
+        region.first_groups_in(&head, lookup.delta_groups())
+    }
+
+    /// Feeds `search` the bytes that it wants.
+    fn feed(&self, search: &mut Search<'_>, want: Span) -> Result<(), Error> {
+        if self.feed_in_hand(search, want)? {
+            return Ok(());
+        }
+        if self.source.is_local()
+            && let Some(part) = self.blocks.likely_part(search)
+            && search.feed_likely(&self.read(part)?)
+        {
+            return Ok(());
+        }
+        loop {
+            match self.blocks.feed_read(search, self.read(want)?.into()) {
+                Err(fault) if self.is_read_otherwise(want, &fault)? => {}
+                fed => return fed,
+            }
+        }
+    }
+
+    /// Feeds `search` from memory: lent bytes, the head, or a kept block. Returns false if the
+    /// wanted bytes have to be read.
+    fn feed_in_hand(&self, search: &mut Search<'_>, want: Span) -> Result<bool, Error> {
+        match self.source.slice(want).or_else(|| self.view.head().answer(want)) {
+            Some(bytes) => self.blocks.feed_lent(search, bytes).map(|()| true),
+            None => Ok(self.blocks.feed_kept(search)),
+        }
+    }
+
+    fn read(&self, span: Span) -> Result<Vec<u8>, Error> {
+        read_span(&*self.source, span).map_err(read_failed)
+    }
+
+    /// Tells the source of a fault in the bytes of `span`. Returns true if it reads them in another
+    /// way next time.
+    fn is_read_otherwise(&self, span: Span, fault: &Error) -> Result<bool, Error> {
+        let Some(why) = fault.doubt() else { return Ok(false) };
+        self.source.doubt(span, why).map_err(read_failed)
+    }
+
+    /// Counts a search by fences. The one that makes a guide pay builds it; others go on without.
+    fn count_search(&self, lookup: &Lookup<'_>) {
+        let Some(from) = self.guide_from else { return };
+        if self.guide.get().is_none() && self.searches.fetch_add(1, Ordering::Relaxed) == from {
+            let build = || Guide::build(lookup, &self.lent, self.view.len(), self.guide_len_max);
+            self.guide.get_or_init(build);
+        }
+    }
+
+    /// Looks `id` up as far as the bytes in memory lead, without reading.
+    pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
+        let Some(lookup) = self.view.lookup() else {
+            return if self.view.groups_in_head().is_none() {
+                Begun::Scan
+            } else {
+                Begun::Known(self.find(id))
+            };
+        };
+        if self.guide_from.is_some() {
+            // The whole index is in memory.
+            return Begun::Known(self.find(id));
+        }
+        let Some(groups) = self.delta_groups(&lookup) else { return Begun::Alone };
+        match self.head_groups.find(groups, id) {
+            Ok(None) => self.go_on(lookup.search(id)),
+            Ok(Some(found)) => {
+                Begun::Known(found.within(self.view.len()).map(Some).map_err(Error::from))
+            }
+            Err(_) => Begun::Alone,
+        }
+    }
+
+    /// Goes on with a search that [`begin`](Self::begin) returned, after `bytes` were read for it.
+    pub(crate) fn feed_begun<'f>(&'f self, mut search: Search<'f>, bytes: &[u8]) -> Begun<'f> {
+        // Another search may have kept the block meanwhile.
+        if self.blocks.feed_kept(&mut search) {
+            return self.go_on(search);
+        }
+        match self.blocks.feed_read(&mut search, bytes.into()) {
+            Ok(()) => self.go_on(search),
+            Err(_) => Begun::Alone,
+        }
+    }
+
+    fn go_on<'f>(&'f self, mut search: Search<'f>) -> Begun<'f> {
+        while let Some(want) = search.want() {
+            match self.feed_in_hand(&mut search, want) {
+                Ok(true) => {}
+                Ok(false) => return Begun::Search(search),
+                Err(_) => return Begun::Alone,
+            }
+        }
+        let found = found_by(&search).map(|found| found.within(self.view.len())).transpose();
+        Begun::Known(found.map_err(Error::from))
+    }
+}
+
+/// Returns where an ended search found its region.
+fn found_by(search: &Search<'_>) -> Option<Located> {
+    match search.outcome() {
+        Some(dacti_lookup::SearchOutcome::Found(located)) => Some(located),
+        Some(dacti_lookup::SearchOutcome::Absent) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Finder;
+    use crate::{BuildOptions, EncodingChoice, Limits, Package, PackageBuilder};
+    use core::sync::atomic::Ordering;
+    use std::sync::{Arc, Barrier};
+    use uuid::Uuid;
+
+    fn id(n: u32) -> Uuid {
+        Uuid::new_v5(&Uuid::nil(), &n.to_le_bytes())
+    }
+
+    fn package_of(count: u32) -> Package {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.dacti-pack");
+        let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+        let mut builder = PackageBuilder::new(options);
+        for n in 0..count {
+            builder.add(id(n), vec![7]).unwrap();
+        }
+        builder.build(&path).unwrap();
+        Package::from_bytes(std::fs::read(&path).unwrap()).unwrap()
+    }
+
+    fn finder(package: &Package, limits: &Limits) -> Finder {
+        Finder::new(Arc::clone(package.source()), Arc::clone(package.shared_view()), limits)
+    }
+
+    #[test]
+    fn enough_look_ups_build_a_guide_whatever_their_threads() {
+        let package = package_of(3000);
+        // The names list is a region, too: 12 groups of 255 places.
+        let searches = 12 * 255 / 16;
+        for round in 0..20 {
+            let finder = finder(&package, &Limits::default());
+            assert_eq!(finder.guide_from, Some(searches));
+            let start = Barrier::new(2);
+            std::thread::scope(|scope| {
+                for thread in 0..2 {
+                    let (finder, start) = (&finder, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        for n in 0..searches {
+                            let n = (thread * 1500 + round + n) % 3000;
+                            assert!(finder.find(id(n)).unwrap().is_some(), "{n}");
+                            assert!(finder.find(id(3000 + n)).unwrap().is_none(), "{n}");
+                        }
+                    });
+                }
+            });
+            assert!(matches!(finder.guide.get(), Some(Some(_))), "round {round}");
+            // Nothing more is searched for.
+            let before = finder.searches.load(Ordering::Relaxed);
+            for n in 0..3000 {
+                assert!(finder.find(id(n)).unwrap().is_some(), "{n}");
+            }
+            assert_eq!(finder.searches.load(Ordering::Relaxed), before);
+        }
+    }
+
+    #[test]
+    fn without_room_for_a_guide_look_ups_search() {
+        let package = package_of(3000);
+        let finder = finder(&package, &Limits { guide_len_max: 0, ..Limits::default() });
+        for n in (0..3000).chain(0..3000) {
+            assert!(finder.find(id(n)).unwrap().is_some(), "{n}");
+            assert!(finder.find(id(3000 + n)).unwrap().is_none(), "{n}");
+        }
+        assert!(matches!(finder.guide.get(), Some(None)));
+    }
+}

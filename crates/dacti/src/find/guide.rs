@@ -1,0 +1,229 @@
+//! A guide to a sorted run in memory: a table that leads from the leading bits of an id to the
+//! entries that begin with them.
+//!
+//! One pass builds it, and checks the whole run as a miss requires, so a guide answers misses too.
+//! It refuses all that is not plain: a run out of order, or ids that are not spread evenly.
+//! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
+
+use crate::fetch::source::Lent;
+use dacti_index::{
+    Encoding, Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, Group, GroupHeader,
+    INDEX_ENTRY_LEN, Located,
+};
+use dacti_lookup::{Lookup, Run};
+use daicon_core::{Span, UuidLe, struct_at};
+use uuid::Uuid;
+
+/// Entries that are compared at once. No comparison waits for another, so the processor can begin
+/// the next look-up while these entries come from memory.
+const AT_ONCE: u32 = 4;
+/// The most entries of a slot that are compared; a search is faster if there are more.
+const COMPARED_MAX: u32 = 16;
+/// A guide is built after one search for each so many entries: about when searches have cost as
+/// much as building it.
+const ENTRIES_PER_SEARCH: u32 = 16;
+/// Places of a group, used or not.
+const PLACES: u32 = 255;
+const _: () = assert!(GROUP_ENTRIES == PLACES as usize);
+
+/// A guide to the only run of an index.
+#[derive(Debug)]
+pub(crate) struct Guide {
+    lent: Lent,
+    /// Where the run starts, absolute and in the lent bytes.
+    run_at: u64,
+    run_in_lent: usize,
+    file_len: u64,
+    /// Leading bits that all ids of the run share, and bits behind those of a slot's number.
+    shared_bits: u32,
+    shift: u32,
+    /// The place of each slot's first entry, and above it a filter of the slot's ids. The entries
+    /// of a slot end where those of the next one begin.
+    slots: Box<[u32]>,
+    place_bits: u32,
+    /// The place where the entries of the last slot end.
+    end: u32,
+    /// Base and encoding of all groups; `None` if they differ, or a group before the last has room.
+    even: Option<(u64, Encoding)>,
+}
+
+impl Guide {
+    /// Returns how many searches pay for a guide. `None` if there can be none: the index is not one
+    /// run in lent bytes.
+    pub(crate) fn pays_from(lookup: &Lookup<'_>, lent: &Lent) -> Option<u32> {
+        let (_, span, places) = only_run(lookup)?;
+        lent.slice(span)?;
+        places.checked_div(ENTRIES_PER_SEARCH)
+    }
+
+    /// Builds a guide of at most `len_max` bytes for a file of `file_len` bytes.
+    pub(crate) fn build(
+        lookup: &Lookup<'_>,
+        lent: &Lent,
+        file_len: u64,
+        len_max: u64,
+    ) -> Option<Self> {
+        let (run, span, places) = only_run(lookup)?;
+        let groups = lent.slice(span)?.chunks_exact(usize::try_from(GROUP_LEN).ok()?);
+        let groups = groups.map(|bytes| Group::parse(bytes, span.start).ok());
+        let groups = groups.collect::<Option<Vec<_>>>()?;
+        let (first, last) = (groups.first()?, groups.last()?);
+        let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
+        let shared = end(first.entries().first())? ^ end(last.entries().last())?;
+        let slots_max = u32::try_from(len_max / 4).unwrap_or(u32::MAX);
+        let slot_bits = places.checked_next_power_of_two()?.min(slots_max).checked_ilog2()?;
+        if slot_bits == 0 || places >> slot_bits > COMPARED_MAX {
+            return None;
+        }
+        let shift = 64_u32.checked_sub(slot_bits)?;
+        let unused = GROUP_ENTRIES.checked_sub(last.entries().len())?;
+        let mut guide = Self {
+            lent: lent.clone(),
+            run_at: span.start,
+            run_in_lent: usize::try_from(span.start.checked_sub(lent.at())?).ok()?,
+            file_len,
+            shared_bits: shared.leading_zeros().min(shift),
+            shift,
+            slots: vec![0; 1_usize.checked_shl(slot_bits)?].into(),
+            place_bits: places.checked_ilog2()?.checked_add(1)?,
+            end: places.checked_sub(u32::try_from(unused).ok()?)?,
+            even: is_even(&groups).then_some((first.base(), first.encoding())),
+        };
+        let (mut place, mut slot) = (0_u32, 0_usize);
+        for (n, block) in groups.chunks(usize::try_from(run.stride).ok()?).enumerate() {
+            lookup.check_block(n, lent.slice(lookup.block_span(n)?)?).ok()?;
+            for group in block {
+                // The next group starts behind all places of this one.
+                for (entry, place) in group.entries().iter().zip(place..) {
+                    slot = guide.take(entry.id.get(), place, slot)?;
+                }
+                place = place.checked_add(PLACES)?;
+            }
+        }
+        guide.slots.get_mut(slot..)?.fill(guide.end);
+        Some(guide)
+    }
+
+    /// Notes the next entry of the run. `slot` is the first one without a place; returns the next.
+    fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
+        let (own, bit) = (self.slot_of(id), self.filter_bit(id));
+        // None if the entry before is of the same slot.
+        self.slots.get_mut(slot..=own)?.fill(place);
+        *self.slots.get_mut(own)? |= bit;
+        own.checked_add(1)
+    }
+
+    /// Finds `id` in the run. `None` if only a search can tell.
+    #[inline]
+    pub(crate) fn find(&self, id: Uuid) -> Option<Option<Located>> {
+        let slot = self.slot_of(id);
+        let own = *self.slots.get(slot)?;
+        if own & self.filter_bit(id) == 0 {
+            return Some(None);
+        }
+        let place_mask = !u32::MAX.wrapping_shl(self.place_bits);
+        let next = *self.slots.get(slot.wrapping_add(1)).unwrap_or(&self.end);
+        let (mut place, end) = (own & place_mask, next & place_mask);
+        let wanted = UuidLe::new(id);
+        while end.wrapping_sub(place) <= COMPARED_MAX {
+            let mut equal = 0_u32;
+            for i in 0..AT_ONCE {
+                let is_equal = |entry: &Entry| entry.id == wanted;
+                let entry = self.entry(place.wrapping_add(i));
+                equal |= u32::from(entry.is_some_and(is_equal)).wrapping_shl(i);
+            }
+            let left = end.wrapping_sub(place);
+            // Places from the end on may hold anything.
+            equal &= !u32::MAX.wrapping_shl(left.min(AT_ONCE));
+            if equal != 0 {
+                return self.located(id, place.wrapping_add(equal.trailing_zeros())).map(Some);
+            }
+            if left <= AT_ONCE {
+                return Some(None);
+            }
+            place = place.wrapping_add(AT_ONCE);
+        }
+        None
+    }
+
+    /// Returns the region of the entry at `place`. `None` if it passes the file's end, or its group
+    /// has no such entry.
+    #[inline]
+    fn located(&self, id: Uuid, place: u32) -> Option<Located> {
+        let entry = self.entry(place)?;
+        let (base, encoding) = match self.even {
+            Some(even) => even,
+            None => self.group_of(place)?,
+        };
+        let start = base.checked_add(entry.offset.get().into())?;
+        let end = start.checked_add(entry.size.get().into())?;
+        let at = self.run_at.wrapping_add(u64::try_from(offset_of(place)).ok()?);
+        (end <= self.file_len).then_some(Located { id, span: Span { start, end }, encoding, at })
+    }
+
+    /// Returns base and encoding of the group with the entry at `place`, if it uses that place.
+    #[cold]
+    fn group_of(&self, place: u32) -> Option<(u64, Encoding)> {
+        let first = place.checked_sub(place % PLACES)?;
+        let header_len = usize::try_from(GROUP_HEADER_LEN).ok()?;
+        let at = self.run_in_lent.checked_add(offset_of(first))?.checked_sub(header_len)?;
+        let header: &GroupHeader = struct_at(self.lent.bytes().get(at..)?)?;
+        let is_used = place % PLACES < u32::from(header.length);
+        let encoding = Encoding::from_tag(header.encoding);
+        is_used.then_some((header.entries_offset.get(), encoding))
+    }
+
+    #[inline]
+    fn entry(&self, place: u32) -> Option<&Entry> {
+        struct_at(self.lent.bytes().get(self.run_in_lent.wrapping_add(offset_of(place))..)?)
+    }
+
+    #[inline]
+    fn slot_of(&self, id: Uuid) -> usize {
+        let bits = lead_of(id).wrapping_shl(self.shared_bits).wrapping_shr(self.shift);
+        usize::try_from(bits).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the bit of the filter that the last 32 bits of an id choose.
+    #[inline]
+    fn filter_bit(&self, id: Uuid) -> u32 {
+        let tail = id.as_bytes().last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let bits = u64::from(32_u32.wrapping_sub(self.place_bits));
+        // Below `bits`, which has 5 bits.
+        let bit = u64::from(tail).wrapping_mul(bits) >> 32;
+        1_u32.wrapping_shl(self.place_bits).wrapping_shl(u32::try_from(bit).unwrap_or(0))
+    }
+}
+
+/// Returns the run, its groups' span and the number of its places; `None` if there are more runs.
+fn only_run<'l>(lookup: &Lookup<'l>) -> Option<(Run<'l>, Span, u32)> {
+    let mut runs = lookup.runs();
+    let (run, None) = (runs.next()?, runs.next()) else { return None };
+    let span = lookup.groups_span(run.first_group, run.groups);
+    Some((run, span, run.groups.checked_mul(PLACES)?))
+}
+
+/// Whether groups have one base and one encoding, and all but the last are full.
+fn is_even(groups: &[Group<'_>]) -> bool {
+    let alike = |a: &Group<'_>, b: &Group<'_>| a.base() == b.base() && a.encoding() == b.encoding();
+    let is_full = |group: &Group<'_>| group.entries().len() == GROUP_ENTRIES;
+    groups.iter().zip(groups.iter().skip(1)).all(|(a, b)| alike(a, b) && is_full(a))
+}
+
+/// Returns the first 64 bits of an id, in text order.
+#[inline]
+fn lead_of(id: Uuid) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// Returns where the entry at `place` starts, from the run's start on.
+#[inline]
+fn offset_of(place: u32) -> usize {
+    let entries = u64::from(place).wrapping_mul(INDEX_ENTRY_LEN);
+    let headers = u64::from(place / PLACES).wrapping_add(1).wrapping_mul(GROUP_HEADER_LEN);
+    usize::try_from(entries.wrapping_add(headers)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests compute small numbers of their own")]
+mod tests;

@@ -1,0 +1,106 @@
+//! What one pass over an index found.
+//!
+//! It refuses to know where the bytes come from. Specification: `docs/spec/dacti-index.md`, "Which
+//! entry counts".
+
+use dacti_index::{Encoding, Group, Located};
+use daicon_core::Span;
+use std::collections::BTreeMap;
+
+/// The groups of an index, and every region by the entry that counts.
+///
+/// Memory: 56 bytes an entry, 24 a group. A region may pass the file's end.
+#[derive(Debug, Clone, Default)]
+pub struct IndexScan {
+    pub(crate) groups: Vec<GroupSummary>,
+    pub(crate) found: Vec<Located>,
+    pub(crate) faults: Vec<dacti_index::Error>,
+    pub(crate) replaced: Vec<Located>,
+}
+
+impl IndexScan {
+    /// Every group, newest first, those without entries too.
+    #[must_use]
+    pub fn groups(&self) -> &[GroupSummary] {
+        &self.groups
+    }
+
+    /// Every region by the entry that counts, ascending by id; the names list's own is among them.
+    #[must_use]
+    pub fn regions(&self) -> &[Located] {
+        &self.found
+    }
+
+    /// The faults of entries that count and name no place. Their regions are not listed.
+    #[must_use]
+    pub fn faults(&self) -> &[dacti_index::Error] {
+        &self.faults
+    }
+
+    /// The regions of entries that newer ones replaced.
+    #[must_use]
+    pub fn replaced(&self) -> &[Located] {
+        &self.replaced
+    }
+}
+
+/// A group without its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupSummary {
+    /// Where the group starts, absolute.
+    pub at: u64,
+    /// Entries in use.
+    pub length: u8,
+    /// The group base, absolute. Without meaning if no entry is in use.
+    pub base: u64,
+    /// How its regions are stored. Without meaning if no entry is in use.
+    pub encoding: Encoding,
+}
+
+/// The groups of one pass, before it is settled which entries count.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    scan: IndexScan,
+    /// The faults of entries that name no place, by the entries' positions.
+    wrong: BTreeMap<u64, dacti_index::Error>,
+}
+
+impl Collected {
+    /// Takes a group, newest first.
+    pub(crate) fn take(&mut self, group: &Group<'_>) {
+        let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
+        let (at, base, encoding) = (group.at(), group.base(), group.encoding());
+        self.scan.groups.push(GroupSummary { at, length, base, encoding });
+        // Newest first within the group, too, so that the first of an id is the one that counts.
+        for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
+            self.scan.found.push(located.unwrap_or_else(|fault| {
+                // It stands in line with the entries of its id: only the one that counts is judged.
+                let at = fault.at().unwrap_or_default();
+                self.wrong.insert(at, fault);
+                Located { id: entry.id.get(), span: Span::default(), encoding, at }
+            }));
+        }
+    }
+
+    /// Settles which entries count, after all groups were taken.
+    pub(crate) fn into_scan(mut self) -> IndexScan {
+        let IndexScan { found, faults, replaced, .. } = &mut self.scan;
+        // A stable sort keeps the newest of equal ids in front.
+        found.sort_by_key(|located| located.id);
+        found.dedup_by(|older, newer| {
+            if older.id == newer.id {
+                replaced.push(*older);
+            }
+            older.id == newer.id
+        });
+        replaced.retain(|located| !self.wrong.contains_key(&located.at));
+        found.retain(|located| match self.wrong.remove(&located.at) {
+            Some(fault) => {
+                faults.push(fault);
+                false
+            }
+            None => true,
+        });
+        self.scan
+    }
+}
