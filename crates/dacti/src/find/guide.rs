@@ -71,7 +71,9 @@ impl Guide {
         let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
         let shared = end(first.entries().first())? ^ end(last.entries().last())?;
         let slots_max = u32::try_from(len_max / 4).unwrap_or(u32::MAX);
-        let slot_bits = places.checked_next_power_of_two()?.min(slots_max).checked_ilog2()?;
+        // One or two entries in a slot: of an index of a million, the slots fit a core's cache.
+        let slots = (places / 2).checked_next_power_of_two()?.min(slots_max);
+        let slot_bits = slots.checked_ilog2()?;
         if slot_bits == 0 || places >> slot_bits > COMPARED_MAX {
             return None;
         }
