@@ -139,6 +139,7 @@ impl Error {
         match self {
             Self::Seal(_) if corrupt => Some(Doubt::Digest),
             Self::Index(_) | Self::Lookup(_) if corrupt => Some(Doubt::Contradiction),
+            Self::IndexNotFilled { .. } | Self::EmptyGroup { .. } => Some(Doubt::Contradiction),
             _ => None,
         }
     }

@@ -165,10 +165,10 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
 
 #[test]
 fn a_guide_is_no_larger_than_its_limit() {
-    // 236 groups have 60,180 places: 65,536 slots of four bytes at best, 16 entries for each of
-    // 4,096 slots at worst.
+    // 236 groups have 60,180 places: 32,768 slots of four bytes at best, and 4,096 at worst, as
+    // each has 16 entries at most.
     let world = World::new(&full_groups(50, &spread(60_000)));
-    for (len_max, slots) in [(1 << 30, 1 << 16), (1 << 18, 1 << 16), ((1 << 18) - 1, 1 << 15)] {
+    for (len_max, slots) in [(1 << 30, 1 << 15), (1 << 17, 1 << 15), ((1 << 17) - 1, 1 << 14)] {
         assert_eq!(world.guide(u64::MAX, len_max).unwrap().slots.len(), slots, "in {len_max}");
     }
     assert_eq!(world.guide(u64::MAX, 4096 * 4).unwrap().slots.len(), 4096);
