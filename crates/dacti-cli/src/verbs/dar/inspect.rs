@@ -48,7 +48,7 @@ struct Bucket {
     cid_version: u8,
     codec: u64,
     hash: u64,
-    digest_len: u8,
+    digest_len: u16,
     at: u64,
     blocks: u64,
 }
