@@ -4,6 +4,7 @@
 //! and the conformance tests write the same lines from what our crates find.
 
 use crate::reference::{Id, text};
+use std::fmt::{Display, Write as _};
 
 /// The most content that a dump decodes, in bytes.
 pub const CAP: u64 = 1 << 20;
@@ -74,6 +75,88 @@ pub fn name(path: &str, id: &Id, length: u64) -> String {
 pub fn layout(file_id: &Id, slice: u64, end: u64, deltas: u32, keys: (u32, u32)) -> String {
     let id = text(file_id);
     format!("layout {id} slice {slice} end {end} deltas {deltas} keys {}+{}\n", keys.0, keys.1)
+}
+
+/// A requirement that is met.
+#[must_use]
+pub fn met(id: &Id, (major, minor): (u16, u16), at: u64) -> String {
+    format!("requires {} met by {major}.{minor} at {at:#x}\n", text(id))
+}
+
+/// What a path leads to: the id of a region, nothing, or a fault.
+#[must_use]
+pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
+    match found {
+        Ok(Some(id)) => format!("path {path} region {}\n", text(&id)),
+        Ok(None) => format!("path {path} missing\n"),
+        Err(fault) => format!("path {path} {fault}\n"),
+    }
+}
+
+/// Why there are no fences to search by.
+#[must_use]
+pub fn no_lookup(why: &str) -> String {
+    format!("lookup {why}\n")
+}
+
+/// A lookup region.
+#[must_use]
+pub fn lookup((start, len): (u64, u64), index_at: u64) -> String {
+    format!("lookup {start:#x}+{len} index {index_at:#x}\n")
+}
+
+/// A run and its fences.
+#[must_use]
+pub fn run(at: u64, first: u64, groups: u64, stride: u64, fences: &[[u8; 8]]) -> String {
+    let mut out = format!("run {at:#x} first {first} groups {groups} stride {stride} fences");
+    for fence in fences {
+        write!(out, " {:016x}", u64::from_be_bytes(*fence)).expect("a string takes everything");
+    }
+    out + "\n"
+}
+
+/// What a search by fences says: the entry that counts, or nothing.
+#[must_use]
+pub fn search(id: &Id, entry_at: Option<u64>) -> String {
+    match entry_at {
+        Some(at) => format!("find {} entry {at:#x}\n", text(id)),
+        None => format!("find {} missing\n", text(id)),
+    }
+}
+
+/// Why a package has no seals.
+#[must_use]
+pub fn seals(why: &str) -> String {
+    format!("seals {why}\n")
+}
+
+/// What a seal component says.
+#[must_use]
+pub fn seals_of(seal_len: u64, package: &Id, keys: &[[u8; 32]]) -> String {
+    let mut out = format!("seals of {seal_len} bytes package {} keys", text(package));
+    for key in keys {
+        out.push(' ');
+        for byte in key {
+            write!(out, "{byte:02x}").expect("a string takes everything");
+        }
+    }
+    out + "\n"
+}
+
+/// What a reader says of a region under a policy.
+#[must_use]
+pub fn judged(id: &Id, policy: &str, told: &str) -> String {
+    format!("judge {} by {policy}: {told}\n", text(id))
+}
+
+/// The file that a compactor made.
+#[must_use]
+pub fn compacted(len: u64, hash: &[u8; 32]) -> String {
+    let mut out = format!("compacted {len} bytes, BLAKE3 ");
+    for byte in hash {
+        write!(out, "{byte:02x}").expect("a string takes everything");
+    }
+    out + "\n"
 }
 
 /// Content: the bytes where they are few, else their number and FNV-1a.

@@ -2,11 +2,16 @@
 //!
 //! The area, the name up to the first underscore, decides how far a file is read: `container` to
 //! the components' regions, `index` to the contents of all regions, `package` to names and layout
-//! too; `names` files are bare segments.
+//! too; `names` files are bare segments. `tests/fixtures/README.md` describes every area.
 
 use crate::dump;
 use crate::reference as by;
-use crate::reference::{Container, Fault};
+use crate::reference::formats::{Format, Needed, read_format};
+use crate::reference::lookup::{read_lookup, search};
+use crate::reference::seals::{
+    ELSEWHERE, EXAMPLE, Policy, Publisher, STRANGER, judge, read_component, read_key,
+};
+use crate::reference::{Container, Fault, Id};
 
 /// Where the bare segments of the `names` area are said to start: nothing can come before them.
 pub const SEGMENT_AT: u64 = 0;
@@ -24,6 +29,13 @@ pub fn dump_of(area: &str, file: &[u8]) -> Result<String, Fault> {
         "index" => index(file, &by::read_container(file)?),
         "names" => names(file),
         "package" => package(file),
+        "format" => format(file),
+        "path" => paths(file),
+        "lookup" => lookup(file),
+        "seal" => seals(file),
+        "key" => read_key(file),
+        "compact" => compacted(file, None),
+        "sign" => compacted(file, Some(&EXAMPLE)),
         other => panic!("no such area: {other}"),
     }
 }
@@ -82,8 +94,7 @@ fn names(file: &[u8]) -> Result<String, Fault> {
 }
 
 fn package(file: &[u8]) -> Result<String, Fault> {
-    let seen = by::read_container(file)?;
-    by::check_format(&seen)?;
+    let seen = by::read_package(file)?;
     let mut out = dump::head(&seen.format, seen.major, seen.minor, file.len() as u64);
     let index_lines = index(file, &seen)?;
     if let Some(layout) = by::read_layout(file, &seen)? {
@@ -92,11 +103,152 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     }
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
-    for (path, name) in by::names_list(file, &regions, dump::CAP)? {
+    let seals = by::read_seals(file, &seen, &blake3).transpose()?;
+    // An earlier segment is no entry of the index, and sealed as the names list is.
+    let mut judge = |segment: &by::EntrySeen| match seals {
+        Some(seal_len) => by::check_seal(file, segment, seal_len, &blake3),
+        None => Ok(()),
+    };
+    for (path, name) in by::names_list_by(file, &regions, dump::CAP, &mut judge)? {
         // A name without an entry is not shown.
         if regions.contains_key(&name.id) {
             out += &dump::name(&path, &name.id, name.length);
         }
+    }
+    Ok(out)
+}
+
+/// The format of the area `format`: version 2.3, with a component of version 1.2 and one of version
+/// 0.1 or 0.3.
+pub const FORMAT: Format = Format {
+    needed: Needed {
+        id: by::id("e2c5a7d0-43b1-4f0e-9d56-0c1f7a2b8e11"),
+        major: 2,
+        minor: 3,
+        minors: &[],
+    },
+    requires: &[
+        Needed {
+            id: by::id("b7f3e6a4-5d0c-4c58-8a0b-6c2d9e417f22"),
+            major: 1,
+            minor: 2,
+            minors: &[],
+        },
+        Needed {
+            id: by::id("37cb72a4-caab-440c-8b7c-869019ed348e"),
+            major: 0,
+            minor: 1,
+            minors: &[3],
+        },
+    ],
+};
+
+fn format(file: &[u8]) -> Result<String, Fault> {
+    let seen = read_format(file, &FORMAT)?;
+    let mut out = dump::head(&seen.format, seen.major, seen.minor, file.len() as u64);
+    for needed in FORMAT.requires {
+        let met = needed.met(&seen).expect("the reader checked it");
+        out += &dump::met(&met.id, (met.major, met.minor), met.at);
+    }
+    Ok(out)
+}
+
+/// The paths that the area `path` looks up.
+pub const PATHS: [&str; 4] = ["a", "b", "c", "missing"];
+
+fn paths(file: &[u8]) -> Result<String, Fault> {
+    let seen = by::read_package(file)?;
+    let regions = by::read_index(file, &seen)?.regions();
+    let mut out = String::new();
+    for path in PATHS {
+        out += &dump::path(path, by::look_up_lazily(file, &seen, &regions, path, dump::CAP));
+    }
+    Ok(out)
+}
+
+/// Ids that an index does not have, and that a reader has to find missing: those that follow one
+/// that it has, the least and the largest.
+#[must_use]
+pub fn misses(listed: &[Id]) -> Vec<Id> {
+    let next = |id: &Id| u128::from_be_bytes(*id).wrapping_add(1).to_be_bytes();
+    let mut out: Vec<_> = listed.iter().map(next).chain([[0; 16], [0xff; 16]]).collect();
+    out.retain(|id| !listed.contains(id));
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn lookup(file: &[u8]) -> Result<String, Fault> {
+    let seen = by::read_container(file)?;
+    let index = by::read_index(file, &seen)?;
+    let Some(lookup) = read_lookup(file, &seen)? else { return Ok(dump::no_lookup("none")) };
+    if !lookup.is_of(&index)? {
+        return Ok(dump::no_lookup("of another index"));
+    }
+    lookup.check_order()?;
+    let mut out = dump::lookup(lookup.region, lookup.index_at);
+    for run in &lookup.runs {
+        out += &dump::run(run.at, run.first, run.groups, run.stride, &run.fences);
+    }
+    let listed: Vec<_> = index.regions().into_keys().collect();
+    let mut missing = String::new();
+    for id in misses(&listed) {
+        let found = search(file, &index, &lookup, &id)?;
+        missing += &dump::search(&id, found.map(|found| found.at));
+    }
+    for id in listed {
+        let found = search(file, &index, &lookup, &id)?;
+        out += &dump::search(&id, found.map(|found| found.at));
+    }
+    Ok(out + &missing)
+}
+
+/// The policies of the area `seal`, with their names.
+#[must_use]
+pub fn policies() -> Vec<(&'static str, Policy<'static>)> {
+    const OWN: &[Publisher] = &[EXAMPLE];
+    const OTHER_KEY: &[Publisher] = &[STRANGER];
+    const OTHER_PACKAGE: &[Publisher] = &[ELSEWHERE];
+    const BOTH: &[Publisher] = &[STRANGER, ELSEWHERE, EXAMPLE];
+    vec![
+        ("nothing", Policy::Nothing),
+        ("digest", Policy::Digest),
+        ("key", Policy::Signature(OWN)),
+        ("other key", Policy::Signature(OTHER_KEY)),
+        ("other package", Policy::Signature(OTHER_PACKAGE)),
+        ("all keys", Policy::Signature(BOTH)),
+    ]
+}
+
+fn seals(file: &[u8]) -> Result<String, Fault> {
+    let seen = by::read_package(file)?;
+    let index = by::read_index(file, &seen)?;
+    let mut out = match read_component(file, &seen, &blake3) {
+        None => dump::seals("none"),
+        Some(Err(fault)) => dump::seals(&fault.to_string()),
+        Some(Ok(seals)) => dump::seals_of(seals.seal_len, &seals.package, &seals.keys),
+    };
+    for (id, entry) in index.regions() {
+        for (name, policy) in policies() {
+            let judged = judge(file, &seen, &index, &entry, policy, &blake3);
+            let told = judged.map_or_else(|refused| refused.to_string(), |()| "ok".to_owned());
+            out += &dump::judged(&id, name, &told);
+        }
+    }
+    Ok(out)
+}
+
+fn compacted(file: &[u8], signer: Option<&Publisher>) -> Result<String, Fault> {
+    let new = by::compaction::compact(file, signer, &blake3)?;
+    let mut out = dump::compacted(new.len() as u64, &blake3(&new));
+    // Contents are not looked at: a sealed region may be one that does not decode.
+    let regions = by::read_index(&new, &by::read_package(&new)?)?.regions();
+    for (id, entry) in &regions {
+        let span = by::stored_span(entry, new.len() as u64)?;
+        out += &dump::region(id, span, entry.encoding, None);
+    }
+    for (path, name) in by::names_list(&new, &regions, dump::CAP)? {
+        out += &dump::name(&path, &name.id, name.length);
     }
     Ok(out)
 }

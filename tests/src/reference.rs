@@ -6,6 +6,11 @@
 //! it knows `docs/spec/` only. Nothing here is for untrusted input of any size: the reader is
 //! quadratic where that is shorter.
 
+pub mod compaction;
+pub mod formats;
+pub mod lookup;
+pub mod seals;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -741,7 +746,7 @@ pub fn path_id(path: &str) -> Id {
 /// What is wrong with a file, as the first line of a fixture's `.expect` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// `corrupt`, `truncated`, `unsupported`, `limit` or `misuse`.
+    /// `corrupt`, `truncated`, `unsupported`, `limit`, `denied` or `misuse`.
     pub kind: &'static str,
     /// The structure.
     pub what: &'static str,
@@ -835,11 +840,22 @@ pub struct Container {
     pub reserved: Vec<(u64, u32)>,
 }
 
-/// Reads a container by the default limits of 64 tables and 256 components.
+/// What the first 28 bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preamble {
+    /// The format's UUID.
+    pub format: Id,
+    /// Its major version.
+    pub major: u16,
+    /// Its minor version.
+    pub minor: u16,
+}
+
+/// Reads signature and format header.
 ///
 /// # Errors
-/// The first fault in the specification's order of checks.
-pub fn read_container(file: &[u8]) -> Result<Container, Fault> {
+/// The first fault.
+pub fn read_preamble(file: &[u8]) -> Result<Preamble, Fault> {
     let len = file.len() as u64;
     if len < 8 {
         return fault("truncated", "signature", 0);
@@ -853,12 +869,16 @@ pub fn read_container(file: &[u8]) -> Result<Container, Fault> {
     if len < 28 {
         return fault("truncated", "format header", 8);
     }
-    let mut seen = Container {
-        format: id_at(file, 8),
-        major: u16_at(file, 24),
-        minor: u16_at(file, 26),
-        ..Container::default()
-    };
+    Ok(Preamble { format: id_at(file, 8), major: u16_at(file, 24), minor: u16_at(file, 26) })
+}
+
+/// Reads a container by the default limits of 64 tables and 256 components.
+///
+/// # Errors
+/// The first fault in the specification's order of checks.
+pub fn read_container(file: &[u8]) -> Result<Container, Fault> {
+    let Preamble { format, major, minor } = read_preamble(file)?;
+    let mut seen = Container { format, major, minor, ..Container::default() };
     let mut at = 28;
     loop {
         read_table(file, at, &mut seen)?;
@@ -1213,6 +1233,20 @@ pub fn names_list(
     regions: &BTreeMap<Id, EntrySeen>,
     cap: u64,
 ) -> Result<BTreeMap<String, NameSeen>, Fault> {
+    names_list_by(file, regions, cap, &mut |_| Ok(()))
+}
+
+/// The same, where `judge` is asked about the stored bytes of each earlier segment before they are
+/// decoded.
+///
+/// # Errors
+/// The first fault.
+pub fn names_list_by(
+    file: &[u8],
+    regions: &BTreeMap<Id, EntrySeen>,
+    cap: u64,
+    judge: &mut dyn FnMut(&EntrySeen) -> Result<(), Fault>,
+) -> Result<BTreeMap<String, NameSeen>, Fault> {
     let mut out = BTreeMap::new();
     let Some(entry) = regions.get(&NAMES) else { return Ok(out) };
     let mut bytes = content(file, entry, cap)?;
@@ -1238,6 +1272,8 @@ pub fn names_list(
             offset: 0,
             size: link.size,
         };
+        stored_span(&earlier, file.len() as u64)?;
+        judge(&earlier)?;
         bytes = match content(file, &earlier, link.decoded) {
             Ok(bytes) if bytes.len() as u64 == link.decoded => bytes,
             Ok(_) | Err(Fault { kind: "limit", .. }) => return fault("corrupt", "names link", 8),
@@ -1258,35 +1294,8 @@ pub fn read_seals(
     container: &Container,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
 ) -> Option<Result<u64, Fault>> {
-    let named = |found: &&Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
-    let found = container.components.iter().find(named)?;
-    Some(region(found, file.len() as u64).and_then(|(at, len)| {
-        // An empty region may point anywhere.
-        let component = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
-        if len < 32 {
-            return fault("truncated", "seal component", at);
-        }
-        if u32_at(component, 0) != 0 {
-            return fault("unsupported", "seal component", at);
-        }
-        let keys = u64::from(u32_at(component, 24));
-        if keys > 64 {
-            return fault("limit", "seal component", at);
-        }
-        let digested = 32 + 32 * keys as usize;
-        if component.len() < digested + 32 {
-            return fault("truncated", "seal component", at);
-        }
-        let (digested, digest) = component.split_at(digested);
-        if digest[..32] != hash(&[b"dacti-seal component v0", digested].concat()) {
-            return fault("corrupt", "seal component", at);
-        }
-        match u32_at(component, 4) {
-            1 => Ok(32),
-            2 => Ok(96),
-            _ => fault("unsupported", "seal component", at),
-        }
-    }))
+    let read = seals::read_component(file, container, hash)?;
+    Some(read.map(|seals| seals.seal_len))
 }
 
 /// Holds the stored bytes of a region, which lie in the file, against the digest behind them.
@@ -1301,8 +1310,10 @@ pub fn check_seal(
 ) -> Result<(), Fault> {
     let start = entry.base + u64::from(entry.offset);
     let end = start + u64::from(entry.size);
-    if end.checked_add(seal_len).is_none_or(|end| end > file.len() as u64) {
-        return fault("truncated", "seal", end);
+    match end.checked_add(seal_len) {
+        None => return fault("corrupt", "seal", end),
+        Some(seal_end) if seal_end > file.len() as u64 => return fault("truncated", "seal", end),
+        Some(_) => {}
     }
     let stored = &file[start as usize..end as usize];
     let digest = &file[end as usize..end as usize + 32];
@@ -1346,18 +1357,41 @@ pub fn read_layout(file: &[u8], container: &Container) -> Result<Option<Layout>,
     Ok(Some(seen))
 }
 
-/// Checks that a container is a package of a version that is read.
+/// The package format.
+pub const PACKAGE_FORMAT: formats::Format = formats::Format {
+    needed: formats::Needed { id: PACKAGE, major: 0, minor: 1, minors: &[0] },
+    requires: &[formats::Needed { id: INDEX, major: 0, minor: 1, minors: &[0] }],
+};
+
+/// Reads a container that must be a package.
 ///
 /// # Errors
-/// Where it is not.
-pub fn check_format(container: &Container) -> Result<(), Fault> {
-    if container.format != PACKAGE {
-        return fault("unsupported", "format header", 8);
+/// The first fault, in the specification's order of checks.
+pub fn read_package(file: &[u8]) -> Result<Container, Fault> {
+    formats::read_format(file, &PACKAGE_FORMAT)
+}
+
+/// The id of the region that a path leads to, if the package has it. Reads the names list only if
+/// the rule for packages says so.
+///
+/// # Errors
+/// What is wrong with a names list that has to be read.
+pub fn look_up_lazily(
+    file: &[u8],
+    container: &Container,
+    regions: &BTreeMap<Id, EntrySeen>,
+    path: &str,
+    cap: u64,
+) -> Result<Option<Id>, Fault> {
+    let hashed = Some(path_id(path)).filter(|id| regions.contains_key(id));
+    let named = |found: &&Found| found.id == NAMES && (found.major, found.minor) == (0, 1);
+    let flags = container.components.iter().find(named).map(|found| found.data[0] & 1);
+    if flags == Some(0) || flags.is_none() && hashed.is_some() {
+        return Ok(hashed);
     }
-    if container.major != 0 || container.minor > 1 {
-        return fault("unsupported", "format header", 24);
-    }
-    Ok(())
+    let names = names_list(file, regions, cap)?;
+    let given = names.get(path).map(|name| Some(name.id).filter(|id| regions.contains_key(id)));
+    Ok(given.unwrap_or(hashed))
 }
 
 /// The region id that a path leads to, by the rule for packages.

@@ -10,7 +10,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const AREAS: [&str; 4] = ["container", "index", "names", "package"];
+const AREAS: [&str; 11] = [
+    "container",
+    "index",
+    "names",
+    "package",
+    "format",
+    "path",
+    "lookup",
+    "seal",
+    "key",
+    "compact",
+    "sign",
+];
 
 fn main() -> ExitCode {
     let check = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {

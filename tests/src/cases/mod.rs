@@ -4,10 +4,16 @@
 //! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of
 //! ours has a say.
 
+mod compact;
 mod container;
+mod format;
 mod index;
+mod key;
+mod lookup;
 mod names;
 mod package;
+mod path;
+mod seal;
 
 /// One fixture.
 #[derive(Clone, Copy)]
@@ -38,5 +44,17 @@ const fn bad(
 /// Every fixture, by area.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [container::CASES, index::CASES, names::CASES, package::CASES].concat()
+    [
+        container::CASES,
+        index::CASES,
+        names::CASES,
+        package::CASES,
+        format::CASES,
+        path::CASES,
+        lookup::CASES,
+        seal::CASES,
+        key::CASES,
+        compact::CASES,
+    ]
+    .concat()
 }

@@ -146,6 +146,31 @@ fn with_keys(keys: &[u8]) -> Vec<u8> {
     loose(&[named], &groups, &[keys, b"hello"].concat())
 }
 
+/// Where the seal component of a package with sealed segments stands; the older segment follows.
+const SEGMENTS_AT: u64 = 136 + 8 + GROUP;
+
+/// A package whose names list has two segments of one name each, both sealed; the older segment,
+/// with its seal, is changed.
+fn sealed_segments(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let behind = |bytes: &[u8]| [bytes, &seal(NAMES, NONE, bytes, &blake3)].concat();
+    let older = names(Link::default(), &[named("a")]);
+    let (at, size) = (SEGMENTS_AT + 64, older.len() as u32);
+    let newer = names(link(at, size), &[named("b")]);
+    let newer_size = newer.len() as u32;
+    let mut stored = behind(&older);
+    change(&mut stored);
+    let offset = 64 + size + 32;
+    let mut data = [seal_component(&blake3), stored, behind(&newer)].concat();
+    let mut entries = vec![Entry { id: NAMES, offset, size: newer_size }];
+    for path in ["a", "b"] {
+        let (id, offset) = (path_id(path), data.len() as u32);
+        entries.push(Entry { id, offset, size: 1 });
+        data.extend([path.as_bytes(), &seal(id, NONE, path.as_bytes(), &blake3)].concat());
+    }
+    let group = Group { base: SEGMENTS_AT, entries, ..Group::default() };
+    loose(&[NAMES_FLAGS, component(SEAL, SEGMENTS_AT as u32, 64)], &[group], &data)
+}
+
 const PROMISE: Layout = Layout {
     file_id: *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
     slice: 4096,
@@ -156,6 +181,8 @@ const PROMISE: Layout = Layout {
 };
 
 const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
+/// The older of two sealed segments.
+const SEGMENT_ALTERED: &str = "error corrupt stored region at 0x18c8";
 const HOT_ALTERED: &str = "error corrupt stored region at 0x1022";
 const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
 const OTHER_VERSION: &str = "error unsupported format header at 0x18";
@@ -171,6 +198,17 @@ pub(super) const CASES: &[Case] = &[
     }),
     bad("package_of_another_format", OTHER_FORMAT, "R-PKG-01, R-FMT-03", || {
         of_format(id("37cb72a4-caab-440c-8b7c-869019ed348e"), 0, 1)
+    }),
+    bad("package_of_another_format_with_a_bad_table", OTHER_FORMAT, "R-FMT-03, R-TBL-09", || {
+        // The extension offset leads into the preamble.
+        let mut out = of_format(small(1), 0, 1);
+        out[36] = 5;
+        out
+    }),
+    bad("package_version_0_2_with_a_cut_table", OTHER_VERSION, "R-VER-03, R-TBL-09", || {
+        let mut out = of_format(PACKAGE, 0, 2);
+        out.truncate(40);
+        out
     }),
     bad("package_version_0_2", OTHER_VERSION, "R-PKG-01, R-VER-02, R-VER-03", || {
         of_format(PACKAGE, 0, 2)
@@ -325,11 +363,23 @@ pub(super) const CASES: &[Case] = &[
         "R-SEAL-03",
         || sealed(|component| component.truncate(63), |_| ()),
     ),
+    bad(
+        "package_seal_component_outside",
+        "error truncated component region at 0x1892",
+        "R-REG-02, R-SEAL-19",
+        || {
+            let mut out = sealed(|_| (), |_| ());
+            // The component's offset stands 20 bytes into the second entry: 63 bytes are left.
+            let at = out.len() as u32 - 63;
+            out[100..104].copy_from_slice(&at.to_le_bytes());
+            out
+        },
+    ),
     good("package_lookup_of_another_index", "R-LKP-08", || {
         with_keys(&lookup(INDEX_AT + 8, 0, &[small(1)], 1))
     }),
-    good("package_lookup_of_other_ids", "R-LKP-15", || {
-        with_keys(&lookup(INDEX_AT, 0, &[small(u32::MAX)], 1))
+    good("package_lookup_of_other_ids", "R-LKP-15, R-LKP-21", || {
+        with_keys(&lookup(INDEX_AT, 0, &[[0xff; 16]], 1))
     }),
     good("package_lookup_of_fewer_groups", "R-LKP-06", || with_keys(&lookup(INDEX_AT, 0, &[], 1))),
     good("package_lookup_right", "R-LKP-01, R-LKP-03", || {
@@ -436,6 +486,23 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad("package_names_not_decodable", "error corrupt brotli stream at 0x186c", "R-ENC-03", || {
         chained(&[names(Link::default(), &[named("\u{7f}")])], BROT)
+    }),
+    // Earlier segments have seals of their own.
+    good("package_names_of_two_sealed_segments", "R-NAME-16, R-NAME-13", || {
+        sealed_segments(|_| ())
+    }),
+    bad("package_earlier_segment_altered", SEGMENT_ALTERED, "R-NAME-16, R-SEAL-13", || {
+        // The path of the older segment, `a`, becomes `c`: a path that nobody has sealed.
+        sealed_segments(|stored| stored[64] = b'c')
+    }),
+    bad("package_earlier_segment_with_an_altered_digest", SEGMENT_ALTERED, "R-NAME-16", || {
+        sealed_segments(|stored| stored[65] ^= 1)
+    }),
+    bad("package_earlier_segment_sealed_as_another_region", SEGMENT_ALTERED, "R-NAME-16", || {
+        sealed_segments(|stored| {
+            let other = seal(path_id("a"), NONE, &stored[..65], &blake3);
+            stored[65..].copy_from_slice(&other);
+        })
     }),
     // Layout.
     good("package_layout_of_other_places", "R-LAY-08", || promising(&PROMISE, |_| ())),

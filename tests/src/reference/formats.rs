@@ -1,0 +1,80 @@
+//! Formats: which files a reader for one format takes.
+//!
+//! Specification: `docs/spec/daicon.md`, "Format header", "Versions".
+
+use super::{Container, Fault, Found, Id, Preamble, fault, read_container, read_preamble};
+
+/// A version that a reader needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Needed {
+    /// What is versioned: a format or a component.
+    pub id: Id,
+    /// Its major version.
+    pub major: u16,
+    /// The least minor version; for major 0, the only one beside `minors`.
+    pub minor: u16,
+    /// Further minor versions that the reader lists, for major 0.
+    pub minors: &'static [u16],
+}
+
+/// A format: what its files are, and the components that they need.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// The format and its version.
+    pub needed: Needed,
+    /// The components, in order.
+    pub requires: &'static [Needed],
+}
+
+impl Needed {
+    /// Whether a version serves.
+    #[must_use]
+    pub fn accepts(&self, major: u16, minor: u16) -> bool {
+        if major != self.major {
+            return false;
+        }
+        match major {
+            0 => minor == self.minor || self.minors.contains(&minor),
+            _ => minor >= self.minor,
+        }
+    }
+
+    /// The component that serves: the first in a version that does.
+    #[must_use]
+    pub fn met<'c>(&self, container: &'c Container) -> Option<&'c Found> {
+        container
+            .components
+            .iter()
+            .find(|found| found.id == self.id && self.accepts(found.major, found.minor))
+    }
+}
+
+/// Checks UUID and version, in this order.
+///
+/// # Errors
+/// Where one is another.
+pub fn check_preamble(preamble: &Preamble, format: &Format) -> Result<(), Fault> {
+    if preamble.format != format.needed.id {
+        return fault("unsupported", "format header", 8);
+    }
+    if !format.needed.accepts(preamble.major, preamble.minor) {
+        return fault("unsupported", "format header", 24);
+    }
+    Ok(())
+}
+
+/// Reads a file of one format: preamble, tables, required components, in this order.
+///
+/// # Errors
+/// The first fault.
+pub fn read_format(file: &[u8], format: &Format) -> Result<Container, Fault> {
+    check_preamble(&read_preamble(file)?, format)?;
+    let container = read_container(file)?;
+    for needed in format.requires {
+        if needed.met(&container).is_none() {
+            let other = container.components.iter().find(|found| found.id == needed.id);
+            return fault("unsupported", "component", other.map_or(28, |found| found.at));
+        }
+    }
+    Ok(container)
+}

@@ -1,0 +1,303 @@
+//! Seals: what a reader says of a region under each policy, and key files.
+//!
+//! Specification: `docs/spec/dacti-seal.md`. Ed25519 is another crate's business.
+
+use super::{
+    Container, EntrySeen, Fault, Id, Index, SEAL, fault, id, id_at, region, seal, stored_span,
+    swap, text, u32_at,
+};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use std::fmt::Write as _;
+
+/// BLAKE3 of some bytes.
+pub type Hash<'h> = &'h dyn Fn(&[u8]) -> [u8; 32];
+
+/// What a seal component says.
+#[derive(Clone, Debug)]
+pub struct Seals {
+    /// Bytes of a seal: 32 of kind 1, 96 of kind 2.
+    pub seal_len: u64,
+    /// The publisher's package.
+    pub package: Id,
+    /// The keys.
+    pub keys: Vec<[u8; 32]>,
+    /// The component's bytes, its digest included.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads a container's seal component; `None` if there is none.
+///
+/// # Errors
+/// The first fault of the component.
+#[must_use]
+pub fn read_component(
+    file: &[u8],
+    container: &Container,
+    hash: Hash<'_>,
+) -> Option<Result<Seals, Fault>> {
+    let named = |found: &&super::Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
+    let found = container.components.iter().find(named)?;
+    Some(region(found, file.len() as u64).and_then(|(at, len)| {
+        // An empty region may point anywhere.
+        let bytes = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
+        component_at(bytes, at, hash)
+    }))
+}
+
+fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
+    if bytes.len() < 32 {
+        return fault("truncated", "seal component", at);
+    }
+    if u32_at(bytes, 0) != 0 {
+        return fault("unsupported", "seal component", at);
+    }
+    let count = u32_at(bytes, 24) as usize;
+    if count > 64 {
+        return fault("limit", "seal component", at);
+    }
+    let digested = 32 + 32 * count;
+    if bytes.len() < digested + 32 {
+        return fault("truncated", "seal component", at);
+    }
+    let digest = hash(&[b"dacti-seal component v0", &bytes[..digested]].concat());
+    if bytes[digested..digested + 32] != digest {
+        return fault("corrupt", "seal component", at);
+    }
+    let seal_len = match u32_at(bytes, 4) {
+        1 => 32,
+        2 => 96,
+        _ => return fault("unsupported", "seal component", at),
+    };
+    let keys = bytes[32..digested].chunks(32).map(|key| key.try_into().expect("32 bytes"));
+    let bytes = bytes[..digested + 32].to_vec();
+    Ok(Seals { seal_len, package: id_at(&bytes, 8), keys: keys.collect(), bytes })
+}
+
+/// Who signs in the fixtures: the seed, and the publisher's package.
+#[derive(Clone, Copy, Debug)]
+pub struct Publisher {
+    /// The seed of RFC 8032.
+    pub seed: [u8; 32],
+    /// The publisher's package.
+    pub package: Id,
+}
+
+/// The publisher of the specification's example: a seed of the bytes 0 to 31.
+pub const EXAMPLE: Publisher =
+    Publisher { seed: counted(0), package: id("00112233-4455-6677-8899-aabbccddeeff") };
+/// Another key for the same package.
+pub const STRANGER: Publisher = Publisher { seed: counted(32), ..EXAMPLE };
+/// The key of the example for another package.
+pub const ELSEWHERE: Publisher =
+    Publisher { package: id("ffeeddcc-bbaa-9988-7766-554433221100"), ..EXAMPLE };
+
+const fn counted(first: u8) -> [u8; 32] {
+    let mut out = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        out[i] = first + i as u8;
+        i += 1;
+    }
+    out
+}
+
+impl Publisher {
+    /// The public key.
+    #[must_use]
+    pub fn key(&self) -> [u8; 32] {
+        SigningKey::from_bytes(&self.seed).verifying_key().to_bytes()
+    }
+
+    /// Signs a region's digest for the package.
+    #[must_use]
+    pub fn sign(&self, digest: &[u8; 32]) -> [u8; 64] {
+        SigningKey::from_bytes(&self.seed).sign(&message(self.package, digest)).to_bytes()
+    }
+}
+
+fn message(package: Id, digest: &[u8; 32]) -> Vec<u8> {
+    [&b"dacti-seal signature v0"[..], &swap(package), digest].concat()
+}
+
+fn signed(key: &[u8; 32], package: Id, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+    let signature = Signature::from_bytes(signature);
+    VerifyingKey::from_bytes(key).is_ok_and(|key| {
+        !key.is_weak() && key.verify_strict(&message(package, digest), &signature).is_ok()
+    })
+}
+
+/// The bytes of a component of kind 2.
+#[must_use]
+pub fn signed_component(package: Id, keys: &[[u8; 32]], hash: Hash<'_>) -> Vec<u8> {
+    let mut out = vec![0, 0, 0, 0, 2, 0, 0, 0];
+    out.extend(swap(package));
+    out.extend((keys.len() as u32).to_le_bytes());
+    out.extend([0; 4]);
+    out.extend(keys.concat());
+    let digest = hash(&[b"dacti-seal component v0", &out[..]].concat());
+    out.extend(digest);
+    out
+}
+
+/// What a reader requires.
+#[derive(Clone, Copy, Debug)]
+pub enum Policy<'t> {
+    /// Nothing.
+    Nothing,
+    /// A digest.
+    Digest,
+    /// A signature of one of these.
+    Signature(&'t [Publisher]),
+}
+
+/// Why a region is refused: the fault, and in words which one it is.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The fault.
+    pub fault: Fault,
+    /// The name of the case, if the fault has several.
+    pub case: &'static str,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.case {
+            "" => self.fault.fmt(f),
+            case => write!(f, "{} ({case})", self.fault),
+        }
+    }
+}
+
+fn refused<T>(
+    kind: &'static str,
+    what: &'static str,
+    at: u64,
+    case: &'static str,
+) -> Result<T, Refused> {
+    Err(Refused { fault: Fault { kind, what, at }, case })
+}
+
+fn plain(fault: Fault) -> Refused {
+    Refused { fault, case: "" }
+}
+
+/// Judges the region of an entry.
+///
+/// # Errors
+/// The first check that fails, in the order of the specification.
+pub fn judge(
+    file: &[u8],
+    container: &Container,
+    index: &Index,
+    entry: &EntrySeen,
+    policy: Policy<'_>,
+    hash: Hash<'_>,
+) -> Result<(), Refused> {
+    let len = file.len() as u64;
+    let (component, trusted) = match policy {
+        Policy::Nothing => {
+            return stored_span(entry, len).map(|_| ()).map_err(plain);
+        }
+        Policy::Digest => (read_component(file, container, hash), None),
+        Policy::Signature(trusted) => (read_component(file, container, hash), Some(trusted)),
+    };
+    // Where a region would start: for refusals before its place is known to be sound.
+    let start = entry.base.wrapping_add(u64::from(entry.offset));
+    let Some(component) = component else {
+        let case = if trusted.is_some() { "unsigned" } else { "unsealed" };
+        return refused("denied", "stored region", start, case);
+    };
+    let seals = component.map_err(plain)?;
+    if trusted.is_some() && seals.seal_len == 32 {
+        return refused("denied", "stored region", start, "unsigned");
+    }
+    let (start, size) = stored_span(entry, len).map_err(plain)?;
+    let seal_at = start + size;
+    match seal_at.checked_add(seals.seal_len) {
+        None => return refused("corrupt", "seal", seal_at, ""),
+        Some(end) if end > len => return refused("truncated", "seal", seal_at, ""),
+        Some(_) => {}
+    }
+    let stored = &file[start as usize..seal_at as usize];
+    let bytes = &file[seal_at as usize..(seal_at + seals.seal_len) as usize];
+    let digest = seal(entry.id, entry.encoding, stored, hash);
+    if bytes[..32] != digest {
+        let fits = |id: &Id| bytes[..32] == seal(*id, entry.encoding, stored, hash);
+        let swapped = index.regions().keys().any(fits);
+        let case = if swapped { "swapped" } else { "" };
+        return refused("corrupt", "stored region", start, case);
+    }
+    let Some(trusted) = trusted else { return Ok(()) };
+    let signature: [u8; 64] = bytes[32..].try_into().expect("64 bytes");
+    if signature == [0; 64] {
+        return refused("denied", "stored region", start, "unsigned");
+    }
+    let (own, other): (Vec<&Publisher>, Vec<&Publisher>) =
+        trusted.iter().partition(|publisher| publisher.package == seals.package);
+    let by = |key: &[u8; 32]| signed(key, seals.package, &digest, &signature);
+    if own.iter().any(|publisher| by(&publisher.key())) {
+        return Ok(());
+    }
+    let is_trusted = |key: &[u8; 32]| trusted.iter().any(|publisher| publisher.key() == *key);
+    let strangers = || seals.keys.iter().filter(|key| !is_trusted(key));
+    let case = if other.iter().any(|publisher| by(&publisher.key())) {
+        "wrong package"
+    } else if strangers().any(by) {
+        "wrong key"
+    } else if own.is_empty() {
+        "wrong package"
+    } else if !own.iter().any(|publisher| seals.keys.contains(&publisher.key())) {
+        "wrong key"
+    } else {
+        return refused("corrupt", "signature", seal_at + 32, "");
+    };
+    refused("denied", "stored region", start, case)
+}
+
+/// Reads a key file: whether it is private, the 32 bytes, the publisher's package.
+///
+/// # Errors
+/// Where it is none.
+pub fn read_key(bytes: &[u8]) -> Result<String, Fault> {
+    let none = || Fault { kind: "misuse", what: "key file", at: 0 };
+    if bytes.len() > 4096 {
+        return Err(none());
+    }
+    let content = std::str::from_utf8(bytes).map_err(|_| none())?;
+    let mut lines = content.lines().map(str::trim_ascii);
+    let mut lines = lines.by_ref().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(none()) };
+    let words: Vec<_> = line.split_ascii_whitespace().collect();
+    let [kind, "1", digits, package] = words[..] else { return Err(none()) };
+    let bytes = unhex(digits).filter(|bytes| bytes.len() == 32).ok_or_else(none)?;
+    let hyphens: Vec<_> = package.match_indices('-').map(|(at, _)| at).collect();
+    let package = unhex(&package.replace('-', ""))
+        .filter(|bytes| bytes.len() == 16 && package.len() == 36 && hyphens == [8, 13, 18, 23]);
+    let package: Id = package.ok_or_else(none)?.try_into().expect("16 bytes");
+    if package == [0; 16] {
+        return Err(none());
+    }
+    let seed = bytes.try_into().expect("32 bytes");
+    let (kind, public) = match kind {
+        "dacti-ed25519-private" => ("private", Publisher { seed, package }.key()),
+        "dacti-ed25519-public" => {
+            let is_sound = VerifyingKey::from_bytes(&seed).is_ok_and(|key| !key.is_weak());
+            ("public", if is_sound { seed } else { return Err(none()) })
+        }
+        _ => return Err(none()),
+    };
+    let mut out = format!("key {kind} ");
+    for byte in public {
+        write!(out, "{byte:02x}").expect("a string takes everything");
+    }
+    Ok(format!("{out} package {}\n", text(&package)))
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.as_bytes();
+    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(pair).collect()
+}
