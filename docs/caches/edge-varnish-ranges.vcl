@@ -1,8 +1,8 @@
 # A cache that keeps each range by itself: Varnish. Start it with `-p default_grace=0` and
-# `-p http_range_support=off`: it would take a range for a part of a whole file otherwise.
-# HOST, PORT: what it is in front of.
+# `-p http_range_support=off`: otherwise it cuts ranges out of whole files.
+# HOST, PORT: the server that it caches.
 #
-# It keeps a range once for all readers, as readers of a package ask for the same closed ranges.
+# It keeps each range once for all readers, because readers of a package send the same closed ranges.
 vcl 4.1;
 
 import std;
@@ -13,7 +13,7 @@ sub vcl_recv {
     unset req.http.Accept-Encoding;
     unset req.http.Asked;
     if (req.http.Range) {
-        # What is open, or several ranges at once, nobody keeps.
+        # Open ranges, and several at once, are not kept.
         if (req.http.Range !~ "^bytes=[0-9]+-[0-9]+$") { return (pass); }
         set req.http.Asked = req.http.Range;
         unset req.http.Range;
@@ -34,7 +34,7 @@ sub vcl_backend_fetch {
 sub vcl_backend_response {
     set beresp.grace = 0s;
     set beresp.do_gzip = false;
-    # It does not keep this field, nor give a 206 a lifetime.
+    # By default Varnish drops this field and gives a 206 no lifetime.
     if (beresp.http.Content-Range) { set beresp.http.Kept-Range = beresp.http.Content-Range; }
     if (beresp.status == 206) {
         if (beresp.http.Cache-Control ~ "max-age=[0-9]+" && beresp.http.Cache-Control !~ "no-store") {

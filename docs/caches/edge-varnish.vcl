@@ -1,5 +1,5 @@
 # A cache that keeps whole files: Varnish. Start it with `-p default_grace=0`.
-# HOST, PORT: what it is in front of.
+# HOST, PORT: the server that it caches.
 vcl 4.1;
 
 backend origin { .host = "HOST"; .port = "PORT"; }
@@ -10,7 +10,7 @@ sub vcl_recv {
 }
 
 sub vcl_backend_response {
-    # Not a second longer than the origin says.
+    # Nothing is served past the lifetime that the origin gives.
     set beresp.grace = 0s;
     set beresp.do_gzip = false;
     if (beresp.status == 416 || beresp.status == 206) { set beresp.uncacheable = true; }
