@@ -46,6 +46,8 @@ pub enum Structure {
     Seal,
     /// The signature in a seal.
     Signature,
+    /// A structure of the container: the seal component's place in the file.
+    Container(daicon_core::Structure),
 }
 
 impl fmt::Display for Structure {
@@ -55,6 +57,7 @@ impl fmt::Display for Structure {
             Self::StoredRegion => "stored region",
             Self::Seal => "seal",
             Self::Signature => "signature",
+            Self::Container(what) => return what.fmt(f),
         })
     }
 }
@@ -259,6 +262,9 @@ pub enum Error {
         /// The package that the file says it is.
         found: Uuid,
     },
+    /// The seal component lies outside the file, by the container's rules.
+    #[error(transparent)]
+    Container(#[from] daicon_core::Error),
     /// The caller's mistake, not the file's.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -279,6 +285,13 @@ impl Error {
                 ErrorKind::Unsupported
             }
             Self::LimitExceeded { .. } => ErrorKind::Limit,
+            Self::Container(error) => match error.kind() {
+                daicon_core::ErrorKind::Truncated => ErrorKind::Truncated,
+                daicon_core::ErrorKind::Unsupported => ErrorKind::Unsupported,
+                daicon_core::ErrorKind::Limit => ErrorKind::Limit,
+                daicon_core::ErrorKind::Misuse => ErrorKind::Misuse,
+                _ => ErrorKind::Corrupt,
+            },
             Self::Unsealed { .. }
             | Self::Unsigned { .. }
             | Self::WrongKey { .. }
@@ -301,6 +314,10 @@ impl Error {
             | Self::WrongKey { .. }
             | Self::WrongPackage { .. } => Some(Structure::StoredRegion),
             Self::Truncated { what, .. } | Self::Altered { what, .. } => Some(*what),
+            Self::Container(error) => match error.what() {
+                Some(what) => Some(Structure::Container(what)),
+                None => None,
+            },
             Self::Misuse(_) => None,
         }
     }
@@ -320,6 +337,7 @@ impl Error {
             | Self::Unsigned { at }
             | Self::WrongKey { at }
             | Self::WrongPackage { at, .. } => Some(*at),
+            Self::Container(error) => error.at(),
             Self::Misuse(_) => None,
         }
     }

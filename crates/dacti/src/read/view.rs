@@ -11,7 +11,7 @@ use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, Lookup};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
-use dacti_seal::{COMPONENT_LEN_MIN, Kind, SEAL_ID, SEAL_VERSION, Seals};
+use dacti_seal::{Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
     Component, ComponentMatch, Diagnostic, Format, FormatHeader, Requirement, Span, TableWalker,
     Version, Window,
@@ -350,11 +350,10 @@ fn read_seals(
     len: u64,
 ) -> Result<Option<Result<Seals, dacti_seal::Error>>, Error> {
     let ComponentMatch::Found(component) = SEALS.find(components) else { return Ok(None) };
-    let Ok(span) = component.span_within(len) else {
-        let (what, needed) = (dacti_seal::Structure::SealComponent, COMPONENT_LEN_MIN);
-        let at = component.span().map_or(component.at, |span| span.start);
-        let fault = dacti_seal::Error::Truncated { what, at, needed, end: len };
-        return Ok(Some(Err(fault)));
+    // R-REG-01, R-REG-02: a component outside the file is a faulty one, not a missing one.
+    let span = match component.span_within(len) {
+        Ok(span) => span,
+        Err(fault) => return Ok(Some(Err(fault.into()))),
     };
     // No more than the keys that are taken need, whatever the region's length.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
