@@ -334,6 +334,17 @@ pub enum CompactionFault {
         /// The one that the key is for.
         found: Uuid,
     },
+    /// More keys than the seal component of a new package has room for.
+    #[error(
+        "the package names {found} keys, and a new file has room for {limit}: sign it with one key \
+         (dacti sign), or leave the seals out with --seals drop"
+    )]
+    TooManyKeys {
+        /// Keys that the package names.
+        found: usize,
+        /// Keys that there is room for.
+        limit: usize,
+    },
     /// What was written is not what was read. It is a fault of this crate or of the machine.
     #[error(
         "the new file does not hold what the old one does ({0}), so it was not kept: this is a \

@@ -18,7 +18,7 @@ use crate::{
 };
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use dacti_cdn::{HEAD_LEN, SLICE_LEN};
+use dacti_cdn::{FENCES_AT, HEAD_LEN, SEAL_AT, SLICE_LEN};
 use dacti_index::{Encoding, GROUP_ENTRIES, Located};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
@@ -194,6 +194,7 @@ impl Rewrite<'_> {
         let by_signer = signer.map(signed_by);
         let reseal = by_signer.is_some();
         let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
+        check_keys(seals.as_ref())?;
         let mut builder = PackageBuilder::new(build_options);
         let from = Arc::new(KeptFrom::new(package));
         builder.keep_seals(seals.clone());
@@ -321,6 +322,15 @@ fn build_options(
         seals.keys.push(public);
     }
     Ok((build_options, Some(seals)))
+}
+
+/// Refuses more keys than the head has room for in front of the fences.
+fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
+    let room = FENCES_AT.saturating_sub(SEAL_AT);
+    let Some(seals) = seals.filter(|seals| seals.emitted_len() > room) else { return Ok(()) };
+    let limit = room.saturating_sub(Seals::DIGESTS.emitted_len()).checked_div(32).unwrap_or(0);
+    let (found, limit) = (seals.keys.len(), usize::try_from(limit).unwrap_or(usize::MAX));
+    Err(CompactionFault::TooManyKeys { found, limit }.into())
 }
 
 /// Hands over every region but the names list's, each under its first path.
