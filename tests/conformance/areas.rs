@@ -2,7 +2,7 @@
 //! the crates.
 
 use crate::package::package_verdict;
-use crate::support::{self, container_verdict, id_of, index_verdict, read, uuid_of, verdict};
+use crate::support::{self, container_verdict, id_of, read, uuid_of, verdict};
 use dacti::compact::{CompactOptions, CompactionFault};
 use dacti::seal::{PublicKey, SealKind, SealPolicy, SecretKey};
 use dacti::{Error, Package};
@@ -113,9 +113,7 @@ fn lookup(file: &[u8]) -> Result<String, String> {
     let told = |error: dacti_lookup::Error| lookup_verdict(&error);
     let mut walker: TableWalker = TableWalker::new(Some(file.len() as u64));
     while let Some(want) = walker.want() {
-        walker
-            .feed(read(file, want.start, want.end))
-            .map_err(|error| container_verdict(&error))?;
+        walker.feed(read(file, want.start, want.end)).map_err(|error| container_verdict(&error))?;
     }
     let index = crate::index::index_span(file)?;
     let seen = crate::index::walk(file, index).0?;
@@ -162,7 +160,10 @@ fn a_package_whose_fences_are_refused_is_read_by_its_index() {
         let seen = crate::index::walk(&fixture.bytes, index).0.expect("the index is good");
         for (id, entry) in seen.regions() {
             let found = package.find(uuid_of(id)).expect("it is found by a scan, or by fences");
-            assert_eq!(found.map(|found| found.at), Some(entry.at), "{}", fixture.name);
+            let at = found.map(|found| found.at);
+            // A block that is not sorted promises nothing of its own ids.
+            let sorted = !fixture.verdict.contains("lookup block");
+            assert!(at == Some(entry.at) || !sorted, "{}: {at:?}", fixture.name);
         }
         for id in misses(&seen.regions().into_keys().collect::<Vec<_>>()) {
             assert_eq!(package.find(uuid_of(id)).map_err(told), Ok(None), "{}", fixture.name);
@@ -209,7 +210,7 @@ fn seals(file: &[u8]) -> Result<String, String> {
     let view = package.view();
     let mut out = match (view.seals(), view.seals_fault()) {
         (None, None) => dump::seals("none"),
-        (_, Some(fault)) => dump::seals(&package_verdict(&fault)),
+        (_, Some(fault)) => dump::seals(&told(fault.into())),
         (Some(seals), None) => {
             let seal_len = if seals.kind == SealKind::Signature { 96 } else { 32 };
             dump::seals_of(seal_len, &id_of(seals.package), &seals.keys)
@@ -267,6 +268,12 @@ fn compaction_verdict(package: &Package, error: &Error) -> String {
         Error::Compaction { fault: CompactionFault::NamesUnsigned } => {
             let list = package.find(uuid_of(dacti_tests::reference::NAMES)).expect("a good index");
             verdict(error.kind(), "names list", list.map(|list| list.span.start))
+        }
+        Error::Compaction { fault: CompactionFault::TooManyKeys { .. } } => {
+            let components = package.view().components();
+            let seals = components.iter().find(|found| found.id == dacti::seal::SEAL_ID);
+            let at = seals.and_then(|found| found.span().ok()).map(|span| span.start);
+            verdict(error.kind(), "seal component", at)
         }
         other => package_verdict(other),
     }

@@ -63,6 +63,18 @@ fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8
     out.resize(out.len().next_multiple_of(4096), 0);
 }
 
+/// A signed package that names so many keys. Its index ends with the head, so nothing else stands
+/// where the component does.
+fn of_keys(count: usize) -> Vec<u8> {
+    let mut out = signed(&files());
+    let keys = [&[EXAMPLE.key()][..], &vec![STRANGER.key(); count - 1]].concat();
+    let component = signed_component(EXAMPLE.package, &keys, &blake3);
+    place(&mut out, 1080, &component);
+    // The size in the second entry of T1.
+    place(&mut out, 28 + 24 + 28 + 24, &(component.len() as u32).to_le_bytes());
+    out
+}
+
 fn named(path: &str, id: Id, length: u64) -> Name {
     Name { id, length, path: path.as_bytes().to_vec() }
 }
@@ -274,6 +286,14 @@ pub(super) const CASES: &[Case] = &[
             out
         },
     ),
+    good("compact_of_a_package_of_12_keys", "R-LAY-21, R-CMP-01", || of_keys(12)),
+    bad(
+        "compact_of_a_package_of_13_keys",
+        "error misuse seal component at 0x438",
+        "R-LAY-21",
+        || of_keys(13),
+    ),
+    good("sign_of_a_package_of_13_keys", "R-CMP-09, R-LAY-21", || of_keys(13)),
     // Signing.
     good("sign_of_a_new_package", "R-CMP-09, R-SEAL-07", || cdn(&files())),
     good("sign_of_a_package_without_seals", "R-CMP-09", || bare(&files())),

@@ -52,8 +52,17 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
     if let Some(foreign) = container.components.iter().find(|found| !is_ours(found)) {
         return fault("misuse", "component", foreign.at);
     }
-    let parts = parts(file, &seen, seals.as_ref(), signer, hash)?;
-    match read_layout(file, &container)? {
+    if signer.is_none() && seals.as_ref().is_some_and(|seals| seals.keys.len() > 12) {
+        let named = container.components.iter().find(|found| found.id == super::SEAL);
+        let at = named.map(|found| super::region(found, file.len() as u64)).transpose()?;
+        return fault("misuse", "seal component", at.map_or(0, |(at, _)| at));
+    }
+    let layout = read_layout(file, &container)?;
+    let mut parts = parts(file, &seen, seals.as_ref(), signer, hash)?;
+    if layout.is_none() {
+        parts.regions.iter_mut().for_each(|region| region.hot = false);
+    }
+    match layout {
         Some(layout) => Ok(cdn(parts, layout.slice, hash)),
         None if signer.is_some() || seals.is_some() => Ok(cdn(parts, 1 << 20, hash)),
         None => Ok(compact_layout(&parts)),
