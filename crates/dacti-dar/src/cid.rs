@@ -9,7 +9,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
-use cid::{CidGeneric, Version};
+use cid::Version;
+use multibase::Base;
 use multihash::Multihash;
 
 use crate::varint;
@@ -20,6 +21,15 @@ pub(crate) const IDENTITY: u64 = 0x00;
 pub(crate) const SHA2_256: u64 = 0x12;
 /// The codec of CIDs of version 0.
 pub(crate) const DAG_PB: u64 = 0x70;
+
+/// The length of the text of a CID of version 0.
+const V0_TEXT_LEN: usize = 46;
+
+/// The signs of the bases that are no power of two: 58, 36 and 10. Their decoders take time in the
+/// square of the text's length.
+const UNEVEN_BASES: [char; 5] = ['z', 'Z', 'k', 'K', '9'];
+/// The longest text in such a base. The CID of any hash function is shorter.
+const UNEVEN_TEXT_LEN_MAX: usize = 256;
 
 /// The longest digest of a hash function, in bytes.
 pub(crate) const DIGEST_LEN_MAX: usize = 64;
@@ -317,9 +327,18 @@ impl FromStr for Cid {
     type Err = CidError;
 
     fn from_str(text: &str) -> Result<Self, CidError> {
-        // The cid crate reads all bases; its own limit on digests is raised to this crate's.
-        let cid = CidGeneric::<IDENTITY_LEN_MAX>::try_from(text).map_err(|_| CidError::Invalid)?;
-        Ok(Self::read_all(&cid.to_bytes())?)
+        let text = text.rsplit_once("/ipfs/").map_or(text, |(_, text)| text);
+        // A CID of version 0 has no sign of its base.
+        let bytes = match text.len() {
+            V0_TEXT_LEN if text.starts_with("Qm") => Base::Base58Btc.decode(text),
+            len if len > UNEVEN_TEXT_LEN_MAX && text.starts_with(UNEVEN_BASES) => {
+                return Err(CidError::Invalid);
+            }
+            _ => multibase::decode(text).map(|(_, bytes)| bytes),
+        };
+        let cid = Self::read_all(&bytes.map_err(|_| CidError::Invalid)?)?;
+        let is_v0 = text.len() == V0_TEXT_LEN && text.starts_with("Qm");
+        if is_v0 == (cid.version() == 0) { Ok(cid) } else { Err(CidError::Invalid) }
     }
 }
 
@@ -381,8 +400,11 @@ impl Hash for Cid {
 
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = CidGeneric::<IDENTITY_LEN_MAX>::try_from(self.to_bytes());
-        let text: String = text.map(|cid| alloc::format!("{cid}")).map_err(|_| fmt::Error)?;
+        let bytes = self.to_bytes();
+        let text: String = match self.version() {
+            0 => Base::Base58Btc.encode(bytes),
+            _ => multibase::encode(Base::Base32Lower, bytes),
+        };
         f.pad(&text)
     }
 }
@@ -439,6 +461,17 @@ mod tests {
         assert!(v0.is_same_block(&v1) && v0 != v1);
         assert_eq!(v1.other_version(), Some(v0.clone()));
         assert_eq!(Cid::from(cid::Cid::try_from(&v0).unwrap()), v0);
+        // Other bases are read too, and long texts in uneven ones are refused.
+        for base in [Base::Base16Lower, Base::Base58Btc, Base::Base36Lower, Base::Base64Url] {
+            let text = multibase::encode(base, v1.to_bytes());
+            assert_eq!(text.parse().as_ref(), Ok(&v1), "{text}");
+        }
+        let long = Cid::new_identity(0x55, &[7; 300]).unwrap().to_bytes();
+        let text = multibase::encode(Base::Base58Btc, &long);
+        assert_eq!(text.parse::<Cid>(), Err(CidError::Invalid));
+        // A CID of version 0 has no sign of its base.
+        let text = multibase::encode(Base::Base32Lower, v0.to_bytes());
+        assert_eq!(text.parse::<Cid>(), Err(CidError::Invalid));
         for wrong in ["", "Q", "bafy", "nonsense"] {
             assert_eq!(wrong.parse::<Cid>(), Err(CidError::Invalid), "{wrong}");
         }
