@@ -1,4 +1,4 @@
-//! Conformance of updates: what readers behind caches can see of them.
+//! Conformance of updates: the views of readers behind caches.
 //!
 //! The simulation itself is `dacti_tests::cache`; here are the packages, the plans, and the laws
 //! that are broken on purpose.

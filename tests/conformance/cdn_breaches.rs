@@ -1,7 +1,7 @@
 //! The laws broken on purpose, one after the other: a proof that cannot fail proves nothing.
 //!
-//! Each test breaks one law in plans that keep all others, and says which corruption that brings,
-//! behind which edges, and what saves readers where nothing comes of it.
+//! Each test breaks one law in plans that keep all others. It names the corruption that follows,
+//! the edges behind which it appears, and the reason if readers are saved.
 
 use crate::cdn_cases::{SLICES, case, content, edges, filled, fresh, large, prove_all, put};
 use dacti_tests::cache::{Case, Kind, Op, Plan, Report};
@@ -9,10 +9,10 @@ use dacti_tests::edit::{Edit, Published, Sealing};
 use dacti_tests::reference::{self as by, GROUP, NONE, path_id, small};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What came of a broken law: kinds of corruption for each slice length.
+/// The result of a broken law: kinds of corruption for each slice length.
 type Found = BTreeMap<u64, BTreeSet<Kind>>;
 
-/// Runs a case behind every kind of edge, prints what came, and returns it.
+/// Runs a case behind every kind of edge, prints the result and returns it.
 fn run(law: &str, case: Case) -> (Found, Report) {
     let edges = edges();
     let reports = prove_all(&[case], &edges).remove(0);

@@ -1,4 +1,4 @@
-//! Packages under update, and what runs them all.
+//! Packages under update, and the code that runs all cases.
 
 use dacti_tests::cache::{Age, Case, Edge, Plan, Report, prove};
 use dacti_tests::edit::{self, Edit, Published, Sealing};
@@ -58,7 +58,7 @@ pub fn remove(path: &str) -> Edit {
     Edit::Remove(path.to_owned())
 }
 
-/// A component's id that nobody else has.
+/// A component's id that no other component has.
 pub fn foreign(number: u32) -> Id {
     small(0xc0_de00 + number)
 }
@@ -101,7 +101,7 @@ pub fn filled(mut package: Published, groups: u32, room: usize) -> Published {
     package
 }
 
-/// A case out of a package and what is done to it.
+/// A case of a package and its edits.
 pub fn case(
     name: impl Into<String>,
     package: &Published,
@@ -112,7 +112,7 @@ pub fn case(
     before(name, package, plans)
 }
 
-/// A case out of a package and what was planned for it.
+/// A case of a package and its plan.
 pub fn before(name: impl Into<String>, package: &Published, plans: Vec<Plan>) -> Case {
     let (base, before) = (package.file.clone(), package.model.clone());
     Case { name: name.into(), len: base.len() as u64, base, before, plans }

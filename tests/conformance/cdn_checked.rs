@@ -1,5 +1,5 @@
-//! `dacti_cdn::check` over plans that break a law: what the simulation shows to be corrupt, it must
-//! refuse, and by the law that is broken.
+//! `dacti_cdn::check` over plans that break a law: it refuses every plan that the simulation shows
+//! to corrupt, and names the law that is broken.
 //!
 //! Each plan is one of the planner's, changed in one way. Digests and lengths are then stated anew
 //! over the changed steps, so that it is the law that is broken and not a sum.
@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 /// A plan's steps, to be broken.
 type Steps = Vec<Step>;
 
-/// Length and digests of the head after each step, what stands where something is written, and
-/// what barriers on the head ask for, as the steps are now.
+/// Length and digests of the head after each step, the old bytes at every write, and the bytes that
+/// barriers on the head probe, for the steps as they are now.
 fn restate(planned: &mut Planned) {
     let mut head = planned.snapshot.head().to_vec();
     let mut len = planned.snapshot.len();
@@ -72,7 +72,7 @@ fn reserve_of(steps: &mut Steps) -> &mut Reserve {
     reserves.next().expect("a reserve")
 }
 
-/// What a plan writes in place.
+/// The bytes that a plan writes in place.
 fn reserve(at: u64, after: Vec<u8>) -> Step {
     let action = Action::Reserve(Reserve { at, before: vec![0; after.len()], after });
     Step { action, after: State { len: 0, head: Digest::default() } }
@@ -209,7 +209,7 @@ fn empty_barrier() -> Step {
     Step { action, after: State { len: 0, head: Digest::default() } }
 }
 
-/// Moves the append, and what leads to it.
+/// Moves the append, and every offset that leads to it.
 fn shift(steps: &mut Steps, by: i64) {
     let append = append_of(steps);
     append.at = append.at.wrapping_add_signed(by);
@@ -267,8 +267,8 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
-/// Where nothing is appended, the first barrier is the only one in front of a place of T2 that was
-/// in force a plan ago.
+/// If nothing is appended, the first barrier is the only one in front of a place of T2 that was in
+/// force a plan ago.
 #[test]
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17
@@ -341,7 +341,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
                 caught += 1;
                 continue;
             }
-            // What it lets through harms nobody.
+            // A plan that it accepts harms no reader.
             let mut after = package.clone();
             let plans = vec![planned.run(&mut after, &update)];
             let case = before(format!("byte {byte}"), &package, plans);

@@ -1,5 +1,5 @@
 //! Random updates behind random caches, read by two readers: the reference, which takes a whole
-//! file that is a mix of slices, and the facade's `Package` over a source that answers as edges do.
+//! file that is a mix of slices, and the facade's `Package` over a source that answers like edges.
 
 use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
@@ -52,7 +52,7 @@ impl Session {
     }
 }
 
-/// A source that answers as edges do.
+/// A source that answers like edges.
 #[derive(Debug)]
 struct Mixed {
     origin: Arc<Origin>,
@@ -89,7 +89,7 @@ impl ReadAt for Mixed {
     }
 }
 
-/// What was tried.
+/// The runs that were tried.
 #[derive(Debug, Default)]
 struct Tried {
     plans: AtomicU64,
@@ -115,7 +115,7 @@ fn by_facade(
         short: AtomicBool::new(false),
         escalated: AtomicBool::new(false),
     });
-    // An error is one only where a slice was short; then once more, past the caches.
+    // A first error counts only if a slice was short; then the read goes past the caches once.
     let retry = |what: &dyn Fn() -> Result<Vec<u8>, dacti::Error>| {
         what().unwrap_or_else(|error| {
             assert!(source.short.swap(false, Ordering::Relaxed), "{session:?}: {error}");
@@ -142,8 +142,8 @@ fn by_facade(
     out
 }
 
-/// All that the reference finds in a whole file of mixed slices; what is short comes from the
-/// origin.
+/// Returns everything that the reference finds in a whole file of mixed slices; missing bytes come
+/// from the origin.
 fn by_reference(origin: &Origin, session: Session) -> Regions {
     let mut file = session.head(origin);
     let len = origin.len(session.now);
@@ -219,7 +219,7 @@ fn update() -> impl Strategy<Value = (Vec<Change>, bool, u8, bool)> {
     (prop::collection::vec(change, 1..12), any::<bool>(), 0..3_u8, prop::bool::weighted(0.2))
 }
 
-/// The updates in the words of cases: each path once, and only what is there goes.
+/// The updates in the words of cases: each path once, and only existing regions are removed.
 fn run_updates(
     package: &mut dacti_tests::edit::Published,
     updates: &[(Vec<Change>, bool, u8, bool)],

@@ -25,7 +25,7 @@ pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
     built_with(files, slice_len, sealing, false)
 }
 
-/// The same, with the smallest regions in the head where they are `hot`.
+/// The same, with the smallest regions in the head if they are `hot`.
 pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> Published {
     let files: Vec<_> = (0..files)
         .map(|i| {
@@ -58,7 +58,7 @@ pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> 
     Published::new(std::fs::read(path).expect("just built"), model_of(&files), sealing)
 }
 
-/// What is to be changed.
+/// The edits.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     /// Regions.
@@ -82,7 +82,7 @@ impl From<Vec<Edit>> for Update {
 pub struct Planned {
     /// The plan.
     pub plan: dacti_cdn::Plan,
-    /// What it was made for.
+    /// The state for which it was made.
     pub snapshot: Snapshot,
     /// The bytes that each edit brings.
     pub payload: Vec<Vec<u8>>,
@@ -213,7 +213,7 @@ impl Planned {
         ops
     }
 
-    /// Does it, and keeps in mind what it has changed.
+    /// Carries it out, and notes its changes.
     pub fn run(&self, package: &mut Published, update: &Update) -> Plan {
         package.model.components.extend(update.components.iter().cloned());
         let name = format!("{} by the planner", self.plan.strategy);
@@ -221,7 +221,7 @@ impl Planned {
     }
 }
 
-/// What stands behind a region: in a signed package with a signature that is one.
+/// The bytes behind a region: in a signed package with a signature.
 fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
     let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     match sealing {
@@ -239,7 +239,7 @@ pub fn update_with(package: &mut Published, update: &Update, policy: &UpdatePoli
 }
 
 /// Updates of a package that goes on with zeros up to `len`, one after the other. They must not
-/// need names: nobody keeps the list.
+/// need names, because the list is not kept.
 pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<Plan> {
     let mut package = package.clone();
     let mut origin = Origin::new(&package.file, len);

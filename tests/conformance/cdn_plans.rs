@@ -1,4 +1,4 @@
-//! Plans that keep the laws: nobody ever sees anything but the old package or the new one.
+//! Plans that keep the laws: every reader sees the old package or the new one.
 
 use crate::cdn_cases::{
     SEALINGS, before, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
@@ -227,7 +227,7 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// An update by the planner that dies after `kept` steps and half of the next one. `None` where it
+/// An update by the planner that dies after `kept` steps and half of the next one. `None` once it
 /// does not die any more.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let planned = Planned::new(package, update, &UpdatePolicy::default());
@@ -266,8 +266,7 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Nothing comes of these cases that must not come, and where barriers hold for data too nobody
-/// has to escalate.
+/// These cases show no corruption. If barriers hold for data too, no reader escalates.
 fn prove_sound(cases: &[Case]) {
     let edges = edges();
     let mut total = Report::default();

@@ -15,17 +15,17 @@ type Walker = TableWalker;
 /// How a walk gets its bytes.
 #[derive(Clone, Copy, Debug)]
 enum Feeding {
-    /// Just what is wanted.
+    /// Exactly the wanted bytes.
     Exact,
     /// All that follows, too.
     ToTheEnd,
-    /// Just what is wanted, copied to an address with that remainder by 16.
+    /// Exactly the wanted bytes, copied to an address with that remainder by 16.
     Aligned(usize),
     /// From the first bytes of the file, in hand already, and the rest exactly.
     Prefetched(usize),
 }
 
-/// A walk to its end: what it found, the spans it wanted, how it ended.
+/// A walk to its end: the tables and components found, the spans wanted, and the end.
 struct Walk {
     walker: Walker,
     seen: Container,
@@ -97,7 +97,7 @@ fn countable(mut seen: Container, diagnostics: u64) -> Container {
     seen
 }
 
-/// Turns what the walker found into what the reference calls it.
+/// Turns the walker's results into the words of the reference.
 fn finish(walk: &mut Walk) {
     let found = |component: &daicon_core::Component| Found {
         at: component.at,
@@ -134,7 +134,7 @@ fn reference(file: &[u8]) -> Result<Container, String> {
     Ok(countable(seen, diagnostics as u64))
 }
 
-/// What the walker and the regions of its components say to a file, as a fixture's dump.
+/// The results of the walker and of its components' regions, as a fixture's dump.
 fn ours(file: &[u8]) -> Result<String, String> {
     let len = file.len() as u64;
     let Walk { walker, seen, error, .. } = walk(file, true, Feeding::Exact);
@@ -501,7 +501,7 @@ proptest! {
         prop_assert_eq!(emit_container(&head, &ours, &mut out), Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
-        // And our reader takes it apart again, whatever the extension says.
+        // And our reader takes it apart again, whatever its extension.
         let seen = walk(&expected, true, Feeding::Exact).seen;
         prop_assert_eq!(seen.tables.first(), Some(&TableSeen {
             at: 28, base, extension, count: table.components.len() as u32,

@@ -55,8 +55,8 @@ fn of_areas(areas: &[&str]) -> Vec<(String, Vec<u8>)> {
     areas.iter().flat_map(|area| fixtures(area)).map(|f| (f.name, f.bytes)).collect()
 }
 
-/// Changes a few bytes, most often where they mean something: near the start, or where something is
-/// not zero.
+/// Changes a few bytes, most often significant ones: near the start, or near bytes that are not
+/// zero.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     if bytes.is_empty() {
         bytes.extend(random.next().to_le_bytes());

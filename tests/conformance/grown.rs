@@ -1,7 +1,7 @@
-//! Packages that were updated, written by hand as the specification says, so that what works on
-//! them is not tested by what makes them.
+//! Packages that were updated, written by hand as the specification says, so that readers are not
+//! tested by our own writers.
 //!
-//! Deltas are written without barriers, as nobody reads meanwhile.
+//! Deltas are written without barriers, because there are no readers meanwhile.
 
 use dacti_tests::reference::{
     self as by, BROT, Entry, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, Stored, Table,
@@ -13,7 +13,7 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A package in the cdn layout of at most ten groups, with digests, and what was done to it.
+/// A package in the cdn layout of at most ten groups, with digests, and its updates.
 pub struct Grown {
     /// The file.
     pub file: Vec<u8>,
@@ -23,14 +23,14 @@ pub struct Grown {
     delta: usize,
     base: u64,
     entries: Vec<Entry>,
-    /// Where every region in force is: start and size.
+    /// The start and size of every region in force.
     live: BTreeMap<Id, (u64, u32)>,
     place: usize,
 }
 
 /// The index of such a package starts here.
 const INDEX_AT: usize = 4168;
-/// Where the two places of the second table are.
+/// The two places of the second table.
 const PLACES: [u64; 2] = [504, 752];
 
 impl Grown {
@@ -57,7 +57,7 @@ impl Grown {
         Self { file, slice, encoding, delta, base: 0, entries: Vec::new(), live, place: 0 }
     }
 
-    /// Where the stored bytes of a region in force are.
+    /// The stored bytes of a region in force.
     pub fn span(&self, id: Id) -> (u64, u32) {
         self.live[&id]
     }
@@ -87,7 +87,7 @@ impl Grown {
         by::place(&mut self.file, group_at, &by::index(&[group])[8..]);
     }
 
-    /// An update that adds a segment to the names list, with what else it puts.
+    /// An update that adds a segment to the names list, with other regions.
     pub fn put_named(&mut self, names: &[Name], regions: &[(Id, &[u8])]) {
         let (at, size) = self.span(NAMES);
         let stored = &self.file[at as usize..][..size as usize];

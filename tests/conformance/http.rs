@@ -7,11 +7,12 @@
 
 mod http_async;
 mod http_hostile;
+mod http_streams;
 
-use dacti::fetch::{HttpOptions, SessionOptions, Stats};
-use dacti::{BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
 use dacti::fetch::RemoteSource;
+use dacti::fetch::{HttpOptions, SessionOptions, Stats};
 use dacti::update::{Update, UpdateOptions};
+use dacti::{BuildOptions, Content, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

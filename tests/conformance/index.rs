@@ -33,7 +33,7 @@ pub fn index_span(file: &[u8]) -> Result<Span, String> {
 /// The spans that a machine wanted, in order.
 type Wants = Vec<(u64, u64)>;
 
-/// What a reader of ours finds in an index, and the spans that it wanted.
+/// The entries that a reader of ours finds in an index, and the spans that it wanted.
 pub fn walk(file: &[u8], region: Span) -> (Result<Index, String>, Wants) {
     let mut wants = Vec::new();
     let mut seen = Index { region: (region.start, region.len()), ..Index::default() };
@@ -77,7 +77,7 @@ fn entries_of(group: &Group<'_>, number: u32) -> Vec<EntrySeen> {
     group.entries().iter().enumerate().map(seen).collect()
 }
 
-/// Searches one id: where it is, and the spans wanted.
+/// Searches one id: its place, and the spans wanted.
 pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, String>, Wants) {
     let mut wants = Vec::new();
     let mut run = || -> Result<Option<Located>, dacti_index::Error> {

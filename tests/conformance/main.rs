@@ -5,6 +5,7 @@
 //! the crates.
 
 mod areas;
+mod building;
 mod cli;
 mod cli_pages;
 mod container;
@@ -19,6 +20,8 @@ mod reads;
 mod serve;
 mod sign;
 mod stale;
+mod streams;
 mod support;
+mod totals;
 mod upkeep;
 mod upkeep_cli;

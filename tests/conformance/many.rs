@@ -1,15 +1,17 @@
 //! Many regions over HTTP: in how many rounds of requests they come, and that plans hold on the
 //! wire.
 //!
-//! No test looks at the clock to judge. The server adds 30 ms to each answer, and holds answers
-//! back until as many requests are under way as there may be, so that what is counted is how often
-//! a reader had to wait; how long it took is printed beside it.
+//! No test judges by the clock. The server adds 30 ms to each answer, and holds answers back until
+//! as many requests are under way as allowed. So the tests count how often a reader had to wait;
+//! the time is printed beside it.
 
 use core::ops::ControlFlow;
 use dacti::fetch::HttpOptions;
-use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, Span};
 use dacti::fetch::RemoteSource;
 use dacti::report::Difference;
+use dacti::{
+    AsyncPackage, BuildOptions, EncodingChoice, Limits, Located, Package, PackageBuilder, Span,
+};
 use dacti_tests::program::program;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,9 +19,9 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// What is added to each answer.
+/// The delay of each answer.
 const DELAY: Duration = Duration::from_millis(30);
-/// After this a reader that does not send what it should is given up.
+/// A reader that does not send the expected requests by then is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which requests came, and in which rounds they were answered.
@@ -60,7 +62,7 @@ impl Server {
     }
 
     /// From now on `requests` come, `at_once` at a time, and each answer waits for the others of
-    /// its round. Returns what came before.
+    /// its round. Returns the requests before.
     fn expect(&self, requests: usize, at_once: usize) -> (Vec<Span>, usize) {
         let mut rounds = self.rounds.0.lock().expect("no thread panicked");
         assert!(!rounds.stuck, "fewer requests at once than there may be: {rounds:?}");
@@ -199,8 +201,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
 fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     const COUNT: usize = 10_000;
     let server = Server::start(packed(20_000), |_, _| ());
-    // One by one: each region is waited for alone, and so costs a round or, where the block of the
-    // index is not in hand, two. Counted for some.
+    // One by one: each region is waited for alone, so it costs a round, or two if the block of the
+    // index is not in hand. Counted for some.
     let (package, source) = open(&server, 0, 16);
     let start = Instant::now();
     server.expect(0, 1);
@@ -214,9 +216,9 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds >= 40);
     let one_by_one = COUNT;
 
-    // All in a row. What has to be waited for: the head, then the index, then the regions, and no
-    // request of the latter brings more than 4 MiB: 10,000 regions of 1,024 bytes and a digest of
-    // 32 take three, which 16 connections have under way at once.
+    // All in a row. The head, the index and the regions are waited for in turn, and no request of
+    // the latter brings more than 4 MiB: 10,000 regions of 1,024 bytes and a digest of 32 take
+    // three, which 16 connections have under way at once.
     let numbers: Vec<_> = (5_000..15_000).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 16 << 10, 16);
     let least = 3;
@@ -281,7 +283,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         (String::from_utf8(output.stdout).expect("it is text"), err)
     };
     let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
-    // What a dry run spent and told is what the verb then asks for, and no more.
+    // The verb then makes exactly the requests that a dry run told and spent.
     let planned = |verb: &str, options: &[&str]| {
         let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
         let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
@@ -329,7 +331,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         let bytes = std::fs::read(target.join(format!("{n:06}"))).expect("it was written");
         assert_eq!(bytes, content(n));
     }
-    // What is there already is not fetched.
+    // Bytes that are there already are not fetched.
     std::fs::remove_file(target.join("001234")).expect("it is there");
     server.expect(0, 1);
     let again = Command::new(program()).args(["unpack", &server.url, "-C", to]).output();

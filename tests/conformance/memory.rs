@@ -1,8 +1,9 @@
-//! What a package of ten million entries costs to open and to look into: reads, bytes and memory.
+//! The cost of opening a package of ten million entries and of look-ups in it: reads, bytes and
+//! memory.
 //!
-//! The package is made by the reference's writers, and is mostly a hole: its head says all that a
-//! package of that size says, and of its index and data only what is asked for is written. In a
-//! test binary of its own, as the memory of the whole process is counted.
+//! The package is made by the reference's writers, and is mostly a hole. Its head is that of a
+//! package of this size; of its index and data only the parts that are read exist. The test has a
+//! binary of its own, because the memory of the whole process is counted.
 
 use dacti::fetch::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{Limits, Package};
@@ -31,7 +32,7 @@ fn id(n: u64) -> Id {
     id
 }
 
-/// What entry `n` leads to: 1,024 bytes.
+/// The region of entry `n`: 1,024 bytes.
 fn content(n: u64) -> Vec<u8> {
     n.to_le_bytes().repeat(128)
 }
@@ -100,7 +101,7 @@ fn uuid(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// The most memory that `work` takes, in bytes, beside what is there before.
+/// Returns the most memory that `work` takes, in bytes, beside the memory in use before.
 fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();

@@ -1,7 +1,7 @@
-//! What people are told: every error of the lower crates, word for word.
+//! The messages of all errors of the lower crates, word for word.
 //!
-//! The snapshot is read when it changes: each message names what, where, expected, found and the
-//! way out, as far as there is one.
+//! A person reads the snapshot when it changes: each message names the structure, the place, the
+//! expected and the found value, and the way out, if there is one.
 
 use daicon_core::{Span, Version};
 use std::fmt::Display;

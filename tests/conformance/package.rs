@@ -1,5 +1,4 @@
-//! Packages: the facade `dacti` against fixtures, and what it builds against what the reference
-//! writes.
+//! Packages: the facade `dacti` against fixtures, and its packages against those of the reference.
 
 use crate::index;
 use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
@@ -30,7 +29,7 @@ fn told(error: dacti::Error) -> String {
     package_verdict(&error)
 }
 
-/// What the facade finds in a package, as a fixture's dump.
+/// The facade's results for a package, as a fixture's dump.
 pub fn dump_of(file: &[u8]) -> Result<String, String> {
     let package = Package::from_bytes(file.to_vec()).map_err(told)?;
     let view = package.view();
@@ -91,7 +90,7 @@ fn fixtures_of_the_index_are_read_by_the_facade_too() {
     });
 }
 
-/// Where a package opens: its map tells of every byte of the file once, and verifying it ends.
+/// If a package opens, its map covers every byte of the file once, and verifying it ends.
 pub fn check_map(file: &[u8]) {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return };
     if let Ok(map) = FileMap::read(&package) {
@@ -561,7 +560,7 @@ fn a_build_that_is_stopped_leaves_nothing() {
     assert_eq!(std::fs::read_dir(directory.path()).expect("it is there").count(), 0);
 }
 
-/// What a sparse input of some length holds: zeros, and text at its end.
+/// The content of a sparse input of some length: zeros, and text at its end.
 fn sparse(path: &std::path::Path, len: u64, tail: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::create(path).expect("a new file");
@@ -671,7 +670,7 @@ fn content_from_files_readers_and_memory_is_the_same() {
 // Looking up
 // ------------------------------------------------------------------------------------------
 
-/// A package of one group: the names list as given, where there is one, and one byte under each id.
+/// A package of one group: the names list as given, if any, and one byte under each id.
 fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
     let count = 1 + u64::from(flags.is_some());
     let base = 52 + 28 * count + 8 + GROUP;
@@ -726,7 +725,7 @@ fn paths_are_looked_up_by_the_rule() {
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &[small(6), small(5)])), absent());
     // Other flags are not read.
     assert_eq!(content(&loose(Some((1, u32::MAX - 1)), Some(&given), &both)), first());
-    // Flag set: by the names list, and by the hashed id for what it has not.
+    // With the flag: by the names list, and by the hashed id for paths that it lacks.
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &both)), second());
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &[hashed])), absent());
     let other = names_with("b", small(5));
@@ -740,7 +739,7 @@ fn paths_are_looked_up_by_the_rule() {
     // A component of another version counts as absent.
     assert_eq!(content(&loose(Some((2, 1)), Some(&given), &both)), first());
     assert_eq!(content(&loose(Some((0, 0)), Some(&given), &[small(6), small(5)])), second());
-    // The names list is not read where it is not asked.
+    // The names list is not read if it is not asked.
     assert_eq!(content(&loose(Some((1, 0)), Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(None, Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(Some((1, 1)), Some(b"no segment"), &both)), Err("truncated".into()));
@@ -876,7 +875,7 @@ fn parts_of_shared_bytes_are_packed_as_bytes_of_their_own_are() {
 // Cost
 // ------------------------------------------------------------------------------------------
 
-/// What opening a package and then one more step reads.
+/// The reads of opening a package and of one more step.
 fn reads(file: &[u8], step: impl FnOnce(&Package)) -> (ReadStats, ReadStats) {
     let source = Counted::new(Arc::new(BytesSource::new(file.to_vec())));
     let package = Package::from_source(Arc::new(source.clone()), Limits::default());
@@ -920,8 +919,7 @@ fn reads_are_counted() {
     let (opened, got) = reads(&without_keys(&large_package), get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
-    // What lies behind the head is read once, in pieces of 256 KiB, of which a group may straddle
-    // the border.
+    // The bytes past the head are read once, in pieces of 256 KiB; a group may straddle a border.
     let behind = 16_440 + index_len - 65_536;
     assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");
@@ -1010,7 +1008,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
     }
 }
 
-/// What is counted, as a file would be read.
+/// Counted as if a file were read.
 #[derive(Debug)]
 struct Local(Counted);
 
@@ -1033,7 +1031,7 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     let mut random = Random(8);
     let mut noise = |len: usize| (0..len).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
     let auto = BuildOptions { encoding: EncodingChoice::Auto, ..PLAIN };
-    // What the head has room for, to the byte: Brotli takes more for bytes that do not shrink.
+    // The room of the head, to the byte: incompressible bytes take more with Brotli.
     let room = match try_build_hot(&[stored("hot", &noise(65_000))], PLAIN, &["hot"]) {
         Err(dacti::Error::HotTooLong { bytes_max, .. }) => bytes_max as usize - 32,
         other => panic!("{other:?}"),
@@ -1072,7 +1070,7 @@ fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_fo
         (after.reads - before.reads, after.bytes - before.bytes)
     };
     let block = 2 * GROUP + 40;
-    // In the middle of a group; at its end, where it may as well be in the next one.
+    // In the middle of a group; at its end, where the next group may have it too.
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 40 + 254], true), (1, block));
     // A miss takes the block, which is kept then.
@@ -1248,7 +1246,7 @@ fn a_hot_region_comes_with_the_head() {
         });
         assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
         assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
-        // Others cost what they did: a block of groups in a large package, and the region.
+        // Others cost the same as before: a block of groups in a large package, and the region.
         let (_, got) = reads(&file, |package| drop(package.get("dir/1").expect("it is there")));
         assert_eq!(got.reads, if count > 2550 { 2 } else { 1 });
         let (_, missed) = reads(&file, |package| {
@@ -1326,7 +1324,7 @@ fn hot_regions_are_signed_as_all_others() {
 // Seals
 // ------------------------------------------------------------------------------------------
 
-/// What a region gives when it is read whole, and when it is read as a stream, byte by byte.
+/// The results of reading a region whole, and of reading it as a stream, byte by byte.
 fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     let whole = package.get(path).map_err(|error| error.to_string());
     let streamed =
@@ -1352,10 +1350,10 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips bits of a package, one at a time of all bytes that mean something. Its regions and the
+/// Flips bits of a package, one at a time, in all bytes that mean something. Its regions and the
 /// seals behind them have a power of two bytes, so that a shifted offset lands on an intact
-/// neighbour. What is sealed, the seals and the component's bytes must be detected, and nothing may
-/// become wrong.
+/// neighbour. Sealed bytes, the seals and the component's bytes must be detected, and no content
+/// may become wrong.
 fn flip_each_bit(
     files: &[Stored],
     file: &[u8],
@@ -1495,7 +1493,7 @@ fn swapped_regions_are_told_from_altered_ones() {
         let package = Package::from_bytes(altered).expect("it is good");
         let told = package.get("two").expect_err("it is refused").to_string();
         assert!(told.contains("altered"), "{told}");
-        // Who allows nothing for it is told less, and reads no more.
+        // A reader that allows no search for it learns less, and reads no more.
         let limits = Limits { explained_entries_max: 0, ..Limits::default() };
         let source = Counted::new(Arc::new(BytesSource::new(swapped)));
         let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
@@ -1552,7 +1550,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         assert!(error.to_string().contains("altered"), "{error}");
         assert!(out.len() < len.max(1), "{} of {len} bytes were handed out", out.len());
         assert_eq!(reader.verdict(), None);
-        // A stored byte: what the decoder makes of it is not what is told.
+        // A stored byte: the error of the decoder is not the one that is told.
         if len > 1 {
             let mut wrong = file.clone();
             wrong[(located.span.start + located.span.len() / 2) as usize] ^= 0x10;
@@ -1561,7 +1559,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
             let error = std::io::copy(&mut reader, &mut std::io::sink()).expect_err("refused");
             assert!(error.to_string().contains("altered"), "{error}");
         }
-        // Who asks for nothing gets it.
+        // A reader that requires nothing gets the bytes.
         let package = package.require(dacti::seal::SealPolicy::Nothing);
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
     }

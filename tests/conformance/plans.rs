@@ -1,12 +1,15 @@
-//! Plans of reads, held against the reads that follow, byte for byte; and what streams of many
-//! regions read.
+//! Plans of reads, held against the reads that follow, byte for byte, and the reads of many
+//! streams.
 
 use crate::grown::Grown;
 use crate::package::{PLAIN, build, without_keys};
 use crate::support::{Random, uuid_of};
 use dacti::fetch::{BytesSource, Doubt, ReadAt};
-use dacti::{BuildOptions, EncodingChoice, Error, GetPlan, LayoutChoice, Limits, Located, Package, RegionName, Span};
 use dacti::update::{Update, UpdateOptions};
+use dacti::{
+    BuildOptions, EncodingChoice, Error, GetPlan, LayoutChoice, Limits, Located, Package,
+    RegionName, Span,
+};
 use dacti_tests::reference::{self as by, GROUP, Stored, path_id, small, stored};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -71,7 +74,8 @@ fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
 
-/// Plans, finds, plans again and reads, and holds each against what follows. Returns both plans.
+/// Plans, finds, plans again and reads, and holds each plan against the reads that follow. Returns
+/// both plans.
 #[track_caller]
 fn check(package: &Package, source: &Noted, keys: &[RegionName<'_>]) -> [GetPlan; 2] {
     let before = package.plan_get(keys.iter().copied());
@@ -115,7 +119,7 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies behind the head, and with it in a block of the index where there is one.
+    // The names list lies past the head, and so does its block of the index, if there are blocks.
     for (file, unknown, index) in [
         (build(&hundreds(1_000), PLAIN), 0, 0),
         (without_keys(&large), 1, 2 * 3),
@@ -132,7 +136,7 @@ fn a_plan_of_a_list_is_what_is_then_read() {
         let known = if unknown == 0 { plan.reads } else { names };
         let mut planned = [plan.index, known].concat();
         if !package.view().has_fences() && listed.len() > 1_000 {
-            // The index is gone through for the names list up to where that is: in its first piece.
+            // The index is scanned up to the entry of the names list, which is in the first piece.
             planned.drain(4..6);
         }
         assert_eq!(source.take(), planned, "{} regions", listed.len());
@@ -155,7 +159,7 @@ fn blocks_that_lie_near_each_other_are_one_read() {
         (after.reads.len(), after.over_fetch),
         (30_000_u64.div_ceil((1 << 20) / 132) as usize, 0)
     );
-    // Nothing of it is kept where there is no room, and the plan says so again.
+    // There is no room to keep it, and the plan counts it again.
     let (package, source) = open(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     let plans = check(&package, &source, &keys);
     assert_eq!(plans[0].index, before.index);
@@ -195,7 +199,12 @@ fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
     let files = [stored("a", b"5"), stored("b", &[7; 100_000])];
     let file = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
     let (package, source) = open(&file, Limits::default());
-    let keys = [RegionName::Path("a"), RegionName::Path("b"), RegionName::Path("none"), RegionName::Path("../x")];
+    let keys = [
+        RegionName::Path("a"),
+        RegionName::Path("b"),
+        RegionName::Path("none"),
+        RegionName::Path("../x"),
+    ];
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.regions, before.in_hand, before.absent, before.faults), (2, 1, 1, 1));
     assert_eq!((after.requests(), after.in_hand), (1, 1));
@@ -242,7 +251,8 @@ fn names_of_their_own_are_planned_as_far_as_they_are_known() {
     files.push(by::stored("other", b"by an id of its own"));
     files[300].id = Some(small(77));
     let (package, source) = open(&build(&files, PLAIN), Limits::default());
-    let keys = [RegionName::Path("other"), RegionName::Path("00007"), RegionName::Id(uuid_of(small(77)))];
+    let keys =
+        [RegionName::Path("other"), RegionName::Path("00007"), RegionName::Id(uuid_of(small(77)))];
     let plan = package.plan_get(keys);
     assert_eq!((plan.unknown, plan.regions), (2, 1));
     assert!(!package.find_many(keys).iter().any(Result::is_err));

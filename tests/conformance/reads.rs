@@ -1,5 +1,5 @@
-//! How packages are read: what is borrowed and what is read, in how many reads, by how many
-//! threads, and that none of it changes what is found.
+//! How packages are read: borrowed or copied, in how many reads, by how many threads; none of it
+//! changes the results.
 
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
@@ -33,7 +33,7 @@ fn counted(file: &[u8], limits: Limits) -> (Package, Counted) {
     (package, source)
 }
 
-/// What `step` reads of an open package.
+/// Returns the reads of `step` on an open package.
 fn reads<T>(source: &Counted, step: impl FnOnce() -> T) -> (T, ReadStats) {
     let before = source.stats();
     let value = step();
@@ -60,7 +60,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
             [Package::open(&path), Package::open_mapped(&path), Package::from_bytes(file.clone())];
         for package in packages {
             let package = package.expect("it is good");
-            // Twice, as what was learnt the first time is used the second.
+            // Twice, because the second look-up uses the knowledge of the first.
             for _ in 0..2 {
                 for file in &files {
                     let region = package.region(&file.path).expect("it is there");
@@ -97,11 +97,11 @@ fn stored_regions_are_borrowed_where_their_bytes_are_in_memory() {
         assert_eq!(region.clone().into_content(), files[77].bytes);
         assert_eq!(region.into_vec(), files[77].bytes);
     }
-    // What has to be decoded is not.
+    // An encoded region is not borrowed.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build(&files, brotli)).expect("it is good");
     assert!(!package.region("00077").expect("it is there").is_borrowed());
-    // What lies in the head was read when the package was opened.
+    // The head was read when the package was opened.
     let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
     let (package, source) = counted(&build(&files[..50], compact), Limits::default());
     let (region, read) = reads(&source, || package.region("00007").expect("it is there"));
@@ -217,7 +217,7 @@ fn blocks_that_were_read_are_kept_within_their_limit() {
     assert_eq!(read, ReadStats { reads: 12, bytes: 12 * GROUP + 11 * 40 });
     let (_, read) = reads(&source, || find_all(&package));
     assert_eq!(read, ReadStats::default());
-    // Without room each look-up reads its block, and with little most do.
+    // Without room each look-up reads its block, and with little room most do.
     let (package, source) = counted(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     assert_eq!(reads(&source, || find_all(&package)).1.reads, 6000);
     let limits = Limits { blocks_len_max: 3 * 2 * GROUP, ..Limits::default() };
@@ -296,7 +296,7 @@ fn many_are_bounded_in_all_and_visited_until_the_caller_breaks() {
             if i == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     });
-    // What is not there first, then in the order of the file, and no further than asked.
+    // Missing regions first, then in the order of the file, and no further than asked.
     assert_eq!(seen, [(2, false), (1, true), (0, true)]);
     assert!(read.reads <= 5, "four blocks at most, and one read of two regions: {read:?}");
 }

@@ -1,7 +1,7 @@
 //! `dacti serve`: an origin as readers of packages and their caches need it.
 
-use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti::seal::SecretKey;
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::{self, Answer};
 use dacti_tests::program::program;
 use dacti_tests::served::Served;
@@ -249,9 +249,17 @@ fn damaged_regions_are_not_sent() {
     let small = server.get("/broken.dacti-pack/-/small.txt", "");
     assert_eq!(small.status, 500);
     assert!(!small.body.windows(5).any(|window| window == b"mall "));
-    // What was on its way is cut, so that nobody takes it for the whole.
+    // A long region is verified before any of it is sent, whole or in part.
+    let altered_around = "Range: bytes=5000000-5000009\r\n";
+    for fields in ["", "Range: bytes=0-9\r\n", altered_around] {
+        let large_broken = server.get("/broken.dacti-pack/-/large.bin", fields);
+        assert_eq!(large_broken.status, 500);
+        assert!(large_broken.body.len() < 1000 && !large_broken.body.starts_with(&large[..5]));
+    }
+    // The last chunk would say that all of it came.
     let mut stream = server.connect();
-    let request = "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request =
+        "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     let mut cut = Vec::new();
     let _ = stream.read_to_end(&mut cut);

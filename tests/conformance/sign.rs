@@ -1,5 +1,5 @@
-//! Keys, signed packages and trusted keys, through the program: what is written, what is refused,
-//! and in which words.
+//! Keys, signed packages and trusted keys, through the program: its output, its refusals, and their
+//! words.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -61,8 +61,8 @@ impl Keys {
         assert_eq!(packed.code, Some(0), "{packed:?}");
     }
 
-    /// What `get`, `unpack`, `ls` and `verify` say of `hello.txt` to those who trust a key, with
-    /// names of this run taken out.
+    /// The output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys, without
+    /// the names of this run.
     fn told(&self, key: &Path, more: &[&str]) -> String {
         let target = self.scratch.at("unpacked");
         let runs: [(&str, &[&str]); 4] = [
@@ -76,7 +76,7 @@ impl Keys {
             let ended = self.scratch.run(verb, &[arguments, &["--key", text(key)], more].concat());
             let out = String::from_utf8_lossy(&ended.out);
             told += &format!("$ dacti {verb} (exit code {})\n{}{out}", code(&ended), ended.err);
-            // Nothing of what is refused is handed out.
+            // No byte of a refused region is handed out.
             assert!(!out.contains("llo\n"), "{out}");
             assert!(!target.join("hello.txt").exists());
         }
@@ -106,7 +106,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(digit).collect()
 }
 
-/// Where some bytes are, which must be in one place.
+/// Returns the position of some bytes, which must be in one place.
 #[track_caller]
 fn position(file: &[u8], bytes: &[u8]) -> usize {
     let mut places = file.windows(bytes.len()).enumerate().filter(|(_, found)| *found == bytes);
@@ -221,7 +221,7 @@ fn a_private_key_that_others_may_read_is_refused() {
         set_mode(&keys.private, owners);
         keys.pack(&[]);
     }
-    // What is no file has no mode that would say who reads it.
+    // A pipe has no mode that says who may read it.
     let pipe =
         format!("printf '%s' '{}' | '{}' key show /dev/stdin", PRIVATE.trim(), program().display());
     let shown = std::process::Command::new("sh").args(["-c", &pipe]).output().expect("it runs");
@@ -317,7 +317,7 @@ fn what_is_signed_with_a_trusted_key_is_handed_out() {
     assert_eq!(keys.scratch.run("get", &trusted).text(), "hello\n");
     let refused = keys.scratch.run("get", &["hello.txt", "--key", key]);
     assert!(refused.failure().contains("wrong package"));
-    // Who trusts nobody reads it as any sealed package.
+    // Without a trusted key it reads like any sealed package.
     assert_eq!(keys.scratch.run("get", &["hello.txt"]).text(), "hello\n");
 }
 
@@ -359,11 +359,11 @@ fn a_private_key_is_not_published() {
     for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
         keys.scratch.refused(&keys.scratch.pack(more), told);
     }
-    // By whatever name it is met.
+    // By any of its names.
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
-    // Also where the line is cut short behind the key.
+    // Also if the line is cut short behind the key.
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let line = format!("dacti-ed25519-private 1 {}\n", "07".repeat(32));
     fs::write(keys.scratch.at("in/other"), line).expect("it is there");
@@ -434,7 +434,7 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
             fs::remove_file(&signed).expect("it is there");
         }
     }
-    // What is damaged is not signed.
+    // A damaged region is not signed.
     keys.scratch.pack(&["--encoding", "none"]);
     let mut file = keys.scratch.bytes();
     let at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some") - 40;

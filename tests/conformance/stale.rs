@@ -1,4 +1,4 @@
-//! Bytes that are wrong are read again where the source knows another way, and never handed out.
+//! Wrong bytes are read again if the source has another way, and never handed out.
 
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -16,7 +16,7 @@ struct Stale {
     /// Doubts that are needed, or more than there are ways.
     cured_after: usize,
     ways: usize,
-    /// Whether it is an error where there is no way left.
+    /// Whether the source fails when no way is left.
     tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,
@@ -123,9 +123,17 @@ fn a_stream_that_is_one_read_is_judged_before_its_first_byte() {
     assert_eq!(read, content(1));
     assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest); 2]);
 
-    // What takes several reads is told at its end, and whoever begins anew gets it.
+    // A stream of several reads is verified first, too.
     let (source, package) = stale(&bytes, altered, 1, 4_096);
-    let error = package.reader("1.bin").unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+    let mut read = Vec::new();
+    package.reader("1.bin").unwrap().read_to_end(&mut read).unwrap();
+    assert_eq!(read, content(1));
+    assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
+
+    // A stream that is not is told at its end, and the next one gets it.
+    let (source, package) = stale(&bytes, altered, 1, 4_096);
+    let error =
+        package.unverified_reader("1.bin").unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
     let mut read = Vec::new();
@@ -276,7 +284,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
         assert_eq!(found, whole.find(later).unwrap());
         assert!(found.is_some());
         assert_eq!(source.doubts.lock().unwrap().len(), 1);
-        // What is kept now is what was read then.
+        // The block that is kept is the one that was read then.
         assert_eq!(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()

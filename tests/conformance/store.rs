@@ -3,10 +3,12 @@
 
 mod store_clouds;
 
-use dacti::fetch::StoreOptions;
-use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder};
 use dacti::fetch::RemoteSource;
+use dacti::fetch::StoreOptions;
 use dacti::update::{Update, UpdateOptions};
+use dacti::{
+    AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder,
+};
 use dacti_tests::program::program;
 use hyper::body::Incoming;
 use hyper::service::Service;

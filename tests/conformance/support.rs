@@ -1,4 +1,4 @@
-//! What the modules share: the committed fixtures, verdict lines, random numbers from a printed
+//! Shared by the modules: the committed fixtures, verdict lines, and random numbers from a printed
 //! seed.
 
 use dacti_tests::reference::Id;
@@ -15,7 +15,7 @@ pub struct Fixture {
     pub bytes: Vec<u8>,
     /// First line of the `.expect`.
     pub verdict: String,
-    /// What stands below the second line.
+    /// The lines below the second one.
     pub dump: String,
 }
 
@@ -68,7 +68,7 @@ pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String,
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
-/// A verdict line from what an error says about itself.
+/// A verdict line from an error's own description.
 pub fn verdict(kind: impl Display, what: impl Display, at: impl Into<Option<u64>>) -> String {
     match at.into() {
         Some(at) => format!("error {kind} {what} at {at:#x}"),

@@ -1,5 +1,4 @@
-//! Barriers of an update: what they find in the file when they begin, and what one that does not
-//! pass leaves behind.
+//! Barriers of an update: the state of the file when they begin, and after one that fails.
 
 use crate::update_crash::{Expected, SCENARIOS, run};
 use crate::update_files::Disk;
@@ -55,7 +54,7 @@ impl UpdateFile for Published {
     }
 
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
-        // What is on disk, of which no power cut takes anything, is what caches are to answer with.
+        // The bytes on disk, which survive a power cut, are the ones that caches must answer with.
         let origin = self.disk.remains(|| false);
         for probe in &barrier.probes {
             let range = usize::try_from(probe.span.start).unwrap()..;

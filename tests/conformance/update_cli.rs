@@ -71,7 +71,7 @@ impl Scratch {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // What does not read it may be gone.
+        // A verb that does not need it works without it.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -122,7 +122,7 @@ fn files_directories_and_standard_input_are_put_and_regions_removed() {
     assert!(ended.err.contains("p: 3 removed, "), "{ended:?}");
     scratch.holds(&[("a.txt", "one\n"), ("b.txt", "four\n"), ("docs/d.txt", "four\n")]);
     scratch.run(["verify", "p"]).ok();
-    // What went comes back, by its name.
+    // A removed region comes back, by its name.
     scratch.run(["put", "p", "in"]).ok();
     scratch.holds(&[
         ("a.txt", "one\n"),

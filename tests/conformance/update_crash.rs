@@ -3,10 +3,10 @@
 
 use crate::support::Random;
 use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
-use dacti::update::{Action, Plan, Reserve, Switch};
-use dacti::{BuildOptions, EncodingChoice, Error, Package, PackageBuilder};
 use dacti::container::Version;
+use dacti::update::{Action, Plan, Reserve, Switch};
 use dacti::update::{Extent, SavedPlan, Update, UpdateFile, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, Error, Package, PackageBuilder};
 use dacti_tests::reference as by;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,13 +16,13 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
-/// A package and what is done to it.
+/// A package and its edits.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     /// How the package came to be.
     package: fn(&Path),
-    /// What is changed.
+    /// The edits.
     pub change: fn(&mut Update),
     strategy: &'static str,
 }
@@ -107,8 +107,8 @@ fn put_255(update: &mut Update) {
     }
 }
 
-/// What a package holds, by the reference: regions by id, the names list's own left out, and
-/// components with what their regions hold.
+/// The content of a package, by the reference: regions by id, without the names list's own, and
+/// components with the content of their regions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Holds {
     regions: BTreeMap<by::Id, Vec<u8>>,
@@ -131,7 +131,7 @@ fn holds(file: &[u8]) -> Holds {
     }
 }
 
-/// What the facade lists, by name.
+/// The listing of the facade, by name.
 fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let package = Package::from_bytes(file.to_vec()).expect("it opens");
     let listed = package.list().expect("it is listed");
@@ -325,7 +325,7 @@ fn a_disk_that_loses_what_was_not_synced_has_the_old_package_or_the_new() {
     }
 }
 
-/// What a child process is told to do: scenario, call and fault.
+/// The task of a child process: scenario, call and fault.
 const CHILD: &str = "DACTI_TESTS_CRASH";
 
 #[test]
@@ -440,7 +440,7 @@ fn take_steps(plan: &mut Value) {
     plan["steps"] = Value::Array(Vec::new());
 }
 
-/// A reserve at the last position that there is.
+/// A reserve at the last possible position.
 fn set_last_position(plan: &mut Value) {
     let steps = plan["steps"].as_array_mut().unwrap();
     let mut reserves = steps.iter_mut().filter_map(|step| step["action"].get_mut("reserve"));
@@ -456,7 +456,8 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let (path, plan) = (dir.path().join("package"), dir.path().join("saved.plan"));
     fs::write(&path, &expected.old).unwrap();
     let saved = SavedPlan::open(&plan).unwrap();
-    let told = |result: Result<dacti::update::SavedStanding, Error>| result.unwrap_err().to_string();
+    let told =
+        |result: Result<dacti::update::SavedStanding, Error>| result.unwrap_err().to_string();
     let error = told(saved.apply(&path, Extent::Step(3)));
     assert_eq!(error, "step 3 is not the next: step 1 is");
     let error = told(saved.apply(&path, Extent::Step(99)));
@@ -479,7 +480,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("stand bytes that are not of this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Plans that somebody has changed, each told by what is wrong with it.
+    // Plans that were altered, each with its fault.
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [

@@ -1,5 +1,5 @@
 //! Files for updates that go wrong: one that fails or ends the process at a certain call, and a
-//! disk that loses what was not synced.
+//! disk that loses unsynced bytes.
 
 use crate::support::Random;
 use dacti::Error;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// What happens at a call that changes the file.
+/// The fault at a call that changes the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The process ends, without the call.
@@ -21,7 +21,7 @@ pub enum Fault {
     Fails(i32),
     /// A write fails with this number when half of it is done.
     FailsHalf(i32),
-    /// A write does half of what is asked, and says so.
+    /// A write does half of its work, and says so.
     Short,
 }
 
@@ -50,7 +50,7 @@ impl Faulty {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// The fault, where it is its turn.
+    /// The fault, if it has its turn.
     fn fault(&self) -> Option<Fault> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = (call == self.at).then_some(self.fault)?;
@@ -106,7 +106,7 @@ impl UpdateFile for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Nobody waits for a disk in a test: a process that ends does not take the bytes with it.
+        // Tests do not wait for a disk: the bytes survive the end of a process.
         self.whole(|| Ok(()))
     }
 
@@ -162,7 +162,7 @@ impl Disk {
         self.state.lock().unwrap().calls
     }
 
-    /// What programs see.
+    /// The bytes that programs see.
     pub fn seen(&self) -> Vec<u8> {
         self.state.lock().unwrap().seen.clone()
     }
@@ -172,8 +172,7 @@ impl Disk {
         self.state.lock().unwrap().heads.clone()
     }
 
-    /// What is there when the power is back: of what was not synced, each sector or not, as
-    /// `keep` says.
+    /// Returns the bytes after a power cut: each unsynced sector is there or not, as `keep` says.
     pub fn remains(&self, mut keep: impl FnMut() -> bool) -> Vec<u8> {
         let state = self.state.lock().unwrap();
         let mut bytes = state.durable.clone();
@@ -231,7 +230,7 @@ impl UpdateFile for Disk {
                 state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
                 start = stop;
             }
-            // The clock stands still, so that only what was set forward differs.
+            // The clock stands still, so that times differ only if they were set forward.
             state.modified = Some(SystemTime::now());
             bytes.len()
         })

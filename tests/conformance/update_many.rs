@@ -1,9 +1,9 @@
-//! What updates cost, and that thousands of them, one after the other, give what a model says.
+//! The cost of updates, and thousands of updates in a row against a model.
 
 use crate::support::Random;
 use dacti::update::Strategy;
-use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti::update::{LockedFile, Update, UpdateFile, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_tests::reference as by;
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +88,7 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
     }
 }
 
-/// What a package must hold.
+/// The content that a package must have.
 type Model = BTreeMap<String, Vec<u8>>;
 
 /// One update by chance: mostly replacements of few paths again and again, 10 % removals.
@@ -205,7 +205,7 @@ fn updates_go_on_past_four_gibibytes() {
     let mut model: Model = (0..3).map(|i| (name(i), format!("content {i}").into_bytes())).collect();
     let mut strategies = Vec::new();
     for number in 0..12_u64 {
-        // The file grows by a hole: what a long update would have written.
+        // The file grows by a hole, as a long update would leave it.
         let file = LockedFile::open(&path).unwrap();
         if number % 2 == 1 {
             file.set_len((number / 2 + 1) << 31).unwrap();

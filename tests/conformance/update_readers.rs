@@ -1,7 +1,7 @@
 //! Readers in other processes, while a package is updated under them hundreds of times.
 
-use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti::update::{Update, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use std::path::Path;
 use std::process::{Command, Stdio};
 

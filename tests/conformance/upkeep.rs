@@ -1,5 +1,5 @@
-//! What a package is made of, what lies dead in it, how it differs from another, and what
-//! compaction makes of it.
+//! The bytes of a package by their use, dead bytes, the difference from another package, and
+//! compaction.
 
 use crate::grown::Grown;
 use crate::support::fixtures;
@@ -132,7 +132,7 @@ fn the_usage_of_every_fixture_is_its_length() {
     }
 }
 
-/// A path with its own id and a length that nobody knows.
+/// A path with its own id and an unknown length.
 fn named(path: &str) -> by::Name {
     by::Name { id: [0; 16], length: by::UNKNOWN, path: path.into() }
 }
@@ -184,7 +184,7 @@ fn what_updates_leave_behind_is_dead() {
     assert_eq!((first.regions, first.seals), (4, 5 * 32));
     let left = first.reserve_left;
     assert_eq!((left.entries, left.delta_groups), (9 * 255 - 3, 8));
-    // Head and one slice of data would do where there are three.
+    // The head and one slice of data are enough, and there are three.
     let would = Compaction {
         len: 65_536 + 4096,
         saved: 2 * 4096,
@@ -193,15 +193,15 @@ fn what_updates_leave_behind_is_dead() {
     };
     assert_eq!(first.compaction, would);
 
-    // A fold leaves the old index, and the entry of what it removes names nothing any more.
+    // A fold leaves the old index, and the entry of a removed region names nothing any more.
     grown.fold(&[small(9)]);
     let folded = usage(&grown.file);
     let left = ReserveLeft { entries: 0, delta_groups: 0, t2_place: Some(504), ..left };
     assert_eq!(folded.reserve_left, left);
     assert_eq!(folded.replaced, 0);
     assert_eq!(folded.live, 15);
-    // The gap in the head that ends with the old index, and in three slices what was replaced or
-    // removed: none of it is named any more.
+    // The gap in the head that ends with the old index, and in three slices the replaced or removed
+    // regions: no entry names them any more.
     let in_head = 65_536 - 1144;
     assert_eq!(folded.dead, in_head + (1000 + 32) + (3 + 32) + 32);
     assert!(!folded.compaction.updates_are_dear, "its index is no longer than a slice");
@@ -220,8 +220,8 @@ fn the_names_list_counts_with_all_its_segments() {
 
 #[test]
 fn compaction_pays_from_a_quarter_of_the_file() {
-    // A head of sixteen slices and one of data; each update adds one, and leaves what the one
-    // before has added dead: of 17 + n slices n are saved.
+    // A head of sixteen slices and one of data. Each update adds one slice, and makes the slice of
+    // the update before dead: of 17 + n slices n are saved.
     let mut grown = Grown::new(&[stored("a", b"0")], 4096);
     let mut paid = Vec::new();
     for n in 1..=6_u8 {
@@ -263,7 +263,7 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     assert_eq!(found.duplicates, Some(expected));
 }
 
-/// A source that notes what it is told of and what is read.
+/// A source that notes announcements and reads.
 #[derive(Debug)]
 struct Ahead {
     bytes: BytesSource,
@@ -373,7 +373,7 @@ fn another_slice_length_is_another_file() {
     let found = diff(&old, &new);
     assert_eq!((found.relation, found.is_empty()), (Relation::SameContent, true));
     assert_eq!(found.evidence, Evidence { by_digest: 3, read: 6 * 32, ..Evidence::default() });
-    // Nothing but what says where everything is.
+    // Only the bytes that tell the places of all others.
     let names = by::names_of(&three()).len() as u64 + 32;
     assert_eq!(found.fetch, Fetch { head: 65_536, index: names, ..Fetch::default() });
 }
@@ -445,7 +445,7 @@ fn a_region_that_cannot_be_read_is_named() {
 
 /// Compacts a package and gives back the new file, which must be all that was left behind.
 fn compact_with(file: &[u8], options: &CompactOptions) -> Result<(Vec<u8>, Compacted), Error> {
-    // In memory where there is such a place: each file is synced.
+    // In memory if the system has such a folder: each file is synced.
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let directory = directory.expect("a temporary directory");
     let out = directory.path().join("out.dacti-pack");
@@ -692,7 +692,7 @@ fn a_damaged_region_is_named_and_nothing_is_written() {
     let error = compact_with(&file, &CompactOptions::default()).expect_err("a byte is altered");
     assert!(matches!(&error, Error::Damaged { name, .. } if name == "3"), "{error}");
     assert_eq!(error.kind(), dacti::ErrorKind::Corrupt);
-    // Without digests what does not decode is damaged, and what lies outside the file.
+    // Without digests, a region that does not decode or lies outside the file is damaged.
     let cut = {
         let mut file = fixture("package_compact_brotli");
         file.truncate(file.len() - 1);

@@ -1,4 +1,5 @@
-//! The verbs `du`, `diff` and `compact`: what they print, how they end, and what they leave behind.
+//! The verbs `du`, `diff` and `compact`: their output, their exit codes, and the files that they
+//! leave.
 
 use crate::cli::{Ended, Scratch, dacti};
 use crate::grown::Grown;
@@ -26,7 +27,7 @@ impl Pair {
         Self { scratch, old, new }
     }
 
-    /// What a run printed, without the place of the scratch directory.
+    /// The output of a run, without the path of the scratch directory.
     fn shown(&self, ended: &Ended) -> String {
         let root = self.scratch.at("packages");
         let text = String::from_utf8_lossy(&ended.out).into_owned() + &ended.err;

@@ -6,8 +6,8 @@
 //! update is published as fast as the disk takes it.
 
 use dacti::fetch::{HttpOptions, Stats};
-use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti::update::{Update, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
 use dacti_tests::program::program;
 use std::collections::BTreeMap;

@@ -6,11 +6,12 @@ use crate::lifetime::Lifetimes;
 use crate::range::{Asked, asked};
 use crate::read::PIECE;
 use bytes::Bytes;
+use dacti::seal::Verdict;
 use dacti::{Encoding, Error, Located, Package};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
@@ -55,6 +56,8 @@ struct Page {
 /// The content, or where it comes from.
 enum Content {
     Whole(Bytes),
+    /// The stored bytes of a long region, which were verified.
+    Seek(Box<dacti::RegionSeeker>),
     Stream(Box<dacti::RegionReader>),
 }
 
@@ -83,7 +86,9 @@ impl Page {
             return Ok(if small {
                 Content::Whole(package.stored(&self.located)?.into())
             } else {
-                Content::Stream(Box::new(package.stored_reader_at(self.located)?))
+                let mut seeker = package.stored_seeker_at(self.located)?;
+                seeker.verify()?;
+                Content::Seek(Box::new(seeker))
             });
         }
         if small {
@@ -94,7 +99,9 @@ impl Page {
                 return Ok(Content::Whole(whole.into()));
             }
         }
-        Ok(Content::Stream(Box::new(package.reader_at(self.located)?)))
+        let mut reader = package.reader_at(self.located)?;
+        reader.verify()?;
+        Ok(Content::Stream(Box::new(reader)))
     }
 
     /// Whether the stored bytes are what is sent.
@@ -125,14 +132,19 @@ impl Page {
                     Body::held(bytes.slice(at(span.start)..at(span.end)), permit)
                 })
             }
-            // The origin's own file: a part of it is sent as any file's would be. Whoever wants it
-            // proven reads the package.
-            Content::Stream(_) if self.is_as_stored() && request.range(tag).is_some() => {
+            Content::Seek(mut content) => {
                 let (start, len) = (self.located.span.start, self.located.span.len());
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
-                    let at = |n: u64| start.saturating_add(n);
-                    Body::file(file, at(span.start)..at(span.end))
+                    // Without a seal there is nothing to hold the bytes against.
+                    if content.verdict() == Some(Verdict::Unchecked) {
+                        let at = |n: u64| start.saturating_add(n);
+                        return Body::file(file, at(span.start)..at(span.end));
+                    }
+                    // A position past the end has no bytes.
+                    let _ = content.seek(SeekFrom::Start(span.start));
+                    let len = span.end.saturating_sub(span.start);
+                    stream(content.take(len), permit)
                 })
             }
             Content::Stream(content) => {
@@ -175,7 +187,7 @@ const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValu
 }
 
 /// Reads the content on a thread that may wait, as fast as it is taken.
-fn stream(mut content: Box<dacti::RegionReader>, permit: OwnedSemaphorePermit) -> Body {
+fn stream(mut content: impl Read + Send + 'static, permit: OwnedSemaphorePermit) -> Body {
     let (pieces, taken) = mpsc::channel(2);
     spawn_blocking(move || {
         loop {

@@ -4,7 +4,9 @@ mod update;
 
 pub use update::{StateFault, UpdateFault};
 
+use dacti_index::Encoding;
 use dacti_names::PathFault;
+use daicon_core::Span;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -219,6 +221,55 @@ pub enum Error {
         /// Its length in bytes.
         len: u64,
     },
+    /// A sealed region whose stored bytes would have to be kept to verify them.
+    #[error(
+        "stored region at {at:#x}: {len} bytes have to be kept to verify them before any is handed \
+         out, and the limit is {limit}: write the region to a file, which is verified before it \
+         gets its name, or allow more"
+    )]
+    TooLongToVerify {
+        /// Where the stored bytes start, absolute.
+        at: u64,
+        /// How many there are.
+        len: u64,
+        /// How many are kept.
+        limit: u64,
+    },
+    /// Regions that take too much together.
+    #[error(
+        "all regions together take more than {limit} bytes, far more than a package of this size \
+         usually does: allow more with total_len_max"
+    )]
+    TotalTooLong {
+        /// The bytes that are allowed.
+        limit: u64,
+    },
+    /// Two regions that share some of their stored bytes and not all.
+    #[error(
+        "the stored bytes of {second} at {second_at} overlap those of {first} at {first_at}, which \
+         no writer of packages does: nothing was written; unpack what is whole and pack that"
+    )]
+    Overlap {
+        /// The region that starts first, by path or id.
+        first: String,
+        /// Where its stored bytes are.
+        first_at: Span,
+        /// The region that takes some of them, by path or id.
+        second: String,
+        /// Where its stored bytes are.
+        second_at: Span,
+    },
+    /// A region that is encoded, and so is decoded from its start.
+    #[error(
+        "stored region at {at:#x}: encoded as {encoding}, so it is decoded from its start: read a \
+         range or a stream"
+    )]
+    NotSeekable {
+        /// Where the stored bytes start, absolute.
+        at: u64,
+        /// How they are encoded.
+        encoding: Encoding,
+    },
     /// An input that is not what it was when it was added.
     #[error(
         "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
@@ -401,7 +452,10 @@ impl Error {
             | Self::NoHead
             | Self::HotTooMany { .. }
             | Self::HotTooLong { .. }
+            | Self::NotSeekable { .. }
             | Self::Option { .. } => ErrorKind::Misuse,
+            Self::TooLongToVerify { .. } | Self::TotalTooLong { .. } => ErrorKind::Limit,
+            Self::Overlap { .. } => ErrorKind::Corrupt,
         }
     }
 
@@ -417,6 +471,9 @@ impl Error {
             Self::OtherIndex { .. } => Some("lookup header".into()),
             Self::IndexNotFilled { .. } => Some("index header".into()),
             Self::EmptyGroup { .. } => Some("group header".into()),
+            Self::TooLongToVerify { .. } | Self::NotSeekable { .. } | Self::Overlap { .. } => {
+                Some(dacti_index::Structure::StoredRegion.to_string())
+            }
             Self::Names(error) => Some(error.what().to_string()),
             Self::Cdn(error) => error.what().map(|what| what.to_string()),
             _ => None,
@@ -436,7 +493,10 @@ impl Error {
             Self::Cdn(error) => error.at(),
             Self::OtherIndex { at, .. }
             | Self::IndexNotFilled { at, .. }
-            | Self::EmptyGroup { at } => Some(*at),
+            | Self::EmptyGroup { at }
+            | Self::TooLongToVerify { at, .. }
+            | Self::NotSeekable { at, .. } => Some(*at),
+            Self::Overlap { second_at, .. } => Some(second_at.start),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
-//! BLAKE3 of stored bytes, over several threads where there are many of them.
+//! BLAKE3 of stored bytes, over several threads for many of them.
 //!
-//! Whatever the number of threads, the hash is the same.
+//! The hash does not depend on the number of threads.
 
 use crate::threads;
 use core::num::NonZeroUsize;
@@ -9,21 +9,21 @@ use std::sync::OnceLock;
 
 /// Bytes from which on several threads hash them.
 ///
-/// Measured on two cores: a second thread makes 128 and 256 KiB slower, as handing over the work
-/// takes some 10 µs; 512 KiB are hashed 1.6 times as fast, 1 MiB 1.75 times (160 µs alone), 4 MiB
-/// 1.9 times. Below 1 MiB it is too little gain for a core that others may have work for.
+/// Measured on two cores: a second thread makes 128 and 256 KiB slower, because handing over the
+/// work takes about 10 µs. It hashes 512 KiB 1.6 times as fast, 1 MiB 1.75 times (160 µs alone),
+/// and 4 MiB 1.9 times. Below 1 MiB the gain is too small for a core that may have other work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
 /// Threads that hash, started when the first long bytes come.
 #[derive(Debug)]
 pub(crate) struct HashPool {
     asked: Option<NonZeroUsize>,
-    /// `None` where one is enough, or the system gave none, and this one does it all.
+    /// `None` if one thread is enough, or the system gave none: then the caller's thread hashes.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
 impl HashPool {
-    /// The threads asked for, or as many as there are cores.
+    /// Begins without threads. It uses the threads asked for, or one for each core.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
         Self { asked, pool: OnceLock::new() }
     }
@@ -36,7 +36,7 @@ impl HashPool {
         }
     }
 
-    /// The hash of bytes that are all in hand.
+    /// Returns the hash of bytes that are all in hand.
     pub(crate) fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         if bytes.len() < PARALLEL_LEN_MIN {
             return *blake3::hash(bytes).as_bytes();

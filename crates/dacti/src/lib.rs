@@ -1,65 +1,14 @@
-//! Packages on plain static hosting: open them, find and read their regions, and build them.
-//!
-//! A package is one file that describes itself and gives up any of its regions by UUID or path.
-//! This crate puts the layers together: the container (`daicon-core`), the index (`dacti-index`),
-//! look-up in it (`dacti-lookup`), paths (`dacti-names`), seals (`dacti-seal`), and the IO that
-//! none of them has. The normative text is `docs/spec/dacti-package.md`.
-//!
-//! # Who needs this crate
-//!
-//! Programs that read or build packages. Authors of other formats need `daicon-core` alone.
-//!
-//! # Read
-//!
-//! ```no_run
-//! let package = dacti::Package::open("docs.dacti-pack")?;
-//! let page = package.get("guide/index.html")?; // whole, decoded
-//! for listed in package.list()? {
-//!     println!("{} {}", listed.located.id, listed.path.as_deref().unwrap_or("-"));
-//! }
-//! # Ok::<(), dacti::Error>(())
-//! ```
-//!
-//! With the feature `http`, `Package::open_url` reads a package under a URL, and `AsyncPackage`
-//! does for programs that are async what `Package` does for others. The README has an example.
-//!
-//! # Build
-//!
-//! ```
-//! use dacti::{BuildOptions, Content, Package, PackageBuilder};
-//!
-//! let dir = tempfile::tempdir()?;
-//! let out = dir.path().join("site.dacti-pack");
-//! let mut builder = PackageBuilder::new(BuildOptions::default());
-//! builder.add("hello.txt", b"hello".to_vec())?;
-//! builder.add("log.txt", Content::reader(&b"from any reader"[..]))?;
-//! builder.build(&out)?;
-//!
-//! let package = Package::open(&out)?;
-//! assert_eq!(package.get("hello.txt")?, b"hello");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Cost
-//!
-//! Opening reads the first 64 KiB, and what of the tables lies behind. Finding a region takes no
-//! further read where the index lies in them, and one of a few groups where there are lookup keys,
-//! as in every large package of ours. Without keys it scans the index, newest groups first, in
-//! windows of 256 KiB, until the region is found. Reading one takes
-//! its stored bytes and, for `brot`, a window of at most 16 MiB. Building takes memory for the
-//! names and ids of all regions, a fixed amount for the bytes under way, and all cores.
-//!
-//! # Map, or read
-//!
-//! [`Package::open`] reads a file by position; [`Package::open_mapped`] maps it into memory, which
-//! costs more to open and less for each region, and lends regions without a copy. Nothing is lent
-//! before it is verified. A mapped file must not be cut short by others meanwhile: see
-//! [`source::MmapSource`].
-//!
-//! # Promise
-//!
-//! Untrusted packages cannot panic, loop or allocate beyond [`Limits`] and their own size.
-
+//! Reads, builds and updates dacti packages.
+#![cfg_attr(
+    all(feature = "http", feature = "write"),
+    doc = "",
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "http", feature = "write")),
+    doc = "",
+    doc = "The README has examples, cost and limits."
+)]
 #![expect(
     clippy::std_instead_of_alloc,
     reason = "this crate needs std; alloc's paths would gain nothing"
@@ -70,10 +19,11 @@ pub mod fetch;
 mod find;
 mod hash;
 mod read;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(feature = "async")]
 mod remote;
 pub mod report;
 mod threads;
+#[cfg(feature = "write")]
 mod write;
 
 pub use error::{Error, ErrorKind};
@@ -84,15 +34,17 @@ pub use read::names::Names;
 pub use read::package::Package;
 pub use read::region::Region;
 pub use read::region_name::RegionName;
-pub use read::region_reader::RegionReader;
-pub use read::verified::VerifiedReader;
+pub use read::stream::{RegionReader, RegionSeeker, UnverifiedReader, VerifiedReader};
 pub use read::view::{PACKAGE_FORMAT, View};
-#[cfg(any(feature = "http", feature = "store"))]
-pub use remote::{AsyncPackage, AsyncRegionReader};
+#[cfg(feature = "async")]
+pub use remote::{AsyncPackage, AsyncReader, AsyncRegionReader, AsyncVerifiedReader};
+#[cfg(feature = "write")]
 pub use write::atomic::AtomicFile;
+#[cfg(feature = "write")]
 pub use write::pack::{
     BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder, Progress,
 };
+#[cfg(feature = "write")]
 pub use write::{compact, update};
 
 pub use dacti_cdn::HEAD_LEN;
@@ -103,6 +55,11 @@ pub use daicon_core::Span;
 /// The container under a package: components and versions.
 pub mod container {
     pub use daicon_core::{Component, Diagnostic, Version};
+}
+
+/// Faults of updates and compactions, as [`Error`] holds them.
+pub mod fault {
+    pub use crate::error::{CompactionFault, StateFault, UpdateFault};
 }
 
 /// The index of a package: its groups and entries, and the components that hold them.
@@ -128,11 +85,7 @@ pub mod seal {
     };
 }
 
-// Their examples read URLs, too.
-#[cfg(all(doctest, feature = "http"))]
-#[doc = include_str!("../README.md")]
-mod readme {}
-
-#[cfg(all(doctest, feature = "http"))]
+// Its examples read URLs, too.
+#[cfg(all(doctest, feature = "http", feature = "write"))]
 #[doc = include_str!("../../../README.md")]
 mod root_readme {}

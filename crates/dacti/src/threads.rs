@@ -1,4 +1,4 @@
-//! Threads: how many, as many of them as the system gives, and what they share.
+//! Threads: their number, their start, and values that they share.
 
 use crate::Error;
 use core::num::NonZeroUsize;
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread::{Builder, Scope};
 
-/// More threads than this help nobody, and may be more than a system gives.
+/// More threads than this do not help, and a system may refuse them.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
-/// The threads asked for, or as many as there are cores.
+/// Returns the number of threads asked for, or one for each core.
 pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
@@ -17,10 +17,10 @@ pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
         .min(THREADS_MAX)
 }
 
-/// Starts `wanted` threads, or as many of them as the system gives.
+/// Starts `wanted` threads, or as many as the system gives.
 ///
 /// # Errors
-/// `Io` where it gives none.
+/// `Io` if it gives none.
 pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     wanted: usize,
@@ -37,8 +37,8 @@ pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
     Ok(())
 }
 
-/// What is in `cell`, or what `make` makes for it. Threads that come at once all make it, and one
-/// of them is kept: none waits while another makes it.
+/// Returns the value in `cell`, or makes it. Threads that come at once all make it and keep one, so
+/// that none waits.
 pub(crate) fn known<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     if let Some(known) = cell.get() {
         return known;

@@ -60,12 +60,13 @@ impl Args {
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
         if self.dry_run.dry_run {
-            let readers = if self.raw {
-                package.stored_readers_at([located])
-            } else {
-                package.readers_at([located])
+            let plan = match (self.raw, self.is_to_file()) {
+                (true, true) => package.unverified_stored_readers_at([located]).plan().clone(),
+                (true, false) => package.stored_readers_at([located]).plan().clone(),
+                (false, true) => package.unverified_readers_at([located]).plan().clone(),
+                (false, false) => package.readers_at([located]).plan().clone(),
             };
-            dry_run::print(&self.package, readers.plan(), 0, &costs, self.json)?;
+            dry_run::print(&self.package, &plan, 0, &costs, self.json)?;
             costs.tell(&self.remote);
             return Ok(Outcome::Done);
         }
@@ -82,13 +83,21 @@ impl Args {
         Ok(Outcome::Done)
     }
 
+    /// Returns the content. A file gets its name when all of it is verified; standard output gets no
+    /// byte before that.
     fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
-        Ok(match (self.raw, self.trust.is_required()) {
-            (true, _) => Box::new(package.stored_reader_at(located)?),
-            // Where a signature is required, nothing else will do.
-            (false, true) => Box::new(package.verified_reader_at(located)?),
-            (false, false) => Box::new(package.reader_at(located)?),
+        Ok(match (self.raw, self.is_to_file(), self.trust.is_required()) {
+            (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),
+            (true, false, _) => Box::new(package.stored_reader_at(located)?),
+            (false, true, _) => Box::new(package.unverified_reader_at(located)?),
+            // A signature is required, so a region without one is refused by the type.
+            (false, false, true) => Box::new(package.verified_reader_at(located)?),
+            (false, false, false) => Box::new(package.reader_at(located)?),
         })
+    }
+
+    fn is_to_file(&self) -> bool {
+        self.output.as_deref().is_some_and(|path| path.as_os_str() != "-")
     }
 
     /// Refuses, before anything is read, an output that is the package, or that `-o` cannot make.

@@ -11,7 +11,7 @@ use crate::select::{self, Globs};
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
-use dacti::{Limits, Listed, Located, Package, Readers};
+use dacti::{Limits, Listed, Located, Package, Readers, UnverifiedReader};
 use place::{Place, Portability, Recorded, Refusal};
 use serde::Serialize;
 use std::io;
@@ -128,7 +128,7 @@ impl Args {
             }
             let refused = jobs.iter().filter(|job| job.refusal.is_some()).count();
             let refused = u64::try_from(refused).unwrap_or(u64::MAX);
-            let readers = package.readers_at(wanted(&jobs).map(|(_, job)| job.located));
+            let readers = package.unverified_readers_at(wanted(&jobs).map(|(_, job)| job.located));
             dry_run::print(&self.package, readers.plan(), refused, &costs, self.json)?;
             output::errors(faults.iter(), "");
             costs.tell(&self.remote);
@@ -193,7 +193,7 @@ impl Args {
         let mut bar = Bar::bytes("unpacking", total, talk);
         let (numbers, readers): (Vec<usize>, Vec<Located>) =
             wanted(jobs).map(|(index, job)| (index, job.located)).unzip();
-        let readers = package.readers_at(readers);
+        let readers = package.unverified_readers_at(readers);
         let stop = AtomicBool::new(false);
         let (tell, told) = channel();
         let mut failure = None;
@@ -258,7 +258,7 @@ fn refuse(jobs: &mut [Job], place: &Place) {
 
 /// Takes regions one by one until there are none.
 fn write_some<'j>(
-    readers: &Readers<'_>,
+    readers: &Readers<'_, UnverifiedReader>,
     job: &dyn Fn(usize) -> Option<(usize, &'j Job)>,
     place: &Place,
     stop: &AtomicBool,

@@ -60,7 +60,7 @@ impl Args {
         if self.dry_run.dry_run {
             let scan = package.scan_index().map_err(failed)?;
             package.names().map_err(failed)?;
-            let readers = package.readers_at(scan.regions().iter().copied());
+            let readers = package.unverified_readers_at(scan.regions().iter().copied());
             dry_run::print(&self.package, readers.plan(), 0, &costs, self.json)?;
             costs.tell(&self.remote);
             return Ok(Outcome::Done);

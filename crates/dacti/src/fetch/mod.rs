@@ -12,7 +12,9 @@ mod tls;
 
 #[cfg(any(feature = "http", feature = "store"))]
 pub use crate::remote::RemoteSource;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(feature = "async")]
+pub use crate::remote::{Fetching, Remote, RemoteFile};
+#[cfg(feature = "async")]
 pub use dacti_http::Stats;
 #[cfg(feature = "http")]
 pub use http::{HttpOptions, SessionOptions, is_presigned};

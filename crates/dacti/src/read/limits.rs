@@ -9,6 +9,16 @@ pub struct Limits {
     /// The most bytes that one region may decode to as a stream. 64 GiB by default, so that a bomb
     /// ends on its own.
     pub stream_len_max: u64,
+    /// The most stored bytes of a sealed region that are kept to verify it before a stream of it
+    /// begins, if the source is not local: 8 MiB of them in memory, more in a temporary file. 1 GiB
+    /// by default. A local file is read twice instead, at any length.
+    pub spool_len_max: u64,
+    /// The most bytes that all regions of one call together may decode to in
+    /// [`Package::verify`](crate::Package::verify) and as streams of
+    /// [`Package::readers_at`](crate::Package::readers_at), and that they may take in the file that
+    /// `Package::compact` or `sign` writes. `None`, the default: 64 MiB and 1,000 bytes for each
+    /// stored byte, 100 for a written file; bytes that regions share count once.
+    pub total_len_max: Option<u64>,
     /// The most bytes that the names list may decode to, all its segments together. 1 GiB by
     /// default, some 12 million paths.
     pub names_len_max: u64,
@@ -35,6 +45,8 @@ impl Default for Limits {
         Self {
             region_len_max: 1 << 30,
             stream_len_max: 1 << 36,
+            spool_len_max: 1 << 30,
+            total_len_max: None,
             names_len_max: 1 << 30,
             explained_entries_max: 4_000_000,
             blocks_len_max: 512 << 10,

@@ -9,9 +9,10 @@ use crate::read::explain::Explainer;
 use crate::read::listing;
 use crate::read::region::{region, stored};
 use crate::read::seals::Trust;
+use crate::read::stream::Proofs;
 use crate::read::view::read_failed;
-use crate::{Error, Limits, Listed, Names, Region, RegionName, RegionReader, View};
-use dacti_index::{Encoding, Located};
+use crate::{Error, Limits, Listed, Names, Region, RegionName, View};
+use dacti_index::Located;
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::SealPolicy;
 use daicon_core::Span;
@@ -30,6 +31,7 @@ pub struct Package {
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
+    proofs: Arc<Proofs>,
     names: OnceLock<Names>,
 }
 
@@ -85,7 +87,7 @@ impl Package {
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
-        Ok(Self { finder, limits, trust, explainer, hash_pool, names })
+        Ok(Self { finder, limits, trust, explainer, hash_pool, proofs: Arc::default(), names })
     }
 
     /// The same package, which hands out a region only if its seal satisfies `policy`.
@@ -96,7 +98,7 @@ impl Package {
     pub fn require(mut self, policy: SealPolicy) -> Self {
         Arc::make_mut(&mut self.trust).require(policy);
         // What was read under another policy does not count.
-        self.names = OnceLock::new();
+        (self.proofs, self.names) = (Arc::default(), OnceLock::new());
         self
     }
 
@@ -118,6 +120,11 @@ impl Package {
     /// What tells swapped bytes from altered ones.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
+    }
+
+    /// Proofs of the regions that were verified last.
+    pub(crate) const fn proofs(&self) -> &Arc<Proofs> {
+        &self.proofs
     }
 
     /// Threads that hash long regions.
@@ -248,36 +255,6 @@ impl Package {
     #[inline]
     pub fn region_at(&self, located: Located) -> Result<Region<'_>, Error> {
         region(self, located, None, self.limits.region_len_max)
-    }
-
-    /// A region's content as a stream, for what is too large to hold.
-    ///
-    /// # Errors
-    /// As [`locate`](Self::locate); an encoding that is not known; a region that is stored as it
-    /// is, and longer than a stream may be.
-    pub fn reader<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<RegionReader, Error> {
-        self.reader_at(self.locate(key)?)
-    }
-
-    /// The content of a region that was found before, as a stream of at most
-    /// [`Limits::stream_len_max`] bytes.
-    ///
-    /// # Errors
-    /// Stored bytes outside the file; an encoding that is not known; a region that is stored as it
-    /// is, and longer.
-    pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view().len())?;
-        RegionReader::new(self, located, located.encoding, self.limits.stream_len_max)
-    }
-
-    /// The stored bytes of a region that was found before, not decoded, as a stream of at most
-    /// [`Limits::stream_len_max`] bytes.
-    ///
-    /// # Errors
-    /// Stored bytes outside the file; a policy that no bytes could satisfy.
-    pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view().len())?;
-        RegionReader::new(self, located, Encoding::NONE, self.limits.stream_len_max)
     }
 
     /// The stored bytes of a region that was found before, verified and not decoded.

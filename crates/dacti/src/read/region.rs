@@ -1,7 +1,7 @@
 //! A region's content as a whole, verified, within a cap that is looked at before bytes are read.
 
 use crate::read::view::read_failed;
-use crate::{Error, Package, RegionReader};
+use crate::{Error, Package, UnverifiedReader};
 use core::ops::Deref;
 use dacti_index::{Encoding, Located, Structure, decode_to_vec};
 use dacti_seal::Verdict;
@@ -15,8 +15,8 @@ pub(crate) const AT_ONCE: u64 = 1 << 20;
 /// A region's content, whole, decoded and verified.
 ///
 /// It is borrowed from the package where the region is stored as it is and its bytes are in memory:
-/// in a [mapped](crate::fetch::source::MmapSource) file, in a package in memory, and in the head of any.
-/// Otherwise it is owned.
+/// in a [mapped](crate::fetch::source::MmapSource) file, in a package in memory, and in the head of
+/// any. Otherwise it is owned.
 #[derive(Debug, Clone)]
 pub struct Region<'p> {
     located: Located,
@@ -140,7 +140,7 @@ fn region_once(
         let bytes = package.bytes(package.trust().span(located)?)?;
         return region_of(package, located, bytes, len_hint, len_max);
     }
-    let mut reader = RegionReader::new(package, located, located.encoding, len_max)?;
+    let mut reader = UnverifiedReader::new(package, located, located.encoding, len_max)?;
     let mut content = Vec::new();
     reader.read_to_end(&mut content).map_err(|error| match error.kind() {
         std::io::ErrorKind::OutOfMemory => {

@@ -1,31 +1,30 @@
-//! Reads that a source was told of: which wait, which are under way, and which start next.
+//! Reads ahead: which of them wait, which are under way, and which starts next.
 //!
-//! Knows nothing of how a read is done; `Read` is one that was begun, and is given up where it is
-//! dropped.
+//! It does not know how a read is done. `Read` is a read that was begun; dropping it ends it.
 
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};
 
-/// The reads that were told of and not taken yet.
+/// Reads that were announced and not taken yet.
 #[derive(Debug)]
 pub(super) struct Ahead<Read> {
-    /// Those that may be begun and not taken, so that what they bring is bounded.
+    /// The most reads that are begun and not taken, so that their bytes are bounded.
     begun_max: usize,
     begun: HashMap<Span, Read>,
-    /// Those that wait, by the number in which they were told, and their numbers.
+    /// Those that wait, by the number of their announcement, and their numbers.
     queue: BTreeMap<u64, Span>,
     numbers: HashMap<Span, u64>,
     told: u64,
 }
 
 impl<Read> Ahead<Read> {
-    /// Nothing yet; at most `begun_max` reads are to be begun ahead.
+    /// Begins with no reads; at most `begun_max` are begun ahead.
     pub(super) fn new(begun_max: usize) -> Self {
         let (begun, queue, numbers) = (HashMap::new(), BTreeMap::new(), HashMap::new());
         Self { begun_max, begun, queue, numbers, told: 0 }
     }
 
-    /// Puts a read behind those that wait. What is told twice is read ahead once.
+    /// Puts a read behind those that wait. A read that is announced twice is read ahead once.
     pub(super) fn tell(&mut self, span: Span) {
         if self.begun.contains_key(&span) || self.numbers.contains_key(&span) {
             return;
@@ -35,7 +34,7 @@ impl<Read> Ahead<Read> {
         self.told = self.told.saturating_add(1);
     }
 
-    /// The next read to begin, if there is room for one; `begin` begins it.
+    /// Begins the next read with `begin`, if there is room for one.
     pub(super) fn begin_next(&mut self, begin: impl FnOnce(Span) -> Option<Read>) -> bool {
         if self.begun.len() >= self.begun_max {
             return false;
@@ -47,7 +46,7 @@ impl<Read> Ahead<Read> {
         true
     }
 
-    /// Takes a read out; `None` where it was not begun: it then does not wait any more either.
+    /// Takes a read out; `None` if it was not begun. Then it does not wait any more either.
     pub(super) fn take(&mut self, span: Span) -> Option<Read> {
         let begun = self.begun.remove(&span);
         if begun.is_none()
@@ -68,7 +67,7 @@ mod tests {
         Span::new(n.saturating_mul(10), 5).expect("it is small")
     }
 
-    /// Begins all that may be, and says which.
+    /// Begins all reads that may begin, and returns them.
     fn begin(ahead: &mut Ahead<u64>) -> Vec<u64> {
         let mut begun = Vec::new();
         while ahead.begin_next(|span| {
@@ -85,7 +84,7 @@ mod tests {
             ahead.tell(span(n));
         }
         assert_eq!(begin(&mut ahead), [5, 1]);
-        // What was begun has to be taken before others begin.
+        // A read that was begun has to be taken before others begin.
         assert!(begin(&mut ahead).is_empty());
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
@@ -102,7 +101,7 @@ mod tests {
         }
         assert_eq!(begin(&mut ahead), [1]);
         assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
-        // Told again behind the others, and in what is begun already nothing changes.
+        // Announced again, one waits behind the others; one that was begun does not change.
         for n in [2, 1] {
             ahead.tell(span(n));
         }

@@ -1,10 +1,11 @@
-//! A source of what was fetched so far: who reads what is not there yet is told so, and tries again
-//! when it is.
+//! A source of the bytes that were fetched so far. A read of other bytes fails, and is repeated
+//! when they are here.
 //!
-//! An *operation* is what runs over it: it is run from its start as often as it takes, and what it
-//! did while something was missing does not count. What it has fetched is dropped when it is done.
+//! An *operation* is the work that runs over it. It runs from its start each time that bytes came,
+//! and a run that lacked bytes does not count. The bytes of an operation are dropped when it is
+//! done.
 
-use super::Remote;
+use super::{Near, Remote};
 use crate::fetch::source::{Doubt, ReadAt};
 use crate::{Error, ErrorKind};
 use daicon_core::Span;
@@ -13,7 +14,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// What an operation has, and what it lacks.
+/// The bytes of an operation, and those that it lacks.
 #[derive(Debug, Default)]
 pub(super) struct Operation(Mutex<State>);
 
@@ -21,19 +22,19 @@ pub(super) struct Operation(Mutex<State>);
 struct State {
     /// By their starts.
     kept: HashMap<u64, Vec<u8>>,
-    /// Spans whose bytes were wrong, and what was fetched for them since: what they are a part of
-    /// stays as it is, for what else is in it.
+    /// Spans whose bytes were wrong, and the bytes that were fetched for them since. A larger read
+    /// that contains them is kept, because its other bytes may be good.
     anew: HashMap<Span, Option<Vec<u8>>>,
     /// Those of them that this run has read.
     read_anew: HashSet<Span>,
-    /// What could not be fetched.
+    /// Spans that could not be fetched.
     failed: HashMap<Span, Failure>,
-    /// What will be read behind what is missing.
+    /// Spans that are read after the missing one.
     told: Vec<Span>,
     missing: Option<Span>,
 }
 
-/// An error that many may meet.
+/// An error that several reads may meet.
 #[derive(Debug, Clone)]
 struct Failure {
     place: String,
@@ -41,7 +42,7 @@ struct Failure {
     source: Arc<dyn core::error::Error + Send + Sync>,
 }
 
-/// The error of a read that has to be done again. Nobody sees it but who runs the operation.
+/// The error of a read that has to be repeated. Only the code that runs operations sees it.
 #[derive(Debug, thiserror::Error)]
 #[error("the bytes have not been fetched yet")]
 struct NotYet;
@@ -51,7 +52,8 @@ impl Operation {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the last run lacked, and what it would have read then. None where it counts.
+    /// Takes the span that the last run lacked, and those that it would have read next; `None` if
+    /// the run counts.
     pub(super) fn take_missing(&self) -> Option<(Span, Vec<Span>)> {
         let mut state = self.state();
         let told = core::mem::take(&mut state.told);
@@ -59,7 +61,7 @@ impl Operation {
         state.missing.take().map(|missing| (missing, told))
     }
 
-    /// Whether the bytes of `span` are here.
+    /// Returns whether the bytes of `span` are here.
     pub(super) fn has(&self, span: Span) -> bool {
         self.state().bytes(span).is_some()
     }
@@ -76,7 +78,7 @@ impl Operation {
         }
     }
 
-    /// Has whoever reads `span` meet an error, if it is one that others can meet, too.
+    /// Makes every read of `span` fail, if the error is one that others can meet too.
     pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
         let Error::Remote { place, kind, source } = error else { return Err(error) };
         let failure = Failure { place, kind, source: source.into() };
@@ -84,15 +86,14 @@ impl Operation {
         Ok(())
     }
 
-    /// Takes notice that the bytes of `span` were wrong. Whether they are those that were fetched
-    /// for it alone.
+    /// Notes that the bytes of `span` were wrong. Returns whether they were fetched for it alone.
     fn doubt(&self, span: Span) -> bool {
         let mut state = self.state();
         let State { kept, anew, read_anew, .. } = &mut *state;
         if anew.contains_key(&span) && !read_anew.contains(&span) {
             return false;
         }
-        // Parts of it are as wrong as it is.
+        // Parts of it are as wrong as the whole.
         kept.retain(|start, bytes| {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             !Span::new(*start, len).is_some_and(|kept| span.contains(&kept))
@@ -101,7 +102,7 @@ impl Operation {
         true
     }
 
-    /// Drops everything.
+    /// Drops all bytes.
     pub(super) fn forget_all(&self) {
         let mut state = self.state();
         state.kept.clear();
@@ -116,7 +117,7 @@ impl State {
             return anew.as_deref();
         }
         let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
-        // Few are kept at a time where one is part of another.
+        // Few spans are kept at a time if one is part of another.
         own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }
@@ -128,12 +129,12 @@ impl Failure {
     }
 }
 
-/// What others have met as well.
+/// An error that another read has met before.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Met(Arc<dyn core::error::Error + Send + Sync>);
 
-/// A source of what the operation on this thread has.
+/// A source of the bytes of the operation on this thread.
 #[derive(Debug)]
 pub(super) struct Gathered {
     remote: Arc<dyn Remote>,
@@ -171,7 +172,7 @@ impl Gathered {
         work()
     }
 
-    /// The operation on this thread.
+    /// Returns the operation on this thread.
     fn current(&self) -> io::Result<Arc<Operation>> {
         let current = self.running().get(&thread::current().id()).cloned();
         current.ok_or_else(|| io::Error::other("bytes are read outside of an operation"))
@@ -204,7 +205,7 @@ impl ReadAt for Gathered {
         if let Some(failure) = state.failed.get(&span) {
             return Err(io::Error::other(failure.error()));
         }
-        // The first counts: what is read behind it depends on it.
+        // The first missing span counts: the later reads depend on it.
         state.missing.get_or_insert(span);
         Err(io::Error::other(NotYet))
     }
@@ -225,7 +226,7 @@ impl ReadAt for Gathered {
             return Ok(false);
         }
         if !self.current()?.doubt(span) {
-            // They are of a larger read, and the answer was given before.
+            // They are part of a larger read, which was doubted before.
             return Ok(true);
         }
         self.remote.doubt(span, why).map_err(io::Error::other)

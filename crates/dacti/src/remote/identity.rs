@@ -1,4 +1,4 @@
-//! Which file a head is of, and in which state.
+//! Identifies the file and the state that a head belongs to.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
@@ -7,7 +7,7 @@ use crate::fetch::source::ReadAt;
 use dacti_http::Identity;
 use std::io;
 
-/// Which file a view is of, and in which state.
+/// Returns the file and state of a view.
 pub(crate) fn identity(view: &View) -> Identity {
     let file_id = view.layout().map_or_else(
         || {
@@ -22,12 +22,12 @@ pub(crate) fn identity(view: &View) -> Identity {
     Identity { file_id, generation: [view.index().start, view.delta_entries(), 0] }
 }
 
-/// The same of a head alone; `None` where it cannot be read without what lies behind it.
+/// Returns the file and state of a head alone; `None` if tables lie past it.
 pub(crate) fn identity_of_head(head: Vec<u8>) -> Option<Identity> {
     View::read(&HeadAlone(head)).ok().map(|view| identity(&view))
 }
 
-/// A head, and nothing of the file behind it.
+/// A head without the rest of its file.
 #[derive(Debug)]
 struct HeadAlone(Vec<u8>);
 

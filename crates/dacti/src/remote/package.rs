@@ -1,28 +1,39 @@
-//! Packages for programs that are async: the same package, over what was fetched so far.
+//! Packages for async programs: a [`Package`] over the bytes that were fetched so far.
 
 use super::gathered::{Gathered, Operation};
-use super::source::is_odd;
-use super::{AsyncRegionReader, Remote};
-use crate::fetch::source::ReadAt;
+use super::reader::Drive;
+use super::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader, Remote};
+use crate::fetch::ReadAt;
+use crate::read::stream::RangeReader;
 use crate::seal::SealPolicy;
-use crate::{Error, ErrorKind, Limits, Listed, Located, Package, RegionName, View};
+use crate::{
+    Error, ErrorKind, Limits, Listed, Located, Package, RegionName, UnverifiedReader, View,
+};
 use core::fmt;
+use core::future::poll_fn;
+use core::ops::Range;
 use dacti_http::Stats;
 use daicon_core::Span;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
-use tokio::task::JoinSet;
 
 /// An open package whose bytes are fetched while others do their work.
 ///
 /// It does what a [`Package`] does, by the same code: the same requests, checks, limits and errors.
-/// Its futures are to be polled on a runtime of `tokio`, of any kind, may be sent to other threads,
-/// and end their requests when they are dropped. They never wait for a network on the thread that
-/// polls them; what they compute there, digests and decoding, they do without a break, region by
-/// region.
+/// Its futures can be polled on any executor and sent to other threads, and they end their requests
+/// when they are dropped. Packages under URLs are fetched on the runtime of `tokio` that polls them
+/// (one with IO and time, as `enable_all` makes it), and on any other executor by a thread that the
+/// package starts. A [`Remote`] of the caller's needs no runtime but its own.
 ///
-/// Memory: what an operation has fetched is kept until it is done, which for
-/// [`get_many`](Self::get_many) is all the regions, and for [`list`](Self::list) the index.
+/// Nothing waits for a network on the thread that polls. Digests and decoding are computed there,
+/// without a break, region by region.
+///
+/// Memory: the bytes that a call has fetched are kept until it is done, which for
+/// [`get_many`](Self::get_many) are all the regions, and for [`list`](Self::list) the index.
+/// Streams keep what [`RegionReader`](crate::RegionReader) says.
 #[derive(Debug)]
 pub struct AsyncPackage {
     package: Package,
@@ -30,17 +41,31 @@ pub struct AsyncPackage {
 }
 
 impl AsyncPackage {
-    /// Opens the package that `remote` has.
-    pub(crate) async fn of_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
+    /// Opens the package that a transport fetches: see [`Remote`].
+    ///
+    /// # Errors
+    /// An error of the transport; a wrong head or table of the package.
+    pub async fn from_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
         let opened = Self::of_head(Arc::clone(&remote), limits).await;
         if !opened.as_ref().is_err_and(is_odd) {
             return opened;
         }
-        // A head that makes no sense may be a stale edge's: asked for once more, past it.
+        // A head that makes no sense may be a stale edge's: it is fetched once more, past the edge.
         match remote.reloaded().await? {
             Some(fresh) => Self::of_head(fresh, limits).await,
             None => opened,
         }
+    }
+
+    /// As [`from_remote`](Self::from_remote), for a transport that needs a runtime of `tokio`.
+    #[cfg(any(feature = "http", feature = "store"))]
+    pub(crate) async fn driven<R: Remote + 'static>(
+        opening: impl Future<Output = Result<R, Error>> + Send + 'static,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        let driver = Arc::new(super::driven::Driver::default());
+        let remote: Arc<dyn Remote> = Arc::new(driver.run(opening).await?);
+        Self::from_remote(Arc::new(super::driven::Driven { driver, remote }), limits).await
     }
 
     /// Opens the package by the head that `remote` has.
@@ -53,38 +78,37 @@ impl AsyncPackage {
         Ok(Self { package, gathered })
     }
 
-    /// What was spent so far, and what was met.
+    /// Returns the requests, bytes and events so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.gathered.remote().stats()
     }
 
-    /// Whether the file was read whole, as the server has no ranges.
+    /// Returns whether the file was fetched whole, because the server has no ranges.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.gathered.remote().is_whole()
     }
 
-    /// The same package, which hands out a region only if its seal satisfies `policy`: see
-    /// [`Package::require`].
+    /// Hands out a region only if its seal satisfies `policy`: see [`Package::require`].
     #[must_use]
     pub fn require(self, policy: SealPolicy) -> Self {
         Self { package: self.package.require(policy), ..self }
     }
 
-    /// What head and tables say.
+    /// Returns the view that was taken from head and tables.
     #[must_use]
     pub fn view(&self) -> &View {
         self.package.view()
     }
 
-    /// What reading may cost.
+    /// Returns the limits of reading.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         self.package.limits()
     }
 
-    /// Where the stored bytes of a region are; `None` where there is no such region: see
+    /// Finds the stored bytes of a region; `None` if there is no such region: see
     /// [`Package::find`].
     ///
     /// # Errors
@@ -94,7 +118,7 @@ impl AsyncPackage {
         self.run(&Arc::default(), |package| package.find(key)).await
     }
 
-    /// As [`find`](Self::find), where a region that is not there is an error.
+    /// As [`find`](Self::find); a region that is not there is an error.
     ///
     /// # Errors
     /// As [`Package::locate`].
@@ -103,8 +127,8 @@ impl AsyncPackage {
         self.run(&Arc::default(), |package| package.locate(key)).await
     }
 
-    /// A region's content, whole, decoded and verified, at most [`Limits::region_len_max`] bytes:
-    /// see [`Package::get`].
+    /// Reads a region's content, whole, decoded and verified, at most [`Limits::region_len_max`]
+    /// bytes: see [`Package::get`].
     ///
     /// # Errors
     /// As [`Package::get`].
@@ -123,8 +147,9 @@ impl AsyncPackage {
         self.run(&operation, region).await
     }
 
-    /// Many regions, each whole, decoded and verified, in the order of `keys`: near ones by one
-    /// request, and many requests at once: see [`Package::get_many`]. Each key's fault is its own.
+    /// Reads many regions, each whole, decoded and verified, in the order of `keys`: near ones by
+    /// one request, and many requests at once: see [`Package::get_many`]. Each region has its own
+    /// result.
     pub async fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -133,8 +158,7 @@ impl AsyncPackage {
         self.run_many(keys.len(), |package| package.get_many(keys.iter().copied())).await
     }
 
-    /// Where the stored bytes of many regions are, in the order of `keys`: see
-    /// [`Package::find_many`].
+    /// Finds the stored bytes of many regions, in the order of `keys`: see [`Package::find_many`].
     pub async fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -143,7 +167,7 @@ impl AsyncPackage {
         self.run_many(keys.len(), |package| package.find_many(keys.iter().copied())).await
     }
 
-    /// Every region by the entry that counts, ascending by id: see [`Package::regions`].
+    /// Returns every region by the entry that counts, ascending by id: see [`Package::regions`].
     ///
     /// # Errors
     /// As [`Package::regions`].
@@ -151,7 +175,7 @@ impl AsyncPackage {
         self.run(&Arc::default(), Package::regions).await
     }
 
-    /// Every region with its path: see [`Package::list`].
+    /// Returns every region with its path: see [`Package::list`].
     ///
     /// # Errors
     /// As [`Package::list`].
@@ -159,7 +183,8 @@ impl AsyncPackage {
         self.run(&Arc::default(), Package::list).await
     }
 
-    /// A region's content as a stream, for what is too large to hold: see [`Package::reader`].
+    /// Opens a region's content as a stream that is verified before its first byte: see
+    /// [`Package::reader`].
     ///
     /// # Errors
     /// As [`Package::reader`].
@@ -176,12 +201,70 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::reader_at`].
     pub fn reader_at(&self, located: Located) -> Result<AsyncRegionReader, Error> {
-        let reader = self.package.reader_at(located)?;
-        Ok(AsyncRegionReader::new(reader, Arc::clone(&self.gathered)))
+        Ok(self.reader_over(self.package.reader_at(located)?))
     }
 
-    /// As [`run`](Self::run), for what is asked of each of `count` keys. What cannot be fetched is
-    /// told for those that needed it.
+    /// As [`reader`](Self::reader), for a region whose seal is checked for certain: see
+    /// [`Package::verified_reader`].
+    ///
+    /// # Errors
+    /// As [`Package::verified_reader`].
+    pub async fn verified_reader<'a>(
+        &self,
+        name: impl Into<RegionName<'a>>,
+    ) -> Result<AsyncVerifiedReader, Error> {
+        self.verified_reader_at(self.locate(name).await?)
+    }
+
+    /// As [`verified_reader`](Self::verified_reader), for a region that was found before.
+    ///
+    /// # Errors
+    /// As [`Package::verified_reader_at`].
+    pub fn verified_reader_at(&self, located: Located) -> Result<AsyncVerifiedReader, Error> {
+        Ok(self.reader_over(self.package.verified_reader_at(located)?))
+    }
+
+    /// Opens a region's content as a stream that hands bytes out before they are verified, and
+    /// keeps none: see [`UnverifiedReader`].
+    ///
+    /// # Errors
+    /// As [`Package::unverified_reader_at`].
+    pub fn unverified_reader_at(
+        &self,
+        located: Located,
+    ) -> Result<AsyncReader<UnverifiedReader>, Error> {
+        Ok(self.reader_over(self.package.unverified_reader_at(located)?))
+    }
+
+    fn reader_over<R: io::Read>(&self, reader: R) -> AsyncReader<R> {
+        AsyncReader::new(reader, Arc::clone(&self.gathered))
+    }
+
+    /// Reads a range of a region's content, decoded and verified: see [`Package::range`].
+    ///
+    /// # Errors
+    /// As [`Package::range`].
+    pub async fn range<'a>(
+        &self,
+        name: impl Into<RegionName<'a>>,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>, Error> {
+        self.range_at(self.locate(name).await?, range).await
+    }
+
+    /// As [`range`](Self::range), for a region that was found before.
+    ///
+    /// # Errors
+    /// As [`Package::range_at`].
+    pub async fn range_at(&self, located: Located, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let mut reader = RangeReader::new(&self.package, located, &range)?;
+        let mut drive = Drive::new(Arc::clone(&self.gathered));
+        poll_fn(|context| drive.poll(context, || reader.fill())).await?;
+        Ok(reader.into_bytes())
+    }
+
+    /// As [`run`](Self::run), for `count` results. A fetch that fails is an error of the regions
+    /// that needed it.
     async fn run_many<T>(
         &self,
         count: usize,
@@ -190,12 +273,12 @@ impl AsyncPackage {
         let operation = Arc::default();
         match self.run(&operation, |package| Ok(work(package))).await {
             Ok(found) => found,
-            // Nobody fetches any more.
+            // Nothing is fetched any more.
             Err(error) => (0..count).map(|_| Err(Error::of_others(&error))).collect(),
         }
     }
 
-    /// Runs a part of a package's logic, as often as it takes.
+    /// Runs a part of a package's logic, as often as needed.
     async fn run<T>(
         &self,
         operation: &Arc<Operation>,
@@ -205,10 +288,11 @@ impl AsyncPackage {
     }
 }
 
-/// Runs `work` over what was fetched, and fetches what it lacks, until it lacks nothing.
+/// Runs `work` over the bytes that were fetched, and fetches those that it lacks, until it lacks
+/// none.
 ///
-/// Each round brings bytes that were not there, or another way to bytes that were wrong, of which
-/// there are few; so it ends.
+/// It ends, because each round brings bytes that were not there, or another way to wrong bytes, and
+/// there are few ways.
 async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -217,7 +301,10 @@ async fn run<T>(
     loop {
         let result = gathered.within(operation, &mut work);
         match (operation.take_missing(), result) {
-            (Some((span, told)), _) => fetch(gathered.remote(), operation, span, told).await?,
+            (Some((span, told)), _) => {
+                let remote = Arc::clone(gathered.remote());
+                fetch(remote, Arc::clone(operation), span, told).await?;
+            }
             (None, Err(error)) if error.kind() == ErrorKind::Stale => {
                 return Err(Arc::clone(gathered.remote()).explained(error).await);
             }
@@ -226,37 +313,53 @@ async fn run<T>(
     }
 }
 
-/// Fetches `span`, and what will be read behind it, as much at once as may be.
+/// Fetches `span` and the spans that are read next, as many at once as the transport allows.
 pub(super) async fn fetch(
-    remote: &Arc<dyn Remote>,
-    operation: &Operation,
+    remote: Arc<dyn Remote>,
+    operation: Arc<Operation>,
     span: Span,
     told: Vec<Span>,
 ) -> Result<(), Error> {
     let ahead = told.into_iter().filter(|told| *told != span && !operation.has(*told));
     let mut queue: VecDeque<Span> = core::iter::once(span).chain(ahead).collect();
-    let mut under_way = JoinSet::new();
+    let mut under_way = FuturesUnordered::new();
     loop {
         while under_way.len() < remote.file().concurrency.max(1)
             && let Some(next) = queue.pop_front()
         {
-            let fetch = Arc::clone(remote).fetch(next);
-            under_way.spawn(async move { (next, fetch.await) });
+            let fetch = Arc::clone(&remote).fetch(next);
+            under_way.push(async move { (next, fetch.await) });
         }
-        let Some(done) = under_way.join_next().await else { return Ok(()) };
-        match done {
-            Ok((fetched, Ok(bytes))) => operation.keep(fetched, bytes),
-            // Of what lies ahead a failure is met again by the read itself.
-            Ok((fetched, Err(error))) if fetched == span => operation.fail(span, error)?,
-            Ok((_, Err(_))) => {}
-            Err(error) => return Err(Error::of_others(&error)),
+        let Some((fetched, bytes)) = under_way.next().await else { return Ok(()) };
+        match bytes.and_then(|bytes| all_of(fetched, bytes)) {
+            Ok(bytes) => operation.keep(fetched, bytes),
+            // A read ahead that failed fails again when its turn comes.
+            Err(error) if fetched == span => operation.fail(span, error)?,
+            Err(_) => {}
         }
     }
 }
 
+/// Refuses fewer bytes than a transport was asked for: they would be fetched for ever.
+fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if len >= span.len() {
+        return Ok(bytes);
+    }
+    let text = format!("{len} bytes came of the {} at {:#x}", span.len(), span.start);
+    let source = io::Error::new(io::ErrorKind::UnexpectedEof, text);
+    let (place, kind) = ("the transport".into(), ErrorKind::Truncated);
+    Err(Error::Remote { place, kind, source: source.into() })
+}
+
+/// Returns whether an error says that a head makes no sense.
+pub(super) fn is_odd(fault: &Error) -> bool {
+    matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated)
+}
+
 impl Error {
-    /// An error of something that others have met.
+    /// An error that another caller has met.
     fn of_others(error: &dyn fmt::Display) -> Self {
-        Self::io("read", "".as_ref(), std::io::Error::other(error.to_string()))
+        Self::io("read", "".as_ref(), io::Error::other(error.to_string()))
     }
 }

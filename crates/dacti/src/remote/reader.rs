@@ -1,69 +1,179 @@
-//! The content of one region as it comes, for programs that are async.
+//! The content of one region while it is fetched, for async programs.
 
 use super::gathered::{Gathered, Operation};
 use super::package::fetch;
 use crate::read::view::read_failed;
 use crate::seal::Verdict;
-use crate::{Error, ErrorKind, Located, RegionReader};
-use std::io::Read;
+use crate::{Error, ErrorKind, Located, RegionReader, UnverifiedReader, VerifiedReader};
+use bytes::Bytes;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use futures_util::Stream;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Bytes of a chunk at most.
 const CHUNK_LEN: usize = 64 * 1024;
 
-/// A region's content, decoded as it comes, by [`chunk`](Self::chunk).
+/// A region's content, verified before its first byte: a [`RegionReader`] for async programs.
+pub type AsyncRegionReader = AsyncReader<RegionReader>;
+
+/// A region's content whose seal is checked for certain: a [`VerifiedReader`] for async programs.
+pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
+
+/// A region's content, decoded while it is fetched.
 ///
-/// As with a [`RegionReader`], the last byte is kept back until the seal was found to fit, where
-/// there is one and it counts.
-#[derive(Debug)]
-pub struct AsyncRegionReader {
-    reader: RegionReader,
-    gathered: Arc<Gathered>,
-    operation: Arc<Operation>,
+/// Read it by [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an `AsyncRead` of `futures`
+/// or, with the features `http` and `store`, of `tokio`. All of them can be mixed. A stream ends
+/// after its first error.
+///
+/// It hands out the bytes of the reader under it, with the same checks, errors and cost. A call that
+/// is dropped halfway loses nothing: the next one goes on.
+pub struct AsyncReader<R> {
+    reader: R,
+    drive: Drive,
+    /// Whether the stream has told its end or an error.
+    has_ended: bool,
 }
 
-impl AsyncRegionReader {
-    pub(super) fn new(reader: RegionReader, gathered: Arc<Gathered>) -> Self {
-        Self { reader, gathered, operation: Arc::default() }
+impl<R: fmt::Debug> fmt::Debug for AsyncReader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncReader").field(&self.reader).finish()
+    }
+}
+
+macro_rules! describe {
+    ($($reader:ty),*) => {$(
+        impl AsyncReader<$reader> {
+            /// Where the region is stored.
+            #[must_use]
+            pub const fn located(&self) -> &Located {
+                self.reader.located()
+            }
+
+            /// Returns what was checked; `None` before the verdict.
+            #[must_use]
+            pub const fn verdict(&self) -> Option<Verdict> {
+                self.reader.verdict()
+            }
+        }
+    )*};
+}
+
+describe!(RegionReader, VerifiedReader, UnverifiedReader);
+
+impl<R: Read> AsyncReader<R> {
+    pub(super) fn new(reader: R, gathered: Arc<Gathered>) -> Self {
+        Self { reader, drive: Drive::new(gathered), has_ended: false }
     }
 
-    /// Where the region is stored.
-    #[must_use]
-    pub const fn located(&self) -> &Located {
-        self.reader.located()
-    }
-
-    /// What was found out about the content that was read; `None` while it is not verified.
-    #[must_use]
-    pub const fn verdict(&self) -> Option<Verdict> {
-        self.reader.verdict()
-    }
-
-    /// The next bytes of the content, at most 64 KiB of them; `None` at its end.
+    /// Returns the next bytes of the content, at most 64 KiB; `None` at its end.
     ///
     /// # Errors
-    /// What is wrong with the stored bytes, and what the network says. What was read before is not
-    /// to be used then.
+    /// Wrong stored bytes, and errors of the network.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        poll_fn(|context| self.poll_chunk(context)).await
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, Error>> {
         let mut chunk = vec![0; CHUNK_LEN];
+        let read = ready!(self.poll_into(context, &mut chunk))?;
+        chunk.truncate(read);
+        Poll::Ready(Ok((read > 0).then_some(chunk)))
+    }
+
+    fn poll_into(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        let Self { reader, drive, .. } = self;
+        drive.poll(context, || reader.read(out))
+    }
+}
+
+impl<R: Read + Unpin> Stream for AsyncReader<R> {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(this.poll_chunk(context)).transpose();
+        this.has_ended = !matches!(chunk, Some(Ok(_)));
+        Poll::Ready(chunk.map(|chunk| chunk.map(Bytes::from)))
+    }
+}
+
+impl<R: Read + Unpin> futures_util::io::AsyncRead for AsyncReader<R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_into(context, out).map_err(io::Error::other)
+    }
+}
+
+#[cfg(any(feature = "http", feature = "store"))]
+impl<R: Read + Unpin> tokio::io::AsyncRead for AsyncReader<R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let rest = out.initialize_unfilled();
+        let read = ready!(self.get_mut().poll_into(context, rest)).map_err(io::Error::other)?;
+        out.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Runs a reader over what was fetched, and fetches what it lacks, one piece at a time.
+pub(super) struct Drive {
+    gathered: Arc<Gathered>,
+    operation: Arc<Operation>,
+    /// The fetch that has to end before the reader goes on.
+    fetching: Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>,
+}
+
+impl Drive {
+    pub(super) fn new(gathered: Arc<Gathered>) -> Self {
+        Self { gathered, operation: Arc::default(), fetching: None }
+    }
+
+    /// Runs `work`, which can be run again after an error of its source, until it lacks nothing.
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut work: impl FnMut() -> io::Result<T>,
+    ) -> Poll<Result<T, Error>> {
         loop {
-            let Self { reader, gathered, operation } = self;
-            let read = gathered.within(operation, || reader.read(&mut chunk));
+            if let Some(fetching) = &mut self.fetching {
+                let fetched = ready!(fetching.as_mut().poll(context));
+                self.fetching = None;
+                fetched?;
+            }
+            let Self { gathered, operation, .. } = self;
+            let done = gathered.within(operation, &mut work);
+            let remote = Arc::clone(gathered.remote());
             if let Some((span, told)) = operation.take_missing() {
                 // One piece at a time is all that it needs.
                 operation.forget_all();
-                fetch(gathered.remote(), operation, span, told).await?;
+                self.fetching = Some(Box::pin(fetch(remote, Arc::clone(operation), span, told)));
                 continue;
             }
-            let read = match read.map_err(read_failed) {
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Stale => {
-                    return Err(Arc::clone(gathered.remote()).explained(error).await);
-                }
-                Err(error) => return Err(error),
+            let error = match done.map_err(read_failed) {
+                Ok(done) => return Poll::Ready(Ok(done)),
+                Err(error) => error,
             };
-            chunk.truncate(read);
-            return Ok((read > 0).then_some(chunk));
+            if error.kind() != ErrorKind::Stale {
+                return Poll::Ready(Err(error));
+            }
+            self.fetching = Some(Box::pin(async { Err(remote.explained(error).await) }));
         }
     }
 }

@@ -1,26 +1,27 @@
-//! A remote file as a source: blocking reads over what is async.
+//! A remote file as a source: blocking reads over async fetches.
 //!
-//! The fetches run on a runtime of the source's own, so that it can be read from any thread, a
-//! runtime's among them.
+//! The fetches run on a runtime of the source's own, so any thread can read it, also the threads of
+//! another runtime.
 
-use super::Remote;
 use super::ahead::Ahead;
+use super::package::is_odd;
+use super::{Near, Remote};
 use crate::fetch::source::{Doubt, ReadAt};
 use crate::read::view::read_failed;
-use crate::{Error, ErrorKind, Limits, Package, View};
+use crate::{Error, Limits, Package, View};
 use core::future::Future;
 use dacti_http::Stats;
 use daicon_core::Span;
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
 /// A package under a URL, of a server or an object store.
 ///
-/// The head was fetched when it was opened; all else is when it is read, each range by itself, and
-/// ahead where it is told what will be.
+/// The head is fetched when it is opened, other bytes when they are read, each range by itself.
+/// Ranges that are announced are read ahead.
 #[derive(Debug)]
 pub struct RemoteSource {
     remote: Arc<dyn Remote>,
@@ -28,7 +29,7 @@ pub struct RemoteSource {
     ahead: Mutex<Ahead<Begun>>,
 }
 
-/// A read that was begun ahead. It is given up where it is dropped.
+/// A read that was begun ahead. Dropping it ends it.
 #[derive(Debug)]
 struct Begun {
     bytes: Receiver<Result<Vec<u8>, Error>>,
@@ -41,7 +42,7 @@ impl Drop for Begun {
     }
 }
 
-/// A runtime, for threads that wait.
+/// A runtime for threads that wait.
 #[derive(Debug)]
 pub(crate) struct Runner(Option<Runtime>);
 
@@ -52,20 +53,24 @@ impl Runner {
         Ok(Self(Some(runtime.map_err(failed)?)))
     }
 
-    /// Starts `work`, and says where what comes of it will be.
+    /// Starts `work`, and returns the receiver of its result.
     fn start<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<(Receiver<T>, AbortHandle)> {
         let (sender, receiver) = sync_channel(1);
         let task = self.0.as_ref()?.spawn(async move {
-            // Nobody waits for what was given up.
+            // The waiting side may have given up.
             let _ = sender.send(work.await);
         });
         Some((receiver, task.abort_handle()))
     }
 
-    /// Waits for `work`, without keeping a runtime from its work.
+    pub(super) fn handle(&self) -> Option<Handle> {
+        self.0.as_ref().map(|runtime| runtime.handle().clone())
+    }
+
+    /// Waits for `work`. A runtime whose thread waits here goes on.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -77,7 +82,7 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // A runtime may not wait for its threads where it is dropped by another runtime's.
+        // A runtime may not wait for its threads when a thread of another runtime drops it.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -90,9 +95,9 @@ impl RemoteSource {
         Self { remote, runner, ahead }
     }
 
-    /// Opens the package that is there.
+    /// Opens the package.
     pub(crate) fn into_package(mut self, limits: Limits) -> Result<(Package, Arc<Self>), Error> {
-        // A head that makes no sense may be a stale edge's: asked for once more, past it.
+        // A head that makes no sense may be a stale edge's: it is fetched once more, past the edge.
         if let Err(fault) = View::read(&self)
             && is_odd(&fault)
             && let Some(fresh) = self.runner.wait(Arc::clone(&self.remote).reloaded())?
@@ -105,19 +110,19 @@ impl RemoteSource {
         Ok((package, source))
     }
 
-    /// What was spent so far, and what was met.
+    /// Returns the requests, bytes and events so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.remote.stats()
     }
 
-    /// Whether the file was read whole, as the server has no ranges.
+    /// Returns whether the file was fetched whole, because the server has no ranges.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.remote.is_whole()
     }
 
-    /// The bytes of `span`, read ahead or fetched now.
+    /// Returns the bytes of `span`, read ahead or fetched now.
     fn fetch(&self, span: Span) -> Result<Vec<u8>, Error> {
         match self.take_ahead(span) {
             Some(bytes) => Ok(bytes),
@@ -129,12 +134,12 @@ impl RemoteSource {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was read ahead of `span`, where it was, and begins the next reads.
+    /// Takes the bytes that were read ahead for `span`, and begins the next reads.
     fn take_ahead(&self, span: Span) -> Option<Vec<u8>> {
         let begun = self.ahead().take(span)?;
         let bytes = begun.bytes.recv().ok();
         self.begin_ahead();
-        // A failure is met again by the read that follows, which may know more ways.
+        // The read that follows meets a failure again, and may know more ways.
         bytes.and_then(Result::ok)
     }
 
@@ -148,11 +153,6 @@ impl RemoteSource {
         let (bytes, task) = self.runner.start(Arc::clone(&self.remote).fetch(span))?;
         Some(Begun { bytes, task })
     }
-}
-
-/// Whether a head makes no sense.
-pub(super) fn is_odd(fault: &Error) -> bool {
-    matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated)
 }
 
 impl ReadAt for RemoteSource {
@@ -184,7 +184,7 @@ impl ReadAt for RemoteSource {
             return;
         }
         let mut ahead = self.ahead();
-        // As they are asked for when they are read.
+        // In the form in which they are asked for when they are read.
         let far = spans.iter().filter_map(|span| self.remote.far(*span));
         far.for_each(|span| ahead.tell(span));
         drop(ahead);
@@ -206,7 +206,7 @@ impl ReadAt for RemoteSource {
         }
         self.remote.doubt(span, why).map_err(|error| {
             let explained = Arc::clone(&self.remote).explained(error);
-            // Where nobody can look, that is why.
+            // If the runtime cannot look, its error is the cause.
             let waited = self.runner.wait(async { Ok(explained.await) });
             io::Error::other(waited.unwrap_or_else(|error| error))
         })

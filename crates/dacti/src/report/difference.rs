@@ -1,4 +1,4 @@
-//! How two packages differ, and what a holder of the one must fetch to have the other.
+//! Compares two packages: how they differ, and what a holder of the old one must fetch.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
@@ -17,15 +17,15 @@ use dacti_seal::DIGEST_LEN;
 use daicon_core::Span;
 use uuid::Uuid;
 
-/// Bytes of each package that are compared at once; more where a read has a price of its own.
+/// Bytes of each package that are compared at once; more if each read has a price of its own.
 const PIECE_LEN: usize = 1 << 16;
 
-/// One of the two packages.
+/// One of two packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The one that a holder has.
+    /// The package that a holder has.
     Old,
-    /// The one that is wanted.
+    /// The package that is wanted.
     New,
 }
 
@@ -33,26 +33,25 @@ pub enum Side {
 #[derive(Debug, thiserror::Error)]
 #[error("{}{error}", .region.as_ref().map_or(String::new(), |name| format!("{name:?}: ")))]
 pub struct DiffError {
-    /// Whose fault it is.
+    /// The package at fault.
     pub side: Side,
-    /// The region concerned, by path or id, where it is one.
+    /// The path or id of the region at fault, if it is a region.
     pub region: Option<String>,
-    /// What is wrong.
+    /// The fault.
     pub error: Error,
 }
 
-/// What one package is to the other.
+/// How the new package relates to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relation {
     /// The same file: layout component (with its file id), length and head are the same.
     Same,
-    /// The new one is the old one, updated: it has the same layout component and is no shorter.
+    /// An update of the old one: the layout component is the same, and it is no shorter.
     Grown,
-    /// The new one is an earlier state of the old one: it has the same layout component and is
-    /// shorter.
+    /// An earlier state of the old one: the layout component is the same, and it is shorter.
     Earlier,
-    /// Another file, with the same regions under the same paths.
+    /// Another file with the same regions under the same paths.
     SameContent,
     /// Another file.
     Other,
@@ -75,11 +74,11 @@ impl fmt::Display for Relation {
 pub struct Differing {
     /// Its id.
     pub id: Uuid,
-    /// Its path, where the names list has one; the new package's where both do.
+    /// Its path, if the names list has one; the new package's, if both have one.
     pub path: Option<String>,
-    /// Stored bytes in the old package; `None` where it is not there.
+    /// Its stored bytes in the old package; `None` if it is not there.
     pub old_len: Option<u64>,
-    /// Stored bytes in the new package; `None` where it is not there.
+    /// Its stored bytes in the new package; `None` if it is not there.
     pub new_len: Option<u64>,
 }
 
@@ -88,50 +87,51 @@ pub struct Differing {
 pub struct Renamed {
     /// Its id.
     pub id: Uuid,
-    /// Its path in the old package; `None` where it has none.
+    /// Its path in the old package; `None` if it has none.
     pub old: Option<String>,
-    /// Its path in the new package; `None` where it has none.
+    /// Its path in the new package; `None` if it has none.
     pub new: Option<String>,
 }
 
-/// How it was established for each region of both packages whether it is the same.
+/// The evidence by which regions of both packages were compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// At the same place of the same file: published bytes never change. Nothing was read.
+    /// Regions at the same place of the same file: published bytes never change, so nothing was
+    /// read.
     pub by_place: u64,
-    /// Of another length or encoding, or empty. Nothing was read.
+    /// Regions of another length or encoding, or empty ones: nothing was read.
     pub by_entry: u64,
-    /// By the digests in their seals, which bind id, encoding, length and bytes. 32 bytes of each
-    /// package were read, and not the regions, so damage does not show.
+    /// Regions compared by the digests in their seals, which bind id, encoding, length and bytes.
+    /// 32 bytes of each package were read and not the regions, so damage does not show.
     pub by_digest: u64,
-    /// By their stored bytes, up to the first that differs.
+    /// Regions compared by their stored bytes, up to the first that differs.
     pub by_content: u64,
-    /// Bytes of digests and content that were read, of both packages. What lies between digests
-    /// that were read together is not counted.
+    /// Bytes of digests and contents that were read, of both packages, without bytes between
+    /// digests that were read together.
     pub read: u64,
 }
 
-/// What a holder of the old package must fetch, in bytes.
+/// The bytes that a holder of the old package must fetch.
 ///
-/// Of a file that has grown, the head, where it has changed, and what was appended. Of another
-/// file its head, tables, index and names list, and the regions, with their seals, that are new or
-/// have changed; padding and dead bytes are not fetched.
+/// Of a file that has grown: the head, if it changed, and the appended bytes. Of another file: its
+/// head, tables, index and names list, and the new and changed regions with their seals. Padding
+/// and dead bytes are not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetch {
     /// The head, which is fetched whole.
     pub head: u64,
-    /// What was appended.
+    /// The appended bytes.
     pub appended: u64,
-    /// Slices that it takes, by the layout's slice length.
+    /// The slices of the appended bytes, by the layout's slice length.
     pub slices: u64,
-    /// Index, tables and names list of another file, as far as they lie behind its head.
+    /// Index, tables and names list of another file that lie past its head.
     pub index: u64,
-    /// Stored bytes and seals of regions of another file, as far as they lie behind its head.
+    /// Stored bytes and seals of regions of another file that lie past its head.
     pub regions: u64,
 }
 
 impl Fetch {
-    /// All of it.
+    /// Returns the sum.
     #[must_use]
     pub const fn total(&self) -> u64 {
         let Self { head, appended, index, regions, .. } = *self;
@@ -139,39 +139,40 @@ impl Fetch {
     }
 }
 
-/// How two packages differ. Regions are compared as they are stored: equal contents in another
-/// encoding, or compressed in another way, count as changed. All lists ascend by id; the names list
-/// is in none.
+/// The difference of two packages. Regions are compared as they are stored: a region with the same
+/// content in another encoding, or compressed in another way, has changed. All lists ascend by id
+/// and leave out the names list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What the new package is to the old one.
+    /// How the new package relates to the old one.
     pub relation: Relation,
     /// Regions of the new package alone.
     pub added: Vec<Differing>,
-    /// Regions whose stored bytes or encoding are not the same.
+    /// Regions whose stored bytes or encoding differ.
     pub changed: Vec<Differing>,
     /// Regions of the old package alone.
     pub removed: Vec<Differing>,
-    /// Regions of both whose paths are not the same, changed or not.
+    /// Regions of both whose paths differ, changed or not.
     pub renamed: Vec<Renamed>,
-    /// Regions that are the same in both.
+    /// Regions that are the same in both packages.
     pub unchanged: u64,
-    /// How that was established.
+    /// The evidence for that.
     pub evidence: Evidence,
-    /// What to fetch.
+    /// The bytes to fetch.
     pub fetch: Fetch,
 }
 
 impl Difference {
     /// Compares two packages.
     ///
-    /// What `progress` returns decides whether it goes on. Cost: both indexes and names lists are
-    /// read, and for each region of both what [`Evidence`] says. Memory: 56 bytes an entry of both,
-    /// both names lists and a pointer a name, and the lists of differences; regions are compared
-    /// 64 KiB at a time, over HTTP 4 MiB; 120 bytes for each region of both with a digest.
+    /// It stops if `progress` returns `Break`. Cost: both indexes and names lists are read, and for
+    /// each region of both as [`Evidence`] says. Memory: 56 bytes for an entry of both, both names
+    /// lists and a pointer for a name, the lists of differences, 64 KiB for a region that is
+    /// compared (4 MiB over HTTP), and 120 bytes for each region of both with a digest.
     ///
     /// # Errors
-    /// An index or a names list that cannot be read; a region of both that must be read and cannot
+    /// An index or a names list that cannot be read; a region of both that has to be read and
+    /// cannot be; `Stopped`.
     /// be; `Stopped`.
     pub fn between(
         old: &Package,
@@ -224,7 +225,7 @@ impl Difference {
         }
     }
 
-    /// Whether the two hold the same regions under the same paths.
+    /// Returns whether both have the same regions under the same paths.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.added.is_empty()
@@ -234,8 +235,8 @@ impl Difference {
     }
 }
 
-/// Whether both say that they are states of one file: no update changes anything in the layout
-/// component. The file id alone is not enough, as it says nothing of the slice length.
+/// Returns whether both are states of one file: no update changes the layout component. The file id
+/// alone is not enough, because it does not depend on the slice length.
 fn same_file(old: &Package, new: &Package) -> bool {
     let (old, new) = (old.view().layout(), new.view().layout());
     old.is_some() && old == new
@@ -246,7 +247,7 @@ fn head(package: &Package) -> &[u8] {
     view.head().answer(Span { start: 0, end: HEAD_LEN.min(view.len()) }).unwrap_or_default()
 }
 
-/// What to fetch of a file that has grown.
+/// Returns the bytes to fetch of a file that has grown.
 fn growth(old: &Package, new: &Package) -> Fetch {
     let (old_len, new_len) = (old.view().len(), new.view().len());
     let appended = new_len.saturating_sub(old_len);
@@ -255,7 +256,7 @@ fn growth(old: &Package, new: &Package) -> Fetch {
     Fetch { head, appended, slices: appended.div_ceil(slice_len), ..Fetch::default() }
 }
 
-/// What a package lists.
+/// The listing of a package.
 struct Listing<'p> {
     package: &'p Package,
     side: Side,
@@ -277,7 +278,7 @@ impl<'p> Listing<'p> {
         Ok(Self { package, side, scan, paths })
     }
 
-    /// The paths that lead to a region.
+    /// Returns the paths that lead to a region.
     fn paths(&self, id: Uuid) -> &[(Uuid, &'p str)] {
         let start = self.paths.partition_point(|(of, _)| *of < id);
         let rest = self.paths.get(start..).unwrap_or_default();
@@ -294,13 +295,13 @@ impl<'p> Listing<'p> {
         DiffError { side: self.side, region: Some(region), error: error.into() }
     }
 
-    /// A region with the seal behind it.
+    /// Returns a region's span with its seal.
     fn sealed_span(&self, located: &Located) -> Span {
         let Span { start, end } = located.span;
         Span { start, end: end.saturating_add(self.package.trust().seal_len()) }
     }
 
-    /// What to fetch of this package where nothing but regions of the same bytes is at hand.
+    /// Returns the bytes to fetch of this package if only regions with the same bytes are at hand.
     fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
         let failed = |error| DiffError { side: self.side, region: None, error };
         let map = FileMap::claims_of(self.package, &self.scan).map_err(failed)?;
@@ -328,7 +329,7 @@ impl<'p> Listing<'p> {
                 index = index.saturating_add(behind_head(claim.span));
             }
         }
-        // What shares its bytes is fetched once.
+        // Regions that share their bytes are fetched once.
         missing.sort_by_key(|span| (span.start, span.end));
         let (mut regions, mut at) = (0_u64, 0);
         for span in missing {
@@ -341,7 +342,7 @@ impl<'p> Listing<'p> {
     }
 }
 
-/// Bytes of a span that lie behind the head.
+/// Returns the length of the part of a span that lies past the head.
 fn behind_head(span: Span) -> u64 {
     span.end.saturating_sub(span.start.max(HEAD_LEN))
 }
@@ -351,10 +352,10 @@ struct Comparison<'c, 'p> {
     old: &'c Listing<'p>,
     new: &'c Listing<'p>,
     is_same_file: bool,
-    /// Of the old package and the new one.
+    /// The old package and the new one.
     digests: [Digests; 2],
     found: Difference,
-    /// Where regions of the new package lie that the old one does not have.
+    /// The places of the regions that only the new package has.
     missing: Vec<Span>,
 }
 
@@ -390,14 +391,13 @@ impl<'c> Comparison<'c, '_> {
         }
     }
 
-    /// Reads all digests that are to be compared, which [`is_same`](Self::is_same) then has.
+    /// Reads all digests that are compared, for [`is_same`](Self::is_same).
     fn read_digests(&mut self) {
         let [old, new] = self.compared_by(How::Digest);
         self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
     }
 
-    /// The regions of both packages that are compared by this evidence, in the order in which they
-    /// are.
+    /// Returns the regions of both packages that are compared by this evidence, in order.
     fn compared_by(&self, how: How) -> [Vec<&'c Located>; 2] {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let regions = &self.new.scan.found;
@@ -412,25 +412,25 @@ impl<'c> Comparison<'c, '_> {
         [old, new]
     }
 
-    /// Tells the sources of the regions that are read to be compared, so that they read ahead.
+    /// Announces the regions that will be read and compared, so that their sources read ahead.
     fn tell(&self) -> [Told<'c>; 2] {
         let len_max = u64::try_from(self.piece_len()).unwrap_or(u64::MAX);
         let [old, new] = self.compared_by(How::Content);
         [(self.old, old), (self.new, new)].map(|(listing, regions)| {
-            // Longer ones are read in pieces, as far as they are the same.
+            // Longer ones are read in pieces, as long as they are the same.
             let spans = regions.iter().map(|region| region.span);
             let spans = spans.filter(|span| span.len() <= len_max);
             Told::new(&**listing.package.source(), spans.collect())
         })
     }
 
-    /// Bytes of a region that are compared at once.
+    /// Returns how many bytes of a region are compared at once.
     fn piece_len(&self) -> usize {
         let lens = [self.old, self.new].map(|listing| listing.package.source().read_len());
         lens.into_iter().fold(PIECE_LEN, usize::max)
     }
 
-    /// By which evidence a region of both is compared.
+    /// Returns the evidence by which a region of both is compared.
     fn how(&self, old: &Located, new: &Located) -> How {
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
         let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
@@ -476,7 +476,7 @@ impl<'c> Comparison<'c, '_> {
         if old == new {
             return;
         }
-        // Of several paths, the first that the other does not have.
+        // Of several paths, the first that the other package does not have.
         let own = |paths: &[(Uuid, &str)], others: &[(Uuid, &str)]| {
             let own = paths.iter().find(|path| !others.contains(path)).or(paths.first());
             own.map(|(_, path)| (*path).to_owned())
@@ -484,7 +484,7 @@ impl<'c> Comparison<'c, '_> {
         self.found.renamed.push(Renamed { id, old: own(old, new), new: own(new, old) });
     }
 
-    /// Whether a region of both is the same, by the cheapest evidence that there is.
+    /// Returns whether a region of both is the same, by the cheapest evidence.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
         let (how, piece_len) = (self.how(old, new), self.piece_len());
         let evidence = &mut self.found.evidence;
@@ -508,7 +508,7 @@ impl<'c> Comparison<'c, '_> {
     }
 }
 
-/// What tells whether a region is the same.
+/// The evidence that a region is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
     Entry { is_alike: bool },
@@ -517,7 +517,7 @@ enum How {
     Content,
 }
 
-/// The digest in a region's seal: one that was read with others, or read now.
+/// Returns the digest in a region's seal: one that was read with others, or one that is read now.
 fn read_digest(
     listing: &Listing<'_>,
     located: &Located,
@@ -543,7 +543,7 @@ fn read_digest(
     Ok(digest)
 }
 
-/// Whether the stored bytes of two regions of one length are the same.
+/// Returns whether two regions of one length have the same stored bytes.
 fn is_same_content(
     sides: [(&Listing<'_>, &Located); 2],
     piece_len: usize,

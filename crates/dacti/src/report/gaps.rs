@@ -1,8 +1,7 @@
-//! What lies between the claims of a package: padding, what updates have left behind, and bytes
-//! that are nobody's.
+//! Classifies the bytes between the claims of a package: padding, remains of updates, and unclaimed
+//! bytes.
 //!
-//! It refuses to know what is claimed. Specification: `docs/spec/dacti-package.md`, "The cdn
-//! layout".
+//! It refuses to know the claims. Specification: `docs/spec/dacti-package.md`, "The cdn layout".
 
 use crate::fetch::source::read_span;
 use crate::read::view::read_failed;
@@ -10,31 +9,31 @@ use crate::report::map::{Claim, Claimant};
 use crate::{Error, HEAD_LEN, Package};
 use daicon_core::Span;
 
-/// Bytes that are looked at at once.
+/// Bytes that are checked at once.
 const PIECE_LEN: u64 = 1 << 16;
 
-/// Names the bytes of gaps, which come ascending.
+/// Classifies the bytes of gaps, which come in ascending order.
 #[derive(Debug)]
 pub(crate) struct Gaps {
-    /// What older entries name, ascending by start, seals included.
+    /// The bytes that replaced entries name, with their seals, ascending by start.
     replaced: Vec<Span>,
     /// The first of them that may reach into the next gap.
     next: usize,
-    /// Bytes that may still be looked at.
+    /// Bytes that may still be checked.
     look_max: u64,
-    /// Appends end at multiples of this; `None` where nothing is known of slices.
+    /// Appends end at multiples of this; `None` if slices are unknown.
     slice_len: Option<u64>,
 }
 
 impl Gaps {
-    /// For a package of which `replaced` is named by entries that do not count any more.
+    /// Begins for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
         Self { replaced, next: 0, look_max, slice_len }
     }
 
-    /// Says what lies in a gap, piece by piece.
+    /// Classifies the bytes of a gap, piece by piece.
     pub(crate) fn fill(
         &mut self,
         package: &Package,
@@ -61,7 +60,7 @@ impl Gaps {
         Ok(())
     }
 
-    /// Says what lies where no entry has ever named anything.
+    /// Classifies bytes that no entry has ever named.
     fn look(
         &mut self,
         package: &Package,
@@ -75,7 +74,7 @@ impl Gaps {
         self.look_max = self.look_max.saturating_sub(gap.len());
         let mut start = gap.start;
         while start < gap.end {
-            // No further than the end of the head or of a slice, where padding may end.
+            // Padding may end at the end of the head or of a slice, so the check ends there.
             let border = match self.slice_len {
                 Some(slice_len) if start >= HEAD_LEN => {
                     start.saturating_add(1).next_multiple_of(slice_len)
@@ -91,8 +90,8 @@ impl Gaps {
         Ok(())
     }
 
-    /// Bytes up to the last that is not zero, and zeros behind it. `is_padded`: an append may have
-    /// ended here.
+    /// Returns the bytes up to the last that is not zero, and the zeros behind it. `is_padded`
+    /// tells whether an append may have ended here.
     fn look_at_cell(
         &self,
         package: &Package,
@@ -119,7 +118,7 @@ impl Gaps {
     }
 }
 
-/// Where the last byte ends that is not zero; the start where all are.
+/// Returns where the last byte ends that is not zero; the start if all are zero.
 fn last_not_zero(package: &Package, span: Span) -> Result<u64, Error> {
     let mut end = span.end;
     while end > span.start {

@@ -1,4 +1,4 @@
-//! What every byte of a package is for.
+//! Maps a package: the use of every byte.
 
 use crate::index::IndexScan;
 use crate::report::gaps::Gaps;
@@ -11,10 +11,10 @@ use dacti_names::NAMES_ID;
 use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
-/// Bytes that are looked at in all gaps together, to say whether they are zeros.
+/// Bytes in gaps that are checked for zeros, in all gaps together.
 const GAPS_LEN_MAX: u64 = 64 << 20;
 
-/// What a stretch of bytes is for.
+/// The use of a stretch of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Claimant {
@@ -26,7 +26,7 @@ pub enum Claimant {
     TableRoom,
     /// The region of a component.
     Component(Uuid),
-    /// Room for lookup keys.
+    /// Room for fences.
     KeysRoom,
     /// The header of the index.
     IndexHeader,
@@ -38,17 +38,17 @@ pub enum Claimant {
     Regions,
     /// Stored bytes of regions, each with its seal behind it.
     SealedRegions,
-    /// Stored bytes of the names list, and its seal where there is one.
+    /// Stored bytes of the names list, and its seal if it has one.
     Names,
-    /// What entries name that newer ones have replaced, with seals.
+    /// Bytes of replaced entries, with their seals.
     Replaced,
-    /// Zeros behind what was packed or appended, up to a multiple of the slice length.
+    /// Zeros behind packed or appended bytes, up to a multiple of the slice length.
     Padding,
-    /// Nobody's, and zero.
+    /// Unclaimed zeros.
     Zeros,
-    /// Nobody's, and not zero.
+    /// Unclaimed bytes that are not all zero.
     Unclaimed,
-    /// Nobody's, and too long to be looked at.
+    /// Unclaimed bytes that were not checked.
     NotLookedAt,
 }
 
@@ -75,14 +75,14 @@ impl fmt::Display for Claimant {
     }
 }
 
-/// A stretch of bytes and what it is for.
+/// A stretch of bytes and its use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The bytes, absolute.
     pub span: Span,
-    /// What for.
+    /// Their use.
     pub claimant: Claimant,
-    /// How many things of that kind lie there: regions, entries, slots.
+    /// The number of regions, entries or slots in it.
     pub count: u64,
 }
 
@@ -96,39 +96,38 @@ impl Claim {
 /// Two claims to some of the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap {
-    /// Who was there first, by position.
+    /// The claim that starts first.
     pub first: Claim,
-    /// Who takes some of its bytes.
+    /// The claim that takes some of its bytes.
     pub second: Claim,
 }
 
 /// A package's bytes from the first to the last, without gap.
 #[derive(Debug, Clone, Default)]
 pub struct FileMap {
-    /// Ascending and without gap; neighbours of one kind are put together.
+    /// Ascending and without gaps; adjacent claims of one kind are joined.
     pub claims: Vec<Claim>,
-    /// Bytes that are claimed twice, where the claims are not the same: equal regions share their
-    /// bytes.
+    /// Bytes that different claims take. Equal regions share their bytes, which is no overlap.
     pub overlaps: Vec<Overlap>,
     /// Regions that share all their bytes with another.
     pub shared: u64,
-    /// Regions and components whose bytes pass the end of the file, or of all positions. They are
-    /// in no claim.
+    /// Regions and components that pass the end of the file, or the last position that a file can
+    /// have. They are in no claim.
     pub outside: u64,
-    /// Bytes of the seal behind each region.
+    /// The length of the seal behind each region.
     seal_len: u64,
-    /// Bytes of all seals, each counted once.
+    /// The length of all seals, each counted once.
     seals_len: u64,
-    /// Bytes of those that are the names list's.
+    /// The length of the names list's seals among them.
     names_seals_len: u64,
 }
 
 impl FileMap {
-    /// Maps a package. Cost: index and names list are read, and of bytes that nobody claims the
-    /// first 64 MiB; 40 bytes of memory an entry.
+    /// Maps a package. Cost: the index and the names list are read, and the first 64 MiB of
+    /// unclaimed bytes; 40 bytes of memory an entry.
     ///
     /// # Errors
-    /// What is wrong with the index; what the source says.
+    /// A wrong index; an error of the source.
     pub fn read(package: &Package) -> Result<Self, Error> {
         Self::of(package, &package.scan_index()?)
     }
@@ -136,17 +135,17 @@ impl FileMap {
     /// Maps a package whose index was read before.
     ///
     /// # Errors
-    /// What the source says.
+    /// An error of the source.
     pub fn of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
         Self::of_looking(package, scan, GAPS_LEN_MAX)
     }
 
-    /// Maps a package without a look at what lies in its gaps.
+    /// Maps a package without reading its gaps.
     pub(crate) fn claims_of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
         Self::of_looking(package, scan, 0)
     }
 
-    /// Maps a package, and looks at up to `look_max` bytes that nobody claims.
+    /// Maps a package, and checks up to `look_max` unclaimed bytes.
     pub(crate) fn of_looking(
         package: &Package,
         scan: &IndexScan,
@@ -163,7 +162,7 @@ impl FileMap {
             claim.span.end = claim.span.end.min(len);
         }
         claims.retain(|claim| !claim.span.is_empty());
-        // Longer first, so that what lies within another comes behind it.
+        // Longer ones first, so that a claim within another comes after it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
         let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
         let mut last: Option<Claim> = None;
@@ -176,25 +175,25 @@ impl FileMap {
         Ok(map)
     }
 
-    /// Bytes of seals, which are part of the claims of what they seal.
+    /// Returns the length of all seals, which are part of the claims of their regions.
     #[must_use]
     pub const fn seals_len(&self) -> u64 {
         self.seals_len
     }
 
-    /// Bytes of the names list's seals, which are among all of them.
+    /// Returns the length of the names list's seals among them.
     pub(crate) const fn names_seals_len(&self) -> u64 {
         self.names_seals_len
     }
 
-    /// Bytes that nobody claims and that are not zero.
+    /// Returns the length of unclaimed bytes that are not zero.
     #[must_use]
     pub fn unclaimed_len(&self) -> u64 {
         let unclaimed = self.claims.iter().filter(|claim| claim.claimant == Claimant::Unclaimed);
         unclaimed.fold(0, |sum, claim| sum.saturating_add(claim.span.len()))
     }
 
-    /// Adds a claim behind `last`, the one that reaches furthest so far.
+    /// Adds a claim after `last`, the one that reaches furthest so far.
     fn take(
         &mut self,
         package: &Package,
@@ -225,7 +224,7 @@ impl FileMap {
 
     fn push(&mut self, claim: Claim) {
         if claim.is_regions() {
-            // A seal is the last of what it seals.
+            // A claim ends with its seal.
             let seal_len = self.seal_len.min(claim.span.len());
             self.seals_len = self.seals_len.saturating_add(seal_len);
             if claim.claimant == Claimant::Names {
@@ -243,7 +242,7 @@ impl FileMap {
         }
     }
 
-    /// Says what lies between claims.
+    /// Classifies the bytes between claims.
     fn fill(&mut self, package: &Package, gaps: &mut Gaps, gap: Span) -> Result<(), Error> {
         gaps.fill(package, gap, &mut |claim| self.push(claim))
     }
@@ -253,7 +252,7 @@ fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
     Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
 }
 
-/// The start, the tables, and the room that the layout says they have.
+/// Claims the start, the tables, and the room of tables that the layout promises.
 fn tables(package: &Package) -> Vec<Claim> {
     let view = package.view();
     let mut claims = vec![claim(0, PREAMBLE_LEN, Claimant::Start, 1)];
@@ -261,7 +260,7 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
-    // The layout's own word is taken within the head only: that is all it may speak of.
+    // The layout is believed for the head alone, which is all that it describes.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {
@@ -286,8 +285,8 @@ fn tables(package: &Package) -> Vec<Claim> {
     claims
 }
 
-/// The regions of components, but for the index, which is mapped group by group, and those that
-/// have none.
+/// Claims the regions of components, except the index, which is mapped group by group, and
+/// components without a region.
 fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
     let view = package.view();
     let others = view
@@ -305,7 +304,7 @@ fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
         .collect()
 }
 
-/// The index, from what was found when it was read.
+/// Claims the index, from the scan.
 fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let index = package.view().index();
     if index.is_empty() {
@@ -315,7 +314,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
     for group in &scan.groups {
         let used = u64::from(group.length);
-        // A group of length 0 is room as a whole: neither its base nor its encoding means anything.
+        // A group of length 0 is room: its base and encoding mean nothing.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
         let used_len = INDEX_ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
         let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
@@ -324,7 +323,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / INDEX_ENTRY_LEN));
         end = at.saturating_add(GROUP_LEN);
     }
-    // Room behind the last group, of which nothing is known but that it is the index's.
+    // The room behind the last group belongs to the index; nothing more is known of it.
     claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
 }
 
@@ -344,8 +343,8 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
         };
         claims.push(region(found, seal_len, claimant));
     }
-    // The segments before the newest, which no entry names. Where one cannot be read, what is wrong
-    // is told by those who read it.
+    // No entry names the segments before the newest. A segment that cannot be read is a finding of
+    // the code that reads it.
     let earlier = package.names().ok().and_then(|names| names.places().get(1..));
     for place in earlier.unwrap_or_default() {
         claims.push(region(place, seal_len, Claimant::Names));
@@ -357,7 +356,7 @@ fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
     claim(span.start, span.len().saturating_add(seal_len), claimant, 1)
 }
 
-/// The bytes that entries name which do not count any more, as far as they lie within the file.
+/// Returns the bytes that replaced entries name, within the file.
 fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
     let (len, seal_len) = (package.view().len(), package.trust().seal_len());
     let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());

@@ -7,7 +7,7 @@ use crate::read::listing;
 use crate::report::FileMap;
 use crate::report::fences_check::FencesCheck;
 use crate::report::map::Overlap;
-use crate::{Error, Listed, Names, Package, RegionReader, View};
+use crate::{Error, Listed, Names, Package, UnverifiedReader, View};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
@@ -20,55 +20,54 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 
-/// Decoded bytes that are looked at at once.
+/// Decoded bytes that are checked at once.
 const PIECE: usize = 64 * 1024;
-/// How long the caller is not asked whether to go on.
+/// The longest time between two calls of `progress`.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Something that a verification found.
+/// A finding of a verification.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Finding {
-    /// An oddity of the container that readers pass over. Nothing is lost by it.
+    /// An oddity of the container that readers ignore. Nothing is lost by it.
     Container(Diagnostic),
     /// More such oddities, which are counted and not kept.
     ContainerMore {
         /// How many.
         count: u64,
     },
-    /// The layout component is wrong. Reading needs it not, updating does.
+    /// The layout component is wrong. Reading does not need it, updating does.
     Layout(Arc<Error>),
-    /// The lookup keys are wrong, or contradict the index. Regions are found without them, and more
-    /// slowly.
+    /// The fences are wrong, or contradict the index. Regions are found without them, more slowly.
     Fences(Arc<Error>),
     /// The seal component is wrong, so that no region can be verified.
     Seals(dacti_seal::Error),
     /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
     /// from them.
     Names(Error),
-    /// Two structures or regions claim some of the same bytes. The format allows it, and no packer
-    /// of ours does it.
+    /// Two structures or regions claim some of the same bytes. The format allows it, and our
+    /// packers never do it.
     Overlap(Overlap),
-    /// An entry of the index that names no place.
+    /// An entry of the index that names no place in the file.
     Entry(Error),
     /// A region that cannot be read.
     Region {
         /// Its path or id.
         name: String,
-        /// Why not. Regions that share their bytes share the reason.
+        /// The reason. Regions that share their bytes share it.
         error: Arc<Error>,
     },
-    /// A region that is not as long as the names list says. The list is only a hint.
+    /// A region whose length is not the hint of the names list.
     Length {
         /// Its path or id.
         name: String,
-        /// What the names list says, in bytes.
+        /// The hint of the names list, in bytes.
         hint: u64,
-        /// How long it is, in bytes.
+        /// The region's length, in bytes.
         found: u64,
     },
-    /// The package says that no path has an id of its own, but its names list gives some: they are
-    /// listed, and not found by their paths.
+    /// The package says that no path has an id of its own, but its names list gives some. Those
+    /// paths are listed, and not found.
     HiddenIds {
         /// How many.
         count: u64,
@@ -81,14 +80,15 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The oddities of a package's container: those that are kept, then how many more there are.
+    /// Returns the oddities of a package's container: those that are kept, then the number of
+    /// others.
     pub fn of_container(view: &View) -> impl Iterator<Item = Self> {
         let count = view.diagnostics_left_out();
         let more = (count > 0).then_some(Self::ContainerMore { count });
         view.diagnostics().iter().copied().map(Self::Container).chain(more)
     }
 
-    /// Whether something cannot be read for it.
+    /// Returns whether something cannot be read because of it.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(
@@ -133,7 +133,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// How far a verification has come.
+/// The progress of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerifyProgress {
     /// Stored bytes decoded.
@@ -142,21 +142,21 @@ pub struct VerifyProgress {
     pub bytes_total: u64,
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Regions that were looked at, the names list's own included.
+    /// Regions that were checked, with the names list's own.
     pub regions: u64,
-    /// Bytes that they take when stored, each for itself though it may share them.
+    /// Their stored bytes; bytes that regions share count for each of them.
     pub stored_len: u64,
-    /// Bytes that they decode to, each for itself.
+    /// Their decoded bytes; bytes that regions share count for each of them.
     pub decoded_len: u64,
-    /// What is wrong or odd, in the order of the file.
+    /// All findings, in the order of the file.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Whether everything can be read.
+    /// Returns whether everything can be read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         !self.findings.iter().any(Finding::is_loss)
@@ -164,16 +164,16 @@ impl Report {
 }
 
 impl Package {
-    /// Verifies the whole package: every structure, every bound, and every region decoded on all
+    /// Verifies the whole package: every structure, every bound, and every region, decoded on all
     /// cores.
     ///
-    /// What `progress` returns decides whether it goes on. Cost: every byte is read, regions that
-    /// lie near each other by one read; memory as for [`list`](Self::list), and as
-    /// [`Readers`](crate::Readers) say.
+    /// It stops if `progress` returns `Break`. Cost: every byte is read, near regions by one read;
+    /// memory as for [`list`](Self::list) and [`Readers`](crate::Readers).
     ///
     /// # Errors
-    /// An index that cannot be read at all; `Stopped`. What is wrong with single regions is in the
-    /// report.
+    /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
+    /// than [`Limits::total_len_max`](crate::Limits::total_len_max) allows; `Stopped`. Faults of
+    /// single regions are in the report.
     pub fn verify(
         &self,
         threads: Option<NonZeroUsize>,
@@ -203,8 +203,8 @@ impl Package {
         let mut listed: Vec<Listed> =
             own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
         listed.extend(listing::join(&scan.found, names));
-        // In the order of the file, so that disks and caches are read ahead; what shares its bytes
-        // stands together, and is decoded once.
+        // In the order of the file, so that disks and caches read ahead. Regions that share their
+        // bytes are adjacent, and decoded once.
         let place = |listed: &Listed| {
             let Located { span, encoding, id, .. } = listed.located;
             (span, encoding.tag(), id)
@@ -217,7 +217,7 @@ impl Package {
         let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {
-                // A seal is of one id: bytes that two share fit one of them at most.
+                // A seal is for one id, so of two regions that share bytes at most one fits it.
                 a.located.span == b.located.span
                     && a.located.encoding == b.located.encoding
                     && (seal_len == 0 || a.located.id == b.located.id)
@@ -227,7 +227,7 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once, and says what in it contradicts the lookup keys.
+    /// Reads the index once, and returns where it contradicts the fences.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
@@ -244,9 +244,9 @@ impl Package {
     }
 }
 
-/// Decodes a region to nowhere and says how long it is, unless it is asked to stop.
+/// Decodes a region, drops the content and returns its length, unless it is stopped.
 fn decode(
-    mut reader: RegionReader,
+    mut reader: UnverifiedReader,
     hash_pool: &Arc<HashPool>,
     stop: &AtomicBool,
 ) -> Result<u64, Error> {
@@ -276,8 +276,8 @@ fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Fin
     findings
 }
 
-/// Decodes on several threads; each job is all that shares some bytes. Findings come in the order
-/// of `jobs`.
+/// Decodes on several threads; each job is all regions that share some bytes. Findings come in the
+/// order of `jobs`.
 fn decode_all(
     package: &Package,
     jobs: &[&[Listed]],
@@ -292,8 +292,9 @@ fn decode_all(
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
-    // Each job has at least one.
-    let readers = &package.readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
+    // Each job has at least one region.
+    let readers =
+        &package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
         crate::threads::start(scope, wanted, || {
             let done = done.clone();
@@ -310,6 +311,10 @@ fn decode_all(
         let mut bytes = 0_u64;
         loop {
             match results.recv_timeout(PATIENCE) {
+                Ok((_, Err(error @ Error::TotalTooLong { .. }))) => {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
                 Ok((i, decoded)) => {
                     let job = jobs.get(i).copied().unwrap_or_default();
                     bytes = bytes.saturating_add(stored_len(job));
@@ -334,7 +339,7 @@ fn decode_all(
     Ok(())
 }
 
-/// What is to be said of all that shares the bytes that were decoded, and counted.
+/// Counts a job, and returns the findings for all regions that share its bytes.
 fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
     let name = |listed: &Listed| match (&listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
@@ -363,9 +368,12 @@ fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Ve
 }
 
 impl Error {
-    /// What a region's reader says, with the index's and the seals' own errors brought back to what
-    /// they were.
+    /// Returns the error of a region's reader as it was before it became one of IO.
     pub(crate) fn from_read(error: io::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
         let Some(inner) = error.get_ref() else { return crate::read::view::read_failed(error) };
         if let Some(index) = inner.downcast_ref::<dacti_index::Error>() {
             return Self::Index(*index);

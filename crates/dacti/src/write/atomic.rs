@@ -1,4 +1,4 @@
-//! A file that appears under its name whole, or not at all.
+//! A file that gets its name whole or not at all.
 
 use crate::Error;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A file under a temporary name beside its place. It disappears unless it is committed.
+/// A file under a temporary name in the folder of its path. It is deleted unless it is committed.
 #[derive(Debug)]
 pub struct AtomicFile {
     temp: NamedTempFile,
@@ -14,13 +14,14 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// A new, empty file that is to become `path`. What stands there stays until the commit.
+    /// Creates an empty file that becomes `path` when it is committed. Until then the old file
+    /// stays.
     ///
-    /// Where `path` is a link, the link is replaced, and what it leads to stays as it is.
+    /// If `path` is a link, the link is replaced, and its target stays as it is.
     ///
     /// # Errors
-    /// `NotAFile` where `path` is a directory, a device, a pipe or a socket, none of which is
-    /// replaced; `Io`.
+    /// `NotAFile` if `path` is a directory, a device, a pipe or a socket, which are not replaced;
+    /// `Io`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::check(path)?;
@@ -28,7 +29,7 @@ impl AtomicFile {
         builder.prefix(".dacti-").suffix(".tmp");
         #[cfg(unix)]
         {
-            // What any new file gets: the umask takes from it what it must.
+            // The permissions of a new file; the umask restricts them.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
@@ -38,8 +39,7 @@ impl AtomicFile {
         Ok(Self { temp, path: path.into() })
     }
 
-    /// Whether [`create`](Self::create) would take this path, for those who want to know before
-    /// they have anything to write.
+    /// Checks that [`create`](Self::create) would take this path, before anything is made.
     ///
     /// # Errors
     /// `NotAFile`, as there.
@@ -51,19 +51,19 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// The open file.
+    /// Returns the open file.
     #[must_use]
     pub fn file(&self) -> &File {
         self.temp.as_file()
     }
 
-    /// Where the file will be.
+    /// Returns the path that the file gets.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts the file on disk and gives it its name, in place of what had it.
+    /// Syncs the file to disk and gives it its name, in place of the old file.
     ///
     /// # Errors
     /// `Io`. The temporary file is gone then.
@@ -72,14 +72,14 @@ impl AtomicFile {
         let failed = |error| Error::io("write", &path, error);
         self.temp.as_file().sync_all().map_err(failed)?;
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
-        // The name is on disk when its folder is; where folders cannot be synced, it is left to
-        // the system.
+        // The name is on disk when the folder is. Some systems cannot sync folders, and do it by
+        // themselves.
         let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
     }
 }
 
-/// The folder that a file is in.
+/// Returns the folder of a path.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -49,8 +49,7 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::open_url`].
     pub async fn open_url_with(url: &str, options: &HttpOptions) -> Result<Self, Error> {
-        let remote = HttpRemote::open(url.to_owned(), options.clone()).await?;
-        Self::of_remote(Arc::new(remote), options.limits).await
+        Self::driven(HttpRemote::open(url.to_owned(), options.clone()), options.limits).await
     }
 }
 

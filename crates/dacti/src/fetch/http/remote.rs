@@ -5,7 +5,7 @@ use super::client::{Client, Failed, Sink};
 use super::open::check_replaced;
 use crate::fetch::source::{Doubt, read_file_at, read_full_of, write_file_at};
 use crate::read::view::read_failed;
-use crate::remote::{LEN_UNKNOWN, Remote, RemoteFile, Waiting, identity};
+use crate::remote::{Fetching, Near, Remote, RemoteFile, identity};
 use crate::{Error, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
@@ -64,7 +64,7 @@ impl HttpRemote {
         // What a server without a word on the length has is known no better than this, and a copy
         // of the head says nothing about the rest.
         let len = fetch.file_len().filter(|_| self.head_client.is_none());
-        let file = RemoteFile { head, len: len.unwrap_or(LEN_UNKNOWN), ..self.file };
+        let file = RemoteFile { head, len: len.unwrap_or(RemoteFile::LEN_UNKNOWN), ..self.file };
         Ok(Self { file, ..self })
     }
 
@@ -146,7 +146,7 @@ impl Remote for HttpRemote {
                 && self.stats().whole > 0
     }
 
-    fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
+    fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
         Box::pin(async move {
             let fetch = self.client.session().fetch(span);
             let mut bytes = Vec::new();
@@ -186,7 +186,7 @@ impl Remote for HttpRemote {
         Box::pin(async move { check_replaced(&self).await.err().unwrap_or(error) })
     }
 
-    fn reloaded(self: Arc<Self>) -> Waiting<Option<Arc<dyn Remote>>> {
+    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
             if !self.client.session().options().tags {
                 return Ok(None);

@@ -92,6 +92,7 @@ pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<u
 }
 
 /// Writes all of `bytes` to a file at a position.
+#[cfg(any(feature = "async", feature = "write"))]
 pub(crate) fn write_file_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)?;

@@ -45,7 +45,6 @@ impl AsyncPackage {
     /// # Errors
     /// As [`Package::open_store`].
     pub async fn open_store_with(url: &str, options: &StoreOptions) -> Result<Self, Error> {
-        let remote = StoreRemote::open(url.to_owned(), options.clone()).await?;
-        Self::of_remote(Arc::new(remote), options.limits).await
+        Self::driven(StoreRemote::open(url.to_owned(), options.clone()), options.limits).await
     }
 }

@@ -4,7 +4,7 @@ use super::StoreOptions;
 use super::budget::Budget;
 use super::client::Client;
 use crate::fetch::source::Doubt;
-use crate::remote::{LEN_UNKNOWN, Remote, RemoteFile, Waiting, identity, identity_of_head};
+use crate::remote::{Fetching, Remote, RemoteFile, identity, identity_of_head};
 use crate::{Error, ErrorKind, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
@@ -55,7 +55,11 @@ impl StoreRemote {
         let (head, meta) = remote.fetch_head().await?;
         // A copy of the head says nothing about the rest.
         let is_own = remote.head_client.is_none();
-        let len = if is_own { meta.as_ref().map_or(0, |meta| meta.size) } else { LEN_UNKNOWN };
+        let len = if is_own {
+            meta.as_ref().map_or(0, |meta| meta.size)
+        } else {
+            RemoteFile::LEN_UNKNOWN
+        };
         let tag = Mutex::new(meta.filter(|_| is_own).as_ref().map(tag_of));
         let file = RemoteFile { head, len, ..remote.file };
         Ok(Self { file, tag, ..remote })
@@ -126,7 +130,7 @@ impl Remote for StoreRemote {
         self.budget.stats()
     }
 
-    fn fetch(self: Arc<Self>, span: Span) -> Waiting<Vec<u8>> {
+    fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
         Box::pin(async move {
             let (bytes, meta) = self.client.fetch(span).await?;
             self.check_tag(tag_of(&meta)).await?;
@@ -165,7 +169,7 @@ impl Remote for StoreRemote {
         })
     }
 
-    fn reloaded(self: Arc<Self>) -> Waiting<Option<Arc<dyn Remote>>> {
+    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
         // What a store gives is what it has.
         Box::pin(async { Ok(None) })
     }

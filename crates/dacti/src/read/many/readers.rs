@@ -4,7 +4,8 @@
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
 use crate::fetch::source::{Doubt, ReadAt, Told, read_span};
-use crate::{Error, Package, RegionReader};
+use crate::read::total::Total;
+use crate::{Error, Package, RegionReader, UnverifiedReader};
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti_index::{Encoding, Located};
 use daicon_core::Span;
@@ -18,13 +19,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// [`Limits::read_len_max`](crate::Limits::read_len_max), what [`RegionReader`] says, what the
 /// source reads ahead, and 150 bytes a region.
 #[derive(Debug)]
-pub struct Readers<'p> {
+pub struct Readers<'p, R = RegionReader> {
     package: &'p Package,
+    over: Over<R>,
+    total: Arc<Total>,
     reads: Reads,
     decodes: bool,
     state: Mutex<State<'p>>,
     plan: GetPlan,
 }
+
+/// Makes the stream of a region from a source of its bytes.
+struct Over<R> {
+    stream: fn(Arc<dyn ReadAt>, &Package, Located, Encoding, u64) -> Result<R, Error>,
+    share: fn(&mut R, &Arc<Total>),
+}
+
+impl<R> core::fmt::Debug for Over<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Over")
+    }
+}
+
+const VERIFIED: Over<RegionReader> =
+    Over { stream: RegionReader::over, share: RegionReader::share };
+const UNVERIFIED: Over<UnverifiedReader> =
+    Over { stream: UnverifiedReader::over, share: UnverifiedReader::share };
 
 /// How far the regions were handed out.
 #[derive(Debug)]
@@ -79,28 +99,56 @@ impl Package {
     /// ```
     #[must_use]
     pub fn readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
-        Readers::new(self, found, true)
+        Readers::new(self, found, true, Manner::VerifiedStream, VERIFIED)
     }
 
     /// As [`readers_at`](Self::readers_at), of the stored bytes, not decoded.
     #[must_use]
     pub fn stored_readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
-        Readers::new(self, found, false)
+        Readers::new(self, found, false, Manner::VerifiedStream, VERIFIED)
+    }
+
+    /// As [`readers_at`](Self::readers_at), as streams that hand bytes out before they are
+    /// verified: see [`UnverifiedReader`].
+    #[must_use]
+    pub fn unverified_readers_at(
+        &self,
+        found: impl IntoIterator<Item = Located>,
+    ) -> Readers<'_, UnverifiedReader> {
+        Readers::new(self, found, true, Manner::Stream, UNVERIFIED)
+    }
+
+    /// As [`stored_readers_at`](Self::stored_readers_at), as streams that hand bytes out before
+    /// they are verified: see [`UnverifiedReader`].
+    #[must_use]
+    pub fn unverified_stored_readers_at(
+        &self,
+        found: impl IntoIterator<Item = Located>,
+    ) -> Readers<'_, UnverifiedReader> {
+        Readers::new(self, found, false, Manner::Stream, UNVERIFIED)
     }
 }
 
-impl<'p> Readers<'p> {
-    fn new(package: &'p Package, found: impl IntoIterator<Item = Located>, decodes: bool) -> Self {
+impl<'p, R> Readers<'p, R> {
+    fn new(
+        package: &'p Package,
+        found: impl IntoIterator<Item = Located>,
+        decodes: bool,
+        manner: Manner,
+        over: Over<R>,
+    ) -> Self {
+        let found: Vec<Located> = found.into_iter().collect();
+        let total = Arc::new(Total::of(package, &found));
         let mut plan = GetPlan::default();
         let mut early = Vec::new();
-        let reads = Reads::of(package, Manner::Stream, found.into_iter().map(Ok), |i, found| {
+        let reads = Reads::of(package, manner, found.into_iter().map(Ok), |i, found| {
             plan.count_early(&found);
             early.push((i, found));
         });
         plan.add_reads(package, &reads);
         let early = early.into_iter();
         let state = State { early, told: None, read: 0, next: 0, bytes: None };
-        Self { package, reads, decodes, state: Mutex::new(state), plan }
+        Self { package, over, total, reads, decodes, state: Mutex::new(state), plan }
     }
 
     /// What all of them read together.
@@ -113,7 +161,7 @@ impl<'p> Readers<'p> {
     /// handed out. Each region's fault is its own.
     ///
     /// Threads wait for each other while several regions are read at once.
-    pub fn next(&self) -> Option<(usize, Result<RegionReader, Error>)> {
+    pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((i, early)) = state.early.next() {
             return Some((
@@ -155,10 +203,12 @@ impl<'p> Readers<'p> {
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
     }
 
-    fn reader(&self, located: Located, source: Arc<dyn ReadAt>) -> Result<RegionReader, Error> {
+    fn reader(&self, located: Located, source: Arc<dyn ReadAt>) -> Result<R, Error> {
         let decode_as = if self.decodes { located.encoding } else { Encoding::NONE };
         let len_max = self.package.limits().stream_len_max;
-        RegionReader::over(source, self.package, located, decode_as, len_max)
+        let mut reader = (self.over.stream)(source, self.package, located, decode_as, len_max)?;
+        (self.over.share)(&mut reader, &self.total);
+        Ok(reader)
     }
 }
 
@@ -196,6 +246,10 @@ impl ReadAt for Part {
 
     fn read_len(&self) -> usize {
         self.source.read_len()
+    }
+
+    fn is_local(&self) -> bool {
+        self.shared.is_some() || self.source.is_local()
     }
 
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {

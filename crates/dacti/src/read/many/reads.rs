@@ -4,7 +4,7 @@
 
 use super::GetPlan;
 use crate::read::region::is_read_at_once;
-use crate::read::region_reader::pieces;
+use crate::read::stream::{pieces, second_pieces};
 use crate::{Error, Package};
 use dacti_index::Located;
 use daicon_core::{Joined, Joining, Slices, Span, coalesce};
@@ -14,8 +14,10 @@ use daicon_core::{Joined, Joining, Slices, Span, coalesce};
 pub(super) enum Manner {
     /// Whole, into memory.
     Whole,
-    /// As a stream.
+    /// As a stream that is verified at its end.
     Stream,
+    /// As a stream that is verified before its first byte.
+    VerifiedStream,
 }
 
 /// A region that was found, to be read.
@@ -113,7 +115,13 @@ impl Reads {
     /// The reads of a region that is read alone.
     fn pieces(&self, package: &Package, alone: &Wanted) -> impl Iterator<Item = Span> {
         let whole = self.manner == Manner::Whole && is_read_at_once(&alone.located);
-        pieces(&**package.source(), alone.located.span, alone.span, whole)
+        let (first, second) = match self.manner {
+            Manner::VerifiedStream => second_pieces(package, &alone.located, alone.span),
+            Manner::Whole | Manner::Stream => (true, None),
+        };
+        let once =
+            first.then(|| pieces(&**package.source(), alone.located.span, alone.span, whole));
+        once.into_iter().flatten().chain(second.into_iter().flatten())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Equal contents that are stored more than once.
+//! Finds equal contents that are stored more than once.
 
 use super::to_u64;
 use crate::fetch::source::{Told, read_span};
@@ -12,28 +12,28 @@ use dacti_names::NAMES_ID;
 use daicon_core::Span;
 use std::collections::{HashMap, HashSet};
 
-/// Bytes by which regions are told apart before they are read whole.
+/// Bytes by which regions are compared before they are read whole.
 const PREFIX_LEN: u64 = 4096;
 /// Bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 18;
 
-/// Equal stored bytes at more than one place of a package, seals left aside.
+/// Equal stored bytes at more than one place of a package, without their seals.
 ///
-/// Regions are equal where length, encoding and BLAKE3 hash of their stored bytes are: seals say
-/// nothing here, as the digest in a seal is of one id. So of regions whose length and encoding no
-/// other has, nothing is read; of the others the first 4 KiB, and the whole of those that are still
-/// like another then. Equal contents in two encodings, or compressed in two ways, are not found.
+/// Regions are equal if length, encoding and BLAKE3 of their stored bytes are equal. Digests in
+/// seals do not help, because each is bound to an id. Regions with a length and encoding of their
+/// own are not read. Of the others the first 4 KiB are read, and the whole of those that are still
+/// like another. Equal contents in two encodings, or compressed in two ways, are not found.
 ///
 /// Compaction into the compact layout stores them once, and into the cdn layout as often as before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
-    /// Places that have what stands at an earlier one.
+    /// Places that have the same bytes as an earlier one.
     pub regions: u64,
     /// Stored bytes at these places: part of [`Usage::live`](super::Usage::live).
     pub len: u64,
     /// Places that had to be read.
     pub candidates: u64,
-    /// Bytes that were read to find out.
+    /// Bytes that were read to find them.
     pub read: u64,
 }
 
@@ -50,7 +50,7 @@ impl Duplicates {
         });
         let class = |found: &Located| (found.span.len(), found.encoding.tag());
         places.sort_by_key(|found| (class(found), found.span.start));
-        // What shares its bytes is stored once.
+        // Regions that share their bytes are stored once.
         places.dedup_by_key(|found| (class(found), found.span.start));
         let classes = || places.chunk_by(|a, b| class(a) == class(b)).filter(|like| like.len() > 1);
         let bytes_total = classes().flatten().map(|found| found.span.len());
@@ -66,7 +66,7 @@ impl Duplicates {
             finder.compare(like, &mut suspects)?;
         }
         drop(told);
-        // Always in the same order.
+        // Sorted, so that the order is always the same.
         suspects.sort_unstable();
         let _told =
             Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
@@ -77,12 +77,12 @@ impl Duplicates {
     }
 }
 
-/// The first bytes of a span, at most `len_max`.
+/// Returns the first bytes of a span, at most `len_max`.
 fn starting(span: Span, len_max: u64) -> Span {
     Span { start: span.start, end: span.start.saturating_add(len_max).min(span.end) }
 }
 
-/// The reads of a span.
+/// Returns the reads of a span.
 fn pieces(span: Span) -> impl Iterator<Item = Span> {
     let mut left = span;
     core::iter::from_fn(move || {
@@ -95,15 +95,15 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
 struct Finder<'f> {
     package: &'f Package,
     found: Duplicates,
-    /// Candidates' bytes that are settled, read or not.
+    /// Bytes of candidates that are settled, read or not.
     bytes: u64,
     bytes_total: u64,
     progress: &'f mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 }
 
 impl Finder<'_> {
-    /// Finds what is equal among regions of one length and encoding, by their first bytes. Longer
-    /// ones of which some start alike go to `suspects`.
+    /// Finds equal regions of one length and encoding by their first bytes. Longer ones with the
+    /// same start go to `suspects`.
     fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for found in like {
@@ -116,7 +116,7 @@ impl Finder<'_> {
                 suspects.push(spans);
                 continue;
             }
-            // All of them was hashed, or one differs from all others.
+            // All of its bytes were hashed, or it differs from all others.
             for _ in &spans {
                 self.settle(len)?;
             }
@@ -125,7 +125,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Finds what is equal among regions of one length that start alike.
+    /// Finds equal regions of one length that have the same start.
     fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
         let mut distinct = HashSet::new();
         for span in spans {
@@ -137,13 +137,13 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Counts regions that equal another that comes before.
+    /// Counts regions that equal an earlier one.
     fn count(&mut self, len: u64, again: usize) {
         self.found.regions = self.found.regions.saturating_add(to_u64(again));
         self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));
     }
 
-    /// The hash of a span's bytes.
+    /// Returns the hash of a span's bytes.
     fn hash(&mut self, span: Span) -> Result<[u8; 32], Error> {
         let mut hasher = blake3::Hasher::new();
         for piece in pieces(span) {
@@ -152,7 +152,7 @@ impl Finder<'_> {
             self.found.read = self.found.read.saturating_add(to_u64(bytes.len()));
             self.tell()?;
             if to_u64(bytes.len()) < piece.len() {
-                // The file was cut since it was opened: what is gone equals nothing else.
+                // The file was cut since it was opened: the missing bytes equal nothing else.
                 hasher.update(&span.start.to_le_bytes());
                 break;
             }
@@ -160,7 +160,7 @@ impl Finder<'_> {
         Ok(hasher.finalize().into())
     }
 
-    /// Counts a candidate as done.
+    /// Counts a candidate as settled.
     fn settle(&mut self, len: u64) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(len);
         self.tell()

@@ -1,7 +1,7 @@
-//! What the bytes of a package are used for, what lies dead in it, and when compaction pays.
+//! Counts the bytes of a package by their use, finds dead ones, and tells when compaction pays.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout". When compaction pays is a rule of
-//! this crate, and not of the format: see [`Compaction`].
+//! this crate, not of the format: see [`Compaction`].
 
 mod duplicates;
 
@@ -17,12 +17,12 @@ use dacti_lookup::LOOKUP_ID;
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
 use std::collections::BTreeMap;
 
-/// Bytes that nobody claims and that are looked at, to tell padding from what is dead.
+/// Unclaimed bytes that are checked, to tell padding from dead bytes.
 const LOOK_MAX: u64 = 1 << 30;
-/// The part of a file that compaction has to save before it pays, as 1 / this.
+/// Compaction pays if it saves this part of the file, as 1 / this.
 const PAYS_FROM: u64 = 4;
 
-/// What the bytes of a package are used for.
+/// The bytes of a package by their use.
 ///
 /// Each byte of the file is in exactly one of the first eight numbers, so their sum is the file's
 /// length. All are in bytes.
@@ -34,45 +34,44 @@ pub struct Usage {
     pub seals: u64,
     /// Stored bytes of the names list, all segments.
     pub names: u64,
-    /// Index header, groups in use and lookup keys, of the index in force.
+    /// Index header, groups in use and fences, of the index in force.
     pub index: u64,
     /// Signature, format header, tables, and the regions of all other components.
     pub head: u64,
-    /// Room for later entries, components and keys.
+    /// Room for later entries, components and fences.
     pub reserve: u64,
-    /// Zeros that nobody claims: the ends of slices, and gaps.
+    /// Unclaimed zeros: the ends of slices, and gaps.
     pub padding: u64,
-    /// What is none of these: replaced regions with their seals, indexes and names lists that are
-    /// in force no more, what a broken update has left, what other programs wrote.
+    /// All other bytes: replaced regions with their seals, old indexes and names lists, remains of
+    /// broken updates, and bytes of other programs.
     pub dead: u64,
-    /// Bytes of `dead` that entries of the index still name. The others were left by folds, by
-    /// broken updates or by others, or are zeros of a region that is no more.
+    /// Bytes of `dead` that entries of the index still name. The others are remains of folds, of
+    /// broken updates or of other programs, or zeros of a removed region.
     pub replaced: u64,
-    /// Bytes of `dead` that nobody has looked at: past 1 GiB of bytes that nobody claims, padding
-    /// is counted as dead.
+    /// Bytes of `dead` that were not checked: padding past 1 GiB of unclaimed bytes counts as dead.
     pub not_looked_at: u64,
     /// Regions that the index lists, without the names list's own.
     pub regions: u64,
     /// Regions that share all their bytes with another, which are counted once.
     pub shared: u64,
-    /// Regions whose stored bytes pass the end of the file, or of which the index names no place.
-    /// They are in no number.
+    /// Regions whose stored bytes pass the end of the file, or whose entry names no place. They are
+    /// in no number.
     pub outside: u64,
     /// Segments of the names list.
     pub segments: u64,
-    /// What is left for updates.
+    /// The room for updates.
     pub reserve_left: ReserveLeft,
-    /// Equal contents stored more than once, where they were asked for.
+    /// Equal contents that are stored more than once, if they were asked for.
     pub duplicates: Option<Duplicates>,
-    /// What compaction would make of it.
+    /// The effect of a compaction.
     pub compaction: Compaction,
 }
 
-/// What the head has left for updates. All zero in a package without the `dacti-layout` component.
+/// The room of the head for updates. All zero in a package without the `dacti-layout` component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReserveLeft {
     /// Entries that still fit the delta groups: an update takes one for each region, and one more
-    /// where it adds paths.
+    /// if it adds paths.
     pub entries: u64,
     /// Delta groups without any entry.
     pub delta_groups: u64,
@@ -80,29 +79,29 @@ pub struct ReserveLeft {
     pub t1_slots: u64,
     /// Slots of the second table that is in force.
     pub t2_slots: u64,
-    /// Where the place of the second table is that a fold may use, absolute; `None` where the one
-    /// in force is neither.
+    /// Where a fold may write the second table, absolute; `None` if the table in force is in
+    /// neither place.
     pub t2_place: Option<u64>,
 }
 
-/// What compaction would make of a package, and whether it pays.
+/// The effect of a compaction, and whether it pays.
 ///
-/// It pays where it saves a quarter of the file and no less than a slice; and where the package was
-/// folded and its index takes more than a slice, as every update writes that again.
+/// It pays if it saves a quarter of the file and at least a slice. It also pays if the package was
+/// folded and its index takes more than a slice, because every update writes the index again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compaction {
-    /// The length of the new file, about, in the layout that the package has.
+    /// The approximate length of the new file, in the package's layout.
     pub len: u64,
     /// Bytes saved.
     pub saved: u64,
-    /// A quarter of the file is saved, and no less than a slice.
+    /// It saves a quarter of the file and at least a slice.
     pub saves_enough: bool,
-    /// There are no delta groups any more, and each update writes an index of more than a slice.
+    /// No delta group is left, and each update writes an index of more than a slice.
     pub updates_are_dear: bool,
 }
 
 impl Compaction {
-    /// Whether compaction pays.
+    /// Returns whether compaction pays.
     #[must_use]
     pub const fn pays(&self) -> bool {
         self.saves_enough || self.updates_are_dear
@@ -110,7 +109,7 @@ impl Compaction {
 }
 
 impl Usage {
-    /// The sum of the parts, which is the file's length.
+    /// Returns the sum of the parts, which is the file's length.
     #[must_use]
     pub fn total(&self) -> u64 {
         let Self { live, seals, names, index, head, reserve, padding, dead, .. } = *self;
@@ -120,16 +119,16 @@ impl Usage {
 }
 
 impl Package {
-    /// What the bytes of the package are used for. With `duplicates`, regions of equal length are
+    /// Counts the bytes of the package by their use. With `duplicates`, regions of equal length are
     /// compared.
     ///
-    /// What `progress` returns decides whether it goes on. Cost: index and names list are read, and
-    /// up to 1 GiB of bytes that nobody claims; for duplicates what [`Duplicates`] says. Memory: as
-    /// for [`list`](Self::list), 40 bytes an entry for the map, and 72 for each region that
-    /// may be a duplicate.
+    /// It stops if `progress` returns `Break`. Cost: the index and the names list are read, and up
+    /// to 1 GiB of unclaimed bytes; for duplicates as [`Duplicates`] says. Memory: as for
+    /// [`list`](Self::list), 40 bytes an entry for the map, and 72 for each region that may be a
+    /// duplicate.
     ///
     /// # Errors
-    /// An index that cannot be read at all; what the source says; `Stopped`.
+    /// An index that cannot be read at all; an error of the source; `Stopped`.
     pub fn usage(
         &self,
         duplicates: bool,
@@ -151,7 +150,7 @@ impl Package {
     }
 }
 
-/// Every claim in the part that it belongs to.
+/// Adds every claim to its number.
 fn parts(map: &FileMap) -> Usage {
     let mut usage = Usage {
         live: 0,
@@ -189,7 +188,7 @@ fn parts(map: &FileMap) -> Usage {
         *part = part.saturating_add(claim.span.len());
     }
     usage.dead = usage.dead.saturating_add(usage.replaced).saturating_add(usage.not_looked_at);
-    // Claims of what is sealed have the seal in them.
+    // Claims of sealed regions contain the seals.
     let names_seals = map.names_seals_len();
     usage.names = usage.names.saturating_sub(names_seals);
     usage.live = usage.live.saturating_sub(map.seals_len().saturating_sub(names_seals));
@@ -212,7 +211,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     };
     let deltas = usize::try_from(delta_groups(package)).unwrap_or(usize::MAX);
     let deltas = scan.groups.get(..deltas.min(scan.groups.len())).unwrap_or_default();
-    // They are filled from the last to the first.
+    // Groups are filled from the last to the first.
     let empty = deltas.iter().take_while(|group| group.length == 0).count();
     let begun = deltas
         .get(empty)
@@ -227,14 +226,14 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     }
 }
 
-/// The delta groups of the index in force: those of the fresh one, until it is folded.
+/// Returns the delta groups of the index in force: those of the packed one, until it is folded.
 fn delta_groups(package: &Package) -> u32 {
     let view = package.view();
     let fresh = view.index().start < HEAD_LEN;
     view.layout().filter(|_| fresh).map_or(0, |layout| layout.delta_groups)
 }
 
-/// What compaction would make: the layout stays, regions and seals do, the names list gets no
+/// Returns the effect of a compaction: layout, regions and seals stay, and the names list gets no
 /// longer.
 fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction {
     let view = package.view();

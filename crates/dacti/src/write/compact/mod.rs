@@ -1,7 +1,7 @@
-//! Compaction: a new file with what counts of a package, stored as it was, and the proof that both
-//! hold the same. Signing a package that is there is the same with other seals.
+//! Compaction: a new file with the live regions of a package, stored as they were, and the proof
+//! that both files hold the same. Signing a package works the same way, with new seals.
 //!
-//! It refuses to encode a region again, and to sign one unasked. Specification:
+//! It refuses to encode a region again, and to sign a region unasked. Specification:
 //! `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
 
 mod proof;
@@ -10,6 +10,7 @@ pub use crate::error::CompactionFault;
 pub use proof::Proof;
 
 use crate::index::IndexScan;
+use crate::read::total::check_copy;
 use crate::read::view::is_own;
 use crate::write::pack::{Kept, KeptFrom};
 use crate::{
@@ -26,42 +27,43 @@ use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What compaction does with seals.
+/// How compaction treats seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SealsChoice {
-    /// Each moves along with its region; what has none gets none.
+    /// Each seal moves with its region; a region without a seal gets none.
     #[default]
     Keep,
     /// As `Keep`, and a package without seals gets digests.
     Digests,
-    /// They are left out.
+    /// Seals are dropped.
     Drop,
 }
 
 /// How to compact a package.
 #[derive(Debug, Clone, Default)]
 pub struct CompactOptions {
-    /// The layout; by default `cdn` where the package has the component `dacti-layout` or seals,
-    /// else `compact`.
+    /// The layout; by default `cdn` if the package has the component `dacti-layout` or seals, else
+    /// `compact`.
     pub layout: Option<LayoutChoice>,
     /// For the `cdn` layout: the slice length; by default the package's, else 1 MiB.
     pub slice_len: Option<u64>,
-    /// What to do with seals.
+    /// How seals are treated.
     pub seals: SealsChoice,
-    /// In a signed package: signs the names list where that is written anew. No region is signed.
+    /// The key that signs a names list that is written anew, in a signed package. It signs no
+    /// region.
     pub key: Option<SecretKey>,
-    /// In a signed package: a names list that is written anew may stay unsigned.
+    /// Whether a names list that is written anew may stay unsigned, in a signed package.
     pub unsigned_names: bool,
-    /// Components of others that are left out. Any other is an error: its data may mean positions
-    /// in the file.
+    /// Foreign components to leave out. Any other foreign component is an error, because its data
+    /// may mean positions in the file.
     pub drop_components: Vec<Uuid>,
     /// Brotli's quality for a names list that is written anew; by default that of a new package.
     pub quality: Option<u8>,
-    /// Threads that copy and hash; by default as many as there are cores. Changes no byte.
+    /// Threads that copy and hash; by default one for each core. They change no byte.
     pub threads: Option<NonZeroUsize>,
 }
 
-/// What compaction made.
+/// The result of a compaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compacted {
     /// The new file.
@@ -70,27 +72,29 @@ pub struct Compacted {
     pub old_len: u64,
     /// Whether the names list is stored as it was, with its seal.
     pub names_kept: bool,
-    /// Names of regions that are not in the index, which were dropped.
+    /// Names that were dropped, because their regions are not in the index.
     pub names_dropped: u64,
-    /// Hot regions that lie behind the head now, as they did not fit it any more.
+    /// Hot regions that did not fit the new head and lie past it now.
     pub hot_dropped: u64,
-    /// That both files hold the same.
+    /// The proof that both files hold the same.
     pub proof: Proof,
 }
 
 impl Package {
-    /// Writes a new file at `path` that holds the regions of this package, stored as they are, each
-    /// with its seal: sorted, without dead bytes, with room for updates. It appears under its name
-    /// only after it was read back and found to hold the same.
+    /// Writes a new file at `path` with the regions of this package, stored as they are, each with
+    /// its seal: sorted, without dead bytes, with room for updates. The file gets its name only
+    /// after it was read back and found to hold the same.
     ///
-    /// `path` must not be this package's own file. What `progress` returns decides whether it goes
-    /// on. Cost: every live byte is read once, written once, and read once from the new file.
-    /// Memory: 250 bytes or so an entry and a name, and 64 MiB of bytes under way.
+    /// `path` must not be this package's own file. The compaction stops if `progress` returns
+    /// `Break`. Cost: every live byte is read once, written once, and read once from the new file.
+    /// Memory: about 250 bytes for an entry and a name, and 64 MiB for the bytes under way.
     ///
     /// # Errors
-    /// `Damaged` where a region's stored bytes do not fit their digest, or lie outside the file, or
-    /// where they have no digest and do not decode; `Compaction`; what is wrong with the index or
-    /// the names list; what the system says. What stood at `path` before still does then.
+    /// `Damaged` if a region's stored bytes do not fit their digest, lie outside the file, or have
+    /// no digest and do not decode; `Overlap` if regions share some of their bytes and not all;
+    /// `TotalTooLong` if regions share so many bytes that the file would become far larger;
+    /// `Compaction`; a wrong index or names list; errors of the system. The file that stood at
+    /// `path` before still does then.
     pub fn compact(
         &self,
         path: impl AsRef<Path>,
@@ -100,11 +104,11 @@ impl Package {
         self.rewrite(path.as_ref(), options, None, progress)
     }
 
-    /// As [`compact`](Self::compact), where each region gets a seal signed with `key` in place of
-    /// the one that it has, for the publisher's package that the key is for. What it has is held
-    /// against its digest before; who has signed it is not asked.
+    /// As [`compact`](Self::compact), and gives each region a seal signed with `key`, for the
+    /// publisher's package that the key is for. The old seal's digest is checked before; its
+    /// signature is not.
     ///
-    /// Of `options`, seals and keys do not count. Cost: a signature for each region more.
+    /// The seals and keys of `options` have no effect. Cost: one signature more for each region.
     ///
     /// # Errors
     /// As [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
@@ -118,7 +122,7 @@ impl Package {
         self.rewrite(path.as_ref(), options, Some(key), progress)
     }
 
-    /// Writes the new file. `signer` signs all of it; without, seals stay what they are.
+    /// Writes the new file. Without a `signer`, seals stay as they are.
     fn rewrite(
         &self,
         path: &Path,
@@ -131,7 +135,12 @@ impl Package {
         if let Some(fault) = scan.faults.pop() {
             return Err(fault.into());
         }
-        let names = LiveNames::of(self.names()?, &scan);
+        let names = self.names()?;
+        refuse_overlaps(self, &scan, names)?;
+        if options.layout != Some(LayoutChoice::Compact) {
+            check_copy(self, &scan.found)?;
+        }
+        let names = LiveNames::of(names, &scan);
         let work = Rewrite { package: self, options, signer, scan: &scan, names: &names };
         let mut hot = work.hot();
         let was_hot = hot.len();
@@ -142,7 +151,7 @@ impl Package {
                 Ok(())
             });
             match built {
-                // What else is in the head has grown.
+                // The other parts of the head have grown.
                 Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
                 built => break built?,
             }
@@ -159,7 +168,7 @@ impl Package {
     }
 }
 
-/// What goes into the new file.
+/// The content of the new file.
 struct Rewrite<'r> {
     package: &'r Package,
     options: &'r CompactOptions,
@@ -169,16 +178,16 @@ struct Rewrite<'r> {
 }
 
 impl Rewrite<'_> {
-    /// The ids of hot regions, which are to stay so, ascending.
+    /// Returns the ids of hot regions, which stay hot, in ascending order.
     fn hot(&self) -> Vec<Uuid> {
         let view = self.package.view();
         if view.layout().is_none() || self.options.layout == Some(LayoutChoice::Compact) {
             return Vec::new();
         }
         let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
-        // In this layout nothing else of a region lies in the head.
+        // In this layout a region in the head is hot.
         let is_hot = |found: &&Located| {
-            // An empty one may stand right behind the head.
+            // An empty region may lie right behind the head.
             found.span.start < HEAD_LEN
                 && found.span.end.saturating_add(seal_len) <= HEAD_LEN
                 && found.id != NAMES_ID
@@ -188,7 +197,7 @@ impl Rewrite<'_> {
         if hot.len() > GROUP_ENTRIES { Vec::new() } else { hot }
     }
 
-    /// A builder that has been given all of it.
+    /// Returns a builder that has all inputs.
     fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
         let Self { package, options, signer, scan, names } = *self;
         let by_signer = signer.map(signed_by);
@@ -218,13 +227,13 @@ impl Rewrite<'_> {
 /// The names that lead to regions, ascending by path.
 struct LiveNames<'n> {
     alive: Vec<Name<'n>>,
-    /// How many lead nowhere.
+    /// How many names lead nowhere.
     dropped: u64,
-    /// Some path has an id that is not hashed from it.
+    /// Whether a path has an id that is not hashed from it.
     explicit_ids: bool,
     /// How the names list is encoded.
     encoding: Encoding,
-    /// The names list as it is stored, where it needs no change.
+    /// The stored names list, if it needs no change.
     kept: Option<Located>,
 }
 
@@ -239,7 +248,7 @@ impl<'n> LiveNames<'n> {
         let dropped = u64::try_from(all.saturating_sub(alive.len())).unwrap_or(u64::MAX);
         let newest = names.places().first().copied();
         let kept = newest.zip(names.only_segment()).filter(|(_, segment)| {
-            // What a packer would write of the same names, byte for byte.
+            // A packer would write the same list of these names, byte for byte.
             !alive.is_empty() && emit_segment(&alive, None).is_ok_and(|fresh| fresh == *segment)
         });
         Self {
@@ -250,6 +259,34 @@ impl<'n> LiveNames<'n> {
             alive,
         }
     }
+}
+
+/// Refuses regions that share some of their stored bytes and not all: each copy would be whole, and
+/// a small file could ask for any number of them.
+fn refuse_overlaps(package: &Package, scan: &IndexScan, names: &Names) -> Result<(), Error> {
+    let mut spans: Vec<&Located> =
+        scan.found.iter().filter(|found| !found.span.is_empty()).collect();
+    spans.sort_unstable_by_key(|found| (found.span, found.id));
+    let seal_len = package.trust().seal_len();
+    let mut longest: Option<&Located> = None;
+    for found in spans {
+        if let Some(first) = longest
+            && first.span != found.span
+            && first.span.end.saturating_add(seal_len) > found.span.start
+        {
+            let name = |of: &Located| {
+                let path = names.all().iter().find(|name| name.id == of.id).map(|name| name.path);
+                path.map_or_else(|| of.id.to_string(), |path| format!("{path:?}"))
+            };
+            let (first_at, second_at) = (first.span, found.span);
+            let (first, second) = (name(first), name(found));
+            return Err(Error::Overlap { first, first_at, second, second_at });
+        }
+        if longest.is_none_or(|first| found.span.end >= first.span.end) {
+            longest = Some(found);
+        }
+    }
+    Ok(())
 }
 
 fn check_components(package: &Package, options: &CompactOptions) -> Result<(), Error> {
@@ -265,14 +302,14 @@ fn check_components(package: &Package, options: &CompactOptions) -> Result<(), E
     Ok(())
 }
 
-/// What the seal component says of a package that is signed with a key.
+/// Returns the seal component of a package that is signed with a key.
 fn signed_by(key: &SecretKey) -> Seals {
     let public = key.public();
     Seals { kind: Kind::Signature, package: key.package(), keys: vec![*public.key()] }
 }
 
-/// How the new file is built, and which seals its regions have: `signed` ones, or those that they
-/// have.
+/// Returns how the new file is built, and the seals of its regions: `signed` ones, or those that
+/// they have.
 fn build_options(
     package: &Package,
     options: &CompactOptions,
@@ -333,7 +370,7 @@ fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
     Err(CompactionFault::TooManyKeys { found, limit }.into())
 }
 
-/// Hands over every region but the names list's, each under its first path.
+/// Adds every region except the names list, each under its first path.
 fn keep_regions(
     builder: &mut PackageBuilder,
     from: &Arc<KeptFrom>,
@@ -359,7 +396,7 @@ fn keep_regions(
     }
 }
 
-/// Sees to it that a names list that is written anew is signed, where the package is.
+/// Signs a names list that is written anew, if the package is signed.
 fn sign_names(
     builder: &mut PackageBuilder,
     seals: Option<&Seals>,

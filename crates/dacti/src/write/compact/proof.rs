@@ -1,4 +1,4 @@
-//! The proof that a compacted file holds what the old one does: the new one is read back.
+//! The proof that a compacted file holds the same as the old one: the new file is read back.
 //!
 //! It refuses to know how the new file was made. Specification: `docs/spec/dacti-package.md`,
 //! "Compaction".
@@ -16,21 +16,20 @@ use dacti_seal::{Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash}
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What was found to be the same in both files.
+/// The parts that were found to be the same in both files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
-    /// Regions with the same id, encoding, length and BLAKE3 hash of stored bytes, without the
-    /// names list's.
+    /// Regions with the same id, encoding, length and BLAKE3 of stored bytes, without the names
+    /// list.
     pub regions: u64,
     /// Stored bytes that were read back.
     pub bytes: u64,
     /// Paths that lead to the same region, with the same length hint.
     pub names: u64,
-    /// Digests that were computed again and fit the seals in the new file, the names list's among
-    /// them.
+    /// Digests that were computed again and fit the seals in the new file, with the names list's.
     pub digests: u64,
-    /// Signatures that are the same in both files. They were not judged: that takes a key. Where
-    /// the package was signed anew, those that were found to be by that key.
+    /// Signatures that are the same in both files; they are not verified, which takes a key. If the
+    /// package was signed anew: signatures that were verified with that key.
     pub signatures: u64,
 }
 
@@ -86,7 +85,7 @@ pub(super) fn prove(
     Ok(proof)
 }
 
-/// Every region of the one index with the one of the other, which must be alike.
+/// Pairs every region of one index with that of the other, which must be alike.
 fn pairs<'s>(
     old: &'s IndexScan,
     new: &'s IndexScan,
@@ -146,7 +145,7 @@ fn read_seal(package: &Package, located: &Located, kind: Kind) -> Result<Seal, E
     Ok(Seal::parse(&bytes, kind, span.start)?)
 }
 
-/// The BLAKE3 hash of a region's stored bytes.
+/// Returns the BLAKE3 of a region's stored bytes.
 fn hash(package: &Package, located: &Located) -> Result<[u8; 32], Error> {
     let span = located.within(package.view().len())?.span;
     let mut hasher = blake3::Hasher::new();

@@ -40,7 +40,7 @@ pub(super) fn compress(content: &[u8], quality: u8, out: &mut Vec<u8>) -> io::Re
     Ok(())
 }
 
-/// Writes to `sink` what `content` has, compressed. It is about `len` bytes.
+/// Writes the compressed `content`, of about `len` bytes, to `sink`.
 pub(super) fn compress_stream(
     content: &mut impl Read,
     len: u64,
@@ -59,11 +59,11 @@ fn params(len: u64, quality: u8) -> BrotliEncoderParams {
     }
 }
 
-/// The window for content of `len` bytes: just large enough to reach all of it, from 128 KiB to 4
-/// MiB, so that small regions take little memory to read.
+/// Returns the window for content of `len` bytes: just large enough to reach all of it, from 128
+/// KiB to 4 MiB, so that small regions take little memory to read.
 fn window_bits(len: u64) -> i32 {
-    // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder takes a match finder
-    // with tables of 32 MiB for each region, which costs ten times the compression itself
+    // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder uses a match finder with
+    // tables of 32 MiB for each region, which takes ten times as long as the compression itself
     // (measured on 52,000 HTML files).
     let bits = len.saturating_add(16).next_power_of_two().trailing_zeros();
     i32::try_from(bits.clamp(17, 22)).unwrap_or(22)
@@ -81,7 +81,7 @@ mod tests {
         }
     }
 
-    /// Bytes that do not compress, and so take more than they are.
+    /// Bytes that do not compress, so that their compressed form is longer.
     fn noise(len: usize) -> Vec<u8> {
         let mut out = vec![0; len];
         blake3::Hasher::new().finalize_xof().fill(&mut out);

@@ -9,18 +9,18 @@ use dacti_index::Encoding;
 use dacti_seal::{Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 
-/// Bytes that are handed over at once. Shorter inputs are put together up to it.
+/// The most bytes that are handed over at once. Shorter inputs are put together.
 pub(crate) const PIECE_LEN: u64 = 1 << 20;
 
 /// Bytes of a long input that are read at once.
 const READ_LEN: usize = 256 * 1024;
 
-/// A region that was encoded.
+/// An encoded region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Encoded {
-    /// Its stored bytes, without the seal.
+    /// The length of its stored bytes, without the seal.
     pub(crate) stored_len: u64,
-    /// BLAKE3 of them; zeros where the encoder was told to leave it out.
+    /// Their BLAKE3, or zeros if the encoder does not hash.
     pub(crate) digest: [u8; 32],
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Encoded {
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
-    /// The regions that end in these bytes, in order. Without any, the region goes on.
+    /// The regions that end in these bytes, in order. If there are none, the region goes on.
     pub(crate) ends: Vec<Encoded>,
 }
 
@@ -39,21 +39,21 @@ impl Weigh for Piece {
     }
 }
 
-/// What is put behind stored bytes.
+/// The seal behind stored bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealing<'k> {
     pub(crate) kind: Kind,
-    /// What signs; `None` where nothing does.
+    /// The key that signs; `None` for digests alone.
     pub(crate) key: Option<&'k SecretKey>,
 }
 
 impl Sealing<'_> {
-    /// Bytes of the seal behind a region; none where there is none.
+    /// Returns the length of the seal behind a region; 0 for no seal.
     pub(crate) fn len_of(sealing: Option<Self>) -> u64 {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// The seal of a region with this digest.
+    /// Returns the seal of a region with this digest.
     fn seal(self, digest: [u8; 32]) -> Seal {
         Seal::new(digest, self.key.filter(|_| self.kind == Kind::Signature))
     }
@@ -64,16 +64,16 @@ impl Sealing<'_> {
 pub(crate) struct Encoder<'k> {
     pub(crate) encoding: Encoding,
     pub(crate) quality: u8,
-    /// What is put behind stored bytes; `None` for nothing.
+    /// The seal behind stored bytes; `None` for no seal.
     pub(crate) sealing: Option<Sealing<'k>>,
-    /// Whether stored bytes are hashed where no seal asks for that.
+    /// Whether stored bytes are hashed although no seal asks for it.
     pub(crate) hashes: bool,
     /// Threads that hash long regions.
     pub(crate) hash_pool: &'k HashPool,
 }
 
 impl Encoder<'_> {
-    /// Encodes inputs that follow each other: several short ones, or one of any length.
+    /// Encodes adjacent inputs: several short ones, or one of any length.
     pub(crate) fn encode(
         self,
         inputs: &[&Input],
@@ -89,9 +89,9 @@ impl Encoder<'_> {
         }
     }
 
-    /// Fills a piece, whose memory alone counts: first with all stored bytes, and room for the
-    /// seals between them, and only then with the seals. Copies wait for memory, and they wait
-    /// together where nothing else is between them.
+    /// Fills a piece, whose memory alone counts: first all stored bytes, with room for the seals
+    /// between them, then the seals. Copies wait for memory, and they wait together if no other
+    /// work comes between them.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
         piece.ends.clear();
@@ -105,7 +105,7 @@ impl Encoder<'_> {
     fn put_stored(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let seal_len = self.seal_len();
         if self.encoding == Encoding::NONE {
-            // What is short fits a piece, so this is no more than that and its seals.
+            // Short inputs fit a piece, so this allocates a piece and its seals at most.
             let len = inputs.iter().fold(0_usize, |sum, input| {
                 let len = usize::try_from(input.len).unwrap_or(usize::MAX);
                 sum.saturating_add(len).saturating_add(seal_len)
@@ -130,8 +130,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Hashes the stored bytes in a piece, where anything asks for that, and puts the seals where
-    /// there is room for them.
+    /// Hashes the stored bytes in a piece, if the hash is used, and puts the seals into their room.
     fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let (mut rest, seal_len) = (&mut piece.bytes[..], self.seal_len());
         for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
@@ -176,13 +175,13 @@ impl Encoder<'_> {
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
     }
 
-    /// Whether an input's bytes are stored as they come.
+    /// Returns whether an input's bytes are stored as they come.
     fn is_copied(self, input: &Input) -> bool {
         self.encoding == Encoding::NONE || input.as_kept().is_some()
     }
 
-    /// Encodes one region, with its seal, as long as that is no more than `len_max` bytes; of a
-    /// longer one only the length of its stored bytes is right.
+    /// Encodes one region with its seal, if that is at most `len_max` bytes. Of a longer one only
+    /// the length of the stored bytes is right.
     pub(super) fn encode_capped(
         self,
         input: &Input,
@@ -195,7 +194,7 @@ impl Encoder<'_> {
         }
         let mut sink = CappedSink { bytes: Vec::new(), len: 0, len_max };
         if self.is_copied(input) {
-            // Longer than any cap: there is no need to read it.
+            // It is longer than any cap, so it need not be read.
             sink.len = input.len;
         } else {
             self.stream(input, &mut sink)?;
@@ -206,12 +205,12 @@ impl Encoder<'_> {
         Ok((encoded, sink.bytes))
     }
 
-    /// Whether anything asks for the hash of an input's stored bytes.
+    /// Returns whether the hash of an input's stored bytes is used.
     fn is_hashing(self, input: &Input) -> bool {
         self.hashes || self.sealing.is_some() || input.as_kept().is_some()
     }
 
-    /// Bytes of the seal behind each region.
+    /// Returns the length of the seal behind each region.
     fn seal_len(self) -> usize {
         usize::try_from(Sealing::len_of(self.sealing)).unwrap_or_default()
     }
@@ -228,11 +227,11 @@ impl Encoder<'_> {
         self.put_seal(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
     }
 
-    /// Puts a region's seal into `place`, which is as long: the one that it has in the package that
-    /// it is taken from, else one that is made for it.
+    /// Puts a region's seal into `place`, which has its length: the seal of the package that the
+    /// region comes from, or a new one.
     fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
         let Encoded { stored_len, digest } = encoded;
-        // Asked for though it may not be wanted: it says whether the bytes are sound.
+        // Computed even if it is not used: it tells whether the bytes are sound.
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
         let Some(sealing) = self.sealing else { return Ok(()) };
         if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
@@ -248,7 +247,7 @@ impl Encoder<'_> {
 
     fn stream(self, input: &Input, sink: &mut impl Write) -> Result<(), Error> {
         let mut reader = Counting { reader: input.open()?, read: 0 };
-        // One byte more than there should be, so that growth is seen.
+        // One byte more than expected, so that growth is noticed.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
         if self.is_copied(input) {
             let mut buf = vec![0; READ_LEN];
@@ -268,7 +267,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Room for a piece: that of one that was written, where there is one.
+/// Returns an empty piece, with the memory of one that was written, if there is one.
 fn spare_bytes(lane: &Lane<'_, Piece>) -> Vec<u8> {
     let mut bytes = lane.spare().unwrap_or_default().bytes;
     bytes.clear();
@@ -281,13 +280,13 @@ struct PieceSink<'l, 's, 'k> {
     bytes: Vec<u8>,
     stored_len: u64,
     stopped: bool,
-    /// `None` where nothing asks for the hash.
+    /// `None` if the hash is not used.
     hasher: Option<blake3::Hasher>,
     hash_pool: &'k HashPool,
 }
 
 impl PieceSink<'_, '_, '_> {
-    /// Hashes what was collected since the last piece.
+    /// Hashes the bytes that were collected since the last piece.
     fn hash(&mut self) {
         if let Some(hasher) = &mut self.hasher {
             self.hash_pool.update(hasher, &self.bytes);

@@ -1,4 +1,5 @@
-//! Writes what stands in front of the data once all of it is known: head, tables, layout and index.
+//! Writes the part of a package in front of the data, once the data are written: head, tables,
+//! layout and index.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
@@ -26,12 +27,12 @@ use daicon_core::{
 };
 use uuid::Uuid;
 
-/// What the file id is hashed over, first of all.
+/// The domain of the file id's hash.
 const FILE_ID_DOMAIN: &[u8] = b"dacti-layout file id v0";
 /// Groups that are written at once.
 const GROUPS_AT_ONCE: usize = 64;
 
-/// Writes all that stands in front of the data. Returns the file's final length.
+/// Writes the part in front of the data. Returns the file's final length.
 pub(super) fn write(
     plan: &Plan,
     written: &Written,
@@ -78,10 +79,10 @@ pub(super) fn write(
     }
 }
 
-/// T1 with what never moves, T2 in its first place with what a fold replaces, and the layout
-/// region.
+/// Writes T1 with the components that never move, T2 in its first place with those that a fold
+/// replaces, and the layout region.
 fn write_cdn_head(
-    output: &Output,
+    output: &mut Output,
     layout: &Layout,
     seals: Option<&Seals>,
     components: &[ComponentSpec],
@@ -102,8 +103,8 @@ fn write_cdn_head(
     output.write_at(LAYOUT_AT, &layout.emit())
 }
 
-/// Signature, format header and first table.
-fn write_tables(output: &Output, first: &TableSpec<'_>) -> Result<(), Error> {
+/// Writes the signature, the format header and the first table.
+fn write_tables(output: &mut Output, first: &TableSpec<'_>) -> Result<(), Error> {
     let head = PreambleSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
     let mut start = vec![0; usize::try_from(PREAMBLE_LEN).unwrap_or_default()];
     emit_preamble(&head, &mut start)?;
@@ -120,13 +121,13 @@ fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
 /// Writes the index region: its header, empty groups for updates, and the groups of all regions by
 /// id.
 ///
-/// Returns a hasher that has been given the file id's domain and the region's bytes, and the first
-/// id of each filled group.
+/// Returns a hasher that was given the file id's domain and the region's bytes, and the first id of
+/// each filled group.
 fn write_index(
     plan: &Plan,
     written: &Written,
     ids: &[Uuid],
-    output: &Output,
+    output: &mut Output,
 ) -> Result<(blake3::Hasher, Vec<Uuid>), Error> {
     let mut firsts = Vec::new();
     let mut hasher = blake3::Hasher::new();
@@ -149,7 +150,8 @@ fn write_index(
         buffer.next();
     }
     if is_hot {
-        // By id, as everywhere. Counted from 0, as they lie in the head and updates anywhere.
+        // By id, as in every group. Offsets count from 0, because hot regions lie in the head and
+        // updates anywhere.
         let mut hot = plan.hot.order.clone();
         hot.sort_unstable_by_key(|i| ids.get(*i));
         let entries = entries(&hot, 0, written, ids)?;
@@ -177,15 +179,15 @@ fn write_index(
     Ok((hasher, firsts))
 }
 
-/// Writes the lookup fences where there is room for them. Returns their component.
+/// Writes the fences if there is room for them. Returns their component.
 fn write_fences(
     plan: &Plan,
     firsts: &[Uuid],
-    output: &Output,
+    output: &mut Output,
 ) -> Result<Option<ComponentSpec>, Error> {
     let IndexPlace { span, delta_groups, fences, .. } = plan.index;
     let runs = runs(plan);
-    // A search asks every run, and readers take no more of them than this.
+    // A search asks every run, and readers take no more runs than this.
     let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
     let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
@@ -201,7 +203,7 @@ fn write_fences(
     Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
 }
 
-/// The groups behind the delta groups: a run for each encoding.
+/// Returns the groups behind the delta groups: a run for each encoding.
 fn runs(plan: &Plan) -> Vec<RunSpec> {
     let mut runs = Vec::new();
     let mut next = plan.index.delta_groups;
@@ -225,8 +227,8 @@ fn entries(
         let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
         Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
     };
-    // The plan keeps ranges below 4 GiB by the most that a region may take. One that takes more is
-    // an encoder's fault.
+    // The plan bounds each region's length, so that ranges stay below 4 GiB. Only a faulty encoder
+    // makes a longer one.
     let too_long = |i: &usize| {
         let len = written.spans.get(*i).map_or(0, Span::len);
         dacti_index::Error::from(Misuse::RegionTooLong { len })
@@ -234,8 +236,8 @@ fn entries(
     inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
 }
 
-/// The file id: what was hashed of the index, and then the digests of all stored regions in data
-/// order, or without seals the one of all their bytes.
+/// Returns the file id: a hash of the index and then of the digests of all stored regions in data
+/// order, or without seals of the digest of all their bytes.
 fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
     let digests = written.whole.as_ref().map_or(&written.digests[..], core::slice::from_ref);
     for digest in digests {
@@ -252,7 +254,7 @@ fn region(span: Span) -> Result<Region, Error> {
     Ok(Region::of(span, 0).ok_or(too_many)?)
 }
 
-/// Room for some groups, so that they are written together.
+/// Room for some groups that are written together.
 #[derive(Debug, Default)]
 struct GroupBuffer {
     bytes: Vec<u8>,
@@ -261,7 +263,7 @@ struct GroupBuffer {
 impl GroupBuffer {
     const GROUP: usize = size_of::<GroupHeader>() + GROUP_ENTRIES * size_of::<Entry>();
 
-    /// Room for one group more, all zeros.
+    /// Returns room for one more group, all zeros.
     fn next(&mut self) -> &mut [u8] {
         let start = self.bytes.len();
         self.bytes.resize(start.saturating_add(Self::GROUP), 0);

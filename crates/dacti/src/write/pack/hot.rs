@@ -1,8 +1,7 @@
-//! Hot regions: small ones that lie in the head, so that the request that opens a package brings
-//! them.
+//! Hot regions: small ones in the head, which come with the request that opens a package.
 //!
-//! They are encoded before anything is planned, as what they take decides where the index stands.
-//! Specification: `docs/spec/dacti-package.md`, "Hot regions".
+//! They are encoded first, because their length decides the position of the index. Specification:
+//! `docs/spec/dacti-package.md`, "Hot regions".
 
 use super::encode::{Encoded, Encoder, Sealing};
 use super::input::Input;
@@ -15,12 +14,12 @@ use dacti_index::GROUP_ENTRIES;
 pub(super) struct Hot {
     /// Positions of their inputs, in the order in which they are stored.
     pub(super) order: Vec<usize>,
-    /// What became of them, in that order.
+    /// Their encoded lengths and digests, in that order.
     pub(super) encoded: Vec<Encoded>,
-    /// Their stored bytes, each with its seal behind it. Where these are more than a head has,
+    /// Their stored bytes, each with its seal behind it. If they are more than a head has room for,
     /// some are missing.
     pub(super) bytes: Vec<u8>,
-    /// How many bytes there are, or would be.
+    /// The length of all of them, also if some are missing.
     pub(super) len: u64,
 }
 

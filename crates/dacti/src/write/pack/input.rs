@@ -1,4 +1,4 @@
-//! What goes into a package: a name and where its content comes from.
+//! The inputs of a package: a name and the source of the content.
 
 use super::kept::Kept;
 use crate::Error;
@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::Range;
 use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{NAMES_ID, Name, region_id};
+use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,10 +15,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// Bytes of a reader that are kept in memory; what is longer goes to a temporary file.
+/// The most bytes of a reader that are kept in memory; longer content goes to a temporary file.
 const SPOOL_MIN: u64 = 64 * 1024;
 
-/// What a region is to be called: a path, an id, or a path with an id of its own.
+/// The name of a new region: a path, an id, or a path with an id of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputName {
     path: Option<String>,
@@ -50,7 +51,7 @@ impl From<Uuid> for InputName {
     }
 }
 
-/// Bytes of something that others hold, too.
+/// A range of bytes that the caller holds too.
 #[derive(Clone)]
 struct Shared {
     whole: Arc<dyn AsRef<[u8]> + Send + Sync>,
@@ -59,7 +60,7 @@ struct Shared {
 
 impl Shared {
     fn bytes(&self) -> &[u8] {
-        // It was in range when it was added; what changes its length since gives less.
+        // The range was checked when it was added; bytes that became shorter since give less.
         (*self.whole).as_ref().get(self.range.clone()).unwrap_or_default()
     }
 }
@@ -70,7 +71,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Where a region's content comes from.
+/// The source of a region's content.
 pub struct Content<'c>(Repr<'c>);
 
 enum Repr<'c> {
@@ -87,9 +88,9 @@ impl<'c> Content<'c> {
         Self(Repr::File(path.into()))
     }
 
-    /// A part of bytes that are in memory already, such as one buffer or one mapped file that has
-    /// the contents of many regions: nothing is copied until the package is built. `None` where
-    /// the range passes the end of the bytes.
+    /// A range of bytes in memory, such as one buffer or one mapped file with the contents of many
+    /// regions. Nothing is copied until the package is built. `None` if the range passes the end of
+    /// the bytes.
     #[must_use]
     pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
     where
@@ -100,7 +101,7 @@ impl<'c> Content<'c> {
         Some(Self(Repr::Shared(Shared { whole, range })))
     }
 
-    /// All that `reader` has. It is kept in memory up to 64 KiB, and in a temporary file beyond.
+    /// All bytes of `reader`: up to 64 KiB are kept in memory, more in a temporary file.
     #[must_use]
     pub fn reader(reader: impl Read + 'c) -> Self {
         Self(Repr::Reader(Box::new(reader)))
@@ -136,7 +137,52 @@ impl From<&Path> for Content<'_> {
     }
 }
 
-/// A temporary file that all long readers share, made when the first of them comes.
+/// The paths and ids that inputs have taken, so that none is given twice.
+///
+/// Memory: about 30 bytes an input.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The number of the input with an id.
+    ids: HashMap<Uuid, usize>,
+    /// The number of the input with a path, by the id hashed from it, if the input has another id.
+    paths: HashMap<Uuid, usize>,
+}
+
+impl Taken {
+    /// Notes the path of the next input after `inputs`.
+    ///
+    /// # Errors
+    /// `DuplicatePath` if one of `inputs` has it.
+    pub(crate) fn take_path(&mut self, input: &Input, inputs: &[Input]) -> Result<(), Error> {
+        let Some(path) = &input.path else { return Ok(()) };
+        let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
+        let same = |i: &usize| inputs.get(*i).filter(|other| other.path.as_ref() == Some(path));
+        let by_path = || self.paths.get(&hashed).and_then(same);
+        if let Some(first) = self.ids.get(&hashed).and_then(same).or_else(by_path) {
+            let (path, first, second) = (path.clone(), first.origin(), input.origin());
+            return Err(Error::DuplicatePath { path, first, second });
+        }
+        let by_path = if input.id == hashed { &mut self.ids } else { &mut self.paths };
+        by_path.entry(hashed).or_insert(inputs.len());
+        Ok(())
+    }
+
+    /// Notes the id of the next input after `inputs`.
+    ///
+    /// # Errors
+    /// `DuplicateId` if one of `inputs` has it.
+    pub(crate) fn take_id(&mut self, input: &Input, inputs: &[Input]) -> Result<(), Error> {
+        let first = self.ids.get(&input.id).and_then(|i| inputs.get(*i));
+        if let Some(first) = first.filter(|first| first.id == input.id) {
+            let (first, second, id) = (first.to_string(), input.to_string(), input.id);
+            return Err(Error::DuplicateId { id, first, second });
+        }
+        self.ids.insert(input.id, inputs.len());
+        Ok(())
+    }
+}
+
+/// A temporary file that all long readers share, made for the first of them.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {
     file: Option<Arc<File>>,
@@ -150,16 +196,16 @@ pub(crate) struct Input {
     pub(crate) id: Uuid,
     /// Length of its content in bytes.
     pub(crate) len: u64,
-    /// How long its content is, where that is known: what the names list says.
+    /// The length of its content if it is known, for the names list.
     decoded_len: Option<u64>,
-    /// Whether it is to lie in the head.
+    /// Whether it lies in the head.
     pub(super) hot: bool,
     source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Boxed, as it is larger than the others: all inputs are gone through several times.
+    /// Boxed because it is larger than the others, and all inputs are walked several times.
     Kept(Box<Kept>),
     File {
         path: PathBuf,
@@ -212,7 +258,7 @@ impl Input {
         Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(Box::new(kept)) }
     }
 
-    /// The region of another package that this is.
+    /// Returns the region of another package that this input is.
     pub(crate) const fn as_kept(&self) -> Option<&Kept> {
         match &self.source {
             Source::Kept(kept) => Some(kept),
@@ -220,7 +266,7 @@ impl Input {
         }
     }
 
-    /// How it is stored in a package whose own encoding is `encoding`.
+    /// Returns its encoding in a package whose own encoding is `encoding`.
     pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
         self.as_kept().map_or(encoding, |kept| kept.located.encoding)
     }
@@ -237,7 +283,7 @@ impl Input {
         Some(Name { path, id: self.id, decoded_len: self.decoded_len })
     }
 
-    /// The whole content where it lies in memory.
+    /// Returns the whole content if it is in memory.
     fn in_memory(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
@@ -246,7 +292,7 @@ impl Input {
         }
     }
 
-    /// The whole content, for one that is short, appended to `out`.
+    /// Appends the whole content, which is short, to `out`.
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         if let Some(bytes) = self.in_memory() {
             out.extend_from_slice(bytes);
@@ -254,14 +300,14 @@ impl Input {
         }
         let before = out.len();
         let mut reader = self.open()?;
-        // One byte more than there should be, so that growth is seen.
+        // One byte more than expected, so that growth is noticed.
         let len = self.len.saturating_add(1);
         reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
         let read = out.len().saturating_sub(before);
         self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))
     }
 
-    /// The whole content, for one that is short: as it lies in memory, or read into `buf`.
+    /// Returns the whole content, which is short: from memory, or read into `buf`.
     pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
         if let Some(bytes) = self.in_memory() {
             return Ok(bytes);
@@ -271,8 +317,8 @@ impl Input {
         Ok(buf)
     }
 
-    /// The content as a stream. Hold what was read against
-    /// [`check_unchanged`](Self::check_unchanged) at the end.
+    /// Opens the content as a stream. At its end, [`check_unchanged`](Self::check_unchanged) tells
+    /// whether it is the content that was added.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         Ok(match &self.source {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
@@ -280,7 +326,7 @@ impl Input {
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-                // Asked of what was opened: another file may have taken the name.
+                // Asked of the open file: another file may have taken the name.
                 let found = file.metadata().map_err(|error| self.failed(error))?;
                 self.check_same(path, *modified, &found)?;
                 Box::new(file)
@@ -291,7 +337,7 @@ impl Input {
         })
     }
 
-    /// Makes sure that the content, of which `read` bytes were read, is what was added.
+    /// Checks that the content, of which `read` bytes were read, is the content that was added.
     pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
         let Source::File { path, modified } = &self.source else { return Ok(()) };
         if read != self.len {
@@ -314,7 +360,7 @@ impl Input {
         Err(Error::Changed { path: path.into(), expected: self.len, found: found.len() })
     }
 
-    /// Where the content comes from, for messages.
+    /// Returns the origin of the content, for messages.
     pub(crate) fn origin(&self) -> String {
         match &self.source {
             Source::File { path, .. } => crate::error::shown(path),
@@ -325,7 +371,7 @@ impl Input {
         }
     }
 
-    /// What the system says of this input.
+    /// Returns an error of the system with the origin of this input.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
@@ -337,7 +383,7 @@ impl Input {
     }
 }
 
-/// Sorts inputs by path; those without one come last, by id. The same path twice is an error.
+/// Sorts inputs by path, then those without a path by id. A path that comes twice is an error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
     if inputs.iter().all(|input| input.path.is_none()) {
         // Sorts ids alone, and moves each input once.
@@ -404,7 +450,7 @@ impl Spool {
             let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
             Arc::clone(self.file.insert(file))
         };
-        // Written by position: what a reader leaves behind that fails is written over by the next.
+        // Written by position: the next reader overwrites the bytes of one that failed.
         let at = self.end;
         let mut len = 0_u64;
         let mut piece = start;

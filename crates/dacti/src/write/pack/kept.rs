@@ -1,5 +1,4 @@
-//! A region that is taken over from another package: its stored bytes as they are, with the seal
-//! that they have.
+//! A region that is taken over from another package: its stored bytes as they are, with their seal.
 //!
 //! It refuses to encode anything. Specification: `docs/spec/dacti-package.md`, "Compaction".
 
@@ -12,16 +11,16 @@ use dacti_index::{Decoder, Encoding, Located, Structure};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Decoded bytes that are looked at at once.
+/// Decoded bytes that are checked at once.
 const DECODED_LEN: usize = 64 * 1024;
 
-/// A package that regions are taken over from.
+/// A package whose regions are taken over.
 #[derive(Debug)]
 pub(crate) struct KeptFrom {
     source: Arc<dyn ReadAt>,
     trust: Arc<Trust>,
     explainer: Explainer,
-    /// What an unsealed region may decode to.
+    /// The most bytes that an unsealed region may decode to.
     decoded_len_max: u64,
 }
 
@@ -29,7 +28,7 @@ impl KeptFrom {
     pub(crate) fn new(package: &Package) -> Self {
         Self {
             source: Arc::clone(package.source()),
-            // Whatever its reader requires: what has a digest is judged by it.
+            // Whatever its reader requires: a region with a digest is judged by that.
             trust: Arc::new(Trust::new(package.view().seals_read().cloned())),
             explainer: package.explainer().clone(),
             decoded_len_max: package.limits().stream_len_max,
@@ -42,20 +41,20 @@ impl KeptFrom {
 pub(crate) struct Kept {
     pub(crate) from: Arc<KeptFrom>,
     pub(crate) located: Located,
-    /// What to call it where it is damaged.
+    /// Its name in messages about damage.
     pub(crate) name: String,
-    /// Whether it gets another seal than the one that it has.
+    /// Whether it gets a new seal.
     pub(crate) reseal: bool,
 }
 
 impl Kept {
-    /// The stored bytes as a stream, which ends with an error where they can be seen to be damaged.
+    /// Opens the stored bytes as a stream, which ends with an error if they are seen to be damaged.
     pub(super) fn open(&self) -> Result<KeptReader<'_>, Error> {
         let located = self.located.within(self.from.source.len());
         let located = located.map_err(|error| self.damaged(error.into()))?;
         let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
-        // A digest says more than a decoder. Of what has none and is in an encoding that is not
-        // known, nothing can be said.
+        // A digest says more than a decoder. A region without a digest in an unknown encoding
+        // cannot be judged.
         let decoder = (sealed.seal_span().is_none() && located.encoding == Encoding::BROTLI)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
             .transpose();
@@ -63,8 +62,8 @@ impl Kept {
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
-    /// The seal that moves along, which must fit stored bytes with this hash; no bytes where there
-    /// is none, or it is to be another one.
+    /// Returns the seal that moves with the region and must fit stored bytes with this hash; no
+    /// bytes if the region has no seal or gets a new one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let verifier =
             self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
@@ -84,7 +83,7 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// What a read says, brought back to what it was.
+    /// Returns the error of a read as it was before it became one of IO.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,
@@ -93,17 +92,17 @@ impl Kept {
     }
 }
 
-/// Stored bytes of a region of another package.
+/// The stored bytes of a region of another package.
 #[derive(Debug)]
 pub(super) struct KeptReader<'k> {
     kept: &'k Kept,
-    /// What judges bytes that have no digest.
+    /// The decoder that judges bytes without a digest.
     decoder: Option<Decoder>,
     at: u64,
 }
 
 impl KeptReader<'_> {
-    /// Decodes to nowhere.
+    /// Decodes bytes and drops them.
     fn judge(&mut self, mut stored: &[u8]) -> Result<(), dacti_index::Error> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut out = vec![0; DECODED_LEN];

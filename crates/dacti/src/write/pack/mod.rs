@@ -1,5 +1,5 @@
-//! Builds a package: plans where everything goes, encodes on all cores, and writes it in one pass
-//! under a temporary name.
+//! Builds a package: plans all positions, encodes on all cores, and writes it in one pass under a
+//! temporary name.
 //!
 //! The same input gives the same bytes, on any number of cores. Specification:
 //! `docs/spec/dacti-package.md`.
@@ -27,14 +27,15 @@ use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
 use encode::{Encoder, Sealing};
 use hot::Hot;
-use input::{Input, Spool};
+use input::{Input, Spool, Taken};
 use output::Output;
 use plan::Plan;
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use uuid::Uuid;
 
-/// How a package is laid out.
+/// The layout of a new package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayoutChoice {
     /// For files that are published and updated: room in the head, padded to the slice length.
@@ -47,17 +48,17 @@ pub enum LayoutChoice {
 /// How regions are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// Brotli where it makes the whole smaller, else as they are; the other of the two where hot
-    /// regions fit the head in that alone. Where Brotli does not, the input is read twice.
+    /// Brotli if it makes the package smaller, else as they are. If hot regions fit the head with
+    /// one of the two only, that one. If Brotli does not make it smaller, the input is read twice.
     #[default]
     Auto,
     /// As they are.
     None,
-    /// Brotli, whatever comes of it.
+    /// Brotli, even if it makes the package larger.
     Brotli,
 }
 
-/// How to build a package.
+/// How a package is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildOptions {
     /// The layout.
@@ -65,19 +66,19 @@ pub struct BuildOptions {
     /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two
     /// from 4 KiB to 1 GiB.
     pub slice_len: u64,
-    /// For the `cdn` layout: the updates for which room is left in the head. Without, and where
-    /// there are hot regions, as much as is common.
+    /// For the `cdn` layout: the updates for which the head gets room. By default, and with hot
+    /// regions, the common amount.
     pub expect: Option<ExpectedUpdates>,
-    /// For the `cdn` layout: a digest behind each region, by which a reader tells damaged and
-    /// stale bytes. Costs 32 bytes a region.
+    /// For the `cdn` layout: whether each region gets a digest, with which a reader notices damaged
+    /// and stale bytes. A digest costs 32 bytes a region.
     pub seals: bool,
     /// The encoding.
     pub encoding: EncodingChoice,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
-    /// Threads that encode; by default as many as there are cores. Changes no byte.
+    /// Threads that encode; by default one for each core. They change no byte.
     pub threads: Option<NonZeroUsize>,
-    /// Bytes that may be encoded and not written yet. Changes no byte.
+    /// The most bytes that are encoded and not written yet. It changes no byte.
     pub in_flight_max: usize,
 }
 
@@ -96,7 +97,7 @@ impl Default for BuildOptions {
     }
 }
 
-/// How far a build has come.
+/// The progress of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Regions written.
@@ -109,7 +110,7 @@ pub struct Progress {
     pub bytes_total: u64,
 }
 
-/// What was built.
+/// The result of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Built {
     /// The file's length in bytes.
@@ -118,14 +119,22 @@ pub struct Built {
     pub regions: u64,
     /// Bytes of their content.
     pub content_len: u64,
-    /// Bytes that they take, once for each region that was asked for.
+    /// Their stored bytes; bytes that regions share count once for each region.
     pub stored_len: u64,
-    /// Bytes that the names list takes.
+    /// The stored bytes of the names list.
     pub names_len: u64,
-    /// Bytes of those that were not written, as an equal region had them.
+    /// The stored bytes that were not written, because an equal region has them.
     pub shared_len: u64,
-    /// How they are stored.
+    /// The encoding of the regions.
     pub encoding: Encoding,
+}
+
+/// A package that is written, and how.
+struct Assembled {
+    plan: Plan,
+    written: write::Written,
+    ids: Vec<Uuid>,
+    len: u64,
 }
 
 /// A package that is whole and has no name yet.
@@ -151,12 +160,12 @@ impl Draft<'_> {
 pub struct PackageBuilder {
     options: BuildOptions,
     key: Option<SecretKey>,
-    /// Seals that regions have which are kept; `None` where there are no such regions.
+    /// The seals of regions that are taken over; `None` if there are no such regions.
     kept_seals: Option<Seals>,
-    /// The names list, where it is not the one that follows from the inputs, and whether it gives
-    /// ids of its own.
+    /// The names list, if it does not follow from the inputs, and whether it gives ids of its own.
     names_list: Option<(Input, bool)>,
     inputs: Vec<Input>,
+    taken: Taken,
     spool: Spool,
 }
 
@@ -167,10 +176,10 @@ impl PackageBuilder {
         Self { options, ..Self::default() }
     }
 
-    /// Has every region signed with `key`, for the publisher's package that the key is for. Costs
-    /// 64 bytes a region more than digests alone.
+    /// Signs every region with `key`, for the publisher's package that the key is for. A signature
+    /// costs 64 bytes a region.
     ///
-    /// The same key and input give the same bytes. Needs the `cdn` layout, with seals.
+    /// The same key and input give the same bytes. Signatures need the `cdn` layout, with seals.
     pub fn sign(&mut self, key: SecretKey) -> &mut Self {
         self.key = Some(key);
         self
@@ -180,24 +189,27 @@ impl PackageBuilder {
     /// end.
     ///
     /// # Errors
-    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the
-    /// system says, and content of 4 GiB or more.
+    /// A path that breaks the rules or was added before, an id that is reserved or was added
+    /// before, a file that is not regular, content of 4 GiB or more, and errors of the system.
+    /// Nothing is added then.
     pub fn add<'c>(
         &mut self,
         name: impl Into<InputName>,
         content: impl Into<Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
+        self.taken.take_path(&input, &self.inputs)?;
+        self.taken.take_id(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(self)
     }
 
-    /// Adds a region that is to lie in the head, so that the request that opens the package brings
-    /// it. Needs the `cdn` layout; there is room for at most 255 such regions, of some 50 kB in all
-    /// as they are stored.
+    /// Adds a region that lies in the head, so that it comes with the request that opens the
+    /// package. Hot regions need the `cdn` layout. There is room for at most 255 of them, about 50
+    /// kB in all as they are stored.
     ///
     /// # Errors
-    /// As [`add`](Self::add). Whether it fits is known when the package is built.
+    /// As [`add`](Self::add). The build tells whether it fits.
     pub fn add_hot<'c>(
         &mut self,
         name: impl Into<InputName>,
@@ -210,19 +222,19 @@ impl PackageBuilder {
         Ok(self)
     }
 
-    /// How many regions were added.
+    /// Returns the number of regions that were added.
     #[must_use]
     pub fn len(&self) -> usize {
         self.inputs.len()
     }
 
-    /// Whether none was added.
+    /// Returns whether no region was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
 
-    /// Builds the package and puts it at `path`, where it appears whole or not at all.
+    /// Builds the package as the file `path`, which appears whole or not at all.
     ///
     /// # Errors
     /// As [`build_with`](Self::build_with).
@@ -230,12 +242,12 @@ impl PackageBuilder {
         self.build_with(path, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Builds the package and tells `progress` how far it has come, from this thread. What it
-    /// returns decides whether the build goes on.
+    /// As [`build`](Self::build), and tells `progress` how far it has come, from this thread. The
+    /// build stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// A path or id given twice, options that cannot be, more than an index can hold, a file that
-    /// changed, and what the system says. What stood at `path` before still does then.
+    /// Impossible options, more regions than an index holds, a file that changed, and what the
+    /// system says. The file that stood at `path` before still does then.
     pub fn build_with(
         self,
         path: impl AsRef<Path>,
@@ -244,35 +256,96 @@ impl PackageBuilder {
         self.build_checked(path.as_ref(), progress, |_| Ok(()))
     }
 
-    /// As [`build_with`](Self::build_with), where `check` sees what was made before it gets its
-    /// name.
+    /// Builds the package and writes it to `out`, from front to back: a pipe, a socket, a hasher.
+    ///
+    /// A package's head is known only when all else is stored, so the package is built in an
+    /// unnamed temporary file first. That costs its length in the system's folder for temporary
+    /// files, and one copy; memory is bounded as in [`build`](Self::build). Nothing is written to
+    /// `out` before the package is complete.
+    ///
+    /// # Errors
+    /// As [`build_with`](Self::build_with), and what `out` says.
+    pub fn build_to(self, out: impl Write) -> Result<Built, Error> {
+        self.build_to_with(out, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`build_to`](Self::build_to), and tells `progress` as [`build_with`](Self::build_with)
+    /// does.
+    ///
+    /// # Errors
+    /// As [`build_to`](Self::build_to).
+    pub fn build_to_with(
+        mut self,
+        mut out: impl Write,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Built, Error> {
+        let mut output = Output::unnamed()?;
+        let assembled = self.assemble(&mut output, progress)?;
+        output.copy_to(&mut out)?;
+        Ok(self.built(&assembled))
+    }
+
+    /// Builds the package in memory.
+    ///
+    /// ```
+    /// use dacti::{BuildOptions, Package, PackageBuilder};
+    ///
+    /// let mut builder = PackageBuilder::new(BuildOptions::default());
+    /// builder.add("hello.txt", b"hello".to_vec())?;
+    /// let (bytes, built) = builder.build_to_vec()?;
+    /// assert_eq!((bytes.len() as u64, built.regions), (built.len, 1));
+    /// assert_eq!(Package::from_bytes(bytes)?.get("hello.txt")?, b"hello");
+    /// # Ok::<(), dacti::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`build_with`](Self::build_with).
+    pub fn build_to_vec(mut self) -> Result<(Vec<u8>, Built), Error> {
+        let mut output = Output::memory();
+        let assembled = self.assemble(&mut output, &mut |_| ControlFlow::Continue(()))?;
+        let built = self.built(&assembled);
+        Ok((output.into_memory(), built))
+    }
+
+    /// As [`build_with`](Self::build_with); `check` sees the file before it gets its name.
     pub(crate) fn build_checked(
         mut self,
         path: &Path,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
         check: impl FnOnce(&Draft<'_>) -> Result<(), Error>,
     ) -> Result<Built, Error> {
+        let mut output = Output::create(path)?;
+        let assembled = self.assemble(&mut output, progress)?;
+        let Assembled { plan, written, ids, .. } = &assembled;
+        let (order, digests) = (&plan.data_order, &written.digests);
+        let hot = &plan.hot.order;
+        check(&Draft { file: output.file()?, ids, hot, order, digests })?;
+        output.commit()?;
+        Ok(self.built(&assembled))
+    }
+
+    /// Writes the whole package to `output`.
+    fn assemble(
+        &mut self,
+        output: &mut Output,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Assembled, Error> {
         self.check_options()?;
         let explicit_ids = self.add_names()?;
-        let mut output = Output::create(path)?;
         let (plan, written) = match self.options.encoding {
-            EncodingChoice::None => self.store(Encoding::NONE, &mut output, progress)?,
-            EncodingChoice::Brotli => self.store(Encoding::BROTLI, &mut output, progress)?,
-            EncodingChoice::Auto => self.store_shorter(&mut output, progress)?,
+            EncodingChoice::None => self.store(Encoding::NONE, output, progress)?,
+            EncodingChoice::Brotli => self.store(Encoding::BROTLI, output, progress)?,
+            EncodingChoice::Auto => self.store_shorter(output, progress)?,
         };
         let ids: Vec<_> = self.inputs.iter().map(|input| input.id).collect();
         let (options, seals) = (&self.options, self.seals());
         let seals = seals.as_ref();
-        let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, &mut output)?;
-        let (order, digests) = (&plan.data_order, &written.digests);
-        let hot = &plan.hot.order;
-        check(&Draft { file: output.file(), ids: &ids, hot, order, digests })?;
-        output.commit()?;
-        Ok(self.built(len, &written, plan.encoding))
+        let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, output)?;
+        Ok(Assembled { plan, written, ids, len })
     }
 
-    /// Stores with Brotli where the whole shrinks, and else as it is; with the other encoding where
-    /// hot regions fit the head in that alone.
+    /// Stores with Brotli if the package becomes smaller, else as it is; with the other encoding if
+    /// hot regions fit the head with that one only.
     fn store_shorter(
         &self,
         output: &mut Output,
@@ -295,7 +368,7 @@ impl PackageBuilder {
         output.truncate(0)?;
         let stored = self.store(Encoding::NONE, output, progress);
         match (stored, too_long) {
-            // Compressed they are shorter, and so nearer to what fits.
+            // The compressed regions are shorter, so they miss the room by less.
             (
                 Err(Error::HotTooLong { bytes, .. }),
                 Some(too_long @ Error::HotTooLong { bytes: compressed, .. }),
@@ -325,20 +398,20 @@ impl PackageBuilder {
     }
 
     fn encoder<'k>(&'k self, encoding: Encoding, hash_pool: &'k HashPool) -> Encoder<'k> {
-        // Equal contents are told by their digests, and what was copied is held against them.
+        // Equal contents are found by their digests, and copied bytes are held against theirs.
         let hashes = self.options.layout == LayoutChoice::Compact
             || self.inputs.iter().any(|input| input.as_kept().is_some());
         let (quality, sealing) = (self.options.quality, self.sealing());
         Encoder { encoding, quality, sealing, hashes, hash_pool }
     }
 
-    /// What stands behind each region's stored bytes; `None` for nothing.
+    /// Returns the seal behind each region's stored bytes; `None` for no seal.
     fn sealing(&self) -> Option<Sealing<'_>> {
         let kind = self.seals()?.kind;
         Some(Sealing { kind, key: self.key.as_ref() })
     }
 
-    /// What the seal component says; `None` where there is none.
+    /// Returns the seal component; `None` for none.
     fn seals(&self) -> Option<Seals> {
         if !self.options.seals || self.options.layout != LayoutChoice::Cdn {
             return None;
@@ -352,40 +425,41 @@ impl PackageBuilder {
         Some(Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.key()] })
     }
 
-    /// Takes over regions that have such seals, or none.
+    /// Sets the seals of regions that are taken over.
     pub(crate) fn keep_seals(&mut self, seals: Option<Seals>) {
         self.kept_seals = seals;
     }
 
-    /// Takes over a region as it is stored in another package; in the head, where it is `hot` and
-    /// its encoding is the one that was chosen.
+    /// Takes over a region as it is stored in another package: into the head if it is `hot` and has
+    /// the chosen encoding.
     pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept, hot: bool) {
         let mut input = Input::kept(path, kept);
         input.hot = hot;
         self.inputs.push(input);
     }
 
-    /// Takes over a names list as it is stored in another package. `explicit_ids`: it gives ids of
-    /// its own.
+    /// Takes over a names list as it is stored in another package. `explicit_ids` tells whether it
+    /// gives ids of its own.
     pub(crate) fn keep_names(&mut self, kept: Kept, explicit_ids: bool) {
         self.names_list = Some((Input::kept(None, kept), explicit_ids));
     }
 
-    /// Takes a names list that is ready.
+    /// Takes a finished names list.
     pub(crate) fn set_names(&mut self, segment: Vec<u8>, explicit_ids: bool) -> Result<(), Error> {
         self.names_list = Some((Input::names_list(segment)?, explicit_ids));
         Ok(())
     }
 
-    fn built(&self, len: u64, written: &write::Written, encoding: Encoding) -> Built {
+    fn built(&self, assembled: &Assembled) -> Built {
+        let Assembled { plan, written, len, .. } = assembled;
         let mut built = Built {
-            len,
+            len: *len,
             regions: 0,
             content_len: 0,
             stored_len: 0,
             names_len: 0,
             shared_len: written.shared_len,
-            encoding,
+            encoding: plan.encoding,
         };
         for (input, stored) in self.inputs.iter().zip(&written.spans) {
             if input.id == NAMES_ID {
@@ -419,7 +493,7 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Sorts the inputs into data order and puts the names list in front of them. Says whether a
+    /// Sorts the inputs into data order and puts the names list in front of them. Returns whether a
     /// path has an id of its own.
     fn add_names(&mut self) -> Result<bool, Error> {
         input::sort(&mut self.inputs)?;

@@ -1,42 +1,74 @@
-//! The file that is being built, written at its end and, at last, at its front.
+//! The package that is built, in a file or in memory: its data are appended, and its front is
+//! written last.
 
-use crate::fetch::source::write_file_at;
+use crate::fetch::source::{read_file_at, read_full_of, write_file_at};
 use crate::{AtomicFile, Error};
 use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Zeros that are left out as holes, in bytes: what file systems commonly give and take at once, a
-/// few times over.
+/// The shortest run of zeros that becomes a hole, in bytes: a few allocation units of common file
+/// systems.
 const HOLE_LEN: usize = 64 * 1024;
 const HOLE: &[u8] = &[0; HOLE_LEN];
 
-/// Bytes after which those written so far are put on disk while more are made.
+const TEMPORARY: &str = "a temporary file";
+
+/// A file is synced after so many bytes, while more are made.
 const EARLY_LEN: u64 = 16 << 20;
 
-/// The file that is being built, with the place where it grows.
+/// Bytes that are copied at once to the caller's writer.
+const COPY_LEN: u64 = 256 * 1024;
+
+/// The package that is being built, and where it grows.
 #[derive(Debug)]
 pub(super) struct Output {
-    file: AtomicFile,
+    place: Place,
     end: u64,
-    /// Where it grew to when what was there was last asked to be put on disk, and who does it.
+    /// Where it ended when it was last synced.
     early_at: u64,
     early: Option<Early>,
 }
 
+#[derive(Debug)]
+enum Place {
+    /// A file that gets its name at the end.
+    Named(AtomicFile),
+    /// A file without a name, from which the package is copied at the end.
+    Unnamed(File),
+    Memory(Vec<u8>),
+}
+
 impl Output {
+    /// Builds a file that gets the name `path`.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        Ok(Self { file: AtomicFile::create(path)?, end: 0, early_at: 0, early: None })
+        Ok(Self::at(Place::Named(AtomicFile::create(path)?)))
     }
 
-    /// Where the next byte goes.
+    /// Builds a temporary file, to be copied.
+    pub(super) fn unnamed() -> Result<Self, Error> {
+        let file = tempfile::tempfile();
+        let file = file.map_err(|error| Error::io("create", TEMPORARY.as_ref(), error))?;
+        Ok(Self::at(Place::Unnamed(file)))
+    }
+
+    /// Builds in memory.
+    pub(super) const fn memory() -> Self {
+        Self::at(Place::Memory(Vec::new()))
+    }
+
+    const fn at(place: Place) -> Self {
+        Self { place, end: 0, early_at: 0, early: None }
+    }
+
+    /// Returns where the next byte goes.
     pub(super) const fn end(&self) -> u64 {
         self.end
     }
 
-    /// Appends bytes. Long runs of zeros become holes; what is between them is written at once.
+    /// Appends bytes. Long runs of zeros become holes; the bytes between them are written at once.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -54,13 +86,13 @@ impl Output {
         Ok(())
     }
 
-    /// Has what was written so far put on disk, where that is a good part of it: the disk is not to
-    /// wait until everything is made.
+    /// Syncs a named file while it grows, so that the disk is not idle until the end.
     fn sync_early(&mut self) {
+        let Place::Named(file) = &self.place else { return };
         if self.end.saturating_sub(self.early_at) >= EARLY_LEN {
             self.early_at = self.end;
             if self.early.is_none() {
-                self.early = Early::start(self.file());
+                self.early = Early::start(file.file());
             }
             if let Some(early) = &self.early {
                 early.ask();
@@ -69,8 +101,22 @@ impl Output {
     }
 
     /// Writes bytes anywhere before the end.
-    pub(super) fn write_at(&self, at: u64, bytes: &[u8]) -> Result<(), Error> {
-        write_file_at(self.file(), at, bytes).map_err(self.failed("write"))
+    pub(super) fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        let written = match &mut self.place {
+            Place::Named(file) => write_file_at(file.file(), at, bytes),
+            Place::Unnamed(file) => write_file_at(file, at, bytes),
+            Place::Memory(memory) => write_memory_at(memory, at, bytes),
+        };
+        written.map_err(self.failed("write"))
+    }
+
+    fn set_len(&mut self, len: u64) -> Result<(), Error> {
+        let set = match &mut self.place {
+            Place::Named(file) => file.file().set_len(len),
+            Place::Unnamed(file) => file.set_len(len),
+            Place::Memory(memory) => resize(memory, len),
+        };
+        set.map_err(self.failed("write"))
     }
 
     /// Leaves a gap: the next byte goes to `at`.
@@ -78,39 +124,100 @@ impl Output {
         self.end = self.end.max(at);
     }
 
-    /// Takes back what was appended from `at` on.
+    /// Removes the bytes from `at` on.
     pub(super) fn truncate(&mut self, at: u64) -> Result<(), Error> {
-        self.file().set_len(at).map_err(self.failed("write"))?;
+        self.set_len(at)?;
         self.end = at;
         Ok(())
     }
 
-    /// Makes the file `len` bytes long; the bytes behind the end are zeros.
+    /// Sets the length to `len` bytes; new bytes are zeros.
     pub(super) fn finish(&mut self, len: u64) -> Result<(), Error> {
-        self.file().set_len(len).map_err(self.failed("write"))?;
+        self.set_len(len)?;
         self.end = len;
-        // An error that was told there is not told again.
+        // The system tells an error of that thread once.
         self.early.take().map_or(Ok(()), Early::finish).map_err(self.failed("write"))
     }
 
-    /// Gives the file its name.
+    /// Gives a named file its name.
     pub(super) fn commit(self) -> Result<(), Error> {
-        self.file.commit()
+        match self.place {
+            Place::Named(file) => file.commit(),
+            Place::Unnamed(_) | Place::Memory(_) => Ok(()),
+        }
     }
 
-    /// The open file.
-    pub(super) fn file(&self) -> &File {
-        self.file.file()
+    /// Copies the package to `out`.
+    pub(super) fn copy_to(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let failed = |error| Error::io("write", "the output".as_ref(), error);
+        let file = match &self.place {
+            Place::Memory(memory) => return out.write_all(memory).map_err(failed),
+            Place::Named(file) => file.file(),
+            Place::Unnamed(file) => file,
+        };
+        let (mut at, mut piece) = (0, Vec::new());
+        while at < self.end {
+            let len = self.end.saturating_sub(at).min(COPY_LEN);
+            piece.resize(usize::try_from(len).unwrap_or_default(), 0);
+            read_full_of(|at, buf| read_file_at(file, at, buf), at, &mut piece)
+                .map_err(self.failed("read"))?;
+            out.write_all(&piece).map_err(failed)?;
+            at = at.saturating_add(len);
+        }
+        out.flush().map_err(failed)
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(io::Error) -> Error + use<'_> {
-        move |error| Error::io(action, self.file.path(), error)
+    /// Returns the package, if it was built in memory.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        match self.place {
+            Place::Memory(memory) => memory,
+            Place::Named(_) | Place::Unnamed(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the open file.
+    ///
+    /// # Errors
+    /// `Io` if the package is built in memory.
+    pub(super) fn file(&self) -> Result<&File, Error> {
+        match &self.place {
+            Place::Named(file) => Ok(file.file()),
+            Place::Unnamed(file) => Ok(file),
+            Place::Memory(_) => Err(self.failed("open")(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(io::Error) -> Error + use<> {
+        let path = match &self.place {
+            Place::Named(file) => file.path().into(),
+            Place::Unnamed(_) => PathBuf::from(TEMPORARY),
+            Place::Memory(_) => PathBuf::from("memory"),
+        };
+        move |error| Error::io(action, &path, error)
     }
 }
 
-/// A thread that puts a file on disk while it grows.
+fn write_memory_at(memory: &mut Vec<u8>, at: u64, bytes: &[u8]) -> io::Result<()> {
+    let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    if end > u64::try_from(memory.len()).unwrap_or(u64::MAX) {
+        resize(memory, end)?;
+    }
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    let end = at.saturating_add(bytes.len());
+    memory.get_mut(at..end).unwrap_or_default().copy_from_slice(bytes);
+    Ok(())
+}
+
+fn resize(memory: &mut Vec<u8>, len: u64) -> io::Result<()> {
+    let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    memory.try_reserve(len.saturating_sub(memory.len()))?;
+    memory.resize(len, 0);
+    Ok(())
+}
+
+/// A thread that syncs a file while it grows.
 ///
-/// It is only a start: the file is synced as a whole before it gets its name.
+/// The file is synced as a whole again before it gets its name.
 #[derive(Debug)]
 struct Early {
     asked: SyncSender<()>,
@@ -118,7 +225,7 @@ struct Early {
 }
 
 impl Early {
-    /// `None` where there is no thread to have: then it is all done at the end.
+    /// Returns `None` if no thread can be started: then the file is synced at its end only.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (asked, asks) = sync_channel(1);
@@ -128,11 +235,11 @@ impl Early {
     }
 
     fn ask(&self) {
-        // Where it has not come to the last one yet, that one will do.
+        // If the thread has not begun the last request yet, that one is enough.
         let _ = self.asked.try_send(());
     }
 
-    /// Waits for it, and says whether anything went wrong.
+    /// Waits for the thread, and returns its error.
     fn finish(self) -> io::Result<()> {
         drop(self.asked);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -147,7 +254,23 @@ mod tests {
     fn what_is_appended_is_there_and_long_zeros_are_holes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
+        let expected = fill(&mut Output::memory());
+        let mut output = Output::memory();
+        fill(&mut output);
+        assert!(output.into_memory() == expected);
+        let mut output = Output::unnamed().unwrap();
+        fill(&mut output);
+        let mut copied = Vec::new();
+        output.copy_to(&mut copied).unwrap();
+        assert!(copied == expected);
         let mut output = Output::create(&path).unwrap();
+        fill(&mut output);
+        output.commit().unwrap();
+        assert!(std::fs::read(&path).unwrap() == expected);
+    }
+
+    /// Fills an output, and returns the bytes that it must have then.
+    fn fill(output: &mut Output) -> Vec<u8> {
         output.skip_to(10);
         let some = |len: usize| (1..=u8::MAX).cycle().take(len).collect::<Vec<u8>>();
         let zeros = |len: usize| vec![0; len];
@@ -164,9 +287,7 @@ mod tests {
         let len = 10 + parts.iter().map(Vec::len).sum::<usize>();
         assert_eq!(output.end(), u64::try_from(len).unwrap());
         output.finish(output.end()).unwrap();
-        output.commit().unwrap();
-        let expected = [zeros(10), parts.concat()].concat();
-        assert!(std::fs::read(&path).unwrap() == expected);
+        [zeros(10), parts.concat()].concat()
     }
 
     #[test]
@@ -181,6 +302,6 @@ mod tests {
         assert!(output.early.is_some());
         output.finish(EARLY_LEN + 1).unwrap();
         assert!(output.early.is_none());
-        assert_eq!(output.file().metadata().unwrap().len(), EARLY_LEN + 1);
+        assert_eq!(output.file().unwrap().metadata().unwrap().len(), EARLY_LEN + 1);
     }
 }

@@ -1,26 +1,26 @@
-//! Runs jobs on several threads and hands over what they make in the order of the jobs, with
-//! bounded memory.
+//! Runs jobs on several threads and hands over their results in the order of the jobs, with bounded
+//! memory.
 //!
-//! The order makes the output independent of the number of threads. A job whose turn it is may
-//! always have one thing waiting to be taken; beyond that all jobs share one bound, so there is
-//! neither a deadlock nor a pile.
+//! The order makes the output independent of the number of threads. The job whose turn it is may
+//! always have one result waiting. Beyond that all jobs share one bound, so there is neither a
+//! deadlock nor a growing heap.
 
 use crate::Error;
 use core::num::NonZeroUsize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Something that a job makes; `weight` is what it costs to keep it.
+/// A result of a job; `weight` is the memory that it takes while it waits.
 pub(crate) trait Weigh {
-    /// Bytes of memory, about.
+    /// Returns about the bytes of memory.
     fn weight(&self) -> usize;
 }
 
-/// The jobs were stopped, as another failed: the reason is told elsewhere.
+/// The jobs were stopped because another one failed, whose error is returned.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
-/// Where a job puts what it makes.
+/// Takes the results of one job.
 #[derive(Debug)]
 pub(crate) struct Lane<'s, T: Weigh> {
     shared: &'s Shared<T>,
@@ -30,9 +30,9 @@ pub(crate) struct Lane<'s, T: Weigh> {
 #[derive(Debug)]
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// Something was made, or a job ended.
+    /// A result was made, or a job ended.
     made: Condvar,
-    /// Something was taken, or it is another job's turn.
+    /// A result was taken, or another job has its turn.
     taken: Condvar,
     jobs: usize,
     weight_max: usize,
@@ -46,22 +46,22 @@ struct State<T> {
     stopped: bool,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
-    /// What was taken and given back: memory that the system need not give and clear again.
+    /// Results that were taken and given back, whose memory is used again.
     spare: Vec<T>,
 }
 
 impl<T> State<T> {
-    /// Whether nothing that the job made waits to be taken.
+    /// Returns whether no result of the job waits to be taken.
     fn is_empty(&self, job: usize) -> bool {
         self.made.get(&job).is_none_or(VecDeque::is_empty)
     }
 }
 
-/// Things that were taken and may be filled again, at most.
+/// The most results that are kept to be filled again.
 const SPARE_MAX: usize = 8;
 
-/// Runs `jobs` jobs on `threads` threads. `take` gets what they make, job by job, on the calling
-/// thread; what it gives back is lent to later jobs, which fill it again.
+/// Runs `jobs` jobs on `threads` threads. `take` gets their results, job by job, on the calling
+/// thread. It may give a result back, which later jobs fill again.
 ///
 /// # Errors
 /// The first error in the order of the jobs, or `take`'s.
@@ -90,7 +90,7 @@ pub(crate) fn run<T: Weigh + Send>(
     };
     std::thread::scope(|scope| {
         crate::threads::start(scope, threads.get().min(jobs), || || shared.work(&work))?;
-        // Also when `take` fails or panics: the threads must not wait for it.
+        // Also if `take` fails or panics: the threads must not wait for it.
         let stop = StopOnDrop(&shared);
         let result = shared.take_all(take);
         drop(stop);
@@ -99,13 +99,13 @@ pub(crate) fn run<T: Weigh + Send>(
 }
 
 impl<T: Weigh> Lane<'_, T> {
-    /// Something that was made and taken before, as it was then.
+    /// Returns a result that was taken before, with its old content.
     pub(crate) fn spare(&self) -> Option<T> {
         self.shared.lock().spare.pop()
     }
 
-    /// Hands over something. Waits while too much is under way, unless it is this job's turn and
-    /// nothing of it waits to be taken.
+    /// Hands over a result. Waits while too much is under way, unless this job has its turn and
+    /// none of its results waits.
     pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
@@ -133,9 +133,8 @@ impl<T: Weigh> Lane<'_, T> {
 
 impl<T: Weigh> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere leaves the state whole: every change is made by one assignment after
-        // another under the lock, and the panic itself comes out where the threads are
-        // joined.
+        // A panic elsewhere leaves the state whole: every change is a single assignment under the
+        // lock. The panic itself appears when the threads are joined.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,7 +148,7 @@ impl<T: Weigh> Shared<T> {
                 self.made.notify_all();
             }
         }
-        // Reached without a panic: the others go on.
+        // Reached without a panic: the other threads go on.
         core::mem::forget(stop);
     }
 
@@ -183,7 +182,7 @@ impl<T: Weigh> Shared<T> {
                     ended?;
                     break;
                 } else if state.stopped {
-                    // A thread panicked; the scope tells.
+                    // A thread panicked; the scope repeats the panic.
                     return Ok(());
                 } else {
                     state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -194,7 +193,7 @@ impl<T: Weigh> Shared<T> {
     }
 }
 
-/// Stops all jobs where its scope is left early.
+/// Stops all jobs if its scope is left early.
 struct StopOnDrop<'s, T: Weigh>(&'s Shared<T>);
 
 impl<T: Weigh> Drop for StopOnDrop<'_, T> {
@@ -264,7 +263,7 @@ mod tests {
         assert!(matches!(result, Err(Error::NotFound { key }) if key == "5"));
     }
 
-    /// Something of weight 1 that counts how many of its kind there are.
+    /// A result of weight 1 that counts its own kind.
     struct Counted<'c>(&'c AtomicUsize);
 
     impl<'c> Counted<'c> {
@@ -301,7 +300,7 @@ mod tests {
                 Ok(Ok(()))
             },
             |taken| {
-                // Time enough for the job to make more than it may.
+                // Enough time for the job to make more than it may.
                 for _ in 0..100 {
                     std::thread::yield_now();
                 }
@@ -311,7 +310,7 @@ mod tests {
             },
         )
         .unwrap();
-        // Three that wait, one that is being made, one that is being taken.
+        // Three wait, one is being made, one is being taken.
         assert!(most <= 5, "{most}");
     }
 
@@ -333,7 +332,7 @@ mod tests {
             },
         )
         .unwrap();
-        // Three are under way at most: being made, waiting, being taken.
+        // At most three are under way: being made, waiting, being taken.
         assert!(taken.iter().max() >= Some(&10), "{taken:?}");
     }
 

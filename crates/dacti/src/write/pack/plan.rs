@@ -1,5 +1,4 @@
-//! Decides, before a byte is read, in which order regions are stored and which groups will list
-//! them.
+//! Decides, before a byte is read, in which order regions are stored and which groups list them.
 //!
 //! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
 //! that are stored one after the other, so that each group reaches its regions. Specification:
@@ -16,27 +15,26 @@ use dacti_index::{
 use dacti_names::NAMES_ID;
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
 
-/// Where everything goes, as far as that is known before regions are encoded.
+/// All positions that are known before regions are encoded.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) encoding: Encoding,
-    /// Positions of the inputs in the order in which they are stored.
+    /// Numbers of the inputs in the order in which they are stored.
     pub(super) data_order: Vec<usize>,
     /// The regions that lie in the head; they are in no other order or range.
     pub(super) hot: Hot,
-    /// For each id range in turn, how many of `data_order` belong to it.
+    /// For each id range, how many of `data_order` belong to it.
     pub(super) ranges: Vec<IdRange>,
-    /// Positions of the inputs in the order in which the index lists them: by encoding, and then
-    /// by id. Hot ones are not among them.
+    /// Numbers of the inputs in the order of the index: by encoding, then by id, without hot ones.
     pub(super) id_order: Vec<usize>,
-    /// What of `id_order` has groups of its own.
+    /// The parts of `id_order` that have groups of their own.
     pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
     /// Where the first region is stored, absolute.
     pub(super) data_at: u64,
-    /// Bytes of content in all, the names list's included.
+    /// The length of all contents, with the names list.
     pub(super) content_len: u64,
-    /// Whether the package says that it has a names list.
+    /// Whether the package gets the component of the names list.
     pub(super) names_component: bool,
 }
 
@@ -46,9 +44,9 @@ pub(super) struct Part {
     /// Number of the id range.
     pub(super) range: usize,
     pub(super) encoding: Encoding,
-    /// Position of the first in the order of the index.
+    /// The number of the first, in the order of the index.
     pub(super) first: usize,
-    /// How many.
+    /// How many regions there are.
     pub(super) count: usize,
 }
 
@@ -60,7 +58,7 @@ impl Part {
 }
 
 impl Plan {
-    /// `inputs` stand in the order of paths, the names list in front.
+    /// Plans for `inputs` in path order, with the names list in front.
     pub(super) fn new(
         inputs: &[Input],
         hot: Hot,
@@ -72,11 +70,11 @@ impl Plan {
         if !hot.order.is_empty() {
             id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
         }
-        // In one pass: in the order of ids, each look at an input would wait for memory.
+        // In one pass: in the order of ids, each access to an input would wait for memory.
         let lens: Vec<u64> = inputs
             .iter()
             .map(|input| {
-                // What is kept takes what it has taken, whatever its encoding.
+                // A region that is taken over keeps its stored length, whatever its encoding.
                 let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
                 taken_len_max(input.len, encoding, seal_len)
             })
@@ -128,7 +126,7 @@ impl Plan {
     }
 }
 
-/// Where the one table of the `compact` layout ends.
+/// Returns where the one table of the `compact` layout ends.
 fn compact_tables_end(names_component: bool) -> u64 {
     let components = if names_component { 2 } else { 1 };
     COMPONENT_ENTRY_LEN
@@ -137,10 +135,10 @@ fn compact_tables_end(names_component: bool) -> u64 {
         .saturating_add(TABLE_HEADER_LEN)
 }
 
-/// The positions of the inputs by id. The same id twice is an error.
+/// Returns the numbers of the inputs by id. An id that comes twice is an error.
 fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
-    // By the 16 bytes in text order, which is how `Uuid` compares. The ids are sorted with their
-    // positions, as looking them up for each comparison takes longer.
+    // Ids compare by their 16 bytes, in text order. They are sorted with their numbers, because
+    // looking them up for each comparison takes longer.
     let mut ids: Vec<_> = inputs.iter().map(|input| input.id).zip(0_usize..).collect();
     ids.sort_unstable();
     for pair in ids.windows(2) {
@@ -153,13 +151,13 @@ fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
     Ok(ids.into_iter().map(|(_, i)| i).collect())
 }
 
-/// The positions of the inputs as they are stored: range by range, in path order inside each.
+/// Returns the numbers of the inputs as they are stored: range by range, in path order inside each.
 fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
     let mut order = id_order.to_vec();
     for range in ranges {
         let end = range.first.saturating_add(range.count);
         if let Some(part) = order.get_mut(range.first..end) {
-            // Inputs stand in path order, so their positions are it.
+            // Inputs are in path order, so their numbers give it.
             part.sort_unstable();
         }
     }
@@ -167,14 +165,14 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
 }
 
 /// Brings regions, given by id, into the order of the index. A package of one encoding stays as it
-/// is; where regions are kept that have others, each has a run of its own, ascending by tag.
+/// is. Regions that were taken over with other encodings have a run for each, in the order of tags.
 fn parts(
     inputs: &[Input],
     id_order: Vec<usize>,
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
-    // In one pass: in the order of ids, each look at an input would wait for memory.
+    // In one pass: in the order of ids, each access to an input would wait for memory.
     let tags: Vec<_> = inputs.iter().map(|input| input.encoding(encoding).tag()).collect();
     let tag = |i: &usize| tags.get(*i).copied().unwrap_or(encoding.tag());
     let mut keyed = Vec::new();
@@ -184,7 +182,7 @@ fn parts(
         keyed.extend(in_range.iter().map(|i| (tag(i), number, *i)));
     }
     drop(id_order);
-    // Stable: ids stay in order.
+    // The sort is stable, so ids stay in order.
     keyed.sort_by_key(|(tag, number, _)| (*tag, *number));
     let mut parts: Vec<Part> = Vec::new();
     for (first, (tag, range, _)) in keyed.iter().enumerate() {
@@ -199,21 +197,22 @@ fn parts(
     (keyed.into_iter().map(|(.., i)| i).collect(), parts)
 }
 
-/// The most bytes that a region may take from the room of its range, its seal included.
+/// Returns the most bytes that a region may take from its range, with its seal.
 ///
-/// A seal may pass the range's end, as no offset leads to it: so the largest region fits a range.
+/// A seal may pass the range's end, because no offset leads to it. So the largest region fits a
+/// range.
 fn taken_len_max(len: u64, encoding: Encoding, seal_len: u64) -> u64 {
     let stored = stored_len_max(len, encoding);
     let taken = stored.saturating_add(seal_len);
     taken.min(REGION_LEN_MAX.max(stored))
 }
 
-/// The most bytes that a region may take when it is stored.
+/// Returns the most bytes that a region may take when it is stored.
 fn stored_len_max(len: u64, encoding: Encoding) -> u64 {
     if encoding == Encoding::NONE {
         return len;
     }
-    // What does not shrink is kept in stored blocks of at least 16 KiB, each of a few bytes more.
+    // Brotli stores incompressible bytes in blocks of at least 16 KiB, each with a few bytes more.
     let blocks = len >> 12;
     len.saturating_add(blocks).saturating_add(64).min(REGION_LEN_MAX)
 }
@@ -225,7 +224,7 @@ mod tests {
 
     #[test]
     fn ranges_are_stored_one_by_one_in_path_order() {
-        // Inputs 0..5 in path order; by id they stand 4 2 0 3 1. Two gigabytes each: two to a
+        // Inputs 0..5 in path order; by id they are 4 2 0 3 1. Each has two gigabytes, so two fit a
         // range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();

@@ -13,15 +13,15 @@ use dacti_index::IdRange;
 use daicon_core::Span;
 use std::collections::HashMap;
 
-/// What was written, as far as the index needs it.
+/// The positions and digests of written data, for the index.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Stored bytes of each input, absolute, by its position.
+    /// The stored bytes of each input, absolute, by its number.
     pub(super) spans: Vec<Span>,
-    /// Start of each id range's data, absolute.
+    /// The start of each id range's data, absolute.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes, those of hot regions first, then in data order; zeros where
-    /// nothing asked for them.
+    /// Digests of the stored bytes: those of hot regions first, then in data order; zeros if they
+    /// are not used.
     pub(super) digests: Vec<[u8; 32]>,
     /// The digest of all stored bytes as one, for a package without seals that has a file id.
     pub(super) whole: Option<[u8; 32]>,
@@ -64,8 +64,8 @@ pub(super) fn data(
     Ok(written)
 }
 
-/// Cuts the inputs, in data order, into batches of at most a piece, none across the border of an id
-/// range.
+/// Cuts the inputs, in data order, into batches of at most a piece. No batch crosses the border of
+/// an id range.
 pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     for range in ranges {
@@ -73,7 +73,7 @@ pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usiz
         let end = range.first.saturating_add(range.count);
         for i in range.first..end {
             let input_len = in_order.get(i).map_or(0, |input| input.len);
-            // Empty files count too: opening them is the work.
+            // Empty files count too: opening them takes time.
             len = len.saturating_add(input_len).saturating_add(256);
             if len > PIECE_LEN && start < i {
                 batches.push(start..i);
@@ -92,16 +92,16 @@ struct DataWriter<'w> {
     progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     told: Progress,
     written: Written,
-    /// Regions written so far, and the id range that the next one is in.
+    /// The number of regions written so far, and the id range of the next one.
     count: usize,
     range: usize,
-    /// Bytes of the seal behind each region.
+    /// The length of the seal behind each region.
     seal_len: u64,
-    /// Hashes all stored bytes as one, where regions are not hashed by themselves.
+    /// Hashes all stored bytes as one, if regions are not hashed by themselves.
     whole: Option<blake3::Hasher>,
     /// Where the region that is being written starts.
     region_at: u64,
-    /// Where equal stored bytes are, within the id range; `None` where each is to be stored by
+    /// Positions of equal stored bytes within the id range; `None` if each region is stored by
     /// itself.
     shared: Option<HashMap<Encoded, u64>>,
 }
@@ -194,8 +194,7 @@ impl<'w> DataWriter<'w> {
         }
     }
 
-    /// Takes regions that are all in hand, so that what is stored elsewhere need not be written at
-    /// all.
+    /// Takes regions that are complete, so that bytes that are stored already need not be written.
     fn take_whole(&mut self, mut bytes: &[u8], ends: &[Encoded]) -> Result<(), Error> {
         if self.shared.is_none() {
             self.output.append(bytes)?;
@@ -215,24 +214,24 @@ impl<'w> DataWriter<'w> {
         Ok(())
     }
 
-    /// Notes the base of an id range where the region is its first.
+    /// Notes the base of an id range at its first region.
     fn enter_range(&mut self) {
         if self.plan.ranges.get(self.range).is_some_and(|range| range.first == self.count) {
             self.written.bases.push(self.region_at);
             self.range = self.range.saturating_add(1);
             if let Some(shared) = &mut self.shared {
-                // What lies in another range is out of its groups' reach.
+                // The groups of this range do not reach bytes of another range.
                 shared.clear();
             }
         }
     }
 
-    /// Where equal stored bytes are that were written before in this range.
+    /// Returns the position of equal stored bytes that were written before in this range.
     fn shared_at(&self, encoded: &Encoded) -> Option<u64> {
         self.shared.as_ref()?.get(encoded).copied()
     }
 
-    /// Notes where the region lies whose last byte has come.
+    /// Notes the position of a region that is complete.
     fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>) {
         let at = first_at.unwrap_or(self.region_at);
         if first_at.is_some() {

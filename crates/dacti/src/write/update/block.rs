@@ -1,7 +1,7 @@
-//! The bytes of an append, piece by piece: of regions that are ready, of a new index, or as a saved
-//! plan has them beside it.
+//! The bytes of an append, piece by piece: from encoded regions, from a new index, or from the data
+//! file of a saved plan.
 //!
-//! Whatever is handed out was held against the plan's digests. Specification:
+//! Every piece is held against the plan's digests before it is handed out. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
@@ -14,39 +14,39 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Bytes that are handed out at once.
+/// Bytes of a piece.
 const PIECE_LEN: u64 = 1 << 20;
 
-/// Where the bytes of an append come from.
+/// The source of an append's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Block<'b> {
-    /// From what was encoded just now.
+    /// The regions that were just encoded.
     Staged(Staged<'b>),
-    /// From the file beside a saved plan.
+    /// The data file of a saved plan.
     Saved {
         file: &'b File,
         path: &'b Path,
-        /// Where the append's first byte stands in it.
+        /// Where the append's first byte is in that file.
         at: u64,
     },
 }
 
-/// What was encoded just now.
+/// The regions that were just encoded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Staged<'b> {
     pub(super) stage: &'b Stage,
-    /// For each edit the number of its bytes in the stage.
+    /// For each edit, the number of its bytes in the stage.
     pub(super) numbers: &'b [Option<usize>],
     pub(super) plan: &'b Plan,
-    /// What the plan was made from, for what is derived.
+    /// The snapshot that the plan was made from; derived bytes come from it.
     pub(super) snapshot: &'b Snapshot,
 }
 
-/// What takes bytes and where they stand.
+/// Takes a piece and its position in the package.
 pub(super) type Take<'t> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 't;
 
 impl Block<'_> {
-    /// Hands out all bytes but those of zeros, ascending, with where they stand in the package.
+    /// Hands out all bytes except zeros, in ascending order, with their positions in the package.
     pub(super) fn each(&self, append: &Append, take: &mut Take<'_>) -> Result<(), Error> {
         let pieces = &append.pieces[..];
         let is_derived = |piece: &Piece| matches!(piece.content, PieceContent::Derived { .. });
@@ -56,7 +56,7 @@ impl Block<'_> {
                 let end = pieces.iter().rposition(is_derived);
                 first..end.map_or(first, |last| last.saturating_add(1))
             }
-            // What was derived lies there as the rest does.
+            // The data file has the derived bytes as well.
             Self::Saved { .. } => pieces.len()..pieces.len(),
         };
         let part = |range: Range<usize>| pieces.get(range).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Block<'_> {
 }
 
 impl Staged<'_> {
-    /// The pieces of a new index, one after the other.
+    /// Hands out the pieces of a new index, one after the other.
     fn derived(&self, pieces: &[Piece], take: &mut Take<'_>) -> Result<(), Error> {
         let Some(derived) = Derived::of(self.plan, self.snapshot)? else { return Ok(()) };
         derived.emit(|at, bytes| {
@@ -119,13 +119,13 @@ impl Staged<'_> {
     }
 }
 
-/// Bytes of an append without the zeros at its end.
+/// Returns the bytes of an append without the zeros at its end.
 pub(super) fn written_len(append: &Append) -> u64 {
     let last = append.pieces.iter().rev().find(|piece| piece.content != PieceContent::Zeros);
     last.map_or(0, |piece| piece.span.end.saturating_sub(append.at))
 }
 
-/// Holds bytes that start at `at` against the digest that the plan has of them.
+/// Holds the bytes at `at` against their digest in the plan.
 fn hold_against(at: u64, content: &PieceContent, found: Digest) -> Result<(), Error> {
     match content.digest() {
         Some(expected) if expected != found => {

@@ -1,8 +1,8 @@
-//! The chain of names segments of a package under update, and the segment that comes next.
+//! The chain of names segments of a package, and the segment that an update writes next.
 //!
-//! An update writes the names that the list does not have, with the small segments before them, so
-//! that the chain stays short and a name is written again as often as the list doubles.
-//! Specification: `docs/spec/dacti-names.md`, "Earlier segments".
+//! An update writes the new names and merges the small segments before them. So the chain stays
+//! short, and a name is written again only each time the list doubles. Specification:
+//! `docs/spec/dacti-names.md`, "Earlier segments".
 
 use crate::read::names::read_segment;
 use crate::{Error, Package};
@@ -10,12 +10,12 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
-/// Content that is read to find out whether a path is listed. Where more is before it, a path that
-/// was not met is written once more, which costs its record and changes nothing.
+/// The most bytes of segments that are read to find out whether a path is listed. A path that was
+/// not met in them is written again, which costs its record and changes nothing.
 const READ_MAX: u64 = 64 << 20;
-/// A segment is merged into the one that comes next if it is at most this many times as long.
+/// A segment is merged into the next one if it is at most this many times as long.
 const MERGE_RATIO: u64 = 2;
-/// Segments that a chain has at most, of the 64 that readers follow.
+/// The most segments of a chain; readers follow 64.
 const CHAIN_MAX: usize = 32;
 
 /// A segment of the chain.
@@ -30,12 +30,12 @@ struct Loaded {
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     loaded: Vec<Loaded>,
-    /// The newest segment that was not read, by the link to it.
+    /// The link to the newest segment that was not read.
     rest: Option<Link>,
 }
 
 impl Chain {
-    /// Reads the chain of a package; all of it where `whole` is set, else the newest segments.
+    /// Reads the chain of a package: all of it if `whole` is set, else the newest segments.
     pub(super) fn read(package: &Package, whole: bool) -> Result<Self, Error> {
         let Some(located) = package.find(NAMES_ID)? else { return Ok(Self::default()) };
         let mut chain = Self::default();
@@ -65,18 +65,18 @@ impl Chain {
         Ok(chain)
     }
 
-    /// The name of `path`, from the newest segment that has it.
+    /// Returns the name of `path` from the newest segment that has it.
     pub(super) fn find(&self, path: &str) -> Option<Name<'_>> {
         self.segments().find_map(|segment| segment.find(path))
     }
 
-    /// Whether all segments were read.
+    /// Returns whether all segments were read.
     pub(super) const fn is_whole(&self) -> bool {
         self.rest.is_none()
     }
 
-    /// The content of the segment that comes next, with `new` names and those of the segments that
-    /// it takes the place of.
+    /// Returns the content of the next segment: the `new` names and those of the segments that it
+    /// merges.
     pub(super) fn next<'n>(&'n self, new: &[Name<'n>]) -> Result<Vec<u8>, Error> {
         let mut merged: BTreeMap<&str, Name<'_>> =
             new.iter().map(|name| (name.path, *name)).collect();
@@ -99,7 +99,7 @@ impl Chain {
         Ok(emit_segment(&names, self.link_to(taken))?)
     }
 
-    /// The link to the segment with this number, newest first.
+    /// Returns the link to a segment by its number, newest first.
     fn link_to(&self, i: usize) -> Option<Link> {
         let Some(Loaded { located, content }) = self.loaded.get(i) else { return self.rest };
         Some(Link {
@@ -115,7 +115,7 @@ impl Chain {
     }
 }
 
-/// Bytes that a name takes in a segment.
+/// The bytes of a name's record in a segment.
 fn record_len(name: &Name<'_>) -> u64 {
     u64::try_from(name.path.len()).unwrap_or(u64::MAX).saturating_add(32)
 }
@@ -127,7 +127,7 @@ mod tests {
     use dacti_names::{NAMES_ID, Name, Segment};
     use daicon_core::Span;
 
-    /// Adds the segment that comes next with these names, as if it were stored at the end.
+    /// Adds the next segment with these names, as if it were stored at the end.
     fn grow(chain: &mut Chain, at: u64, paths: &[&str]) {
         let names: Vec<_> = paths.iter().map(|path| Name::hashed(path).unwrap()).collect();
         let content = chain.next(&names).unwrap();
@@ -154,7 +154,7 @@ mod tests {
             written += chain.loaded[0].content.len();
         }
         assert!(chain.loaded.len() <= 11, "{} segments", chain.loaded.len());
-        // A record is of 49 or 50 bytes; each is written again a few times for each doubling.
+        // A record has 49 or 50 bytes, and each is written again a few times for each doubling.
         assert!(written < 2000 * 50 * 2 * 11, "{written} bytes");
         for path in &paths {
             assert_eq!(chain.find(path).unwrap().path, path);

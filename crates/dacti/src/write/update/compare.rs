@@ -1,4 +1,4 @@
-//! Which inputs a package has already, with the same content.
+//! Finds out which inputs the package has already, with the same content.
 
 use super::stage::Effort;
 use crate::write::pack::encode::PIECE_LEN;
@@ -9,10 +9,10 @@ use crate::{Encoding, Error, Located, Package};
 use dacti_index::IdRange;
 use std::io::{self, Read};
 
-/// Content that is compared at once.
+/// Bytes of content that are compared at once.
 const BUF_LEN: usize = 64 * 1024;
 
-/// For inputs that follow each other, whether each is unchanged.
+/// For a batch of inputs, whether each is unchanged.
 #[derive(Debug)]
 struct Verdicts(Vec<bool>);
 
@@ -22,7 +22,7 @@ impl Weigh for Verdicts {
     }
 }
 
-/// For each input, whether the region found for it has the same content, on all cores.
+/// Returns for each input whether its region has the same content, on all cores.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
@@ -54,20 +54,21 @@ pub(super) fn unchanged(
     Ok(unchanged)
 }
 
-/// Whether a region has the content of an input. A region that cannot be read has not: it is put
-/// anew.
+/// Returns whether a region has the content of an input. A region that cannot be read does not have
+/// it, and is put again.
 fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool, Error> {
     if found.encoding == Encoding::NONE && found.span.len() != input.len {
         return Ok(false);
     }
-    let Ok(mut stored) = package.reader_at(found) else { return Ok(false) };
+    let Ok(mut stored) = package.unverified_reader_at(found) else { return Ok(false) };
     let mut content = input.open()?;
     let (mut ours, mut theirs) = (vec![0; buf_len(input.len)], vec![0; buf_len(input.len)]);
     let mut len = 0_u64;
     loop {
         let read = read_some(&mut *content, &mut ours).map_err(|error| input.failed(error))?;
         let ours = ours.get(..read).unwrap_or_default();
-        // One byte more than there should be at the end, so that a longer region is seen.
+        // The stored content is read to one byte past the input's end, so that a longer region is
+        // noticed.
         let Ok(stored) = read_some(&mut stored, &mut theirs) else { return Ok(false) };
         if theirs.get(..stored) != Some(ours) {
             return Ok(false);
@@ -80,12 +81,12 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     }
 }
 
-/// As much as a short input needs, and no more than is compared at once.
+/// Returns a buffer length that fits a short input and is at most what is compared at once.
 fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }
 
-/// Fills `buf`, or as much of it as there is.
+/// Fills `buf`, or as much of it as the content has.
 fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

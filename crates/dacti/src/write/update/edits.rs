@@ -1,5 +1,5 @@
-//! What an update changes: inputs held against what the package has, and the edits that a planner
-//! takes, with their bytes made ready.
+//! The changes of an update: its inputs held against the package, and the edits that a planner
+//! takes, with their bytes.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
 //! segments".
@@ -18,36 +18,36 @@ use dacti_names::{NAMES_ID, Name};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What becomes of a region.
+/// The change of a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What is done.
+    /// The kind of the change.
     pub kind: ChangeKind,
-    /// The region's path, or its id where it has none.
+    /// The region's path, or its id if it has no path.
     pub name: String,
     /// The region's id.
     pub id: Uuid,
-    /// Length of its content in bytes; of a region that is removed, of its stored bytes.
+    /// The length of its content in bytes; of a removed region, of its stored bytes.
     pub len: u64,
 }
 
-/// What is done with a region.
+/// The kinds of change of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
-    /// It is new.
+    /// The region is new.
     Added,
-    /// It takes the place of another content.
+    /// The region gets another content.
     Replaced,
-    /// It goes.
+    /// The region is removed.
     Removed,
-    /// It has this content already.
+    /// The region has this content already.
     Unchanged,
 }
 
-/// An input and the region whose place it takes.
+/// An input and the region that it replaces.
 type Replacing = (Input, Option<Located>);
 
-/// What is to be changed, before anything is encoded.
+/// The changes, before anything is encoded.
 #[derive(Debug)]
 pub(super) struct Edits {
     /// In the order in which they will be stored.
@@ -55,7 +55,7 @@ pub(super) struct Edits {
     removed: Removed,
     names: Option<Input>,
     explicit_ids: bool,
-    /// `None` where the package has no region yet.
+    /// `None` if the package has no region yet.
     encoding: Option<Encoding>,
     changes: Vec<Change>,
 }
@@ -63,13 +63,13 @@ pub(super) struct Edits {
 /// Edits whose bytes are ready.
 #[derive(Debug, Default)]
 pub(super) struct StagedEdits {
-    /// The names segment that comes next.
+    /// The next names segment.
     pub(super) names: Option<StagedEdit>,
     pub(super) others: Vec<StagedEdit>,
     pub(super) changes: Vec<Change>,
 }
 
-/// An edit and the number of its bytes in the stage, where it has any.
+/// An edit and the number of its bytes in the stage, if it has any.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StagedEdit {
     pub(super) edit: Edit,
@@ -114,7 +114,7 @@ impl Edits {
         Ok(Self { puts, removed, names, explicit_ids, encoding, changes })
     }
 
-    /// Encodes and seals what is to be added.
+    /// Encodes and seals the new regions.
     pub(super) fn stage(
         self,
         encoder: Encoder<'_>,
@@ -130,7 +130,8 @@ impl Edits {
         stage.add(&inputs, encoder(first), effort, progress)?;
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         if self.encoding.is_none() && stage.stored_len() >= content_len {
-            // The first regions of a package: brotli where it makes them smaller, as in packing.
+            // These are the first regions of the package: Brotli is used if it makes them smaller,
+            // as in packing.
             stage.clear();
             stage.add(&inputs, encoder(Encoding::NONE), effort, progress)?;
         }
@@ -178,8 +179,8 @@ impl StagedEdits {
         self.names.is_none() && self.others.is_empty()
     }
 
-    /// Whether one entry less, that of the names segment, lets a delta group take all: then the
-    /// names go ahead, as a name without an entry is not shown.
+    /// Returns whether the edits fit a delta group without the entry of the names segment. Then the
+    /// names go first: a name without an entry is not shown.
     pub(super) fn names_go_ahead(&self) -> bool {
         let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
         puts && self.names.is_some() && self.others.len() == dacti_index::GROUP_ENTRIES
@@ -190,8 +191,8 @@ impl StagedEdits {
     }
 }
 
-/// Gives inputs the ids that the names list has for their paths. Says whether an input brings an
-/// explicit id; where its path had another, the region of that id goes.
+/// Gives inputs the ids that the names list has for their paths, and returns whether an input
+/// brings an explicit id. If its path had another id, that region is removed.
 fn resolve_ids(
     package: &Package,
     chain: &Chain,
@@ -229,7 +230,7 @@ fn refuse_clashes(inputs: &[Input], removed: &Removed) -> Result<(), Error> {
     Ok(())
 }
 
-/// The regions that have the inputs' ids.
+/// Returns the regions that have the inputs' ids.
 fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>, Error> {
     if package.view().has_fences() || inputs.len() <= 1 {
         return inputs.iter().map(|input| package.find(input.id)).collect();
@@ -243,8 +244,8 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     Ok(inputs.iter().map(find).collect())
 }
 
-/// How the package's regions are stored: as its names list is, which every package of ours has that
-/// has paths. `None` where it has no region.
+/// Returns how the package's regions are stored: as its names list, which every package of ours
+/// with paths has. `None` if it has no region.
 fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     let encoding = if let Some(names) = package.find(NAMES_ID)? {
         Some(names.encoding)
@@ -256,7 +257,7 @@ fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     Ok(encoding.map(|encoding| if known(encoding) { encoding } else { Encoding::NONE }))
 }
 
-/// The names that the list does not have, or not with what is true of them now.
+/// Returns the names that the list lacks or has with another length.
 fn names_to_write<'i>(
     chain: &Chain,
     inputs: &'i [Replacing],
@@ -266,12 +267,12 @@ fn names_to_write<'i>(
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
         let is_listed = match chain.find(name.path) {
-            // Of what is stored as it is, the length is known without the hint.
+            // The length of a region that is stored as it is needs no hint.
             Some(listed) => {
                 let is_told = encoding == Some(Encoding::NONE) || *unchanged;
                 listed.id == name.id && (is_told || listed.decoded_len == name.decoded_len)
             }
-            // Far down a long list, most probably, where nobody looked.
+            // The name is probably far down a long list, where it was not looked for.
             None => *unchanged && found.is_some() && !chain.is_whole(),
         };
         (!is_listed).then_some(name)

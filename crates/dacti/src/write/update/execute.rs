@@ -1,9 +1,8 @@
-//! Carries out a plan on a file: step by step, each on disk before the next, and as often as it
-//! takes.
+//! Carries out a plan on a file: step by step, each on disk before the next.
 //!
-//! Every step may be done again: it writes the same bytes to the same place. What stands in the way
-//! of that, bytes that are not of the plan, ends the execution before anything is written over
-//! them. Specification: `docs/spec/dacti-cdn.md`.
+//! Every step can be repeated: it writes the same bytes to the same place. If bytes that are not of
+//! the plan are in that place, the execution ends before it overwrites them. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 use super::block::Block;
 use super::file::{Reading, UpdateFile, write_all};
@@ -26,15 +25,15 @@ const WRITE_LEN: usize = 1 << 20;
 /// How far a file has come with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The step with this number, from 0, is the next; it was not begun.
+    /// The step with this number, from 0, is next and was not begun.
     Before(usize),
     /// The step with this number, from 0, was begun.
     Within(usize),
-    /// All is done.
+    /// All steps are done.
     Done,
 }
 
-/// What is told while a plan is carried out.
+/// The progress of a plan that is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateProgress {
     /// Steps done.
@@ -49,8 +48,8 @@ pub struct UpdateProgress {
 
 /// Carries out the steps `range` of a plan.
 ///
-/// Steps that were done before are done again: where an earlier attempt was told that the disk had
-/// failed, what it reads back is no proof that it is on disk.
+/// Steps that were done before are done again. If the disk failed in an earlier attempt, reading
+/// the bytes back does not prove that they are on disk.
 pub(super) fn execute(
     file: &Arc<dyn UpdateFile>,
     plan: &Plan,
@@ -69,7 +68,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// How far the file has come with a plan.
+/// Returns how far the file has come with a plan.
 pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standing, Error> {
     if plan.switch().is_none() {
         return Err(UpdateFault::from(Fault { step: None, breach: Breach::NoSwitch }).into());
@@ -89,7 +88,7 @@ pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standi
     }
 }
 
-/// Whether a step was begun and not finished: its bytes stand there in part.
+/// Returns whether a step was begun and not finished, so that some of its bytes are in the file.
 fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> bool {
     let before = plan.state_before(i);
     match &step.action {
@@ -104,8 +103,8 @@ fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> b
     }
 }
 
-/// Whether some bytes of a piece of the head are old and the others new, and the rest of the head
-/// is as it was.
+/// Returns whether a piece of the head has some old and some new bytes, and the rest of the head is
+/// as it was.
 fn is_torn(head: &[u8], at: u64, old: &[u8], new: &[u8], before: Digest) -> bool {
     let len = u64::try_from(old.len()).unwrap_or(u64::MAX);
     let Some(span) = Span::new(at, len) else { return false };
@@ -153,7 +152,7 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Whether the file is as a step leaves it, or as a later one does that was done before.
+    /// Returns whether the file is as this step leaves it, or as a later step that was done before.
     fn is_on_the_way(&self, i: usize, found: State) -> bool {
         self.plan.steps.iter().skip(i).any(|step| step.after == found)
             || matches!(standing(self.file, self.plan), Ok(Standing::Within(within)) if within > i)
@@ -179,7 +178,7 @@ impl Execution<'_, '_> {
             Ok(())
         })?;
         self.write(i, &mut together, len)?;
-        // Zeros at the end are left out: the file becomes longer without them.
+        // Zeros at the end are not written: the file becomes longer without them.
         if self.file.len().map_err(failed("read"))? < end {
             self.file.set_len(end).map_err(failed("write"))?;
         }
@@ -187,7 +186,7 @@ impl Execution<'_, '_> {
         self.file.sync().map_err(failed("write"))
     }
 
-    /// Writes what was put together, and begins anew.
+    /// Writes the collected bytes, and begins anew.
     fn write(&mut self, i: usize, together: &mut Together, len: u64) -> Result<(), Error> {
         if together.bytes.is_empty() {
             return Ok(());
@@ -201,8 +200,8 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Makes sure that what an earlier attempt left where `bytes` will stand is of this plan:
-    /// either these bytes, or zeros that never became them.
+    /// Checks that the place of `bytes` has bytes of this plan from an earlier attempt: these
+    /// bytes, or zeros in their place.
     fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
         let Together { at, bytes, existing } = planned;
         let at = *at;
@@ -219,8 +218,8 @@ impl Execution<'_, '_> {
         }
     }
 
-    /// Writes a piece of the head by one call, unless something stands there that is neither what
-    /// was there before nor what is to come.
+    /// Writes a piece of the head by one call, unless the place has bytes that are neither the old
+    /// nor the new ones.
     fn patch(&mut self, i: usize, at: u64, before: &[u8], after: &[u8]) -> Result<(), Error> {
         let head = read_head(self.file)?;
         let found = Span::new(at, u64::try_from(before.len()).unwrap_or(u64::MAX))
@@ -235,7 +234,7 @@ impl Execution<'_, '_> {
         }
         write_all(&**self.file, at, after).map_err(failed("write"))?;
         if found == after {
-            // Written once more, so that it is on disk: the head's content is what it was.
+            // Written once more, so that it is on disk. The head's content does not change.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;
@@ -251,17 +250,17 @@ impl Execution<'_, '_> {
     }
 }
 
-/// Bytes that follow each other and are written at once.
+/// Adjacent bytes that are written at once.
 #[derive(Debug, Default)]
 struct Together {
     at: u64,
     bytes: Vec<u8>,
-    /// What stands in the file in their place.
+    /// The bytes of the file in their place.
     existing: Vec<u8>,
 }
 
 impl Together {
-    /// Whether bytes that stand at `at` follow, and may be as many.
+    /// Returns whether bytes at `at` are adjacent and still fit.
     fn takes(&self, at: u64, bytes: &[u8]) -> bool {
         let len = self.bytes.len().saturating_add(bytes.len());
         let end = u64::try_from(self.bytes.len()).ok().and_then(|len| self.at.checked_add(len));
@@ -285,7 +284,7 @@ fn state_of(file: &Arc<dyn UpdateFile>, head: &[u8]) -> Result<State, Error> {
     Ok(State { len, head: Digest::of(head) })
 }
 
-/// What the system says of the package, whose name those who opened it put in.
+/// Returns an error of the system. Its caller, who opened the package, adds the path.
 pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> Error {
     move |error| Error::io(action, Path::new(""), error)
 }

@@ -1,7 +1,7 @@
-//! The file that an update writes to: a few operations by position, and the lock of its one writer.
+//! The file that an update writes to: reads and writes by position, and the lock of its one writer.
 //!
-//! It refuses to know what is written. Tests put a file that fails in its place. Specification:
-//! `docs/spec/dacti-cdn.md`.
+//! It refuses to know the meaning of the bytes. Tests put a failing file in its place.
+//! Specification: `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
 use crate::Error;
@@ -13,86 +13,86 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A file that can be updated: read and written by position, grown, and put on disk.
+/// A file that can be updated: read and written by position, made longer, and synced to disk.
 ///
-/// Whoever implements it answers for there being one writer at a time.
+/// An implementation makes sure that there is one writer at a time.
 pub trait UpdateFile: core::fmt::Debug + Send + Sync {
-    /// The file's length now, in bytes.
+    /// Returns the file's length now, in bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn len(&self) -> io::Result<u64>;
 
-    /// Whether the file has no bytes now.
+    /// Returns whether the file is empty now.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// Reads into `buf` from position `at` and says how many bytes; 0 only at the end or for an
-    /// empty `buf`.
+    /// Reads into `buf` from position `at` and returns the number of bytes: 0 only at the end or
+    /// for an empty `buf`.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of `bytes` at position `at`, by one call of the system, and says how many.
+    /// Writes some of `bytes` at position `at`, by one system call, and returns how many.
     ///
     /// # Errors
-    /// What the system says. Some of the bytes may stand in the file then.
+    /// An error of the system. Some of the bytes may be in the file then.
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize>;
 
     /// Makes the file longer, with zeros.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Puts on disk what was written, and the length.
+    /// Syncs the written bytes and the length to disk.
     ///
     /// # Errors
-    /// What the system says. Whether any of it is on disk is not known then.
+    /// An error of the system. The bytes may be on disk or not then.
     fn sync(&self) -> io::Result<()>;
 
-    /// When the file was modified, as a server tells its clients.
+    /// Returns the modification time, which servers tell their clients.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn modified(&self) -> io::Result<SystemTime>;
 
-    /// Sets that time.
+    /// Sets the modification time.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
 
-    /// Whether the file is still the one that stands under its name.
+    /// Returns whether the file still has its name.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     fn is_in_place(&self) -> io::Result<bool>;
 
-    /// Returns when everybody who reads this file, through whatever cache, is answered with what
-    /// `barrier` probes: called when the file itself has these bytes, on disk.
+    /// Waits until no reader of this file gets old bytes for the spans of `barrier`, through any
+    /// cache. It is called when the file itself has the new bytes, on disk.
     ///
-    /// Whoever reads a local file has no cache in front of it, so by default it returns at once.
-    /// A file that is published through caches waits for as long as all of them together may answer
-    /// with old bytes, or until each of them was seen to answer with the new ones.
+    /// A local file has no cache in front of it, so by default this returns at once. A file that is
+    /// published through caches waits out the lifetimes of all of them together, or probes each
+    /// cache until it answers with the new bytes.
     ///
     /// # Errors
-    /// Why it is not so. The update ends then, its switch untouched unless that is done already,
-    /// and can be taken up again.
+    /// Why the wait failed. The update ends then and can be resumed; the switch is untouched,
+    /// unless it was done already.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let _ = barrier;
         Ok(())
     }
 }
 
-/// A regular file that this process alone may update, until it is closed or the process ends.
+/// A regular file that only this process may update, until it is closed or the process ends.
 ///
-/// Readers are not kept out: they see the old package or the new one.
+/// It does not lock out readers: they see the old package or the new one.
 #[derive(Debug)]
 pub struct LockedFile {
     file: File,
@@ -103,12 +103,12 @@ impl LockedFile {
     /// Opens the file at `path` for an update.
     ///
     /// # Errors
-    /// `NotAFile`; [`UpdateFault::Locked`] where another writer has it; [`UpdateFault::Replaced`]
-    /// where another file took its name meanwhile; `Io`.
+    /// `NotAFile`; [`UpdateFault::Locked`] if another writer has the file;
+    /// [`UpdateFault::Replaced`] if another file took its name meanwhile; `Io`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
-        // Asked before it is opened: opening a pipe would wait for a writer.
+        // Checked before the file is opened: opening a pipe would wait for a writer.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }
@@ -122,16 +122,16 @@ impl LockedFile {
 }
 
 impl Drop for LockedFile {
-    /// Lets other writers in at once. Closing the file alone would leave them locked out while a
-    /// child process that another thread starts just now holds a copy of it.
+    /// Unlocks the file at once. A child process that another thread starts at this moment may hold
+    /// a copy of the file, so closing it would not unlock it.
     fn drop(&mut self) {
         #[cfg(not(windows))]
         let _ = self.file.unlock();
     }
 }
 
-/// Opens a file and locks out other writers. The lock goes with the open file, also where the
-/// process is killed.
+/// Opens a file and locks out other writers. The lock ends with the open file, even if the process
+/// is killed.
 #[cfg(not(windows))]
 fn open_alone(path: &Path) -> Result<File, Error> {
     let failed = |source| Error::io("open", path, source);
@@ -143,7 +143,7 @@ fn open_alone(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Opens a file and locks out other writers: a lock on the bytes would lock out readers too.
+/// Opens a file and locks out other writers. A lock on the bytes would lock out readers too.
 #[cfg(windows)]
 fn open_alone(path: &Path) -> Result<File, Error> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -200,20 +200,20 @@ impl UpdateFile for LockedFile {
     }
 }
 
-/// Whether two files are one.
+/// Returns whether two files are the same one.
 #[cfg(unix)]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Whether two files can be one: what the system tells without more.
+/// Returns whether two files can be the same one, as far as the system tells.
 #[cfg(not(unix))]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-/// The file as a source of its bytes, as long as it was when it was asked.
+/// The file as a source of bytes, with the length that it had at first.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     file: Arc<dyn UpdateFile>,
@@ -237,7 +237,7 @@ impl ReadAt for Reading {
     }
 }
 
-/// Writes all of `bytes`, by as many calls as it takes.
+/// Writes all of `bytes`, in as many calls as needed.
 pub(super) fn write_all(file: &dyn UpdateFile, at: u64, bytes: &[u8]) -> io::Result<()> {
     let (mut at, mut left) = (at, bytes);
     while !left.is_empty() {

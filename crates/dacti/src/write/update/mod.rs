@@ -1,8 +1,7 @@
-//! Updates of a package in a file: encoded, planned, carried out, and taken up again after a crash.
+//! Updates of a package in a file: encoded, planned, carried out, and resumed after a crash.
 //!
-//! Readers see the old package or the new one, and no byte that they can reach changes under them.
-//! What is written where is `dacti-cdn`'s to say; here it is done. Specification:
-//! `docs/spec/dacti-cdn.md`.
+//! Readers see the old package or the new one, and no byte that they can reach changes. `dacti-cdn`
+//! plans every write; this module makes them. Specification: `docs/spec/dacti-cdn.md`.
 
 mod block;
 mod chain;
@@ -29,7 +28,7 @@ pub use saved::{Extent, SavedPlan, SavedStanding};
 
 use crate::hash::HashPool;
 use crate::write::pack::encode::{Encoder, Sealing};
-use crate::write::pack::input::{Input, Spool};
+use crate::write::pack::input::{Input, Spool, Taken};
 use crate::{Encoding, Error, InputName, Limits, Located, Package, Progress, RegionName};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
@@ -48,17 +47,17 @@ use uuid::Uuid;
 /// How to update a package.
 #[derive(Debug, Clone)]
 pub struct UpdateOptions {
-    /// How new regions are stored; by default as the package's others are.
+    /// How new regions are stored; by default as the package's other regions are.
     pub encoding: Option<Encoding>,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
-    /// Whether to put again what the package has with the same content.
+    /// Whether a region is written again although the package has it with the same content.
     pub force: bool,
-    /// What the planner is told: alignment, purges, barriers.
+    /// The options of the planner: alignment, purges, barriers.
     pub policy: UpdatePolicy,
-    /// Threads that encode; by default as many as there are cores. Changes no byte.
+    /// Threads that encode; by default one for each core. They change no byte of the package.
     pub threads: Option<NonZeroUsize>,
-    /// Bytes that may be encoded and not written yet. Changes no byte.
+    /// The most bytes that are encoded and not written yet. It changes no byte of the package.
     pub in_flight_max: usize,
 }
 
@@ -75,11 +74,11 @@ impl Default for UpdateOptions {
     }
 }
 
-/// What is to be removed, by id, with what it was called.
+/// The regions to remove, by id, each with the name that the caller gave.
 type Removed = BTreeMap<Uuid, (String, Located)>;
 
-/// An update of one package, by its only writer: other writers are locked out until this and what
-/// is made of it are dropped, or the process ends.
+/// An update of one package by its only writer. Other writers are locked out until the update and
+/// its plan are dropped, or the process ends.
 #[derive(Debug)]
 pub struct Update {
     file: Arc<dyn UpdateFile>,
@@ -87,6 +86,7 @@ pub struct Update {
     package: Package,
     options: UpdateOptions,
     inputs: Vec<Input>,
+    taken: Taken,
     spool: Spool,
     removed: Removed,
     components: Vec<(NewComponent, Vec<u8>)>,
@@ -98,15 +98,15 @@ impl Update {
     /// Opens the package at `path` for an update.
     ///
     /// # Errors
-    /// [`UpdateFault::Locked`] where another writer has it; what is wrong with the package; options
-    /// that cannot be; what the system says.
+    /// [`UpdateFault::Locked`] if another writer has the file; a package that cannot be read;
+    /// impossible options; errors of the system.
     pub fn open(path: impl AsRef<Path>, options: UpdateOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::of_file(Arc::new(LockedFile::open(path)?), path, options)
     }
 
-    /// An update of the package in a file of the caller's kind. `path` is what it is called in
-    /// messages; temporary files are made beside it.
+    /// Begins an update of the package in a file of the caller's own kind. Messages call it `path`,
+    /// and temporary files are made beside that.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -128,6 +128,7 @@ impl Update {
             package: package.map_err(|error| named(error, path))?,
             options,
             inputs: Vec::new(),
+            taken: Taken::default(),
             spool: Spool::default(),
             removed: BTreeMap::new(),
             components: Vec::new(),
@@ -136,7 +137,7 @@ impl Update {
         })
     }
 
-    /// The package as it was when it was opened.
+    /// Returns the package as it was when it was opened.
     #[must_use]
     pub const fn package(&self) -> &Package {
         &self.package
@@ -146,23 +147,25 @@ impl Update {
     /// update is planned; a reader is read now, to its end.
     ///
     /// # Errors
-    /// A path that breaks the rules, an id that is reserved, what is no regular file, what the
-    /// system says, and content of 4 GiB or more.
+    /// A path that breaks the rules or was put before, a reserved id, a file that is not regular,
+    /// content of 4 GiB or more, and errors of the system.
     pub fn put<'c>(
         &mut self,
         name: impl Into<InputName>,
         content: impl Into<crate::Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
+        // The names list, which says the id of each path, is read only for the plan.
+        self.taken.take_path(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(self)
     }
 
-    /// Takes a region away: it is not found any more, and its bytes stay where they are, for those
-    /// who read the package as it was.
+    /// Removes a region: it is not found any more. Its bytes stay in the file for readers of the
+    /// old package.
     ///
     /// # Errors
-    /// `NotFound`; what is wrong with the package.
+    /// `NotFound`; a package that cannot be read.
     pub fn remove<'a>(&mut self, key: impl Into<RegionName<'a>>) -> Result<&mut Self, Error> {
         let key = key.into();
         let located = self.package.locate(key).map_err(|error| named(error, &self.path))?;
@@ -173,7 +176,7 @@ impl Update {
         Ok(self)
     }
 
-    /// Has new regions signed with `key`, which must be one of the package's.
+    /// Signs new regions with `key`, which must be one of the package's keys.
     ///
     /// # Errors
     /// A package without signatures, a key of another package or one that the package does not
@@ -193,14 +196,14 @@ impl Update {
         Ok(self)
     }
 
-    /// Leaves new regions of a signed package without a signature. Readers who require one will
-    /// refuse them, and the names list with them.
+    /// Leaves the new regions of a signed package unsigned. Readers that require a signature refuse
+    /// them, and the names list with them.
     pub const fn leave_unsigned(&mut self) -> &mut Self {
         self.leave_unsigned = true;
         self
     }
 
-    /// What stands behind each region's stored bytes; `None` for nothing.
+    /// Returns the seal that each region gets; `None` for no seal.
     fn sealing(&self, adds: bool) -> Result<Option<Sealing<'_>>, Error> {
         let Some(kind) = self.package.view().seal_kind() else { return Ok(None) };
         let key = self.key.as_ref();
@@ -210,7 +213,7 @@ impl Update {
         Ok(Some(Sealing { kind, key }))
     }
 
-    /// Adds a component with a region of its own, for what a format builds on packages.
+    /// Adds a component with a region of its own, for a format that builds on packages.
     pub fn add_component(&mut self, id: Uuid, version: Version, region: Vec<u8>) -> &mut Self {
         let digest = Digest::of(&region);
         let size = u64::try_from(region.len()).unwrap_or(u64::MAX);
@@ -219,15 +222,15 @@ impl Update {
         self
     }
 
-    /// Adds a component that is eight bytes in its table.
+    /// Adds a component whose data are the eight bytes in its table entry.
     pub fn add_component_data(&mut self, id: Uuid, version: Version, data: [u8; 8]) -> &mut Self {
         let content = ComponentContent::Data(data);
         self.components.push((NewComponent { id, version, content }, Vec::new()));
         self
     }
 
-    /// Encodes and seals what is to be added, and plans the update. Nothing is written to the
-    /// package yet.
+    /// Encodes and seals the new regions and plans the update. Nothing is written to the package
+    /// yet.
     ///
     /// # Errors
     /// As [`plan_with`](Self::plan_with).
@@ -236,11 +239,11 @@ impl Update {
     }
 
     /// As [`plan`](Self::plan), and tells `progress` how far the encoding has come, from this
-    /// thread. What it returns decides whether it goes on.
+    /// thread. It stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// A path or id given twice, a file that changed, what cannot be published by one switch, what
-    /// is wrong with the package, and what the system says. The package is as it was then.
+    /// An id given twice, a file that changed, a change that no single switch can publish, a
+    /// package that cannot be read, and errors of the system. The package stays as it was.
     pub fn plan_with(
         self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -270,7 +273,7 @@ impl Update {
     }
 }
 
-/// What a region is called, without the quotes of messages.
+/// Returns the name of a region, without the quotes of messages.
 fn name_of(key: &RegionName<'_>) -> String {
     match key {
         RegionName::Path(path) => (*path).to_owned(),
@@ -278,7 +281,7 @@ fn name_of(key: &RegionName<'_>) -> String {
     }
 }
 
-/// An error of the package's file with the file's name.
+/// Adds the package's path to an error.
 fn named(error: Error, path: &Path) -> Error {
     match error {
         Error::Io { action, path: none, source } if none.as_os_str().is_empty() => {

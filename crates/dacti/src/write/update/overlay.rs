@@ -1,5 +1,5 @@
-//! A package as it was before some steps, or as it will be after them, seen without writing: its
-//! head and its length are others, and all else is as it is.
+//! A package as it was before some steps, or as it will be after them, without writing: another
+//! head and another length over the same file.
 
 use super::UpdateFault;
 use super::execute::failed;
@@ -27,12 +27,12 @@ enum Side {
 }
 
 impl Overlay {
-    /// The file as it was before the first step of a plan that was begun.
+    /// Returns the file as it was before the first step of a plan that was begun.
     pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::Before, plan.before.len)
     }
 
-    /// The file as it will be after the last step. The bytes of an append are not in it.
+    /// Returns the file as it will be after the last step, without the bytes of the append.
     pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::After, plan.after().len)
     }
@@ -75,7 +75,7 @@ impl ReadAt for Overlay {
     }
 }
 
-/// Reads what a planner sees of a package.
+/// Reads the snapshot that a planner needs.
 pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
     let mut reader = SnapshotReader::new(source.len());
     while let Some(want) = reader.want() {
@@ -84,7 +84,7 @@ pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
     Ok(reader.finish()?)
 }
 
-/// Reads all entries of the index into a snapshot, which a fold needs.
+/// Reads all entries of the index into a snapshot, for a fold.
 pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Result<(), Error> {
     let mut scan = snapshot.entries_reader()?;
     let (mut at, mut ahead) = (0, Vec::new());
@@ -102,7 +102,7 @@ pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Resu
     Ok(())
 }
 
-/// Bytes of index that are read at once.
+/// Bytes of the index that are read at once.
 const READ_AHEAD: u64 = 256 * 1024;
 
 fn len_of(bytes: &[u8]) -> u64 {

@@ -1,4 +1,4 @@
-//! An update that is planned: its plans can be looked at, saved and carried out.
+//! A planned update: its plans can be shown, saved and carried out.
 
 use super::UpdateFault;
 use super::block::{Block, Staged, written_len};
@@ -16,8 +16,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An update that is planned, with all the bytes that it needs. Other writers are locked out until
-/// it is dropped.
+/// A planned update, with all the bytes that it needs. Other writers are locked out until it is
+/// dropped.
 #[derive(Debug)]
 pub struct PlannedUpdate {
     file: Arc<dyn UpdateFile>,
@@ -28,11 +28,11 @@ pub struct PlannedUpdate {
     plans: Vec<Plan>,
 }
 
-/// What a plan was made from.
+/// The inputs of the plan.
 #[derive(Debug)]
 struct Planned {
     snapshot: Snapshot,
-    /// For each edit the number of its bytes in the stage.
+    /// For each edit, the number of its bytes in the stage.
     staged: Vec<Option<usize>>,
 }
 
@@ -55,7 +55,7 @@ impl PlannedUpdate {
         Ok(update)
     }
 
-    /// Plans the names before the regions, where that spares a fold. Says whether it does.
+    /// Plans the names before the regions if that saves a fold. Returns whether it does.
     fn plan_names_ahead(
         &mut self,
         source: &Arc<dyn ReadAt>,
@@ -99,26 +99,26 @@ impl PlannedUpdate {
         Ok(())
     }
 
-    /// What becomes of each region that was named, removals first, then by path.
+    /// Returns the change of each region that was named: removals first, then by path.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// The plans, to be carried out one after the other. None where nothing is to be changed; two
-    /// where the names of new regions go ahead, so that the regions fit one switch.
+    /// Returns the plans, which are carried out one after the other. There are none if nothing
+    /// changes, and two if the names of new regions go first, so that the regions fit one switch.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.plans.is_empty()
     }
 
-    /// Carries the update out: when it returns, the new package is on disk.
+    /// Carries the update out. When it returns, the new package is on disk.
     ///
     /// # Errors
     /// As [`apply_with`](Self::apply_with).
@@ -126,11 +126,11 @@ impl PlannedUpdate {
         self.apply_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. What
-    /// it returns decides whether it goes on.
+    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. It
+    /// stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// A file that something else has changed, and what the system says. The package opens as the
+    /// A file that something else has changed, and errors of the system. The package opens as the
     /// old one or the new one then.
     pub fn apply_with(
         self,
@@ -144,12 +144,11 @@ impl PlannedUpdate {
         Ok(())
     }
 
-    /// Writes the plans to the file `path`, and the bytes that they append to a file of that name
-    /// with `.data` behind it; [`SavedPlan`](super::SavedPlan) carries them out later, or
-    /// elsewhere.
+    /// Writes the plans to the file `path`, and the bytes that they append to `path` with `.data`
+    /// added. [`SavedPlan`](super::SavedPlan) carries them out, later or elsewhere.
     ///
     /// # Errors
-    /// `Io`; nothing to be changed, and so no plan.
+    /// `Io`, also if nothing changes, so that there is no plan.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         if self.plans.is_empty() {
@@ -167,7 +166,7 @@ impl PlannedUpdate {
             })?;
             start = start.saturating_add(written_len(append));
         }
-        // Zeros between the pieces, which no write has made.
+        // Makes the zeros between the pieces, which were not written.
         data.file().set_len(start).map_err(failed)?;
         data.commit()?;
         let mut file = AtomicFile::create(path)?;
@@ -184,7 +183,7 @@ impl PlannedUpdate {
     }
 }
 
-/// The file with the bytes of a saved plan.
+/// Returns the path of a saved plan's data file.
 pub(super) fn data_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".data");

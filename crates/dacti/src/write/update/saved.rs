@@ -1,8 +1,7 @@
-//! A saved plan: carried out later, by somebody else perhaps, from its file and the bytes beside
-//! it.
+//! A saved plan: carried out later, perhaps by another person, from its file and its data file.
 //!
-//! What is in the files is not trusted: the plan is checked against the laws and the package before
-//! it is begun, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
+//! The files are not trusted. The plan is checked against the laws and the package before it is
+//! begun, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
 //! plans".
 
 use super::UpdateFault;
@@ -20,7 +19,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of JSON that are read: a plan takes some hundred for each region.
+/// The most bytes of JSON that are read. A plan takes some hundred for each region.
 const JSON_LEN_MAX: u64 = 1 << 30;
 
 /// Plans from a file, with the bytes that they append.
@@ -31,33 +30,33 @@ pub struct SavedPlan {
     data_path: PathBuf,
 }
 
-/// How much of a saved plan is to be carried out.
+/// How much of a saved plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
-    /// All of it, on a package on which nothing of it was done.
+    /// All of it, on a package where nothing of it was done.
     #[default]
     Whole,
-    /// What is left of it.
+    /// The steps that are left.
     Rest,
-    /// One step, by its number from 1, counted through all plans. It must be the next.
+    /// One step, by its number from 1, counted through all plans. It must be the next one.
     Step(usize),
 }
 
-/// Where a package stands with a saved plan: how many of its steps are done, counted through all
-/// plans, and whether the next was begun.
+/// How far a package has come with a saved plan: the steps that are done, counted through all
+/// plans, and whether the next one was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedStanding {
-    /// Steps that are done, barriers that follow them left out.
+    /// Steps that are done; barriers after them do not count.
     pub done: usize,
-    /// Steps in all.
+    /// All steps.
     pub steps: usize,
-    /// Whether the step after those was begun.
+    /// Whether the next step was begun.
     pub begun: bool,
     plan: usize,
 }
 
 impl SavedStanding {
-    /// Whether there is nothing left to do.
+    /// Returns whether all steps are done.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.done == self.steps
@@ -88,16 +87,16 @@ impl SavedPlan {
         Ok(Self { plans, data, data_path })
     }
 
-    /// The plans, to be carried out one after the other.
+    /// Returns the plans, which are carried out one after the other.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
 
-    /// Where the package at `path` stands with the plans.
+    /// Returns how far the package at `path` has come with the plans.
     ///
     /// # Errors
-    /// [`UpdateFault::State`] where it is in none of their states; as [`Update::open`].
+    /// [`UpdateFault::State`] if it is in none of their states; as [`Update::open`].
     ///
     /// [`Update::open`]: super::Update::open
     pub fn standing(&self, path: impl AsRef<Path>) -> Result<SavedStanding, Error> {
@@ -109,7 +108,7 @@ impl SavedPlan {
     fn standing_of(&self, file: &Arc<dyn UpdateFile>) -> Result<SavedStanding, Error> {
         let steps = self.plans.iter().map(|plan| plan.steps.len()).sum();
         let mut fault = None;
-        // The last first: where the one before it is done, it is the one to go on with.
+        // The last plan first: if the plan before it is done, the last one is resumed.
         for (plan, planned) in self.plans.iter().enumerate().rev() {
             let before = self.steps_before(plan);
             let at = |within: usize, begun| {
@@ -126,7 +125,7 @@ impl SavedPlan {
         Err(fault.unwrap_or(UpdateFault::NoStep { step: 0, steps }.into()))
     }
 
-    /// Carries the plans out on the package at `path`. Returns where it stands then.
+    /// Carries the plans out on the package at `path`, and returns how far it has come then.
     ///
     /// # Errors
     /// As [`apply_with`](Self::apply_with).
@@ -134,14 +133,14 @@ impl SavedPlan {
         self.apply_with(path, extent, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. What
-    /// it returns decides whether it goes on.
+    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. It
+    /// stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// [`UpdateFault::Begun`] where something was done already and `extent` is all;
-    /// [`UpdateFault::State`] where the package is in none of the plans' states; a plan that breaks
-    /// a law; bytes beside it that are not those that it was made for; what the system says. The
-    /// package opens as the old one or the new one then.
+    /// [`UpdateFault::Begun`] if something was done already and `extent` is all;
+    /// [`UpdateFault::State`] if the package is in none of the plans' states; a plan that breaks a
+    /// law; a data file of another plan; errors of the system. The package opens as the old one or
+    /// the new one then.
     pub fn apply_with(
         &self,
         path: impl AsRef<Path>,
@@ -153,7 +152,7 @@ impl SavedPlan {
         self.apply_to(&file, extent, progress).map_err(|error| named(error, path))
     }
 
-    /// As [`apply_with`](Self::apply_with), on a file of the caller's kind.
+    /// As [`apply_with`](Self::apply_with), on a file of the caller's own kind.
     ///
     /// # Errors
     /// As [`apply_with`](Self::apply_with).
@@ -186,7 +185,7 @@ impl SavedPlan {
         self.standing_of(file)
     }
 
-    /// Carries out one step, which must be the next, or one that is done.
+    /// Carries out one step, which must be the next one or one that is done.
     fn apply_step(
         &self,
         file: &Arc<dyn UpdateFile>,

@@ -1,7 +1,7 @@
-//! What an update will append, encoded and sealed before anything is planned: stored bytes lie in
-//! memory while they are few, and in a temporary file beyond.
+//! The regions that an update appends, encoded and sealed before it is planned. A few stored bytes
+//! stay in memory, more go to a temporary file.
 //!
-//! It refuses to know where they will stand. Specification: `docs/spec/dacti-cdn.md`.
+//! It refuses to know their positions. Specification: `docs/spec/dacti-cdn.md`.
 
 use super::block::read_exact_at;
 use crate::fetch::source::write_file_at;
@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Bytes that are kept in memory.
+/// The most bytes that are kept in memory.
 const MEMORY_MAX: u64 = 8 << 20;
 
 /// A region that is ready to be appended.
@@ -26,17 +26,17 @@ const MEMORY_MAX: u64 = 8 << 20;
 pub(super) struct Staged {
     pub(super) id: Uuid,
     pub(super) encoding: Encoding,
-    /// Its stored bytes, without the seal.
+    /// The length of its stored bytes, without the seal.
     pub(super) stored_len: u64,
     pub(super) seal_len: u64,
-    /// BLAKE3 of its stored bytes and its seal.
+    /// The BLAKE3 of its stored bytes and its seal.
     pub(super) digest: [u8; 32],
-    /// Where they start in the store.
+    /// Where its bytes start in the store.
     pub(super) at: u64,
 }
 
 impl Staged {
-    /// Bytes that it takes in the file, its seal included.
+    /// Returns the bytes that it takes in the file, with its seal.
     pub(super) fn len(&self) -> u64 {
         self.stored_len.saturating_add(self.seal_len)
     }
@@ -49,7 +49,7 @@ pub(super) struct Stage {
     staged: Vec<Staged>,
 }
 
-/// How many threads encode, and how much may wait between them.
+/// The number of threads that encode, and the bytes that may wait between them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     pub(super) threads: NonZeroUsize,
@@ -57,28 +57,28 @@ pub(super) struct Effort {
 }
 
 impl Stage {
-    /// Nothing yet. What is long will lie in `folder`, where that can be.
+    /// Returns an empty stage, whose temporary file is made in `folder` if possible.
     pub(super) fn new(folder: &Path) -> Self {
         Self { store: Store::new(folder.into()), staged: Vec::new() }
     }
 
-    /// What is ready, in the order in which it was added.
+    /// Returns the regions that are ready, in the order in which they were added.
     pub(super) fn staged(&self) -> &[Staged] {
         &self.staged
     }
 
-    /// Stored bytes in all, without seals.
+    /// Returns the length of all stored bytes, without seals.
     pub(super) fn stored_len(&self) -> u64 {
         self.staged.iter().fold(0, |sum, staged| staged.stored_len.saturating_add(sum))
     }
 
-    /// Forgets everything.
+    /// Drops all regions.
     pub(super) fn clear(&mut self) {
         self.staged.clear();
         self.store = Store::new(core::mem::take(&mut self.store.folder));
     }
 
-    /// Adds the region of a component, as it is. Returns its number.
+    /// Adds the region of a component, not encoded. Returns its number.
     pub(super) fn add_component(&mut self, id: Uuid, region: &[u8]) -> Result<usize, Error> {
         let number = self.staged.len();
         let (at, encoding) = (self.store.len, Encoding::NONE);
@@ -89,13 +89,13 @@ impl Stage {
         Ok(number)
     }
 
-    /// Reads bytes of a region that is ready, from `offset` of its bytes on; fills `buf`.
+    /// Fills `buf` with the bytes of a region, from `offset` on.
     pub(super) fn read(&self, i: usize, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let at = self.staged.get(i).map_or(u64::MAX, |staged| staged.at.saturating_add(offset));
         self.store.read_at(at, buf).map_err(store_failed("read"))
     }
 
-    /// Encodes and seals `inputs`, in their order, and tells `progress` from this thread.
+    /// Encodes and seals `inputs` in their order, and tells `progress` from this thread.
     pub(super) fn add(
         &mut self,
         inputs: &[&Input],
@@ -133,13 +133,13 @@ impl Stage {
     }
 }
 
-/// Takes what the threads made, in order.
+/// Takes the pieces that threads have made, in order.
 struct Taker<'t, 'i> {
     stage: &'t mut Stage,
     inputs: core::slice::Iter<'i, &'i Input>,
     encoding: Encoding,
     seal_len: u64,
-    /// Over what has come of the region that is not whole yet, and how much that is.
+    /// Hashes the part of a region that has come so far, and counts it.
     hasher: blake3::Hasher,
     region_len: u64,
     told: Progress,
@@ -202,8 +202,8 @@ impl Store {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.file.is_none() && len > MEMORY_MAX {
-            // Beside the package there is room for what will be appended to it, if anywhere. Where
-            // nothing can be made there, the system's own place has to do.
+            // The package's folder probably has room for bytes that will be appended there. If no
+            // file can be made in it, the system's folder for temporary files is used.
             let file = tempfile::tempfile_in(&self.folder).or_else(|_| tempfile::tempfile())?;
             write_file_at(&file, 0, &self.bytes)?;
             self.bytes = Vec::new();
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn short_and_long_regions_are_each_followed_by_their_seal() {
-        // 5 and 0 bytes, then one of several pieces that passes what is kept in memory, then 3.
+        // Of 5 and 0 bytes, then one of several pieces that does not fit in memory, then 3.
         let contents = [vec![1; 5], vec![], vec![2; 9 << 20], vec![3; 3]];
         let mut spool = Spool::default();
         let inputs: Vec<Input> = contents

@@ -1,29 +1,29 @@
-//! Modification times: no two contents of the head share a second, as servers tell them apart by
-//! seconds.
+//! Modification times: each content of the head gets a second of its own, because servers tell
+//! contents apart by seconds.
 //!
-//! The time is set forward and nobody waits for it. Specification: `docs/spec/dacti-cdn.md`.
+//! The time is set forward, so nothing waits. Specification: `docs/spec/dacti-cdn.md`.
 
 use super::file::UpdateFile;
 use core::time::Duration;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The last second that a content of the head was shown with.
+/// The last second with which a content of the head was published.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     last: u64,
 }
 
 impl Times {
-    /// Makes sure that the time can be set, before anything is written.
+    /// Checks that the time can be set, before anything is written.
     pub(super) fn start(file: &dyn UpdateFile) -> io::Result<Self> {
         let found = file.modified()?;
         file.set_modified(found)?;
         Ok(Self { last: seconds(found) })
     }
 
-    /// After a write behind the head: the system has set the time to now, and that is wrong where
-    /// the head's time was set forward.
+    /// Repairs the time after a write past the head: the system has set it to now, which is too
+    /// early if the head's time was set forward.
     pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         let found = seconds(file.modified()?);
         if found < self.last {
@@ -33,7 +33,7 @@ impl Times {
         Ok(())
     }
 
-    /// After a write into the head: it gets a second of its own.
+    /// Gives the head a second of its own after a write into it.
     pub(super) fn advance(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         self.last = seconds(SystemTime::now()).max(self.last.saturating_add(1));
         self.set(file)
@@ -45,7 +45,7 @@ impl Times {
     }
 }
 
-/// The second that a server tells for a time.
+/// Returns the second that a server tells for a time.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,29 +1,32 @@
-//! The content of one region as a stream, verified before its last byte is handed out.
+//! The content of one region as a stream, of which all but the last byte is handed out before it is
+//! verified.
 
+use super::proof::read_len;
 use crate::fetch::source::{Doubt, ReadAt, read_full, read_span};
 use crate::hash::{HashPool, PARALLEL_LEN_MIN};
 use crate::read::explain::Explainer;
 use crate::read::seals::Trust;
-use crate::{Error, Package, View};
+use crate::read::total::Total;
+use crate::{Error, Package, RegionName, View};
 use dacti_index::{Decoder, Encoding, Located};
 use dacti_seal::Verdict;
 use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Stored bytes that are read at once of a region that several threads hash; else as the source
-/// says.
+/// Stored bytes of one read, of a region so long that several threads hash it. Other regions are
+/// read as the source prefers.
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
-/// How many stored bytes are read at once of a region.
+/// Returns how many stored bytes of a region are read at once.
 fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
     let is_long = is_sealed && stored_len >= PIECE_LONG_FROM;
     if is_long { PIECE_LONG } else { source.read_len().max(1) }
 }
 
-/// The reads that a stream of the bytes at `stored` takes, which are `span` with the seal behind
-/// them where that counts. Where they are read `whole`, it is one.
+/// Returns the reads of a stream of the bytes at `stored`; `span` is the same with the seal behind
+/// them, if that counts. A stream that is read `whole` takes one.
 pub(crate) fn pieces(
     source: &dyn ReadAt,
     stored: Span,
@@ -45,18 +48,47 @@ pub(crate) fn pieces(
     })
 }
 
-/// A region's content, decoded as it is read.
+/// Returns the reads of a stream that is verified before its first byte, if they are more than
+/// those of [`pieces`]: whether the stored bytes are read to verify them, and the reads that hand
+/// them out.
+pub(crate) fn second_pieces(
+    package: &Package,
+    located: &Located,
+    span: Span,
+) -> (bool, Option<impl Iterator<Item = Span> + use<>>) {
+    let (source, stored) = (&**package.source(), located.span);
+    let is_sealed = span != stored;
+    let is_proven = is_sealed && package.proofs().get(located).is_some();
+    let one_piece = pieces(source, stored, span, false).nth(1).is_none();
+    let is_read_twice = is_sealed && !one_piece && source.is_local();
+    let len = u64::try_from(read_len(source, stored.len())).unwrap_or(u64::MAX);
+    let second = (is_proven || is_read_twice).then(|| {
+        let mut next = stored.start;
+        core::iter::from_fn(move || {
+            let span = Span { start: next, end: next.saturating_add(len).min(stored.end) };
+            next = span.end;
+            (!span.is_empty()).then_some(span)
+        })
+    });
+    (!is_proven, second)
+}
+
+/// A region's content, decoded while it is read, **before it is verified**.
 ///
-/// Where the region has a seal and it counts, the last byte is kept back until the seal was found
-/// to fit: whoever has read to the end has verified content, and whoever has not yet does not. An
-/// error means that what was read before is not to be used. [`verdict`](Self::verdict) tells;
-/// [`VerifiedReader`](crate::VerifiedReader) is the type of which it holds always.
+/// It reads every stored byte once and keeps none, so it suits callers that use nothing until the
+/// end: a program that writes a file under a temporary name. Everybody else takes a
+/// [`RegionReader`](crate::RegionReader), which verifies first.
 ///
-/// Memory: 64 KiB of stored bytes, 4 MiB of a region so long that several threads hash it, and for
-/// `brot` the decoder's window of at most 16 MiB. Errors
-/// carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source.
+/// If the region has a seal that counts, the last byte is kept back until the seal was found to
+/// fit. So a caller that has read to the end has verified content, and one that has not yet has
+/// bytes that may be wrong. After an error nothing that was read is to be used.
+/// [`verdict`](Self::verdict) tells what was checked.
+///
+/// Memory: one read of the source (64 KiB of a file), 4 MiB of a region of 16 MiB or more, and for
+/// `brot` the decoder's window of at most 16 MiB. Errors carry a [`dacti_index::Error`] or a
+/// [`dacti_seal::Error`] as their source.
 #[derive(Debug)]
-pub struct RegionReader {
+pub struct UnverifiedReader {
     source: Arc<dyn ReadAt>,
     view: Arc<View>,
     trust: Arc<Trust>,
@@ -67,18 +99,20 @@ pub struct RegionReader {
     piece: Vec<u8>,
     taken: usize,
     next_at: u64,
-    /// Where the seal is; `None` where nothing is verified.
+    /// Where the seal is; `None` if nothing is left to verify.
     seal: Option<Span>,
     seal_bytes: Vec<u8>,
     hasher: blake3::Hasher,
+    /// The decoded bytes that are left to this and other regions.
+    total: Option<Arc<Total>>,
     /// The latest decoded byte, kept back.
     held: Option<u8>,
     verdict: Option<Verdict>,
-    /// What is wrong with the region, once that was told: nothing more of it is handed out.
+    /// The fault of the region, once it was told: nothing more is handed out.
     fault: Option<Fault>,
 }
 
-/// What is wrong with a region.
+/// The fault of a region.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     /// Its seal does not fit.
@@ -88,9 +122,9 @@ enum Fault {
 
 /// Why there is nothing to hand out.
 enum Stop {
-    /// What a source says, which may say otherwise next time, or a seal that does not fit.
+    /// The source failed, which it may not do next time, or the seal does not fit.
     Io(io::Error),
-    /// Stored bytes that do not decode.
+    /// The stored bytes do not decode.
     Content(dacti_index::Error),
 }
 
@@ -106,7 +140,14 @@ impl From<dacti_index::Error> for Stop {
     }
 }
 
-impl RegionReader {
+/// The outcome of holding all stored bytes against their seal.
+pub(super) enum Judged {
+    Fits,
+    /// They do not fit, and the source reads them in another way from now on.
+    Again(io::Error),
+}
+
+impl UnverifiedReader {
     pub(crate) fn new(
         package: &Package,
         located: Located,
@@ -144,13 +185,14 @@ impl RegionReader {
             seal,
             seal_bytes: Vec::new(),
             hasher: blake3::Hasher::new(),
+            total: None,
             held: None,
             verdict: seal.is_none().then_some(Verdict::Unchecked),
             fault: None,
         })
     }
 
-    /// Has these threads hash, and not all that there are.
+    /// Hashes with these threads instead of one for each core.
     pub(crate) fn hash_by(&mut self, pool: &Arc<HashPool>) {
         self.hash_pool = Arc::clone(pool);
     }
@@ -161,7 +203,13 @@ impl RegionReader {
         &self.located
     }
 
-    /// Decoded bytes so far, one more than were handed out while a byte is kept back.
+    /// Counts decoded bytes together with those of other regions.
+    pub(crate) fn share(&mut self, total: &Arc<Total>) {
+        self.total = Some(Arc::clone(total));
+    }
+
+    /// Returns the number of decoded bytes so far: one more than were handed out, while a byte is
+    /// kept back.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()
@@ -172,15 +220,72 @@ impl RegionReader {
         self.seal.is_some()
     }
 
-    /// What was found out about the content that was read; `None` while it is not verified.
+    /// Returns what was checked; `None` before the end.
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
-    /// Reads the next piece of stored bytes; false where there is none. Where one piece is all of
-    /// them, and the seal, they are judged at once, and read again as long as the source knows
-    /// another way.
+    /// Whether the region was found wrong.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    pub(super) fn source(&self) -> &dyn ReadAt {
+        &*self.source
+    }
+
+    pub(super) fn shared_source(&self) -> Arc<dyn ReadAt> {
+        Arc::clone(&self.source)
+    }
+
+    /// Whether one read brings all stored bytes, so that they are judged before they are decoded.
+    pub(super) fn is_one_piece(&self) -> bool {
+        let stored_len = self.located.span.len();
+        let piece = piece_len(&*self.source, stored_len, self.seal.is_some());
+        u64::try_from(piece).is_ok_and(|piece| stored_len <= piece)
+    }
+
+    /// Reads the next stored bytes without decoding them; false at their end.
+    pub(super) fn next_stored(&mut self) -> io::Result<bool> {
+        self.refill()
+    }
+
+    /// Returns the stored bytes that were read last.
+    pub(super) fn stored_piece(&self) -> &[u8] {
+        &self.piece
+    }
+
+    /// Begins anew with the first stored byte.
+    pub(super) fn rewind(&mut self) {
+        self.piece.clear();
+        self.taken = 0;
+        self.next_at = self.located.span.start;
+        self.hasher.reset();
+        self.fault = None;
+    }
+
+    /// Reads from the start again, from bytes that are proven by themselves.
+    pub(super) fn take_proven(&mut self, bytes: Arc<dyn ReadAt>, verdict: Verdict) {
+        self.rewind();
+        self.source = bytes;
+        self.seal = None;
+        self.verdict = Some(verdict);
+    }
+
+    /// Reads stored bytes from a place in the region, which are proven or need no proof.
+    pub(super) fn read_stored(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
+        let at = self.located.span.start.saturating_add(offset);
+        if let Some(bytes) = Span::new(at, len).and_then(|span| self.view.head().answer(span)) {
+            out.copy_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        read_full(&*self.source, at, out)
+    }
+
+    /// Reads the next piece of stored bytes; false at their end. If one piece is all of them, it is
+    /// judged at once with its seal, and read again as long as the source has another way.
     fn refill(&mut self) -> io::Result<bool> {
         let at = self.next_at;
         let all = Span { start: self.located.span.start, end: self.end() };
@@ -193,7 +298,7 @@ impl RegionReader {
                 return Ok(true);
             }
             let Err(error) = self.judge() else { return Ok(true) };
-            // Also where the source has no other way and says why.
+            // Set before the source is asked, which may fail with a reason of its own.
             self.fault = Some(Fault::Seal);
             if !self.source.doubt(all, Doubt::Digest)? {
                 return Err(error);
@@ -204,7 +309,7 @@ impl RegionReader {
         }
     }
 
-    /// Where the last of the bytes ends that are to be read.
+    /// Returns where the last byte that is read ends.
     fn end(&self) -> u64 {
         self.seal.map_or(self.located.span.end, |seal| seal.end)
     }
@@ -225,7 +330,7 @@ impl RegionReader {
         Ok(filled > 0)
     }
 
-    /// Reads the next `len` stored bytes, or as many as there are, and says how many. The seal
+    /// Reads the next `len` stored bytes, or as many as there are, and returns how many. The seal
     /// comes with the last of them.
     fn read_piece(&mut self, len: usize) -> io::Result<usize> {
         let stored_len = u64::try_from(len).unwrap_or(u64::MAX);
@@ -239,7 +344,7 @@ impl RegionReader {
         } else {
             self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
             let read = read_full(&*self.source, self.next_at, &mut self.piece);
-            // What could not be read may be asked for again, and nothing in its place is content.
+            // A read that failed may be asked for again; the zeros in its place are no content.
             self.piece.truncate(*read.as_ref().unwrap_or(&0));
             if let Err(error) = read {
                 self.taken = 0;
@@ -258,6 +363,9 @@ impl RegionReader {
             let stored = self.piece.get(self.taken..).unwrap_or_default();
             let progress = self.decoder.decode(stored, out)?;
             self.taken = self.taken.saturating_add(progress.read);
+            if let Some(total) = &self.total {
+                total.spend(progress.written)?;
+            }
             if progress.written > 0 || progress.done {
                 return Ok(progress.written);
             }
@@ -268,7 +376,7 @@ impl RegionReader {
         }
     }
 
-    /// The error for a stop, by which the region is given up where bytes are wrong.
+    /// Returns the error for a stop. If bytes are wrong, the region is given up.
     fn stopped(&mut self, stop: Stop) -> io::Error {
         match stop {
             Stop::Io(error) => error,
@@ -276,14 +384,14 @@ impl RegionReader {
         }
     }
 
-    /// What is told of the region from now on. A source that could not read may do so next time.
+    /// Notes the fault of the region, and returns the error that every later read repeats.
     fn refused(&mut self, fault: Fault) -> io::Error {
         self.fault = Some(fault);
         let (judged, or_else) = match fault {
             Fault::Seal => (self.judge(), io::ErrorKind::InvalidData.into()),
-            // What is too long is not read on to find out what was sealed.
+            // A region that is too long is not read on to find out what was sealed.
             Fault::Content(fault @ dacti_index::Error::TooLong { .. }) => (Ok(()), invalid(fault)),
-            // Where a decoder stumbles over bytes that are not what was sealed, that is the reason.
+            // Bytes that do not decode may be other bytes than those that were sealed.
             Fault::Content(fault) => (self.verify(), invalid(fault)),
         };
         judged.err().unwrap_or(or_else)
@@ -291,27 +399,34 @@ impl RegionReader {
 
     /// Judges the region, all of whose content was decoded.
     fn verify(&mut self) -> io::Result<()> {
-        if self.verdict.is_some() {
-            return Ok(());
+        match self.judge_all()? {
+            Judged::Fits => Ok(()),
+            // Too late to read them again here: others begin anew.
+            Judged::Again(error) => Err(error),
         }
-        // What the decoder had no need of is part of the stored bytes all the same.
+    }
+
+    /// Reads the stored bytes that are left and holds all of them against their seal.
+    pub(super) fn judge_all(&mut self) -> io::Result<Judged> {
+        if self.verdict.is_some() {
+            return Ok(Judged::Fits);
+        }
+        // Bytes that the decoder did not need are part of the stored bytes all the same.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // No bytes, with which it would have come.
+            // There are no stored bytes with which it would have come.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
             };
         }
-        let Err(error) = self.judge() else { return Ok(()) };
+        let Err(error) = self.judge() else { return Ok(Judged::Fits) };
         self.fault = Some(Fault::Seal);
-        // Too late to read them again here, but not for whoever begins anew.
         let all = Span { start: self.located.span.start, end: self.end() };
-        self.source.doubt(all, Doubt::Digest)?;
-        Err(error)
+        if self.source.doubt(all, Doubt::Digest)? { Ok(Judged::Again(error)) } else { Err(error) }
     }
 
-    /// Holds the stored bytes against their seal, both of which were read.
+    /// Holds the stored bytes, all of which were read, against their seal.
     fn judge(&mut self) -> io::Result<()> {
         if self.seal.is_none() {
             return Ok(());
@@ -332,7 +447,7 @@ impl RegionReader {
     }
 }
 
-impl Read for RegionReader {
+impl Read for UnverifiedReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Some(first) = out.first_mut() else { return Ok(0) };
         if let Some(fault) = self.fault {
@@ -351,7 +466,7 @@ impl Read for RegionReader {
                 self.verify()?;
                 return self.read(out);
             };
-            // One byte late: the one kept back goes first, and the last is kept back.
+            // One byte late: the byte kept back goes first, and the last one is kept back.
             let latest = out.get(last).copied();
             let before = core::mem::replace(&mut self.held, latest);
             if let Some(before) = before {
@@ -365,6 +480,39 @@ impl Read for RegionReader {
                 return Ok(last);
             }
         }
+    }
+}
+
+impl Package {
+    /// A region's content as a stream that hands bytes out before it is verified: see
+    /// [`UnverifiedReader`]. [`reader`](Self::reader) is the safe way.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate) and [`unverified_reader_at`](Self::unverified_reader_at).
+    pub fn unverified_reader<'a>(
+        &self,
+        name: impl Into<RegionName<'a>>,
+    ) -> Result<UnverifiedReader, Error> {
+        self.unverified_reader_at(self.locate(name)?)
+    }
+
+    /// As [`unverified_reader`](Self::unverified_reader), for a region that was found before.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; an unknown encoding; a region that is stored as it is, and
+    /// longer than a stream may be.
+    pub fn unverified_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
+        let located = located.within(self.view().len())?;
+        UnverifiedReader::new(self, located, located.encoding, self.limits().stream_len_max)
+    }
+
+    /// As [`unverified_reader_at`](Self::unverified_reader_at), of the stored bytes, not decoded.
+    ///
+    /// # Errors
+    /// As [`unverified_reader_at`](Self::unverified_reader_at), but for the encoding.
+    pub fn unverified_stored_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
+        let located = located.within(self.view().len())?;
+        UnverifiedReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)
     }
 }
 

@@ -1,0 +1,19 @@
+//! The content of one region as a stream, whole or in parts.
+//!
+//! It refuses to know how regions are found. Specification: `docs/spec/dacti-seal.md`,
+//! "Verification".
+
+mod proof;
+mod reader;
+mod seek;
+mod spool;
+mod unverified;
+mod verified;
+
+pub(crate) use proof::Proofs;
+pub use reader::RegionReader;
+pub(crate) use seek::RangeReader;
+pub use seek::RegionSeeker;
+pub use unverified::UnverifiedReader;
+pub(crate) use unverified::{pieces, second_pieces};
+pub use verified::VerifiedReader;

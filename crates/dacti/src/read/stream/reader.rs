@@ -1,0 +1,238 @@
+//! The content of one region as a stream, of which nothing is handed out before it is verified.
+
+use super::proof::{PieceHasher, Proofs, Proven};
+use super::spool::Spool;
+use super::unverified::{Judged, UnverifiedReader};
+use crate::fetch::ReadAt;
+use crate::read::total::Total;
+use crate::{Error, Package, RegionName};
+use dacti_index::{Encoding, Located};
+use dacti_seal::Verdict;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// A region's content, decoded as it is read, and verified before its first byte.
+///
+/// If the region has a seal and the [policy](Package::require) asks for it, the stored bytes are
+/// read once and held against the seal; then they are decoded, and each piece is held against a
+/// hash that was taken when the seal was checked. So no byte is handed out that is not what was
+/// sealed, even if the file changes meanwhile. [`verdict`](Self::verdict) tells what was checked;
+/// [`VerifiedReader`](crate::VerifiedReader) is the type that exists only if something is.
+///
+/// Cost: a region of more than one read is read twice if the source
+/// [is local](ReadAt::is_local). Otherwise it is fetched once, and its stored bytes are kept until
+/// the reader is dropped: up to 8 MiB in memory, more in a temporary file, at most
+/// [`Limits::spool_len_max`](crate::Limits::spool_len_max). An open package keeps the hashes of the
+/// regions that it verified last, 1 MiB in all; those are read once.
+/// [`UnverifiedReader`] reads once and keeps nothing, and hands bytes out before the verdict.
+///
+/// Memory beside that: two reads of the source, or 4 MiB of a region that several threads hash, 32
+/// bytes for each 64 KiB (for each 256 KiB from 16 MiB on), and for `brot` the decoder's window of
+/// at most 16 MiB.
+///
+/// Errors carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source. The reader can
+/// be asked again after an error of its source; after an error of the bytes it repeats that.
+#[derive(Debug)]
+pub struct RegionReader {
+    inner: UnverifiedReader,
+    /// `None` once the bytes are verified, or if nothing is required of them.
+    proving: Option<Proving>,
+    is_judged: bool,
+}
+
+/// The first reading of the stored bytes.
+#[derive(Debug)]
+struct Proving {
+    proofs: Arc<Proofs>,
+    hasher: PieceHasher,
+    /// `None` if the source is read a second time instead.
+    spool: Option<Spool>,
+}
+
+impl RegionReader {
+    pub(crate) fn new(
+        package: &Package,
+        located: Located,
+        decode_as: Encoding,
+        decoded_len_max: u64,
+    ) -> Result<Self, Error> {
+        let source = Arc::clone(package.source());
+        Self::over(source, package, located, decode_as, decoded_len_max)
+    }
+
+    /// As [`new`](Self::new), with another source of the same bytes.
+    pub(crate) fn over(
+        source: Arc<dyn ReadAt>,
+        package: &Package,
+        located: Located,
+        decode_as: Encoding,
+        decoded_len_max: u64,
+    ) -> Result<Self, Error> {
+        let mut inner =
+            UnverifiedReader::over(source, package, located, decode_as, decoded_len_max)?;
+        if !inner.is_judged() {
+            return Ok(Self { inner, proving: None, is_judged: false });
+        }
+        if let Some(proof) = package.proofs().get(&located) {
+            let verdict = proof.verdict;
+            let proven = Proven::new(inner.shared_source(), located.span, proof);
+            inner.take_proven(Arc::new(proven), verdict);
+            return Ok(Self { inner, proving: None, is_judged: true });
+        }
+        let is_short = inner.is_one_piece();
+        let source = inner.source();
+        let spool = if is_short || source.is_local() || source.slice(located.span).is_some() {
+            None
+        } else {
+            let limit = package.limits().spool_len_max;
+            if located.span.len() > limit {
+                let (at, len) = (located.span.start, located.span.len());
+                return Err(Error::TooLongToVerify { at, len, limit });
+            }
+            Spool::new(located.span)
+        };
+        let hasher = PieceHasher::new(located.span.len());
+        let proofs = Arc::clone(package.proofs());
+        let proving = Some(Proving { proofs, hasher, spool });
+        Ok(Self { inner, proving, is_judged: true })
+    }
+
+    /// Counts decoded bytes together with those of other regions.
+    pub(crate) fn share(&mut self, total: &Arc<Total>) {
+        self.inner.share(total);
+    }
+
+    /// Where the region is stored.
+    #[must_use]
+    pub const fn located(&self) -> &Located {
+        self.inner.located()
+    }
+
+    /// Decoded bytes so far; of a region of one piece, one more than were handed out at first.
+    #[must_use]
+    pub const fn decoded_len(&self) -> u64 {
+        self.inner.decoded_len()
+    }
+
+    /// Whether the region's seal is checked.
+    pub(crate) const fn is_judged(&self) -> bool {
+        self.is_judged
+    }
+
+    /// Returns what was checked; `None` before the first read.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<Verdict> {
+        self.inner.verdict()
+    }
+
+    /// Verifies the region now, before anything is read. Without a seal that counts, nothing is
+    /// read and the verdict is [`Verdict::Unchecked`].
+    ///
+    /// # Errors
+    /// Stored bytes that do not fit their seal; what the source says.
+    pub fn verify(&mut self) -> Result<Verdict, Error> {
+        self.prove().map_err(Error::from_read)?;
+        match self.inner.verdict() {
+            Some(verdict) => Ok(verdict),
+            // Refused before: the reader repeats why.
+            None => self.inner.read(&mut [0]).map(|_| Verdict::Unchecked).map_err(Error::from_read),
+        }
+    }
+
+    /// Reads the stored bytes and holds them against their seal, unless that was done. After an
+    /// error of the source it goes on where it was.
+    pub(super) fn prove(&mut self) -> io::Result<()> {
+        let Self { inner, proving, .. } = self;
+        let Some(Proving { hasher, spool, .. }) = proving else { return Ok(()) };
+        if inner.is_refused() {
+            // The reading that follows tells why.
+            return Ok(());
+        }
+        loop {
+            if inner.next_stored()? {
+                hasher.update(inner.stored_piece());
+                if let Some(spool) = spool
+                    && let Err(error) = spool.put(inner.stored_piece())
+                {
+                    // The piece is lost: all of them are read again.
+                    restart(inner, hasher, Some(spool));
+                    return Err(error);
+                }
+                continue;
+            }
+            match inner.judge_all()? {
+                Judged::Fits => break,
+                Judged::Again(_) => restart(inner, hasher, spool.as_mut()),
+            }
+        }
+        let Some(Proving { proofs, hasher, spool }) = proving.take() else { return Ok(()) };
+        let (located, verdict) = (*inner.located(), inner.verdict());
+        let verdict = verdict.unwrap_or(Verdict::Unchecked);
+        let proof = Arc::new(hasher.finish(verdict));
+        proofs.keep(located, &proof);
+        let bytes = match spool {
+            Some(spool) => Arc::new(spool),
+            None => inner.shared_source(),
+        };
+        inner.take_proven(Arc::new(Proven::new(bytes, located.span, proof)), verdict);
+        Ok(())
+    }
+
+    /// Returns the reader of the stored bytes, which [`prove`](Self::prove) has proven.
+    pub(super) fn proven(&self) -> &UnverifiedReader {
+        &self.inner
+    }
+}
+
+fn restart(inner: &mut UnverifiedReader, hasher: &mut PieceHasher, spool: Option<&mut Spool>) {
+    inner.rewind();
+    *hasher = PieceHasher::new(inner.located().span.len());
+    if let Some(spool) = spool {
+        spool.clear();
+    }
+}
+
+impl Read for RegionReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        // What is one piece is judged when it is read, before it is decoded.
+        if !self.inner.is_one_piece() {
+            self.prove()?;
+        }
+        self.inner.read(out)
+    }
+}
+
+impl Package {
+    /// A region's content as a stream that is verified before its first byte, at most
+    /// [`Limits::stream_len_max`](crate::Limits::stream_len_max) bytes: for regions that are too
+    /// large to hold.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate) and [`reader_at`](Self::reader_at).
+    pub fn reader<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<RegionReader, Error> {
+        self.reader_at(self.locate(name)?)
+    }
+
+    /// As [`reader`](Self::reader), for a region that was found before.
+    ///
+    /// # Errors
+    /// Stored bytes outside the file; an unknown encoding; a region that is stored as it is, and
+    /// longer than a stream may be; `TooLongToVerify` if the stored bytes would have to be kept and
+    /// are more than [`Limits::spool_len_max`](crate::Limits::spool_len_max).
+    pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
+        let located = located.within(self.view().len())?;
+        RegionReader::new(self, located, located.encoding, self.limits().stream_len_max)
+    }
+
+    /// As [`reader_at`](Self::reader_at), of the stored bytes, not decoded.
+    ///
+    /// # Errors
+    /// As [`reader_at`](Self::reader_at), but for the encoding.
+    pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
+        let located = located.within(self.view().len())?;
+        RegionReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)
+    }
+}

@@ -1,0 +1,87 @@
+//! The bytes that all regions of a package together may decode to, or be copied to.
+//!
+//! A cap for each region is not enough: a small file can list thousands of regions, each of which
+//! decodes to as much as its cap allows, or all of which share the same stored bytes.
+
+use crate::{Error, Located, Package, Span};
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+
+/// Bytes that every package may decode to.
+const FLOOR: u64 = 64 << 20;
+/// Bytes of content for each stored byte. Text of all kinds stays below 100, logs below 500.
+const DECODED_RATIO: u64 = 1000;
+/// Bytes of a new file for each stored byte of the old one, which regions may share.
+#[cfg(feature = "write")]
+const COPIED_RATIO: u64 = 100;
+
+/// Returns the bytes that the spans cover, each counted once.
+fn distinct_len(mut spans: Vec<Span>) -> u64 {
+    spans.sort_unstable();
+    let (mut len, mut end) = (0_u64, 0);
+    for span in spans {
+        len = len.saturating_add(span.end.saturating_sub(span.start.max(end)));
+        end = end.max(span.end);
+    }
+    len
+}
+
+/// Returns how many bytes regions may take in all.
+fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
+    package.limits().total_len_max.unwrap_or_else(|| {
+        let file = Span { start: 0, end: package.view().len() };
+        let inside = regions.iter().map(|found| found.span).filter(|span| file.contains(span));
+        distinct_len(inside.collect()).saturating_mul(ratio).saturating_add(FLOOR)
+    })
+}
+
+/// Refuses to copy regions to a new file if they share so many bytes that it would be far larger.
+#[cfg(feature = "write")]
+pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), Error> {
+    let limit = limit(package, regions, COPIED_RATIO);
+    let len = regions.iter().fold(0_u64, |sum, found| sum.saturating_add(found.span.len()));
+    if len > limit { Err(Error::TotalTooLong { limit }) } else { Ok(()) }
+}
+
+/// The decoded bytes that are left to the streams of several regions.
+#[derive(Debug)]
+pub(crate) struct Total {
+    left: AtomicU64,
+    limit: u64,
+}
+
+impl Total {
+    /// A budget for all regions together.
+    pub(crate) fn of(package: &Package, regions: &[Located]) -> Self {
+        let limit = limit(package, regions, DECODED_RATIO);
+        Self { left: limit.into(), limit }
+    }
+
+    /// Counts decoded bytes.
+    pub(crate) fn spend(&self, len: usize) -> io::Result<()> {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        let spend = |left: u64| left.checked_sub(len);
+        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        let limit = self.limit;
+        spent.map(drop).map_err(|_| {
+            // What is left would do for a shorter region, and no answer may depend on the order.
+            self.left.store(0, Ordering::Relaxed);
+            io::Error::new(io::ErrorKind::QuotaExceeded, Error::TotalTooLong { limit })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Span, distinct_len};
+
+    #[test]
+    fn bytes_that_spans_share_are_counted_once() {
+        let span = |start, end| Span { start, end };
+        assert_eq!(distinct_len(vec![]), 0);
+        assert_eq!(distinct_len(vec![span(10, 20), span(30, 35)]), 15);
+        assert_eq!(distinct_len(vec![span(30, 35), span(10, 20), span(10, 20)]), 15);
+        assert_eq!(distinct_len(vec![span(0, 20), span(5, 10), span(15, 40)]), 40);
+        assert_eq!(distinct_len(vec![span(5, 5), span(5, u64::MAX)]), u64::MAX - 5);
+    }
+}

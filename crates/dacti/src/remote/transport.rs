@@ -1,0 +1,146 @@
+//! What fetches the bytes of a package from afar: the trait that a transport implements.
+
+use crate::fetch::Doubt;
+use crate::{Error, View};
+use core::fmt;
+use core::future::{Future, ready};
+use core::pin::Pin;
+use dacti_http::Stats;
+use daicon_core::Span;
+use std::io;
+use std::sync::Arc;
+
+/// A fetch that is under way.
+pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// A file that is fetched range by range: its head, and how it is best read.
+#[non_exhaustive]
+pub struct RemoteFile {
+    /// The first 65,536 bytes, or all of a shorter file.
+    pub head: Vec<u8>,
+    /// The file's length in bytes, or [`LEN_UNKNOWN`](Self::LEN_UNKNOWN).
+    pub len: u64,
+    /// Bytes that are best fetched at once of a region that is streamed.
+    pub read_len: usize,
+    /// Fetches that may be under way at once.
+    pub concurrency: usize,
+}
+
+impl RemoteFile {
+    /// The length of a file whose server does not tell it: more than any file has.
+    pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
+
+    /// A file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
+    #[must_use]
+    pub const fn new(head: Vec<u8>, len: u64) -> Self {
+        Self { head, len, read_len: 4 << 20, concurrency: 16 }
+    }
+}
+
+impl fmt::Debug for RemoteFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteFile")
+            .field("head_len", &self.head.len())
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A transport: it fetches ranges of one file, whose head it fetched before.
+///
+/// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that it
+/// fetches. Two methods are enough; the others are for transports that pass caches, which may hold
+/// stale bytes, or that count. A future is polled where the package's is, on any executor; dropping
+/// it ends the fetch.
+///
+/// ```
+/// use dacti::fetch::{Fetching, Remote, RemoteFile};
+/// use dacti::{AsyncPackage, Error, Limits, Span};
+/// use std::sync::Arc;
+///
+/// /// A peer that holds the file, here in memory.
+/// #[derive(Debug)]
+/// struct Peer {
+///     file: RemoteFile,
+///     bytes: Vec<u8>,
+/// }
+///
+/// impl Remote for Peer {
+///     fn file(&self) -> &RemoteFile {
+///         &self.file
+///     }
+///
+///     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
+///         Box::pin(async move {
+///             let range = span.start as usize..span.end as usize;
+///             // The network is asked here, and a failure is an `Error::Remote`.
+///             Ok(self.bytes[range].to_vec())
+///         })
+///     }
+/// }
+///
+/// async fn read(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+///     let head = bytes[..bytes.len().min(65_536)].to_vec();
+///     let file = RemoteFile::new(head, bytes.len() as u64);
+///     let peer = Arc::new(Peer { file, bytes });
+///     let package = AsyncPackage::from_remote(peer, Limits::default()).await?;
+///     package.get("guide/index.html").await
+/// }
+/// ```
+pub trait Remote: fmt::Debug + Send + Sync {
+    /// Returns the head, and how the file is best read.
+    fn file(&self) -> &RemoteFile;
+
+    /// Fetches all bytes of `span`, which is not empty and lies within the file's length.
+    ///
+    /// A failure that other reads can meet as well is an [`Error::Remote`].
+    fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>>;
+
+    /// Returns the requests and bytes that were spent so far.
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+
+    /// Whether the whole file was fetched, because there was no other way.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
+    /// Returns the bytes of `span` if the whole file is at hand; fewer only at its end.
+    fn at_hand(&self, span: Span) -> Option<io::Result<Vec<u8>>> {
+        let _ = span;
+        None
+    }
+
+    /// Whether there is no other way to the bytes of `span`, which were found wrong.
+    fn is_final(&self, span: Span) -> bool {
+        let _ = span;
+        true
+    }
+
+    /// Notes that the bytes of `span` were found wrong, and returns whether the next fetch takes
+    /// another way. Called only if they are not [final](Self::is_final).
+    ///
+    /// # Errors
+    /// The cause, if it is known and no way is left.
+    fn doubt(&self, span: Span, why: Doubt) -> Result<bool, Error> {
+        let _ = (span, why);
+        Ok(false)
+    }
+
+    /// Returns a better error in place of `error`, which says that bytes were stale: another file
+    /// may have taken the place of the one that was opened.
+    fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
+        Box::pin(ready(error))
+    }
+
+    /// Fetches the head again, past all caches; `None` if there are none.
+    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// Takes notice of the package that was opened.
+    fn opened(&self, view: &View) {
+        let _ = view;
+    }
+}
