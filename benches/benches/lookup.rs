@@ -8,10 +8,10 @@ use daicon_core::Window;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// Entry counts that straddle the borders of groups, and what large packages have. Without entries
-/// there are no keys.
+/// Entry counts on both sides of a group's border, and those of large packages. An index without
+/// entries has no fences.
 const ENTRIES: [usize; 6] = [1, 254, 255, 256, 100_000, 1_000_000];
-/// Bytes that a package's head has for keys where it has none to spare.
+/// The room for fences in a package's head, if none is spare.
 const KEYS_LEN_MAX: u64 = 14_904;
 
 fn keys(ids: &[Uuid]) -> Vec<u8> {

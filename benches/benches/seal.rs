@@ -8,7 +8,7 @@ use daicon_core::Span;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// One byte, what a chunk of BLAKE3 has and one byte more, and what threads would share.
+/// One byte, a chunk of BLAKE3 and one byte more, and enough bytes for threads to share.
 const LENS: [usize; 5] = [1, 1024, 1025, 65_536, 1 << 20];
 
 fn region(numbers: &mut Numbers, len: usize) -> (Located, Vec<u8>) {

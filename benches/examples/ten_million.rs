@@ -2,7 +2,7 @@
 //! verified, with the time and the memory that each takes.
 //!
 //! `--count N` takes another number of regions, `--paths` gives them paths in place of ids, `--dir
-//! DIR` says where the package is written.
+//! DIR` names the folder of the package.
 
 use dacti::{BuildOptions, Content, EncodingChoice, Package, PackageBuilder};
 use dacti_benches::Numbers;
@@ -36,7 +36,7 @@ impl Asked {
     }
 }
 
-/// What region `n` is called.
+/// The name of region `n`.
 enum Name {
     Id(Uuid),
     Path(String),
@@ -114,7 +114,7 @@ fn find(path: &Path, asked: &Asked) {
 
 /// Runs a step and tells its time and the most memory that the process took meanwhile.
 fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
-    // Forgets the peak so far; where the system does not do that, the peak is that of all steps.
+    // Resets the peak; if the system cannot, the peak is that of all steps.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let start = Instant::now();
     let value = run();

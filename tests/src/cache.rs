@@ -7,8 +7,8 @@
 //! every such reader read everything and says what came that is neither the old package nor the new
 //! one.
 //!
-//! Nothing here knows the crates: what it knows of bytes it has from `reference.rs`. The laws are
-//! those of `docs/spec/dacti-cdn.md`.
+//! Nothing here imports the crates: `reference.rs` reads the bytes. The laws are those of
+//! `docs/spec/dacti-cdn.md`.
 
 mod edge;
 mod origin;

@@ -11,11 +11,11 @@ pub type CidBytes = Vec<u8>;
 /// A block of a test's DAG.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// What names it.
+    /// Its name.
     pub cid: CidBytes,
     /// Its bytes.
     pub data: Vec<u8>,
-    /// Its links, in order; identity CIDs already replaced by what they link to.
+    /// Its links, in order; identity CIDs are already replaced by their own links.
     pub links: Vec<CidBytes>,
 }
 
@@ -125,7 +125,7 @@ pub fn dag_json(payload: &[u8], links: &[String]) -> Vec<u8> {
     format!("[\"{hex}\"{links}]").into_bytes()
 }
 
-/// What an archive is made of.
+/// The parts of an archive.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
     /// The blocks that there are. Links to others dangle.

@@ -1,7 +1,7 @@
 //! The lines of an `.expect` file behind its second, one structure a line.
 //!
-//! It refuses to know where the values come from: the reference reader writes the committed lines,
-//! and the conformance tests write the same lines from what our crates find.
+//! It refuses to know the source of the values: the reference reader writes the committed lines,
+//! and the conformance tests write the same lines from the results of our crates.
 
 use crate::reference::{Id, text};
 use std::fmt::{Display, Write as _};
@@ -57,7 +57,7 @@ pub fn entry(at: u64, id: &Id, group: u32, offset: u32, size: u32) -> String {
     format!("entry {at:#x} {} group {group} {offset:#x}+{size}\n", text(id))
 }
 
-/// A region in force. `content` is `None` where its encoding is not known.
+/// A region in force. `content` is `None` if its encoding is unknown.
 #[must_use]
 pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&[u8]>) -> String {
     let content = content.map_or_else(|| "not decoded".to_owned(), bytes);

@@ -1,8 +1,8 @@
 //! An independent planner: updates of a package in the layout for CDNs, as bytes.
 //!
-//! It is the twin of the crates' planner and imports none of them. It knows the specification only,
-//! keeps the whole file in memory, and always does the obvious thing. What it returns are the steps
-//! of `cache.rs`, in an order that keeps the laws; tests that break a law take them apart.
+//! It is the twin of the crates' planner and imports none of them. It uses the specification only,
+//! keeps the whole file in memory, and always takes the obvious way. It returns the steps of
+//! `cache.rs`, in an order that keeps the laws; tests that break a law take them apart.
 
 use crate::cache::{HEAD, Model, Op, Plan};
 use crate::reference::{
@@ -11,7 +11,7 @@ use crate::reference::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What stands behind each region.
+/// The bytes behind each region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
     /// Nothing.
@@ -58,7 +58,7 @@ pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Pub
     Published::new(file, model_of(files), sealing)
 }
 
-/// What a package of these files holds.
+/// The content of a package of these files.
 #[must_use]
 pub fn model_of(files: &[(String, Vec<u8>)]) -> Model {
     Model {
@@ -82,9 +82,9 @@ pub enum Edit {
 pub struct Published {
     /// The file.
     pub file: Vec<u8>,
-    /// What it holds.
+    /// Its content.
     pub model: Model,
-    /// What stands behind each region.
+    /// The bytes behind each region.
     pub sealing: Sealing,
     /// Its slice length.
     pub slice: u64,
@@ -94,7 +94,7 @@ impl Published {
     /// A package that somebody built.
     ///
     /// # Panics
-    /// Where it is not in the layout for CDNs.
+    /// If it is not in the layout for CDNs.
     #[must_use]
     pub fn new(file: Vec<u8>, model: Model, sealing: Sealing) -> Self {
         let container = read_container(&file).expect("a package");
@@ -110,7 +110,7 @@ impl Published {
         read_index(&self.file, &self.container()).expect("an index")
     }
 
-    /// Where fresh bytes start.
+    /// The start of fresh bytes.
     fn fresh(&self) -> u64 {
         (self.file.len() as u64).next_multiple_of(self.slice)
     }
@@ -127,7 +127,7 @@ impl Published {
         }
     }
 
-    /// Makes a plan of steps, does them, and keeps in mind what the edits have changed.
+    /// Makes a plan of steps, does them, and notes the changes of the edits.
     pub fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
         self.apply(&ops);
         for edit in edits {
@@ -165,7 +165,7 @@ impl Published {
         (data, entries)
     }
 
-    /// The names segment that edits need: where a path is new, or its length another one.
+    /// The names segment that edits need: for a new path, or one with another length.
     #[must_use]
     pub fn names_segment(&self, edits: &[Edit]) -> Option<Vec<u8>> {
         let mut new = BTreeMap::new();
@@ -223,8 +223,8 @@ impl Published {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// An update in a delta group: the one in force, or with `next` the one below it. `None` where
-    /// it does not fit.
+    /// An update in a delta group: the one in force, or with `next` the one below it. `None` if it
+    /// does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
         let (data, entries) = self.data(edits);
@@ -393,7 +393,7 @@ impl Published {
     /// The layout component's promise about delta groups.
     ///
     /// # Panics
-    /// Where there is no layout component.
+    /// If there is no layout component.
     #[must_use]
     pub fn deltas(&self) -> u32 {
         let container = self.container();

@@ -1,4 +1,4 @@
-//! What the reference reader says to a fixture: the lines of its dump, or the first fault.
+//! The reference reader's verdict on a fixture: the lines of its dump, or the first fault.
 //!
 //! The area, the name up to the first underscore, decides how far a file is read: `container` to
 //! the components' regions, `index` to the contents of all regions, `package` to names and layout
@@ -13,7 +13,7 @@ use crate::reference::seals::{
 };
 use crate::reference::{Container, Fault, Id};
 
-/// Where the bare segments of the `names` area are said to start: nothing can come before them.
+/// The position that the bare segments of the `names` area are given: nothing can come before them.
 pub const SEGMENT_AT: u64 = 0;
 
 /// The dump of a good file.
@@ -22,7 +22,7 @@ pub const SEGMENT_AT: u64 = 0;
 /// The first fault of a bad one.
 ///
 /// # Panics
-/// Where the area is unknown.
+/// If the area is unknown.
 pub fn dump_of(area: &str, file: &[u8]) -> Result<String, Fault> {
     match area {
         "container" => container(file),

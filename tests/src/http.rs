@@ -7,10 +7,10 @@ use std::net::TcpStream;
 /// Sends one request, with `fields` as they are to stand in it, and reads the answer to its end.
 ///
 /// # Errors
-/// What the system says, and an answer that was cut.
+/// An error of the system, and an answer that was cut.
 ///
 /// # Panics
-/// Where the answer is none.
+/// If the answer is none.
 pub fn ask(address: &str, method: &str, path: &str, fields: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     let start = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
@@ -29,7 +29,7 @@ pub fn ask(address: &str, method: &str, path: &str, fields: &str) -> io::Result<
     Ok(answer)
 }
 
-/// What a server answered.
+/// A server's answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -44,7 +44,7 @@ impl Answer {
     /// Reads an answer of which nothing is missing.
     ///
     /// # Panics
-    /// Where it is none.
+    /// If it is none.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let end =
@@ -63,7 +63,7 @@ impl Answer {
         answer
     }
 
-    /// A field's value; empty where there is none.
+    /// A field's value; empty if the answer does not have it.
     #[must_use]
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)

@@ -1,10 +1,10 @@
 //! An independent writer and reader of the container, the index, the names list and whole packages.
 //!
 //! It is the twin that our crates are held against, so it imports none of them and shares no idea
-//! with them: bytes are pushed one field after the other, a whole file is in memory, a UUID is
+//! with them. Bytes are pushed one field after the other, a whole file is in memory, a UUID is
 //! sixteen bytes in text order, and nothing is fast. It refuses to know how the crates are built;
-//! it knows `docs/spec/` only. Nothing here is for untrusted input of any size: the reader is
-//! quadratic where that is shorter.
+//! it follows `docs/spec/` only. Nothing here is for untrusted input of any size: the reader is
+//! quadratic if that is shorter.
 
 pub mod compaction;
 pub mod formats;
@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 /// A UUID as it is written: sixteen bytes, most significant field first.
 pub type Id = [u8; 16];
 
-/// What the container's first eight bytes are.
+/// The container's first eight bytes.
 pub const SIGNATURE: [u8; 8] = [0xff, 0x64, 0x61, 0x69, 0x63, 0x6f, 0x6e, 0x30];
 /// The package format.
 pub const PACKAGE: Id = id("5f0f7929-7577-4be5-8bb5-4a63199b6722");
@@ -39,13 +39,13 @@ pub const NONE: [u8; 4] = *b"none";
 pub const BROT: [u8; 4] = *b"brot";
 /// Bytes of a group: a header of 16 and 255 entries of 24.
 pub const GROUP: u64 = 6136;
-/// What a names record says of a length that nobody knows.
+/// The length in a names record that means an unknown length.
 pub const UNKNOWN: u64 = u64::MAX;
 
 /// Reads a UUID from its text.
 ///
 /// # Panics
-/// Where the text is no UUID.
+/// If the text is no UUID.
 #[must_use]
 pub const fn id(text: &str) -> Id {
     let text = text.as_bytes();
@@ -134,7 +134,7 @@ pub struct Table {
     pub extension: u64,
     /// The reserved field.
     pub reserved: u32,
-    /// The count, where it is not that of the components.
+    /// The count, if it is not that of the components.
     pub count: Option<u32>,
     /// Slots in all; those without a component are zero.
     pub slots: usize,
@@ -172,7 +172,7 @@ pub fn table(table: &Table) -> Vec<u8> {
     out
 }
 
-/// Writes `bytes` into `file` at `at`; the file grows with zeros where it has to.
+/// Writes `bytes` into `file` at `at`; the file grows with zeros if necessary.
 pub fn place(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     if file.len() < at + bytes.len() {
         file.resize(at + bytes.len(), 0);
@@ -194,11 +194,11 @@ pub struct Entry {
 /// A group of an index. Entries past the length may be given, as reserve.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What the offsets of its entries are counted from, absolute.
+    /// The base of its entries' offsets, absolute.
     pub base: u64,
     /// The encoding of its regions.
     pub encoding: [u8; 4],
-    /// The length, where it is not that of the entries.
+    /// The length, if it is not that of the entries.
     pub length: Option<u8>,
     /// The three bytes of padding.
     pub padding: [u8; 3],
@@ -250,7 +250,7 @@ pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
 /// One record of a names segment, with its path.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The region's id; zero where it is the path's own.
+    /// The region's id; zero for the path's own.
     pub id: Id,
     /// The decoded length, or [`UNKNOWN`].
     pub length: u64,
@@ -258,16 +258,16 @@ pub struct Name {
     pub path: Vec<u8>,
 }
 
-/// Where the segment before a names segment lies.
+/// The place of the segment before a names segment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
-    /// Where its stored bytes start, absolute; 0 for none.
+    /// The start of its stored bytes, absolute; 0 for none.
     pub at: u64,
-    /// How many there are.
+    /// Their number.
     pub size: u32,
     /// How they are encoded.
     pub encoding: [u8; 4],
-    /// What they decode to.
+    /// The length that they decode to.
     pub decoded: u64,
 }
 
@@ -300,11 +300,11 @@ pub struct Layout {
     pub file_id: Id,
     /// The slice length.
     pub slice: u64,
-    /// Where the fresh package ends.
+    /// The end of the fresh package.
     pub end: u64,
     /// Delta groups.
     pub deltas: u32,
-    /// Where lookup keys may stand.
+    /// The room for fences.
     pub keys_at: u32,
     /// How many bytes they may take.
     pub keys_len: u32,
@@ -330,7 +330,7 @@ pub fn layout(layout: &Layout) -> Vec<u8> {
     out
 }
 
-/// A lookup region for one run: the first ids of its groups, and from which group on it is.
+/// A lookup region for one run: the first ids of its groups, and the group with which it begins.
 #[must_use]
 pub fn lookup(index_at: u64, first_group: u32, firsts: &[Id], stride: u32) -> Vec<u8> {
     let mut out = Vec::new();
@@ -355,7 +355,7 @@ fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> V
         .expect("some stride leaves one key")
 }
 
-/// A brotli stream of stored blocks: what a compressor writes for bytes that do not shrink.
+/// A brotli stream of stored blocks, as a compressor writes it for incompressible bytes.
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -381,7 +381,7 @@ pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
 pub struct Stored {
     /// Its path.
     pub path: String,
-    /// Its id, where that is not its path's own.
+    /// Its id, if that is not its path's own.
     pub id: Option<Id>,
     /// Its bytes as stored.
     pub bytes: Vec<u8>,
@@ -531,8 +531,8 @@ pub fn cdn_package_with(
     cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
 }
 
-/// A package in the layout for CDNs with the region of a seal component, and with what stands
-/// behind each region.
+/// A package in the layout for CDNs with the region of a seal component, and with the bytes behind
+/// each region.
 #[must_use]
 pub fn cdn_package_sealed(
     files: &[Stored],
@@ -566,8 +566,8 @@ pub fn cdn_package_hot(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, hot)
 }
 
-/// How many delta groups there are, and where the index starts: for so many filled groups, entries
-/// in them, and bytes of hot regions.
+/// The number of delta groups and the start of the index, for so many filled groups, entries in
+/// them, and bytes of hot regions.
 fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     let start = |groups: u64| 65_528 - GROUP * groups;
     let usual = if entries <= 2_000_000 { 8 } else { 4 };
@@ -583,7 +583,7 @@ fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     (deltas, index_at)
 }
 
-/// The region of a seal component, and what stands behind each region.
+/// The region of a seal component, and the bytes behind each region.
 struct Sealing<'b> {
     component: Option<Vec<u8>>,
     behind: &'b dyn Fn(Id, &[u8]) -> Vec<u8>,
@@ -743,14 +743,14 @@ pub fn path_id(path: &str) -> Id {
 // Reading
 // ------------------------------------------------------------------------------------------
 
-/// What is wrong with a file, as the first line of a fixture's `.expect` says it.
+/// The fault of a file, in the words of the first line of a fixture's `.expect`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// `corrupt`, `truncated`, `unsupported`, `limit`, `denied` or `misuse`.
     pub kind: &'static str,
     /// The structure.
     pub what: &'static str,
-    /// Where, absolute.
+    /// Its position, absolute.
     pub at: u64,
 }
 
@@ -792,7 +792,7 @@ fn tag_at(file: &[u8], at: u64) -> [u8; 4] {
 /// A table as it was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSeen {
-    /// Where it starts.
+    /// Its start.
     pub at: u64,
     /// Its region base.
     pub base: u64,
@@ -805,7 +805,7 @@ pub struct TableSeen {
 /// A component as it was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where its entry stands.
+    /// The position of its entry.
     pub at: u64,
     /// Its UUID.
     pub id: Id,
@@ -819,7 +819,7 @@ pub struct Found {
     pub base: u64,
 }
 
-/// What a container holds.
+/// The content of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// The format's UUID.
@@ -937,10 +937,10 @@ fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where a component's region lies: start and length.
+/// The place of a component's region: start and length.
 ///
 /// # Errors
-/// Where the sums pass 2^64 - 1, or the region the end of the file.
+/// If the sums pass 2^64 - 1, or the region the end of the file.
 pub fn region(found: &Found, len: u64) -> Result<(u64, u64), Fault> {
     let offset = u64::from(u32_at(&found.data, 0));
     let size = u64::from(u32_at(&found.data, 4));
@@ -969,11 +969,11 @@ fn span(
 /// An entry of an index as it was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntrySeen {
-    /// Where the entry stands.
+    /// The position of the entry.
     pub at: u64,
     /// Its group.
     pub group: u32,
-    /// Where its group stands.
+    /// The position of its group.
     pub group_at: u64,
     /// The region's id.
     pub id: Id,
@@ -987,10 +987,10 @@ pub struct EntrySeen {
     pub size: u32,
 }
 
-/// What an index holds.
+/// The content of an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
-    /// Where the region starts, and its length.
+    /// The region's start and length.
     pub region: (u64, u64),
     /// How many groups are counted.
     pub groups: u32,
@@ -1061,16 +1061,16 @@ pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
     Ok(out)
 }
 
-/// Where an entry's stored bytes lie: start and length.
+/// The place of an entry's stored bytes: start and length.
 ///
 /// # Errors
-/// Where the sums pass 2^64 - 1, or the bytes the end of the file.
+/// If the sums pass 2^64 - 1, or the bytes the end of the file.
 pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
     let (offset, size) = (u64::from(entry.offset), u64::from(entry.size));
     span(entry.base, offset, size, len, ("entry", "stored region"), entry.at)
 }
 
-/// What an entry's stored bytes decode to, if that is no more than `cap` bytes.
+/// The decoded content of an entry's stored bytes, if it has at most `cap` bytes.
 ///
 /// # Errors
 /// The first fault.
@@ -1122,7 +1122,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess if left == 0 => return Ok(out),
-            // A full block may hide that there is more to come out of what went in.
+            // After a full block, more output may follow from the same input.
             BrotliResult::NeedsMoreInput if written == block.len() => {}
             BrotliResult::NeedsMoreInput => return Err("truncated"),
             BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err("corrupt"),
@@ -1135,7 +1135,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
 pub struct NameSeen {
     /// The path.
     pub path: String,
-    /// The region's id, hashed from the path where the record has none.
+    /// The region's id, hashed from the path if the record has none.
     pub id: Id,
     /// Whether the record has one.
     pub explicit: bool,
@@ -1284,7 +1284,7 @@ pub fn names_list_by(
     Ok(out)
 }
 
-/// Length of the seal behind each region, by a container's seal component; `None` where it has
+/// The length of the seal behind each region, by a container's seal component; `None` if it has
 /// none.
 ///
 /// # Errors
@@ -1323,7 +1323,7 @@ pub fn check_seal(
     Ok(())
 }
 
-/// Reads the layout component's region, where a container has one.
+/// Reads the layout component's region, if a container has one.
 ///
 /// # Errors
 /// The first fault.

@@ -12,7 +12,7 @@ pub struct Served {
     pub child: Child,
     /// The URL that it told.
     pub url: String,
-    /// Where it listens.
+    /// The address where it listens.
     pub address: String,
 }
 
@@ -26,7 +26,7 @@ impl Served {
     /// Serves `path` at an address.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start_at(path: &Path, listen: &str, options: &[&str]) -> Self {
         let mut command = Command::new(program());

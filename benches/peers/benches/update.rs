@@ -3,8 +3,8 @@
 //!
 //! `cargo xtask bench update`; `--test` does it once on a small work. Each update opens the file,
 //! replaces regions (ZIP adds them, as it replaces nothing), and is on disk when it ends. Prints a
-//! table in Markdown: the median of the times, bytes that the file grew by, and, of the old file,
-//! how many of its slices of 64 KiB changed: what a cache in front of it would have to fetch again.
+//! table in Markdown: the median of the times, the bytes by which the file grew, and how many
+//! slices of 64 KiB of the old file changed, which a cache in front of it would fetch again.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti::update::{Update, UpdateOptions};
@@ -129,7 +129,7 @@ fn update_sqlite(path: &Path, regions: &[Region], _: usize) {
     insert_sqlite(Connection::open(path).expect("it was packed"), regions);
 }
 
-/// What one size of updates cost.
+/// The cost of one size of updates.
 struct Cost {
     time: Duration,
     grown: i64,

@@ -1,4 +1,5 @@
-//! Writes the committed fixtures, or with `--check` compares them with what it would write.
+//! Writes the committed fixtures, or with `--check` compares them with the ones that it would
+//! write.
 //!
 //! It uses the reference implementation only. A case whose verdict the reference reader does not
 //! share is refused.

@@ -1,11 +1,11 @@
-//! What an edge may have cached: for each slice the states in which it can have fetched it.
+//! The contents of an edge's cache: for each slice the states in which it can have fetched it.
 
 use super::origin::{HEAD, Origin};
 
 /// How old a slice outside the head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Age {
-    /// As old as the last barrier allows, as the head's slices are.
+    /// As old as the last barrier allows, like the head's slices.
     Renewed,
     /// Fetched at any moment and kept for ever: data that is cached as immutable.
     Kept,
@@ -29,9 +29,9 @@ pub struct Part {
     pub slice: u64,
     /// The moment at which it was fetched.
     pub moment: usize,
-    /// Where it was written while it was fetched: from which byte on it is of which later moment.
+    /// A slice that was written while it was fetched: from which byte on it has which later moment.
     pub torn: Option<(u64, usize)>,
-    /// The bytes that were asked for; `None` where the slice does not have all of them.
+    /// The bytes that were asked for; `None` if the slice does not have all of them.
     pub bytes: Option<Vec<u8>>,
 }
 
@@ -82,8 +82,8 @@ impl Edge {
         }
     }
 
-    /// What an edge may have of the part of a range that lies in one slice: the present state
-    /// first, then others that differ from each other; then torn ones.
+    /// The states that an edge may have of the part of a range in one slice: the present state
+    /// first, then others that differ from each other, then torn ones.
     #[must_use]
     pub fn parts(self, origin: &Origin, moment: usize, at: u64, len: u64) -> Vec<Part> {
         let slice = at / self.slice;
@@ -111,8 +111,8 @@ impl Edge {
         out
     }
 
-    /// One answer out of all that edges of this kind may give, with as many tears as may be; `None`
-    /// where a slice is short. `pick(n)` chooses a number below `n`.
+    /// One of all answers that edges of this kind may give, with as many tears as possible; `None`
+    /// if a slice is short. `pick(n)` chooses a number below `n`.
     pub fn sample(
         self,
         origin: &Origin,
@@ -142,7 +142,7 @@ impl Edge {
         Some(out)
     }
 
-    /// Splits a range where slices meet.
+    /// Splits a range at the borders of slices.
     #[must_use]
     pub fn cut(self, at: u64, len: u64) -> Vec<(u64, u64)> {
         let mut out = Vec::new();

@@ -15,14 +15,14 @@ type Page = Arc<[u8]>;
 pub enum Op {
     /// Bytes past the end.
     Append {
-        /// Where the first of them goes.
+        /// The position of the first of them.
         at: u64,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Bytes of the head that nobody reads yet.
+    /// Bytes of the head that no reader needs yet.
     Reserve {
-        /// Where the first of them goes.
+        /// The position of the first of them.
         at: u64,
         /// The bytes.
         bytes: Vec<u8>,
@@ -31,7 +31,7 @@ pub enum Op {
     Barrier,
     /// The field that makes all of it visible.
     Switch {
-        /// Where it stands.
+        /// Its position.
         at: u64,
         /// Its new bytes.
         bytes: Vec<u8>,
@@ -45,7 +45,7 @@ pub struct Moment {
     pub floor: usize,
     /// The plan, from 1 on; 0 before the first.
     pub plan: usize,
-    /// What was written last.
+    /// The last write.
     pub label: String,
     /// Whether a step of the plan ends here.
     pub whole: bool,
@@ -98,7 +98,7 @@ impl Origin {
         self.lens[moment]
     }
 
-    /// Does one step, in more than one write where it is no switch of one aligned word.
+    /// Does one step: a switch of one aligned word in one write, anything else in several.
     pub fn run(&mut self, plan: usize, number: usize, op: &Op) {
         let (name, at, bytes, cuts) = match op {
             Op::Barrier => {
@@ -144,7 +144,7 @@ impl Origin {
         }
     }
 
-    /// `len` bytes at `at` as they were at a moment; `None` where the file ended before their end.
+    /// `len` bytes at `at` as they were at a moment; `None` if the file ended before their end.
     #[must_use]
     pub fn read(&self, moment: usize, at: u64, len: u64) -> Option<Vec<u8>> {
         let end = at + len;
@@ -180,7 +180,7 @@ impl Origin {
     }
 }
 
-/// Where a long write is interrupted: anywhere, at a boundary, at its end.
+/// Points at which a long write is interrupted: anywhere, at a boundary, at its end.
 fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     let mut cuts = vec![len / 3, len * 2 / 3 / boundary * boundary, len];
     cuts.retain(|cut| *cut > 0);
@@ -189,7 +189,7 @@ fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     cuts
 }
 
-/// Where a switch is interrupted: between aligned words of eight bytes, and nowhere else (W3).
+/// Points at which a switch is interrupted: only between aligned words of eight bytes (W3).
 fn words(at: u64, len: usize) -> Vec<usize> {
     let mut cuts: Vec<_> = (1..len).filter(|cut| (at + *cut as u64).is_multiple_of(8)).collect();
     cuts.push(len);

@@ -1,4 +1,4 @@
-//! What every reader must see, and what it means when one sees something else.
+//! The views that readers must have, and the meaning of any other view.
 
 use super::edge::{Age, Edge, Head};
 use super::origin::{HEAD, Op, Origin};
@@ -9,44 +9,44 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-/// What a package must hold, as those know it who made the case.
+/// The content that a package must have, as the author of the case gives it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// Content of each region.
     pub regions: BTreeMap<Id, Vec<u8>>,
     /// The region of each path.
     pub names: BTreeMap<String, Id>,
-    /// What components hold that the case knows of.
+    /// The content of the components that the case names.
     pub components: BTreeMap<Id, Vec<u8>>,
 }
 
 /// An update of a case.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it does.
+    /// Its edits.
     pub name: String,
     /// Its steps.
     pub ops: Vec<Op>,
-    /// What the package holds afterwards.
+    /// The content of the package afterwards.
     pub after: Model,
 }
 
 /// A published package and its updates.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What is special about it.
+    /// Its special property.
     pub name: String,
     /// The file.
     pub base: Vec<u8>,
-    /// Its length, where it goes on with zeros.
+    /// Its length, if it goes on with zeros.
     pub len: u64,
-    /// What it holds.
+    /// Its content.
     pub before: Model,
     /// The updates, one after the other.
     pub plans: Vec<Plan>,
 }
 
-/// What was tried.
+/// The runs that were tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Plans played, each once for every kind of edge.
@@ -96,14 +96,14 @@ pub enum Kind {
     OutOfTime,
     /// Something that even the origin does not give, or gives only damaged.
     Lost,
-    /// A fresh head that does not show what was published.
+    /// A fresh head that does not show the published state.
     NotVisible,
 }
 
-/// What a reader saw that it must not see.
+/// A forbidden view that a reader had.
 #[derive(Clone, Debug)]
 pub struct Breach {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// How many slices were not of the present state.
     pub old: usize,
@@ -114,7 +114,7 @@ pub struct Breach {
 /// The result for one case behind one kind of edge.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// What was tried.
+    /// The runs that were tried.
     pub counts: Counts,
     /// How often each kind of corruption came, and the smallest mix that brings it.
     pub breaches: BTreeMap<Kind, (u64, Breach)>,
@@ -206,7 +206,7 @@ impl Case {
         (origin, published, ends)
     }
 
-    /// What the package holds before and after each plan.
+    /// The content of the package before and after each plan.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         std::iter::once(&self.before).chain(self.plans.iter().map(|plan| &plan.after))
     }
@@ -218,7 +218,7 @@ struct Proof<'c> {
     origin: Origin,
     /// The moment from which on each plan shows; 0 for the base.
     published: Vec<usize>,
-    /// What the package shows before and after each plan, as the origin tells.
+    /// The view of the package before and after each plan, from the origin.
     truths: Vec<Result<Rc<View>, Refusal>>,
     probes: Vec<Id>,
     known: RefCell<Known>,
@@ -244,7 +244,7 @@ impl<'c> Proof<'c> {
         self.published.iter().rposition(|published| *published <= moment).unwrap_or(0)
     }
 
-    /// The origin itself must show what the case says.
+    /// The origin itself must show the content that the case gives.
     fn check_truths(&self, report: &mut Report) {
         let models = self.case.models();
         for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
@@ -342,7 +342,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Which view this is.
+    /// Which of the views this is.
     fn identify(
         &self,
         seen: &Seen,
@@ -359,7 +359,7 @@ impl<'c> Proof<'c> {
         matches!((&self.truths[version], &seen.view), (Ok(truth), Ok(view)) if truth == view)
     }
 
-    /// What is wrong with what a reader saw.
+    /// Returns the fault in a reader's view.
     fn judge(
         &self,
         seen: &Seen,
@@ -380,7 +380,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// What is wrong where each single answer may be that of any allowed view.
+    /// Returns the fault if each single answer may be that of any allowed view.
     fn judge_each(
         &self,
         seen: &Seen,
@@ -394,7 +394,7 @@ impl<'c> Proof<'c> {
         Some((if ever { Kind::OutOfTime } else { Kind::WrongBytes }, what))
     }
 
-    /// The first answer that none of these views has.
+    /// Returns the first answer that none of these views has.
     fn strange(&self, seen: &Seen, versions: &std::ops::RangeInclusive<usize>) -> Option<String> {
         let view = seen.view.as_ref().ok()?;
         let truths: Vec<&View> = self.truths[versions.clone()]
@@ -446,7 +446,7 @@ impl<'c> Proof<'c> {
     }
 }
 
-/// The first key under which a view has what none of the truths has.
+/// Returns the first key under which a view has an answer that none of the truths has.
 fn foreign<K: Ord + Clone, V: PartialEq>(
     view: &View,
     truths: &[&View],
@@ -461,7 +461,7 @@ fn foreign<K: Ord + Clone, V: PartialEq>(
     .cloned()
 }
 
-/// Where structures of the head meet.
+/// The borders between structures of the head.
 fn joints() -> BTreeSet<usize> {
     let groups = (0..=10).map(|n| (HEAD - n * GROUP) as usize);
     let header = (1..=10).map(|n| (HEAD - n * GROUP) as usize - 8);
@@ -483,7 +483,7 @@ fn probes(case: &Case) -> Vec<Id> {
     out.into_iter().collect()
 }
 
-/// The first thing in which a view is not what a case says.
+/// Returns the first difference between a view and a case.
 fn differs(view: &View, model: &Model) -> Option<String> {
     let ids: BTreeSet<_> = view.regions.keys().chain(model.regions.keys()).collect();
     for id in ids {

@@ -1,7 +1,7 @@
 //! A reader that keeps the duties R1 and R2, at one moment, behind edges of one kind.
 //!
-//! It reads everything there is to see, by every way that a reader may take. Where the caches could
-//! answer a request in more than one way, it goes all of these ways.
+//! It reads every thing by every way that a reader may take. If the caches can answer a request in
+//! more than one way, it follows all of them.
 
 use super::edge::{Edge, Head, Part};
 use super::origin::{HEAD, Origin};
@@ -13,14 +13,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-/// What decoding may give at most.
+/// The most bytes that decoding may give.
 const CAP: u64 = 1 << 26;
-/// Ways that one reader goes at most, where answers are ambiguous. In a sound plan none is.
+/// The most ways that one reader follows if answers are ambiguous. In a sound plan none is.
 const WAYS_MAX: usize = 64;
 /// Answers to one request that are looked at one by one.
 const ANSWERS_MAX: usize = 4096;
 
-/// What a reader got for one thing: digests of its content and of the seal behind it.
+/// A reader's result for one thing: digests of its content and of the seal behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
     /// Of the decoded content.
@@ -38,9 +38,9 @@ pub fn short_hash(bytes: &[u8]) -> [u8; 16] {
 /// All that a package shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// What each component but index and lookup keys holds.
+    /// The content of each component except index and fences.
     pub components: BTreeMap<(Id, u16), [u8; 16]>,
-    /// What each region is, without the names list.
+    /// Each region, without the names list.
     pub regions: BTreeMap<Id, Answer>,
     /// The names list: region id and length.
     pub names: BTreeMap<String, (Id, u64)>,
@@ -49,9 +49,9 @@ pub struct View {
 /// Why a reader gave up, after the origin itself was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is missing or contradicts itself.
+    /// A part that is missing or contradicts itself.
     pub what: String,
-    /// Where.
+    /// Its place.
     pub at: u64,
 }
 
@@ -59,16 +59,16 @@ fn refuse<T>(what: impl Into<String>, at: u64) -> Result<T, Refusal> {
     Err(Refusal { what: what.into(), at })
 }
 
-/// What a reader can tell of bytes that it gets.
+/// A reader's knowledge of bytes that it gets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Duty {
     /// Nothing.
     Free,
     /// The header of an index region of this size.
     IndexHeader { size: u64 },
-    /// Stored bytes, with what stands behind them.
+    /// Stored bytes, with the bytes behind them.
     Stored { id: Id, encoding: [u8; 4], seal_len: u64, segment_at: Option<u64> },
-    /// A block of a run: whether it proves what it says of an id.
+    /// A block of a run: whether it proves its answer for an id.
     Block { id: Id, groups: u64, next: bool, key: u64, next_key: Option<u64> },
 }
 
@@ -120,7 +120,7 @@ fn key_of(id: &Id) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("eight bytes"))
 }
 
-/// An answer that one request can get, after escalation where that is called for.
+/// An answer that one request can get, after an escalation if that is needed.
 #[derive(Clone, Debug)]
 struct Outcome {
     bytes: Result<Rc<[u8]>, Refusal>,
@@ -128,10 +128,10 @@ struct Outcome {
     told: String,
 }
 
-/// What a reader has seen, and how it came to see that.
+/// A reader's view, and the way to it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What it saw, or where it gave up.
+    /// Its view, or its reason to give up.
     pub view: Result<Rc<View>, Refusal>,
     /// How many slices were not of the present state.
     pub old: usize,
@@ -139,7 +139,7 @@ pub struct Seen {
     pub told: String,
 }
 
-/// What readers have made of heads that say everything themselves, at whatever moment.
+/// Views of heads that need no other bytes, at any moment.
 #[derive(Default)]
 pub struct Known {
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
@@ -174,7 +174,7 @@ struct Way<T> {
     told: String,
 }
 
-/// Which answer is taken where there are several.
+/// The answer to take if there are several.
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
@@ -183,23 +183,23 @@ struct Choices {
     told: String,
 }
 
-/// What tables and index say, as far as bytes were read.
+/// The content of tables and index, as far as bytes were read.
 #[derive(Debug)]
 struct Directory {
     components: Vec<Found>,
     region: (u64, u64),
-    /// The groups; of those in the head what is in use.
+    /// The groups; of those in the head the part in use.
     groups: Vec<Rc<[u8]>>,
     /// A hash of all of it: the same key, the same entries.
     key: [u8; 32],
 }
 
-/// What the groups of a directory say.
+/// The content of a directory's groups.
 #[derive(Debug)]
 struct Entries {
     /// The entry that counts for each id.
     regions: BTreeMap<Id, EntrySeen>,
-    /// What of regions and components lies in the head.
+    /// The part of regions and components that lies in the head.
     in_head: Vec<(u64, u64)>,
 }
 
@@ -320,7 +320,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Fetches a range: from the head where it lies there, else from the caches.
+    /// Fetches a range: from the head if it lies there, else from the caches.
     fn fetch(
         &mut self,
         head: &[u8],
@@ -597,7 +597,7 @@ impl<'o> World<'o> {
         refuse("more than 64 names segments", at)
     }
 
-    /// Looks ids up as a reader with lookup keys does; it must find what the scan has found.
+    /// Looks ids up as a reader with fences does; it must find the same as the scan.
     fn look_up(
         &mut self,
         head: &[u8],

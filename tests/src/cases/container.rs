@@ -1,4 +1,4 @@
-//! Fixtures of the container: what is read is the chain of tables, then each component's region in
+//! Fixtures of the container: readers follow the chain of tables, then each component's region in
 //! turn.
 
 use super::{Case, bad, good};
@@ -64,12 +64,12 @@ fn counts(count: u32) -> Vec<u8> {
     file(&Table { count: Some(count), ..with(&[component(TEXT, 0, 0)]) })
 }
 
-/// Three tables: the second at 0x100 with four components, the third where the caller says.
+/// Three tables: the second at 0x100 with four components, the third at the given place.
 fn three(third_at: usize, third: &Table) -> Vec<u8> {
     let mut out = file(&Table { extension: 0x100, ..with(&[component(small(1), 0, 0)]) });
     let second = Table { extension: third_at as u64, ..with(&many(2, 4)) };
     place(&mut out, 0x100, &table(&second));
-    // The later structure is written under the earlier one where they overlap.
+    // If structures overlap, the later one is written under the earlier one.
     let kept = out.clone();
     place(&mut out, third_at, &table(third));
     out[0x100..kept.len()].copy_from_slice(&kept[0x100..]);

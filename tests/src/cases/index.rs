@@ -7,7 +7,7 @@ use crate::reference::{
     delta, head, index, index_with, path_id, place, small, table,
 };
 
-/// Where the stored bytes start behind an index of one group, and of two.
+/// The start of the stored bytes behind an index of one group, and of two.
 const ONE: u64 = 80 + 8 + GROUP;
 const TWO: u64 = ONE + GROUP;
 

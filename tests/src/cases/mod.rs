@@ -1,4 +1,4 @@
-//! The one list of fixtures: each a name, what a reader must say to it, the requirements that it
+//! The one list of fixtures: each has a name, the verdict of a reader, the requirements that it
 //! shows, and its bytes.
 //!
 //! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of

@@ -1,5 +1,4 @@
-//! Fixtures of packages: format, index, layout where there is one, names, and every region's
-//! content.
+//! Fixtures of packages: format, index, layout if there is one, names, and every region's content.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -55,7 +54,7 @@ fn loose(others: &[Component], groups: &[Group], data: &[u8]) -> Vec<u8> {
 }
 
 const NAMES_FLAGS: Component = component(NAMES, 0, 0);
-/// Where the data of a loose package of one group and the names component starts.
+/// The start of the data in a loose package of one group and the names component.
 const DATA: u64 = 108 + 8 + GROUP;
 
 fn named(path: &str) -> Name {
@@ -111,7 +110,7 @@ fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// Where the index of a loose package with one more component starts.
+/// The start of the index in a loose package with one more component.
 const INDEX_AT: u64 = 108;
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
@@ -597,7 +596,7 @@ pub(super) const CASES: &[Case] = &[
         "error unsupported names header at 0x0",
         "R-NAME-02",
         || {
-            // What stands there is the first byte of the count.
+            // The first byte of the count is there.
             two(|at, size| link(at + 4, size - 4))
         },
     ),

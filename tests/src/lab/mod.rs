@@ -1,7 +1,7 @@
 //! The lab: a real origin and real caches before it, on loopback ports of their own.
 //!
-//! What is started here is stopped here, by its process and when it is dropped. Nothing outside of
-//! a scratch folder is written. The settings are those that `docs/caches.md` recommends.
+//! A server that is started here is stopped here, by its process, when it is dropped. All files are
+//! written in a scratch folder. The settings are those that `docs/caches.md` recommends.
 
 mod ats;
 mod nginx;
@@ -27,7 +27,7 @@ pub struct Lifetimes {
     pub data: u32,
 }
 
-/// A cache, and how it keeps what it has.
+/// A cache, and how it keeps its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Edge {
     /// nginx with slices of 64 KiB.
@@ -61,7 +61,7 @@ impl Edge {
         Self::Ats,
     ];
 
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ pub struct Lab {
     dir: tempfile::TempDir,
 }
 
-/// What the caches have their bytes from.
+/// The origin of the caches' bytes.
 #[derive(Debug)]
 enum Origin {
     Nginx(Server),
@@ -108,7 +108,7 @@ impl Lab {
     /// Starts nginx as the origin.
     ///
     /// # Errors
-    /// What the system says, and what the server does where it does not start.
+    /// An error of the system, or of a server that does not start.
     pub fn start(lifetimes: Lifetimes) -> io::Result<Self> {
         Self::with(|dir, data| {
             Ok(Origin::Nginx(nginx::origin(&folder(dir, "origin")?, data, lifetimes)?))
@@ -118,7 +118,7 @@ impl Lab {
     /// Starts `dacti serve` as the origin.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn start_serve(lifetimes: Lifetimes) -> io::Result<Self> {
         let (head, data_max_age) = (lifetimes.head.to_string(), lifetimes.data.to_string());
         let options = ["--head-max-age", &head, "--data-max-age", &data_max_age];
@@ -127,7 +127,7 @@ impl Lab {
 
     fn with(origin: impl FnOnce(&Path, &Path) -> io::Result<Origin>) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
-        // Some servers give up their rights, and have to reach what is theirs all the same.
+        // Some servers give up their rights, and still have to reach their files.
         open_to_all(dir.path())?;
         let data = dir.path().join("data");
         fs::create_dir(&data)?;
@@ -136,10 +136,10 @@ impl Lab {
         Ok(Self { edges: Vec::new(), origin, dir })
     }
 
-    /// Starts another cache before the origin, with nothing in it, and returns where it answers.
+    /// Starts another, empty cache before the origin, and returns its address.
     ///
     /// # Errors
-    /// What the system says, and what the server does where it does not start.
+    /// An error of the system, or of a server that does not start.
     pub fn edge(&mut self, edge: Edge) -> io::Result<SocketAddr> {
         let dir = folder(self.dir.path(), &format!("edge-{}", self.edges.len()))?;
         let origin = self.origin();
@@ -158,10 +158,10 @@ impl Lab {
         Ok(address)
     }
 
-    /// Where the origin answers.
+    /// The address of the origin.
     ///
     /// # Panics
-    /// Where it told no address.
+    /// If it told no address.
     #[must_use]
     pub fn origin(&self) -> SocketAddr {
         match &self.origin {
@@ -170,7 +170,7 @@ impl Lab {
         }
     }
 
-    /// A folder of the caller's, which nobody serves.
+    /// A folder of the caller's, which is not served.
     #[must_use]
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.dir.path().join("scratch").join(name)

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Serves `data` as a plain host does: no validator that changes with an update, lifetimes by
-/// range, and a 416 that nobody keeps.
+/// range, and a 416 that no cache keeps.
 pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/origin-nginx.conf")
         .replace("HEAD", &lifetimes.head.to_string())
@@ -35,7 +35,7 @@ fn before(settings: &str, dir: &Path, origin: SocketAddr) -> String {
     settings.replace("ORIGIN", &origin.to_string()).replace("KEPT", &kept)
 }
 
-/// Starts nginx with what belongs into its `http` block.
+/// Starts nginx with the directives of its `http` block.
 fn start(dir: &Path, http: &str) -> io::Result<Server> {
     let address = free_port()?;
     let (settings, scratch) = (http.replace("ADDRESS", &address.to_string()), dir.display());

@@ -14,11 +14,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A program that the lab needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// What it is called.
+    /// Its name.
     pub program: &'static str,
     /// Debian's package of it.
     pub package: &'static str,
-    /// What else it has to have, where that is in the package too.
+    /// Other programs that it needs, which may be in the package too.
     plugin: Option<&'static str>,
 }
 
@@ -39,7 +39,7 @@ impl Tool {
     /// wrk, which makes load.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 
-    /// Where it is installed. Servers often stand where users have no path to.
+    /// Its path, if it is installed. Servers are often in folders that are not in a user's path.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         if self.plugin.is_some_and(|plugin| !Path::new(plugin).is_file()) {
@@ -53,7 +53,7 @@ impl Tool {
     /// The program, to be given its arguments.
     ///
     /// # Errors
-    /// `NotFound`, with what to install.
+    /// `NotFound`, with the package to install.
     pub fn command(self) -> io::Result<Command> {
         let found = self.find().ok_or_else(|| {
             let hint = format!("{}: apt-get install {}", self.program, self.package);
@@ -63,11 +63,11 @@ impl Tool {
     }
 }
 
-/// Those of `tools` that are not installed. In CI that is a failure, which is why this panics
-/// there; elsewhere a test says what to install and ends.
+/// Returns those of `tools` that are not installed. In CI a missing tool is a failure, so this
+/// panics there; elsewhere a test names the package to install, and ends.
 ///
 /// # Panics
-/// Where one is missing, and the environment says `CI`.
+/// If one is missing, and the environment says `CI`.
 #[must_use]
 pub fn missing(tools: &[Tool]) -> bool {
     let missing: Vec<_> =
@@ -81,7 +81,7 @@ pub fn missing(tools: &[Tool]) -> bool {
     true
 }
 
-/// A server in the foreground, ended with whatever it started when this is dropped.
+/// A server in the foreground. Dropping it ends it and every process that it started.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// What becomes of ranges.
+/// The treatment of ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ranges {
     /// They are passed on, and never kept.
@@ -39,7 +39,7 @@ pinger_enable off
     );
     fs::write(&path, config)?;
     let mut command = Tool::SQUID.command()?;
-    // Named after the port, as its shared memory is.
+    // Named after the port, like its shared memory.
     command.arg("-N").arg("-n").arg(format!("lab{}", address.port())).arg("-f").arg(&path);
     Server::start(command, dir, address)
 }

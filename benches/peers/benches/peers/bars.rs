@@ -1,4 +1,4 @@
-//! What the project set out to reach, and whether this run did.
+//! The targets of the project, and whether this run reached them.
 
 use crate::brotli::Brotli;
 use crate::measure::{Measured, median};
@@ -36,7 +36,7 @@ const OWN: [&str; 2] = ["raw", "dacti"];
 struct Bar {
     work: &'static str,
     bar: String,
-    /// `None` where this run did not measure it.
+    /// `None` if this run did not measure it.
     found: Option<(String, bool)>,
 }
 
@@ -72,7 +72,8 @@ impl Results {
         Some((format!("{ratio:.2} x ({})", time(ours)), ratio <= factor))
     }
 
-    /// Holds a store against other people's: who is ahead of it, of those that `among` lets pass.
+    /// Compares a store with those of other projects: returns the ones that are ahead of it, of
+    /// those that `among` accepts.
     fn ahead(&self, count: usize, store: &str, kind: Kind, among: &[&str]) -> Found {
         let ours = self.median(count, store, kind)?;
         let (_, stores) = self.works.iter().find(|(of, _)| *of == count)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 const QUALITY: u8 = 5;
-/// The window that reaches all of a region: what the packer takes, too.
+/// The window that reaches all of a region, as the packer sets it.
 const WINDOW_BITS: i32 = 17;
 const REGION_LEN: usize = 16 * 1024;
 
@@ -59,7 +59,7 @@ fn timed(work: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
-/// What anybody would write who wants nothing but the compressed bytes in a file.
+/// The simplest code that puts the compressed bytes into a file.
 fn direct<'t>(texts: impl Iterator<Item = &'t [u8]>, path: &Path) {
     let params = brotli::enc::BrotliEncoderParams {
         quality: QUALITY.into(),

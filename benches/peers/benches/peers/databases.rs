@@ -1,5 +1,5 @@
-//! Databases in one file: redb, SQLite and LMDB. They can change what they hold, which no other
-//! store here but dacti can; they pack in one transaction, in the order of their keys.
+//! Databases in one file: redb, SQLite and LMDB. Beside dacti they are the only stores here that
+//! can change their files. They pack in one transaction, in the order of their keys.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -72,7 +72,7 @@ impl Look for ReadOnlyTable<&'static [u8; 16], &'static [u8]> {
     }
 }
 
-/// redb's own file, counted; not locked, as nobody else opens it.
+/// redb's own file, counted; not locked, because no other process opens it.
 #[derive(Debug)]
 struct CountedBackend {
     file: FileBackend,

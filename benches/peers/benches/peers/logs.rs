@@ -1,4 +1,4 @@
-//! MCAP, by the crate `mcap`: each region an attachment, which is what it has names for.
+//! MCAP, by the crate `mcap`: each region is an attachment, the record that has a name.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, read_at, synced};
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek};
 use std::path::Path;
 
-/// What is read at once where reads are counted.
+/// Bytes of a read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Mcap;

@@ -1,9 +1,9 @@
 //! `cargo xtask bench peers`: packages beside other people's crates, on the same work in one run.
 //!
-//! Prints a table in Markdown; what it is doing goes to the error output. `--quick` leaves out the
-//! largest work and repeats less, `--test` runs everything once on small works and measures
-//! nothing that counts. `--regions N` leaves the work with N regions alone, and `--only STORES` the
-//! stores whose names have one of these words, divided by commas, beside the floor.
+//! Prints a table in Markdown, and its progress to the error output. `--quick` leaves out the
+//! largest work and repeats less, `--test` runs everything once on small works and measures nothing
+//! that counts. `--regions N` keeps the work with N regions alone, and `--only STORES` the floor
+//! and the stores whose names have one of these words, separated by commas.
 
 mod bars;
 mod brotli;
@@ -87,7 +87,7 @@ fn stores() -> Vec<Box<dyn Store>> {
     ]
 }
 
-/// What the command line asks for.
+/// The arguments of the command line.
 #[derive(Default)]
 struct Asked {
     quick: bool,

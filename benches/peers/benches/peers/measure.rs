@@ -1,4 +1,4 @@
-//! What is timed, and how: all stores in turn, several times over, and the median of each.
+//! The timing: all stores in turn, several times over, and the median of each.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -33,7 +33,7 @@ pub struct Measured {
     pub overhead: f64,
 }
 
-/// The median of what was measured; `None` of nothing.
+/// The median of the measurements; `None` of none.
 pub fn median(times: &[f64]) -> Option<f64> {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);
@@ -114,8 +114,7 @@ fn file_len(path: &Path) -> u64 {
     files.map(|file| len(file.expect("it was packed").path())).max().unwrap_or_default()
 }
 
-/// Makes sure that the store gives the right bytes for what it has, and nothing for what it has
-/// not.
+/// Checks that the store gives the right bytes for its regions, and nothing for others.
 fn check(work: &Work, store: &dyn Store, path: &Path) {
     store.open(path, &mut |open| {
         let mut out = Vec::new();

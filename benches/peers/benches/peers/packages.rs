@@ -117,18 +117,18 @@ impl Open {
     }
 }
 
-/// Copies the region that was found, if one was. As a part of its callers, as it would be in a
-/// program that looks up in one place: called, it is handed what was found by way of memory.
+/// Copies the region that was found, if any. Inlined, as in a program that looks up in one place: a
+/// call would hand the result over through memory.
 #[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };
-    // Borrowed from the map, where there is one.
+    // Borrowed from the map, if the file is mapped.
     out.extend_from_slice(&package.region_at(located).expect("the region is sound"));
     true
 }
 
-/// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts what a cold
-/// look-up of that one reads.
+/// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts the reads of a
+/// cold look-up of that one.
 pub fn one_among(count: usize, dir: &Path) -> Reads {
     let mut numbers = Numbers::new(12);
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };

@@ -1,8 +1,8 @@
 //! The floor: a table and the bytes, and nothing that a format has to have besides.
 //!
 //! 16 bytes of head (slots, entries), then the table: 24 bytes an entry (id, offset, length), each
-//! at the place that the leading 64 bits of its id point to, or behind it where that is taken. A
-//! quarter of the slots is left free, so entries stand close to their places, in the order of ids.
+//! at the place that the leading 64 bits of its id point to, or behind it if that is taken. A
+//! quarter of the slots is free, so entries are close to their places, in the order of ids.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};
@@ -21,7 +21,7 @@ pub struct Raw {
     pub mapped: bool,
 }
 
-/// Where an id's entry would stand, were all places free.
+/// The place of an id's entry, if all places were free.
 fn place(lead: u64, slots: u64) -> usize {
     ((u128::from(lead) * u128::from(slots)) >> 64) as usize
 }
@@ -39,7 +39,7 @@ fn lead(id: &[u8]) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("8 bytes"))
 }
 
-/// What the slots from an id's place on say of it.
+/// The entry of an id in the slots from its place on, if it has one.
 enum Found {
     At {
         offset: usize,

@@ -1,4 +1,4 @@
-//! What a store is to the bench: something that packs regions into a file and finds them again.
+//! The interface of a store: it packs regions into a file and finds them again.
 
 use crate::work::{Key, Work};
 use std::cell::Cell;
@@ -36,12 +36,12 @@ pub trait Store {
     /// Opens the file and hands the open store to `with`.
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
 
-    /// Opens the file, finds one region and reads it, counting reads. `None` where they cannot be
+    /// Opens the file, finds one region and reads it, counting reads. `None` if they cannot be
     /// counted.
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads>;
 }
 
-/// A file that counts what is read of it.
+/// A file that counts its reads.
 pub struct Counting<F> {
     file: F,
     counts: Counts,
@@ -108,7 +108,7 @@ pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     }
 }
 
-/// Makes sure that what was written is on disk: every store's packing ends so.
+/// Syncs the written file to disk: every store's packing ends so.
 pub fn synced(file: &File) {
     file.sync_all().expect("it can be synced");
 }

@@ -10,10 +10,10 @@ use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use uuid::Uuid;
 
-/// What is read at once where reads are counted.
+/// Bytes of a read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
-/// Where each region lies.
+/// The place of each region.
 type Offsets = HashMap<Uuid, (u64, usize)>;
 
 struct Open<'m> {

@@ -32,7 +32,7 @@ fn cell(times: &[f64], floor: &[f64]) -> String {
     }
 }
 
-/// One table: each store's times, and in brackets how many times the floor's they are.
+/// One table: each store's times, and in brackets their multiple of the floor's.
 ///
 /// The floor is `raw` for packing and opening, and `raw, mapped` for look-ups.
 pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String {

@@ -93,7 +93,7 @@ fn asked(ask: Ask<'_>, keys: &[Key], start: usize, looking: Duration, barrier: &
     rate
 }
 
-/// How many times as many look-ups two threads do.
+/// The look-ups of two threads, as a multiple of those of one.
 pub fn factor(scaling: &Scaling) -> Option<f64> {
     let [one, two] = &scaling.rates;
     Some(median(two)? / median(one)?)

@@ -72,7 +72,7 @@ impl Work {
         &self.content[self.range(at)]
     }
 
-    /// Where a region's content lies.
+    /// The place of a region's content.
     pub fn range(&self, at: usize) -> Range<usize> {
         at * self.region_len..(at + 1) * self.region_len
     }
@@ -95,7 +95,7 @@ impl Work {
         regions
     }
 
-    /// What this work is, in words.
+    /// The work in words.
     pub fn title(&self) -> String {
         let mut title = grouped(self.count() as u64);
         let len = self.region_len;

@@ -11,7 +11,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// What is read at once where reads are counted.
+/// Bytes of a read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Zip;
@@ -65,7 +65,7 @@ impl<R: Read + Seek> Look for ZipArchive<R> {
     }
 }
 
-/// Reads what [`Zip`] packed.
+/// Reads the file of [`Zip`].
 pub struct RcZip;
 
 impl Store for RcZip {
