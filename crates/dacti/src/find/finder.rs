@@ -251,7 +251,7 @@ fn found_by(search: &Search<'_>) -> Option<Located> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "write"))]
 mod tests {
     use super::Finder;
     use crate::{BuildOptions, EncodingChoice, Limits, Package, PackageBuilder};

@@ -84,7 +84,7 @@ impl ReadAt for Spool {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "async", feature = "write")))]
 mod tests {
     use super::{MEMORY_LEN_MAX, Spool};
     use crate::fetch::source::ReadAt;
