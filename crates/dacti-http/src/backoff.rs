@@ -1,9 +1,9 @@
-//! How long to wait before a retry. Specification: `docs/spec/dacti-http.md`, "Retry".
+//! The length of the wait before a retry. Specification: `docs/spec/dacti-http.md`, "Retry".
 
 use crate::Options;
 
-/// The wait before retry number `n`, from 0: doubled each time up to the longest, and the upper
-/// half of it is chance, so that readers who failed together do not come back together.
+/// Returns the wait before retry number `n`, from 0. It doubles each time up to the longest. Its
+/// upper half is random, so that readers that failed together do not return together.
 pub(crate) fn backoff_millis(options: &Options, n: u32, random: u64) -> u64 {
     let full = options
         .backoff_millis

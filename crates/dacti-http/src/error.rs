@@ -1,31 +1,31 @@
-//! Why bytes could not be had, and what to do about it.
+//! Why a fetch failed, and the way out.
 //!
-//! No text is stored and nothing is boxed: what the network's library said stays with those who
-//! asked it. [`Error::kind`] is for programs, `Display` for people.
+//! Errors hold no text and no boxes: messages of the network's library stay with its caller.
+//! [`Error::kind`] is for programs, `Display` for people.
 
 use crate::fault::{Coding, Fault};
 use core::fmt;
 use daicon_core::Span;
 
-/// What to do about an error, for programs that branch.
+/// The kind of an error, for programs that branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A cache does not have the bytes yet that a newer head speaks of, or has other ones.
+    /// A cache lacks bytes that a newer head refers to, or has other ones.
     Stale,
-    /// Another file stands under the URL now.
+    /// Another file is at the URL now.
     Replaced,
-    /// There is nothing under the URL.
+    /// There is no file at the URL.
     NotFound,
-    /// The server refuses to say.
+    /// The server refuses access.
     Denied,
-    /// The server cannot do what is needed.
+    /// The server lacks a feature that reading needs.
     Unsupported,
-    /// The server did not answer, or could not just then.
+    /// The server did not answer, or could not serve the request at the moment.
     Unavailable,
-    /// The session's budget.
+    /// The session's budget is spent.
     Limit,
-    /// The caller asked for something that cannot be.
+    /// A mistake of the caller.
     Misuse,
 }
 
@@ -44,12 +44,12 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// Something was asked of a fetch out of turn, or after it had failed.
-    #[error("a fetch was fed or asked out of turn")]
+    /// A fetch was called out of turn, or after it had failed.
+    #[error("a fetch was called out of turn: follow what `want` returns")]
     OutOfTurn,
 }
 
@@ -57,137 +57,160 @@ pub enum Misuse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Neither the URL nor the same with a tag and with a nonce brought the bytes.
+    /// The URL did not bring the bytes, with and without tags.
     #[error(
         "bytes {span}: the server {fault}, {}: {}",
-        if *.tags { "and with ?g= too" } else { "and ?g= cannot be tried on this URL" },
+        if *.tags { "with ?g= too" } else { "and this URL takes no ?g=" },
         advice(*.fault)
     )]
     Stale {
-        /// The bytes that were asked for, absolute.
+        /// The wanted bytes, absolute.
         span: Span,
-        /// What came last.
+        /// The last fault.
         fault: Fault,
-        /// Whether the URL takes a query, so that tags were tried.
+        /// Whether tags were tried.
         tags: bool,
     },
-    /// The server answers with the whole file, whatever range is asked for.
+    /// The server answers every range with the whole file.
     #[error(
-        "bytes {span}: the server sends whole files only{}: switch ranges on there, or allow that \
-         the file is read whole", Length(*.len)
+        "bytes {span}: the server sends whole files only{}: switch ranges on there, or allow \
+         reading the whole file", Length(*.len)
     )]
     NoRanges {
-        /// The bytes that were asked for, absolute.
+        /// The wanted bytes, absolute.
         span: Span,
-        /// The file's length, where it was told.
+        /// The file's length, if the server told it.
         len: Option<u64>,
     },
-    /// The server encodes what it sends, so that ranges are ranges of something else.
+    /// The server encodes its answers, so that a range is no range of the file.
     #[error(
-        "bytes {span}: the server sends {coding}, though only identity was accepted: switch \
+        "bytes {span}: the server sends {coding}, although only identity was accepted: switch \
          compression off there for packages"
     )]
     Encoded {
-        /// The bytes that were asked for, absolute.
+        /// The wanted bytes, absolute.
         span: Span,
         /// The coding.
         coding: Coding,
     },
-    /// The server did not serve the request, though it was asked more than once.
-    #[error("bytes {span}: the server {fault}, in the last of {requests} tries: try again later")]
+    /// The server did not serve the request in any of several tries.
+    #[error(
+        "bytes {span}: the server {fault} in the last of {requests} tries{}: {}",
+        if *.tags { ", with ?g= too" } else { "" },
+        remedy(*.fault)
+    )]
     Unavailable {
-        /// The bytes that were asked for, absolute.
+        /// The wanted bytes, absolute.
         span: Span,
-        /// What came last.
+        /// The last fault.
         fault: Fault,
         /// Requests sent.
         requests: u32,
+        /// Whether tags were tried.
+        tags: bool,
     },
     /// The server asks for a longer wait than the session allows.
-    #[error("the server answered with status {status} and asks to wait {secs} s: do so")]
+    #[error("the server answered with status {status}: try again in {secs} s, as it asks")]
     Busy {
         /// The status.
         status: u16,
         /// The wait, in seconds.
         secs: u64,
     },
-    /// There is nothing under the URL.
+    /// There is no file at the URL.
     #[error("the server answered with status {status}: check the URL")]
     NotFound {
         /// The status.
         status: u16,
     },
-    /// The server refuses.
+    /// The server refuses access.
     #[error("the server answered with status {status}: check the URL and its credentials")]
     Denied {
         /// The status.
         status: u16,
     },
-    /// Redirects that lead nowhere.
+    /// The redirects do not lead to a file.
     #[error(
-        "the server answered with status {status}: its redirects lead nowhere or in a circle: give \
-         the final URL"
+        "the server answered with status {status}: its redirects end nowhere, or run in a circle: \
+         give the final URL"
     )]
     Redirects {
         /// The status.
         status: u16,
     },
     /// A status that no retry would change.
-    #[error("the server answered with status {status} to a plain range request: ask its owner")]
+    #[error("the server answered a plain range request with status {status}: ask its owner")]
     Refused {
         /// The status.
         status: u16,
     },
-    /// Another file stands under the URL now.
+    /// Another file is at the URL now.
     #[error(
-        "another file stands under this URL now: it was {:032x} and is {:032x}: open it anew; \
-         give each file a URL of its own", u128::from_be_bytes(*.expected),
+        "another file is at this URL now: its id was {:032x} and is {:032x}: open it anew; give \
+         each file a URL of its own", u128::from_be_bytes(*.expected),
         u128::from_be_bytes(*.found)
     )]
     Replaced {
-        /// The file id that the session began with.
+        /// The file id of the session.
         expected: [u8; 16],
         /// The file id now.
         found: [u8; 16],
     },
     /// A request would take more bytes than the budget has left.
     #[error(
-        "the next request would take {needed} bytes, and {left} of the budget of {max} are left: \
-         raise it, or ask for less"
+        "the next request needs {needed} bytes, and {left} of the budget of {max} are left: raise \
+         the budget, or ask for less"
     )]
     BytesSpent {
-        /// Bytes that are needed.
+        /// Bytes that the request needs.
         needed: u64,
         /// Bytes left.
         left: u64,
         /// The budget.
         max: u64,
     },
-    /// There are no requests left in the budget.
+    /// The budget has no request left.
     #[error("the budget of {max} requests is spent: raise it, or ask for less")]
     RequestsSpent {
         /// The budget.
         max: u64,
     },
-    /// The caller's mistake.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
 
 const _: () = assert!(size_of::<Error>() <= 48);
 
-/// What is to be set where nothing helped.
+/// Returns the advice of a `Stale` error.
 const fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Doubt(_) => {
-            "the file is damaged there, or a cache before it is stale: verify the file at its \
-             origin, and let the query string be part of the cache's key"
+            "the file is damaged there, a cache on the way is stale, or an upload is in progress: \
+             verify the file at its origin, and make the query string part of the cache's key"
         }
         Fault::NotSatisfiable { .. } | Fault::Short { .. } | Fault::Whole { .. } => {
-            "the file is cut there, or a cache before it is stale: let the query string be part of \
-             the cache's key, never cache a 416, and compare no validators between slices"
+            "the file is cut there, a cache on the way is stale, or an upload is in progress: make \
+             the query string part of the cache's key, never cache a 416, and compare no \
+             validators between slices"
         }
-        _ => "its ranges cannot be relied upon: cure the server, or the cache before it",
+        _ => "its ranges are wrong: repair the server, or the cache on the way",
+    }
+}
+
+/// Returns the advice of an `Unavailable` error.
+const fn remedy(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Tls => {
+            "check the host name and the scheme of the URL, the server's certificate, and this \
+             machine's clock"
+        }
+        Fault::Unreachable => "check the host name, the port and the network",
+        Fault::Status(500..) | Fault::Reset => {
+            "try again later; if it lasts, look at the cache on the way: it may fail at slices of \
+             two states, so compare no validators between slices"
+        }
+        _ => "try again later, or allow more time",
     }
 }
 
@@ -195,12 +218,12 @@ struct Length(Option<u64>);
 
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |len| write!(f, ", here one of {len} bytes"))
+        self.0.map_or(Ok(()), |len| write!(f, ", here {len} bytes"))
     }
 }
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -217,7 +240,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` where it is not about bytes.
+    /// Returns the absolute file offset concerned; `None` if the error is not about bytes.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {

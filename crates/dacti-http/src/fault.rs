@@ -1,67 +1,81 @@
-//! What was wrong with an answer.
+//! Faults of answers.
 //!
-//! A fault is not yet an error: most are cured by asking again. Specification:
+//! A fault is not yet an error: asking again cures most of them. Specification:
 //! `docs/spec/dacti-http.md`, "Answers".
 
 use core::fmt;
 use daicon_core::Span;
 
-/// Why an answer, or the lack of one, did not serve.
+/// Why an answer, or its absence, is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// No connection was made.
     Unreachable,
+    /// The server's TLS was refused: its certificate, or its way of talking.
+    Tls,
     /// The connection ended before the answer did.
     Reset,
-    /// The server was silent, or slow, for too long.
+    /// The server was silent or slow for too long.
     Timeout,
-    /// A status that does not answer the question.
+    /// A status without the wanted bytes.
     Status(u16),
-    /// 416: the server says that the file ends before the range.
+    /// 416: according to the server the file ends before the range.
     NotSatisfiable {
-        /// The file's length, where it was told.
+        /// The file's length, if the server told it.
         len: Option<u64>,
     },
-    /// 200: the whole file instead of the range.
+    /// 200: the whole file in place of the range.
     Whole {
-        /// Its length, where it was told.
+        /// Its length, if the server told it.
         len: Option<u64>,
     },
-    /// 206 without a `Content-Range` that can be read, or in several parts.
+    /// 206 without a valid `Content-Range`, or in several parts.
     NoRange,
-    /// 206 with another range than was asked for.
+    /// 206 with another range than the request.
     OtherRange {
-        /// The range that the answer has.
+        /// The range of the answer.
         found: Span,
     },
-    /// A body that is longer or shorter than the answer's own range.
+    /// A body that is longer or shorter than the range of its answer.
     OtherLength {
-        /// Bytes by its range.
+        /// The length of the range.
         expected: u64,
-        /// Bytes by its length, or so many at least.
+        /// The length of the body, or a lower bound of it.
         found: u64,
     },
-    /// The body ended, in good order, before the range did.
+    /// The body ended in good order before the range did.
     Short {
-        /// Where it ended, absolute.
+        /// The absolute position at which it ended.
         at: u64,
     },
-    /// A content coding, though none was accepted.
+    /// A content coding, although the request accepted none.
     Encoded(Coding),
     /// The caller found the bytes wrong.
     Doubt(Doubt),
 }
 
-/// Why a caller takes the bytes that it got for stale or damaged.
+impl Fault {
+    /// Whether an upload that is still in progress explains the fault of a range that ends at
+    /// `end`: the bytes may come later.
+    pub(crate) const fn may_be_upload(&self, end: u64) -> bool {
+        match self {
+            Self::NotSatisfiable { .. } | Self::Short { .. } | Self::Doubt(_) => true,
+            Self::Whole { len: Some(len) } => *len < end,
+            _ => false,
+        }
+    }
+}
+
+/// Why a caller considers bytes stale or damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// They do not have the digest that they should.
+    /// Their digest is wrong.
     Digest,
-    /// They contradict what was read before.
+    /// They contradict bytes that were read before, or the format.
     Contradiction,
-    /// They are zero where something must be.
+    /// They are zero in a place that cannot be.
     Zeros,
 }
 
@@ -77,12 +91,12 @@ pub enum Coding {
     Brotli,
     /// `zstd`
     Zstd,
-    /// Any other, or several.
+    /// Another coding, or several.
     Other,
 }
 
 impl Coding {
-    /// The coding of a `Content-Encoding`; `None` where that changes nothing.
+    /// Reads a `Content-Encoding`; `None` if it changes nothing.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
@@ -114,18 +128,19 @@ impl fmt::Display for Coding {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Digest => "bytes whose digest does not fit",
-            Self::Contradiction => "bytes that contradict what was read before",
-            Self::Zeros => "zeros where something must be",
+            Self::Digest => "bytes with a wrong digest",
+            Self::Contradiction => "bytes that contradict others or the format",
+            Self::Zeros => "zeros in place of content",
         })
     }
 }
 
-/// What the server did, as the end of "the server …".
+/// The action of the server, as the end of "the server …".
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable => f.write_str("could not be reached"),
+            Self::Tls => f.write_str("failed at TLS"),
             Self::Reset => f.write_str("broke the connection off"),
             Self::Timeout => f.write_str("took too long"),
             Self::Status(status) => write!(f, "answered with status {status}"),
@@ -137,14 +152,14 @@ impl fmt::Display for Fault {
                 write!(f, "answered 200 with a whole file of {len} bytes")
             }
             Self::Whole { len: None } => f.write_str("answered 200 with a whole file"),
-            Self::NoRange => f.write_str("answered 206 without one range that can be read"),
+            Self::NoRange => f.write_str("answered 206 without a valid range"),
             Self::OtherRange { found } => write!(f, "answered with another range, {found}"),
             Self::OtherLength { expected, found } => {
                 write!(f, "answered with {found} bytes for a range of {expected}")
             }
             Self::Short { at } => write!(f, "ended its answer early, at {at:#x}"),
             Self::Encoded(coding) => {
-                write!(f, "answered in {coding}, though only identity was accepted")
+                write!(f, "answered in {coding}, although only identity was accepted")
             }
             Self::Doubt(doubt) => write!(f, "sent {doubt}"),
         }

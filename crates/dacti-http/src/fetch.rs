@@ -1,23 +1,29 @@
-//! One range in the making: which request to send next, and what its answer means.
+//! One range on its way: the request to send next, and the meaning of its answer.
 //!
-//! The machine holds no bytes: what it hands on is borrowed from what it was fed. It knows no
-//! clock, no chance, no URL and no meaning of the bytes. Specification: `docs/spec/dacti-http.md`,
-//! "Answers", "Retry", "Escalation".
+//! The machine holds no bytes: deliveries borrow the slices that it is fed. It has no clock, no
+//! random numbers and no URL, and never asks what the bytes mean. Specification:
+//! `docs/spec/dacti-http.md`, "Answers", "Retry", "Escalation".
 
+mod follow;
+mod judge;
+
+use crate::HEAD_LEN;
 use crate::backoff::backoff_millis;
 use crate::fault::{Doubt, Fault};
+use crate::ledger::more;
 use crate::mark::Mark;
-use crate::{Answer, Error, Misuse, Options, Request, Session, Tag};
-use daicon_core::{HEAD_LEN, Span};
+use crate::step::{Begin, Step};
+use crate::{Error, Identity, Misuse, News, Options, Request, Response, Session, Tag};
+use daicon_core::{Span, to_u64};
 
-/// What a fetch wants next.
+/// The next thing that a fetch wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
-    /// This request sent, and its answer fed.
+    /// Send this request and feed its answer.
     Send(Request),
-    /// To be asked again after so many milliseconds.
+    /// Ask again after this many milliseconds.
     Wait(u64),
-    /// Nothing: all bytes were handed on.
+    /// Nothing: all bytes were delivered.
     Nothing,
 }
 
@@ -28,19 +34,21 @@ pub enum End {
     Complete,
     /// The connection broke.
     Reset,
-    /// It took too long, by the request's own bounds.
+    /// It took longer than the request's bounds.
     Timeout,
-    /// There was no connection to begin with.
+    /// No connection was made.
     Unreachable,
+    /// The server's TLS was refused: its certificate, or its way of talking.
+    Tls,
 }
 
 /// Bytes of the file.
 ///
-/// They count when the fetch is done: until then a later delivery may begin at an earlier position
-/// again and replaces what was delivered from there on.
+/// They count when the fetch is done. Until then a later delivery may begin at an earlier position
+/// and replaces everything that was delivered from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery<'b> {
-    /// Where they stand in the file, absolute.
+    /// The absolute position of the first byte.
     pub at: u64,
     /// The bytes.
     pub bytes: &'b [u8],
@@ -53,24 +61,10 @@ enum Kind {
     Whole,
 }
 
-/// The steps of the escalation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    Plain,
-    Slice,
-    Nonce,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Ready {
-        resolve: bool,
-    },
-    /// Before retry number `n`, from 0, or for as long as the server asked.
-    Waiting {
-        n: u32,
-        secs: Option<u64>,
-    },
+    Ready { resolve: bool },
+    Waiting(Pause),
     Sent,
     Reading(Reading),
     Done,
@@ -78,108 +72,167 @@ enum State {
     Ended,
 }
 
+/// A wait before the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Before retry number `n`, from 0, or as long as the server asked.
+    Retry { n: u32, secs: Option<u64> },
+    /// For an upload to finish, for the `n`th time, from 0.
+    Upload { n: u32 },
+}
+
 /// A body that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reading {
-    /// Where the body's next byte stands in the file.
+    /// The position in the file of the body's next byte.
     at: u64,
-    /// Where the bytes end that are taken from it.
+    /// The position in the file at which reading stops.
     end: u64,
-    /// Whether the body may end anywhere, as nobody knows how long the file is.
+    /// Whether the body may end anywhere, because the file's length is unknown.
     open: bool,
-    /// Whether a byte behind the end would be one too many: the body is unframed, and of a range.
+    /// Whether a byte past the end is a fault: the answer is a range without `Content-Length`.
     strict: bool,
 }
 
-/// One range, or head, or whole file, that is being fetched.
+/// One range, head or whole file that is being fetched.
 #[derive(Debug, Clone)]
 pub struct Fetch {
     kind: Kind,
     span: Span,
     slice: u64,
-    level: Level,
+    step: Step,
     state: State,
     /// The first byte that is still missing.
     next_at: u64,
     /// The first byte that the latest request asked for.
     asked_at: u64,
+    /// The end of the range that a head is asked for by: 65,536, or the length that a 416 told.
+    head_end: u64,
+    /// Where an answer to a head ended whose total was `*`.
+    short_end: Option<u64>,
     /// Bytes of the session's budget that are set aside for this fetch.
     held: u64,
-    /// Without progress, on this level.
+    /// Failed attempts without progress in this step.
     failures: u32,
-    /// Of stale answers, on the plain level.
+    /// Retries of stale answers from the plain URL.
     stale_retries: u32,
+    /// Waits for an upload so far.
+    waits: u32,
     resumes: u32,
     resolved: bool,
-    /// Began with a tag or a nonce, and has not fallen back to the plain URL.
+    /// The fetch began with a tag or a nonce, and has not fallen back to the plain URL.
     began_tagged: bool,
     requests: u32,
-    /// What led to the escalation.
+    /// The fault that led to the escalation.
     cause: Option<Fault>,
     len: Option<u64>,
-    /// The state of the file that the bytes are of, the latest where they are of several.
+    /// The state that the bytes come from; of a range, the latest that the session did not know.
     mark: Option<Mark>,
+    /// Ranges that the session had fetched when this fetch began.
+    ranges_before: u64,
 }
 
 impl Fetch {
-    fn new(kind: Kind, span: Span, slice: u64, level: Level) -> Self {
-        let empty = span.is_empty();
+    fn new(session: &Session, kind: Kind, span: Span, slice: u64, begin: Begin) -> Self {
+        let state = match (span.is_empty(), begin.waits.checked_sub(1)) {
+            (true, _) => State::Done,
+            (false, None) => State::Ready { resolve: false },
+            (false, Some(n)) => State::Waiting(Pause::Upload { n }),
+        };
         Self {
             kind,
             span,
             slice,
-            level,
-            state: if empty { State::Done } else { State::Ready { resolve: false } },
+            step: begin.step,
+            state,
             next_at: span.start,
             asked_at: span.start,
+            head_end: HEAD_LEN,
+            short_end: None,
             held: 0,
             failures: 0,
             stale_retries: 0,
+            waits: begin.waits,
             resumes: 0,
             resolved: false,
-            began_tagged: level != Level::Plain,
+            began_tagged: begin.step != Step::Plain,
             requests: 0,
             cause: None,
             len: None,
             mark: None,
+            ranges_before: session.ranges(),
         }
     }
 
-    pub(crate) fn head(nonce: bool) -> Self {
-        let level = if nonce { Level::Nonce } else { Level::Plain };
-        Self::new(Kind::Head, Span { start: 0, end: HEAD_LEN }, 0, level)
+    /// Returns the fetch of the head.
+    #[must_use]
+    pub fn head(session: &Session) -> Self {
+        Self::new(session, Kind::Head, Span { start: 0, end: HEAD_LEN }, 0, Begin::PLAIN)
     }
 
-    pub(crate) fn range(span: Span, slice: u64, level: Level) -> Self {
-        Self::new(Kind::Range, span, slice, level)
+    /// Returns the fetch of a fresh head. It begins with a nonce, because the plain URL may bring a
+    /// cache's copy.
+    #[must_use]
+    pub fn fresh_head(session: &Session) -> Self {
+        let step = if session.options().tags { Step::Nonce } else { Step::Plain };
+        let span = Span { start: 0, end: HEAD_LEN };
+        Self::new(session, Kind::Head, span, 0, Begin { step, waits: 0 })
     }
 
-    pub(crate) fn whole(len: Option<u64>, max: u64) -> Self {
-        let mut fetch =
-            Self::new(Kind::Whole, Span { start: 0, end: len.unwrap_or(max) }, 0, Level::Plain);
-        fetch.len = len;
-        fetch
+    /// Returns the fetch of a region.
+    #[must_use]
+    pub fn range(session: &Session, span: Span) -> Self {
+        Self::part(session, span, span.start)
     }
 
-    /// The bytes that are fetched. For a head they end with the file where that is shorter, and
-    /// they are the whole file where the server sent it and it is short; for a whole file they end
-    /// where it does. So this holds once the fetch is done.
+    /// Returns the fetch of a part of a region that starts at `region_at`. The region's start gives
+    /// the tag.
+    #[must_use]
+    pub fn part(session: &Session, span: Span, region_at: u64) -> Self {
+        let slice = session.grid().slice_start(region_at);
+        Self::new(session, Kind::Range, span, slice, session.begin(span, slice))
+    }
+
+    /// Returns the fetch of the whole file, from a server without ranges.
+    ///
+    /// # Errors
+    /// `NoRanges` if the file is longer than [`Options::whole_len_max`] and
+    /// [`Options::allow_whole`] is off.
+    pub fn whole(session: &Session, len: Option<u64>) -> Result<Self, Error> {
+        let options = session.options();
+        let max = if options.allow_whole { u64::MAX } else { options.whole_len_max };
+        if len.is_some_and(|len| len > max) || (len.is_none() && max == 0) {
+            return Err(Error::NoRanges { span: Span::default(), len });
+        }
+        let span = Span { start: 0, end: len.unwrap_or(max) };
+        let fetch = Self::new(session, Kind::Whole, span, 0, Begin::PLAIN);
+        Ok(Self { len, ..fetch })
+    }
+
+    /// Returns the span of the bytes. It is final once the fetch is done: a head ends with a
+    /// shorter file, or is the whole file if the server sent a short one; a whole file ends where
+    /// its body does.
     #[must_use]
     pub const fn span(&self) -> Span {
         self.span
     }
 
-    /// The file's length by the answer that brought the bytes, where it said so.
+    /// Returns the file's length according to the answer that brought the bytes.
     #[must_use]
     pub const fn file_len(&self) -> Option<u64> {
         self.len
     }
 
-    /// What to do next. Chance is the caller's.
+    /// Returns the next thing to do. `random` is a fresh random number.
     ///
     /// # Errors
-    /// Why the bytes cannot be had; the fetch has ended then.
+    /// The reason why the bytes cannot be had. The fetch has ended then. A session that has ended
+    /// for good gives its reason to every fetch.
     pub fn want(&mut self, session: &mut Session, random: u64) -> Result<Want, Error> {
+        if let Err(ended) = session.check_ended() {
+            self.cancel(session);
+            return Err(ended);
+        }
         match self.state {
             State::Ready { resolve } => {
                 let request = self.request(session.options(), random, resolve);
@@ -187,7 +240,7 @@ impl Fetch {
                     Kind::Whole => self.len.unwrap_or(0),
                     Kind::Head | Kind::Range => request.range.unwrap_or_default().len(),
                 };
-                if let Err(error) = session.send(len) {
+                if let Err(error) = session.ledger_mut().request(len) {
                     self.state = State::Ended;
                     return Err(error);
                 }
@@ -197,11 +250,9 @@ impl Fetch {
                 self.state = State::Sent;
                 Ok(Want::Send(request))
             }
-            State::Waiting { n, secs } => {
+            State::Waiting(pause) => {
                 self.state = State::Ready { resolve: false };
-                let millis = backoff_millis(session.options(), n, random);
-                let asked = secs.map(|secs| secs.saturating_mul(1_000));
-                Ok(Want::Wait(asked.unwrap_or(0).max(millis)))
+                Ok(Want::Wait(pause.millis(session.options(), random)))
             }
             State::Done => Ok(Want::Nothing),
             State::Failed(error) => {
@@ -212,23 +263,13 @@ impl Fetch {
         }
     }
 
-    /// Takes the head of an answer. Says whether its body is worth reading.
-    pub fn answer(&mut self, session: &mut Session, answer: &Answer) -> bool {
+    /// Takes the head of an answer. Returns whether to read its body.
+    pub fn response(&mut self, session: &mut Session, response: &Response) -> bool {
         if self.state != State::Sent {
             self.out_of_turn(session);
             return false;
         }
-        let read = match (answer.status, answer.coding) {
-            (200 | 206, Some(coding)) => Err(Fault::Encoded(coding)),
-            (206, None) => self.partial(session, answer),
-            (200, None) => self.take_whole(session, answer),
-            (416, _) => {
-                let len = answer.content_range.and_then(|range| range.total);
-                Err(Fault::NotSatisfiable { len })
-            }
-            (status, _) => Err(Fault::Status(status)),
-        };
-        match read {
+        match self.judge_response(session, response) {
             Ok(reading) => {
                 self.state = State::Reading(reading);
                 if reading.at == reading.end {
@@ -237,13 +278,14 @@ impl Fetch {
                 matches!(self.state, State::Reading(_))
             }
             Err(fault) => {
-                self.fail(session, fault, answer.retry_after_secs);
+                self.fail(session, fault, response.retry_after_secs);
                 false
             }
         }
     }
 
-    /// Takes a piece of the body: what of it belongs to the range, and whether more is to be read.
+    /// Takes a piece of the body. Returns the bytes that belong to the range, and whether to read
+    /// on.
     pub fn body<'b>(
         &mut self,
         session: &mut Session,
@@ -270,7 +312,7 @@ impl Fetch {
         let start = reading.at;
         reading.at = start.saturating_add(to_u64(taken));
         self.state = State::Reading(reading);
-        // In a whole file those asked for are preceded by others.
+        // A whole file has other bytes before the wanted ones.
         let skip = usize::try_from(self.next_at.saturating_sub(start)).unwrap_or(usize::MAX);
         let delivery = bytes.get(..taken).and_then(|bytes| bytes.get(skip..));
         let at = self.next_at;
@@ -283,13 +325,14 @@ impl Fetch {
         (delivery.map(|bytes| Delivery { at, bytes }), more)
     }
 
-    /// Takes the end of an answer, or of the attempt to get one. Not to be told where
-    /// [`answer`](Self::answer) or [`body`](Self::body) wanted no more.
+    /// Takes the end of an answer, or of the attempt to get one. Do not call it after
+    /// [`response`](Self::response) or [`body`](Self::body) wanted no more.
     pub fn end(&mut self, session: &mut Session, end: End) {
         let fault = match end {
             End::Complete | End::Reset => Fault::Reset,
             End::Timeout => Fault::Timeout,
             End::Unreachable => Fault::Unreachable,
+            End::Tls => Fault::Tls,
         };
         match self.state {
             State::Reading(reading) if reading.at == reading.end => self.finish(session),
@@ -306,8 +349,8 @@ impl Fetch {
         }
     }
 
-    /// Takes the caller's word that the bytes of a fetch that is done are wrong: they are fetched
-    /// anew, by the next step of the escalation.
+    /// Records that the bytes of a finished fetch are wrong. The fetch takes the next step of the
+    /// escalation and fetches them anew.
     pub fn doubt(&mut self, session: &mut Session, doubt: Doubt) {
         if self.state != State::Done {
             self.out_of_turn(session);
@@ -315,27 +358,62 @@ impl Fetch {
         }
         self.next_at = self.span.start;
         self.asked_at = self.span.start;
-        if self.level == Level::Slice {
+        if self.step == Step::Slice {
             session.unlearn_stale();
         }
         self.fail(session, Fault::Doubt(doubt), None);
     }
 
-    /// Gives back what is set aside for a fetch that nobody goes on with.
+    /// Gives back the budget of a fetch that is abandoned.
     pub fn cancel(&mut self, session: &mut Session) {
         self.release(session);
         self.state = State::Ended;
     }
 
+    /// Returns whether the bytes of this finished fetch must wait for a look at the head: an answer
+    /// came from a state that is not known to belong to the session's file. Call
+    /// [`looked`](Self::looked) after the look.
+    ///
+    /// Returns false after [`Session::LOOKS_MAX`] looks, for servers whose answers always differ.
+    #[must_use]
+    pub fn wants_look(&self, session: &Session) -> bool {
+        let states = session.states();
+        states.has_looks_left(Session::LOOKS_MAX)
+            && self.mark.is_some_and(|mark| !states.knows(&mark))
+    }
+
+    /// Records that the head was fetched since and is the session's: the state of these bytes is
+    /// known from now on.
+    pub fn looked(&self, session: &mut Session) {
+        session.states_mut().count_look();
+        if let Some(mark) = self.mark {
+            session.states_mut().note(mark);
+        }
+    }
+
+    /// Compares the head that this finished fetch brought with the session's latest one. If the
+    /// file is the same, the state of the answer is known from now on.
+    ///
+    /// # Errors
+    /// `Replaced`, which ends the session, and the reason if it had ended before.
+    pub fn judge(&self, session: &mut Session, head: Identity) -> Result<News, Error> {
+        let news = session.judge(head)?;
+        if let Some(mark) = self.mark {
+            session.states_mut().note(mark);
+        }
+        session.confirm(self.ranges_before);
+        Ok(news)
+    }
+
     fn request(&self, options: &Options, random: u64, resolve: bool) -> Request {
         let slice = self.slice;
-        let tag = match self.level {
-            Level::Plain => Tag::None,
-            Level::Slice => Tag::Slice(slice),
-            Level::Nonce => Tag::Nonce { slice, nonce: random },
+        let tag = match self.step {
+            Step::Plain => Tag::None,
+            Step::Slice => Tag::Slice(slice),
+            Step::Nonce => Tag::Nonce { slice, nonce: random },
         };
         let range = match self.kind {
-            Kind::Head => Some(Span { start: 0, end: HEAD_LEN }),
+            Kind::Head => Some(Span { start: 0, end: self.head_end }),
             Kind::Range => Some(Span { start: self.next_at, ..self.span }),
             Kind::Whole => None,
         };
@@ -343,88 +421,15 @@ impl Fetch {
         let rate = options.bytes_per_second_min.max(1);
         let millis = len.saturating_mul(1_000).checked_div(rate).unwrap_or(0);
         let silence_millis_max = options.silence_millis_max;
-        let millis_max = silence_millis_max.saturating_add(millis);
-        Request { range, tag, resolve, silence_millis_max, millis_max }
+        let first_byte_millis_max = options.first_byte_millis_max;
+        let millis_max = silence_millis_max.max(first_byte_millis_max).saturating_add(millis);
+        Request { range, tag, resolve, first_byte_millis_max, silence_millis_max, millis_max }
     }
 
-    /// Judges a 206.
-    fn partial(&mut self, session: &mut Session, answer: &Answer) -> Result<Reading, Fault> {
-        if self.kind == Kind::Whole {
-            return Err(Fault::Status(answer.status));
-        }
-        let range = answer.content_range.filter(|_| !answer.multipart).ok_or(Fault::NoRange)?;
-        let found = range.span.ok_or(Fault::NoRange)?;
-        let asked_end = if self.kind == Kind::Head { HEAD_LEN } else { self.span.end };
-        if found.start != self.asked_at || found.end > asked_end {
-            return Err(Fault::OtherRange { found });
-        }
-        if let Some(len) = answer.content_len.filter(|len| *len != found.len()) {
-            return Err(Fault::OtherLength { expected: found.len(), found: len });
-        }
-        self.note(session, answer.mark(range.total));
-        self.len = range.total;
-        let strict = answer.content_len.is_none();
-        Ok(Reading { at: found.start, end: found.end, open: false, strict })
-    }
-
-    /// Judges a 200.
-    fn take_whole(&mut self, session: &mut Session, answer: &Answer) -> Result<Reading, Fault> {
-        let len = answer.content_len;
-        let fault = Fault::Whole { len };
-        let options = *session.options();
-        let end = match self.kind {
-            Kind::Whole => {
-                let end = len.unwrap_or(self.span.end);
-                if !options.allow_whole && end > options.whole_len_max {
-                    return Err(fault);
-                }
-                self.span.end = end;
-                end
-            }
-            Kind::Head => {
-                session.stats_mut().whole = session.stats().whole.saturating_add(1);
-                let whole = len.filter(|len| *len <= options.whole_len_max);
-                let mut end = whole.or(len).unwrap_or(HEAD_LEN);
-                if whole.is_none() || self.hold_up_to(session, end).is_err() {
-                    end = end.min(HEAD_LEN);
-                }
-                self.span.end = end;
-                end
-            }
-            Kind::Range => {
-                session.stats_mut().whole = session.stats().whole.saturating_add(1);
-                let end = self.span.end;
-                let short = len.is_some_and(|len| len < end);
-                if short || end > options.skip_len_max || self.hold_up_to(session, end).is_err() {
-                    return Err(fault);
-                }
-                end
-            }
-        };
-        self.note(session, answer.mark(len));
-        self.len = len;
-        let open = len.is_none() && self.kind != Kind::Range;
-        Ok(Reading { at: 0, end, open, strict: false })
-    }
-
-    /// Notes the state of the file that an answer's bytes are of.
-    fn note(&mut self, session: &mut Session, mark: Mark) {
-        if self.kind == Kind::Head || session.knows_no_state() {
-            session.know(mark);
-        }
-        if self.mark.is_none_or(|known| mark.is_later_than(&known)) {
-            self.mark = Some(mark);
-        }
-    }
-
-    pub(crate) const fn mark(&self) -> Option<Mark> {
-        self.mark
-    }
-
-    /// Sets aside what a body of `len` bytes takes beyond what is already.
+    /// Sets aside the bytes of a body of `len` bytes that are not set aside yet.
     fn hold_up_to(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         let more = len.saturating_sub(self.held);
-        session.hold(more)?;
+        session.ledger_mut().hold(more)?;
         self.held = self.held.saturating_add(more);
         Ok(())
     }
@@ -432,167 +437,46 @@ impl Fetch {
     /// Counts bytes that came. Those of a whole file of unknown length were not set aside.
     fn account(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         self.hold_up_to(session, len)?;
-        session.take(len);
+        session.ledger_mut().take(len);
         self.held = self.held.saturating_sub(len);
         Ok(())
     }
 
     fn release(&mut self, session: &mut Session) {
-        session.release(core::mem::take(&mut self.held));
+        session.ledger_mut().release(core::mem::take(&mut self.held));
     }
 
-    /// Ends an answer all of whose bytes came.
+    /// Ends an answer whose bytes have all come.
     fn finish(&mut self, session: &mut Session) {
-        if self.kind == Kind::Head && self.len == Some(self.next_at) {
-            // A file that ends sooner is complete.
+        if self.kind == Kind::Head && self.ends_with_file() {
             self.span.end = self.next_at;
         }
         if self.next_at < self.span.end {
             return self.fail(session, Fault::Short { at: self.next_at }, None);
         }
         self.release(session);
-        if self.level == Level::Slice && self.cause.is_some() {
+        if self.step == Step::Slice && self.cause.is_some() {
             session.learn_stale(self.slice);
+        }
+        if self.waits > 0 {
+            session.note_wait(false);
+        }
+        match (self.kind, self.mark) {
+            (Kind::Head, Some(mark)) => session.begin_with(mark),
+            (Kind::Head, None) => {}
+            (Kind::Range | Kind::Whole, _) => session.count_range(),
         }
         self.state = State::Done;
     }
 
-    /// Decides what follows from a fault.
-    fn fail(&mut self, session: &mut Session, fault: Fault, retry_after_secs: Option<u64>) {
-        self.release(session);
-        session.count(&fault);
-        let progress = self.next_at > self.asked_at;
-        if self.kind != Kind::Range {
-            // Two halves of two states would make a head that never was.
-            self.next_at = 0;
-            self.span.end = if self.kind == Kind::Head { HEAD_LEN } else { self.span.end };
-        } else if progress && self.resumes < session.options().resumes_max {
-            self.resumes = self.resumes.saturating_add(1);
-            session.stats_mut().resumes = session.stats().resumes.saturating_add(1);
-            self.state = State::Ready { resolve: false };
-            return;
+    /// Returns whether the file ends with the bytes of a head: by the answer's total, or because
+    /// two answers in a row ended there whose total was `*`.
+    fn ends_with_file(&mut self) -> bool {
+        if self.len.is_some() {
+            return self.len == Some(self.next_at);
         }
-        match fault {
-            Fault::Status(status) if !is_passing(status) && status >= 300 => {
-                self.refuse(session, status);
-            }
-            Fault::Unreachable | Fault::Reset | Fault::Timeout => {
-                self.retry(session, fault, retry_after_secs);
-            }
-            Fault::Status(status) if is_passing(status) => {
-                self.retry(session, fault, retry_after_secs);
-            }
-            // It was asked for without a range because ranges do not work.
-            Fault::Whole { len } if self.kind == Kind::Whole => {
-                self.give_up(session, Error::NoRanges { span: self.span, len });
-            }
-            _ => self.retry_stale(session, fault),
-        }
-    }
-
-    /// After a fault that may pass: the same again, later.
-    fn retry(&mut self, session: &mut Session, fault: Fault, retry_after_secs: Option<u64>) {
-        let max = session.options().retry_after_secs_max;
-        if let (Fault::Status(status), Some(secs)) = (fault, retry_after_secs)
-            && secs > max
-        {
-            return self.give_up(session, Error::Busy { status, secs });
-        }
-        if self.failures < session.options().retries_max {
-            let n = self.failures;
-            self.failures = n.saturating_add(1);
-            session.stats_mut().retries = session.stats().retries.saturating_add(1);
-            self.state = State::Waiting { n, secs: retry_after_secs };
-        } else if matches!(fault, Fault::Reset | Fault::Timeout) {
-            self.escalate(session, fault);
-        } else {
-            self.give_up(session, self.unavailable(fault));
-        }
-    }
-
-    /// After an answer that another edge, or another key of the cache, would not give.
-    fn retry_stale(&mut self, session: &mut Session, fault: Fault) {
-        let options = session.options();
-        let max = if options.tags { 1 } else { options.retries_max };
-        if self.level == Level::Plain && self.stale_retries < max {
-            let n = self.stale_retries;
-            self.stale_retries = n.saturating_add(1);
-            // Where a tag comes next there is nothing to wait for.
-            self.state = if options.tags {
-                State::Ready { resolve: false }
-            } else {
-                State::Waiting { n, secs: None }
-            };
-            session.stats_mut().retries = session.stats().retries.saturating_add(1);
-        } else {
-            self.escalate(session, fault);
-        }
-    }
-
-    fn escalate(&mut self, session: &mut Session, fault: Fault) {
-        let tags = session.options().tags;
-        self.level = match (self.level, self.kind) {
-            (Level::Plain, Kind::Range) if tags => Level::Slice,
-            (Level::Plain, _) if tags => Level::Nonce,
-            (Level::Slice, _) => Level::Nonce,
-            (Level::Plain | Level::Nonce, _) => {
-                let error = self.final_error(fault, tags);
-                return self.give_up(session, error);
-            }
-        };
-        self.cause = Some(fault);
-        (self.failures, self.resumes) = (0, 0);
-        session.stats_mut().escalations = session.stats().escalations.saturating_add(1);
-        self.state = State::Ready { resolve: false };
-    }
-
-    /// After a status that no retry changes.
-    fn refuse(&mut self, session: &mut Session, status: u16) {
-        if self.level != Level::Plain {
-            // Some servers take no query. What came without one is the reason.
-            if let Some(cause) = self.cause {
-                return self.give_up(session, self.final_error(cause, false));
-            }
-            if core::mem::take(&mut self.began_tagged) {
-                session.unlearn_stale();
-                self.level = Level::Plain;
-                (self.failures, self.resumes) = (0, 0);
-                self.state = State::Ready { resolve: false };
-                return;
-            }
-        }
-        let led_astray = session.stats().redirects > 0 && status >= 400;
-        if led_astray && !self.resolved {
-            // Where a redirect led before may be gone, and the URL itself lead elsewhere now.
-            self.resolved = true;
-            session.stats_mut().retries = session.stats().retries.saturating_add(1);
-            self.state = State::Ready { resolve: true };
-            return;
-        }
-        let error = match status {
-            300..=399 => Error::Redirects { status },
-            401 | 403 | 407 | 451 => Error::Denied { status },
-            404 | 410 => Error::NotFound { status },
-            _ => Error::Refused { status },
-        };
-        self.give_up(session, error);
-    }
-
-    fn final_error(&self, fault: Fault, tags: bool) -> Error {
-        let span = self.span;
-        match fault {
-            // One that ends before the range is an old file, not a server without ranges.
-            Fault::Whole { len } if len.is_none_or(|len| len >= span.end) => {
-                Error::NoRanges { span, len }
-            }
-            Fault::Encoded(coding) => Error::Encoded { span, coding },
-            Fault::Reset | Fault::Timeout => self.unavailable(fault),
-            fault => Error::Stale { span, fault, tags },
-        }
-    }
-
-    fn unavailable(&self, fault: Fault) -> Error {
-        Error::Unavailable { span: self.span, fault, requests: self.requests }
+        let before = self.short_end.replace(self.next_at);
+        before == Some(self.next_at)
     }
 
     fn give_up(&mut self, session: &mut Session, error: Error) {
@@ -605,11 +489,18 @@ impl Fetch {
     }
 }
 
-/// Whether a status speaks of now and not of the question.
-const fn is_passing(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
+impl Pause {
+    fn millis(self, options: &Options, random: u64) -> u64 {
+        match self {
+            Self::Retry { n, secs } => {
+                let millis = backoff_millis(options, n, random);
+                let asked = secs.map(|secs| secs.saturating_mul(1_000));
+                asked.unwrap_or(0).max(millis)
+            }
+            Self::Upload { n } => {
+                let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
+                options.upload_wait_millis.saturating_mul(doubled)
+            }
+        }
+    }
 }

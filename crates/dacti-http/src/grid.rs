@@ -1,15 +1,15 @@
-//! The slices of a file, which caches hold in pieces.
+//! The slices of a file: the pieces in which caches hold it.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Joining", "Tags".
 
 use daicon_core::{Joining, Slices};
 
-/// What is known of a file's layout.
+/// The layout of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
-    /// Appended bytes start at a multiple of this, and caches may keep slices as long.
+    /// Appended bytes start at a multiple of this length, and caches may keep slices of it.
     pub slice_len: u64,
-    /// Where the bytes end that the file was packed with; what lies behind was appended.
+    /// The end of the bytes that the file was packed with. Later bytes were appended.
     pub fresh_end: u64,
 }
 
@@ -20,7 +20,7 @@ impl Default for Grid {
 }
 
 impl Grid {
-    /// The start of the slice in which `at` is.
+    /// Returns the start of the slice that contains `at`.
     #[must_use]
     pub const fn slice_start(&self, at: u64) -> u64 {
         match at.checked_rem(self.slice_len) {
@@ -29,8 +29,8 @@ impl Grid {
         }
     }
 
-    /// How ranges of this file may be joined by [`coalesce`](daicon_core::coalesce): never across
-    /// slices behind the fresh end.
+    /// Returns how [`coalesce`](daicon_core::coalesce) may join ranges of this file: never across
+    /// slices past the fresh end.
     #[must_use]
     pub const fn joining(&self, gap_len_max: u64, len_max: u64) -> Joining {
         let slices = Some(Slices { from: self.fresh_end, len: self.slice_len });
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_fresh_end_no_join_crosses_a_slice() {
+    fn past_the_fresh_end_no_join_crosses_a_slice() {
         // spec: R-HTTP-04
         check(&[(600, 630), (630, 640)], &[(600, 640)]);
         check(&[(630, 640), (640, 650)], &[(630, 640), (640, 650)]);
         check(&[(640, 650), (655, 704)], &[(640, 704)]);
         check(&[(690, 704), (704, 710)], &[(690, 704), (704, 710)]);
-        // One region may: it is asked for as it is.
+        // One region may: a single range stays as it is.
         check(&[(690, 710), (710, 720)], &[(690, 710), (710, 720)]);
     }
 

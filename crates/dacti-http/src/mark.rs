@@ -1,8 +1,10 @@
-//! The state of a file by what an answer says of it: its validator, its date, its length.
+//! The states of a file as answers describe them: validator, date, length.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
-/// What an answer says of the state of the file that its bytes are of.
+use alloc::vec::Vec;
+
+/// The state of the file that an answer's bytes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Mark {
     /// A hash of the `ETag`, or else of `Last-Modified`.
@@ -14,20 +16,62 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Whether it is, or may be, of a later state than `known`. Caches keep bytes of earlier ones
-    /// for as long as they like.
-    pub(crate) fn is_later_than(&self, known: &Self) -> bool {
-        match (self.modified, known.modified) {
-            (Some(modified), Some(known)) if modified != known => modified > known,
-            _ => {
-                let other = self.validator.zip(known.validator).is_some_and(|(a, b)| a != b);
-                other || self.len.zip(known.len).is_some_and(|(len, known)| len > known)
-            }
-        }
+    /// Whether the two differ in a property that both have.
+    fn differs_from(&self, other: &Self) -> bool {
+        let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+        differ(self.validator, other.validator)
+            || differ(self.modified, other.modified)
+            || differ(self.len, other.len)
     }
 }
 
-/// A date as a number that grows with it: only dates as HTTP writes them today, such as
+/// States that are remembered. A session learns at most one from each look, and one from each head.
+const STATES_MAX: usize = 16;
+
+/// The states that are known to belong to the session's file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct States {
+    known: Vec<Mark>,
+    looks: u32,
+}
+
+impl States {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Makes `mark` the only known state.
+    pub(crate) fn begin_with(&mut self, mark: Mark) {
+        self.known.clear();
+        self.known.push(mark);
+    }
+
+    /// Adds a state of the session's file.
+    pub(crate) fn note(&mut self, mark: Mark) {
+        if self.knows(&mark) {
+            return;
+        }
+        if self.known.len() >= STATES_MAX {
+            self.known.remove(0);
+        }
+        self.known.push(mark);
+    }
+
+    pub(crate) fn knows(&self, mark: &Mark) -> bool {
+        self.known.iter().any(|known| !mark.differs_from(known))
+    }
+
+    /// Returns whether fewer than `max` looks at the head were made.
+    pub(crate) const fn has_looks_left(&self, max: u32) -> bool {
+        self.looks < max
+    }
+
+    pub(crate) const fn count_look(&mut self) {
+        self.looks = self.looks.saturating_add(1);
+    }
+}
+
+/// Reads a date as a number that grows with it. Only the form that HTTP writes today counts:
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn date(value: &[u8]) -> Option<u64> {
     let value = core::str::from_utf8(value).ok().filter(|value| value.is_ascii())?;
@@ -50,7 +94,7 @@ pub(crate) fn date(value: &[u8]) -> Option<u64> {
     parts.next().is_none().then_some(date)
 }
 
-/// A number of just so many digits.
+/// Reads a number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<u64> {
     let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
@@ -58,10 +102,10 @@ fn number(text: &str, digits: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mark, date};
+    use super::{Mark, STATES_MAX, States, date};
 
     #[test]
-    fn dates_are_in_their_order() {
+    fn dates_keep_their_order() {
         let dates = [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 08:49:38 GMT",
@@ -77,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn other_texts_are_no_dates() {
         for value in [
             "",
             "yesterday",
@@ -98,26 +142,36 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_later_by_its_date_and_else_where_it_is_another() {
+    fn a_state_is_another_if_any_property_that_both_have_differs() {
         // spec: R-HTTP-64
         let mark = |validator, modified, len| Mark { validator, modified, len };
-        let known = mark(Some(1), Some(10), Some(100));
-        for (found, is_later) in [
-            (known, false),
-            (mark(Some(2), Some(11), Some(100)), true),
-            // An earlier state, whatever else it says.
+        let mut states = States::default();
+        states.begin_with(mark(Some(1), Some(10), Some(100)));
+        for (found, is_known) in [
+            (mark(Some(1), Some(10), Some(100)), true),
+            (mark(Some(1), None, None), true),
+            (mark(None, None, Some(100)), true),
+            (mark(None, None, None), true),
+            // A later state and an earlier one.
+            (mark(Some(2), Some(11), Some(100)), false),
             (mark(Some(2), Some(9), Some(100)), false),
-            (mark(Some(2), Some(9), Some(200)), false),
-            // Of the same second, or without a date.
-            (mark(Some(2), Some(10), Some(100)), true),
-            (mark(Some(1), Some(10), Some(101)), true),
-            (mark(Some(1), Some(10), Some(99)), false),
-            (mark(Some(2), None, None), true),
-            (mark(None, None, Some(101)), true),
+            (mark(None, Some(9), None), false),
+            // The same second, or no date.
+            (mark(Some(2), Some(10), Some(100)), false),
+            (mark(Some(2), None, None), false),
+            (mark(None, None, Some(101)), false),
             (mark(None, None, Some(99)), false),
-            (mark(None, None, None), false),
         ] {
-            assert_eq!(found.is_later_than(&known), is_later, "{found:?}");
+            assert_eq!(states.knows(&found), is_known, "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_bounded_number_of_states_is_remembered() {
+        let mark = |n| Mark { validator: Some(n), ..Mark::default() };
+        let mut states = States::default();
+        (0..100).for_each(|n| states.note(mark(n)));
+        assert_eq!(states.known.len(), STATES_MAX);
+        assert!(states.knows(&mark(99)) && !states.knows(&mark(0)));
     }
 }

@@ -1,32 +1,41 @@
-//! What a session may do, and how patient it is.
+//! The bounds of a session, and its patience.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Budget", "Retry".
 
-/// The bounds that a session keeps.
+/// The bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How often a request is sent again that nobody answered, or that the server could not serve
-    /// just then, before the next step of the escalation.
+    /// Times that a request is sent again in one step of the escalation, if the server did not
+    /// answer or could not serve it at the moment.
     pub retries_max: u32,
-    /// How often a range is taken up again where an answer ended early, each time further on.
+    /// Times among them that a request is sent again after the server was silent for too long.
+    pub silent_retries_max: u32,
+    /// Times in one step that a range is continued after an answer ended early.
     pub resumes_max: u32,
-    /// The first wait before a retry; it doubles from one to the next, and half of it is random.
+    /// The first wait before a retry. It doubles from one retry to the next; half of it is random.
     pub backoff_millis: u64,
-    /// The longest wait of our own choice.
+    /// The longest wait before a retry, unless the server asks for a longer one.
     pub backoff_millis_max: u64,
     /// The longest wait that a server may ask for by `Retry-After`; a longer one is an error.
     pub retry_after_secs_max: u64,
-    /// How long a server may say nothing, before its answer and in the midst of it.
+    /// Waits for bytes that a newer head refers to and that no cache and no server has yet: an
+    /// upload may be in progress.
+    pub upload_waits_max: u32,
+    /// The first of these waits; it doubles from one to the next.
+    pub upload_wait_millis: u64,
+    /// The longest time until the answer begins, the connection included.
+    pub first_byte_millis_max: u64,
+    /// The longest silence in the middle of an answer.
     pub silence_millis_max: u64,
-    /// Bytes a second that an answer must bring, on top of that silence.
+    /// Bytes a second that an answer must bring, in addition to that silence.
     pub bytes_per_second_min: u64,
-    /// Whether query strings may be added to the URL. Signed URLs take none.
+    /// Whether query strings may be added to the URL. Signed URLs accept none.
     pub tags: bool,
-    /// Bytes of a whole-file answer that may be read to reach the end of those asked for.
+    /// Bytes of a whole-file answer that may be skipped to reach the wanted ones.
     pub skip_len_max: u64,
-    /// The longest file that is read whole where the server has no ranges.
+    /// The longest file that is read whole from a server without ranges.
     pub whole_len_max: u64,
-    /// Whether any file may be read whole then, however long.
+    /// Whether a file of any length may be read whole then.
     pub allow_whole: bool,
     /// Bytes of bodies that the session may take.
     pub bytes_max: u64,
@@ -35,17 +44,19 @@ pub struct Options {
 }
 
 impl Options {
-    /// The most requests that one fetch can take.
+    /// Returns the most requests that one fetch can take.
     ///
-    /// Each step of the escalation has its retries and resumes, and there are at most four: one
-    /// that began with a tag may fall back to the plain URL. There is one more retry for a stale
-    /// answer, and one for a redirect that led astray.
+    /// Each step of the escalation has its retries and resumes. There are four steps at most,
+    /// because a fetch that began with a tag may fall back to the plain URL, and one more for each
+    /// wait for an upload. One more retry is for a stale answer, one for a redirect that led
+    /// astray, and one for a head that is asked for by a shorter range.
     #[must_use]
     pub const fn requests_per_fetch_max(&self) -> u64 {
-        // Of two u32 and a few: far below what a u64 holds.
+        // Sums of a few u32 are far below the maximum of u64.
         let retries = (self.retries_max as u64).saturating_add(1);
         let step = retries.saturating_add(self.resumes_max as u64);
-        step.saturating_mul(4).saturating_add(2)
+        let steps = (self.upload_waits_max as u64).saturating_add(4);
+        step.saturating_mul(steps).saturating_add(3)
     }
 }
 
@@ -53,11 +64,15 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             retries_max: 3,
+            silent_retries_max: 0,
             resumes_max: 16,
             backoff_millis: 100,
             backoff_millis_max: 5_000,
             retry_after_secs_max: 30,
-            silence_millis_max: 30_000,
+            upload_waits_max: 3,
+            upload_wait_millis: 1_000,
+            first_byte_millis_max: 10_000,
+            silence_millis_max: 10_000,
             bytes_per_second_min: 4_096,
             tags: true,
             skip_len_max: 1 << 20,

@@ -1,6 +1,6 @@
-//! A request that is to be sent: its range, its header fields, and what is added to the URL.
+//! A request to send: its range, its header fields, and the tag on its URL.
 //!
-//! Knows nothing of URLs but where their query begins. Specification: `docs/spec/dacti-http.md`,
+//! Of a URL it reads the query and the fragment only. Specification: `docs/spec/dacti-http.md`,
 //! "Requests", "Tags".
 
 use alloc::borrow::Cow;
@@ -9,16 +9,16 @@ use alloc::string::String;
 use core::fmt;
 use daicon_core::Span;
 
-/// What is added to the URL, so that caches take it for another one.
+/// An addition to the URL, so that caches treat it as another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tag {
     /// Nothing.
     #[default]
     None,
-    /// `g=SLICE`: the start of the aligned slice in which the region starts. Nobody asks for it
-    /// before those bytes are published, and it can be cached for ever.
+    /// `g=SLICE`: the start of the aligned slice in which the region starts. No reader asks for it
+    /// before those bytes are published, so caches may keep it for ever.
     Slice(u64),
-    /// `g=SLICE-NONCE`: nobody has asked for it, ever.
+    /// `g=SLICE-NONCE`: a URL that no reader has ever asked for.
     Nonce {
         /// The slice.
         slice: u64,
@@ -28,7 +28,7 @@ pub enum Tag {
 }
 
 impl Tag {
-    /// `url` with this tag in its query, and without its fragment.
+    /// Returns `url` with this tag in its query, and without its fragment.
     #[must_use]
     pub fn append_to<'u>(&self, url: &'u str) -> Cow<'u, str> {
         let (url, _) = url.split_once('#').unwrap_or((url, ""));
@@ -54,10 +54,11 @@ impl fmt::Display for Tag {
     }
 }
 
-/// Whether a URL carries a signature over its query, so that nothing may be added to it.
+/// Returns whether a URL carries a signature over its query, so that nothing may be added to it.
 ///
-/// Known are those of S3 and its like, Google Cloud Storage, Azure, and `CloudFront`. Where a URL
-/// is signed in another way, [`Options::tags`](crate::Options::tags) is to be switched off.
+/// It recognises the signatures of S3 and compatible stores, Google Cloud Storage, Azure and
+/// `CloudFront`. For a URL that is signed in another way, switch
+/// [`Options::tags`](crate::Options::tags) off.
 #[must_use]
 pub fn is_presigned(url: &str) -> bool {
     const SIGNED: &[&str] =
@@ -70,26 +71,28 @@ pub fn is_presigned(url: &str) -> bool {
     })
 }
 
-/// A request that is to be sent.
+/// A request to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// The bytes to ask for, absolute; `None` asks for the whole file.
     pub range: Option<Span>,
-    /// What to add to the URL.
+    /// The tag to add to the URL.
     pub tag: Tag,
-    /// Whether to begin at the URL that the user gave, and not where its redirects led before.
+    /// Whether to begin at the URL that the user gave, instead of the target of its redirects.
     pub resolve: bool,
-    /// How long the server may say nothing.
+    /// The longest time until the answer begins.
+    pub first_byte_millis_max: u64,
+    /// The longest silence after that.
     pub silence_millis_max: u64,
-    /// How long all of it may take.
+    /// The longest time for the whole answer.
     pub millis_max: u64,
 }
 
 impl Request {
-    /// The header fields to send besides the caller's own. None of `If-Range`, `If-Match`,
-    /// `Cache-Control` and their like belongs to a request of ours.
+    /// Returns the header fields to send in addition to the caller's own. Send no `If-Range`,
+    /// `If-Match`, `Cache-Control` or similar field.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
-        // A closed range; an empty span is never asked for.
+        // No fetch asks for an empty span.
         let range = self.range.map(|span| {
             let last = span.end.saturating_sub(1);
             ("range", format!("bytes={}-{last}", span.start))
@@ -110,7 +113,16 @@ mod tests {
         // spec: R-HTTP-01, R-HTTP-02
         let range = Span::new(1_048_576, 10);
         let (tag, resolve) = (Tag::None, false);
-        let request = Request { range, tag, resolve, silence_millis_max: 1, millis_max: 1 };
+        let first_byte_millis_max = 1;
+        let silence_millis_max = 1;
+        let request = Request {
+            range,
+            tag,
+            resolve,
+            first_byte_millis_max,
+            silence_millis_max,
+            millis_max: 1,
+        };
         let fields: Vec<_> = request.fields().collect();
         assert_eq!(
             fields,
@@ -124,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_goes_behind_the_query_and_the_fragment_goes() {
+    fn a_tag_follows_the_query_and_replaces_the_fragment() {
         // spec: R-HTTP-06
         let slice = Tag::Slice(1_048_576);
         let nonce = Tag::Nonce { slice: 0, nonce: 0xab };
@@ -142,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_queries_are_known() {
+    fn signed_queries_are_recognised() {
         // spec: R-HTTP-07
         for (url, signed) in [
             ("https://b.s3.amazonaws.com/k?X-Amz-Algorithm=A&X-Amz-Signature=0f", true),

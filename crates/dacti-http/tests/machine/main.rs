@@ -1,15 +1,24 @@
-//! Servers that do as a script says, and what fetches make of them.
+//! Scripted servers, and the requests and results of fetches from them.
+//!
+//! No socket is involved: the machine of `dacti-http` is fed directly.
 
-use crate::{
-    Answer, Coding, Doubt, End, Error, Fault, Fetch, Grid, Identity, News, Options, Request,
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests compute small numbers of their own, and fail by panics"
+)]
+
+use dacti_http::{
+    Coding, Doubt, End, Error, Fault, Fetch, Grid, Identity, News, Options, Request, Response,
     Session, Stats, Tag, Want,
 };
 use daicon_core::Span;
 use proptest::prelude::*;
-use std::borrow::ToOwned;
-use std::string::{String, ToString};
 use std::sync::LazyLock;
-use std::vec::Vec;
 
 const LEN: u64 = 200_000;
 const MANY: u64 = 1 << 16;
@@ -22,6 +31,8 @@ enum Act {
     Unframed,
     /// With a total of `*`.
     Star,
+    /// So many bytes from the first one on, with a total of `*`.
+    StarOf(u64),
     /// With another `ETag` and total.
     Grown(u64),
     /// 200.
@@ -51,18 +62,22 @@ enum Act {
     /// More bytes than asked for, and a `Content-Range` that says so.
     Wider(u64),
     NotSatisfiable,
+    /// 416 of a file of this length.
+    NotSatisfiableOf(u64),
+    /// 416 if the range passes the end of the file, and the right answer otherwise.
+    Strict,
     Status(u16),
     Later(u16, u64),
     None(End),
 }
 use Act::{
     Cut, Elsewhere, Endless, Fewer, Grown, Gzip, GzipWhole, Later, Longer, Multipart,
-    NoContentRange, NotSatisfiable, Right, Shifted, Star, Status, Unframed, Whole, WholeCut,
-    WholeOf, WholeUnframed, Wider, Zeros,
+    NoContentRange, NotSatisfiable, NotSatisfiableOf, Right, Shifted, Star, StarOf, Status, Strict,
+    Unframed, Whole, WholeCut, WholeOf, WholeUnframed, Wider, Zeros,
 };
 
 struct Reply {
-    answer: Option<Answer>,
+    answer: Option<Response>,
     body: Vec<u8>,
     end: End,
 }
@@ -85,11 +100,15 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
     let to = |end| Span { start: 0, end };
     let total = len.to_string();
     let right = framed(partial(span, &total), span.len());
-    let whole = Answer::new(200);
+    let whole = Response::new(200);
     let (answer, body, end) = match act {
         Right if request.range.is_none() => (framed(whole, len), bytes(to(len)), End::Complete),
         Right => (right, bytes(span), End::Complete),
         Unframed => (partial(span, &total), bytes(span), End::Complete),
+        StarOf(n) => {
+            let span = Span { start: span.start, end: span.start + n };
+            (framed(partial(span, "*"), span.len()), bytes(span), End::Complete)
+        }
         Star => (framed(partial(span, "*"), span.len()), bytes(span), End::Complete),
         Grown(n) => {
             let answer = framed(partial(span, &(len + n).to_string()), span.len());
@@ -102,7 +121,7 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
         Shifted(n) => (right, bytes(further(n)), End::Complete),
         Zeros => (right, vec![0; span.len() as usize], End::Complete),
         Elsewhere(n) => (framed(partial(further(n), "*"), span.len()), bytes(span), End::Complete),
-        NoContentRange => (framed(Answer::new(206), span.len()), bytes(span), End::Complete),
+        NoContentRange => (framed(Response::new(206), span.len()), bytes(span), End::Complete),
         Multipart => {
             let kind = b"Multipart/ByteRanges; boundary=x";
             (right.with_field("Content-Type", kind), b"--x".to_vec(), End::Complete)
@@ -123,12 +142,21 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
             (framed(partial(span, "*"), span.len()), bytes(span), End::Complete)
         }
         NotSatisfiable => {
-            let answer = Answer::new(416).with_field("Content-Range", b"*/77");
+            let answer = Response::new(416).with_field("Content-Range", b"*/77");
             (answer, b"no".to_vec(), End::Complete)
         }
-        Status(status) => (Answer::new(status), b"no".to_vec(), End::Complete),
+        NotSatisfiableOf(len) => {
+            let range = format!("bytes */{len}");
+            let response = Response::new(416).with_field("Content-Range", range.as_bytes());
+            (response, b"no".to_vec(), End::Complete)
+        }
+        Strict if request.range.is_some_and(|range| range.end > len) => {
+            return reply(NotSatisfiableOf(len), request, file);
+        }
+        Strict => (right, bytes(span), End::Complete),
+        Status(status) => (Response::new(status), b"no".to_vec(), End::Complete),
         Later(status, secs) => {
-            let answer = Answer::new(status);
+            let answer = Response::new(status);
             (answer.with_field("Retry-After", secs.to_string().as_bytes()), vec![], End::Complete)
         }
         Act::None(end) => return Reply { answer: None, body: Vec::new(), end },
@@ -136,14 +164,14 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
     Reply { answer: Some(answer), body, end }
 }
 
-fn partial(span: Span, total: &str) -> Answer {
+fn partial(span: Span, total: &str) -> Response {
     // Of no bytes there is no range: an act that would have one has none that can be read.
     let last = span.end.wrapping_sub(1);
     let range = format!("bytes {}-{last}/{total}", span.start);
-    Answer::new(206).with_field("content-range", range.as_bytes())
+    Response::new(206).with_field("content-range", range.as_bytes())
 }
 
-fn framed(answer: Answer, len: u64) -> Answer {
+fn framed(answer: Response, len: u64) -> Response {
     answer.with_field("Content-Length", len.to_string().as_bytes())
 }
 
@@ -189,7 +217,7 @@ fn run(
 
 fn feed(fetch: &mut Fetch, session: &mut Session, reply: &Reply, got: &mut Vec<u8>) {
     let Some(answer) = &reply.answer else { return fetch.end(session, reply.end) };
-    if !fetch.answer(session, answer) {
+    if !fetch.response(session, answer) {
         return;
     }
     for piece in reply.body.chunks(999) {
@@ -218,8 +246,21 @@ fn shown(request: &Request) -> String {
     format!("{range}{tag}{resolve}")
 }
 
+/// Patient with silence, and never waiting for an upload.
 fn options() -> Options {
-    Options { skip_len_max: 70_000, whole_len_max: 100_000, ..Options::default() }
+    Options {
+        skip_len_max: 70_000,
+        whole_len_max: 100_000,
+        silent_retries_max: 3,
+        upload_waits_max: 0,
+        ..Options::default()
+    }
+}
+
+fn counted(count: impl Fn(&mut Stats)) -> Stats {
+    let mut stats = Stats::default();
+    count(&mut stats);
+    stats
 }
 
 fn session() -> Session {
@@ -241,7 +282,7 @@ fn play_span(session: &mut Session, acts: &[Act], span: Span) -> Run {
         _ if got.iter().all(|byte| *byte == 0) => Some(Doubt::Zeros),
         _ => Some(Doubt::Digest),
     };
-    let mut fetch = session.fetch(span);
+    let mut fetch = Fetch::range(&session, span);
     let run = run(&mut fetch, session, &FILE, act, doubt);
     if let Ok(bytes) = &run.result {
         assert!(*bytes == truth);
@@ -249,7 +290,13 @@ fn play_span(session: &mut Session, acts: &[Act], span: Span) -> Run {
     run
 }
 
+fn unavailable(fault: Fault, requests: u32, tags: bool) -> Error {
+    Error::Unavailable { span: Span { start: 100_000, end: 101_000 }, fault, requests, tags }
+}
+
 const P: &str = "100000-100999";
+/// The same, of a session with default slices.
+const P_OF_MIB: &str = P;
 const G: &str = "100000-100999 g=65536";
 const N: &str = "100000-100999 g=65536-N";
 
@@ -280,7 +327,7 @@ fn a_right_answer_is_taken_at_once() {
     // spec: R-HTTP-10
     for act in [Right, Unframed, Star, Grown(7)] {
         let stats = check(&[act], &[P]);
-        assert_eq!(stats, Stats { requests: 1, bytes: 1_000, ..Stats::default() });
+        assert_eq!(stats, counted(|stats| (stats.requests, stats.bytes) = (1, 1_000)));
     }
 }
 
@@ -288,13 +335,13 @@ fn a_right_answer_is_taken_at_once() {
 fn other_validators_and_totals_are_a_hint_and_no_error() {
     // spec: R-HTTP-11, R-HTTP-64
     let mut session = session();
-    // What the first answer says is the session's file, a head or not.
-    let acts = [(Grown(1), false), (Right, false), (Star, false), (Grown(1), false)];
+    // The first answer gives the session's state. Later and earlier ones are other states.
+    let acts = [(Grown(1), false), (Star, false), (Grown(1), false), (Right, true)];
     for (act, wants_look) in acts.into_iter().chain([(Grown(0), true), (Grown(2), true)]) {
-        let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+        let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
         let run = run(&mut fetch, &mut session, &FILE, |_, _| act, |_| None);
         assert_eq!((run.result.unwrap().len(), run.sent.len()), (1_000, 1));
-        assert_eq!(session.wants_look(&fetch), wants_look, "{act:?}");
+        assert_eq!(fetch.wants_look(&session), wants_look, "{act:?}");
     }
 }
 
@@ -302,18 +349,18 @@ fn other_validators_and_totals_are_a_hint_and_no_error() {
 fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     // spec: R-HTTP-64
     let mut session = session();
-    assert!(run_head(&mut session.head(), &mut session, &[Grown(0)]).result.is_ok());
+    assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
     let mut wanted = Vec::new();
     for n in 1..=10 {
         for _ in 0..2 {
-            let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+            let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
             // Resumed, by answers of two states: the later counts.
             let acts = [Cut(10, End::Reset), Grown(n)];
             let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
             assert!(run.result.is_ok());
-            wanted.push(session.wants_look(&fetch));
-            if session.wants_look(&fetch) {
-                session.looked(&fetch);
+            wanted.push(fetch.wants_look(&session));
+            if fetch.wants_look(&session) {
+                fetch.looked(&mut session);
             }
         }
     }
@@ -321,11 +368,11 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     assert_eq!(wanted, expected, "each state once, and eight at most");
     // A look brings a head, whose state is known by that.
     let mut session = self::session();
-    assert!(run_head(&mut session.head(), &mut session, &[Grown(0)]).result.is_ok());
-    assert!(run_head(&mut session.reload_head(), &mut session, &[Grown(5)]).result.is_ok());
-    let mut fetch = session.fetch(Span { start: 100_000, end: 101_000 });
+    assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
+    assert!(run_head(&mut Fetch::fresh_head(&session), &mut session, &[Grown(5)]).result.is_ok());
+    let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
     assert!(run(&mut fetch, &mut session, &FILE, |_, _| Grown(5), |_| None).result.is_ok());
-    assert!(!session.wants_look(&fetch));
+    assert!(!fetch.wants_look(&session));
 }
 
 #[test]
@@ -439,9 +486,8 @@ fn a_server_that_cuts_every_answer_is_not_asked_for_ever() {
     // spec: R-HTTP-16, R-HTTP-51
     let mut session = session();
     let run = play(&mut session, &[Cut(1, End::Reset)]);
-    let span = Span { start: 100_000, end: 101_000 };
     let requests = run.sent.len() as u32;
-    assert_eq!(run.result, Err(Error::Unavailable { span, fault: Fault::Reset, requests }));
+    assert_eq!(run.result, Err(unavailable(Fault::Reset, requests, true)));
     assert_eq!(requests, 3 * (1 + 3 + 16));
 }
 
@@ -455,8 +501,7 @@ fn resets_and_silence_are_retried_with_longer_and_longer_waits_and_then_escalate
             check(&[act, act, act, act, Right], &[P, P, P, P, G]);
             let sent = [P, P, P, P, G, G, G, G, N, N, N, N];
             let fault = if end == End::Reset { Fault::Reset } else { Fault::Timeout };
-            let span = Span { start: 100_000, end: 101_000 };
-            check_error(&[act], &sent, Error::Unavailable { span, fault, requests: 12 });
+            check_error(&[act], &sent, unavailable(fault, 12, true));
         }
     }
     let mut session = session();
@@ -468,17 +513,106 @@ fn resets_and_silence_are_retried_with_longer_and_longer_waits_and_then_escalate
 }
 
 #[test]
-fn a_server_that_cannot_just_then_is_asked_later_and_not_past_the_cache() {
+fn a_status_that_may_pass_is_retried() {
     // spec: R-HTTP-17
-    let span = Span { start: 100_000, end: 101_000 };
-    for status in [408, 425, 429, 500, 502, 503, 504, 520] {
+    for status in [408, 425, 429] {
         check(&[Status(status), Status(status), Right], &[P, P, P]);
-        let fault = Fault::Status(status);
-        let error = Error::Unavailable { span, fault, requests: 4 };
+        let error = unavailable(Fault::Status(status), 4, false);
         check_error(&[Status(status)], &[P, P, P, P], error);
     }
-    let unreachable = Error::Unavailable { span, fault: Fault::Unreachable, requests: 4 };
+    let unreachable = unavailable(Fault::Unreachable, 4, false);
     check_error(&[Act::None(End::Unreachable)], &[P, P, P, P], unreachable);
+}
+
+#[test]
+fn a_server_error_is_retried_and_then_escalated() {
+    // spec: R-HTTP-17, R-HTTP-20, R-HTTP-22
+    for status in [500, 502, 503, 504, 520] {
+        let act = Status(status);
+        check(&[act, act, Right], &[P, P, P]);
+        // Behind two tiers of caches the one that broke off answers another query.
+        check(&[act, act, act, act, Right], &[P, P, P, P, G]);
+        let error = unavailable(Fault::Status(status), 12, true);
+        let stats = check_error(&[act], &[P, P, P, P, G, G, G, G, N, N, N, N], error);
+        assert_eq!((stats.retries, stats.escalations), (9, 2));
+        let text = error.to_string();
+        assert!(text.contains("with ?g= too"), "{text}");
+        assert!(text.contains("compare no validators between slices"), "{text}");
+        // A server that refuses the query had the same fault without it.
+        let acts = [act, act, act, act, Status(404)];
+        check_error(&acts, &[P, P, P, P, G], unavailable(Fault::Status(status), 5, false));
+    }
+}
+
+#[test]
+fn a_fault_of_tls_is_told_at_once() {
+    // spec: R-HTTP-22
+    let error = unavailable(Fault::Tls, 1, false);
+    check_error(&[Act::None(End::Tls)], &[P], error);
+    assert!(error.to_string().contains("failed at TLS"), "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+}
+
+#[test]
+fn a_silent_server_gets_one_request_in_each_step() {
+    // spec: R-HTTP-20, R-HTTP-52
+    let mut session = Session::new(Options::default());
+    let run = play(&mut session, &[Act::None(End::Timeout)]);
+    assert_eq!(run.sent, [P_OF_MIB, &format!("{P_OF_MIB} g=0"), &format!("{P_OF_MIB} g=0-N")]);
+    assert_eq!(run.result, Err(unavailable(Fault::Timeout, 3, true)));
+    // Seconds, by the default bounds.
+    let mut fetch = Fetch::range(&session, Span { start: 0, end: 1 });
+    let Ok(Want::Send(request)) = fetch.want(&mut session, 0) else { panic!("it sends") };
+    assert!(request.first_byte_millis_max * 3 <= 30_000);
+}
+
+#[test]
+fn bytes_that_an_upload_may_still_bring_are_waited_for() {
+    // spec: R-HTTP-26
+    let patient = Options { upload_waits_max: 2, upload_wait_millis: 1_000, ..options() };
+    let patient_session = || {
+        let mut session = Session::new(patient);
+        session.set_grid(Grid { slice_len: MANY, fresh_end: MANY });
+        session
+    };
+    for act in [NotSatisfiable, WholeOf(100_500), Zeros] {
+        let mut session = patient_session();
+        let run = play(&mut session, &[act, act, act, act, act, Right]);
+        assert_eq!(run.sent, [P, P, G, N, N, N], "{act:?}");
+        assert_eq!(run.waits, [1_000, 2_000]);
+        assert!(run.result.is_ok());
+        // What helped once may help again.
+        let run = play(&mut session, &[act]);
+        assert_eq!(run.waits, [1_000, 2_000], "{act:?}");
+        let text = run.result.unwrap_err().to_string();
+        assert!(text.contains("an upload is in progress"), "{text}");
+        // It was in vain, so the next range does not wait.
+        let run = play(&mut session, &[act]);
+        assert!(run.waits.is_empty() && run.result.is_err(), "{act:?}");
+    }
+    // The same for ranges whose bytes were found wrong later.
+    let mut session = patient_session();
+    let span = Span { start: 100_000, end: 101_000 };
+    for waits in [&[][..], &[], &[], &[], &[1_000], &[2_000]] {
+        assert_eq!(play(&mut session, &[Right]).waits, waits);
+        let doubt = session.doubt(span, Doubt::Contradiction);
+        assert_eq!(doubt.is_err(), waits == [2_000]);
+    }
+    // Other faults are no upload.
+    for act in [Whole, Gzip, Status(503), Elsewhere(9)] {
+        let mut session = patient_session();
+        let run = play(&mut session, &[act]);
+        assert!(run.waits.iter().all(|wait| *wait < 1_000), "{act:?}: {:?}", run.waits);
+    }
+    // A head of an empty file, as one that is being copied.
+    let mut session = patient_session();
+    let mut fetch = Fetch::head(&session);
+    let acts = [NotSatisfiableOf(0), NotSatisfiableOf(0), NotSatisfiableOf(0), Right];
+    let run = run_head(&mut fetch, &mut session, &acts);
+    assert_eq!(
+        (run.sent, run.waits),
+        (vec![H.into(), H.into(), HN.into(), HN.into()], vec![1_000])
+    );
 }
 
 #[test]
@@ -549,7 +683,7 @@ fn a_signed_url_is_never_tagged() {
     let span = Span { start: 100_000, end: 101_000 };
     assert_eq!(run.result, Err(Error::Stale { span, fault, tags: false }));
     assert_eq!(play(&mut session, &[Act::None(End::Reset)]).sent, [P; 4]);
-    let mut head = session.reload_head();
+    let mut head = Fetch::fresh_head(&session);
     let run = run_head(&mut head, &mut session, &[Right]);
     assert_eq!(run.sent, ["0-65535"]);
 }
@@ -595,7 +729,7 @@ fn a_query_refused_where_it_was_sent_first_is_left_out() {
 fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
     // spec: R-HTTP-05
     let mut session = session();
-    let mut fetch = session.fetch_part(Span { start: 140_000, end: 140_010 }, 100_000);
+    let mut fetch = Fetch::part(&session, Span { start: 140_000, end: 140_010 }, 100_000);
     let acts = [NotSatisfiable, NotSatisfiable, Right];
     let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
     assert_eq!(run.sent[2], "140000-140009 g=65536");
@@ -609,7 +743,7 @@ fn a_whole_file_serves_where_the_range_is_near_its_start() {
         let mut session = session();
         let run = play_span(&mut session, &[act], span);
         assert_eq!(run.sent, ["60000-60499"]);
-        let expected = Stats { requests: 1, bytes, whole: 1, ..Stats::default() };
+        let expected = counted(|stats| (stats.requests, stats.bytes, stats.whole) = (1, bytes, 1));
         assert_eq!(session.stats(), expected);
     }
     // Cut before the range began, and within it.
@@ -645,7 +779,7 @@ fn a_head_is_asked_for_plainly_and_then_with_a_nonce() {
     for (acts, sent) in [
         (&[Right][..], &[H][..]),
         (&[Unframed], &[H]),
-        (&[NotSatisfiable, NotSatisfiable, Right], &[H, H, HN]),
+        (&[Status(416), Status(416), Right], &[H, H, HN]),
         (&[Gzip, Gzip, Right], &[H, H, HN]),
         (&[Status(503), Right], &[H, H]),
         // Never taken up where it was cut: the rest may be of another state.
@@ -654,14 +788,14 @@ fn a_head_is_asked_for_plainly_and_then_with_a_nonce() {
         (&[Longer(1), Right], &[H, H]),
     ] {
         let mut session = session();
-        let run = run_head(&mut session.head(), &mut session, acts);
+        let run = run_head(&mut Fetch::head(&session), &mut session, acts);
         assert_eq!(run.sent, sent, "{acts:?}");
         assert_eq!(run.result.unwrap().len(), 65_536);
     }
     let mut session = session();
-    let mut fetch = session.reload_head();
+    let mut fetch = Fetch::fresh_head(&session);
     assert_eq!(run_head(&mut fetch, &mut session, &[Right]).sent, [HN]);
-    let mut fetch = session.reload_head();
+    let mut fetch = Fetch::fresh_head(&session);
     assert_eq!(run_head(&mut fetch, &mut session, &[Status(400), Right]).sent, [HN, H]);
 }
 
@@ -671,17 +805,49 @@ fn a_file_that_ends_before_its_head_is_complete() {
     let file = &FILE[..80];
     for act in [Right, Unframed, Whole, WholeUnframed] {
         let mut session = session();
-        let mut fetch = session.head();
+        let mut fetch = Fetch::head(&session);
         let run = run_head_of(&mut fetch, &mut session, &[act], file);
         assert_eq!((run.result, run.sent.len()), (Ok(file.to_vec()), 1), "{act:?}");
         assert_eq!((fetch.span().len(), fetch.file_len()), (80, Some(80)));
     }
-    // Nobody says that the file ends there.
+    // No total tells that the file ends there, but a second answer ends there too.
     let mut session = session();
-    let run = run_head_of(&mut session.head(), &mut session, &[Star], file);
+    let mut fetch = Fetch::head(&session);
+    let run = run_head_of(&mut fetch, &mut session, &[Star], file);
+    assert_eq!((run.result, run.sent), (Ok(file.to_vec()), vec![H.to_owned(); 2]));
+    assert_eq!((fetch.span().len(), fetch.file_len()), (80, None));
+    // Two different ends prove nothing.
+    let mut session = self::session();
+    let mut fetch = Fetch::head(&session);
+    let acts = [StarOf(70), StarOf(71), StarOf(72)];
+    let run = run_head_of(&mut fetch, &mut session, &acts, file);
     let span = Span { start: 0, end: 65_536 };
-    let fault = Fault::Short { at: 80 };
+    let fault = Fault::Short { at: 72 };
+    assert_eq!(run.sent, [H, H, HN, HN][..3]);
     assert_eq!(run.result, Err(Error::Stale { span, fault, tags: true }));
+}
+
+#[test]
+fn a_head_is_asked_for_by_the_length_that_a_416_tells() {
+    // spec: R-HTTP-34
+    let file = &FILE[..80];
+    let mut session = session();
+    let mut fetch = Fetch::head(&session);
+    let run = run_head_of(&mut fetch, &mut session, &[Strict], file);
+    assert_eq!((run.result, run.sent), (Ok(file.to_vec()), vec![H.to_owned(), "0-79".to_owned()]));
+    assert_eq!((fetch.file_len(), session.stats().stale), (Some(80), 0));
+    // Once in a row: a second 416 is a fault as usual.
+    let mut session = self::session();
+    let acts = [NotSatisfiableOf(80), NotSatisfiableOf(70), Right];
+    let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
+    assert_eq!(run.sent, [H, "0-79", H]);
+    assert_eq!(run.result.unwrap().len(), 65_536);
+    // The file has grown in between: the head is longer than the range asked for.
+    let mut session = self::session();
+    let acts = [NotSatisfiableOf(80), Right];
+    let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
+    assert_eq!(run.sent, [H, "0-79", H]);
+    assert_eq!(run.result.unwrap().len(), 65_536);
 }
 
 #[test]
@@ -689,14 +855,14 @@ fn a_whole_file_for_a_head_is_taken_as_far_as_it_is_short() {
     // spec: R-HTTP-13, R-HTTP-40
     for (len, taken) in [(70_000, 70_000), (100_000, 100_000), (100_001, 65_536)] {
         let mut session = session();
-        let mut fetch = session.head();
+        let mut fetch = Fetch::head(&session);
         let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE[..len]);
         assert_eq!((run.result.unwrap().len(), run.sent.len()), (taken, 1));
         assert_eq!(fetch.file_len(), Some(len as u64));
         assert_eq!((session.stats().whole, session.stats().bytes), (1, taken as u64));
     }
     let mut session = session();
-    let run = run_head(&mut session.head(), &mut session, &[WholeUnframed]);
+    let run = run_head(&mut Fetch::head(&session), &mut session, &[WholeUnframed]);
     assert_eq!(run.result.unwrap().len(), 65_536);
 }
 
@@ -720,10 +886,86 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     let other = Identity { file_id: [2; 16], generation: [9, 9, 9] };
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
     assert_eq!(session.judge(other), Err(replaced));
-    assert_eq!(session.judge(head([2, 0, 0])), Ok(News::Same));
-    // Of what was judged before a view was taken nobody has anything.
+    // That ends the session for good, whoever asks next.
+    assert_eq!(session.judge(head([2, 0, 0])), Err(replaced));
+    assert_eq!(session.ended(), Some(replaced));
+    // A view replaces heads that were judged before it was taken.
+    let mut session = self::session();
+    session.judge(head([1, 0, 0])).unwrap();
     session.set_identity(other);
     assert_eq!((session.identity(), session.judge(other)), (Some(other), Ok(News::Same)));
+}
+
+#[test]
+fn a_session_whose_file_was_replaced_hands_out_nothing_more() {
+    // spec: R-HTTP-32
+    let mut session = session();
+    let identity = |n| Identity { file_id: [n; 16], generation: [1, 0, 0] };
+    let mut first = Fetch::head(&session);
+    assert!(run_head(&mut first, &mut session, &[Grown(0)]).result.is_ok());
+    session.set_identity(identity(1));
+    let span = Span { start: 100_000, end: 101_000 };
+    // Three fetches are under way: unsent, sent and finished.
+    let mut unsent = Fetch::range(&session, span);
+    let mut sent = Fetch::range(&session, span);
+    assert!(matches!(sent.want(&mut session, 0), Ok(Want::Send(_))));
+    let mut done = Fetch::range(&session, span);
+    let all = run(&mut done, &mut session, &FILE, |_, _| Grown(9), |_| None);
+    assert!(all.result.is_ok() && done.wants_look(&session));
+    // The look brings a head of another file, from the same state of the server.
+    let mut look = Fetch::fresh_head(&session);
+    assert!(run_head(&mut look, &mut session, &[Grown(9)]).result.is_ok());
+    let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
+    assert_eq!(look.judge(&mut session, identity(2)), Err(replaced));
+    for fetch in [&mut unsent, &mut sent, &mut done, &mut Fetch::head(&session)] {
+        assert_eq!(fetch.want(&mut session, 0), Err(replaced));
+    }
+    assert_eq!(session.doubt(span, Doubt::Digest), Err(replaced));
+    assert_eq!(look.judge(&mut session, identity(1)), Err(replaced));
+}
+
+#[test]
+fn the_state_of_a_refused_head_is_not_known_to_be_the_files() {
+    // spec: R-HTTP-64
+    let mut session = session();
+    let identity = |n| Identity { file_id: [n; 16], generation: [1, 0, 0] };
+    let mut first = Fetch::head(&session);
+    assert!(run_head(&mut first, &mut session, &[Grown(0)]).result.is_ok());
+    session.set_identity(identity(1));
+    let mut head = Fetch::fresh_head(&session);
+    assert!(run_head(&mut head, &mut session, &[Grown(9)]).result.is_ok());
+    // Nobody has judged that head yet.
+    let span = Span { start: 100_000, end: 101_000 };
+    let mut fetch = Fetch::range(&session, span);
+    let got = run(&mut fetch, &mut session, &FILE, |_, _| Grown(9), |_| None);
+    assert!(got.result.is_ok() && fetch.wants_look(&session));
+    assert_eq!(head.judge(&mut session, identity(1)), Ok(News::Same));
+    assert!(!fetch.wants_look(&session));
+}
+
+#[test]
+fn ranges_want_a_confirmation_until_a_later_head_was_judged() {
+    // spec: R-HTTP-65
+    let mut session = session();
+    let identity = Identity { file_id: [1; 16], generation: [1, 0, 0] };
+    assert!(run_head(&mut Fetch::head(&session), &mut session, &[Right]).result.is_ok());
+    session.set_identity(identity);
+    assert!(!session.wants_confirmation());
+    assert!(play(&mut session, &[Right]).result.is_ok());
+    assert!(session.wants_confirmation());
+    let (mut before, mut after) = (Fetch::fresh_head(&session), Fetch::fresh_head(&session));
+    assert!(run_head(&mut before, &mut session, &[Right]).result.is_ok());
+    // A range that came after the request for the head is not covered by it.
+    assert!(play(&mut session, &[Right]).result.is_ok());
+    before.judge(&mut session, identity).unwrap();
+    assert!(session.wants_confirmation());
+    assert!(run_head(&mut after, &mut session, &[Right]).result.is_ok());
+    after.judge(&mut session, identity).unwrap();
+    assert!(session.wants_confirmation(), "it was asked for too early as well");
+    let mut last = Fetch::fresh_head(&session);
+    assert!(run_head(&mut last, &mut session, &[Right]).result.is_ok());
+    last.judge(&mut session, identity).unwrap();
+    assert!(!session.wants_confirmation());
 }
 
 #[test]
@@ -732,23 +974,23 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let mut session = session();
     let none = Span::default();
     let refused = Error::NoRanges { span: none, len: Some(100_001) };
-    assert_eq!(session.whole(Some(100_001)).unwrap_err(), refused);
+    assert_eq!(Fetch::whole(&session, Some(100_001)).unwrap_err(), refused);
     let mut allowed = Session::new(Options { allow_whole: true, ..options() });
     for len in [Some(LEN), None] {
-        let mut fetch = allowed.whole(len).unwrap();
+        let mut fetch = Fetch::whole(&allowed, len).unwrap();
         let run = run_head(&mut fetch, &mut allowed, &[Whole]);
         assert_eq!(run.result.unwrap().len() as u64, LEN);
     }
-    let mut fetch = session.whole(Some(90_000)).unwrap();
+    let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Right], &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent), (90_000, vec!["whole".to_owned()]));
     // A cut one is begun again, as there is no range to take it up by.
-    let mut fetch = session.whole(None).unwrap();
+    let mut fetch = Fetch::whole(&session, None).unwrap();
     let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
     let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent.len()), (90_000, 2));
     // A longer one than was promised.
-    let mut fetch = session.whole(Some(90_000)).unwrap();
+    let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE);
     let span = Span { start: 0, end: 90_000 };
     assert_eq!(run.result, Err(Error::NoRanges { span, len: Some(LEN) }));
@@ -773,12 +1015,12 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     // What is under way counts, until it is given up.
     let mut session = Session::new(Options { bytes_max: 1_500, ..options() });
     let span = Span { start: 0, end: 1_000 };
-    let (mut first, mut second) = (session.fetch(span), session.fetch(span));
+    let (mut first, mut second) = (Fetch::range(&session, span), Fetch::range(&session, span));
     assert!(matches!(first.want(&mut session, 0), Ok(Want::Send(_))));
     let spent = Error::BytesSpent { needed: 1_000, left: 500, max: 1_500 };
     assert_eq!(second.want(&mut session, 0), Err(spent));
     first.cancel(&mut session);
-    let mut third = session.fetch(span);
+    let mut third = Fetch::range(&session, span);
     assert!(matches!(third.want(&mut session, 0), Ok(Want::Send(_))));
 
     // A whole file is not read where that would pass it.
@@ -787,7 +1029,7 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     assert_eq!(play_span(&mut session, &[Whole, Right], span).sent.len(), 2);
     assert_eq!(session.stats().bytes, 500);
     // One of unknown length ends where the budget does.
-    let mut fetch = session.whole(None).unwrap();
+    let mut fetch = Fetch::whole(&session, None).unwrap();
     let run = run_head(&mut fetch, &mut session, &[WholeUnframed]);
     assert!(matches!(run.result, Err(Error::BytesSpent { max: 60_000, .. })));
     assert!(session.stats().bytes <= 60_000);
@@ -796,11 +1038,17 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
 #[test]
 fn each_request_has_bounds_in_time() {
     // spec: R-HTTP-52
-    let options = Options { silence_millis_max: 9, bytes_per_second_min: 500, ..options() };
+    let options = Options {
+        first_byte_millis_max: 8,
+        silence_millis_max: 9,
+        bytes_per_second_min: 500,
+        ..options()
+    };
     let mut session = Session::new(options);
-    let mut fetch = session.fetch(Span { start: 0, end: 1_000 });
+    let mut fetch = Fetch::range(&session, Span { start: 0, end: 1_000 });
     let Ok(Want::Send(request)) = fetch.want(&mut session, 0) else { panic!("it sends") };
-    assert_eq!((request.silence_millis_max, request.millis_max), (9, 2_009));
+    assert_eq!((request.first_byte_millis_max, request.silence_millis_max), (8, 9));
+    assert_eq!(request.millis_max, 2_009);
 }
 
 #[test]
@@ -812,20 +1060,20 @@ fn nothing_is_asked_for_no_bytes() {
 
 #[test]
 fn what_comes_out_of_turn_ends_the_fetch() {
-    let misuse = Err(Error::Misuse(crate::Misuse::OutOfTurn));
+    let misuse = Err(Error::Misuse(dacti_http::Misuse::OutOfTurn));
     let mut session = session();
     let span = Span { start: 0, end: 9 };
     for feed in [
-        |f: &mut Fetch, s: &mut Session| assert!(!f.answer(s, &Answer::new(206))),
+        |f: &mut Fetch, s: &mut Session| assert!(!f.response(s, &Response::new(206))),
         |f: &mut Fetch, s: &mut Session| assert_eq!(f.body(s, b"x"), (None, false)),
         |f: &mut Fetch, s: &mut Session| f.end(s, End::Complete),
         |f: &mut Fetch, s: &mut Session| f.doubt(s, Doubt::Digest),
     ] {
-        let mut fetch = session.fetch(span);
+        let mut fetch = Fetch::range(&session, span);
         feed(&mut fetch, &mut session);
         assert_eq!(fetch.want(&mut session, 0), misuse);
     }
-    let mut fetch = session.fetch(span);
+    let mut fetch = Fetch::range(&session, span);
     fetch.want(&mut session, 0).unwrap();
     assert_eq!(fetch.want(&mut session, 0), misuse);
 }
@@ -886,7 +1134,7 @@ proptest! {
                 let lies = |act: &Act| matches!(act, Zeros | Shifted(_));
                 let acts: Vec<_> = acts.iter().copied().filter(|act| !lies(act)).collect();
                 let acts = if acts.is_empty() { vec![Right] } else { acts };
-                run_head(&mut session.head(), &mut session, &acts).sent
+                run_head(&mut Fetch::head(&session), &mut session, &acts).sent
             } else {
                 play_span(&mut session, acts, Span { start, end: start + len }).sent
             };
@@ -895,7 +1143,7 @@ proptest! {
             prop_assert!(stats.requests <= requests_max && stats.bytes <= bytes_max);
             // Nothing is left set aside, however it ended.
             let mut rest = session.clone();
-            let mut fetch = rest.fetch(Span { start: 0, end: bytes_max - stats.bytes });
+            let mut fetch = Fetch::range(&rest, Span { start: 0, end: bytes_max - stats.bytes });
             let free = fetch.want(&mut rest, 0).is_ok();
             prop_assert!(free || stats.requests == requests_max);
         }
@@ -910,7 +1158,7 @@ proptest! {
         // spec: R-HTTP-53
         let mut session = session();
         let span = Span { start, end: start + len };
-        let mut fetch = session.fetch(span);
+        let mut fetch = Fetch::range(&session, span);
         let act = |_: &Request, n: usize| *acts.get(n).or(acts.last()).unwrap();
         let run = run(&mut fetch, &mut session, &FILE, act, |_| None);
         if let Ok(bytes) = run.result {

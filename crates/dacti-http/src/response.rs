@@ -1,43 +1,42 @@
-//! The head of an answer: its status, and those of its fields that matter.
+//! The head of an answer: its status, and the fields that matter.
 //!
-//! Says what a server wrote, and does not judge it. Specification: `docs/spec/dacti-http.md`,
-//! "Answers".
+//! It records and does not judge. Specification: `docs/spec/dacti-http.md`, "Answers".
 
 use crate::fault::Coding;
 use crate::mark::{Mark, date};
 use daicon_core::Span;
 
-/// What an answer says before its body.
+/// The part of an answer before its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Answer {
+pub struct Response {
     pub(crate) status: u16,
     pub(crate) content_range: Option<ContentRange>,
     pub(crate) content_len: Option<u64>,
     pub(crate) coding: Option<Coding>,
     pub(crate) multipart: bool,
     pub(crate) retry_after_secs: Option<u64>,
-    /// Of the `ETag`, or else of `Last-Modified`.
+    /// A hash of the `ETag`, or else of `Last-Modified`.
     validator: Option<u64>,
     modified: Option<u64>,
     has_etag: bool,
     has_range: bool,
 }
 
-impl Answer {
-    /// An answer of this status, without fields.
+impl Response {
+    /// Returns an answer of this status, without fields.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    /// The same answer with one more field. Names of any case; fields that do not matter are
-    /// passed over.
+    /// Returns the answer with one more field. The name may have any case; unknown fields are
+    /// ignored.
     #[must_use]
     pub fn with_field(mut self, name: &str, value: &[u8]) -> Self {
         let value = value.trim_ascii();
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("content-range") {
-            // Two of them contradict each other, or say it twice: neither is to be relied upon.
+            // Two of them may contradict each other: trust neither.
             let first = !core::mem::replace(&mut self.has_range, true);
             self.content_range = ContentRange::parse(value).filter(|_| first);
         } else if is("content-length") {
@@ -63,30 +62,30 @@ impl Answer {
         self
     }
 
-    /// The state of the file that its bytes are of, whose length is `len`.
+    /// Returns the state of the file, of length `len`, that the bytes come from.
     pub(crate) const fn mark(&self, len: Option<u64>) -> Mark {
         Mark { validator: self.validator, modified: self.modified, len }
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 }
 
-/// What a `Content-Range` says.
+/// The contents of a `Content-Range`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ContentRange {
     /// `None` in a 416.
     pub(crate) span: Option<Span>,
-    /// The file's length, by the server's word.
+    /// The file's length, if the server told it.
     pub(crate) total: Option<u64>,
 }
 
 impl ContentRange {
-    /// Takes `bytes A-B/N`, `bytes A-B/*`, `bytes */N`, and `*/N` without a unit, which some caches
-    /// write.
+    /// Reads `bytes A-B/N`, `bytes A-B/*`, `bytes */N`, and `*/N` without a unit, as some caches
+    /// write it.
     fn parse(value: &[u8]) -> Option<Self> {
         let value = core::str::from_utf8(value).ok()?;
         let value = match value.get(..5) {
@@ -110,7 +109,7 @@ impl ContentRange {
     }
 }
 
-/// A number of decimal digits and nothing else.
+/// Reads a number of decimal digits only.
 fn digits(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -118,7 +117,7 @@ fn digits(value: &[u8]) -> Option<u64> {
     core::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// FNV-1a: two validators are compared for a hint only.
+/// Hashes a validator by FNV-1a, which suffices for a hint.
 fn hash(value: &[u8]) -> u64 {
     value.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -127,13 +126,13 @@ fn hash(value: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, ContentRange};
+    use super::{ContentRange, Response};
     use crate::fault::Coding;
     use daicon_core::Span;
 
     #[track_caller]
     fn check(value: &str, expected: Option<ContentRange>) {
-        let answer = Answer::new(206).with_field("Content-Range", value.as_bytes());
+        let answer = Response::new(206).with_field("Content-Range", value.as_bytes());
         assert_eq!(answer.content_range, expected, "{value:?}");
     }
 
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn content_ranges_that_make_no_sense_are_none() {
+    fn malformed_content_ranges_are_none() {
         // spec: R-HTTP-10
         let bad = [
             "",
@@ -175,7 +174,7 @@ mod tests {
         for value in bad {
             check(value, None);
         }
-        let twice = Answer::new(206).with_field("content-range", b"bytes 0-9/10");
+        let twice = Response::new(206).with_field("content-range", b"bytes 0-9/10");
         let twice = twice.with_field("content-range", b"bytes 0-9/10");
         assert_eq!(twice.content_range, None);
     }
@@ -190,27 +189,27 @@ mod tests {
             ("br", Some(Coding::Brotli)),
             ("gzip, br", Some(Coding::Other)),
         ] {
-            let answer = Answer::new(206).with_field("Content-Encoding", value.as_bytes());
+            let answer = Response::new(206).with_field("Content-Encoding", value.as_bytes());
             assert_eq!(answer.coding, coding, "{value:?}");
         }
     }
 
     #[test]
     fn an_etag_counts_before_a_date_weak_or_not() {
-        let etag = Answer::new(206).with_field("etag", b"\"a\"");
+        let etag = Response::new(206).with_field("etag", b"\"a\"");
         let both =
-            Answer::new(206).with_field("last-modified", b"x").with_field("etag", b"W/\"a\"");
+            Response::new(206).with_field("last-modified", b"x").with_field("etag", b"W/\"a\"");
         assert_eq!(etag.validator, both.validator);
         let behind = etag.with_field("last-modified", b"x");
         assert_eq!(etag.validator, behind.validator);
-        assert_ne!(etag.validator, Answer::new(206).with_field("etag", b"\"b\"").validator);
+        assert_ne!(etag.validator, Response::new(206).with_field("etag", b"\"b\"").validator);
     }
 
     #[test]
     fn only_seconds_are_taken_as_a_time_to_wait() {
         // spec: R-HTTP-18
         let wait = |value: &str| {
-            Answer::new(503).with_field("retry-after", value.as_bytes()).retry_after_secs
+            Response::new(503).with_field("retry-after", value.as_bytes()).retry_after_secs
         };
         assert_eq!(wait("120"), Some(120));
         assert_eq!(wait("Fri, 31 Dec 1999 23:59:59 GMT"), None);

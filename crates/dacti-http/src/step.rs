@@ -1,0 +1,26 @@
+//! The steps of the escalation past stale caches.
+//!
+//! Specification: `docs/spec/dacti-http.md`, "Escalation".
+
+/// One step: the form of the URL, with retries and resumes of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The URL as it is.
+    Plain,
+    /// With the slice's tag.
+    Slice,
+    /// With a nonce.
+    Nonce,
+}
+
+/// How a range begins after the caller found its bytes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begin {
+    pub(crate) step: Step,
+    /// Waits for an upload so far; the fetch begins with the last of them.
+    pub(crate) waits: u32,
+}
+
+impl Begin {
+    pub(crate) const PLAIN: Self = Self { step: Step::Plain, waits: 0 };
+}
