@@ -1,33 +1,35 @@
-//! What a request is answered with: status, fields and body.
+//! Answers: status, fields and body.
 //!
-//! Files go without validators: caches that put slices together refuse those of a package that has
-//! grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
+//! Files have no validators, because caches that compare those of slices break off a package that
+//! has grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
 
 use crate::body::Body;
 use crate::file::Opened;
 use crate::lifetime::Lifetimes;
 use crate::range::{Asked, asked};
 use crate::read::{PIECE, read_later, read_now};
+use bytes::Bytes;
 use core::ops::Range;
 use hyper::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    IF_RANGE, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) type Answer = Response<Body>;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-/// What scripts of other sites may read of an answer.
+/// The fields of an answer that scripts of other sites may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "accept-ranges, content-encoding, content-length, content-range, etag",
 );
-/// What they may send.
+/// The fields that they may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static("range, if-none-match, if-range");
 /// Seconds after which a client may try again.
 const SOON: HeaderValue = HeaderValue::from_static("1");
@@ -56,7 +58,7 @@ impl<'r> Request<'r> {
         self.headers.get(name)
     }
 
-    /// The range that is asked for, unless it is asked for of other content than that with `tag`.
+    /// Returns the wanted range, unless the client wants it of other content than that with `tag`.
     pub(crate) fn range(&self, tag: Option<&HeaderValue>) -> Option<&'r [u8]> {
         if self.head || self.field(&IF_RANGE).is_some_and(|wanted| Some(wanted) != tag) {
             return None;
@@ -64,8 +66,8 @@ impl<'r> Request<'r> {
         self.field(&RANGE).map(HeaderValue::as_bytes)
     }
 
-    /// Whether the client takes a Brotli stream. One that gives weights is sent none: a range of
-    /// what is stored is of use to those only who ask for it plainly.
+    /// Whether the client takes a Brotli stream. A client that gives weights gets none: only one
+    /// that asks for it plainly can use a range of it.
     pub(crate) fn accepts_brotli(&self) -> bool {
         let accepted = self.field(&ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         accepted.is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "br"))
@@ -94,7 +96,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> Body {
             Some(read) => read,
             None => read_later(Arc::clone(file), span.start, len).await,
         };
-        // What came short, or not at all, is tried again as it is sent, and told there.
+        // A short or failed read is tried again when it is sent.
         if let Ok(bytes) = read
             && bytes.len() == len
         {
@@ -104,7 +106,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> Body {
     Body::file(Arc::clone(file), span)
 }
 
-/// Answers with what was asked for of `len` bytes.
+/// Answers with the wanted part of `len` bytes.
 pub(crate) fn part(
     asked: &Asked,
     len: u64,
@@ -135,7 +137,7 @@ pub(crate) fn part(
     }
 }
 
-/// Answers with all of something.
+/// Answers with a whole body.
 pub(crate) fn whole(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> Answer {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
@@ -146,12 +148,36 @@ pub(crate) fn whole(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> An
     answer
 }
 
-/// Answers that what the client has is what there is.
+/// Answers with an index page. It holds its turn until the client has it.
+pub(crate) fn page(
+    text: String,
+    request: &Request<'_>,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Answer {
+    let bytes = Bytes::from(text);
+    let len = bytes.len();
+    let body = match (request.head, turn) {
+        (true, _) => Body::empty(),
+        (false, Some(turn)) => Body::held(bytes, turn),
+        (false, None) => Body::whole(bytes),
+    };
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let mut answer = whole(html, &NO_STORE, body);
+    let headers = answer.headers_mut();
+    headers.remove(ACCEPT_RANGES);
+    headers.insert(CONTENT_LENGTH, len.into());
+    // Names of files run no scripts.
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+/// Answers that the client's copy is current.
 pub(crate) fn unchanged(lifetime: &HeaderValue) -> Answer {
     empty(StatusCode::NOT_MODIFIED, lifetime)
 }
 
-/// Answers that something went wrong, in words.
+/// Answers with a fault in words.
 pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     let mut answer = whole(text, &NO_STORE, Body::whole(format!("{why}\n").into()));
@@ -166,7 +192,7 @@ pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
     answer
 }
 
-/// Answers a browser that asks what scripts of other sites may do.
+/// Answers a browser's question about scripts of other sites.
 pub(crate) fn preflight() -> Answer {
     let mut answer = empty(StatusCode::NO_CONTENT, &NO_STORE);
     let headers = answer.headers_mut();
@@ -177,7 +203,7 @@ pub(crate) fn preflight() -> Answer {
     answer
 }
 
-/// Sends the client to the directory that it left the `/` off.
+/// Redirects to a directory whose final `/` is missing.
 pub(crate) fn moved(to: &str) -> Answer {
     let mut answer = empty(StatusCode::MOVED_PERMANENTLY, &NO_STORE);
     if let Ok(to) = HeaderValue::try_from(to) {
@@ -186,14 +212,14 @@ pub(crate) fn moved(to: &str) -> Answer {
     answer
 }
 
-/// The media type of what is at `path`, by its name.
+/// Returns the media type of a file or region by its path.
 pub(crate) fn content_type(path: &str) -> HeaderValue {
     if path.ends_with(".dacti-pack") {
         return HeaderValue::from_static("application/prs.dacti-pack");
     }
     let guessed = mime_guess::from_path(path).first_raw();
     match guessed.unwrap_or("application/octet-stream") {
-        // What stands in packages and on sites today.
+        // Files of packages and sites are UTF-8 today.
         text @ ("text/html" | "text/css" | "text/plain" | "text/javascript" | "text/markdown") => {
             HeaderValue::try_from(format!("{text}; charset=utf-8"))
                 .unwrap_or(HeaderValue::from_static(text))

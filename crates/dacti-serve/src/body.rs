@@ -15,8 +15,8 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
-/// A client that takes less than this, in bytes a second, after [`PATIENCE`], is let go: it would
-/// hold its connection, and its turn, for as long as it likes.
+/// A client that takes fewer bytes a second than this after [`PATIENCE`] is cut off: it would hold
+/// its connection and its turn for ever.
 const RATE_MIN: u64 = 1024;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -25,18 +25,18 @@ pub(crate) struct Body {
     source: Source,
     sent: u64,
     started: Instant,
-    /// Given back when the client has all of it, or is gone.
+    /// Given back when the client has the whole body, or leaves.
     _turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Where the bytes come from.
+/// The source of the bytes.
 enum Source {
-    /// What is in hand.
+    /// Bytes in memory.
     Whole(Bytes),
     /// Bytes of a file.
     File(FileBody),
-    /// Pieces that another thread makes; an error ends the connection, so that nobody takes a part
-    /// for the whole.
+    /// Pieces that another thread makes. An error ends the connection, so that no client takes a
+    /// part for the whole.
     Pieces(Receiver<io::Result<Bytes>>),
 }
 
@@ -53,7 +53,7 @@ impl Body {
         Self::new(Source::Whole(bytes), None)
     }
 
-    /// What takes memory until it is sent, and so holds a turn for as long.
+    /// Returns a body that holds a turn until it is sent, because it takes memory for as long.
     pub(crate) fn held(bytes: Bytes, turn: OwnedSemaphorePermit) -> Self {
         Self::new(Source::Whole(bytes), Some(turn))
     }
@@ -81,7 +81,7 @@ impl http_body::Body for Body {
         }
         let piece = match &mut body.source {
             Source::Whole(left) => {
-                // Piece by piece too, so that it is seen how fast they are taken.
+                // Piece by piece, so that the client's speed is known.
                 let piece = left.split_to(left.len().min(PIECE));
                 (!piece.is_empty()).then_some(Ok(piece))
             }
@@ -111,7 +111,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Whether a client that took so much in this time takes too long.
+/// Whether a client that took `sent` bytes in this time is too slow.
 fn is_slow(elapsed: Duration, sent: u64) -> bool {
     sent < elapsed.saturating_sub(PATIENCE).as_secs().saturating_mul(RATE_MIN)
 }
@@ -146,7 +146,7 @@ impl FileBody {
 
     fn take(&mut self, piece: Bytes) -> io::Result<Bytes> {
         if piece.is_empty() {
-            // The file was cut since it was opened; the client sees a body that ends early.
+            // The file was cut since it was opened. The client sees a body that ends early.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left.start = self.left.start.saturating_add(len(&piece));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_memory_holds_its_turn_until_it_is_sent() {
+    fn bytes_in_memory_hold_their_turn_until_they_are_sent() {
         let turns = Arc::new(Semaphore::new(1));
         let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
         let bytes = Bytes::from(vec![1; 2 * PIECE + 1]);

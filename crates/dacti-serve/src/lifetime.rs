@@ -1,23 +1,22 @@
 //! How long caches may keep an answer.
 //!
-//! A package that grows in place changes in its head alone, and what is appended is aligned, so
-//! that any whole range behind the head stays as it is for ever. What depends on the length does
-//! not. Specification: `docs/spec/dacti-cdn.md`.
+//! A package that grows in place changes its head only, and appended bytes are aligned. So any whole
+//! range after the head stays the same for ever. Answers that depend on the length do not. Specification: `docs/spec/dacti-cdn.md`.
 
 use crate::range::{Asked, Form};
 use dacti::HEAD_LEN;
 use hyper::header::HeaderValue;
 
-/// What kind of file is served.
+/// The kind of a file that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A package whose layout promises that it grows by appending.
     Grows,
-    /// Any other file: it may be replaced at any time.
+    /// Another file, which may be replaced at any time.
     Other,
 }
 
-/// The values of `Cache-Control` that are sent.
+/// The values of `Cache-Control`.
 #[derive(Debug, Clone)]
 pub(crate) struct Lifetimes {
     short: HeaderValue,
@@ -28,7 +27,7 @@ pub(crate) struct Lifetimes {
 impl Lifetimes {
     pub(crate) fn new(head_max_age: u32, data_max_age: u32) -> Self {
         let field = |text: String| {
-            // Digits and ASCII letters are a field's value.
+            // Digits and ASCII letters are a valid field value.
             HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("no-store"))
         };
         Self {
@@ -38,7 +37,7 @@ impl Lifetimes {
         }
     }
 
-    /// For the bytes of a file.
+    /// Returns the lifetime of bytes of a file.
     pub(crate) fn of(&self, kind: Kind, asked: &Asked) -> &HeaderValue {
         match (kind, asked) {
             (_, Asked::Unsatisfiable | Asked::Several | Asked::Part { form: Form::Open, .. }) => {
@@ -46,19 +45,19 @@ impl Lifetimes {
             }
             (Kind::Grows, Asked::Part { bytes, form }) if bytes.start >= HEAD_LEN => match form {
                 Form::Closed => &self.long,
-                // More may be there tomorrow.
+                // More bytes may be there tomorrow.
                 Form::Cut | Form::Open => &self.none,
             },
             _ => &self.short,
         }
     }
 
-    /// For what may be replaced.
+    /// Returns the lifetime of an answer that may be replaced.
     pub(crate) const fn short(&self) -> &HeaderValue {
         &self.short
     }
 
-    /// For what is no content.
+    /// Returns the lifetime of an answer that no cache may keep.
     pub(crate) const fn none(&self) -> &HeaderValue {
         &self.none
     }
@@ -80,7 +79,7 @@ mod tests {
     const LONG: &str = "public, max-age=31536000, immutable, no-transform";
 
     #[test]
-    fn only_what_never_changes_is_kept_for_long() {
+    fn only_ranges_that_never_change_are_kept_for_long() {
         check(Kind::Grows, Some("bytes=65536-65536"), LONG);
         check(Kind::Grows, Some("bytes=1048576-2097151"), LONG);
         check(Kind::Grows, Some("bytes=0-65535"), SHORT);
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_the_length_is_not_kept() {
+    fn answers_that_depend_on_the_length_are_not_kept() {
         let depends = ["bytes=65536-", "bytes=-5", "bytes=1048576-2097152", "bytes=2097152-"];
         for range in depends.into_iter().chain(["bytes=0-1,5-6"]) {
             check(Kind::Grows, Some(range), "no-store");

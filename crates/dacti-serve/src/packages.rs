@@ -1,20 +1,31 @@
-//! The packages among the files that are served, kept open while they are as they were.
+//! The packages among the files that are served. They stay open as long as their files stay the
+//! same.
 
 use crate::lifetime::Kind;
+use crate::lookup::{Load, NAMES_LEN_MAX, Served};
+use crate::server::Options;
+use crate::work::{self, Work};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use dacti::fetch::ReadAt;
 use dacti::seal::{KEY_TEXT_LEN_MAX, SecretKey};
 use dacti::{Limits, Package};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// What every package starts with, up to the signature's version.
+/// Bytes and time that opening a package may take: its head, its tables and its fences.
+const OPEN_READ_MAX: u64 = 64 << 20;
+const OPEN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The start of every package, up to the signature's version.
 const SIGNATURE: &[u8; 7] = b"\xffdaicon";
 
-/// A file as it was at one time. A package that was updated is another.
+/// A file at one time. A package that was updated is another state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     path: String,
@@ -23,8 +34,8 @@ struct State {
     identity: Identity,
 }
 
-/// What tells a file from another that took its place with the same length and time: packages are
-/// padded, so that their lengths are often equal, and many a tool sets the times of what it copies.
+/// Tells a file from another that took its place with the same length and time. Lengths of packages
+/// are often equal, because they are padded, and many tools copy the times of files.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]
@@ -33,84 +44,169 @@ type Identity = ();
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    // The last two change with the file, and nobody can set them.
+    // The change time cannot be set.
     (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
 const fn identity(_: &Metadata) -> Identity {}
 
-/// What is known of a file: `None` where it is no package that can be read.
-type Known = Option<Arc<Package>>;
+/// The kind of a file.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    Package(Arc<Served>),
+    /// No package, or one that cannot be read.
+    Other,
+    /// A private key, which is never served.
+    Secret,
+}
 
-/// Which files are packages, for as many of them as may be kept.
+/// A file's kind, found once: requests for it wait for the first one.
+type Cell = Arc<OnceCell<Known>>;
+
+/// Packages that are opened at once.
+const OPENS_MAX: usize = 4;
+/// Bytes of memory that an open package takes, without its names list and table.
+const PACKAGE_LEN: u64 = 64 << 10;
+/// Bytes of memory that all of them may take.
+const KEPT_LEN_MAX: u64 = 256 << 20;
+
+/// The kinds of files, for as many files as may be kept.
 #[derive(Debug)]
 pub(crate) struct Packages {
-    known: Mutex<HashMap<State, Known>>,
+    known: Mutex<HashMap<State, Cell>>,
     max: usize,
+    limits: Limits,
+    opens: Arc<Semaphore>,
+    /// Names lists and tables are loaded one at a time.
+    loads: Arc<Semaphore>,
+    load_max: Duration,
+    kept_len: AtomicU64,
 }
 
 impl Packages {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { known: Mutex::default(), max }
+    pub(crate) fn new(options: &Options) -> Self {
+        let limits = Limits {
+            region_len_max: options.region_len_max,
+            stream_len_max: options.region_len_max,
+            names_len_max: NAMES_LEN_MAX,
+            // Nobody reads an index to explain a damaged region to a client.
+            explained_entries_max: 0,
+            ..Limits::default()
+        };
+        Self {
+            known: Mutex::default(),
+            max: options.packages_max.max(1),
+            limits,
+            opens: Arc::new(Semaphore::new(OPENS_MAX)),
+            loads: Arc::new(Semaphore::new(1)),
+            load_max: options.load_max,
+            kept_len: AtomicU64::new(0),
+        }
     }
 
-    /// The package in an open file; `None` where it is none.
+    /// Returns the kind of an open file.
     pub(crate) async fn open(&self, path: &str, file: &Arc<File>) -> io::Result<Known> {
         let metadata = file.metadata()?;
         let (len, modified) = (metadata.len(), metadata.modified().ok());
         let state = State { path: path.into(), len, modified, identity: identity(&metadata) };
-        if let Some(known) = self.known().get(&state) {
-            return Ok(known.clone());
-        }
-        let source = Served { file: Arc::clone(file), len };
-        // It may wait for the disk.
-        let opened = spawn_blocking(move || source.package()).await;
-        let known = opened.map_err(io::Error::other)??;
-        let mut all = self.known();
-        if all.len() >= self.max {
-            // Rare, and what is asked for again is soon back.
-            all.clear();
-        }
-        all.insert(state, known.clone());
-        Ok(known)
+        let cell = self.cell(state);
+        let known = cell.get_or_try_init(|| async {
+            let opens = Arc::clone(&self.opens).acquire_owned().await;
+            let permit = opens.map_err(io::Error::other)?;
+            let (source, limits) = (Source { file: Arc::clone(file), len }, self.limits);
+            // The permit stays with the work, even if the client leaves.
+            let opened = spawn_blocking(move || {
+                let known = source.kind(limits);
+                drop(permit);
+                known
+            });
+            let known = opened.await.map_err(io::Error::other)??;
+            if matches!(known, Known::Package(_)) {
+                self.keep(PACKAGE_LEN);
+            }
+            Ok::<_, io::Error>(known)
+        });
+        known.await.cloned()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<State, Known>> {
+    /// Loads a part of a package, after the loads of other requests.
+    pub(crate) async fn load(&self, served: &Arc<Served>, load: Load) -> io::Result<()> {
+        let loads = Arc::clone(&self.loads).acquire_owned().await;
+        let permit = loads.map_err(io::Error::other)?;
+        if served.is_loaded(load) {
+            return Ok(());
+        }
+        let (served, load_max) = (Arc::clone(served), self.load_max);
+        let loaded = spawn_blocking(move || {
+            let len = served.load(load, load_max);
+            drop(permit);
+            len
+        });
+        self.keep(loaded.await.map_err(io::Error::other)?);
+        Ok(())
+    }
+
+    fn cell(&self, state: State) -> Cell {
+        let mut known = self.known();
+        if known.len() >= self.max && !known.contains_key(&state) {
+            self.forget(&mut known);
+        }
+        Arc::clone(known.entry(state).or_default())
+    }
+
+    /// Counts `len` bytes that are kept, and forgets all packages if they are too many.
+    fn keep(&self, len: u64) {
+        let kept = self.kept_len.fetch_add(len, Ordering::Relaxed).saturating_add(len);
+        if kept > KEPT_LEN_MAX {
+            self.forget(&mut self.known());
+        }
+    }
+
+    /// This is rare, and packages that are asked for again are soon back.
+    fn forget(&self, known: &mut HashMap<State, Cell>) {
+        known.clear();
+        self.kept_len.store(0, Ordering::Relaxed);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<State, Cell>> {
         // A map is whole between any two of its calls.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a package's ranges are as its layout promises.
-pub(crate) fn kind(package: Option<&Package>) -> Kind {
-    let layout = package.and_then(|package| package.view().layout());
-    if layout.is_some() { Kind::Grows } else { Kind::Other }
+/// Returns whether the file grows only, as the layout of a package promises.
+pub(crate) fn growth(known: &Known) -> Kind {
+    let Known::Package(served) = known else { return Kind::Other };
+    if served.package().view().layout().is_some() { Kind::Grows } else { Kind::Other }
 }
 
 /// An open file as the source of a package.
 #[derive(Debug)]
-struct Served {
+struct Source {
     file: Arc<File>,
     len: u64,
 }
 
-impl Served {
-    /// The package that it is, if any.
+impl Source {
+    /// Finds the kind of the file.
     ///
-    /// A private key is not served: whoever has it signs as its owner, and a folder that is tried
-    /// out may well have one.
-    fn package(self) -> io::Result<Known> {
+    /// A private key is not served: its holder can sign as its owner, and a folder that is tried
+    /// out may contain one.
+    fn kind(self, limits: Limits) -> io::Result<Known> {
         if self.is_private_key()? {
-            return Err(io::ErrorKind::PermissionDenied.into());
+            return Ok(Known::Secret);
         }
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;
         if read < signature.len() || signature != *SIGNATURE {
-            return Ok(None);
+            return Ok(Known::Other);
         }
+        let (work, _client) = Work::new(OPEN_READ_MAX, OPEN_TIME_MAX);
+        let (package, _) = work.run(|| Package::from_source(Arc::new(self), limits));
         // A broken package is a file like others.
-        Ok(Package::from_source(Arc::new(self), Limits::default()).ok().map(Arc::new))
+        let package = package.ok().map(|package| Arc::new(Served::new(package)));
+        Ok(package.map_or(Known::Other, Known::Package))
     }
 
     fn is_private_key(&self) -> io::Result<bool> {
@@ -123,12 +219,13 @@ impl Served {
     }
 }
 
-impl ReadAt for Served {
+impl ReadAt for Source {
     fn len(&self) -> u64 {
         self.len
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        work::read(buf.len())?;
         crate::read::read_at(&self.file, at, buf)
     }
 

@@ -1,35 +1,35 @@
-//! The `Range` field of a request: which bytes of how many. Knows nothing of where they are.
+//! The `Range` field of a request, compared with a length.
 //!
-//! RFC 9110, section 14. One range is answered exactly; of several, and of what cannot be read,
-//! the whole is the answer that the RFC allows.
+//! RFC 9110, section 14. One range is answered exactly. Several ranges, and malformed ones, are
+//! answered with the whole, as the RFC allows.
 
 use core::ops::Range;
 
-/// What a request asks for, held against how many bytes there are.
+/// The wanted part of a number of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// All of it, as there was no range, or none that counts.
+    /// All of it: there was no range, or no valid one.
     Whole,
-    /// All of it, as more than one range was asked for.
+    /// All of it: there were several ranges.
     Several,
     /// These bytes.
     Part { bytes: Range<u64>, form: Form },
-    /// Bytes behind the end.
+    /// Bytes past the end.
     Unsatisfiable,
 }
 
-/// How a range was written, which says whether its answer depends on the length.
+/// The form of a range, which tells whether its answer depends on the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// `a-b`, and all of it is there.
+    /// `a-b`, within the length.
     Closed,
-    /// `a-b`, of which less is there.
+    /// `a-b`, cut at the length.
     Cut,
     /// `a-` or `-n`.
     Open,
 }
 
-/// Reads the field's value against `len` bytes.
+/// Reads the field's value for `len` bytes.
 pub(crate) fn asked(value: Option<&[u8]>, len: u64) -> Asked {
     let Some(set) = value.and_then(set) else { return Asked::Whole };
     if set.contains(',') {
@@ -54,7 +54,7 @@ fn set(value: &[u8]) -> Option<&str> {
     unit.eq_ignore_ascii_case("bytes").then_some(set)
 }
 
-/// A decimal number; what is larger than any file counts as the largest.
+/// Reads a decimal number; one that is too large counts as the largest.
 fn number(digits: &str) -> Option<u64> {
     let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_end_are_unsatisfiable() {
+    fn bytes_past_the_end_are_unsatisfiable() {
         for value in ["bytes=10-", "bytes=10-10", "bytes=99999999999999999999-", "bytes=-0"] {
             check(value, 10, &Asked::Unsatisfiable);
         }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_passed_over() {
+    fn malformed_ranges_are_ignored() {
         let wrong = ["", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=3-2", "lines=1-2"];
         for value in wrong.into_iter().chain(["bytes=+1-2", "bytes=1 - 2", "bytes=0x1-2"]) {
             check(value, 10, &Asked::Whole);

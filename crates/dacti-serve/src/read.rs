@@ -1,5 +1,5 @@
-//! Positioned reads that hold up nobody: at once what the system has in memory, by a thread that
-//! may wait what it has not.
+//! Positioned reads that block no other request: at once if the system has the bytes in memory, and
+//! otherwise on a thread that may wait.
 
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
@@ -7,11 +7,11 @@ use std::io;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// Bytes that are read and sent at once.
+/// Bytes of one read.
 pub(crate) const PIECE: usize = 64 * 1024;
 
-/// Reads `len` bytes from `at`, at most [`PIECE`], if that needs no waiting. `None` where it does,
-/// or where the system cannot say.
+/// Reads `len` bytes from `at`, at most [`PIECE`], if that needs no waiting. Returns `None` if it
+/// does, or if the system cannot tell.
 pub(crate) fn read_now(file: &File, at: u64, len: usize) -> Option<io::Result<Bytes>> {
     #[cfg(target_os = "linux")]
     {
@@ -23,7 +23,7 @@ pub(crate) fn read_now(file: &File, at: u64, len: usize) -> Option<io::Result<By
                 piece.truncate(read);
                 Some(Ok(piece.freeze()))
             }
-            // Not in memory, or a file system that does not tell.
+            // Not in memory, or the file system does not tell.
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => None,
             Err(error) => Some(Err(error.into())),
         }

@@ -3,12 +3,12 @@
 use crate::answer::{self, Answer, Request};
 use crate::body::Body;
 use crate::lifetime::Lifetimes;
+use crate::lookup::{Found, Load, Served, region_work};
 use crate::range::{Asked, asked};
 use crate::read::PIECE;
 use bytes::Bytes;
 use dacti::seal::Verdict;
 use dacti::{Encoding, Error, Located, Package};
-use hyper::StatusCode;
 use hyper::header::{ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,29 +16,46 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 
-/// Stored bytes, and decoded ones, up to which a region is verified whole before any of it is sent.
+/// A region of at most this many stored and decoded bytes is verified whole before it is sent.
 const WHOLE_MAX: u64 = 4 << 20;
 
-/// Answers with the region at `path`. The permit is held for as long as it takes memory or a
-/// thread.
-pub(crate) async fn answer(
-    package: Arc<Package>,
-    file: Arc<File>,
+/// A region that was found, or why not.
+pub(crate) enum Prepared {
+    Page(Box<(Page, Content)>),
+    Absent,
+    /// The part of the package that has to be loaded first.
+    Needs(Load),
+}
+
+/// Finds the region at `path` and reads a short one. The turn goes with the work and comes back
+/// with its result: it is given back when the work ends, not when the client leaves.
+pub(crate) async fn prepare(
+    served: Arc<Served>,
     path: String,
-    request: &Request<'_>,
-    permit: OwnedSemaphorePermit,
-) -> Answer {
-    let brotli = request.accepts_brotli();
-    let asked_for = path.clone();
-    let ready = spawn_blocking(move || prepare(&package, &asked_for, brotli)).await;
-    let (page, content) = match ready {
-        Ok(Ok(Some(ready))) => ready,
-        Ok(Ok(None)) => return answer::failed(StatusCode::NOT_FOUND, "no such region"),
-        Ok(Err(error)) => {
-            return answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
-        }
-        Err(error) => return answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    brotli: bool,
+    turn: OwnedSemaphorePermit,
+) -> (Result<Prepared, String>, Option<OwnedSemaphorePermit>) {
+    // If the client leaves, this future is dropped, and the work ends at its next read.
+    let (work, client) = region_work();
+    let prepared = spawn_blocking(move || {
+        let (prepared, _) = work.run(|| find_and_read(&served, &path, brotli));
+        (prepared, turn)
+    });
+    let done = prepared.await;
+    drop(client);
+    match done {
+        Ok((prepared, turn)) => (prepared, Some(turn)),
+        Err(error) => (Err(error.to_string()), None),
+    }
+}
+
+fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, String> {
+    let located = match served.find(path).map_err(|fault| fault.to_string())? {
+        Found::Region(located) => located,
+        Found::Absent => return Ok(Prepared::Absent),
+        Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
+<<<<<<< HEAD
     let mut answer = page.answer(request, &path, content, file, permit);
     page.describe(&mut answer);
     answer
@@ -68,6 +85,9 @@ fn prepare(package: &Package, path: &str, brotli: bool) -> Result<Option<(Page, 
         found => found?,
     };
     let Some(located) = found else { return Ok(None) };
+=======
+    let package = served.package();
+>>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {
         let id = u128::from_be_bytes(layout.file_id);
@@ -75,8 +95,36 @@ fn prepare(package: &Package, path: &str, brotli: bool) -> Result<Option<(Page, 
         HeaderValue::try_from(format!("\"{id:032x}-{:x}{form}\"", located.span.start)).ok()
     });
     let page = Page { located, encoded, tag };
-    let content = page.content(package)?;
-    Ok(Some((page, content)))
+    let content = page.content(package).map_err(|error| error.to_string())?;
+    Ok(Prepared::Page(Box::new((page, content))))
+}
+
+/// Answers with a region. The turn is held for as long as the answer takes memory or a thread.
+pub(crate) fn answer(
+    (page, content): (Page, Content),
+    file: Arc<File>,
+    path: &str,
+    request: &Request<'_>,
+    turn: OwnedSemaphorePermit,
+) -> Answer {
+    let mut answer = page.answer(request, path, content, file, turn);
+    page.describe(&mut answer);
+    answer
+}
+
+/// A region before it is sent.
+pub(crate) struct Page {
+    located: Located,
+    /// Whether the stored Brotli stream is sent.
+    encoded: bool,
+    /// Names these bytes for ever: a package that grows by appending uses no place twice.
+    tag: Option<HeaderValue>,
+}
+
+/// The content, or its source.
+pub(crate) enum Content {
+    Whole(Bytes),
+    Stream(Box<dacti::RegionReader>),
 }
 
 impl Page {
@@ -104,7 +152,7 @@ impl Page {
         Ok(Content::Stream(Box::new(reader)))
     }
 
-    /// Whether the stored bytes are what is sent.
+    /// Whether the stored bytes are sent as they are.
     fn is_as_stored(&self) -> bool {
         self.encoded || self.located.encoding == Encoding::NONE
     }
@@ -115,7 +163,7 @@ impl Page {
         path: &str,
         content: Content,
         file: Arc<File>,
-        permit: OwnedSemaphorePermit,
+        turn: OwnedSemaphorePermit,
     ) -> Answer {
         let lifetimes = request.lifetimes();
         if self.is_known_by(request) {
@@ -129,10 +177,16 @@ impl Page {
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
                     let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-                    Body::held(bytes.slice(at(span.start)..at(span.end)), permit)
+                    Body::held(bytes.slice(at(span.start)..at(span.end)), turn)
                 })
             }
+<<<<<<< HEAD
             Content::Seek(mut content) => {
+=======
+            // A range of a long region is sent like a range of any file, without verification. A
+            // client that needs a proof reads the package.
+            Content::Stream(_) if self.is_as_stored() && request.range(tag).is_some() => {
+>>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
                 let (start, len) = (self.located.span.start, self.located.span.len());
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
@@ -148,7 +202,7 @@ impl Page {
                 })
             }
             Content::Stream(content) => {
-                let mut answer = answer::whole(kind, lifetimes.short(), stream(content, permit));
+                let mut answer = answer::whole(kind, lifetimes.short(), stream(content, turn));
                 answer.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
                 answer
             }
@@ -181,13 +235,18 @@ impl Page {
 const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValue {
     match asked {
         Asked::Unsatisfiable => lifetimes.none(),
-        // A path's region may be replaced by the next update.
+        // The next update may replace the region of a path.
         _ => lifetimes.short(),
     }
 }
 
+<<<<<<< HEAD
 /// Reads the content on a thread that may wait, as fast as it is taken.
 fn stream(mut content: impl Read + Send + 'static, permit: OwnedSemaphorePermit) -> Body {
+=======
+/// Reads the content on a thread that may wait, as fast as the client takes it.
+fn stream(mut content: Box<dacti::RegionReader>, turn: OwnedSemaphorePermit) -> Body {
+>>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
     let (pieces, taken) = mpsc::channel(2);
     spawn_blocking(move || {
         loop {
@@ -197,7 +256,7 @@ fn stream(mut content: impl Read + Send + 'static, permit: OwnedSemaphorePermit)
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    // The connection ends in the middle of the body, so that it counts as cut.
+                    // The connection ends within the body, so that the client sees a cut answer.
                     let _ = pieces.blocking_send(Err(error));
                     break;
                 }
@@ -208,7 +267,7 @@ fn stream(mut content: impl Read + Send + 'static, permit: OwnedSemaphorePermit)
                 break;
             }
         }
-        drop(permit);
+        drop(turn);
     });
     Body::pieces(taken)
 }

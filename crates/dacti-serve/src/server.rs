@@ -1,52 +1,64 @@
-//! Connections: how many, for how long, and how they end.
+//! Connections: their number, their time, and their end.
 
 use crate::Site;
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::file::Origin;
 use core::convert::Infallible;
+use core::fmt;
 use core::future::Future;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::pin::pin;
 use core::time::Duration;
 use hyper::body::Incoming;
+use hyper::header::{HOST, RANGE};
+use hyper::http::uri::PathAndQuery;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
-/// Bytes that the fields of a request may take.
+/// Bytes of a request's fields.
 const FIELDS_MAX: usize = 16 * 1024;
-/// How long to wait where the system has no room for another connection.
+/// The wait if the system has no room for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What stands in a URL as it is, is not escaped there: RFC 3986, section 2.3.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All characters but those that a URL has unescaped: RFC 3986, section 2.3.
+pub(crate) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What the server may spend, and what it tells caches.
+/// The bounds of the server, and the lifetimes that it tells caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Connections at once; further ones wait to be accepted.
     pub connections_max: usize,
-    /// Regions under way at once. Each takes a thread while it is made, and at most 8 MiB until the
+    /// Regions under way at once. Each takes a thread while it is read, and at most 8 MiB until the
     /// client has it.
     pub regions_max: usize,
-    /// Files of which it is remembered whether they are packages. A package takes 64 KiB, and its
-    /// lookup keys and names once they were asked for.
+    /// Bytes that a region may decode to.
+    pub region_len_max: u64,
+    /// Files whose kind is remembered. A package takes 64 KiB, and more for its fences, its names
+    /// list and its index if requests need them: at most 256 MiB in all.
     pub packages_max: usize,
-    /// How long a connection may make no progress.
+    /// The longest time for loading a names list or an index. One is loaded at a time.
+    pub load_max: Duration,
+    /// Whether directories, and folders of packages, without an `index.html` are listed.
+    pub index_pages: bool,
+    /// The longest time without progress on a connection.
     pub idle_max: Duration,
-    /// How long requests under way may take when the server is stopped.
+    /// The longest time for requests under way when the server is stopped.
     pub stop_max: Duration,
-    /// Seconds for which caches may keep a package's head, and any other file.
+    /// Seconds for which caches may keep a package's head, and other files.
     pub head_max_age: u32,
-    /// Seconds for which caches may keep what never changes: a package's bytes behind its head.
+    /// Seconds for which caches may keep the bytes of a package after its head, which never change.
     pub data_max_age: u32,
 }
 
@@ -55,7 +67,10 @@ impl Default for Options {
         Self {
             connections_max: 1024,
             regions_max: 32,
+            region_len_max: 4 << 30,
             packages_max: 256,
+            load_max: Duration::from_secs(10),
+            index_pages: true,
             idle_max: Duration::from_secs(30),
             stop_max: Duration::from_secs(10),
             head_max_age: 5,
@@ -64,42 +79,132 @@ impl Default for Options {
     }
 }
 
-/// A server that listens, and answers once it [runs](Self::run).
+/// A server that listens. It answers once it [runs](Self::run).
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     origin: Arc<Origin>,
     options: Options,
+    log: Log,
+}
+
+/// Whether a request has the `Host` field that its version requires: RFC 9112, section 3.2.
+fn names_its_host(request: &hyper::Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => true,
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// A function that takes each answered request.
+#[derive(Clone, Default)]
+struct Log(Option<Arc<dyn Fn(&Logged<'_>) + Send + Sync>>);
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Log(..)" } else { "Log(none)" })
+    }
+}
+
+impl Log {
+    fn tell(&self, request: &hyper::Request<Incoming>, answer: &Answer, started: Instant) {
+        let Some(log) = &self.0 else { return };
+        let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+        let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
+        log(&Logged {
+            method: request.method().as_str(),
+            target,
+            range,
+            status: answer.status().as_u16(),
+            len: http_body::Body::size_hint(answer.body()).exact(),
+            time: started.elapsed(),
+        });
+    }
+}
+
+/// A request and the head of its answer. `Display` writes one line without control characters.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Logged<'l> {
+    /// The method.
+    pub method: &'l str,
+    /// The path with its query, escaped as it came.
+    pub target: &'l str,
+    /// The `Range` field, if it came and is text.
+    pub range: Option<&'l str>,
+    /// The status of the answer.
+    pub status: u16,
+    /// The length of its body, if it is known.
+    pub len: Option<u64>,
+    /// The time from the request's head to the answer's.
+    pub time: Duration,
+}
+
+impl fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, range, status, len, time } = self;
+        write!(f, "{method} {target}")?;
+        if let Some(range) = range {
+            write!(f, " {range}")?;
+        }
+        write!(f, " -> {status}")?;
+        if let Some(len) = len {
+            write!(f, ", {len} bytes")?;
+        }
+        write!(f, ", {} ms", time.as_millis())
+    }
 }
 
 impl Server {
-    /// Listens at `address`; port 0 takes any that is free.
+    /// Listens at `address`; port 0 takes any free port.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub async fn bind(site: Site, address: SocketAddr, options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let origin = Arc::new(Origin::new(site, &options));
-        Ok(Self { listener, address, origin, options })
+        Ok(Self { listener, address, origin, options, log: Log::default() })
     }
 
-    /// Where it listens.
+    /// Calls `log` for each request, when the head of its answer is ready.
+    #[must_use]
+    pub fn log_to(self, log: impl Fn(&Logged<'_>) + Send + Sync + 'static) -> Self {
+        Self { log: Log(Some(Arc::new(log))), ..self }
+    }
+
+    /// Returns the address at which it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of what is served: of the one file, or of the directory's root.
+    /// Returns the URL of the one file, or of the directory.
     #[must_use]
     pub fn url(&self) -> String {
         let name = utf8_percent_encode(self.origin.only().unwrap_or_default(), ESCAPED);
-        format!("http://{}/{name}", self.address)
+        // A server that listens at all addresses is reached at the loopback one.
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}/{name}")
     }
 
-    /// Answers requests until `stop` is done. Then no connection is accepted any more, and those
-    /// under way have [`Options::stop_max`] to finish.
+    /// Returns the URL to open in a browser: the pages of the one package, or the directory.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        let is_package = self.origin.only().is_some_and(|name| name.ends_with(".dacti-pack"));
+        format!("{}{}", self.url(), if is_package { "/-/" } else { "" })
+    }
+
+    /// Answers requests until `stop` is done. Then it accepts no more connections, and requests under
+    /// way have [`Options::stop_max`] to finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(self.options.connections_max.max(1)));
         let graceful = GracefulShutdown::new();
@@ -124,12 +229,19 @@ impl Server {
         let mut stream = TimeoutStream::new(stream);
         stream.set_read_timeout(Some(self.options.idle_max));
         stream.set_write_timeout(Some(self.options.idle_max));
-        let origin = Arc::clone(&self.origin);
+        let (origin, log) = (Arc::clone(&self.origin), self.log.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let origin = Arc::clone(&origin);
+            let (origin, log) = (Arc::clone(&origin), log.clone());
             async move {
-                let (method, path) = (request.method(), request.uri().path());
-                let answer: Answer = origin.answer(method, path, request.headers()).await;
+                let started = Instant::now();
+                let answer = if names_its_host(&request) {
+                    let (method, path) = (request.method(), request.uri().path());
+                    origin.answer(method, path, request.headers()).await
+                } else {
+                    let why = "a request of HTTP/1.1 needs one Host field";
+                    answer::failed(StatusCode::BAD_REQUEST, why)
+                };
+                log.tell(&request, &answer, started);
                 Ok::<_, Infallible>(answer)
             }
         });
@@ -140,14 +252,14 @@ impl Server {
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that goes away, or talks no HTTP, is nobody's fault here.
+            // A client that leaves, or does not talk HTTP, is no fault of the server.
             let _ = connection.await;
             drop(place);
         });
     }
 }
 
-/// The next connection, once there is room for it; `None` where the system had none for it.
+/// Returns the next connection, once there is room for it; `None` if the system has no room.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -156,7 +268,7 @@ async fn accept(
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, place));
     }
-    // Out of file descriptors, most likely: others end meanwhile.
+    // Most likely it has no file descriptor left, until other connections end.
     tokio::time::sleep(PAUSE).await;
     None
 }

@@ -1,4 +1,4 @@
-//! What is served: one file, or the files of one directory and of those in it.
+//! A site: one file, or the files of one directory and its directories.
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
@@ -6,26 +6,26 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The files that a server gives out. Nothing outside is ever opened, whatever a request's path or
-/// a symbolic link says.
+/// The files that a server sends. It never opens a file outside of them, whatever the path of a
+/// request or a symbolic link says.
 #[derive(Debug)]
 pub struct Site {
     dir: Dir,
-    /// The one file of `dir` that is served; `None` for all of them.
+    /// The one file of `dir` that is served; `None` if all of them are.
     only: Option<String>,
 }
 
-/// What stands at a path.
+/// The thing at a path.
 pub(crate) enum Found {
     File(File),
     Directory,
 }
 
 impl Site {
-    /// The file or directory at `path`.
+    /// Opens the file or directory at `path` as a site.
     ///
     /// # Errors
-    /// What the system says, and a file whose name is no UTF-8.
+    /// The system's error, and a file whose name is not UTF-8.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         if path.metadata()?.is_dir() {
@@ -33,18 +33,20 @@ impl Site {
             return Ok(Self { dir, only: None });
         }
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| io::Error::other("the file's name is no UTF-8"))?;
+        let name = name.ok_or_else(|| {
+            io::Error::other("the name of the file is not UTF-8: rename it, or serve its folder")
+        })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let dir = Dir::open_ambient_dir(folder.unwrap_or(Path::new(".")), ambient_authority())?;
         Ok(Self { dir, only: Some(name.into()) })
     }
 
-    /// The name of the one file that is served, where it is one.
+    /// Returns the name of the one file that is served, if it is one.
     pub(crate) fn only(&self) -> Option<&str> {
         self.only.as_deref()
     }
 
-    /// What stands at `path`, relative to the site.
+    /// Finds the thing at `path`, relative to the site.
     pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
         if self.only.as_deref().is_some_and(|only| only != path) {
             return Err(io::ErrorKind::NotFound.into());
@@ -68,6 +70,38 @@ impl Site {
             (_, true) => Ok(Found::Directory),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) is_directory: bool,
+}
+
+/// Entries of one directory that are read.
+const ENTRIES_MAX: usize = 10_000;
+
+impl Site {
+    /// Lists the files and directories at `path`, directories first, then by name. It leaves out
+    /// names that are not served.
+    pub(crate) fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
+        if self.only.is_some() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let path = if path.is_empty() { "." } else { path };
+        let mut entries = Vec::new();
+        for entry in self.dir.read_dir(path)?.take(ENTRIES_MAX) {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(kind) = entry.file_type() else { continue };
+            if crate::target::is_served(&name) && (kind.is_file() || kind.is_dir()) {
+                entries.push(Entry { name, is_directory: kind.is_dir() });
+            }
+        }
+        entries.sort_by(|a, b| (!a.is_directory, &a.name).cmp(&(!b.is_directory, &b.name)));
+        Ok(entries)
     }
 }
 
@@ -96,13 +130,32 @@ mod tests {
     }
 
     #[test]
-    fn of_one_file_its_neighbours_are_not_served() {
+    fn neighbours_of_the_one_file_are_not_served() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), b"a").unwrap();
         fs::write(dir.path().join("b"), b"b").unwrap();
         let site = Site::open(dir.path().join("a")).unwrap();
         assert!(matches!(site.find("a"), Ok(Found::File(_))));
         assert!(site.find("b").is_err());
+    }
+
+    #[test]
+    fn a_list_has_no_hidden_files_links_or_pipes() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b", "a", ".hidden", "c\\d"] {
+            fs::write(dir.path().join(name), b"").unwrap();
+        }
+        fs::create_dir_all(dir.path().join("z/.git")).unwrap();
+        symlink("a", dir.path().join("link")).unwrap();
+        let site = Site::open(dir.path()).unwrap();
+        let names = |path| {
+            let entries = site.list(path).unwrap().into_iter();
+            entries.map(|entry| (entry.name, entry.is_directory)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(""), [("z".into(), true), ("a".into(), false), ("b".into(), false)]);
+        assert!(names("z").is_empty());
+        assert!(site.list("../").is_err() && site.list("no").is_err());
+        assert!(Site::open(dir.path().join("a")).unwrap().list("").is_err());
     }
 
     #[test]

@@ -1,47 +1,42 @@
-//! The path of a request: which file, and perhaps which region of it. Knows nothing of what
-//! exists.
+//! The path of a request: the file that it names, and perhaps a region of that. It does not ask
+//! whether they exist.
 
 use percent_encoding::percent_decode_str;
 
-/// What separates a package's path from a region's.
+/// Separates the path of a package from that of a region.
 const REGION: &str = "/-/";
 
-/// What a request's path names.
+/// The meaning of a request's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Relative, `/` between its parts; empty for the site itself.
+    /// The relative path; empty for the site itself.
     pub(crate) path: String,
-    /// Whether the path ends with `/`, and so means a directory.
+    /// Whether the path ends with `/` and so names a directory.
     pub(crate) directory: bool,
 }
 
 impl Target {
-    /// Reads the path of a request's target. `None` where it names nothing that is served: what
-    /// is no UTF-8, has an empty part, `.` or `..`, or a name that starts with a dot, behind which
-    /// people keep what is not for others; `.well-known` is for them, and so is the one file that
-    /// is served, `only`.
+    /// Reads the path of a request's target. Returns `None` if it names nothing that is served: it
+    /// is not UTF-8, or has an empty part, `.`, `..`, or a name that starts with a dot, as private
+    /// files have. Exceptions are `.well-known` and the one file that is served, `only`.
     pub(crate) fn parse(path: &str, only: Option<&str>) -> Option<Self> {
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let asked = decoded.strip_prefix('/')?;
         let directory = asked.is_empty() || asked.ends_with('/');
         let path = asked.strip_suffix('/').unwrap_or(asked);
-        let served = |part: &str| {
-            let hidden = part.starts_with('.') && part != ".well-known";
-            let named = Some(part) == only;
-            named || !part.is_empty() && !hidden && !part.contains(['\0', '\\'])
-        };
-        // The rules of a region's path are those of the package.
+        let served = |part: &str| Some(part) == only || is_served(part);
+        // A region's path follows the rules of packages.
         let file = path.find(REGION).and_then(|at| path.get(..at)).unwrap_or(path);
         let good = asked.is_empty() || file.split('/').all(served);
         good.then(|| Self { path: path.into(), directory })
     }
 
-    /// The package and the region's path in it, where the path may name one. A path that ends with
-    /// `/` means the `index.html` in it.
+    /// Returns the package and the path of a region in it, if the path may name one. A path that
+    /// ends with `/` means the `index.html` in it.
     pub(crate) fn region(&self) -> Option<(&str, String)> {
         let (package, region) = match self.path.split_once(REGION) {
             Some((package, region)) => (package, region),
-            // `/PKG/-/`, whose last `/` is not in the path.
+            // `/PKG/-/` without its last `/`.
             None => (self.path.strip_suffix("/-").filter(|_| self.directory)?, ""),
         };
         let mut region = String::from(region);
@@ -53,6 +48,12 @@ impl Target {
         }
         Some((package, region))
     }
+}
+
+/// Whether a file of this name is served.
+pub(crate) fn is_served(name: &str) -> bool {
+    let hidden = name.starts_with('.') && name != ".well-known";
+    !name.is_empty() && !hidden && !name.contains(['\0', '\\'])
 }
 
 #[cfg(test)]
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_names_nothing() {
+    fn paths_out_of_the_site_name_nothing() {
         for path in ["", "a", "//", "/a//b", "/..", "/../a", "/a/../b", "/%2e%2e/a", "/a/.%2e/b"] {
             check(path, None);
         }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_named_behind_its_package() {
+    fn a_region_is_named_after_its_package() {
         let region = |path| {
             Target::parse(path, None).and_then(|target| {
                 target.region().map(|(package, region)| (String::from(package), region))

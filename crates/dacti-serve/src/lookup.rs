@@ -1,0 +1,173 @@
+//! Finds regions of a package that is served, with bounded work and memory.
+//!
+//! Most look-ups read a block of the index or nothing. A package may need its names list, or its
+//! whole index: these are loaded once, by one request at a time, and a failure is remembered as
+//! long as the file stays the same.
+
+use crate::work::{Client, Work};
+use core::time::Duration;
+use dacti::{Error, Located, Package, region_id};
+use std::sync::{Arc, OnceLock};
+
+/// Bytes that a look-up may read before the whole index is loaded for it.
+const LOOKUP_LEN_MAX: u64 = 1 << 20;
+/// Bytes of an index that is loaded whole. Its entries take 56 bytes of memory for 24 of these.
+const INDEX_LEN_MAX: u64 = 32 << 20;
+/// Bytes that the names list of a package may decode to.
+pub(crate) const NAMES_LEN_MAX: u64 = 16 << 20;
+/// Bytes that loading a names list may read.
+const NAMES_READ_MAX: u64 = 64 << 20;
+
+/// A package that is served, with the parts of it that were loaded.
+#[derive(Debug)]
+pub(crate) struct Served {
+    package: Package,
+    names: OnceLock<Result<(), Fault>>,
+    /// Every region, ascending by id.
+    table: OnceLock<Result<Vec<Located>, Fault>>,
+}
+
+/// Why a package cannot be served, for as long as its file stays the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault(Arc<str>);
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Fault {
+    fn new(why: impl core::fmt::Display) -> Self {
+        Self(why.to_string().into())
+    }
+}
+
+/// A part of a package that a look-up needs in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    Names,
+    Table,
+}
+
+/// The result of a look-up.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Region(Located),
+    Absent,
+    /// Load this part and look again.
+    Needs(Load),
+}
+
+impl Served {
+    pub(crate) const fn new(package: Package) -> Self {
+        Self { package, names: OnceLock::new(), table: OnceLock::new() }
+    }
+
+    pub(crate) const fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// Finds the region at `path`. It blocks on the disk.
+    pub(crate) fn find(&self, path: &str) -> Result<Found, Fault> {
+        // A text that is no path names no region.
+        let Ok(hashed) = region_id(path) else { return Ok(Found::Absent) };
+        let flags = self.package.view().name_flags();
+        if flags.is_some_and(|flags| flags.explicit_ids) {
+            if !self.has_names()? {
+                return Ok(Found::Needs(Load::Names));
+            }
+            let names = self.package.names().map_err(Fault::new)?;
+            let id = names.find(path).map_or(hashed, |name| name.id);
+            return self.find_id(|located| located.id.cmp(&id), |package| package.find(id));
+        }
+        let found =
+            self.find_id(|located| located.id.cmp(&hashed), |package| package.find(hashed))?;
+        if flags.is_some() || !matches!(found, Found::Absent) {
+            return Ok(found);
+        }
+        // The package does not tell whether its names list gives ids of its own.
+        if !self.has_names()? {
+            return Ok(Found::Needs(Load::Names));
+        }
+        let names = self.package.names().map_err(Fault::new)?;
+        match names.find(path).filter(|name| name.id != hashed) {
+            Some(name) => {
+                let id = name.id;
+                self.find_id(|located| located.id.cmp(&id), |package| package.find(id))
+            }
+            None => Ok(Found::Absent),
+        }
+    }
+
+    fn find_id(
+        &self,
+        compare: impl Fn(&Located) -> core::cmp::Ordering,
+        find: impl FnOnce(&Package) -> Result<Option<Located>, Error>,
+    ) -> Result<Found, Fault> {
+        let to_found = |found: Option<Located>| found.map_or(Found::Absent, Found::Region);
+        if let Some(table) = self.table.get() {
+            let table = table.as_ref().map_err(Clone::clone)?;
+            let found = table.binary_search_by(compare).ok().and_then(|at| table.get(at));
+            return Ok(to_found(found.copied()));
+        }
+        let (work, _client) = Work::new(LOOKUP_LEN_MAX, Duration::from_secs(10));
+        let (found, passed) = work.run(|| find(&self.package));
+        if passed {
+            return Ok(Found::Needs(Load::Table));
+        }
+        found.map(to_found).map_err(Fault::new)
+    }
+
+    /// Whether the names list is in memory.
+    pub(crate) fn has_names(&self) -> Result<bool, Fault> {
+        self.names.get().map_or(Ok(false), |loaded| loaded.clone().map(|()| true))
+    }
+
+    /// Whether a part is in memory, or is known to be at fault.
+    pub(crate) fn is_loaded(&self, load: Load) -> bool {
+        match load {
+            Load::Names => self.names.get().is_some(),
+            Load::Table => self.table.get().is_some(),
+        }
+    }
+
+    /// Loads a part within `time`, and returns the bytes of memory that it takes. It blocks on the
+    /// disk, and does not end early if the client leaves: the next one needs the result, too.
+    pub(crate) fn load(&self, load: Load, time: Duration) -> u64 {
+        match load {
+            Load::Names => {
+                let loaded = self.names.get_or_init(|| {
+                    let (work, _client) = Work::new(NAMES_READ_MAX, time);
+                    let (names, _) = work.run(|| self.package.names().map(drop));
+                    names.map_err(Fault::new)
+                });
+                // An upper bound, as the list does not tell its length.
+                if loaded.is_ok() { NAMES_LEN_MAX / 4 } else { 0 }
+            }
+            Load::Table => {
+                let table = self.table.get_or_init(|| self.read_table(time));
+                let entries = table.as_ref().map_or(0, Vec::len);
+                u64::try_from(entries.saturating_mul(size_of::<Located>())).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    fn read_table(&self, time: Duration) -> Result<Vec<Located>, Fault> {
+        let len = self.package.view().index().len();
+        if len > INDEX_LEN_MAX {
+            return Err(Fault::new(format_args!(
+                "the index has {len} bytes and cannot be searched: no more than {INDEX_LEN_MAX} are \
+                 loaded: pack it again, with fences"
+            )));
+        }
+        let (work, _client) = Work::new(len.saturating_add(LOOKUP_LEN_MAX), time);
+        work.run(|| self.package.regions()).0.map_err(Fault::new)
+    }
+}
+
+/// The bounds of reading one region for a client.
+pub(crate) fn region_work() -> (Work, Client) {
+    // A region is read whole up to 4 MiB, with its seal, and once more if it does not fit.
+    Work::new(32 << 20, Duration::from_secs(60))
+}
