@@ -1415,11 +1415,14 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let out = scratch.at("out");
     let to = out.to_str().expect("it is text");
     let got = scratch.run("get", &["big", "--max-requests", "4", "-o", to]);
-    assert!(got.failure().contains("--max-requests leaves 0"), "{got:?}");
+    let failure = got.failure();
+    assert!(failure.contains("budget of 4 requests is spent"), "{got:?}");
+    assert!(failure.contains("with --max-requests"), "{got:?}");
     assert!(!out.exists(), "nothing of it appears");
     let got = scratch.run("verify", &["--max-bytes", "200000"]);
     assert_eq!(got.code, Some(3), "{got:?}");
-    assert!(got.err.contains("--max-bytes leaves"), "{got:?}");
+    assert!(got.err.contains("of the budget of 200000 are left"), "{got:?}");
+    assert!(got.err.contains("with --max-bytes"), "{got:?}");
     let wrong = scratch.run("get", &["big", "--json"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
 }

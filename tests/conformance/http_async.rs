@@ -372,6 +372,7 @@ fn a_future_that_is_dropped_ends_its_requests() {
     });
     block_on(async move {
         let mut options = options();
+        options.session.first_byte_millis_max = 60_000;
         options.session.silence_millis_max = 60_000;
         let package = AsyncPackage::open_url_with(&url, &options).await.expect("it is good");
         let reserved = package.stats().requests;

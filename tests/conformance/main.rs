@@ -18,6 +18,7 @@ mod package;
 mod plans;
 mod reads;
 mod serve;
+mod serve_more;
 mod sign;
 mod stale;
 mod streams;

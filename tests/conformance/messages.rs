@@ -129,10 +129,13 @@ fn of_reading_over_http() {
     let stale = faults.map(|fault| Error::Stale { span, fault, tags: true });
     let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd, Coding::Other];
     let encoded = codings.map(|coding| Error::Encoded { span, coding });
-    let passing = [Fault::Unreachable, Fault::Reset, Fault::Timeout, Fault::Status(503)];
-    let unavailable = passing.map(|fault| Error::Unavailable { span, fault, requests: 4 });
+    let passing =
+        [Fault::Unreachable, Fault::Tls, Fault::Reset, Fault::Timeout, Fault::Status(503)];
+    let tags = true;
+    let unavailable = passing.map(|fault| Error::Unavailable { span, fault, requests: 4, tags });
     let others = [
         Error::Stale { span, fault: Fault::NoRange, tags: false },
+        Error::Unavailable { span, fault: Fault::Status(429), requests: 4, tags: false },
         Error::NoRanges { span, len: Some(70_000_000) },
         Error::NoRanges { span, len: None },
         Error::Busy { status: 503, secs: 120 },

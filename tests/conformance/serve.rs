@@ -304,9 +304,9 @@ fn another_package_of_the_same_length_and_time_is_another() {
 }
 
 #[test]
-fn a_directory_without_an_index_is_not_listed() {
+fn a_directory_without_an_index_is_not_listed_if_that_is_switched_off() {
     let dir = site();
-    let server = Served::start(&dir.path().join("site"), &[]);
+    let server = Served::start(&dir.path().join("site"), &["--no-index"]);
     let root = server.get("/", "");
     assert_eq!(root.status, 404);
     let said = String::from_utf8(root.body).unwrap();

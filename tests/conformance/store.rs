@@ -343,7 +343,7 @@ fn the_program_reads_from_stores() {
     assert_eq!(got.stdout, content(7), "{got:?}");
     let spent = store.dacti(&["get", url, "7.bin", "--max-requests", "1"]);
     assert_eq!(spent.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&spent.stderr).contains("the budget is spent"), "{spent:?}");
+    assert!(String::from_utf8_lossy(&spent.stderr).contains("requests is spent"), "{spent:?}");
     let header = store.dacti(&["get", url, "7.bin", "--header", "Authorization: secret"]);
     assert_eq!(header.status.code(), Some(2), "it would change nothing");
     let told = String::from_utf8_lossy(&header.stderr).into_owned();

@@ -10,10 +10,10 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
-mod bounded;
 mod collect;
 mod dry_run;
 mod files;
+mod hint;
 mod ids;
 mod interrupt;
 mod keys;

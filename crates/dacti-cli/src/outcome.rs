@@ -1,5 +1,6 @@
 //! How a verb ends.
 
+use crate::hint;
 use crate::output::shown;
 use std::io;
 use std::path::Path;
@@ -45,10 +46,11 @@ impl Failure {
                 shown(package)
             )),
             dacti::Error::NotAFile { .. } | dacti::Error::Remote { .. } => {
-                Self::Failed(error.to_string())
+                Self::Failed(hint::told(error))
             }
             dacti::Error::Io { action, source, .. } => {
-                Self::Failed(format!("cannot {action} {}: {source}", shown(package)))
+                let told = hint::told(source);
+                Self::Failed(format!("cannot {action} {}: {told}", shown(package)))
             }
             error => Self::Failed(format!("{}: {error}", shown(package))),
         }
@@ -72,7 +74,7 @@ fn told(error: &dacti::Error) -> String {
 
 /// What is wrong with a region's content, with the option that allows a longer one.
 pub(crate) fn content_fault(error: &io::Error) -> String {
-    with_option(error, error.get_ref().and_then(|error| error.downcast_ref()))
+    with_option(&hint::told(error), error.get_ref().and_then(|error| error.downcast_ref()))
 }
 
 /// What is wrong with a region before its content is read, with that option.
@@ -81,7 +83,7 @@ pub(crate) fn region_fault(error: &dacti::Error) -> String {
         dacti::Error::Index(cause) => Some(cause),
         _ => None,
     };
-    with_option(error, cause)
+    with_option(&hint::told(error), cause)
 }
 
 fn with_option(error: &dyn core::fmt::Display, cause: Option<&dacti_index::Error>) -> String {

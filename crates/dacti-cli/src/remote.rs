@@ -1,6 +1,5 @@
 //! Packages by path or URL: what every verb that reads them takes.
 
-use crate::bounded::Bounded;
 use crate::outcome::Failure;
 use crate::output;
 use core::time::Duration;
@@ -144,14 +143,12 @@ impl Remote {
             return Ok(Opened { package, count: Count::Url(source) });
         }
         let limits = Limits { gap_len_max: self.gap, ..limits };
-        let mut source: Arc<dyn ReadAt> = Arc::new(FileSource::open(package)?);
-        if self.max_bytes.is_some() || self.max_requests.is_some() {
+        let source: Arc<dyn ReadAt> = Arc::new(FileSource::open(package)?);
+        let is_bounded = self.max_bytes.is_some() || self.max_requests.is_some();
+        if is_bounded || self.stats || self.counts {
             let (reads, bytes) = (self.max_requests, self.max_bytes);
             let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
-            source = Arc::new(Bounded::new(source, reads, bytes));
-        }
-        if self.stats || self.counts {
-            let counted = Counted::new(source);
+            let counted = Counted::bounded(source, reads, bytes);
             let package = Package::from_source(Arc::new(counted.clone()), limits)?;
             return Ok(Opened { package, count: Count::File(counted) });
         }

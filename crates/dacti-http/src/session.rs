@@ -175,6 +175,14 @@ impl Session {
         self.identity = Some(viewed);
     }
 
+    /// Forgets the file, as long as no view of it was taken: its heads, its states, and the end of
+    /// the session. The budget and the counts stay.
+    pub fn restart(&mut self) {
+        self.identity = None;
+        self.states = States::default();
+        self.ended = None;
+    }
+
     /// Compares a head with the latest one. A head of another file ends the session.
     ///
     /// # Errors

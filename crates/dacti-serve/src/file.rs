@@ -278,3 +278,129 @@ fn busy() -> Answer {
 fn missing() -> Answer {
     answer::failed(StatusCode::NOT_FOUND, "nothing is served here")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Origin;
+    use crate::lookup::Served;
+    use crate::region::{Prepared, prepare};
+    use crate::server::Options;
+    use crate::site::Site;
+    use crate::work;
+    use core::future::Future;
+    use core::time::Duration;
+    use dacti::fetch::{BytesSource, ReadAt};
+    use dacti::{BuildOptions, EncodingChoice, InputName, Limits, Package, PackageBuilder};
+    use hyper::{HeaderMap, Method, StatusCode};
+    use std::io;
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+    use tokio::sync::Semaphore;
+
+    /// A package whose names list gives ids of its own, so that every look-up needs it.
+    fn build(to: &Path, regions: u128) {
+        let mut builder = PackageBuilder::new(BuildOptions::default());
+        for n in 0..regions {
+            let id = dacti::region_id(&format!("another path {n}")).unwrap();
+            let name = InputName::path_with_id(format!("{n}.txt"), id);
+            builder.add(name, format!("content {n}").into_bytes()).unwrap();
+        }
+        builder.build(to).unwrap();
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(work)
+    }
+
+    async fn status(origin: &Origin, path: &str) -> StatusCode {
+        origin.answer(&Method::GET, path, &HeaderMap::new()).await.status()
+    }
+
+    #[test]
+    fn a_names_list_is_loaded_once_and_a_failure_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        build(&dir.path().join("p.dacti-pack"), 50);
+        // With room for the list, and without.
+        for (names_len_max, expected) in
+            [(1 << 20, StatusCode::OK), (64, StatusCode::INTERNAL_SERVER_ERROR)]
+        {
+            let options = Options { names_len_max, ..Options::default() };
+            let site = Site::open(dir.path()).unwrap();
+            let origin = Arc::new(Origin::new(site, &options));
+            block_on(async {
+                let mut requests = tokio::task::JoinSet::new();
+                for n in 0..64 {
+                    let origin = Arc::clone(&origin);
+                    let path = format!("/p.dacti-pack/-/{}.txt", n % 50);
+                    requests.spawn(async move { status(&origin, &path).await });
+                }
+                while let Some(found) = requests.join_next().await {
+                    assert_eq!(found.unwrap(), expected);
+                }
+                assert_eq!(origin.packages.counts(), (1, 1), "opened once and loaded once");
+                assert_eq!(status(&origin, "/p.dacti-pack/-/7.txt").await, expected);
+                assert_eq!(origin.packages.counts(), (1, 1));
+            });
+        }
+    }
+
+    /// A file that tells of each read past its head, and waits for leave.
+    #[derive(Debug)]
+    struct Slow {
+        bytes: BytesSource,
+        told: Mutex<Sender<()>>,
+        leave: Mutex<Receiver<()>>,
+    }
+
+    impl ReadAt for Slow {
+        fn len(&self) -> u64 {
+            self.bytes.len()
+        }
+
+        fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+            if at >= dacti::HEAD_LEN {
+                work::read(buf.len())?;
+                self.told.lock().unwrap().send(()).unwrap();
+                self.leave.lock().unwrap().recv().unwrap();
+            }
+            self.bytes.read_at(at, buf)
+        }
+    }
+
+    #[test]
+    fn a_turn_stays_with_its_work_and_work_ends_without_its_client() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+        let mut builder = PackageBuilder::new(options);
+        // Several reads of 64 KiB.
+        builder.add("a.bin", vec![7; 1 << 20]).unwrap();
+        builder.build(&path).unwrap();
+        let (told, tells) = channel();
+        let (give_leave, leave) = channel();
+        let bytes = BytesSource::new(std::fs::read(path).unwrap());
+        let source = Slow { bytes, told: Mutex::new(told), leave: Mutex::new(leave) };
+        let package = Package::from_source(Arc::new(source), Limits::default()).unwrap();
+        let served = Arc::new(Served::new(package));
+        let turns = Arc::new(Semaphore::new(1));
+        block_on(async {
+            let turn = Arc::clone(&turns).acquire_owned().await.unwrap();
+            let request = tokio::spawn(async move {
+                let (prepared, _turn) = prepare(served, "a.bin".into(), false, turn).await;
+                matches!(prepared, Ok(Prepared::Page(_)))
+            });
+            tokio::task::block_in_place(|| tells.recv().unwrap());
+            // The client leaves in the middle of the first read.
+            request.abort();
+            assert!(request.await.unwrap_err().is_cancelled());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(turns.available_permits(), 0, "the work goes on");
+            give_leave.send(()).unwrap();
+            let turn = tokio::time::timeout(Duration::from_secs(20), turns.acquire());
+            turn.await.expect("the work has ended").unwrap().forget();
+            assert!(tells.try_recv().is_err(), "nothing more was read");
+        });
+    }
+}

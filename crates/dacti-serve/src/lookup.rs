@@ -13,8 +13,6 @@ use std::sync::{Arc, OnceLock};
 const LOOKUP_LEN_MAX: u64 = 1 << 20;
 /// Bytes of an index that is loaded whole. Its entries take 56 bytes of memory for 24 of these.
 const INDEX_LEN_MAX: u64 = 32 << 20;
-/// Bytes that the names list of a package may decode to.
-pub(crate) const NAMES_LEN_MAX: u64 = 16 << 20;
 /// Bytes that loading a names list may read.
 const NAMES_READ_MAX: u64 = 64 << 20;
 
@@ -25,6 +23,7 @@ pub(crate) struct Served {
     names: OnceLock<Result<(), Fault>>,
     /// Every region, ascending by id.
     table: OnceLock<Result<Vec<Located>, Fault>>,
+    lookup_len_max: u64,
 }
 
 /// Why a package cannot be served, for as long as its file stays the same.
@@ -61,7 +60,8 @@ pub(crate) enum Found {
 
 impl Served {
     pub(crate) const fn new(package: Package) -> Self {
-        Self { package, names: OnceLock::new(), table: OnceLock::new() }
+        let lookup_len_max = LOOKUP_LEN_MAX;
+        Self { package, names: OnceLock::new(), table: OnceLock::new(), lookup_len_max }
     }
 
     pub(crate) const fn package(&self) -> &Package {
@@ -111,7 +111,7 @@ impl Served {
             let found = table.binary_search_by(compare).ok().and_then(|at| table.get(at));
             return Ok(to_found(found.copied()));
         }
-        let (work, _client) = Work::new(LOOKUP_LEN_MAX, Duration::from_secs(10));
+        let (work, _client) = Work::new(self.lookup_len_max, Duration::from_secs(10));
         let (found, passed) = work.run(|| find(&self.package));
         if passed {
             return Ok(Found::Needs(Load::Table));
@@ -142,8 +142,8 @@ impl Served {
                     let (names, _) = work.run(|| self.package.names().map(drop));
                     names.map_err(Fault::new)
                 });
-                // An upper bound, as the list does not tell its length.
-                if loaded.is_ok() { NAMES_LEN_MAX / 4 } else { 0 }
+                // The list does not tell its length: a guess that suits most.
+                if loaded.is_ok() { self.package.limits().names_len_max / 4 } else { 0 }
             }
             Load::Table => {
                 let table = self.table.get_or_init(|| self.read_table(time));
@@ -170,4 +170,81 @@ impl Served {
 pub(crate) fn region_work() -> (Work, Client) {
     // A region is read whole up to 4 MiB, with its seal, and once more if it does not fit.
     Work::new(32 << 20, Duration::from_secs(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, Load, Served};
+    use crate::work;
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use core::time::Duration;
+    use dacti::fetch::{BytesSource, ReadAt};
+    use dacti::{BuildOptions, Limits, Package, PackageBuilder};
+    use std::io;
+    use std::sync::Arc;
+
+    /// Bytes that are read within the bounds of work, and counted.
+    #[derive(Debug)]
+    struct Bounded(BytesSource, AtomicU64);
+
+    impl ReadAt for Bounded {
+        fn len(&self) -> u64 {
+            self.0.len()
+        }
+
+        fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+            work::read(buf.len())?;
+            self.1.fetch_add(1, Relaxed);
+            self.0.read_at(at, buf)
+        }
+    }
+
+    #[test]
+    fn an_index_that_look_ups_read_too_much_of_is_loaded_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let mut builder = PackageBuilder::new(BuildOptions::default());
+        for n in 0..3_000 {
+            builder.add(format!("{n}"), vec![1]).unwrap();
+        }
+        builder.build(&path).unwrap();
+        let source = Bounded(BytesSource::new(std::fs::read(path).unwrap()), AtomicU64::new(0));
+        let source = Arc::new(source);
+        let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
+        let served = Served { lookup_len_max: 0, ..Served::new(package) };
+        // This region's entry is not in the head, and no look-up may read anything.
+        let far = (0..3_000)
+            .map(|n| n.to_string())
+            .find(|path| matches!(served.find(path), Ok(Found::Needs(Load::Table))));
+        let far = far.expect("most entries are after the head");
+        assert!(!served.is_loaded(Load::Table));
+        assert!(served.load(Load::Table, Duration::from_secs(60)) > 3_000 * 24);
+        let reads = source.1.load(Relaxed);
+        for n in 0..3_000 {
+            assert!(matches!(served.find(&n.to_string()), Ok(Found::Region(_))));
+        }
+        assert!(matches!(served.find(&far), Ok(Found::Region(_))));
+        assert!(matches!(served.find("no such"), Ok(Found::Absent)));
+        assert_eq!(source.1.load(Relaxed), reads, "nothing more is read");
+        served.load(Load::Table, Duration::from_secs(60));
+        assert_eq!(source.1.load(Relaxed), reads);
+    }
+
+    #[test]
+    fn a_load_that_takes_too_long_fails_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let mut builder = PackageBuilder::new(BuildOptions::default());
+        for n in 0..3_000 {
+            builder.add(format!("{n}"), vec![1]).unwrap();
+        }
+        builder.build(&path).unwrap();
+        let source = Bounded(BytesSource::new(std::fs::read(path).unwrap()), AtomicU64::new(0));
+        let package = Package::from_source(Arc::new(source), Limits::default()).unwrap();
+        let served = Served { lookup_len_max: 0, ..Served::new(package) };
+        assert_eq!(served.load(Load::Table, Duration::ZERO), 0);
+        assert_eq!(served.load(Load::Table, Duration::from_secs(60)), 0, "it is remembered");
+        let fault = served.find("7").unwrap_err().to_string();
+        assert!(fault.contains("more work than this server allows"), "{fault}");
+    }
 }

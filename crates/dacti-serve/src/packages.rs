@@ -2,7 +2,7 @@
 //! same.
 
 use crate::lifetime::Kind;
-use crate::lookup::{Load, NAMES_LEN_MAX, Served};
+use crate::lookup::{Load, Served};
 use crate::server::Options;
 use crate::work::{self, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +82,8 @@ pub(crate) struct Packages {
     loads: Arc<Semaphore>,
     load_max: Duration,
     kept_len: AtomicU64,
+    #[cfg(test)]
+    counts: Arc<(AtomicU64, AtomicU64)>,
 }
 
 impl Packages {
@@ -89,7 +91,7 @@ impl Packages {
         let limits = Limits {
             region_len_max: options.region_len_max,
             stream_len_max: options.region_len_max,
-            names_len_max: NAMES_LEN_MAX,
+            names_len_max: options.names_len_max,
             // Nobody reads an index to explain a damaged region to a client.
             explained_entries_max: 0,
             ..Limits::default()
@@ -102,6 +104,8 @@ impl Packages {
             loads: Arc::new(Semaphore::new(1)),
             load_max: options.load_max,
             kept_len: AtomicU64::new(0),
+            #[cfg(test)]
+            counts: Arc::default(),
         }
     }
 
@@ -115,6 +119,8 @@ impl Packages {
             let opens = Arc::clone(&self.opens).acquire_owned().await;
             let permit = opens.map_err(io::Error::other)?;
             let (source, limits) = (Source { file: Arc::clone(file), len }, self.limits);
+            #[cfg(test)]
+            self.counts.0.fetch_add(1, Ordering::Relaxed);
             // The permit stays with the work, even if the client leaves.
             let opened = spawn_blocking(move || {
                 let known = source.kind(limits);
@@ -138,6 +144,8 @@ impl Packages {
             return Ok(());
         }
         let (served, load_max) = (Arc::clone(served), self.load_max);
+        #[cfg(test)]
+        self.counts.1.fetch_add(1, Ordering::Relaxed);
         let loaded = spawn_blocking(move || {
             let len = served.load(load, load_max);
             drop(permit);
@@ -145,6 +153,12 @@ impl Packages {
         });
         self.keep(loaded.await.map_err(io::Error::other)?);
         Ok(())
+    }
+
+    /// Returns the number of packages opened and of loads.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.counts.0.load(Ordering::Relaxed), self.counts.1.load(Ordering::Relaxed))
     }
 
     fn cell(&self, state: State) -> Cell {

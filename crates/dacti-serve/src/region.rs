@@ -55,39 +55,7 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
         Found::Absent => return Ok(Prepared::Absent),
         Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
-<<<<<<< HEAD
-    let mut answer = page.answer(request, &path, content, file, permit);
-    page.describe(&mut answer);
-    answer
-}
-
-/// What is known of a region before it is sent.
-struct Page {
-    located: Located,
-    /// Whether Brotli's stream is sent as it is stored.
-    encoded: bool,
-    /// Names these bytes for ever: in a package that grows by appending no place is used twice.
-    tag: Option<HeaderValue>,
-}
-
-/// The content, or where it comes from.
-enum Content {
-    Whole(Bytes),
-    /// The stored bytes of a long region, which were verified.
-    Seek(Box<dacti::RegionSeeker>),
-    Stream(Box<dacti::RegionReader>),
-}
-
-fn prepare(package: &Package, path: &str, brotli: bool) -> Result<Option<(Page, Content)>, Error> {
-    let found = match package.find(path) {
-        // What can be no path is no region's.
-        Err(Error::Path { .. }) => None,
-        found => found?,
-    };
-    let Some(located) = found else { return Ok(None) };
-=======
     let package = served.package();
->>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {
         let id = u128::from_be_bytes(layout.file_id);
@@ -124,6 +92,8 @@ pub(crate) struct Page {
 /// The content, or its source.
 pub(crate) enum Content {
     Whole(Bytes),
+    /// The stored bytes of a long region, which were verified.
+    Seek(Box<dacti::RegionSeeker>),
     Stream(Box<dacti::RegionReader>),
 }
 
@@ -180,13 +150,7 @@ impl Page {
                     Body::held(bytes.slice(at(span.start)..at(span.end)), turn)
                 })
             }
-<<<<<<< HEAD
             Content::Seek(mut content) => {
-=======
-            // A range of a long region is sent like a range of any file, without verification. A
-            // client that needs a proof reads the package.
-            Content::Stream(_) if self.is_as_stored() && request.range(tag).is_some() => {
->>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
                 let (start, len) = (self.located.span.start, self.located.span.len());
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
@@ -198,7 +162,7 @@ impl Page {
                     // A position past the end has no bytes.
                     let _ = content.seek(SeekFrom::Start(span.start));
                     let len = span.end.saturating_sub(span.start);
-                    stream(content.take(len), permit)
+                    stream(content.take(len), turn)
                 })
             }
             Content::Stream(content) => {
@@ -240,13 +204,8 @@ const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValu
     }
 }
 
-<<<<<<< HEAD
-/// Reads the content on a thread that may wait, as fast as it is taken.
-fn stream(mut content: impl Read + Send + 'static, permit: OwnedSemaphorePermit) -> Body {
-=======
 /// Reads the content on a thread that may wait, as fast as the client takes it.
-fn stream(mut content: Box<dacti::RegionReader>, turn: OwnedSemaphorePermit) -> Body {
->>>>>>> faf8d6a (dacti-serve: bounded work, index pages, request log, Host required)
+fn stream(mut content: impl Read + Send + 'static, turn: OwnedSemaphorePermit) -> Body {
     let (pieces, taken) = mpsc::channel(2);
     spawn_blocking(move || {
         loop {

@@ -45,6 +45,8 @@ pub struct Options {
     pub regions_max: usize,
     /// Bytes that a region may decode to.
     pub region_len_max: u64,
+    /// Bytes that the names list of a package may decode to.
+    pub names_len_max: u64,
     /// Files whose kind is remembered. A package takes 64 KiB, and more for its fences, its names
     /// list and its index if requests need them: at most 256 MiB in all.
     pub packages_max: usize,
@@ -68,6 +70,7 @@ impl Default for Options {
             connections_max: 1024,
             regions_max: 32,
             region_len_max: 4 << 30,
+            names_len_max: 16 << 20,
             packages_max: 256,
             load_max: Duration::from_secs(10),
             index_pages: true,

@@ -4,6 +4,7 @@ mod update;
 
 pub use update::{StateFault, UpdateFault};
 
+use crate::fetch::Location;
 use dacti_index::Encoding;
 use dacti_names::PathFault;
 use daicon_core::Span;
@@ -101,8 +102,8 @@ pub enum Error {
     /// A package that is read from elsewhere cannot be.
     #[error("{place}: {source}")]
     Remote {
-        /// Where it is, without credentials.
-        place: String,
+        /// The place of the package. Messages show it without its secrets.
+        place: Location,
         /// What to branch on.
         kind: ErrorKind,
         /// What came, and what to do about it.

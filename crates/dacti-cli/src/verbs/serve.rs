@@ -2,7 +2,7 @@
 
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use dacti_serve::{Options, Server, Site};
 use std::io::Write;
@@ -13,15 +13,19 @@ use tokio::signal;
 ///
 /// Ranges, lifetimes for caches and CORS are as readers of packages need them. The regions of a
 /// package are pages at /PKG/-/PATH, and the copy of its head for caches of whole objects is
-/// /PKG.head. Names that start with a dot are not served.
+/// /PKG.head. Names that start with a dot are not served. With -v each request is logged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to serve: neither .. nor a link leads out of it.
     #[arg(value_name = "PKG|DIR", default_value = ".")]
     path: PathBuf,
     /// Where to listen; port 0 takes any that is free.
-    #[arg(long, short, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, short, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080",
+        value_parser = listen)]
     listen: SocketAddr,
+    /// Answer 404 for a folder without an index.html, in place of an index page.
+    #[arg(long)]
+    no_index: bool,
     /// Connections at once; further ones wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().connections_max,
         value_parser = connections)]
@@ -45,6 +49,14 @@ fn connections(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a number from 1 to 65536".into())
 }
 
+/// Reads `ADDRESS:PORT`, or a port at the loopback address.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    let port = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let hint = "expected a port such as 8080, or an address and a port such as 0.0.0.0:8080";
+    port.or_else(|_| text.parse()).map_err(|_| hint.into())
+}
+
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -62,18 +74,24 @@ impl Args {
         let mut options = Options::default();
         options.connections_max = self.connections_max;
         options.idle_max = Duration::from_secs(self.idle_max);
+        options.index_pages = !self.no_index;
         options.head_max_age = self.head_max_age;
         options.data_max_age = self.data_max_age;
         let server = Server::bind(site, self.listen, options).await.map_err(|error| {
             Failure::Failed(format!("cannot listen at {}: {error}", self.listen))
         })?;
+        let server = if talk == Talk::Verbose {
+            server.log_to(|request| output::note(request))
+        } else {
+            server
+        };
         // Listened for before anybody is told where the server is.
         let stop = stop().map_err(|error| failed("listen for signals", &error))?;
         let mut out = std::io::stdout();
         writeln!(out, "{}", server.url())?;
         out.flush()?;
         if talk != Talk::Quiet {
-            output::note(&"serving; an interrupt stops it");
+            output::note(&format!("open {} in a browser; Ctrl-C stops", server.page_url()));
         }
         server.run(stop).await;
         Ok(Outcome::Done)

@@ -72,6 +72,12 @@ struct Refused {
     reason: String,
 }
 
+impl Refused {
+    fn line(&self) -> String {
+        format!("{}: {}", output::printable(&self.path), self.reason)
+    }
+}
+
 /// A region to write.
 #[derive(Debug)]
 struct Job {
@@ -146,9 +152,7 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        let line =
-            |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));
-        output::errors(summary.refused.iter().map(line), ": --json has all");
+        output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
         if summary.files == 0 && !summary.refused.is_empty() {
             return Err(Failure::Failed(format!("nothing was written to {shown}")));
         }
@@ -237,7 +241,14 @@ impl Args {
             }),
         );
         interrupt::check()?;
-        failure.map_or(Ok(()), |message| Err(Failure::Failed(message)))
+        if let Some(message) = failure {
+            return Err(Failure::Failed(message));
+        }
+        // A fault of the server ends the run, and so does another package in this one's place.
+        readers.finish().map_err(|error| {
+            output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
+            Failure::with(&self.package, &error)
+        })
     }
 }
 

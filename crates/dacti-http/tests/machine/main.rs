@@ -889,6 +889,9 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     // That ends the session for good, whoever asks next.
     assert_eq!(session.judge(head([2, 0, 0])), Err(replaced));
     assert_eq!(session.ended(), Some(replaced));
+    // Without a view the session can begin again, with another file.
+    session.restart();
+    assert_eq!((session.ended(), session.judge(other)), (None, Ok(News::Same)));
     // A view replaces heads that were judged before it was taken.
     let mut session = self::session();
     session.judge(head([1, 0, 0])).unwrap();

@@ -1,12 +1,16 @@
 //! Gets the bytes of a package: from files, memory, servers and object stores.
 //!
-//! It refuses to know what the bytes mean.
+//! It never asks what the bytes mean.
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
+mod location;
+#[cfg(any(feature = "http", feature = "store"))]
+mod pause;
 pub(crate) mod source;
 #[cfg(feature = "store")]
 pub(crate) mod store;
+mod streak;
 #[cfg(any(feature = "http", feature = "store"))]
 mod tls;
 
@@ -14,12 +18,62 @@ mod tls;
 pub use crate::remote::RemoteSource;
 #[cfg(feature = "async")]
 pub use crate::remote::{Fetching, Remote, RemoteFile};
-#[cfg(feature = "async")]
-pub use dacti_http::Stats;
+pub use dacti_http::{Error as FetchError, Stats};
 #[cfg(feature = "http")]
 pub use http::{HttpOptions, SessionOptions, is_presigned};
+pub use location::{Location, LocationKind};
+#[cfg(any(feature = "http", feature = "store"))]
+pub use pause::{OnPause, Pause};
 #[cfg(any(unix, windows))]
 pub use source::MmapSource;
 pub use source::{BytesSource, Counted, Doubt, FileSource, Lent, ReadAt, ReadStats};
 #[cfg(feature = "store")]
 pub use store::StoreOptions;
+pub use streak::FaultStreak;
+
+use crate::Error;
+use std::io;
+use std::path::Path;
+
+/// Returns the text of an error and of its causes, as far as they say more.
+#[cfg(any(feature = "http", feature = "store"))]
+pub(crate) fn chain(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Returns `contents` if the check of the file succeeded, and otherwise its error for each.
+pub(crate) fn refuse_unless<T>(
+    confirmed: Result<(), Error>,
+    contents: Vec<Result<T, Error>>,
+) -> Vec<Result<T, Error>> {
+    let Err(error) = confirmed else { return contents };
+    contents.into_iter().map(|content| content.and_then(|_| Err(error.repeated()))).collect()
+}
+
+impl Error {
+    /// Returns the same error once more, for another region that it concerns.
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Self::Remote { place, kind, source } => Self::Remote {
+                place: place.clone(),
+                kind: *kind,
+                source: source.to_string().into(),
+            },
+            Self::Io { action, path, source } => {
+                let again = io::Error::new(source.kind(), source.to_string());
+                Self::io(action, path, again)
+            }
+            other => Self::io("read", Path::new(""), io::Error::other(other.to_string())),
+        }
+    }
+}

@@ -98,7 +98,7 @@ impl Finder {
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
         match self.head_groups.recall(id) {
-            Recalled::Found(found) => (found.span.end <= self.view.len()).then_some(Some(*found)),
+            Recalled::Found(found) => (found.span.end <= self.view.bound()).then_some(Some(*found)),
             Recalled::Absent if self.is_all_in_head => Some(None),
             Recalled::Absent => self.guide.get()?.as_ref()?.find(id),
             Recalled::Nothing => None,
@@ -122,7 +122,7 @@ impl Finder {
                 None => scan::find(&*self.source, &self.view, id)?,
             },
         };
-        Ok(found.map(|found| found.within(self.view.len())).transpose()?)
+        Ok(found.map(|found| found.within(self.view.bound())).transpose()?)
     }
 
     fn search_by_fences(&self, lookup: &Lookup<'_>, id: Uuid) -> Result<Option<Located>, Error> {
@@ -190,7 +190,7 @@ impl Finder {
     fn count_search(&self, lookup: &Lookup<'_>) {
         let Some(from) = self.guide_from else { return };
         if self.guide.get().is_none() && self.searches.fetch_add(1, Ordering::Relaxed) == from {
-            let build = || Guide::build(lookup, &self.lent, self.view.len(), self.guide_len_max);
+            let build = || Guide::build(lookup, &self.lent, self.view.bound(), self.guide_len_max);
             self.guide.get_or_init(build);
         }
     }
@@ -212,7 +212,7 @@ impl Finder {
         match self.head_groups.find(groups, id) {
             Ok(None) => self.go_on(lookup.search(id)),
             Ok(Some(found)) => {
-                Begun::Known(found.within(self.view.len()).map(Some).map_err(Error::from))
+                Begun::Known(found.within(self.view.bound()).map(Some).map_err(Error::from))
             }
             Err(_) => Begun::Alone,
         }
@@ -238,7 +238,7 @@ impl Finder {
                 Err(_) => return Begun::Alone,
             }
         }
-        let found = found_by(&search).map(|found| found.within(self.view.len())).transpose();
+        let found = found_by(&search).map(|found| found.within(self.view.bound())).transpose();
         Begun::Known(found.map_err(Error::from))
     }
 }

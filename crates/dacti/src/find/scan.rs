@@ -63,7 +63,7 @@ pub(crate) fn find_all(
         // Newest first within the group, too.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
-            let told = located.and_then(|located| located.within(view.len()));
+            let told = located.and_then(|located| located.within(view.bound()));
             let slots = found.get_mut(range).into_iter().flatten();
             slots.for_each(|slot| *slot = told.map(Some));
         }

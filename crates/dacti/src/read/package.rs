@@ -151,6 +151,20 @@ impl Package {
         }
     }
 
+    /// Checks once more that the source is still the file that was opened.
+    ///
+    /// Digests bind a region's bytes to its id, and not to a package. If another package with the
+    /// same paths and lengths replaces this one at its URL, its regions can pass all checks. Calls
+    /// that read many regions end with this check. Call it after you have read many regions one by
+    /// one, and before you use them together. Cost: nothing for files and memory; over HTTP one
+    /// request, if anything was fetched since the last check.
+    ///
+    /// # Errors
+    /// `Remote` of the kind `Replaced`, or the reason why the file cannot be checked.
+    pub fn confirm(&self) -> Result<(), Error> {
+        self.source().confirm().map_err(read_failed)
+    }
+
     /// What head and tables say.
     #[must_use]
     pub fn view(&self) -> &View {

@@ -134,7 +134,7 @@ fn region_once(
     len_hint: Option<u64>,
     len_max: u64,
 ) -> Result<Region<'_>, Error> {
-    let located = located.within(package.view().len())?;
+    let located = located.within(package.view().bound())?;
     check_len(&located, len_max)?;
     if is_read_at_once(&located) {
         let bytes = package.bytes(package.trust().span(located)?)?;
@@ -182,7 +182,7 @@ fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
 
 /// The stored bytes of a region, all of them, verified by the seal that comes with them.
 pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
-    let located = located.within(package.view().len())?;
+    let located = located.within(package.view().bound())?;
     loop {
         let bytes = package.bytes(package.trust().span(located)?)?;
         match verified(package, located, bytes) {

@@ -40,6 +40,8 @@ const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 pub struct View {
     header: FormatHeader,
     len: u64,
+    /// The end of the positions that the file may have.
+    bound: u64,
     head: Vec<u8>,
     tables: Vec<Span>,
     components: Vec<Component>,
@@ -71,7 +73,7 @@ impl View {
         // Before the length is asked for: what the head of a growing file names lies within it.
         let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
-        let len = source.len();
+        let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         // Nearly all packages have few tables and components. A walker with room for as many as
         // there may be is 14 KiB, and clearing those takes a twentieth of the time to open a file.
@@ -83,7 +85,7 @@ impl View {
             }
             view => view,
         }
-        .map(|view| Self { head, ..view })
+        .map(|view| Self { head, len: told_len, ..view })
     }
 
     /// The view without the head.
@@ -122,6 +124,7 @@ impl View {
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
             len,
+            bound: len,
             tables: walker.tables().into(),
             components: components.into(),
             diagnostics_left_out: left_out(&walker),
@@ -147,6 +150,12 @@ impl View {
     #[must_use]
     pub const fn version(&self) -> Version {
         self.header.version()
+    }
+
+    /// Returns the end of the positions that the file may have: its length, or no bound if the
+    /// length is a hint of a server.
+    pub(crate) const fn bound(&self) -> u64 {
+        self.bound
     }
 
     /// The file's length in bytes, as it was when it was opened.
@@ -290,7 +299,7 @@ impl View {
     /// The first bytes of the file, up to 64 KiB, as they were when it was opened.
     #[must_use]
     pub fn head(&self) -> Window<'_> {
-        window(&self.head, self.len)
+        window(&self.head, self.bound)
     }
 }
 
@@ -313,13 +322,19 @@ fn window(head: &[u8], len: u64) -> Window<'_> {
     if len <= HEAD_LEN { Window::ending_file(0, head) } else { Window::new(0, head) }
 }
 
+/// Returns the end of the positions that a file may have.
+fn bound(source: &dyn ReadAt) -> u64 {
+    // Half of the range of positions, so that sums do not wrap.
+    if source.len_is_hint() { u64::MAX >> 1 } else { source.len() }
+}
+
 /// Walks the whole chain, so that components behind the required ones are known too.
 fn walk<const TABLES: usize, const COMPONENTS: usize>(
     walker: &mut TableWalker<TABLES, COMPONENTS>,
     source: &dyn ReadAt,
     head: &[u8],
 ) -> Result<(), Error> {
-    let window = window(head, source.len());
+    let window = window(head, bound(source));
     while let Some(want) = walker.want() {
         // A want that starts behind the end reads nothing, and the walker says what that means.
         let bytes = in_head_or_read(source, &window, want)?;

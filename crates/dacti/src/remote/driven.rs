@@ -122,9 +122,21 @@ impl Remote for Driven {
         })
     }
 
-    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
+    fn ended(&self) -> Option<Error> {
+        self.remote.ended()
+    }
+
+    fn confirmed(self: Arc<Self>) -> Fetching<()> {
+        Box::pin(async move { self.driver.run(Arc::clone(&self.remote).confirmed()).await })
+    }
+
+    fn may_be_upload(&self) -> bool {
+        self.remote.may_be_upload()
+    }
+
+    fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            let fresh = self.driver.run(Arc::clone(&self.remote).reloaded()).await?;
+            let fresh = self.driver.run(Arc::clone(&self.remote).reloaded(n)).await?;
             let driver = Arc::clone(&self.driver);
             Ok(fresh.map(|remote| Arc::new(Self { driver, remote }) as Arc<dyn Remote>))
         })

@@ -6,6 +6,7 @@
 //! done.
 
 use super::{Near, Remote};
+use crate::fetch::Location;
 use crate::fetch::source::{Doubt, ReadAt};
 use crate::{Error, ErrorKind};
 use daicon_core::Span;
@@ -37,7 +38,7 @@ struct State {
 /// An error that several reads may meet.
 #[derive(Debug, Clone)]
 struct Failure {
-    place: String,
+    place: Location,
     kind: ErrorKind,
     source: Arc<dyn core::error::Error + Send + Sync>,
 }
@@ -208,6 +209,10 @@ impl ReadAt for Gathered {
         // The first missing span counts: the later reads depend on it.
         state.missing.get_or_insert(span);
         Err(io::Error::other(NotYet))
+    }
+
+    fn len_is_hint(&self) -> bool {
+        self.remote.file().len_is_hint
     }
 
     fn read_len(&self) -> usize {

@@ -36,7 +36,8 @@ use std::io;
 pub(crate) trait Near: Remote {
     /// Returns the part of `span` that lies in the file.
     fn clipped(&self, span: Span) -> Span {
-        Span { start: span.start, end: span.end.min(self.file().len).max(span.start) }
+        let len = if self.file().len_is_hint { RemoteFile::LEN_UNKNOWN } else { self.file().len };
+        Span { start: span.start, end: span.end.min(len).max(span.start) }
     }
 
     /// Returns the bytes of `span` if they are in the head.

@@ -3,7 +3,7 @@
 use super::gathered::{Gathered, Operation};
 use super::reader::Drive;
 use super::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader, Remote};
-use crate::fetch::ReadAt;
+use crate::fetch::{ReadAt, refuse_unless};
 use crate::read::stream::RangeReader;
 use crate::seal::SealPolicy;
 use crate::{
@@ -46,15 +46,19 @@ impl AsyncPackage {
     /// # Errors
     /// An error of the transport; a wrong head or table of the package.
     pub async fn from_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
-        let opened = Self::of_head(Arc::clone(&remote), limits).await;
-        if !opened.as_ref().is_err_and(is_odd) {
-            return opened;
+        let mut remote = remote;
+        // A senseless head may come from a stale cache, or from a file that is being uploaded.
+        for n in 0.. {
+            let opened = Self::of_head(Arc::clone(&remote), limits).await;
+            if !opened.as_ref().is_err_and(is_odd) {
+                return opened;
+            }
+            match Arc::clone(&remote).reloaded(n).await? {
+                Some(fresh) => remote = fresh,
+                None => return opened,
+            }
         }
-        // A head that makes no sense may be a stale edge's: it is fetched once more, past the edge.
-        match remote.reloaded().await? {
-            Some(fresh) => Self::of_head(fresh, limits).await,
-            None => opened,
-        }
+        Self::of_head(remote, limits).await
     }
 
     /// As [`from_remote`](Self::from_remote), for a transport that needs a runtime of `tokio`.
@@ -155,7 +159,17 @@ impl AsyncPackage {
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
         let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
-        self.run_many(keys.len(), |package| package.get_many(keys.iter().copied())).await
+        let contents =
+            self.run_many(keys.len(), |package| package.get_many(keys.iter().copied())).await;
+        refuse_unless(self.confirm().await, contents)
+    }
+
+    /// Checks once more that the file is the one that was opened: see [`Package::confirm`].
+    ///
+    /// # Errors
+    /// As [`Package::confirm`].
+    pub async fn confirm(&self) -> Result<(), Error> {
+        Arc::clone(self.gathered.remote()).confirmed().await
     }
 
     /// Finds the stored bytes of many regions, in the order of `keys`: see [`Package::find_many`].
@@ -354,7 +368,7 @@ fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 
 /// Returns whether an error says that a head makes no sense.
 pub(super) fn is_odd(fault: &Error) -> bool {
-    matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated)
+    matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Replaced)
 }
 
 impl Error {

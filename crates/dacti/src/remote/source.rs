@@ -97,12 +97,15 @@ impl RemoteSource {
 
     /// Opens the package.
     pub(crate) fn into_package(mut self, limits: Limits) -> Result<(Package, Arc<Self>), Error> {
-        // A head that makes no sense may be a stale edge's: it is fetched once more, past the edge.
-        if let Err(fault) = View::read(&self)
-            && is_odd(&fault)
-            && let Some(fresh) = self.runner.wait(Arc::clone(&self.remote).reloaded())?
-        {
-            self.remote = fresh;
+        // A senseless head may come from a stale cache, or from a file that is being uploaded.
+        for n in 0.. {
+            if !View::read(&self).is_err_and(|fault| is_odd(&fault)) {
+                break;
+            }
+            match self.runner.wait(Arc::clone(&self.remote).reloaded(n))? {
+                Some(fresh) => self.remote = fresh,
+                None => break,
+            }
         }
         let source = Arc::new(self);
         let package = Package::from_source(Arc::clone(&source) as Arc<dyn ReadAt>, limits)?;
@@ -125,7 +128,8 @@ impl RemoteSource {
     /// Returns the bytes of `span`, read ahead or fetched now.
     fn fetch(&self, span: Span) -> Result<Vec<u8>, Error> {
         match self.take_ahead(span) {
-            Some(bytes) => Ok(bytes),
+            // Bytes that were read ahead are not handed out after another file was found.
+            Some(bytes) => self.remote.ended().map_or(Ok(bytes), Err),
             None => self.runner.wait(Arc::clone(&self.remote).fetch(span)),
         }
     }
@@ -173,6 +177,14 @@ impl ReadAt for RemoteSource {
             Ok(bytes) => bytes,
             Err(span) => self.fetch(span).map_err(io::Error::other),
         }
+    }
+
+    fn len_is_hint(&self) -> bool {
+        self.remote.file().len_is_hint
+    }
+
+    fn confirm(&self) -> io::Result<()> {
+        self.runner.wait(Arc::clone(&self.remote).confirmed()).map_err(io::Error::other)
     }
 
     fn read_len(&self) -> usize {

@@ -6,7 +6,7 @@ use core::fmt;
 use core::future::{Future, ready};
 use core::pin::Pin;
 use dacti_http::Stats;
-use daicon_core::Span;
+use daicon_core::{SIGNATURE, Span};
 use std::io;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct RemoteFile {
     pub head: Vec<u8>,
     /// The file's length in bytes, or [`LEN_UNKNOWN`](Self::LEN_UNKNOWN).
     pub len: u64,
+    /// Whether the file may have more bytes than the length says.
+    pub len_is_hint: bool,
     /// Bytes that are best fetched at once of a region that is streamed.
     pub read_len: usize,
     /// Fetches that may be under way at once.
@@ -33,7 +35,7 @@ impl RemoteFile {
     /// A file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
     #[must_use]
     pub const fn new(head: Vec<u8>, len: u64) -> Self {
-        Self { head, len, read_len: 4 << 20, concurrency: 16 }
+        Self { head, len, len_is_hint: false, read_len: 4 << 20, concurrency: 16 }
     }
 }
 
@@ -134,8 +136,27 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(error))
     }
 
-    /// Fetches the head again, past all caches; `None` if there are none.
-    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
+    /// Returns the error for every further read, if another file was found in the place of this one.
+    fn ended(&self) -> Option<Error> {
+        None
+    }
+
+    /// Checks once more that the file is the one that was opened, if anything was fetched since the
+    /// last check.
+    fn confirmed(self: Arc<Self>) -> Fetching<()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Whether the head looks like the beginning of a package whose upload is in progress.
+    fn may_be_upload(&self) -> bool {
+        let start = self.file().head.get(..SIGNATURE.len()).unwrap_or(&self.file().head);
+        SIGNATURE.starts_with(start) || start.iter().all(|byte| *byte == 0)
+    }
+
+    /// Returns the same file with a fresh head, for the `n`th time, from 0: first past all caches,
+    /// then after waits for an upload; `None` to give up.
+    fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
+        let _ = n;
         Box::pin(ready(Ok(None)))
     }
 

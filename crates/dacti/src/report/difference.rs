@@ -198,6 +198,10 @@ impl Difference {
             Relation::Grown => growth(old.package, new.package),
             Relation::SameContent | Relation::Other => new.fetch(&mut missing)?,
         };
+        for listing in [&old, &new] {
+            let failed = |error| DiffError { side: listing.side, region: None, error };
+            listing.package.confirm().map_err(failed)?;
+        }
         Ok(found)
     }
 

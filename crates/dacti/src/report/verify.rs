@@ -172,7 +172,8 @@ impl Package {
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
-    /// than [`Limits::total_len_max`](crate::Limits::total_len_max) allows; `Stopped`. Faults of
+    /// than [`Limits::total_len_max`](crate::Limits::total_len_max) allows; `Stopped`; another file
+    /// in the package's place; the same fault of a server for several regions in a row. Faults of
     /// single regions are in the report.
     pub fn verify(
         &self,
@@ -294,10 +295,10 @@ fn decode_all(
     let wanted = crate::threads::count(threads).get().min(jobs.len());
     // Each job has at least one region.
     let readers =
-        &package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
+        package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
         crate::threads::start(scope, wanted, || {
-            let done = done.clone();
+            let (done, readers) = (done.clone(), &readers);
             move || {
                 while let Some((i, reader)) = readers.next() {
                     let len = reader.and_then(|reader| decode(reader, hash_pool, stop));
@@ -334,6 +335,7 @@ fn decode_all(
     if stopped {
         return Err(Error::Stopped);
     }
+    readers.finish()?;
     findings.sort_by_key(|(i, _)| *i);
     report.findings.extend(findings.into_iter().map(|(_, finding)| finding));
     Ok(())

@@ -1,29 +1,34 @@
-//! Sends what a fetch wants and feeds it what comes: the one loop between `dacti-http` and the
-//! network.
+//! Sends the requests of a fetch and feeds it the answers: the one loop between `dacti-http` and
+//! the network.
 
 use super::HttpOptions;
-use super::place::{Place, redacted};
+use super::place::Place;
+use crate::fetch::pause::{OnPause, PAUSE, telling};
 use crate::fetch::tls;
+use crate::fetch::{Location, chain};
 use crate::{Error, ErrorKind};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use dacti_http::{Answer, End, Fetch, Request, Session, Tag, Want};
+use dacti_http::{End, Fetch, Request, Response, Session, Tag, Want};
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Response, Url};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Redirects that one request may follow.
 const HOPS_MAX: usize = 10;
-/// Bytes of an answer of no use that are read, so that its connection can be used again.
+/// Bytes of a useless answer that are read, so that its connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A session of requests for one URL.
 pub(crate) struct Client {
     http: reqwest::Client,
     headers: HeaderMap,
+    /// The origins that get those header fields.
+    header_origins: Vec<String>,
+    on_pause: OnPause,
     place: Place,
     session: Mutex<Session>,
     /// The last random number; see [`random`](Self::random).
@@ -32,14 +37,14 @@ pub(crate) struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({})", redacted(self.place.given()))
+        write!(f, "Client({})", self.shown())
     }
 }
 
 /// Takes the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Takes bytes that stand `at` bytes behind the start of what is fetched. What was taken from
-    /// there on before is void.
+    /// Takes bytes at `at` bytes from the start of the fetch. They replace all bytes that were taken
+    /// from there on before.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -53,13 +58,14 @@ impl Sink for Vec<u8> {
 }
 
 impl Client {
-    /// Requests for `url`.
-    pub(crate) fn new(url: &str, options: &HttpOptions) -> Result<Self, Error> {
-        let url = Url::parse(url).map_err(|error| misuse("the URL", &error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(misuse(&redacted(&url), "only http and https are known"));
+    /// Returns a client for requests to `url`. The header fields go to the origin of `package_url`.
+    pub(crate) fn new(url: &str, package_url: &str, options: &HttpOptions) -> Result<Self, Error> {
+        let shown = Location::from(url);
+        let parsed = parse(url)?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(misuse(shown, "this is no http or https URL: give one of those"));
         }
-        let place = Place::new(url);
+        let place = Place::new(parsed);
         tls::choose_provider();
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -68,27 +74,32 @@ impl Client {
             .tcp_nodelay(true)
             .user_agent(concat!("dacti/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| misuse(&redacted(place.given()), &chain(&error)))?;
+            .map_err(|error| misuse(shown, &chain(&error)))?;
         let mut session = options.session;
         session.tags &= place.takes_tags();
-        let headers = headers(&options.headers)?;
+        let headers = headers(&options.headers, place.shown())?;
+        let mut header_origins = vec![origin(&parse(package_url)?)];
+        for further in &options.header_origins {
+            header_origins.push(origin(&parse(further)?));
+        }
         let random = getrandom::u64().map_err(|error| {
             Error::io("get random numbers for", "".as_ref(), io::Error::other(error))
         })?;
         let (session, random) = (Mutex::new(Session::new(session)), AtomicU64::new(random));
-        Ok(Self { http, headers, place, session, random })
+        let on_pause = options.on_pause.clone();
+        Ok(Self { http, headers, header_origins, on_pause, place, session, random })
     }
 
     pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The URL as a message shows it.
-    pub(crate) fn shown(&self) -> String {
-        redacted(self.place.given())
+    /// Returns the URL as messages show it.
+    pub(super) const fn shown(&self) -> &Location {
+        self.place.shown()
     }
 
-    /// Fetches what `fetch` is of into `sink`, and says how it ended up.
+    /// Fetches the bytes of `fetch` into `sink`, and returns the finished fetch.
     pub(crate) async fn fetch(&self, fetch: Fetch, sink: &mut dyn Sink) -> Result<Fetch, Error> {
         let mut fetch = Held { client: self, fetch };
         let mut cause = None;
@@ -96,13 +107,21 @@ impl Client {
             let want = fetch.fetch.want(&mut self.session(), self.random());
             match want {
                 Ok(Want::Nothing) => return Ok(fetch.fetch.clone()),
-                Ok(Want::Wait(millis)) => sleep(Duration::from_millis(millis)).await,
+                Ok(Want::Wait(millis)) => self.pause(Duration::from_millis(millis)).await,
                 Ok(Want::Send(request)) => {
                     self.exchange(&mut fetch.fetch, request, sink, &mut cause).await?;
                 }
                 Err(error) => return Err(self.failed(error, cause)),
             }
         }
+    }
+
+    pub(super) async fn pause(&self, time: Duration) {
+        if time >= PAUSE {
+            let why = "the server, or a cache on the way, does not serve these bytes at the moment";
+            self.on_pause.tell(self.shown(), why, time);
+        }
+        sleep(time).await;
     }
 
     /// Sends one request and feeds its answer.
@@ -114,25 +133,25 @@ impl Client {
         cause: &mut Option<String>,
     ) -> Result<(), Error> {
         let bounds = Bounds::of(&request);
-        let mut response = match self.send(request, &bounds).await? {
-            Ok(response) => response,
+        let mut answer = match self.send(request, &bounds).await? {
+            Ok(answer) => answer,
             Err((end, why)) => {
                 *cause = why;
                 fetch.end(&mut self.session(), end);
                 return Ok(());
             }
         };
-        let mut answer = Answer::new(response.status().as_u16());
-        for (name, value) in response.headers() {
-            answer = answer.with_field(name.as_str(), value.as_bytes());
+        let mut response = Response::new(answer.status().as_u16());
+        for (name, value) in answer.headers() {
+            response = response.with_field(name.as_str(), value.as_bytes());
         }
         *cause = None;
-        if !fetch.answer(&mut self.session(), &answer) {
-            drain(response, &bounds).await;
+        if !fetch.response(&mut self.session(), &response) {
+            drain(answer, &bounds).await;
             return Ok(());
         }
         loop {
-            let piece = timeout_at(bounds.next(), response.chunk()).await;
+            let piece = timeout_at(bounds.next(), answer.chunk()).await;
             let end = match piece {
                 Ok(Ok(Some(bytes))) => {
                     let (delivery, more) = fetch.body(&mut self.session(), &bytes);
@@ -157,46 +176,48 @@ impl Client {
         }
     }
 
-    /// Sends a request, and follows where it leads. `Ok(Err)` is how it ended without an answer.
+    /// Sends a request and follows its redirects. `Ok(Err)` tells how it ended without an answer.
     async fn send(
         &self,
         request: Request,
         bounds: &Bounds,
-    ) -> Result<Result<Response, (End, Option<String>)>, Error> {
+    ) -> Result<Result<reqwest::Response, (End, Option<String>)>, Error> {
         let Some(mut url) = self.place.url(request.tag, request.resolve) else {
-            return Err(misuse(&self.shown(), "no tag can be added to it"));
+            return Err(misuse(self.shown().clone(), "no tag can be added to this URL"));
         };
         let mut hops = 0_usize;
         loop {
             let sent = self.http.get(url.clone()).headers(self.fields(&request, &url)).send();
-            let response = match timeout_at(bounds.next(), sent).await {
-                Ok(Ok(response)) => response,
+            let why = "the server has not answered yet";
+            let sent = telling(&self.on_pause, self.shown(), why, bounds.first_byte, sent);
+            let answer = match timeout_at(bounds.first(), sent).await {
+                Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => return Ok(Err(ended(error))),
                 Err(_) => return Ok(Err((End::Timeout, None))),
             };
-            let next = redirect(&response, &url).filter(|_| hops < HOPS_MAX);
+            let next = redirect(&answer, &url).filter(|_| hops < HOPS_MAX);
             let Some(next) = next else {
-                // Where a tagged request led says nothing about others.
-                if hops > 0 && request.tag == Tag::None && !response.status().is_redirection() {
+                // The target of a tagged request says nothing about others.
+                if hops > 0 && request.tag == Tag::None && !answer.status().is_redirection() {
                     self.place.pin(url);
                     if !self.place.takes_tags() {
                         self.session().forbid_tags();
                     }
                 }
-                return Ok(Ok(response));
+                return Ok(Ok(answer));
             };
             hops = hops.saturating_add(1);
             let allowed = self.session().redirect();
             allowed.map_err(|error| self.failed(error, None))?;
-            drain(response, bounds).await;
+            drain(answer, bounds).await;
             url = next;
         }
     }
 
     fn fields(&self, request: &Request, url: &Url) -> HeaderMap {
-        // What a caller adds may be a secret between him and the origin that he named.
-        let same = url.origin() == self.place.given().origin();
-        let mut fields = if same { self.headers.clone() } else { HeaderMap::new() };
+        // The caller's fields may be secrets between the caller and the origins that it named.
+        let is_named = self.header_origins.contains(&origin(url));
+        let mut fields = if is_named { self.headers.clone() } else { HeaderMap::new() };
         for (name, value) in request.fields() {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 fields.insert(HeaderName::from_static(name), value);
@@ -205,8 +226,8 @@ impl Client {
         fields
     }
 
-    /// Splitmix64 from a start that the system gave: for waits and names that nobody has asked for
-    /// before, not for secrets.
+    /// Returns the next number of splitmix64, which starts from a random number of the system: good
+    /// for waits and nonces, not for secrets.
     fn random(&self) -> u64 {
         let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -225,11 +246,15 @@ impl Client {
             dacti_http::ErrorKind::Misuse => ErrorKind::Misuse,
             _ => ErrorKind::Unavailable,
         };
-        Error::Remote { place: self.shown(), kind, source: Box::new(Failed { error, cause }) }
+        Error::Remote {
+            place: self.shown().clone(),
+            kind,
+            source: Box::new(Failed { error, cause }),
+        }
     }
 }
 
-/// What a fetch ended with, and what the network said last.
+/// The error of a fetch, and the network's last message.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}", Cause(.cause.as_deref()))]
 pub(crate) struct Failed {
@@ -246,7 +271,7 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// A fetch under way, whose part of the budget is given back when nobody goes on with it.
+/// A fetch under way. Dropping it gives its part of the budget back.
 struct Held<'c> {
     client: &'c Client,
     fetch: Fetch,
@@ -258,47 +283,58 @@ impl Drop for Held<'_> {
     }
 }
 
-/// How long an answer may take.
+/// The longest times of an answer.
 struct Bounds {
+    first_byte: Duration,
     silence: Duration,
     end: Instant,
 }
 
 impl Bounds {
     fn of(request: &Request) -> Self {
-        // A bound that no clock can hold is none.
+        // A clock cannot hold every bound.
         let far = Duration::from_secs(u32::MAX.into());
         let all = Duration::from_millis(request.millis_max).min(far);
         let silence = Duration::from_millis(request.silence_millis_max).min(far);
+        let first_byte = Duration::from_millis(request.first_byte_millis_max).min(far);
         let now = Instant::now();
-        Self { silence, end: now.checked_add(all).unwrap_or(now) }
+        Self { first_byte, silence, end: now.checked_add(all).unwrap_or(now) }
     }
 
-    /// When what comes next must have come.
+    /// Returns the time by which the answer must have begun.
+    fn first(&self) -> Instant {
+        self.within(self.first_byte)
+    }
+
+    /// Returns the time by which the next bytes must have come.
     fn next(&self) -> Instant {
-        let next = Instant::now().checked_add(self.silence);
+        self.within(self.silence)
+    }
+
+    fn within(&self, time: Duration) -> Instant {
+        let next = Instant::now().checked_add(time);
         next.unwrap_or(self.end).min(self.end)
     }
 }
 
-/// Where a redirect leads. From https only https is followed.
-fn redirect(response: &Response, from: &Url) -> Option<Url> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+/// Returns the target of a redirect. From https only https is followed.
+fn redirect(answer: &reqwest::Response, from: &Url) -> Option<Url> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let to = response.headers().get(LOCATION)?.to_str().ok()?;
+    let to = answer.headers().get(LOCATION)?.to_str().ok()?;
     let to = from.join(to).ok()?;
     let follows = to.scheme() == "https" || (to.scheme() == "http" && from.scheme() == "http");
     follows.then_some(to)
 }
 
 /// Reads a short body to its end, so that the connection can be used again.
-async fn drain(mut response: Response, bounds: &Bounds) {
+async fn drain(mut answer: reqwest::Response, bounds: &Bounds) {
     let mut left = DRAIN_LEN_MAX;
-    if response.content_length().is_some_and(|len| len > DRAIN_LEN_MAX as u64) {
+    if answer.content_length().is_some_and(|len| len > DRAIN_LEN_MAX as u64) {
         return;
     }
-    while let Ok(Ok(Some(piece))) = timeout_at(bounds.next(), response.chunk()).await {
+    while let Ok(Ok(Some(piece))) = timeout_at(bounds.next(), answer.chunk()).await {
         match left.checked_sub(piece.len()) {
             Some(rest) => left = rest,
             None => return,
@@ -308,32 +344,44 @@ async fn drain(mut response: Response, bounds: &Bounds) {
 
 fn ended(error: reqwest::Error) -> (End, Option<String>) {
     let end = match () {
-        () if error.is_timeout() && !error.is_connect() => End::Timeout,
+        () if error.is_timeout() => End::Timeout,
+        () if error.is_connect() && is_tls(&error) => End::Tls,
         () if error.is_connect() => End::Unreachable,
         () => End::Reset,
     };
     (end, Some(chain(&error.without_url())))
 }
 
-/// An error with what led to it.
-fn chain(error: &dyn core::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
+/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut source = core::error::Error::source(error);
     while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
         source = error.source();
     }
-    text
+    false
 }
 
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, Error> {
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn parse(url: &str) -> Result<Url, Error> {
+    // The library's error does not repeat the URL.
+    Url::parse(url).map_err(|error| misuse(Location::from(url), &error.to_string()))
+}
+
+fn headers(given: &[(String, String)], place: &Location) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let (Ok(name_read), Ok(mut value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         else {
-            return Err(misuse(name, "this is no header field"));
+            let why = format!("{name:?} is no header field: write NAME: VALUE");
+            return Err(misuse(place.clone(), &why));
         };
         value.set_sensitive(true);
         headers.append(name_read, value);
@@ -341,6 +389,6 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-fn misuse(place: &str, why: &str) -> Error {
-    Error::Remote { place: place.into(), kind: ErrorKind::Misuse, source: why.into() }
+fn misuse(place: Location, why: &str) -> Error {
+    Error::Remote { place, kind: ErrorKind::Misuse, source: why.into() }
 }

@@ -1,7 +1,6 @@
-//! Packages under `http` and `https` URLs.
+//! Packages at `http` and `https` URLs.
 //!
-//! The rules are those of `docs/spec/dacti-http.md`, which the crate `dacti-http` keeps; here is
-//! the network.
+//! The crate `dacti-http` keeps the rules of `docs/spec/dacti-http.md`; this module is the network.
 
 mod client;
 mod open;

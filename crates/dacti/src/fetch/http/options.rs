@@ -1,30 +1,37 @@
 //! How a package is read over HTTP.
 
 use crate::Limits;
+use crate::fetch::OnPause;
+use core::fmt;
 use core::time::Duration;
 use dacti_http::Options;
 
-/// How a package is read over HTTP, and what it may cost.
-#[derive(Debug, Clone)]
+/// How a package is read over HTTP, and the cost that is allowed.
+#[derive(Clone)]
 pub struct HttpOptions {
-    /// The bounds that a session keeps: budget, retries, patience, files read whole.
+    /// The bounds of the session: budget, retries, patience, files read whole.
     pub session: Options,
-    /// Header fields that each request carries, name and value. They do not follow a redirect to
-    /// another origin.
+    /// Header fields of each request, name and value. They may be secrets: they go to the origin of
+    /// the package's URL, and nowhere else unless [`header_origins`](Self::header_origins) says so.
     pub headers: Vec<(String, String)>,
-    /// How long making a connection may take.
+    /// Further origins, such as `https://cdn.example.com`, that get the header fields too: those of
+    /// redirects and of [`head_url`](Self::head_url).
+    pub header_origins: Vec<String>,
+    /// The longest time for making a connection.
     pub connect_timeout: Duration,
-    /// The URL of a copy of the head, where there is one; then all other bytes alone are fetched
-    /// from the package's own. Caches that hold whole objects keep such a copy for a shorter time,
-    /// and object stores replace it at once, which no part of an object can be.
+    /// The URL of a copy of the head. All other bytes still come from the package's URL. Caches
+    /// that hold whole objects keep such a copy for a shorter time than the package, and object
+    /// stores replace it at once, unlike a part of an object.
     pub head_url: Option<String>,
-    /// Requests under way at once, where many regions are asked for.
+    /// Requests under way at once, if many regions are wanted.
     pub concurrency: usize,
-    /// Bytes that are read at once of a region that is streamed: 4 MiB by default.
+    /// Bytes of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// What reading may cost otherwise. By default regions are joined more than in a file, and
-    /// nothing is read to explain a digest that does not fit.
+    /// Other limits of reading. By default they join regions more than in a file, and allow no
+    /// reads to explain a wrong digest.
     pub limits: Limits,
+    /// Called when a fetch waits for seconds.
+    pub on_pause: OnPause,
 }
 
 impl Default for HttpOptions {
@@ -32,11 +39,25 @@ impl Default for HttpOptions {
         Self {
             session: Options::default(),
             headers: Vec::new(),
+            header_origins: Vec::new(),
             head_url: None,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             concurrency: 16,
             read_len: 4 << 20,
             limits: Limits { explained_entries_max: 0, read_len_max: 4 << 20, ..Limits::default() },
+            on_pause: OnPause::default(),
         }
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    /// Shows the names of header fields without their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("HttpOptions")
+            .field("session", &self.session)
+            .field("headers", &names)
+            .field("head_url", &self.head_url.as_deref().map(crate::fetch::Location::from))
+            .finish_non_exhaustive()
     }
 }

@@ -1,29 +1,29 @@
-//! A file under a URL: its head, and its bytes by the rules of `docs/spec/dacti-http.md`.
+//! A file at a URL: its head, and its bytes by the rules of `docs/spec/dacti-http.md`.
 
 use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
-use super::open::check_replaced;
 use crate::fetch::source::{Doubt, read_file_at, read_full_of, write_file_at};
 use crate::read::view::read_failed;
-use crate::remote::{Fetching, Near, Remote, RemoteFile, identity};
-use crate::{Error, HEAD_LEN, View};
+use crate::remote::{Fetching, Remote, RemoteFile, identity, identity_of_head};
+use crate::{Error, ErrorKind, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
-use dacti_http::{Fetch, Grid, Identity, Stats};
+use core::time::Duration;
+use dacti_http::{Fetch, Grid, Stats};
 use daicon_core::Span;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 
-/// A file under an `http` or `https` URL.
+/// A file at an `http` or `https` URL.
 #[derive(Debug)]
 pub(super) struct HttpRemote {
     client: Arc<Client>,
-    /// Where the head is, if not there too.
+    /// The place of the head, if it is another one.
     head_client: Option<Arc<Client>>,
     file: RemoteFile,
-    /// The file, where the server has no ranges.
+    /// The whole file, if the server has no ranges.
     whole: OnceLock<File>,
     whole_lock: Mutex<()>,
     look_lock: Mutex<()>,
@@ -33,13 +33,15 @@ impl HttpRemote {
     /// Fetches the head of the file at `url`.
     pub(super) async fn open(url: String, options: HttpOptions) -> Result<Self, Error> {
         let head_url = options.head_url.as_deref();
-        let head_client = head_url.map(|url| Client::new(url, &options)).transpose()?;
+        let client_for = |at: &str| Client::new(at, &url, &options);
+        let head_client = head_url.map(client_for).transpose()?;
         let remote = Self {
-            client: Arc::new(Client::new(&url, &options)?),
+            client: Arc::new(client_for(&url)?),
             head_client: head_client.map(Arc::new),
             file: RemoteFile {
                 head: Vec::new(),
                 len: 0,
+                len_is_hint: true,
                 read_len: options.read_len.max(1),
                 concurrency: options.concurrency.max(1),
             },
@@ -47,7 +49,7 @@ impl HttpRemote {
             whole_lock: Mutex::default(),
             look_lock: Mutex::default(),
         };
-        let fetch = remote.head_client().session().head();
+        let fetch = Fetch::head(&remote.head_client().session());
         let remote = remote.with_head(fetch).await?;
         if let Some(head) = &remote.head_client {
             // Both spend of one budget.
@@ -57,69 +59,93 @@ impl HttpRemote {
         Ok(remote)
     }
 
-    /// The same file with the head that `fetch` brings.
+    /// Returns the same file with the head that `fetch` brings.
     async fn with_head(self, fetch: Fetch) -> Result<Self, Error> {
         let mut head = Vec::new();
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
-        // What a server without a word on the length has is known no better than this, and a copy
-        // of the head says nothing about the rest.
-        let len = fetch.file_len().filter(|_| self.head_client.is_none());
-        let file = RemoteFile { head, len: len.unwrap_or(RemoteFile::LEN_UNKNOWN), ..self.file };
+        let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        // A copy of the head says nothing about the rest. A file that ends within the bytes at hand
+        // has their length; any other total is a hint.
+        let told = fetch.file_len().filter(|_| self.head_client.is_none());
+        let ends_here = self.head_client.is_none()
+            && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
+        let len = if ends_here { read } else { told.unwrap_or(RemoteFile::LEN_UNKNOWN) };
+        let file = RemoteFile { head, len, len_is_hint: !ends_here, ..self.file };
         Ok(Self { file, ..self })
     }
 
-    /// The head as it is now, past all caches.
-    pub(super) async fn fresh_head(&self) -> Result<Vec<u8>, Error> {
-        let fetch = self.head_client().session().reload_head();
-        let mut head = Vec::new();
-        self.head_client().fetch(fetch, &mut head).await?;
-        Ok(head)
+    /// Looks at the file's head as it is now, past all caches. Another file ends the session.
+    async fn look(&self) -> Result<(), Error> {
+        let own = identity_of_head(self.file.head.clone());
+        let known = self.client.session().identity();
+        if let (None, Some(own)) = (known, own) {
+            // The package is still being opened, from a head that was not judged yet.
+            self.client.session().set_identity(own);
+        }
+        for n in 0.. {
+            let fetch = Fetch::fresh_head(&self.client.session());
+            let mut head = Vec::new();
+            let fetch = self.client.fetch(fetch, &mut head).await?;
+            if let Some(now) = identity_of_head(head) {
+                let judged = fetch.judge(&mut self.client.session(), now);
+                return judged.map(drop).map_err(|error| self.client.failed(error, None));
+            }
+            // Some heads cannot be read without the tables after them, this package's among them.
+            if own.is_none() {
+                return Ok(());
+            }
+            let Some(wait) = self.upload_wait(n) else { break };
+            self.client.pause(wait).await;
+        }
+        let place = self.client.shown().clone();
+        let source = "the file at this URL is not this package any more: open it anew".into();
+        Err(Error::Remote { place, kind: ErrorKind::Replaced, source })
     }
 
-    /// Holds a head against the latest that the session has. One that cannot be read by itself says
-    /// nothing.
-    pub(super) fn judge(&self, head: Option<Identity>) -> Result<(), Error> {
-        let Some(head) = head else { return Ok(()) };
-        let judged = self.client.session().judge(head);
-        judged.map(drop).map_err(|error| self.client.failed(error, None))
-    }
-
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    /// Returns how long to wait for an upload for the `n`th time, from 0; `None` to give up.
+    fn upload_wait(&self, n: u32) -> Option<Duration> {
+        let options = *self.client.session().options();
+        let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
+        let millis = options.upload_wait_millis.saturating_mul(doubled);
+        (n < options.upload_waits_max).then(|| Duration::from_millis(millis))
     }
 
     fn head_client(&self) -> &Arc<Client> {
         self.head_client.as_ref().unwrap_or(&self.client)
     }
 
-    /// Looks at the head again where what was fetched is of a later state of the file than any that
-    /// is known: the digests of another package with the same paths would fit as well.
-    async fn look(&self, fetch: &Fetch) -> Result<(), Error> {
-        if !self.client.session().wants_look(fetch) {
-            return Ok(());
+    /// Looks at the head again if the bytes of `fetch` come from a state of the file that is not
+    /// known: the digests of another package with the same paths would fit as well.
+    async fn look_after(&self, fetch: &Fetch) -> Result<(), Error> {
+        if !fetch.wants_look(&self.client.session()) {
+            return self.check_ended();
         }
-        // Who waits may find that another has looked.
+        // Another fetch may have looked while this one waited.
         let _one = self.look_lock.lock().await;
-        if self.client.session().wants_look(fetch) {
-            check_replaced(self).await?;
-            self.client.session().looked(fetch);
+        if fetch.wants_look(&self.client.session()) {
+            self.look().await?;
+            fetch.looked(&mut self.client.session());
         }
-        Ok(())
+        self.check_ended()
     }
 
-    /// Takes the file as a whole where ranges do not work, and the bytes of `span` from it.
+    fn check_ended(&self) -> Result<(), Error> {
+        self.ended().map_or(Ok(()), Err)
+    }
+
+    /// Reads the whole file if ranges do not work, and returns the bytes of `span`.
     async fn fetch_whole(&self, error: Error, span: Span) -> Result<Vec<u8>, Error> {
         let Some(&dacti_http::Error::NoRanges { len, .. }) = http_error(&error) else {
             return Err(error);
         };
         let guard = self.whole_lock.lock().await;
         if self.whole.get().is_none() {
-            let fetch = self.client.session().whole(len);
+            let fetch = Fetch::whole(&self.client.session(), len);
             let fetch = fetch.map_err(|error| self.client.failed(error, None))?;
             let mut file = Spool(tempfile::tempfile().map_err(read_failed)?);
             let fetch = self.client.fetch(fetch, &mut file).await?;
-            self.look(&fetch).await?;
-            // Nobody else sets it while this one has the lock.
+            self.look_after(&fetch).await?;
+            // Only the holder of the lock sets it.
             let _ = self.whole.set(file.0);
         }
         drop(guard);
@@ -141,17 +167,15 @@ impl Remote for HttpRemote {
     }
 
     fn is_whole(&self) -> bool {
-        self.whole.get().is_some()
-            || self.in_head(Span { start: 0, end: self.file.len }).is_some()
-                && self.stats().whole > 0
+        self.whole.get().is_some() || (!self.file.len_is_hint && self.stats().whole > 0)
     }
 
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
         Box::pin(async move {
-            let fetch = self.client.session().fetch(span);
+            let fetch = Fetch::range(&self.client.session(), span);
             let mut bytes = Vec::new();
             match self.client.fetch(fetch, &mut bytes).await {
-                Ok(fetch) => self.look(&fetch).await.map(|()| bytes),
+                Ok(fetch) => self.look_after(&fetch).await.map(|()| bytes),
                 Err(error) => self.fetch_whole(error, span).await,
             }
         })
@@ -174,22 +198,42 @@ impl Remote for HttpRemote {
     }
 
     fn doubt(&self, span: Span, why: Doubt) -> Result<bool, Error> {
-        let why = match why {
-            Doubt::Digest => dacti_http::Doubt::Digest,
-            Doubt::Contradiction => dacti_http::Doubt::Contradiction,
-        };
         let doubted = self.client.session().doubt(span, why);
         doubted.map(|()| true).map_err(|error| self.client.failed(error, None))
     }
 
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
-        Box::pin(async move { check_replaced(&self).await.err().unwrap_or(error) })
+        Box::pin(async move { self.look().await.err().unwrap_or(error) })
     }
 
-    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
+    fn ended(&self) -> Option<Error> {
+        let ended = self.client.session().ended();
+        ended.map(|error| self.client.failed(error, None))
+    }
+
+    fn confirmed(self: Arc<Self>) -> Fetching<()> {
         Box::pin(async move {
-            if !self.client.session().options().tags {
-                return Ok(None);
+            self.check_ended()?;
+            if !self.client.session().wants_confirmation() {
+                return Ok(());
+            }
+            let _one = self.look_lock.lock().await;
+            // Another call may have looked while this one waited.
+            if self.client.session().wants_confirmation() {
+                self.look().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
+        Box::pin(async move {
+            // The first time asks past the caches, if the URL takes a tag.
+            let tags = self.client.session().options().tags;
+            if n > 0 || !tags {
+                let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });
+                let Some(wait) = wait.filter(|_| self.may_be_upload()) else { return Ok(None) };
+                self.client.pause(wait).await;
             }
             let again = Self {
                 client: Arc::clone(&self.client),
@@ -199,7 +243,9 @@ impl Remote for HttpRemote {
                 whole_lock: Mutex::default(),
                 look_lock: Mutex::default(),
             };
-            let fetch = again.head_client().session().reload_head();
+            // No view was taken, so nothing that was judged before counts.
+            again.client.session().restart();
+            let fetch = Fetch::fresh_head(&again.head_client().session());
             Ok(Some(Arc::new(again.with_head(fetch).await?) as Arc<dyn Remote>))
         })
     }
@@ -213,7 +259,7 @@ impl Remote for HttpRemote {
     }
 }
 
-/// A whole file on its way into a temporary one.
+/// A temporary file that takes a whole file.
 #[derive(Debug)]
 struct Spool(File);
 
@@ -226,7 +272,7 @@ impl Sink for Spool {
     }
 }
 
-/// What the rules of reading say, in an error of ours.
+/// Returns the error of the fetch in an error of this crate.
 fn http_error(error: &Error) -> Option<&dacti_http::Error> {
     let Error::Remote { source, .. } = error else { return None };
     source.downcast_ref::<Failed>().map(|failed| &failed.error)

@@ -1,12 +1,12 @@
-//! Counts what is read, for those who pay by the request.
+//! A source that counts its reads, and may bound them.
 
 use super::{Doubt, ReadAt};
-use core::sync::atomic::{AtomicU64, Ordering};
+use dacti_http::Ledger;
 use daicon_core::Span;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How much was read.
+/// Counts of reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadStats {
     /// Calls that read.
@@ -15,29 +15,39 @@ pub struct ReadStats {
     pub bytes: u64,
 }
 
-/// A source that counts what is read from it. It lends nothing, so that all that is used is
-/// counted, and is never [local](ReadAt::is_local): of a file, too, the counts are those of ranges.
+/// A source that counts its reads, and may bound them.
+///
+/// It lends nothing, so that every byte in use is counted. It is never
+/// [local](ReadAt::is_local): the counts of a file are those of ranges over a network.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,
-    reads: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
+    ledger: Arc<Mutex<Ledger>>,
 }
 
 impl Counted {
-    /// Counts what is read from `source`. Clones share their counts.
+    /// Counts the reads of `source`. Clones share their counts.
     #[must_use]
     pub fn new(source: Arc<dyn ReadAt>) -> Self {
-        Self { source, reads: Arc::default(), bytes: Arc::default() }
+        Self::bounded(source, u64::MAX, u64::MAX)
     }
 
-    /// What was read so far.
+    /// As [`new`](Self::new), for at most `reads_max` reads of `bytes_max` bytes in all. A read
+    /// that would pass a bound is an error of the kind `QuotaExceeded`, and is not made.
+    #[must_use]
+    pub fn bounded(source: Arc<dyn ReadAt>, reads_max: u64, bytes_max: u64) -> Self {
+        Self { source, ledger: Arc::new(Mutex::new(Ledger::new(reads_max, bytes_max))) }
+    }
+
+    /// Returns the counts so far.
     #[must_use]
     pub fn stats(&self) -> ReadStats {
-        ReadStats {
-            reads: self.reads.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
+        let stats = self.ledger().stats();
+        ReadStats { reads: stats.requests, bytes: stats.bytes }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,11 +56,23 @@ impl ReadAt for Counted {
         self.source.len()
     }
 
+    fn len_is_hint(&self) -> bool {
+        self.source.len_is_hint()
+    }
+
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read_at(at, buf)?;
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
-        Ok(read)
+        // Bytes past the end are not there to be counted.
+        let wanted = u64::try_from(buf.len()).unwrap_or(u64::MAX);
+        let held = wanted.min(self.len().saturating_sub(at));
+        let spent = self.ledger().request(held);
+        spent.map_err(|error| io::Error::new(io::ErrorKind::QuotaExceeded, error))?;
+        let read = self.source.read_at(at, buf);
+        let brought = u64::try_from(*read.as_ref().unwrap_or(&0)).unwrap_or(u64::MAX);
+        let mut ledger = self.ledger();
+        ledger.release(held.saturating_sub(brought));
+        ledger.take(brought);
+        drop(ledger);
+        read
     }
 
     fn read_len(&self) -> usize {
@@ -67,5 +89,33 @@ impl ReadAt for Counted {
 
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         self.source.doubt(span, why)
+    }
+
+    fn confirm(&self) -> io::Result<()> {
+        self.source.confirm()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counted;
+    use crate::fetch::source::{BytesSource, ReadAt};
+    use std::io;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_read_that_would_pass_a_bound_is_not_made() {
+        let source: Arc<dyn ReadAt> = Arc::new(BytesSource::new(vec![7; 10]));
+        let counted = Counted::bounded(source, 3, 8);
+        assert_eq!(counted.read_at(4, &mut [0; 6]).unwrap(), 6);
+        let error = counted.read_at(0, &mut [0; 3]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+        assert!(error.to_string().contains("needs 3 bytes, and 2 of the budget of 8"), "{error}");
+        // Bytes past the end are not counted.
+        assert_eq!(counted.read_at(8, &mut [0; 6]).unwrap(), 2);
+        assert_eq!((counted.stats().reads, counted.stats().bytes), (2, 8));
+        assert_eq!(counted.read_at(10, &mut [0; 1]).unwrap(), 0);
+        let error = counted.read_at(10, &mut [0; 1]).unwrap_err();
+        assert!(error.to_string().contains("budget of 3 requests is spent"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Where a package's bytes come from: anything that can be read at a position.
+//! The sources of a package's bytes: anything that can be read at a position.
 
 mod bytes;
 mod counted;
@@ -19,13 +19,15 @@ pub use lent::Lent;
 pub use mmap::MmapSource;
 pub(crate) use told::Told;
 
+pub use dacti_http::Doubt;
+
 use crate::{Error, ErrorKind};
 use daicon_core::Span;
 use std::io;
 
 /// A source of bytes by absolute position, shared between threads.
 pub trait ReadAt: core::fmt::Debug + Send + Sync {
-    /// The source's length in bytes, as it was when the source was opened.
+    /// Returns the source's length in bytes, as it was when the source was opened.
     fn len(&self) -> u64;
 
     /// Whether the source has no bytes.
@@ -33,35 +35,40 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// Reads into `buf` from position `at` and says how many bytes; 0 only at the end or for an
-    /// empty `buf`.
+    /// Whether the length is a hint only, and more bytes may be there: servers and caches tell old
+    /// lengths with new heads. If so, a position past it is read before it counts as wrong.
+    fn len_is_hint(&self) -> bool {
+        false
+    }
+
+    /// Reads into `buf` from position `at` and returns the number of bytes; 0 only at the end or
+    /// for an empty `buf`.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Lends the bytes of `span`, all of them, where the source has them in memory and they do not
-    /// change while it is open; `None` where they are to be read.
+    /// Lends all bytes of `span`, if the source has them in memory and they do not change while it
+    /// is open; `None` if they have to be read.
     ///
-    /// Asked before [`read_at`](Self::read_at), as often as bytes are needed: it is to answer at
-    /// once.
+    /// Readers ask before each [`read_at`](Self::read_at), so the answer must come at once.
     fn slice(&self, span: Span) -> Option<&[u8]> {
         let _ = span;
         None
     }
 
-    /// All that [`slice`](Self::slice) lends, where that is one piece, within [`len`](Self::len);
-    /// nothing where it is not.
+    /// Returns all bytes that [`slice`](Self::slice) lends, if they are one piece within
+    /// [`len`](Self::len); otherwise nothing.
     ///
-    /// Asked once, when a package is opened: look-ups in what is lent ask the source nothing.
+    /// Called once, when a package is opened: look-ups in lent bytes do not ask the source.
     fn lent(&self) -> Lent {
         Lent::default()
     }
 
-    /// Reads what the source has of `span`; less than its length only at the source's end.
+    /// Reads the bytes of `span`; fewer than its length only at the source's end.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn read(&self, span: Span) -> io::Result<Vec<u8>> {
         let end = span.end.min(self.len());
         let len = usize::try_from(end.saturating_sub(span.start)).map_err(|_| {
@@ -70,11 +77,11 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.read_up_to(span.start, len)
     }
 
-    /// Reads `len` bytes from position `at`; fewer only at the source's end. They are allocated
-    /// before: whoever asks has held `len` against the source's length, or against a limit.
+    /// Reads `len` bytes from position `at`; fewer only at the source's end. It allocates `len`
+    /// bytes first: the caller has checked `len` against the source's length or a limit.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();
         buf.try_reserve_exact(len)?;
@@ -84,58 +91,60 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(buf)
     }
 
-    /// How many bytes are best read at once where more are to be read: more where each read has a
-    /// price of its own.
+    /// Returns the best length of one read of a longer stream: more if each read has a price of its
+    /// own.
     fn read_len(&self) -> usize {
         64 * 1024
     }
 
-    /// Whether a read costs little beside the bytes that it brings, as of a local file: a look-up
-    /// then reads a part of an index block, and the block only where that does not have the region.
-    /// Where it is false, which it is unless the source says otherwise, what look-ups read is the
-    /// same for all readers, so that caches have it.
+    /// Whether a read costs little in addition to its bytes, as of a local file. A look-up then
+    /// reads a part of an index block first, and the block only if that lacks the region.
+    /// Otherwise all readers make the same reads, so that caches have them.
     fn is_local(&self) -> bool {
         false
     }
 
-    /// Tells the source which spans are read next, each in one go and in this order, so that it can
-    /// read ahead, behind what it was told before. Whoever tells and does not read them all takes
-    /// them back.
+    /// Tells the source which spans are read next, each by one read and in this order, so that it
+    /// can read ahead. They queue after the spans told before. A caller that does not read them all
+    /// takes the rest back by [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Takes back what [`will_read`](Self::will_read) told, as far as it was not read since.
+    /// Takes back spans that [`will_read`](Self::will_read) told and that were not read since.
     fn will_not_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Tells the source that the bytes of `span` were wrong. True where it reads them in another
-    /// way next time, so that it is worth to try again; false where there is no other way.
+    /// Tells the source that the bytes of `span` were wrong. Returns true if it reads them in
+    /// another way next time, so that a new try is worthwhile.
     ///
-    /// A source of local bytes has none. One that reads through caches may have met a stale one.
+    /// A source of local bytes has no other way. One that reads through caches may have met a stale
+    /// one.
     ///
     /// # Errors
-    /// What is known of the cause where no way is left.
+    /// The known cause, if no way is left.
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         let _ = (span, why);
         Ok(false)
     }
-}
 
-/// Why bytes are taken for wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Doubt {
-    /// They do not have the digest that they should.
-    Digest,
-    /// They contradict what was read before, or the format.
-    Contradiction,
+    /// Checks once more that the source is still the file that was opened. Calls that read many
+    /// regions do so before they report success.
+    ///
+    /// A source that reads through caches looks at the file's head again, past them, if it has read
+    /// since the last look. A file of the system needs no check: it stays the one that was opened.
+    ///
+    /// # Errors
+    /// Another file is in its place, or nobody can tell.
+    fn confirm(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Error {
-    /// Why bytes of a region may be other than those that were published, where this fault of
-    /// theirs could come of that.
+    /// Returns the doubt about a region's bytes that this fault raises: they may be other bytes than
+    /// those that were published.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
         match self {
@@ -147,7 +156,7 @@ impl Error {
     }
 }
 
-/// Fills as much of `buf` from position `at` as the source has. Returns the bytes filled.
+/// Fills `buf` from position `at` as far as the source has bytes. Returns their number.
 pub(crate) fn read_full(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> io::Result<usize> {
     read_full_of(|at, buf| source.read_at(at, buf), at, buf)
 }
@@ -170,9 +179,9 @@ pub(crate) fn read_full_of(
     Ok(filled)
 }
 
-/// Reads what the source has of `span`; less than its length only at the source's end.
+/// Reads the bytes of `span`; fewer than its length only at the source's end.
 ///
-/// Nothing is allocated for bytes that the source does not have.
+/// It allocates nothing for bytes that the source lacks.
 pub(crate) fn read_span(source: &dyn ReadAt, span: Span) -> io::Result<Vec<u8>> {
     source.read(span)
 }

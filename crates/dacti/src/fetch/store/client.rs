@@ -1,8 +1,11 @@
-//! One object in a store: which, by which client, and what its errors mean.
+//! One object in a store: its client, and the meaning of the client's errors.
 
 use super::StoreOptions;
-use super::budget::{Budget, Exceeded};
+use super::hint::{ALLOW_HTTP, AZURE, GOOGLE, Hints, LOCAL, S3};
+use super::spending::Spending;
+use crate::fetch::pause::{OnPause, telling};
 use crate::fetch::tls;
+use crate::fetch::{Location, chain};
 use crate::{Error, ErrorKind};
 use core::fmt;
 use core::time::Duration;
@@ -17,12 +20,13 @@ use object_store::{
     ObjectStoreScheme, RetryConfig,
 };
 use std::sync::Arc;
+use tokio::time::timeout;
 use url::Url;
 
-/// A store of one kind, as the environment and the options have it. The kinds have nothing in
-/// common that could be called but the names of these functions.
+/// Builds a store of one kind from the environment and the options. The kinds share the names of
+/// these functions and no trait.
 macro_rules! store {
-    ($builder:ident, $key:ident, $hint:expr, $url:expr, $options:expr, $shown:expr) => {{
+    ($builder:ident, $key:ident, $hints:expr, $url:expr, $options:expr, $shown:expr) => {{
         let mut builder = $builder::from_env().with_url(place($url));
         builder = builder.with_retry(retries($options));
         for (key, value) in patience($options) {
@@ -34,8 +38,9 @@ macro_rules! store {
             builder = builder.with_config(key, value);
         }
         let store = builder.build();
-        let store = store.map_err(|error| misuse($shown, &format!("{error}: {}", $hint)))?;
-        (Arc::new(store), $hint)
+        let store =
+            store.map_err(|error| misuse($shown, &format!("{error}: {}", $hints.credentials)))?;
+        (Arc::new(store), $hints)
     }};
 }
 
@@ -43,11 +48,11 @@ macro_rules! store {
 pub(super) struct Client {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    /// The URL as messages show it.
-    shown: String,
-    /// What to set where it is denied.
-    hint: &'static str,
-    budget: Arc<Budget>,
+    shown: Location,
+    hints: &'static Hints,
+    spending: Arc<Spending>,
+    first_byte_timeout: Duration,
+    on_pause: OnPause,
 }
 
 impl fmt::Debug for Client {
@@ -57,53 +62,62 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// The object at `url`. Nothing is sent yet.
+    /// Returns the object at `url`. It sends nothing yet.
     pub(super) fn new(
         url: &str,
         options: &StoreOptions,
-        budget: Arc<Budget>,
+        spending: Arc<Spending>,
     ) -> Result<Self, Error> {
-        let parsed = Url::parse(url).map_err(|error| misuse("the URL", &error))?;
-        let shown = shown(&parsed);
-        // What the crate says of a URL has all of it in it, secrets too.
+        let shown = Location::from(url);
+        let parsed = Url::parse(url).map_err(|error| misuse(&shown, &error))?;
+        // The crate's own message would repeat the URL with its secrets.
         let unknown = || misuse(&shown, &ONLY);
         let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|_| unknown())?;
         tls::choose_provider();
-        let (store, hint): (Arc<dyn ObjectStore>, _) = match scheme {
-            ObjectStoreScheme::Local => (Arc::new(LocalFileSystem::new()), LOCAL_HINT),
+        let (store, hints): (Arc<dyn ObjectStore>, _) = match scheme {
+            ObjectStoreScheme::Local => (Arc::new(LocalFileSystem::new()), &LOCAL),
             ObjectStoreScheme::AmazonS3 => {
-                store!(AmazonS3Builder, AmazonS3ConfigKey, S3_HINT, &parsed, options, &shown)
+                store!(AmazonS3Builder, AmazonS3ConfigKey, &S3, &parsed, options, &shown)
             }
             ObjectStoreScheme::GoogleCloudStorage => store!(
                 GoogleCloudStorageBuilder,
                 GoogleConfigKey,
-                GCS_HINT,
+                &GOOGLE,
                 &parsed,
                 options,
                 &shown
             ),
             ObjectStoreScheme::MicrosoftAzure => {
-                store!(MicrosoftAzureBuilder, AzureConfigKey, AZURE_HINT, &parsed, options, &shown)
+                store!(MicrosoftAzureBuilder, AzureConfigKey, &AZURE, &parsed, options, &shown)
             }
             _ => return Err(unknown()),
         };
-        Ok(Self { store, path, shown, hint, budget })
+        let first_byte_timeout = options.first_byte_timeout;
+        let on_pause = options.on_pause.clone();
+        Ok(Self { store, path, shown, hints, spending, first_byte_timeout, on_pause })
     }
 
-    /// Fetches `span`; fewer bytes only at the object's end. Says which object it is, too.
+    /// Fetches `span`; fewer bytes only at the object's end. Returns the object's properties, too.
     pub(super) async fn fetch(&self, span: Span) -> Result<(Vec<u8>, ObjectMeta), Error> {
-        let held = self.budget.request(span.len());
-        let held = held.map_err(|exceeded| self.spent(exceeded))?;
+        let held = self.spending.request(span.len());
+        let held = held.map_err(|error| self.spent(error))?;
         let range = Some(GetRange::Bounded(span.start..span.end));
         let options = GetOptions { range, ..GetOptions::default() };
-        let result = match self.store.get_opts(&self.path, options).await {
-            Ok(result) => result,
-            Err(error) => return Err(self.failed(&error)),
+        let time = self.first_byte_timeout;
+        let sent = timeout(time, self.store.get_opts(&self.path, options));
+        let why = "the store has not answered yet";
+        let result = match telling(&self.on_pause, &self.shown, why, time, sent).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => return Err(self.failed(&error)),
+            Err(_) => {
+                let told = format!("no answer within {} s: {}", time.as_secs(), self.hints.silence);
+                return Err(self.error(ErrorKind::Unavailable, told));
+            }
         };
         let meta = result.meta.clone();
         if result.range.start != span.start || result.range.end > span.end {
             let GetResult { range, .. } = result;
-            let told = format!("asked for {span}, it gave {} to {}", range.start, range.end);
+            let told = format!("asked for {span}, it sent {}..{}", range.start, range.end);
             return Err(self.error(ErrorKind::Unsupported, told));
         }
         let bytes = result.bytes().await.map_err(|error| self.failed(&error))?;
@@ -111,33 +125,41 @@ impl Client {
         Ok((bytes.into(), meta))
     }
 
-    /// The object's length, where its bytes cannot be asked for: nothing has no first byte.
+    /// Returns the object's length, for an object without a first byte to ask for.
     pub(super) async fn len(&self) -> Option<u64> {
-        let held = self.budget.request(0).ok()?;
-        let meta = self.store.head(&self.path).await.ok()?;
+        let held = self.spending.request(0).ok()?;
+        let head = timeout(self.first_byte_timeout, self.store.head(&self.path));
+        let meta = head.await.ok()?.ok()?;
         held.brought(0);
         Some(meta.size)
     }
 
-    fn spent(&self, exceeded: Exceeded) -> Error {
+    fn spent(&self, error: dacti_http::Error) -> Error {
         let place = self.shown.clone();
-        Error::Remote { place, kind: ErrorKind::Limit, source: Box::new(exceeded) }
+        Error::Remote { place, kind: ErrorKind::Limit, source: Box::new(error) }
     }
 
-    /// What an error of the store's means for whoever reads.
+    /// Translates an error of the store, and adds the way out.
     fn failed(&self, error: &object_store::Error) -> Error {
         use object_store::Error as E;
+        let text = without_queries(&chain(error));
         let (kind, next) = match error {
             E::NotFound { .. } => (ErrorKind::NotFound, "look for the bucket and the key"),
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-                (ErrorKind::Denied, self.hint)
+                (ErrorKind::Denied, self.hints.credentials)
             }
             E::InvalidPath { .. } | E::NotSupported { .. } | E::UnknownConfigurationKey { .. } => {
-                (ErrorKind::Misuse, "see how such a URL is written")
+                (ErrorKind::Misuse, "check the URL and the settings")
             }
-            _ => (ErrorKind::Unavailable, self.hint),
+            _ if self.hints.is_about_credentials(&text) => {
+                (ErrorKind::Denied, self.hints.credentials)
+            }
+            _ if ALLOW_HTTP.iter().any(|sign| text.contains(sign)) => {
+                (ErrorKind::Misuse, self.hints.plain_http)
+            }
+            _ => (ErrorKind::Unavailable, self.hints.silence),
         };
-        self.error(kind, format!("{}: {next}", without_queries(&chain(error))))
+        self.error(kind, format!("{text}: {next}"))
     }
 
     pub(super) fn error(&self, kind: ErrorKind, told: String) -> Error {
@@ -145,17 +167,9 @@ impl Client {
     }
 }
 
-const ONLY: &str = "this is no object: s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY and \
-    file:///PATH are";
-const LOCAL_HINT: &str = "such a URL is file:///path";
-const S3_HINT: &str = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, \
-    AWS_SKIP_SIGNATURE=true for a public bucket, AWS_ENDPOINT for a store that is not Amazon's";
-const GCS_HINT: &str = "set GOOGLE_SERVICE_ACCOUNT to the file of a service account, or \
-    GOOGLE_SKIP_SIGNATURE=true for a public bucket";
-const AZURE_HINT: &str = "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or \
-    AZURE_SKIP_SIGNATURE=true for a public container";
-
-/// The URL as the clients want it: they take the bucket from it, and with some the account.
+const ONLY: &str = "this is no URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY or \
+    file:///PATH";
+/// Returns the URL for the client, which takes the bucket from it, and sometimes the account.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -163,7 +177,7 @@ fn place(url: &Url) -> String {
     url.into()
 }
 
-/// How long a request may take.
+/// Returns the longest times of one request.
 fn patience(options: &StoreOptions) -> [(ClientConfigKey, String); 2] {
     let millis = |time: Duration| format!("{} ms", time.as_millis().max(1));
     [
@@ -173,35 +187,15 @@ fn patience(options: &StoreOptions) -> [(ClientConfigKey, String); 2] {
 }
 
 fn retries(options: &StoreOptions) -> RetryConfig {
-    let attempts = u32::try_from(options.retries_max).unwrap_or(u32::MAX).saturating_add(1);
     RetryConfig {
         max_retries: options.retries_max,
-        retry_timeout: options.timeout.saturating_mul(attempts),
+        // Also for the requests by which the client gets credentials.
+        retry_timeout: options.first_byte_timeout / 2,
         ..RetryConfig::default()
     }
 }
 
-/// A URL without what may be a secret.
-fn shown(url: &Url) -> String {
-    format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
-}
-
-/// An error with what led to it, as far as that says more.
-fn chain(error: &dyn core::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = error.source();
-    }
-    text
-}
-
-/// A text without the queries of the URLs in it, which may be signatures.
+/// Returns a text without the queries of its URLs, which may be signatures.
 fn without_queries(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '>' | ',');
     let mut kept = String::new();
@@ -213,9 +207,9 @@ fn without_queries(text: &str) -> String {
     kept + rest
 }
 
-fn misuse(place: &str, why: &dyn fmt::Display) -> Error {
+fn misuse(place: &Location, why: &dyn fmt::Display) -> Error {
     let source = without_queries(&why.to_string()).into();
-    Error::Remote { place: place.into(), kind: ErrorKind::Misuse, source }
+    Error::Remote { place: place.clone(), kind: ErrorKind::Misuse, source }
 }
 
 #[cfg(test)]
@@ -223,13 +217,13 @@ mod tests {
     use super::{Client, without_queries};
     use crate::ErrorKind;
     use crate::fetch::store::StoreOptions;
-    use crate::fetch::store::budget::Budget;
+    use crate::fetch::store::spending::Spending;
     use std::sync::Arc;
 
     #[track_caller]
     fn refused(url: &str, says: &str) {
-        let budget = Arc::new(Budget::new(1, 1));
-        let error = Client::new(url, &StoreOptions::default(), budget).expect_err(url);
+        let spending = Arc::new(Spending::new(1, 1));
+        let error = Client::new(url, &StoreOptions::default(), spending).expect_err(url);
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
         assert!(error.to_string().contains(says), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
@@ -237,12 +231,15 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        refused("", "the URL");
-        refused("bucket/key", "the URL");
-        refused("ftp://user:secret@host/key?secret", "ftp://host/key: this is no object");
-        refused("memory:///key", "this is no object");
-        refused("https://user:secret@host/key?secret", "this is no object");
-        refused("s3:///key", "this is no object");
+        refused("", "relative URL");
+        refused("bucket/key", "bucket/key: relative URL");
+        refused(
+            "ftp://user:secret@host/key?secret",
+            "ftp://host/key?...: this is no URL of an object",
+        );
+        refused("memory:///key", "this is no URL of an object");
+        refused("https://user:secret@host/key?secret", "this is no URL of an object");
+        refused("s3:///key", "this is no URL of an object");
     }
 
     #[test]

@@ -1,17 +1,16 @@
-//! Packages in object stores: S3 and what speaks its language, Google Cloud Storage, Azure, and
-//! plain folders, by the crate `object_store`.
+//! Packages in object stores: S3 and compatible stores, Google Cloud Storage, Azure, and plain
+//! folders, by the crate `object_store`.
 //!
-//! A store has no caches that are behind and rewrites nothing in place: an object is replaced as a
-//! whole, and a view that was taken goes on, as a package only grows. So of the rules of
-//! `docs/spec/dacti-http.md` those on ranges, joining, heads and budgets hold here, and those on
-//! tags do not: `docs/spec/dacti-http.md`, "Object stores".
+//! A store has no stale caches and replaces an object as a whole. A view stays valid, because a
+//! package only grows. So the rules of `docs/spec/dacti-http.md` on ranges, joining, heads and
+//! budgets apply here, and those on tags do not: `docs/spec/dacti-http.md`, "Object stores".
 //!
 //! ```no_run
 //! use dacti::Package;
 //! use dacti::fetch::StoreOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Credentials, region and endpoint are taken from AWS_ACCESS_KEY_ID and the like.
+//! // Credentials, region and endpoint come from AWS_ACCESS_KEY_ID and similar variables.
 //! let options = StoreOptions { bytes_max: 1 << 20, ..StoreOptions::default() };
 //! let (package, source) = Package::open_store_with("s3://bucket/site.dacti-pack", &options)?;
 //! let page = package.get("index.html")?; // the head and this region: two requests
@@ -20,10 +19,11 @@
 //! # }
 //! ```
 
-mod budget;
 mod client;
+mod hint;
 mod open;
 mod options;
 mod remote;
+mod spending;
 
 pub use options::StoreOptions;

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 impl Package {
     /// Opens the package at a URL of an object store: `s3://BUCKET/KEY`, `gs://BUCKET/KEY`,
-    /// `az://CONTAINER/KEY` or `file:///PATH`. [`StoreOptions`] says where credentials come from.
+    /// `az://CONTAINER/KEY` or `file:///PATH`. [`StoreOptions`] documents the credentials.
     ///
     /// # Errors
-    /// `Remote`, or what is wrong with the package's head and tables.
+    /// `Remote`, or a fault of the package's head and tables.
     pub fn open_store(url: &str) -> Result<Self, Error> {
         Self::open_store_with(url, &StoreOptions::default()).map(|(package, _)| package)
     }
 
-    /// As [`open_store`](Self::open_store), with a budget and other options; the source tells what
-    /// was spent.
+    /// As [`open_store`](Self::open_store), with a budget and other options. The source tells the
+    /// costs.
     ///
     /// # Errors
     /// As [`open_store`](Self::open_store).

@@ -1,40 +1,44 @@
 //! How a package in an object store is read.
 
 use crate::Limits;
+use crate::fetch::{Location, OnPause};
 use core::fmt;
 use core::time::Duration;
 
-/// How a package in an object store is read, and what it may cost.
+/// How a package in an object store is read, and the cost that is allowed.
 ///
-/// Credentials, regions and endpoints are taken from the environment, under the names that the
-/// crate `object_store` has for them: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
-/// `AWS_ENDPOINT`, `AWS_SKIP_SIGNATURE`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME` and
-/// so on.
+/// Credentials, regions and endpoints come from the environment, by the names of the crate
+/// `object_store`: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT`,
+/// `AWS_ALLOW_HTTP`, `AWS_SKIP_SIGNATURE`, `GOOGLE_SERVICE_ACCOUNT`, `GOOGLE_BASE_URL`,
+/// `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ENDPOINT` and so on. Profiles of `~/.aws` are not
+/// read.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// Settings that count before those of the environment, under the same names. They may be
-    /// secrets.
+    /// Settings that override those of the environment, by the same names. They may be secrets.
     pub settings: Vec<(String, String)>,
     /// Bytes that may be fetched.
     pub bytes_max: u64,
-    /// Requests that may be sent. Those that the store's client repeats are not counted.
+    /// Requests that may be sent. Retries of the store's client do not count.
     pub requests_max: u64,
-    /// How often a request is repeated that the store could not serve just then.
+    /// Times that a request is repeated if the store could not serve it at the moment.
     pub retries_max: usize,
-    /// How long one request may take.
+    /// The longest time until an answer begins, credentials and retries included.
+    pub first_byte_timeout: Duration,
+    /// The longest time of one request.
     pub timeout: Duration,
-    /// How long making a connection may take.
+    /// The longest time for making a connection.
     pub connect_timeout: Duration,
-    /// A copy of the head in a store, where there is one; then all other bytes alone are fetched
-    /// from the package itself.
+    /// The URL of a copy of the head in a store. All other bytes still come from the package.
     pub head_url: Option<String>,
-    /// Requests under way at once, where many regions are asked for.
+    /// Requests under way at once, if many regions are wanted.
     pub concurrency: usize,
-    /// Bytes that are read at once of a region that is streamed: 4 MiB by default.
+    /// Bytes of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// What reading may cost otherwise. By default regions are joined more than in a file, and
-    /// nothing is read to explain a digest that does not fit.
+    /// Other limits of reading. By default they join regions more than in a file, and allow no
+    /// reads to explain a wrong digest.
     pub limits: Limits,
+    /// Called when a fetch waits for seconds.
+    pub on_pause: OnPause,
 }
 
 impl Default for StoreOptions {
@@ -44,25 +48,27 @@ impl Default for StoreOptions {
             bytes_max: u64::MAX,
             requests_max: u64::MAX,
             retries_max: 3,
+            first_byte_timeout: Duration::from_secs(20),
             timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             head_url: None,
             concurrency: 16,
             read_len: 4 << 20,
             limits: Limits { explained_entries_max: 0, read_len_max: 4 << 20, ..Limits::default() },
+            on_pause: OnPause::default(),
         }
     }
 }
 
 impl fmt::Debug for StoreOptions {
-    /// Names of settings, and not what they are set to.
+    /// Shows the names of settings without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("StoreOptions")
             .field("settings", &names)
             .field("bytes_max", &self.bytes_max)
             .field("requests_max", &self.requests_max)
-            .field("head_url", &self.head_url)
+            .field("head_url", &self.head_url.as_deref().map(Location::from))
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
 //! A file in an object store: its head, and its bytes by range.
 
 use super::StoreOptions;
-use super::budget::Budget;
 use super::client::Client;
+use super::spending::Spending;
 use crate::fetch::source::Doubt;
 use crate::remote::{Fetching, Remote, RemoteFile, identity, identity_of_head};
 use crate::{Error, ErrorKind, HEAD_LEN, View};
@@ -14,20 +14,20 @@ use object_store::ObjectMeta;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// What the head is, exactly; a file that ends sooner is complete.
+/// The span of the head; a file that ends sooner is complete.
 const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 
 /// A file in an object store.
 #[derive(Debug)]
 pub(super) struct StoreRemote {
     client: Client,
-    /// Where the head is, if not there too.
+    /// The place of the head, if it is another one.
     head_client: Option<Client>,
-    budget: Arc<Budget>,
+    spending: Arc<Spending>,
     file: RemoteFile,
-    /// Which package it is.
+    /// The file id of the package.
     file_id: OnceLock<[u8; 16]>,
-    /// What the store calls the object's content, as it was last known to be of this package.
+    /// The store's tag of the latest content that is known to be this package.
     tag: Mutex<Option<String>>,
     /// Spans whose bytes were wrong once.
     doubted: Mutex<HashSet<Span>>,
@@ -36,21 +36,22 @@ pub(super) struct StoreRemote {
 impl StoreRemote {
     /// Fetches the head of the object at `url`.
     pub(super) async fn open(url: String, options: StoreOptions) -> Result<Self, Error> {
-        let budget = Arc::new(Budget::new(options.requests_max, options.bytes_max));
-        let client = |url: &str| Client::new(url, &options, Arc::clone(&budget));
+        let spending = Arc::new(Spending::new(options.requests_max, options.bytes_max));
+        let client = |url: &str| Client::new(url, &options, Arc::clone(&spending));
         let remote = Self {
             head_client: options.head_url.as_deref().map(client).transpose()?,
             client: client(&url)?,
             file: RemoteFile {
                 head: Vec::new(),
                 len: 0,
+                len_is_hint: false,
                 read_len: options.read_len.max(1),
                 concurrency: options.concurrency.max(1),
             },
             file_id: OnceLock::new(),
             tag: Mutex::default(),
             doubted: Mutex::default(),
-            budget,
+            spending,
         };
         let (head, meta) = remote.fetch_head().await?;
         // A copy of the head says nothing about the rest.
@@ -61,15 +62,15 @@ impl StoreRemote {
             RemoteFile::LEN_UNKNOWN
         };
         let tag = Mutex::new(meta.filter(|_| is_own).as_ref().map(tag_of));
-        let file = RemoteFile { head, len, ..remote.file };
+        let file = RemoteFile { head, len, len_is_hint: !is_own, ..remote.file };
         Ok(Self { file, tag, ..remote })
     }
 
-    /// The head as it is now, and the object that has it, where that has any bytes.
+    /// Fetches the head as it is now. Returns the properties of its object, if that has any bytes.
     async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
-        // An object of no bytes has no range, and an error of its own.
+        // A range of an empty object is an error.
         match fetched {
             Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
                 Some(0) => Ok((Vec::new(), None)),
@@ -79,12 +80,12 @@ impl StoreRemote {
         }
     }
 
-    /// Whether another package stands there now.
+    /// Whether another package is there now.
     async fn is_replaced(&self) -> Result<bool, Error> {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
         let known = self.file_id.get().copied().or_else(|| {
-            // The package is being opened still.
+            // The package is still being opened.
             identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
         });
         // A head that cannot be read by itself says nothing.
@@ -92,16 +93,16 @@ impl StoreRemote {
     }
 
     fn replaced(&self) -> Error {
-        let told = "another package stands there now: open it anew".into();
+        let told = "another package is at this place now: open it anew".into();
         self.client.error(ErrorKind::Replaced, told)
     }
 
-    /// Looks whether an object of another content than before is still this package, grown: its
-    /// digests would fit as well if it were another with the same paths.
+    /// Checks that an object with another content than before is still this package, grown: the
+    /// digests of another package with the same paths would fit as well.
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
-            // The first that is seen is taken for this package's: a copy of the head has none.
+            // If the head is a copy, the first range gives this package's tag.
             *known.get_or_insert_with(|| tag.clone()) == tag
         };
         if is_known {
@@ -115,7 +116,7 @@ impl StoreRemote {
     }
 }
 
-/// What tells one content of an object from another: the store's tag, or what it has instead.
+/// Returns the tag of an object's content, or its time and length if the store has no tags.
 fn tag_of(meta: &ObjectMeta) -> String {
     let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
     meta.e_tag.clone().unwrap_or_else(instead)
@@ -127,7 +128,7 @@ impl Remote for StoreRemote {
     }
 
     fn stats(&self) -> Stats {
-        self.budget.stats()
+        self.spending.stats()
     }
 
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
@@ -150,12 +151,12 @@ impl Remote for StoreRemote {
     fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         if doubted.insert(span) {
-            self.budget.retry();
+            self.spending.count_retry();
             return Ok(true);
         }
         let told = format!(
-            "the bytes of {span} were read twice and are not those that the head speaks of: the \
-             object is damaged, or its head is of another file"
+            "the bytes of {span} were read twice and are not those of the head: the object is \
+             damaged, or its head belongs to another file"
         );
         Err(self.client.error(ErrorKind::Stale, told))
     }
@@ -169,13 +170,18 @@ impl Remote for StoreRemote {
         })
     }
 
-    fn reloaded(self: Arc<Self>) -> Fetching<Option<Arc<dyn Remote>>> {
-        // What a store gives is what it has.
+    fn confirmed(self: Arc<Self>) -> Fetching<()> {
+        // The tag of each answer was compared with the package's: see `check_tag`.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn reloaded(self: Arc<Self>, _: u32) -> Fetching<Option<Arc<dyn Remote>>> {
+        // A store has no stale copies.
         Box::pin(async { Ok(None) })
     }
 
     fn opened(&self, view: &View) {
-        // The first that was opened counts.
+        // The first view counts.
         let _ = self.file_id.set(identity(view).file_id);
     }
 }

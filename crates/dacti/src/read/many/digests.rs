@@ -20,7 +20,7 @@ impl Digests {
         sealed: impl IntoIterator<Item = &'l Located>,
     ) -> Self {
         let len = u64::try_from(DIGEST_LEN).unwrap_or(u64::MAX);
-        let within = |span: &Span| span.end <= package.view().len();
+        let within = |span: &Span| span.end <= package.view().bound();
         let spans = sealed.into_iter().filter_map(|located| Span::new(located.span.end, len));
         let mut spans: Vec<Span> = spans.filter(within).collect();
         spans.sort_unstable();

@@ -12,6 +12,7 @@ pub use plan::GetPlan;
 pub use readers::Readers;
 
 use crate::fetch::source::{Told, read_span};
+use crate::fetch::{FaultStreak, refuse_unless};
 use crate::read::region::{doubted, region, region_of};
 use crate::{Error, Package, Region, RegionName};
 use core::ops::ControlFlow;
@@ -65,7 +66,7 @@ impl Package {
             }
             ControlFlow::Continue(())
         });
-        contents
+        refuse_unless(self.confirm(), contents)
     }
 
     /// Hands the regions of `keys` to `visit`, each with its key's place among the keys, whole and
@@ -75,14 +76,19 @@ impl Package {
     /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
     /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
     /// one such read, what the source reads ahead, the region in hand, and 400 bytes for each key.
+    ///
+    /// # Errors
+    /// As [`confirm`](Self::confirm), after the last region: another file is in the package's place,
+    /// and the regions that were handed out may be of either.
     pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
         mut visit: impl FnMut(usize, Result<Region<'_>, Error>) -> ControlFlow<()>,
-    ) {
+    ) -> Result<(), Error> {
         let found = self.find_or_tell(keys);
         let mut len_max = self.limits().region_len_max;
         self.visit(found, &mut len_max, &mut |i, region, _| visit(i, region));
+        self.confirm()
     }
 
     /// Finds all; what is not there is `NotFound`.
@@ -110,20 +116,27 @@ impl Package {
             }
         }
         let _told = Told::new(&**self.source(), reads.ahead(self));
+        // A fault of the server is every region's: it is not met again for each.
+        let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);
             // One region alone is read as it always is. So are those whose joint read fails: what
             // fails for one of them is not the fault of the others.
             let bytes = match together {
                 [_] => None,
+                _ if ended.is_some() => None,
                 _ => read_span(&**self.source(), read.span).ok(),
             };
             for one in together {
                 let part = { bytes.as_deref() }.and_then(|b| one.span.slice_of(b, read.span.start));
-                let told = match part {
-                    Some(part) => self.part(one.located, part, *len_max),
-                    None => region(self, one.located, None, *len_max),
+                let told = match (&ended, part) {
+                    (Some(ended), _) => Err(Error::repeated(ended)),
+                    (None, Some(part)) => self.part(one.located, part, *len_max),
+                    (None, None) => region(self, one.located, None, *len_max),
                 };
+                if ended.is_none() && streak.note(told.as_ref().err()) {
+                    ended = told.as_ref().err().map(Error::repeated);
+                }
                 if visit(one.i, told, len_max).is_break() {
                     return;
                 }

@@ -3,6 +3,7 @@
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
+use crate::fetch::FaultStreak;
 use crate::fetch::source::{Doubt, ReadAt, Told, read_span};
 use crate::read::total::Total;
 use crate::{Error, Package, RegionReader, UnverifiedReader};
@@ -26,6 +27,7 @@ pub struct Readers<'p, R = RegionReader> {
     reads: Reads,
     decodes: bool,
     state: Mutex<State<'p>>,
+    health: Arc<Health>,
     plan: GetPlan,
 }
 
@@ -58,6 +60,31 @@ struct State<'p> {
     bytes: Option<Arc<Shared>>,
 }
 
+/// Whether the server still serves the regions.
+#[derive(Debug, Default)]
+struct Health(Mutex<(FaultStreak, Option<Error>)>);
+
+impl Health {
+    /// Notes the result of a read.
+    fn note<T>(&self, read: &io::Result<T>) {
+        let fault = read.as_ref().err().and_then(|error| error.get_ref()?.downcast_ref::<Error>());
+        if read.is_err() && fault.is_none() {
+            return;
+        }
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (streak, ended) = &mut *health;
+        if streak.note(fault) && ended.is_none() {
+            *ended = fault.map(Error::repeated);
+        }
+    }
+
+    /// Returns the fault that ended the run.
+    fn ended(&self) -> Option<Error> {
+        let health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        health.1.as_ref().map(Error::repeated)
+    }
+}
+
 /// What a read brought for several regions.
 #[derive(Debug)]
 struct Shared {
@@ -73,6 +100,7 @@ struct Part {
     span: Span,
     shared: Option<Arc<Shared>>,
     distrusted: AtomicBool,
+    health: Arc<Health>,
 }
 
 impl Package {
@@ -148,7 +176,8 @@ impl<'p, R> Readers<'p, R> {
         plan.add_reads(package, &reads);
         let early = early.into_iter();
         let state = State { early, told: None, read: 0, next: 0, bytes: None };
-        Self { package, over, total, reads, decodes, state: Mutex::new(state), plan }
+        let (state, health) = (Mutex::new(state), Arc::default());
+        Self { package, over, total, reads, decodes, state, health, plan }
     }
 
     /// What all of them read together.
@@ -160,8 +189,12 @@ impl<'p, R> Readers<'p, R> {
     /// The next region's place among those that were given, and its stream; `None` where all were
     /// handed out. Each region's fault is its own.
     ///
-    /// Threads wait for each other while several regions are read at once.
+    /// Threads wait for each other while several regions are read at once. It ends early if each
+    /// further region would meet the same fault of the server; [`finish`](Self::finish) tells it.
     pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
+        if self.health.ended().is_some() {
+            return None;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((i, early)) = state.early.next() {
             return Some((
@@ -188,8 +221,9 @@ impl<'p, R> Readers<'p, R> {
         // One region alone is read as it always is. So are those whose joint read fails: what fails
         // for one of them is not the fault of the others.
         if state.next == 0 && together.len() > 1 {
-            let (at, bytes) = (read.span.start, read_span(&**source, read.span).ok());
-            state.bytes = bytes.map(|bytes| Arc::new(Shared { at, bytes }));
+            let (at, bytes) = (read.span.start, read_span(&**source, read.span));
+            self.health.note(&bytes);
+            state.bytes = bytes.ok().map(|bytes| Arc::new(Shared { at, bytes }));
         }
         let wanted = together.get(state.next)?;
         state.next = state.next.saturating_add(1);
@@ -198,9 +232,19 @@ impl<'p, R> Readers<'p, R> {
             span: wanted.span,
             shared: state.bytes.clone(),
             distrusted: AtomicBool::new(false),
+            health: Arc::clone(&self.health),
         };
         drop(state);
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
+    }
+
+    /// Checks once more that the source is still the file that was opened. Call it after the last
+    /// region, and before you use the regions together.
+    ///
+    /// # Errors
+    /// The fault that ended the run early; as [`Package::confirm`].
+    pub fn finish(self) -> Result<(), Error> {
+        self.health.ended().map_or_else(|| self.package.confirm(), Err)
     }
 
     fn reader(&self, located: Located, source: Arc<dyn ReadAt>) -> Result<R, Error> {
@@ -240,8 +284,16 @@ impl ReadAt for Part {
                 buf.copy_from_slice(bytes);
                 Ok(bytes.len())
             }
-            None => self.source.read_at(at, buf),
+            None => {
+                let read = self.source.read_at(at, buf);
+                self.health.note(&read);
+                read
+            }
         }
+    }
+
+    fn len_is_hint(&self) -> bool {
+        self.source.len_is_hint()
     }
 
     fn read_len(&self) -> usize {

@@ -55,7 +55,7 @@ impl Reads {
         found: impl IntoIterator<Item = Result<Located, Error>>,
         mut early: impl FnMut(usize, Early),
     ) -> Self {
-        let len = package.view().len();
+        let len = package.view().bound();
         let mut wanted = Vec::new();
         for (i, found) in found.into_iter().enumerate() {
             let span = found.and_then(|located| {

@@ -223,7 +223,7 @@ impl Package {
     /// longer than a stream may be; `TooLongToVerify` if the stored bytes would have to be kept and
     /// are more than [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view().len())?;
+        let located = located.within(self.view().bound())?;
         RegionReader::new(self, located, located.encoding, self.limits().stream_len_max)
     }
 
@@ -232,7 +232,7 @@ impl Package {
     /// # Errors
     /// As [`reader_at`](Self::reader_at), but for the encoding.
     pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
-        let located = located.within(self.view().len())?;
+        let located = located.within(self.view().bound())?;
         RegionReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)
     }
 }

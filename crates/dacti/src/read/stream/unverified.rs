@@ -502,7 +502,7 @@ impl Package {
     /// Stored bytes outside the file; an unknown encoding; a region that is stored as it is, and
     /// longer than a stream may be.
     pub fn unverified_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
-        let located = located.within(self.view().len())?;
+        let located = located.within(self.view().bound())?;
         UnverifiedReader::new(self, located, located.encoding, self.limits().stream_len_max)
     }
 
@@ -511,7 +511,7 @@ impl Package {
     /// # Errors
     /// As [`unverified_reader_at`](Self::unverified_reader_at), but for the encoding.
     pub fn unverified_stored_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
-        let located = located.within(self.view().len())?;
+        let located = located.within(self.view().bound())?;
         UnverifiedReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)
     }
 }

@@ -146,6 +146,7 @@ impl Package {
         if duplicates {
             usage.duplicates = Some(Duplicates::find(self, &scan, progress)?);
         }
+        self.confirm()?;
         Ok(usage)
     }
 }

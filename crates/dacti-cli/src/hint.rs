@@ -1,0 +1,48 @@
+//! The option that helps against an error of reading.
+
+use core::error::Error;
+use dacti::fetch::FetchError;
+use std::io;
+
+/// Returns an error with its option, if there is one.
+pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
+    option(error).map_or_else(|| error.to_string(), |option| format!("{error}, with {option}"))
+}
+
+/// Finds the option that helps.
+fn option(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut next = Some(error);
+    // Each step goes to a cause, and the chain is finite.
+    while let Some(error) = next {
+        if let Some(fetch) = error.downcast_ref::<FetchError>() {
+            return match fetch {
+                FetchError::RequestsSpent { .. } => Some("--max-requests N"),
+                FetchError::BytesSpent { .. } => Some("--max-bytes BYTES"),
+                FetchError::NoRanges { .. } => Some("--allow-whole"),
+                _ => None,
+            };
+        }
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use dacti::fetch::FetchError;
+    use std::io;
+
+    #[test]
+    fn the_option_is_found_in_the_causes() {
+        let spent = FetchError::RequestsSpent { max: 3 };
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::QuotaExceeded, spent));
+        assert!(told(&wrapped).ends_with("or ask for less, with --max-requests N"));
+        assert!(told(&spent).contains("--max-requests"));
+        assert_eq!(told(&io::Error::other("else")), "else");
+    }
+}

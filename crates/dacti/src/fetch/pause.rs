@@ -1,0 +1,70 @@
+//! Tells the program about pauses: what a fetch waits for, and how long.
+
+use super::Location;
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// A wait of a fetch.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Pause<'p> {
+    /// The place that is asked.
+    pub place: &'p Location,
+    /// The reason of the wait.
+    pub why: &'static str,
+    /// The longest time that it may last from now on.
+    pub at_most: Duration,
+}
+
+impl fmt::Display for Pause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, why, at_most } = self;
+        let seconds = at_most.as_millis().div_ceil(1_000);
+        write!(f, "{place}: {why}; waiting for up to {seconds} s")
+    }
+}
+
+/// A function that is called when a fetch waits for seconds, so that a program can say so.
+#[derive(Clone, Default)]
+pub struct OnPause(Option<Arc<dyn Fn(Pause<'_>) + Send + Sync>>);
+
+impl OnPause {
+    /// Calls `tell` on each pause, on the thread that fetches.
+    pub fn new(tell: impl Fn(Pause<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn tell(&self, place: &Location, why: &'static str, at_most: Duration) {
+        if let Some(tell) = &self.0 {
+            tell(Pause { place, why, at_most });
+        }
+    }
+}
+
+impl fmt::Debug for OnPause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "OnPause(..)" } else { "OnPause(none)" })
+    }
+}
+
+/// The time after which a silent server is a pause.
+pub(crate) const PAUSE: Duration = Duration::from_secs(2);
+
+/// Waits for `work`, and tells about it if it takes longer than [`PAUSE`].
+pub(crate) async fn telling<T>(
+    on_pause: &OnPause,
+    place: &Location,
+    why: &'static str,
+    at_most: Duration,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = core::pin::pin!(work);
+    match tokio::time::timeout(PAUSE, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            on_pause.tell(place, why, at_most.saturating_sub(PAUSE));
+            work.await
+        }
+    }
+}

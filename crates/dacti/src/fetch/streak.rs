@@ -1,0 +1,68 @@
+//! Faults in a row that concern the server and not a region.
+
+use crate::{Error, ErrorKind};
+
+/// Ends a run over many regions if their faults come from the server: each would be the same, and
+/// each costs requests and waits.
+///
+/// A replaced file and a spent budget end it at once. So do three faults in a row of the same
+/// kind that say that the server is unavailable, refuses access, or lacks a feature such as ranges.
+#[derive(Debug, Default)]
+pub struct FaultStreak {
+    kind: Option<ErrorKind>,
+    count: u32,
+}
+
+/// Faults in a row that end a run.
+const FAULTS_MAX: u32 = 3;
+
+impl FaultStreak {
+    /// Notes the result of one region, in the order in which the results come. Returns whether the
+    /// run ends with this fault.
+    pub fn note(&mut self, fault: Option<&Error>) -> bool {
+        let kind = match fault {
+            Some(Error::Remote { kind, .. }) => Some(*kind),
+            _ => None,
+        };
+        let kind = match kind {
+            Some(ErrorKind::Replaced | ErrorKind::Limit) => return true,
+            Some(ErrorKind::Unavailable | ErrorKind::Denied | ErrorKind::Unsupported) => kind,
+            _ => None,
+        };
+        self.count = match kind {
+            None => 0,
+            Some(_) if self.kind == kind => self.count.saturating_add(1),
+            Some(_) => 1,
+        };
+        self.kind = kind;
+        self.count >= FAULTS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FaultStreak;
+    use crate::{Error, ErrorKind};
+
+    fn fault(kind: ErrorKind) -> Error {
+        Error::Remote { place: "http://h/p".into(), kind, source: "a fault".into() }
+    }
+
+    #[test]
+    fn faults_of_the_server_in_a_row_end_a_run() {
+        use ErrorKind::{Denied, Limit, NotFound, Replaced, Stale, Unavailable, Unsupported};
+        let region = || Some(fault(Stale));
+        for (faults, ends_at) in [
+            (vec![Some(fault(Unavailable)), Some(fault(Unavailable)), Some(fault(Unavailable))], 3),
+            (vec![Some(fault(Unavailable)), Some(fault(Denied)), Some(fault(Unavailable))], 9),
+            (vec![region(), region(), region(), Some(fault(NotFound))], 9),
+            (vec![Some(fault(Unsupported)), None, Some(fault(Unsupported)), region()], 9),
+            (vec![None, Some(fault(Replaced))], 2),
+            (vec![None, Some(fault(Limit))], 2),
+        ] {
+            let mut streak = FaultStreak::default();
+            let ended = faults.iter().position(|fault| streak.note(fault.as_ref()));
+            assert_eq!(ended.map_or(9, |at| at + 1), ends_at, "{faults:?}");
+        }
+    }
+}
