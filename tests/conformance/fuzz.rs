@@ -3,12 +3,10 @@
 //! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, `DACTI_FUZZ_SEED` the decimal seed
 //! of the first round; each round's seed is one more, and a round that fails prints its own.
 
-use crate::support::{Random, fixtures, uuid_of};
-use crate::{container, index, names, package};
-use dacti_index::{Encoding, Located};
+use crate::entries::ENTRIES;
+use crate::support::{Random, fixtures};
 use dacti_tests::expect;
-use dacti_tests::reference::{self as by, small};
-use daicon_core::Span;
+use dacti_tests::reference as by;
 
 const ITERATIONS: u64 = 3000;
 const SEED: u64 = 0x000d_ac71;
@@ -51,8 +49,10 @@ fn run(files: &[(String, Vec<u8>)], check: impl Fn(&[u8])) {
     }
 }
 
-fn of_areas(areas: &[&str]) -> Vec<(String, Vec<u8>)> {
-    areas.iter().flat_map(|area| fixtures(area)).map(|f| (f.name, f.bytes)).collect()
+/// Runs an entry point on its mutated seeds.
+fn smoke(name: &str) {
+    let entry = ENTRIES.iter().find(|entry| entry.name == name).expect("it is listed");
+    run(&(entry.seeds)(), entry.run);
 }
 
 /// Changes a few bytes, most often significant ones: near the start, or near bytes that are not
@@ -125,72 +125,50 @@ fn odd(random: &mut Random) -> u64 {
 
 #[test]
 fn fuzz_container() {
-    run(&of_areas(&["container", "index"]), |file| {
-        container::check_against_reference(file, "a mutated fixture");
-    });
+    smoke("container");
 }
 
 #[test]
 fn fuzz_index() {
-    run(&of_areas(&["index"]), |file| {
-        let expected = expect::dump_of("index", file).map_err(|fault| fault.to_string());
-        assert_eq!(index::dump_of(file), expected);
-    });
+    smoke("index");
 }
 
 #[test]
 fn fuzz_names() {
-    let mut files = of_areas(&["names"]);
-    // Wrong counts and lengths end the reading; so the good ones are met more often.
-    for _ in 0..5 {
-        let good = fixtures("names").into_iter().filter(|fixture| fixture.is_good());
-        files.extend(good.map(|fixture| (fixture.name, fixture.bytes)));
-    }
-    run(&files, |content| {
-        let expected = expect::dump_of("names", content).map_err(|fault| fault.to_string());
-        assert_eq!(names::ours(content), expected);
-    });
+    smoke("names");
 }
 
 #[test]
 fn fuzz_package() {
-    run(&of_areas(&["package", "index"]), |file| {
-        let expected = expect::dump_of("package", file);
-        let ours = package::dump_of(file);
-        match (&ours, &expected) {
-            (Ok(ours), Ok(expected)) => assert_eq!(ours, expected),
-            // A file of several faults may be said to have the one or the other.
-            (Err(_), Err(_)) => {}
-            _ => panic!("{ours:?} for {expected:?}"),
-        }
-        package::check_map(file);
-    });
+    smoke("package");
 }
 
 #[test]
 fn fuzz_brotli() {
-    let text = b"to be, or not to be, that is the question; ".repeat(50);
-    let mut files = vec![("stored".to_owned(), by::brotli_stored(&text))];
-    for quality in [0, 5, 11] {
-        let mut stream = Vec::new();
-        let params = brotli::enc::BrotliEncoderParams {
-            quality,
-            ..brotli::enc::BrotliEncoderParams::default()
-        };
-        brotli::BrotliCompress(&mut &text[..], &mut stream, &params).expect("memory takes all");
-        files.push((format!("quality {quality}"), stream));
+    smoke("brotli");
+}
+
+#[test]
+fn fuzz_dar() {
+    smoke("dar");
+}
+
+#[test]
+fn fuzz_car() {
+    smoke("car");
+}
+
+#[test]
+fn fuzz_plan() {
+    smoke("plan");
+}
+
+#[test]
+fn each_entry_point_has_a_test() {
+    let tests = include_str!("fuzz.rs");
+    for entry in ENTRIES {
+        assert!(tests.contains(&format!("    smoke(\"{}\");", entry.name)), "{}", entry.name);
     }
-    let cap = 1 << 16;
-    run(&files, |stored| {
-        let span = Span { start: 5, end: 5 + stored.len() as u64 };
-        let located = Located { id: uuid_of(small(1)), span, encoding: Encoding::BROTLI, at: 0 };
-        let file = [&[0; 5], stored].concat();
-        let ours = index::content(&file, &located, cap);
-        assert!(ours.as_ref().map_or(0, Vec::len) as u64 <= cap);
-        let expected =
-            by::unbrotli(stored, cap).map_err(|kind| format!("error {kind} brotli stream at 0x5"));
-        assert_eq!(ours, expected);
-    });
 }
 
 #[test]

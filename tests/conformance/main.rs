@@ -9,6 +9,7 @@ mod building;
 mod cli;
 mod cli_pages;
 mod container;
+mod entries;
 mod fuzz;
 mod grown;
 mod index;
