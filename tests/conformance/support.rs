@@ -28,9 +28,9 @@ impl Fixture {
 
 /// The fixtures of one area, by name.
 pub fn fixtures(area: &str) -> Vec<Fixture> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let directory = Path::new(dacti_tests::FIXTURES);
     let mut found = Vec::new();
-    for entry in fs::read_dir(&directory).expect("the fixtures are committed") {
+    for entry in fs::read_dir(directory).expect("the fixtures are committed") {
         let path = entry.expect("the directory can be read").path();
         let name = path.file_stem().expect("files have names").to_string_lossy().into_owned();
         if path.extension().is_some_and(|end| end == "expect")

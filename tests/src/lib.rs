@@ -11,3 +11,6 @@ pub mod lab;
 pub mod program;
 pub mod reference;
 pub mod served;
+
+/// The folder of the committed fixtures, for programs of other packages, too.
+pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");

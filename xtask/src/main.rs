@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod ci;
+mod coverage;
 mod debian;
 mod features;
 mod fixtures;
@@ -129,7 +130,8 @@ const TASKS: &[Task] = &[
     Task {
         name: "fuzz",
         args: "[TARGET] [--seconds N]",
-        about: "the fuzz tests with more rounds; --seconds: fresh seeds for so long",
+        about: "the fuzz tests with more rounds; TARGET: one entry point, guided by coverage; \
+                --seconds: for so long",
         run: fuzz::fuzz,
     },
     Task {

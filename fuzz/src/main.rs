@@ -1,0 +1,56 @@
+//! libFuzzer around the entry points of `tests/conformance/entries.rs`.
+//!
+//! `DACTI_FUZZ_ENTRY` names the entry point. With `DACTI_FUZZ_SEEDS`, the program writes the seeds
+//! of that entry point into this folder, and ends. `cargo xtask fuzz` sets both.
+#![no_main]
+// The modules hold tests, too, which this program leaves out.
+#![allow(dead_code, unused_imports, unused_macros)]
+
+#[path = "../../tests/conformance/container.rs"]
+mod container;
+#[path = "../../tests/conformance/entries.rs"]
+mod entries;
+#[path = "../../tests/conformance/index.rs"]
+mod index;
+#[path = "../../tests/conformance/names.rs"]
+mod names;
+#[path = "../../tests/conformance/package.rs"]
+mod package;
+#[path = "../../tests/conformance/support.rs"]
+mod support;
+
+use entries::{ENTRIES, Entry};
+use libfuzzer_sys::fuzz_target;
+use std::path::Path;
+use std::sync::OnceLock;
+
+fn entry() -> &'static Entry {
+    static ENTRY: OnceLock<&Entry> = OnceLock::new();
+    ENTRY.get_or_init(|| {
+        let name = std::env::var("DACTI_FUZZ_ENTRY").expect("DACTI_FUZZ_ENTRY names an entry");
+        let found = ENTRIES.iter().find(|entry| entry.name == name);
+        found.unwrap_or_else(|| {
+            let names: Vec<_> = ENTRIES.iter().map(|entry| entry.name).collect();
+            panic!("{name} is none of {}", names.join(", "))
+        })
+    })
+}
+
+/// Each under its number: names of seeds need not be names of files.
+fn write_seeds(folder: &Path) {
+    for (number, (_, bytes)) in (entry().seeds)().into_iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number}")), bytes).expect("the folder exists");
+    }
+}
+
+fuzz_target!(
+    init: {
+        if let Some(folder) = std::env::var_os("DACTI_FUZZ_SEEDS") {
+            write_seeds(Path::new(&folder));
+            std::process::exit(0);
+        }
+    },
+    |data: &[u8]| {
+        (entry().run)(data);
+    }
+);

@@ -1,0 +1,58 @@
+//! `fuzz TARGET`: libFuzzer on one entry point, guided by coverage, until it finds a fault or its time
+//! is over.
+//!
+//! The program is a workspace of its own, `fuzz/`: every crate in it is instrumented. The stable
+//! compiler can do that. libFuzzer is C++, so a compiler for it has to be there.
+
+use crate::metadata::Metadata;
+use crate::run::{Context, Outcome, Result, output, run, succeeds};
+use std::path::Path;
+use std::process::Command;
+
+/// What `cargo fuzz` passes, too, without a sanitizer: there is no `unsafe` code to watch.
+const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares \
+    -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
+
+/// The longest input. Fixtures with a head of 64 KiB fit.
+const LEN_MAX: &str = "-max_len=200000";
+
+pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Outcome> {
+    if !succeeds(Command::new("c++").arg("--version")) {
+        return Ok(Outcome::Skipped("libFuzzer needs a C++ compiler (`c++`)".into()));
+    }
+    let target_dir = Metadata::load(context)?.target_directory.join("fuzz");
+    let host = host(context)?;
+    let mut build = context.cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
+    // With a target named, build scripts and macros are left without these flags.
+    build.args(["--target", &host]).env("CARGO_TARGET_DIR", &target_dir);
+    run(build.env("RUSTFLAGS", RUSTFLAGS))?;
+    let program = target_dir.join(host).join("release/dacti-fuzz");
+    let corpus = target_dir.join("corpus").join(target);
+    let faults = target_dir.join("faults").join(target);
+    for folder in [&corpus, &faults] {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    let fuzzer = |folder: &Path| {
+        let mut command = Command::new(&program);
+        command.arg(folder).env("DACTI_FUZZ_ENTRY", target);
+        command
+    };
+    run(fuzzer(&corpus).env("DACTI_FUZZ_SEEDS", &corpus))?;
+    let mut command = fuzzer(&corpus);
+    command.arg(LEN_MAX).arg(format!("-artifact_prefix={}/", faults.display()));
+    command.args(seconds.map(|seconds| format!("-max_total_time={seconds}")));
+    run(&mut command)?;
+    Ok(Outcome::Done)
+}
+
+/// The system that this compiler builds for.
+fn host(context: &Context) -> Result<String> {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let said = output(rustc.current_dir(&context.root).arg("-vV"))?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("`rustc -vV` names no host")?.to_owned())
+}
