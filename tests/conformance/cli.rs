@@ -400,7 +400,7 @@ fn hot_files_come_with_the_head() {
     scratch.write("large.bin", &vec![1; 70_000]);
     let packed = scratch.pack(&["--hot", "large.bin", "--encoding", "none"]);
     let expected = "the hot regions take 70032 bytes with their seals, and the head has room for \
-                    57816: choose fewer or smaller ones";
+                    57816: mark fewer or smaller ones";
     scratch.refused(&packed, expected);
 }
 

@@ -27,3 +27,4 @@ mod support;
 mod totals;
 mod upkeep;
 mod upkeep_cli;
+mod verdicts;

@@ -1267,7 +1267,7 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let fits = 57_816 - 32;
     build_hot(&sizes(fits), PLAIN, &["a"]);
     let expected = "the hot regions take 57817 bytes with their seals, and the head has room for \
-                    57816: choose fewer or smaller ones";
+                    57816: mark fewer or smaller ones";
     assert_eq!(told(&sizes(fits + 1), PLAIN, &["a"]), expected);
     // Far too long, and not even read.
     let error = told(&sizes(3 << 20), PLAIN, &["a"]);
@@ -1288,11 +1288,11 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let files: Vec<_> = (0..256).map(|i| stored(&format!("{i}"), b"x")).collect();
     let paths: Vec<_> = files.iter().map(|file| &file.path[..]).collect();
     build_hot(&files, PLAIN, &paths[1..]);
-    let expected = "256 regions are to be hot, and there is room for 255 entries: choose fewer";
+    let expected = "256 regions are marked hot, and at most 255 can be: mark fewer";
     assert_eq!(told(&files, PLAIN, &paths), expected);
     let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
     let expected =
-        "hot regions lie in the head, and the compact layout has none: take the cdn layout";
+        "hot regions lie in the head, and the compact layout has none: use the cdn layout";
     assert_eq!(told(&files, compact, &paths[..1]), expected);
 }
 

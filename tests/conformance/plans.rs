@@ -387,5 +387,5 @@ fn random_keys_and_limits_are_read_as_planned() {
     let unknown = Uuid::from_u128(5);
     let package = Package::from_bytes(file).expect("it is good");
     let got = package.get_many([unknown]);
-    assert!(matches!(&got[0], Err(Error::NotFound { key }) if *key == unknown.to_string()));
+    assert!(matches!(&got[0], Err(Error::NotFound { region }) if *region == unknown.to_string()));
 }

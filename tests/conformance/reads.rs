@@ -272,7 +272,7 @@ fn each_of_many_has_a_fault_of_its_own() {
     assert_eq!(found[0].as_ref().expect("it is there"), &files[100].bytes);
     assert!(matches!(&found[1], Err(Error::Seal(_))), "{:?}", found[1]);
     assert!(matches!(&found[2], Err(Error::Path { path, .. }) if path == "../x"));
-    assert!(matches!(&found[3], Err(Error::NotFound { key }) if *key == absent.to_string()));
+    assert!(matches!(&found[3], Err(Error::NotFound { region }) if *region == absent.to_string()));
     assert_eq!(found[4].as_ref().expect("it is there"), &files[102].bytes);
     let found = package.find_many(keys);
     assert_eq!(found[1].as_ref().expect("it is sound").map(|found| found.span.start), Some(at));

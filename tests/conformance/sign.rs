@@ -329,7 +329,7 @@ fn what_has_no_seals_cannot_be_signed() {
         (
             &["--layout", "compact"][..],
             "dacti: error: a signature is part of a region's seal, and the compact layout has \
-             none: take the cdn layout",
+             none: use the cdn layout",
         ),
         (
             &["--no-seals"],

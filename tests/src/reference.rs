@@ -11,7 +11,7 @@ pub mod formats;
 pub mod lookup;
 pub mod seals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// A UUID as it is written: sixteen bytes, most significant field first.
@@ -1026,7 +1026,21 @@ pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
         let other = container.components.iter().find(|found| found.id == INDEX);
         return fault("unsupported", "component", other.map_or(28, |found| found.at));
     };
-    index_at(file, region(found, file.len() as u64)?)
+    let index = index_at(file, region(found, file.len() as u64)?)?;
+    let has_layout = |found: &Found| found.id == LAYOUT && (found.major, found.minor) == (0, 1);
+    let (at, len) = index.region;
+    if len == 0 || at < 65_536 || !container.components.iter().any(has_layout) {
+        return Ok(index);
+    }
+    // Behind the head an index has no reserve.
+    if 8 + GROUP * u64::from(index.groups) != len {
+        return fault("corrupt", "index header", at);
+    }
+    let groups: BTreeSet<u32> = index.entries.iter().map(|entry| entry.group).collect();
+    match (0..index.groups).find(|group| !groups.contains(group)) {
+        Some(group) => fault("corrupt", "group header", at + 8 + GROUP * u64::from(group)),
+        None => Ok(index),
+    }
 }
 
 /// Reads the index region that starts at `at` and is `len` bytes long, all within the file.

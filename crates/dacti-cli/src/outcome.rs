@@ -41,8 +41,8 @@ impl Failure {
             dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
                 Self::Failed(told(error))
             }
-            dacti::Error::NotFound { key } => Self::Failed(format!(
-                "{}: no region {key}: list what there is with `dacti ls`",
+            dacti::Error::NotFound { region } => Self::Failed(format!(
+                "{}: no region {region}: list what there is with `dacti ls`",
                 shown(package)
             )),
             dacti::Error::NotAFile { .. } | dacti::Error::Remote { .. } => {

@@ -1,4 +1,4 @@
-//! What can go wrong with a package, from the bytes up to the file system.
+//! The errors of packages, from the bytes up to the file system.
 
 mod update;
 
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// What to do about an error, for programs that branch.
+/// The kind of an error, for programs that branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -20,21 +20,21 @@ pub enum ErrorKind {
     Corrupt,
     /// The source ends before a structure does.
     Truncated,
-    /// Well-formed, but of a format, version or encoding that this reader does not know.
+    /// Well-formed, but of an unknown format, version or encoding.
     Unsupported,
     /// Larger than the caller's limits allow.
     Limit,
-    /// The caller asked for something that cannot be.
+    /// The caller asked for something impossible.
     Misuse,
     /// The package has no such region.
     NotFound,
-    /// Nothing is known to be damaged, but the caller's policy does not take it.
+    /// The bytes may be sound, but the caller's policy refuses them.
     Denied,
-    /// A cache on the way does not have the bytes yet that a newer head speaks of, or other ones.
+    /// A cache on the way serves old bytes, or lacks bytes that a newer head refers to.
     Stale,
-    /// Another file stands in the place of the package.
+    /// Another file has taken the package's place.
     Replaced,
-    /// The server did not answer, or could not just then.
+    /// The server did not answer, or refused for the moment.
     Unavailable,
     /// The system failed.
     Io,
@@ -65,7 +65,7 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The lower enum may grow; what is new there is new damage until it is named here.
+            // The lower enum may grow. Until a new kind has a name here, it counts as damage.
             _ => Self::Corrupt,
         }
     }
@@ -79,40 +79,40 @@ impl From<dacti_seal::ErrorKind> for ErrorKind {
             dacti_seal::ErrorKind::Limit => Self::Limit,
             dacti_seal::ErrorKind::Misuse => Self::Misuse,
             dacti_seal::ErrorKind::Denied => Self::Denied,
-            // The lower enum may grow; what is new there is new damage until it is named here.
+            // The lower enum may grow. Until a new kind has a name here, it counts as damage.
             _ => Self::Corrupt,
         }
     }
 }
 
-/// Why a package cannot be read or built.
+/// The reason why a package cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The system failed.
     #[error("cannot {action} {}: {source}", shown(.path))]
     Io {
-        /// What was being done.
+        /// The action that failed.
         action: &'static str,
-        /// With which file; empty for a source without one.
+        /// The file; empty for a source without one.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A package that is read from elsewhere cannot be.
+    /// A package cannot be read from a server or a store.
     #[error("{place}: {source}")]
     Remote {
         /// The place of the package. Messages show it without its secrets.
         place: Location,
-        /// What to branch on.
+        /// The kind to branch on.
         kind: ErrorKind,
-        /// What came, and what to do about it.
+        /// The answer, and the way out.
         source: Box<dyn core::error::Error + Send + Sync>,
     },
-    /// Something other than a regular file.
+    /// The path names a directory, a device or another irregular file.
     #[error("{path:?} is not a regular file")]
     NotAFile {
-        /// What it is called.
+        /// The path.
         path: PathBuf,
     },
     /// The container is at fault.
@@ -143,20 +143,20 @@ pub enum Error {
         /// Where the group starts, absolute.
         at: u64,
     },
-    /// The lookup keys are at fault. Finding a region never says so: it goes without them.
+    /// The fences are at fault. No look-up fails by it: the index is scanned.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
-    /// The lookup keys are of another index than the one in force.
+    /// The fences are of another index than the one in force.
     #[error(
-        "lookup header at {at:#x}: its keys are of the index at {index_at:#x}, not of this one"
+        "lookup header at {at:#x}: its fences are of the index at {index_at:#x}, not of this one"
     )]
     OtherIndex {
         /// Where the lookup region starts, absolute.
         at: u64,
-        /// Where the index starts that they are of, absolute.
+        /// Where their index starts, absolute.
         index_at: u64,
     },
-    /// A region or the seal component is not what was sealed, or a policy does not take it.
+    /// A region or the seal component differs from what was sealed, or the policy refuses it.
     #[error(transparent)]
     Seal(#[from] dacti_seal::Error),
     /// The package cannot be updated, or not in this way.
@@ -165,7 +165,7 @@ pub enum Error {
     /// The names list is at fault.
     #[error("names list: {0}")]
     Names(#[from] dacti_names::Error),
-    /// A path that no region can have.
+    /// The path breaks a rule for paths.
     #[error("{path:?} cannot be the path of a region: it {fault}")]
     Path {
         /// The path.
@@ -173,23 +173,23 @@ pub enum Error {
         /// The rule that it breaks.
         fault: PathFault,
     },
-    /// The layout component is at fault, or what updates rely on.
+    /// The layout component is at fault, or another structure that updates rely on.
     #[error(transparent)]
     Cdn(#[from] dacti_cdn::Error),
     /// The package has no such region.
-    #[error("there is no region {key}")]
+    #[error("there is no region {region}")]
     NotFound {
-        /// The id or path asked for.
-        key: String,
+        /// The id or path of the region, as it was asked for.
+        region: String,
     },
     /// Two inputs for one path.
     #[error("the path {path:?} is given twice, by {first} and by {second}")]
     DuplicatePath {
         /// The path.
         path: String,
-        /// What had it first.
+        /// The input that had it first.
         first: String,
-        /// What has it too.
+        /// The input that has it too.
         second: String,
     },
     /// Two inputs for one id.
@@ -197,21 +197,21 @@ pub enum Error {
     DuplicateId {
         /// The id.
         id: Uuid,
-        /// What had it first.
+        /// The input that had it first.
         first: String,
-        /// What has it too.
+        /// The input that has it too.
         second: String,
     },
-    /// An id that no region can be given.
+    /// The id is reserved.
     #[error("the id {id} is reserved and cannot be given to a region")]
     ReservedId {
         /// The id.
         id: Uuid,
     },
-    /// A region with neither path nor id.
+    /// An input with neither path nor id.
     #[error("a region needs a path or an id")]
     Unnamed,
-    /// An input that passes what an entry can say.
+    /// An input too long for an index entry.
     #[error(
         "{name}: {len} bytes do not fit a region, whose size has 32 bits: split it into \
          pieces below 4 GiB"
@@ -271,7 +271,7 @@ pub enum Error {
         /// How they are encoded.
         encoding: Encoding,
     },
-    /// An input that is not what it was when it was added.
+    /// An input that changed after it was added.
     #[error(
         "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
          when it was read{}): nothing was written; pack again when it is still, or a copy of it",
@@ -285,7 +285,7 @@ pub enum Error {
         /// Its length when it was read, in bytes.
         found: u64,
     },
-    /// A region that is to be taken over from another package, and is damaged there.
+    /// A damaged region of a package that is compacted.
     #[error(
         "{name:?} is damaged, so it is not taken over: {fault}; nothing was written: put the \
          region again or remove it first, or unpack what is whole and pack that"
@@ -293,97 +293,96 @@ pub enum Error {
     Damaged {
         /// The region, by path or id.
         name: String,
-        /// What is wrong with it.
+        /// The damage.
         fault: Box<Self>,
     },
-    /// A package that cannot be compacted as it was asked for.
+    /// The package cannot be compacted in the way that was asked for.
     #[error("{fault}")]
     Compaction {
-        /// Why not, and the way out.
+        /// The reason, and the way out.
         fault: CompactionFault,
     },
-    /// The caller wanted it to stop.
+    /// The caller stopped the operation.
     #[error("stopped on request")]
     Stopped,
-    /// A key to sign with, where no seals are written.
+    /// A key to sign with, although no seals are written.
     #[error("a signature is part of a region's seal, and {why}")]
     NoSealToSign {
-        /// Why there is none, and the way out.
+        /// The reason, and the way out.
         why: &'static str,
     },
-    /// Hot regions, where there is no head for them.
-    #[error("hot regions lie in the head, and the compact layout has none: take the cdn layout")]
+    /// Hot regions in a layout without a head.
+    #[error("hot regions lie in the head, and the compact layout has none: use the cdn layout")]
     NoHead,
-    /// More hot regions than a group lists.
+    /// More hot regions than a group has entries.
     #[error(
-        "{entries} regions are to be hot, and there is room for {max} entries: choose fewer",
+        "{entries} regions are marked hot, and at most {max} can be: mark fewer",
         max = dacti_index::GROUP_ENTRIES
     )]
     HotTooMany {
         /// Hot regions.
         entries: u64,
     },
-    /// Hot regions that pass the head.
+    /// Hot regions too long for the head.
     #[error(
         "the hot regions take {bytes} bytes with their seals, and the head has room for \
-         {bytes_max}: choose fewer or smaller ones"
+         {bytes_max}: mark fewer or smaller ones"
     )]
     HotTooLong {
-        /// Bytes that they take.
+        /// Their length in bytes, with seals.
         bytes: u64,
-        /// Bytes that there are.
+        /// The room in bytes.
         bytes_max: u64,
     },
-    /// An option that cannot be.
+    /// An option out of its range.
     #[error("{what}: {found} is not possible, {expected}")]
     Option {
-        /// Which option.
+        /// The option.
         what: &'static str,
-        /// What was given.
+        /// The given value.
         found: u64,
-        /// What would do.
+        /// The possible values.
         expected: &'static str,
     },
 }
 
-/// Why a package cannot be compacted as it was asked for.
+/// The reason why a package cannot be compacted in the way that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompactionFault {
-    /// A component of others, which may hold positions in the file that are other ones in the new
-    /// file.
+    /// A foreign component, which may hold positions that change in the new file.
     #[error(
-        "the component {id} is not one of dacti's, and what it means in another file is not known: \
-         leave it out with --drop-component {id}"
+        "the component {id} is unknown, and its positions may not hold in the new file: leave it \
+         out with --drop-component {id}"
     )]
     ForeignComponent {
         /// Its id.
         id: Uuid,
     },
-    /// Seals in a layout that has none.
+    /// Seals, and a layout without seals.
     #[error(
-        "the compact layout has no seals, and this package has: keep the cdn layout, or leave them \
-         out with --seals drop"
+        "the package has seals, and the compact layout has none: keep the cdn layout, or drop the \
+         seals with --seals drop"
     )]
     SealsLost,
-    /// A names list that has to be written anew, in a signed package.
+    /// A names list that has to be signed again.
     #[error(
-        "the names list has to be written anew, and the package is signed: give the key with \
+        "the package is signed, and its names list has to be signed again: give the key with \
          --sign KEY, or leave the names list unsigned with --unsigned-names"
     )]
     NamesUnsigned,
-    /// A key, and nothing that may be signed with it.
+    /// A key, and no names list to sign with it.
     #[error(
-        "the package is not signed, and compaction signs nothing but a names list: pack again with \
+        "the package is not signed, and compaction signs only the names list: pack again with \
          --sign KEY"
     )]
     NothingToSign,
     /// A key for another publisher's package.
     #[error("the key is for the package {found}, and the seals are for {expected}")]
     OtherPackage {
-        /// The publisher's package that the seals are for.
+        /// The publisher's package of the seals.
         expected: Uuid,
-        /// The one that the key is for.
+        /// The publisher's package of the key.
         found: Uuid,
     },
     /// More keys than the seal component of a new package has room for.
@@ -397,15 +396,15 @@ pub enum CompactionFault {
         /// Keys that there is room for.
         limit: usize,
     },
-    /// What was written is not what was read. It is a fault of this crate or of the machine.
+    /// The new file differs from the old one: a fault of this crate or of the machine.
     #[error(
-        "the new file does not hold what the old one does ({0}), so it was not kept: this is a \
-         fault of the program or of the machine, please report it"
+        "the new file differs from the old one ({0}), so it was not kept: this is a fault of the \
+         program or of the machine, please report it"
     )]
     Unproven(String),
 }
 
-/// A path as a message shows it, escaped; what has none is the package itself.
+/// Returns a path as a message shows it, escaped. An empty path is the package itself.
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();
@@ -420,7 +419,7 @@ impl From<CompactionFault> for Error {
 }
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, to branch on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -460,8 +459,8 @@ impl Error {
         }
     }
 
-    /// The structure concerned, by its name in the specification, where the package itself is at
-    /// fault.
+    /// Returns the structure at fault, by its name in the specification; `None` if the package itself
+    /// is not at fault.
     #[must_use]
     pub fn what(&self) -> Option<String> {
         match self {
@@ -481,8 +480,8 @@ impl Error {
         }
     }
 
-    /// The offset concerned, where the package itself is at fault: absolute, and within the names
-    /// list for a fault there.
+    /// Returns the offset of the fault: absolute, and for the names list within the list. `None` if
+    /// the package itself is not at fault.
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         match self {
@@ -502,7 +501,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with a caller's path, with the path.
+    /// Adds the path to an error about a caller's path.
     pub(crate) fn with_path(error: dacti_names::Error, path: &str) -> Self {
         match error {
             dacti_names::Error::Path { fault, .. } => Self::Path { path: path.into(), fault },

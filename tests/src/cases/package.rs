@@ -110,8 +110,32 @@ fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+/// A package of two regions whose index has a group for each and starts at `at`, with the component
+/// `beside` it in the table.
+fn index_behind(at: usize, beside: Component, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let only = |n| vec![Entry { id: small(n), offset: 188, size: 5 }];
+    let groups = [1, 2].map(|n| Group { entries: only(n), ..Group::default() });
+    let mut region = index(&groups);
+    change(&mut region);
+    let components = vec![beside, component(INDEX, at as u32, region.len() as u32)];
+    let mut out = head(PACKAGE, 0, 1);
+    out.extend(table(&Table { components, ..Table::default() }));
+    out.extend(layout(&PROMISE));
+    out.extend(b"hello");
+    out.resize(at, 0);
+    out.extend(region);
+    out.resize(out.len().next_multiple_of(4096), 0);
+    out
+}
+
+/// As a fold leaves it: the index starts at 65,536, in a package with a layout.
+fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
+    index_behind(65_536, component(LAYOUT, 108, 80), change)
+}
+
 /// The start of the index in a loose package with one more component.
 const INDEX_AT: u64 = 108;
+const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
 
@@ -537,6 +561,41 @@ pub(super) const CASES: &[Case] = &[
     }),
     bad("package_layout_end_past_the_file", LAYOUT_WRONG, "R-LAY-08", || {
         promising(&Layout { end: 12_288, ..PROMISE }, |_| ())
+    }),
+    // An index behind the head.
+    good("package_index_behind_the_head", "R-LAY-21", || folded(|_| ())),
+    bad("package_index_behind_the_head_of_zeros", INDEX_BEHIND, "R-LAY-21", || {
+        folded(|index| index.fill(0))
+    }),
+    bad("package_index_behind_the_head_with_a_reserve", INDEX_BEHIND, "R-LAY-21", || {
+        folded(|index| index.extend([0; GROUP as usize]))
+    }),
+    bad("package_index_behind_the_head_with_a_byte_more", INDEX_BEHIND, "R-LAY-21", || {
+        folded(|index| index.push(0))
+    }),
+    bad("package_index_behind_the_head_counts_too_few", INDEX_BEHIND, "R-LAY-21", || {
+        folded(|index| index[4] = 1)
+    }),
+    bad(
+        "package_index_behind_the_head_with_an_empty_group",
+        "error corrupt group header at 0x11800",
+        "R-LAY-21",
+        || folded(|index| index[8 + GROUP as usize..].fill(0)),
+    ),
+    bad(
+        "package_index_behind_the_head_of_version_1",
+        "error unsupported index header at 0x10000",
+        "R-IDX-04, R-LAY-21",
+        || folded(|index| index[0] = 1),
+    ),
+    good("package_index_at_the_end_of_the_head_with_a_reserve", "R-LAY-21", || {
+        index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100]))
+    }),
+    good("package_index_behind_the_head_without_a_layout", "R-LAY-21", || {
+        index_behind(65_536, component(small(7), 108, 80), |index| {
+            index[8 + GROUP as usize..].fill(0);
+            index.extend([0; 100]);
+        })
     }),
     bad(
         "package_layout_region_outside",

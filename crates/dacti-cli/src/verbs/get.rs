@@ -53,7 +53,7 @@ impl Args {
         let (key, found) = select::find(&package, &self.key).map_err(failed)?;
         let Some(located) = found else {
             costs.tell(&self.remote);
-            return Err(failed(Error::NotFound { key: key.to_string() }));
+            return Err(failed(Error::NotFound { region: key.to_string() }));
         };
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;

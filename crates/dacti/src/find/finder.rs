@@ -2,7 +2,7 @@
 //!
 //! Each step is cheaper than the next: what earlier look-ups learned, the groups in the head, the
 //! block that the fences lead to, and a scan of the index. The parts that do the steps do not know
-//! each other, nor the source. Specification: `docs/spec/dacti-index.md`, "Which entry counts";
+//! each other, and only the scan knows the source. Specification: `docs/spec/dacti-index.md`, "Which entry counts";
 //! `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, read_span};
@@ -112,7 +112,7 @@ impl Finder {
                 // An entry without a place is at fault by itself: a scan finds no better one.
                 Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
                 Err(fault @ Error::Lookup(_)) => {
-                    self.view.note_contradiction(fault);
+                    self.view.index_region().note_contradiction(fault);
                     scan::find(&*self.source, &self.view, id)?
                 }
                 found => found?,

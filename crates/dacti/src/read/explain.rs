@@ -1,7 +1,6 @@
-//! Tells bytes that were swapped from bytes that were altered, once a digest did not fit.
+//! Tells swapped bytes from altered ones, after a digest did not fit.
 //!
-//! A digest alone cannot: it is computed again under the other ids of the index, as many as the
-//! reader's limits allow. Specification: `docs/spec/dacti-seal.md`, "Verification".
+//! It computes the digest again under the other ids of the index, as many as the limits allow. Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::fetch::source::ReadAt;
 use crate::find::scan;
@@ -11,13 +10,13 @@ use dacti_index::Located;
 use dacti_seal::{DIGEST_LEN, Structure, explain_with};
 use std::sync::Arc;
 
-/// The index of an open package, and how much of it may still be tried.
+/// The index of an open package, and how many of its entries may still be tried.
 #[derive(Debug, Clone)]
 pub(crate) struct Explainer {
     source: Arc<dyn ReadAt>,
     view: Arc<View>,
-    /// Entries that may still be tried: a package whose regions are all altered would otherwise
-    /// cost the square of their number.
+    /// Entries that may still be tried. Without a limit, a package of altered regions costs the
+    /// square of their number.
     left: Arc<AtomicU64>,
 }
 
@@ -26,7 +25,7 @@ impl Explainer {
         Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
     }
 
-    /// A better name for what is wrong with a region's stored bytes, where the index has one.
+    /// Returns a better error for a region's stored bytes if the index explains them.
     pub(crate) fn explain(
         &self,
         error: dacti_seal::Error,
@@ -42,7 +41,7 @@ impl Explainer {
             return error;
         }
         let (mut explained, mut tried) = (error, 0_u64);
-        // An index that cannot be read to its end explains no less by what was read of it.
+        // A fault of the index does not matter: the entries before it explain as much.
         let _ = scan::groups(&*self.source, &self.view, |group| {
             let ids = group.entries().iter().map(|entry| entry.id.get());
             tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
@@ -50,7 +49,7 @@ impl Explainer {
             if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
         });
         let spend = |left: u64| Some(left.saturating_sub(tried));
-        // It is told as altered from there on.
+        // With nothing left, all bytes are called altered.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
         explained
     }

@@ -1,39 +1,54 @@
-//! The index region of an open package: where it is, and the rules that its header and groups obey.
+//! The index of an open package, as it was when it was opened: its region, the rules for its header
+//! and groups, and its fences.
 //!
-//! Every way to a region asks here, so that each gives the same verdict. Specification:
+//! Every way to a region asks here, so that all give the same verdict. Specification:
 //! `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An index behind
 //! the head".
 
 use crate::Error;
-use dacti_index::{Event, GROUP_LEN, INDEX_HEADER_LEN, IndexReader, index_len};
-use daicon_core::HEAD_LEN;
-use daicon_core::{Span, Window};
+use crate::fetch::source::ReadAt;
+use crate::read::view::in_head_or_read;
+use dacti_index::{Event, GROUP_LEN, GROUPS_MAX, INDEX_HEADER_LEN, IndexReader, index_len};
+use dacti_lookup::{FENCE_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX};
+use daicon_core::{HEAD_LEN, Span, Window};
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+/// The longest lookup region: with as many runs and fences as an index can have.
+const LOOKUP_LEN_MAX: u64 = {
+    let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
+    let fences = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
+    LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
+};
 
 /// The index region.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexRegion {
     span: Span,
-    /// Whether its groups fill the region, and each has an entry.
+    /// Whether its groups have to fill the region, and each to have an entry.
     is_full: bool,
-    /// How many groups there are, if the head has all of them.
+    /// The number of groups, if the head has all of them.
     groups_in_head: Option<u32>,
+    fences: Option<Fences>,
+    fences_fault: Option<Arc<Error>>,
 }
 
 /// Consecutive groups of an index, newest first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Groups<'b> {
-    /// Where the first group starts, absolute.
+    /// The start of the first group, absolute.
     pub(crate) at: u64,
     pub(crate) count: u32,
     pub(crate) bytes: &'b [u8],
 }
 
 impl IndexRegion {
-    /// The region at `span`, of a package that `has_layout` or not, with the head in `head`.
+    /// The region at `span`, of a package with or without a layout.
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Self {
         // spec: R-LAY-21
         let is_full = has_layout && span.start >= HEAD_LEN && !span.is_empty();
-        let mut region = Self { span, is_full, groups_in_head: None };
+        let mut region =
+            Self { span, is_full, groups_in_head: None, fences: None, fences_fault: None };
         if head.span().contains(&span) {
             region.groups_in_head = head.answer(span).and_then(|b| region.group_count(b).ok());
         }
@@ -45,15 +60,10 @@ impl IndexRegion {
         self.span
     }
 
-    /// Returns the header's span; `None` for an empty index.
-    pub(crate) fn header_span(&self) -> Option<Span> {
-        Span::new(self.span.start, INDEX_HEADER_LEN).filter(|header| self.span.contains(header))
-    }
-
     /// Returns how many groups the header in `bytes` counts.
     ///
     /// # Errors
-    /// The rules that the header breaks.
+    /// The rule that the header breaks.
     pub(crate) fn group_count(&self, bytes: &[u8]) -> Result<u32, Error> {
         match IndexReader::new(self.span)?.feed(bytes)? {
             event @ Some(Event::Header { groups }) => self.check(event.as_ref()).map(|()| groups),
@@ -61,7 +71,7 @@ impl IndexRegion {
         }
     }
 
-    /// Checks what the walk over the index met against the rules of this package.
+    /// Checks a header or a group against the rules for this package.
     ///
     /// # Errors
     /// `IndexNotFilled`, `EmptyGroup`.
@@ -89,8 +99,118 @@ impl IndexRegion {
     pub(crate) fn first_groups_in<'h>(&self, head: &Window<'h>, count: u32) -> Option<Groups<'h>> {
         let at = self.span.start.saturating_add(INDEX_HEADER_LEN);
         let len = GROUP_LEN.saturating_mul(u64::from(count));
-        // No groups at all may lie behind the head.
+        // Without groups the position may lie behind the head.
         let bytes = if count == 0 { &[] } else { head.answer(Span::new(at, len)?)? };
         Some(Groups { at, count, bytes })
+    }
+
+    /// Adds the fences of the lookup region at `lookup`. Without fences the index is scanned, so a
+    /// fault of theirs is only kept.
+    pub(crate) fn with_fences(
+        mut self,
+        source: &dyn ReadAt,
+        head: &Window<'_>,
+        lookup: Result<Option<Span>, Error>,
+    ) -> Self {
+        match lookup.and_then(|span| self.read_fences(source, head, span)) {
+            Ok(fences) => self.fences = fences,
+            Err(fault) => self.fences_fault = Some(fault.into()),
+        }
+        self
+    }
+
+    fn read_fences(
+        &self,
+        source: &dyn ReadAt,
+        head: &Window<'_>,
+        span: Option<Span>,
+    ) -> Result<Option<Fences>, Error> {
+        let Some(span) = span else { return Ok(None) };
+        let Some(groups) = self.read_group_count(source, head) else { return Ok(None) };
+        Fences::read(source, head, span, self.span, groups).map(Some)
+    }
+
+    /// Reads how many groups the index has. Returns `None` for a header at fault: without fences
+    /// each look-up scans the index, and meets the fault.
+    fn read_group_count(&self, source: &dyn ReadAt, head: &Window<'_>) -> Option<u32> {
+        let span = Span::new(self.span.start, INDEX_HEADER_LEN)?;
+        if !self.span.contains(&span) {
+            return None;
+        }
+        loop {
+            let bytes = in_head_or_read(source, head, span).ok()?;
+            let fault = match self.group_count(&bytes) {
+                Ok(groups) => return Some(groups),
+                Err(fault) => fault,
+            };
+            let is_read = matches!(bytes, Cow::Owned(_));
+            if !(is_read && source.doubt(span, fault.doubt()?).unwrap_or(false)) {
+                return None;
+            }
+        }
+    }
+
+    /// Returns the fences as a view of their bytes.
+    pub(crate) fn lookup<'v>(&'v self, head: &Window<'v>) -> Option<Lookup<'v>> {
+        self.fences.as_ref()?.lookup(head)
+    }
+
+    pub(crate) const fn has_fences(&self) -> bool {
+        self.fences.is_some()
+    }
+
+    /// The fault of the fences, or the first contradiction that a search met.
+    pub(crate) fn fences_fault(&self) -> Option<&Arc<Error>> {
+        self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction.get())
+    }
+
+    /// Keeps the first fault that made a search scan the index; later ones are most likely the same.
+    pub(crate) fn note_contradiction(&self, fault: Error) {
+        if let Some(fences) = &self.fences {
+            let _ = fences.contradiction.set(fault.into());
+        }
+    }
+}
+
+/// The lookup region of the index in force.
+#[derive(Debug, Clone)]
+struct Fences {
+    span: Span,
+    /// Its bytes, unless the head has them.
+    fetched: Option<Vec<u8>>,
+    /// The first fault that made a search scan the index.
+    contradiction: OnceLock<Arc<Error>>,
+}
+
+impl Fences {
+    /// Takes the lookup region at `span`, from the head or else read, for the index at `index`.
+    ///
+    /// # Errors
+    /// `Lookup`; `OtherIndex` if the fences are of another index.
+    fn read(
+        source: &dyn ReadAt,
+        head: &Window<'_>,
+        span: Span,
+        index: Span,
+        groups: u32,
+    ) -> Result<Self, Error> {
+        let at = span.start;
+        let span = Span { start: at, end: span.end.min(at.saturating_add(LOOKUP_LEN_MAX)) };
+        let bytes = in_head_or_read(source, head, span)?;
+        let lookup = Lookup::parse(&bytes, at)?;
+        if !lookup.is_of(index, groups)? {
+            return Err(Error::OtherIndex { at, index_at: lookup.index_at() });
+        }
+        let fetched = match bytes {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bytes) => Some(bytes),
+        };
+        Ok(Self { span, fetched, contradiction: OnceLock::new() })
+    }
+
+    /// Returns the region as a view of its bytes; `None` only if `head` is another file's.
+    fn lookup<'v>(&'v self, head: &Window<'v>) -> Option<Lookup<'v>> {
+        let bytes = self.fetched.as_deref().or_else(|| head.answer(self.span))?;
+        Lookup::parse(bytes, self.span.start).ok()
     }
 }

@@ -7,17 +7,17 @@ use dacti_names::NAMES_ID;
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its path, where the names list has one.
+    /// Its path, if the names list has one.
     pub path: Option<String>,
-    /// Where its stored bytes are.
+    /// Its stored bytes.
     pub located: Located,
-    /// How long its content is, in bytes: known for what is stored as it is, else the names list's
-    /// hint.
+    /// The length of its content in bytes: exact if it is stored as it is, else the hint of the
+    /// names list.
     pub decoded_len: Option<u64>,
 }
 
 impl Listed {
-    /// What to call it: its path, or its id where it has none.
+    /// Returns its path, or its id if it has no path.
     #[must_use]
     pub fn name(&self) -> String {
         self.path.clone().unwrap_or_else(|| self.located.id.to_string())
@@ -29,9 +29,9 @@ impl Listed {
     }
 }
 
-/// Joins names and regions (ascending by id): named regions by path, then the others by id.
+/// Joins names and regions, which ascend by id: named regions by path, then the others by id.
 ///
-/// A name without a region is not listed, nor is the region of the names list itself.
+/// Leaves out names without a region, and the region of the names list itself.
 pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
     let mut shown = vec![false; regions.len()];
     let mut listed = Vec::with_capacity(regions.len());

@@ -3,7 +3,6 @@
 //! It refuses to know how packages are written. Specification: `docs/spec/dacti-package.md`.
 
 pub(crate) mod explain;
-pub(crate) mod fences;
 pub(crate) mod index_region;
 pub(crate) mod limits;
 pub(crate) mod listing;

@@ -8,20 +8,20 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
 use std::collections::BTreeMap;
 
-/// A package's names, from all segments of its list.
+/// The names of a package, from all segments of its names list.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// Content of the segments, newest first. Each was parsed once, so each parses.
+    /// Contents of the segments, newest first. Each was parsed once, so each parses.
     segments: Vec<Vec<u8>>,
-    /// Where they are stored.
+    /// The stored bytes of the segments, newest first.
     places: Vec<Located>,
 }
 
 impl Names {
-    /// Reads the segment at `located` and those before it.
+    /// Reads the segment at `located` and its older ones.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let (mut segments, mut places) = (Vec::new(), Vec::new());
-        // One limit for the whole chain: what a segment took is not left for those before it.
+        // One limit for the whole chain: each segment takes its share from the older ones.
         let mut left = package.limits().names_len_max;
         let mut next = Some((located, None));
         while let Some((located, linked_len)) = next {
@@ -46,13 +46,13 @@ impl Names {
         Ok(Self { segments, places })
     }
 
-    /// The name of `path`, from the newest segment that has it.
+    /// Returns the name of `path`, from the newest segment that has it.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Name<'_>> {
         self.parsed().find_map(|segment| segment.find(path))
     }
 
-    /// Every name, ascending by path, each from the newest segment that has it.
+    /// Returns every name, ascending by path, each from the newest segment that has it.
     #[must_use]
     pub fn all(&self) -> Vec<Name<'_>> {
         let mut segments = self.parsed();
@@ -66,13 +66,13 @@ impl Names {
         newest.names().collect()
     }
 
-    /// How many segments the list has.
+    /// The number of segments.
     #[must_use]
     pub fn segments(&self) -> usize {
         self.segments.len()
     }
 
-    /// The content of the one segment; `None` where there are several or none.
+    /// Returns the content of the only segment; `None` if there are several or none.
     pub(crate) fn only_segment(&self) -> Option<&[u8]> {
         match &self.segments[..] {
             [only] => Some(only),
@@ -80,7 +80,7 @@ impl Names {
         }
     }
 
-    /// Where the segments are stored, newest first.
+    /// The stored bytes of the segments, newest first.
     #[must_use]
     pub fn places(&self) -> &[Located] {
         &self.places
@@ -91,8 +91,8 @@ impl Names {
     }
 }
 
-/// A segment's content, of the length that its link says where there is one, and at most `cap`
-/// bytes.
+/// Reads a segment's content, of the length in the link to it if there is one, and of at most
+/// `cap` bytes.
 pub(crate) fn read_segment(
     package: &Package,
     located: Located,
@@ -102,7 +102,7 @@ pub(crate) fn read_segment(
     let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
     let Some(expected) = linked_len else { return content(None, cap) };
     match content(linked_len, cap.min(expected)) {
-        // Longer than its link says: it is the link that is wrong, unless the cap came first.
+        // Longer than its link says: the link is wrong, unless the cap came first.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))
         }

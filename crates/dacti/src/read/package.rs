@@ -22,8 +22,8 @@ use std::sync::{Arc, OnceLock};
 
 /// An open package.
 ///
-/// Everything is read from the view that was taken when it was opened: a package that grows
-/// meanwhile shows what it showed then.
+/// It reads by the [`View`] that it took when it was opened, so a package that grows meanwhile keeps
+/// its contents. Threads share a package without waiting for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -36,22 +36,22 @@ pub struct Package {
 }
 
 impl Package {
-    /// Opens the package in the file at `path`, which is read by position.
+    /// Opens the package in the file at `path`, and reads it by position.
     ///
     /// # Errors
-    /// `Io`, `NotAFile`, or what is wrong with its head and tables.
+    /// `Io`; `NotAFile`; faults of the head and the tables.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_with(path.as_ref(), |path| Ok(Arc::new(FileSource::open(path)?)))
     }
 
-    /// Opens the package in the file at `path` and maps it into memory: for many look-ups, which
-    /// then take no system call, and copy nothing where [`region`](Self::region) hands them out.
+    /// Opens the package in the file at `path`, and maps it into memory. Look-ups then take no
+    /// system call, and [`region`](Self::region) copies nothing that is stored as it is.
     ///
-    /// Opening takes longer than [`open`](Self::open) does. Whoever cuts the file short meanwhile
-    /// ends this program: see [`MmapSource`](crate::fetch::source::MmapSource).
+    /// Opening takes longer than with [`open`](Self::open). If another program cuts the file short
+    /// meanwhile, the system ends this one: see [`MmapSource`](crate::fetch::source::MmapSource).
     ///
     /// # Errors
-    /// As [`open`](Self::open), and `Io` where the file cannot be mapped.
+    /// As [`open`](Self::open), and `Io` if the file cannot be mapped.
     #[cfg(any(unix, windows))]
     pub fn open_mapped(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_with(path.as_ref(), |path| {
@@ -69,18 +69,18 @@ impl Package {
         })
     }
 
-    /// Opens a package that is in memory.
+    /// Opens a package in memory.
     ///
     /// # Errors
-    /// What is wrong with its head and tables.
+    /// Faults of the head and the tables.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
         Self::from_source(Arc::new(BytesSource::new(bytes)), Limits::default())
     }
 
-    /// Opens a package from any source, with limits of the caller's.
+    /// Opens a package from any source, within the caller's limits.
     ///
     /// # Errors
-    /// What the source says, or what is wrong with the package's head and tables.
+    /// Errors of the source; faults of the head and the tables.
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
         let view = Arc::new(View::read(&*source)?);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
@@ -90,34 +90,34 @@ impl Package {
         Ok(Self { finder, limits, trust, explainer, hash_pool, proofs: Arc::default(), names })
     }
 
-    /// The same package, which hands out a region only if its seal satisfies `policy`.
+    /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
+    /// `policy`.
     ///
-    /// Without this, digests are checked where the package has them. [`SealPolicy::Nothing`] leaves
-    /// them alone.
+    /// By default a package checks the digests that it has. [`SealPolicy::Nothing`] skips them.
     #[must_use]
     pub fn require(mut self, policy: SealPolicy) -> Self {
         Arc::make_mut(&mut self.trust).require(policy);
-        // What was read under another policy does not count.
+        // Proofs and the names list were read under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
         self
     }
 
-    /// The seals, and what is required of them.
+    /// The seals, and the policy of the reader.
     pub(crate) const fn trust(&self) -> &Arc<Trust> {
         &self.trust
     }
 
-    /// What head and tables say, for those who outlive this package.
+    /// The view, to share.
     pub(crate) const fn shared_view(&self) -> &Arc<View> {
         self.finder.view()
     }
 
-    /// What finds regions.
+    /// The look-up of regions.
     pub(crate) const fn finder(&self) -> &Finder {
         &self.finder
     }
 
-    /// What tells swapped bytes from altered ones.
+    /// Tells swapped bytes from altered ones.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
     }
@@ -127,23 +127,23 @@ impl Package {
         &self.proofs
     }
 
-    /// Threads that hash long regions.
+    /// The threads that hash long regions.
     pub(crate) const fn hash_pool(&self) -> &Arc<HashPool> {
         &self.hash_pool
     }
 
-    /// The bytes of `span` where they are in memory: in the head that the view took, or lent.
+    /// Returns the bytes of `span` if they are in memory: lent by the source, or in the head.
     pub(crate) fn lent(&self, span: Span) -> Option<&[u8]> {
         self.source().slice(span).or_else(|| self.view().head().answer(span))
     }
 
-    /// What the source lends.
+    /// The bytes that the source lends.
     #[inline]
     pub(crate) const fn lent_by_source(&self) -> &Lent {
         self.finder.lent()
     }
 
-    /// The bytes of `span`, lent or read; fewer only at the file's end.
+    /// Returns the bytes of `span`, lent or read; fewer only at the file's end.
     pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
         match self.lent(span) {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -165,36 +165,33 @@ impl Package {
         self.source().confirm().map_err(read_failed)
     }
 
-    /// What head and tables say.
+    /// The head and the tables.
     #[must_use]
     pub fn view(&self) -> &View {
         self.finder.view()
     }
 
-    /// Where the bytes come from.
+    /// The source of the bytes.
     #[must_use]
     pub const fn source(&self) -> &Arc<dyn ReadAt> {
         self.finder.source()
     }
 
-    /// What reading may cost.
+    /// The limits of reading.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Where the stored bytes of a region are; `None` where there is no such region.
+    /// Finds the stored bytes of a region; `None` if the package has no such region.
     ///
-    /// A path is looked up by the id that is hashed from it, without any table, unless the package
-    /// says that its names list gives ids of its own. Cost: nothing where the index lies in the
-    /// head, one read of a block where the package has lookup keys, and else a scan of the index up
-    /// to the group that has the id. Of a local file a part of the block is read first, which has
-    /// nearly every region that is there.
-    /// Threads do not wait for each other.
+    /// A path is hashed to an id, without any table. Only a package that gives ids of its own has
+    /// its names list read for it. Cost: no read if the head has the index, one read of an index
+    /// block in a package with fences, and else a scan of the index up to the group with the id.
+    /// From a local file a part of the block is read first, which has nearly every region.
     ///
     /// # Errors
-    /// What is wrong with the index or, where it is asked, the names list; a path that breaks the
-    /// rules.
+    /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.
     #[inline]
     pub fn find<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
         match name.into() {
@@ -223,68 +220,69 @@ impl Package {
         }
     }
 
-    /// As [`find`](Self::find), where a region that is not there is an error.
+    /// Finds the stored bytes of a region that has to be there.
     ///
     /// # Errors
     /// As [`find`](Self::find), and `NotFound`.
-    pub fn locate<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Located, Error> {
-        let key = key.into();
-        self.find(key)?.ok_or_else(|| Error::NotFound { key: key.to_string() })
+    pub fn locate<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Located, Error> {
+        let name = name.into();
+        self.find(name)?.ok_or_else(|| Error::NotFound { region: name.to_string() })
     }
 
-    /// A region's content, whole and decoded, at most [`Limits::region_len_max`] bytes.
+    /// Reads a region's content, whole and decoded, at most [`Limits::region_len_max`] bytes.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate); what is wrong with the stored bytes.
-    pub fn get<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
-        self.get_capped(key, self.limits.region_len_max)
+    /// As [`locate`](Self::locate); faults of the stored bytes.
+    pub fn get<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
+        self.get_capped(name, self.limits.region_len_max)
     }
 
-    /// A region's content, whole and decoded, at most `len_max` bytes.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get); a region that is longer is an error, not cut.
-    pub fn get_capped<'a>(
-        &self,
-        key: impl Into<RegionName<'a>>,
-        len_max: u64,
-    ) -> Result<Vec<u8>, Error> {
-        region(self, self.locate(key)?, None, len_max).map(Region::into_vec)
-    }
-
-    /// A region's content, whole, decoded and verified, borrowed where that is possible: where the
-    /// region is stored as it is, and its bytes are mapped, in memory, or in the head. At most
-    /// [`Limits::region_len_max`] bytes.
+    /// Reads a region's content, whole and decoded. A content of more than `len_max` bytes is an
+    /// error, and is not cut.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn region<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Region<'_>, Error> {
-        self.region_at(self.locate(key)?)
+    pub fn get_capped<'a>(
+        &self,
+        name: impl Into<RegionName<'a>>,
+        len_max: u64,
+    ) -> Result<Vec<u8>, Error> {
+        region(self, self.locate(name)?, None, len_max).map(Region::into_vec)
+    }
+
+    /// Reads a region's content, whole, decoded and verified, at most [`Limits::region_len_max`]
+    /// bytes. It is borrowed if the region is stored as it is and its bytes are in memory: mapped,
+    /// in a package in memory, or in the head.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn region<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Region<'_>, Error> {
+        self.region_at(self.locate(name)?)
     }
 
     /// As [`region`](Self::region), for a region that was found before.
     ///
     /// # Errors
-    /// Stored bytes outside the file; what is wrong with them.
+    /// Stored bytes outside the file; faults of the stored bytes.
     #[inline]
     pub fn region_at(&self, located: Located) -> Result<Region<'_>, Error> {
         region(self, located, None, self.limits.region_len_max)
     }
 
-    /// The stored bytes of a region that was found before, verified and not decoded.
+    /// Reads the stored bytes of a region that was found before, verified and not decoded.
     ///
     /// # Errors
-    /// Stored bytes outside the file; a seal that does not fit; what the source says.
+    /// Stored bytes outside the file; a seal that does not fit; errors of the source.
     pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
         stored(self, *located).map(Cow::into_owned)
     }
 
-    /// Every region by the entry that counts, ascending by id; the names list's own is among them.
+    /// Reads every region by the entry that counts, ascending by id, the names list's own too.
     ///
     /// Cost: the whole index is read; 56 bytes of memory an entry.
     ///
     /// # Errors
-    /// What is wrong with the index. Whether stored bytes lie within the file is not looked at.
+    /// Faults of the index. Stored bytes outside the file are none.
     pub fn regions(&self) -> Result<Vec<Located>, Error> {
         let scan = self.scan_index()?;
         match scan.faults.into_iter().next() {
@@ -293,26 +291,26 @@ impl Package {
         }
     }
 
-    /// The whole index, read once: for those who want more than one of its sides.
+    /// Reads the whole index once: groups, regions, and entries at fault.
     ///
     /// # Errors
-    /// An index that cannot be read at all. Entries at fault are in the scan.
+    /// An index that cannot be read at all. Faults of single entries are in the scan.
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
         scan::scan(&**self.source(), self.view(), |_| ())
     }
 
-    /// Every group of the index, newest first, those without entries too.
+    /// Reads every group of the index, newest first, empty ones too.
     ///
     /// # Errors
-    /// What is wrong with the index.
+    /// Faults of the index.
     pub fn groups(&self) -> Result<Vec<GroupSummary>, Error> {
         Ok(self.scan_index()?.groups)
     }
 
-    /// The names list; empty where the package has none. Read once and kept.
+    /// Reads the names list, once, and keeps it. It is empty if the package has none.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Faults of the index and of the names list.
     pub fn names(&self) -> Result<&Names, Error> {
         if let Some(names) = self.names.get() {
             return Ok(names);
@@ -324,22 +322,21 @@ impl Package {
         Ok(self.names.get_or_init(|| names))
     }
 
-    /// The names list where it was read before, or where there is none.
+    /// The names list, if it was read before.
     pub(crate) fn names_in_hand(&self) -> Option<&Names> {
         self.names.get()
     }
 
-    /// Every region with its path: the named ones by path, then the others by id.
+    /// Lists every region: the named ones by path, then the others by id.
     ///
     /// # Errors
-    /// What is wrong with the index or the names list.
+    /// Faults of the index or the names list.
     pub fn list(&self) -> Result<Vec<Listed>, Error> {
         Ok(listing::join(&self.regions()?, self.names()?))
     }
 
-    /// As [`list`](Self::list), where damage costs no more than what is damaged: without a names
-    /// list regions are listed by id, and an entry that names no place is left out. What is
-    /// lost is put into `faults`.
+    /// Lists what it can of a damaged package, and puts the losses into `faults`. Without a names
+    /// list the regions are listed by id, and an entry that names no place is left out.
     ///
     /// # Errors
     /// An index that cannot be read at all.

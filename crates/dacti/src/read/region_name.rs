@@ -1,9 +1,9 @@
-//! What a region is asked for by.
+//! The name by which a caller asks for a region.
 
 use core::fmt;
 use uuid::Uuid;
 
-/// A region's id or its path.
+/// A region's id or its path, as a caller gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RegionName<'a> {
     /// By id.

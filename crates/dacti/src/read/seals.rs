@@ -1,4 +1,4 @@
-//! What a package's seals say, and what its reader requires of them.
+//! The seals of a package, and the policy of its reader.
 //!
 //! Specification: `docs/spec/dacti-seal.md`.
 
@@ -11,12 +11,12 @@ use daicon_core::Span;
 /// The seals of an open package and the policy of its reader.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
-    /// `None` where the package has no seal component. A component that is wrong is not none:
-    /// bytes that were sealed are not handed out for its loss.
+    /// `None` if the package has no seal component. A faulty component is an error, because its
+    /// loss must not release bytes that were sealed.
     seals: Option<Result<Seals, dacti_seal::Error>>,
-    /// `None` where the reader has asked for nothing: what the package has is checked.
+    /// `None` if the reader set no policy: the seals that the package has are checked.
     required: Option<SealPolicy>,
-    /// Whether nothing is required of any region.
+    /// Whether regions are handed out unchecked.
     is_nothing: bool,
 }
 
@@ -30,19 +30,19 @@ impl Trust {
         self.required = Some(policy);
     }
 
-    /// The judgement of a region, before its bytes are read.
+    /// Returns the verifier of a region, before its bytes are read.
     pub(crate) fn verifier(&self, located: Located) -> Result<Verifier<'_>, Error> {
         let (seals, policy) = self.required()?;
         Ok(Verifier::new(located, seals, policy)?)
     }
 
-    /// Whether nothing is required of any region.
+    /// Whether regions are handed out unchecked.
     #[inline]
     pub(crate) const fn is_nothing(&self) -> bool {
         self.is_nothing
     }
 
-    /// What of a region is to be read: its stored bytes, and the seal behind them where it counts.
+    /// Returns the span to read for a region: its stored bytes, and its seal if the policy needs it.
     pub(crate) fn span(&self, located: Located) -> Result<Span, Error> {
         let (seals, policy) = self.required()?;
         let seal = dacti_seal::seal_span(&located, seals, policy)?;
@@ -50,7 +50,7 @@ impl Trust {
         Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
     }
 
-    /// What is required and not there, whatever the region: of a package without regions, too.
+    /// Returns the fault that the policy finds in every region, even if the package has none.
     pub(crate) fn lacking(&self) -> Option<dacti_seal::Error> {
         let nowhere =
             Located { id: NAMES_ID, span: Span::default(), encoding: Encoding::NONE, at: 0 };
@@ -60,7 +60,7 @@ impl Trust {
         }
     }
 
-    /// Judges a region by its stored bytes and the seal behind them.
+    /// Judges a region by its stored bytes and its seal.
     pub(crate) fn judge(
         &self,
         package: &Package,
@@ -70,7 +70,7 @@ impl Trust {
     ) -> Result<Verdict, Error> {
         let (seals, policy) = self.required()?;
         if seals.is_none() {
-            // Nothing is required, or what is required is not there.
+            // The policy requires no seal, or one that the package lacks.
             return Ok(dacti_seal::verify(located, stored, seals, policy)?);
         }
         let hash = package.hash_pool().hash(stored);
@@ -78,7 +78,7 @@ impl Trust {
         Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hash, seal))?)
     }
 
-    /// The policy in force, and the seals to hold against it.
+    /// Returns the seals and the policy in force.
     fn required(&self) -> Result<(Option<&Seals>, &SealPolicy), Error> {
         let by_default =
             if self.seals.is_some() { &SealPolicy::Digest } else { &SealPolicy::Nothing };
@@ -90,7 +90,7 @@ impl Trust {
         Ok((seals, policy))
     }
 
-    /// Bytes behind each region that belong to it.
+    /// The length of the seal behind each region.
     pub(crate) fn seal_len(&self) -> u64 {
         self.seals().map_or(0, |seals| seals.kind.seal_len())
     }

@@ -1,10 +1,9 @@
-//! The view that a reader has of a package: what its head and tables say.
+//! The view that a reader has of a package: its head, its tables, and the components of this family.
 //!
 //! Specification: `docs/spec/dacti-package.md`.
 
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
-use crate::read::fences::Fences;
 use crate::read::index_region::{Groups, IndexRegion};
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
@@ -21,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The package format: what a file must be and have to be read as one.
+/// The package format: the UUID, versions and components that make a file a package.
 pub const PACKAGE_FORMAT: Format<'static> = Format {
     id: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
     version: Version::new(0, 1),
@@ -35,7 +34,7 @@ const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION)
 const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 
-/// What a package's head and tables say.
+/// The head and the tables of a package, as they were when it was opened.
 #[derive(Clone)]
 pub struct View {
     header: FormatHeader,
@@ -50,8 +49,6 @@ pub struct View {
     index: IndexRegion,
     layout: Option<Layout>,
     layout_fault: Option<Arc<Error>>,
-    fences: Option<Fences>,
-    fences_fault: Option<Arc<Error>>,
     name_flags: Option<Flags>,
     seals: Option<Result<Seals, dacti_seal::Error>>,
 }
@@ -67,16 +64,16 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    /// Reads head and tables from `source`: one read for a package of ours, more where tables lie
-    /// behind its head.
+    /// Reads head and tables from `source`: in one read, or more if tables lie outside the head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
-        // Before the length is asked for: what the head of a growing file names lies within it.
+        // The head comes before the length, so that all that the head of a growing file names lies
+        // within the length.
         let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        // Nearly all packages have few tables and components. A walker with room for as many as
-        // there may be is 14 KiB, and clearing those takes a twentieth of the time to open a file.
+        // Nearly all packages have few tables and components. A walker with the largest room is
+        // 14 KiB, and clearing them takes a twentieth of the time to open a file.
         match Self::walked::<8, 32>(source, &head, len) {
             Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
                 Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
@@ -88,7 +85,7 @@ impl View {
         .map(|view| Self { head, len: told_len, ..view })
     }
 
-    /// The view without the head.
+    /// Returns the view without the head.
     fn walked<const TABLES: usize, const COMPONENTS: usize>(
         source: &dyn ReadAt,
         head: &[u8],
@@ -100,21 +97,22 @@ impl View {
         PACKAGE_FORMAT.check(components)?;
         let index = match INDEX.find(components) {
             ComponentMatch::Found(component) => component.span_within(len)?,
-            // Checked just now; an empty index is the harmless reading of a contradiction.
+            // `check` refuses a package without one.
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => Span::default(),
         };
         let (layout, layout_fault) = match read_layout(source, head, components, len) {
             Ok(layout) => (layout, None),
-            // Reading regions needs no layout, so what is wrong with it is told and not fatal.
+            // Reading regions needs no layout, so its fault is not fatal.
             Err(error) => (None, Some(error.into())),
         };
         let has_layout = matches!(LAYOUT.find(components), ComponentMatch::Found(_));
-        let index = IndexRegion::new(index, has_layout, &window(head, len));
-        let (fences, fences_fault) = match read_fences(source, head, components, &index, len) {
-            Ok(fences) => (fences, None),
-            // Without fences the index is scanned.
-            Err(error) => (None, Some(error.into())),
+        let lookup = match LOOKUP.find(components) {
+            ComponentMatch::Found(component) => component.span_within(len).map(Some),
+            ComponentMatch::Incompatible(_) | ComponentMatch::Missing => Ok(None),
         };
+        let window = window(head, len);
+        let index = IndexRegion::new(index, has_layout, &window);
+        let index = index.with_fences(source, &window, lookup.map_err(Error::from));
         let name_flags = match NAMES.find(components) {
             ComponentMatch::Found(component) => Some(Flags::from_data(component.data)),
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
@@ -133,8 +131,6 @@ impl View {
             index,
             layout,
             layout_fault,
-            fences,
-            fences_fault,
             name_flags,
             seals,
         })
@@ -170,7 +166,7 @@ impl View {
         self.len == 0
     }
 
-    /// The bytes that the tables take, in chain order.
+    /// The spans of the tables, in chain order.
     #[must_use]
     pub fn tables(&self) -> &[Span] {
         &self.tables
@@ -182,13 +178,13 @@ impl View {
         &self.components
     }
 
-    /// Oddities of the container that were passed over.
+    /// Harmless oddities of the container.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// How many more there are than are kept.
+    /// The number of oddities that were not kept.
     #[must_use]
     pub const fn diagnostics_left_out(&self) -> u64 {
         self.diagnostics_left_out
@@ -210,8 +206,8 @@ impl View {
         self.index.groups_in(&self.head())
     }
 
-    /// Entries of the index's groups that lie in the head: with the index's start they tell which
-    /// of two states of a package is later.
+    /// Returns the number of entries in the index's groups that lie in the head. With the index's
+    /// start it tells which of two states of a package is later.
     #[cfg(any(feature = "http", feature = "store"))]
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
@@ -228,13 +224,13 @@ impl View {
         entries
     }
 
-    /// What the writer promised to those who update the file, where it says so.
+    /// The layout, by which updates are planned; `None` if the package has none or a faulty one.
     #[must_use]
     pub const fn layout(&self) -> Option<&Layout> {
         self.layout.as_ref()
     }
 
-    /// What is wrong with the layout component. Regions can be read all the same.
+    /// The fault of the layout component. Regions can be read all the same.
     #[must_use]
     pub const fn layout_fault(&self) -> Option<&Arc<Error>> {
         self.layout_fault.as_ref()
@@ -242,55 +238,48 @@ impl View {
 
     /// The fences of the index in force.
     pub(crate) fn lookup(&self) -> Option<Lookup<'_>> {
-        self.fences.as_ref()?.lookup(&self.head())
+        self.index.lookup(&self.head())
     }
 
     /// Whether fences lead to regions, so that the index is not scanned.
     #[must_use]
     pub const fn has_fences(&self) -> bool {
-        self.fences.is_some()
+        self.index.has_fences()
     }
 
     /// The fault of the fences, or the first contradiction that a search met. Regions are found all
     /// the same.
     #[must_use]
     pub fn fences_fault(&self) -> Option<&Arc<Error>> {
-        self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction())
+        self.index.fences_fault()
     }
 
-    /// Keeps a fault that made a search scan the index.
-    pub(crate) fn note_contradiction(&self, fault: Error) {
-        if let Some(fences) = &self.fences {
-            fences.note(fault);
-        }
-    }
-
-    /// What the seal component says, or what is wrong with it; `None` where there is none.
+    /// The content of the seal component, or its fault; `None` if there is none.
     pub(crate) const fn seals_read(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
         self.seals.as_ref()
     }
 
-    /// What the seal component says: which seals there are, for which of the publisher's packages,
-    /// and by which keys. None of it is trusted: a [policy](crate::seal::SealPolicy) names the keys.
+    /// The content of the seal component: the kind of the seals, the publisher's package and the
+    /// keys. It is not trusted: a [policy](crate::seal::SealPolicy) names the trusted keys.
     #[must_use]
     pub fn seals(&self) -> Option<&Seals> {
         self.seals.as_ref()?.as_ref().ok()
     }
 
-    /// What stands behind each region; `None` where nothing does.
+    /// The kind of the seal behind each region; `None` without seals.
     #[must_use]
     pub fn seal_kind(&self) -> Option<Kind> {
         self.seals().map(|seals| seals.kind)
     }
 
-    /// What is wrong with the seal component. No region is handed out then, unless nothing is
-    /// [required](crate::Package::require).
+    /// The fault of the seal component. Then no region is handed out, unless the
+    /// [policy](crate::Package::require) is `Nothing`.
     #[must_use]
     pub fn seals_fault(&self) -> Option<dacti_seal::Error> {
         self.seals.as_ref()?.as_ref().err().copied()
     }
 
-    /// What the package says about its names list; `None` where it says nothing.
+    /// The flags of the names list; `None` without a names component.
     #[must_use]
     pub const fn name_flags(&self) -> Option<Flags> {
         self.name_flags
@@ -303,14 +292,14 @@ impl View {
     }
 }
 
-/// Whether a component is one that this crate knows, in a version that it reads.
+/// Whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
     let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }
 
-/// How many oddities the walker counted and did not keep.
+/// Returns how many oddities the walker counted and did not keep.
 fn left_out<const TABLES: usize, const COMPONENTS: usize>(
     walker: &TableWalker<TABLES, COMPONENTS>,
 ) -> u64 {
@@ -328,7 +317,7 @@ fn bound(source: &dyn ReadAt) -> u64 {
     if source.len_is_hint() { u64::MAX >> 1 } else { source.len() }
 }
 
-/// Walks the whole chain, so that components behind the required ones are known too.
+/// Walks the whole chain of tables, to the last component.
 fn walk<const TABLES: usize, const COMPONENTS: usize>(
     walker: &mut TableWalker<TABLES, COMPONENTS>,
     source: &dyn ReadAt,
@@ -336,7 +325,7 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
 ) -> Result<(), Error> {
     let window = window(head, bound(source));
     while let Some(want) = walker.want() {
-        // A want that starts behind the end reads nothing, and the walker says what that means.
+        // A want behind the end reads nothing, and the walker names the fault.
         let bytes = in_head_or_read(source, &window, want)?;
         if let Some(daicon_core::Event::Preamble(header)) = walker.feed(&bytes)? {
             PACKAGE_FORMAT.check_header(&header)?;
@@ -370,45 +359,13 @@ fn read_seals(
         Ok(span) => span,
         Err(fault) => return Ok(Some(Err(fault.into()))),
     };
-    // No more than the keys that are taken need, whatever the region's length.
+    // As much as the most keys take, whatever the region's length.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
     let bytes = in_head_or_read(source, &window(head, len), want)?;
     Ok(Some(Seals::parse(&bytes, span.start)))
 }
 
-fn read_fences(
-    source: &dyn ReadAt,
-    head: &[u8],
-    components: &[Component],
-    index: &IndexRegion,
-    len: u64,
-) -> Result<Option<Fences>, Error> {
-    let ComponentMatch::Found(component) = LOOKUP.find(components) else { return Ok(None) };
-    let head = window(head, len);
-    let Some(groups) = read_group_count(source, &head, index) else { return Ok(None) };
-    let span = component.span_within(len)?;
-    Ok(Some(Fences::read(source, &head, span, index.span(), groups)?))
-}
-
-/// Reads how many groups the index has. Returns `None` for a header at fault: without fences each
-/// look-up scans the index, and meets the fault.
-fn read_group_count(source: &dyn ReadAt, head: &Window<'_>, index: &IndexRegion) -> Option<u32> {
-    let span = index.header_span()?;
-    loop {
-        let bytes = in_head_or_read(source, head, span).ok()?;
-        let fault = match index.group_count(&bytes) {
-            Ok(groups) => return Some(groups),
-            Err(fault) => fault,
-        };
-        let is_read_otherwise =
-            matches!(bytes, Cow::Owned(_)) && source.doubt(span, fault.doubt()?).unwrap_or(false);
-        if !is_read_otherwise {
-            return None;
-        }
-    }
-}
-
-/// The bytes of `span`, from the head where that has them.
+/// Returns the bytes of `span`, from the head if it has them.
 pub(crate) fn in_head_or_read<'h>(
     source: &dyn ReadAt,
     head: &Window<'h>,
@@ -420,8 +377,9 @@ pub(crate) fn in_head_or_read<'h>(
     }
 }
 
+/// Returns the error of a failed read.
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
-    // A source of ours may have said it all.
+    // A source of this crate wraps an error of this crate.
     let source = match source.downcast::<Error>() {
         Ok(error) => return error,
         Err(source) => source,

@@ -1,4 +1,4 @@
-//! The digests of many regions, taken out of their seals: near ones by one read.
+//! The digests of many regions, taken out of their seals in few reads.
 
 use super::reads::joining;
 use crate::Package;
@@ -8,7 +8,7 @@ use dacti_seal::DIGEST_LEN;
 use daicon_core::{Joined, Span, coalesce};
 use std::collections::HashMap;
 
-/// Digests by their positions. What could not be read with others is not among them.
+/// Digests by their positions, without those whose read failed.
 #[derive(Debug, Default)]
 pub(crate) struct Digests(HashMap<u64, [u8; DIGEST_LEN]>);
 
@@ -50,7 +50,7 @@ impl Digests {
         Self(found)
     }
 
-    /// The digest at a position.
+    /// Returns the digest at a position.
     pub(crate) fn get(&self, at: u64) -> Option<&[u8; DIGEST_LEN]> {
         self.0.get(&at)
     }

@@ -1,7 +1,7 @@
-//! Looks many ids up together: blocks of the index that several of them want are read once, and
-//! near ones by one read.
+//! Looks up many ids together: a block that several of them want is read once, and blocks near each
+//! other by one read.
 //!
-//! Whatever does not go smoothly is left to the look-up of one id, which knows all ways.
+//! It leaves every fault to the look-up of a single id.
 
 use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
@@ -14,30 +14,30 @@ use dacti_names::region_id;
 use daicon_core::{Joined, Span, coalesce};
 use uuid::Uuid;
 
-/// An id, and the place among the keys of the one that it is looked up for.
+/// An id, and the place of its name among all names.
 pub(super) type Asked = (Uuid, usize);
 
-/// Takes what was found for a key.
+/// Takes the outcome for the name at a place.
 type Tell<'t> = dyn FnMut(usize, Result<Option<Located>, Error>) + 't;
 
-/// A search that wants bytes which are not in hand.
+/// A search that wants bytes which have to be read.
 struct Pending<'p> {
     want: Span,
     asked: Asked,
     search: Search<'p>,
 }
 
-/// Ids of which what is in hand tells nothing.
+/// Ids that the bytes in memory do not lead to.
 #[derive(Default)]
 pub(super) struct Unknown<'p> {
     searches: Vec<Pending<'p>>,
-    /// Those that a scan of the index has to find.
+    /// Ids that a scan of the index has to find.
     scanned: Vec<Asked>,
-    /// Those that are looked up by themselves.
+    /// Ids that are looked up one by one.
     alone: Vec<Asked>,
 }
 
-/// Tells what is in hand of where `ids` are, and returns the others.
+/// Finds ids by the bytes in memory, and returns the others.
 pub(super) fn begin<'p>(
     package: &'p Package,
     mut ids: Vec<Asked>,
@@ -65,13 +65,13 @@ impl<'p> Unknown<'p> {
         }
     }
 
-    /// How many there are.
+    /// The number of ids.
     pub(super) fn len(&self) -> usize {
         let others = self.scanned.len().saturating_add(self.alone.len());
         self.searches.len().saturating_add(others)
     }
 
-    /// What is read first to find them.
+    /// Returns the reads that come first.
     pub(super) fn reads(&mut self, package: &Package) -> Vec<Span> {
         let mut reads = Vec::new();
         if !self.scanned.is_empty() {
@@ -81,14 +81,14 @@ impl<'p> Unknown<'p> {
         reads
     }
 
-    /// The reads of all blocks that are wanted, in the order of the searches.
+    /// Returns the reads of all wanted blocks, in the order of the searches.
     fn joined(&mut self, package: &Package) -> Vec<Joined> {
         self.searches.sort_by_key(|pending| (pending.want, pending.asked));
         let wants: Vec<Span> = self.searches.iter().map(|pending| pending.want).collect();
         coalesce(&wants, joining(package)).collect()
     }
 
-    /// Reads until all are found.
+    /// Reads until all ids are found.
     pub(super) fn find(mut self, package: &'p Package, tell: &mut Tell<'_>) {
         // A search is fed a bounded number of times.
         while !self.searches.is_empty() {
@@ -113,7 +113,7 @@ impl<'p> Unknown<'p> {
     }
 }
 
-/// Finds ids in one scan of the index, in the order of ids.
+/// Finds ids, which ascend, in one scan of the index.
 fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
     let ids: Vec<Uuid> = asked.iter().map(|(id, _)| *id).collect();
     match scan::find_all(&**package.source(), package.view(), &ids) {
@@ -122,76 +122,75 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
                 tell(i, found.map_err(Error::from));
             }
         }
-        // Each has what it says.
+        // Each id gets the error.
         Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.finder().find(id))),
     }
 }
 
-/// The id by which a key is looked up first; `None` where only the names list tells it.
+/// Returns the id by which a name is looked up first; `None` if only the names list has it.
 pub(super) fn id_of(
     package: &Package,
-    key: RegionName<'_>,
-    names: Option<&Names>,
+    name: RegionName<'_>,
+    list: Option<&Names>,
 ) -> Result<Option<Uuid>, Error> {
-    let path = match key {
+    let path = match name {
         RegionName::Id(id) => return Ok(Some(id)),
         RegionName::Path(path) => path,
     };
     let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
     if package.view().name_flags().is_some_and(|flags| flags.explicit_ids) {
-        return Ok(names.map(|names| names.find(path).map_or(hashed, |name| name.id)));
+        return Ok(list.map(|list| list.find(path).map_or(hashed, |named| named.id)));
     }
     Ok(Some(hashed))
 }
 
-/// The id that the names list gives a path which is not there by its hashed one.
-pub(super) fn other_id(key: RegionName<'_>, names: &Names) -> Option<Uuid> {
-    let RegionName::Path(path) = key else { return None };
+/// Returns the id that the names list gives to a path, if it is not the hashed one.
+pub(super) fn other_id(name: RegionName<'_>, list: &Names) -> Option<Uuid> {
+    let RegionName::Path(path) = name else { return None };
     let hashed = region_id(path).ok()?;
-    names.find(path).map(|name| name.id).filter(|id| *id != hashed)
+    list.find(path).map(|named| named.id).filter(|id| *id != hashed)
 }
 
-/// Whether a key that is not there is looked up in the names list too: where the package does not
-/// say that it gives no ids of its own, nor that it gives some, for which it was asked first.
-pub(super) fn has_other_id(package: &Package, key: RegionName<'_>) -> bool {
-    matches!(key, RegionName::Path(_)) && package.view().name_flags().is_none()
+/// Whether a name that was not found by its hashed id is looked up in the names list: a path, in a
+/// package without a names component.
+pub(super) fn has_other_id(package: &Package, name: RegionName<'_>) -> bool {
+    matches!(name, RegionName::Path(_)) && package.view().name_flags().is_none()
 }
 
-/// Where the regions of `keys` are.
+/// Finds the regions of `names`.
 pub(super) fn find_all(
     package: &Package,
-    keys: &[RegionName<'_>],
+    names: &[RegionName<'_>],
 ) -> Vec<Result<Option<Located>, Error>> {
     let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
-    let by_path = keys.iter().any(|key| matches!(key, RegionName::Path(_)));
-    let names = if explicit && by_path { package.names().ok() } else { None };
-    let mut found: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
+    let by_path = names.iter().any(|name| matches!(name, RegionName::Path(_)));
+    let list = if explicit && by_path { package.names().ok() } else { None };
+    let mut found: Vec<_> = names.iter().map(|_| Ok(None)).collect();
     let mut asked = Vec::new();
-    for ((i, key), slot) in keys.iter().enumerate().zip(&mut found) {
-        match id_of(package, *key, names) {
+    for ((i, name), slot) in names.iter().enumerate().zip(&mut found) {
+        match id_of(package, *name, list) {
             Ok(Some(id)) => asked.push((id, i)),
-            // It says what is wrong with the names list.
-            Ok(None) => *slot = package.find(*key),
+            // Its error is the fault of the names list.
+            Ok(None) => *slot = package.find(*name),
             Err(fault) => *slot = Err(fault),
         }
     }
     find_ids(package, asked, &mut found);
-    let absent =
-        keys.iter().copied().enumerate().filter(|(i, key)| {
-            matches!(found.get(*i), Some(Ok(None))) && has_other_id(package, *key)
-        });
+    let absent = names.iter().copied().enumerate().filter(|(i, name)| {
+        matches!(found.get(*i), Some(Ok(None))) && has_other_id(package, *name)
+    });
     let absent: Vec<_> = absent.collect();
     if absent.is_empty() {
         return found;
     }
-    let Ok(names) = package.names() else {
-        // Each has what it says.
-        for (i, key) in absent {
-            set(&mut found, i, package.find(key));
+    let Ok(list) = package.names() else {
+        // Each name gets the error.
+        for (i, name) in absent {
+            set(&mut found, i, package.find(name));
         }
         return found;
     };
-    let others = absent.into_iter().filter_map(|(i, key)| Some((other_id(key, names)?, i)));
+    let others = absent.into_iter().filter_map(|(i, name)| Some((other_id(name, list)?, i)));
     let asked = others.collect();
     find_ids(package, asked, &mut found);
     found

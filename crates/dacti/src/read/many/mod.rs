@@ -1,5 +1,5 @@
-//! Many regions at once: found in the order of their ids, read in the order of the file, near ones
-//! by one read.
+//! Many regions at once: found in the order of their ids, read in the order of the file, and joined
+//! into few reads.
 
 mod digests;
 mod find;
@@ -21,30 +21,30 @@ use reads::{Early, Manner, Reads};
 use std::borrow::Cow;
 
 impl Package {
-    /// Where the stored bytes of many regions are, in the order of `keys`; `None` where there is no
-    /// such region. Each key's fault is its own.
+    /// Finds the stored bytes of many regions, in the order of `names`; `None` for a name without a
+    /// region. Each name has an error of its own.
     ///
-    /// As [`find`](Self::find) for each, but what is read of the index is read for all of them:
-    /// blocks that lie near each other by one read, as regions are. Memory: one such read, and 400
-    /// bytes for each key.
+    /// As [`find`](Self::find) for each, but all of them share the reads of the index, and blocks
+    /// near each other take one read. Memory: one such read, and 400 bytes for each name.
     pub fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Located>, Error>> {
-        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
-        find::find_all(self, &keys)
+        let names: Vec<RegionName<'a>> = names.into_iter().map(Into::into).collect();
+        find::find_all(self, &names)
     }
 
-    /// The contents of many regions, in the order of `keys`, each whole and decoded. Each key's
-    /// fault is its own.
+    /// Reads the contents of many regions, in the order of `names`, each whole and decoded. Each
+    /// name has an error of its own.
     ///
-    /// All of them together are at most [`Limits::region_len_max`](crate::Limits::region_len_max)
-    /// bytes: for more, see [`visit_many`](Self::visit_many).
+    /// All contents together are at most
+    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes: for more, see
+    /// [`visit_many`](Self::visit_many).
     pub fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Vec<u8>, Error>> {
-        self.contents(self.find_or_tell(keys))
+        self.contents(self.find_or_tell(names))
     }
 
     /// As [`get_many`](Self::get_many), of regions that were found before.
@@ -69,37 +69,38 @@ impl Package {
         refuse_unless(self.confirm(), contents)
     }
 
-    /// Hands the regions of `keys` to `visit`, each with its key's place among the keys, whole and
-    /// decoded, until it breaks. Each key's fault is its own.
+    /// Hands the regions of `names` to `visit`, whole and decoded, until it breaks. Each comes with
+    /// the place of its name, and has an error of its own.
     ///
-    /// They come in the order of the file, after what is not there and what costs no read. Regions
-    /// that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are
-    /// read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory:
-    /// one such read, what the source reads ahead, the region in hand, and 400 bytes for each key.
+    /// Errors and regions in memory come first, the others in the order of the file. Regions at
+    /// most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read together, up
+    /// to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory: one such read, the
+    /// bytes that the source reads ahead, one region, and 400 bytes for each name.
     ///
     /// # Errors
     /// As [`confirm`](Self::confirm), after the last region: another file is in the package's place,
     /// and the regions that were handed out may be of either.
     pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
         mut visit: impl FnMut(usize, Result<Region<'_>, Error>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let found = self.find_or_tell(keys);
+        let found = self.find_or_tell(names);
         let mut len_max = self.limits().region_len_max;
         self.visit(found, &mut len_max, &mut |i, region, _| visit(i, region));
         self.confirm()
     }
 
-    /// Finds all; what is not there is `NotFound`.
+    /// Finds the regions of all names; a name without a region is `NotFound`.
     fn find_or_tell<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Located, Error>> {
-        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
-        let found = find::find_all(self, &keys).into_iter().zip(keys);
-        let told = found
-            .map(|(found, key)| found?.ok_or_else(|| Error::NotFound { key: key.to_string() }));
+        let names: Vec<RegionName<'a>> = names.into_iter().map(Into::into).collect();
+        let found = find::find_all(self, &names).into_iter().zip(names);
+        let told = found.map(|(found, name)| {
+            found?.ok_or_else(|| Error::NotFound { region: name.to_string() })
+        });
         told.collect()
     }
 
@@ -144,8 +145,8 @@ impl Package {
         }
     }
 
-    /// A region from bytes that were read together with others; where they are wrong it is read by
-    /// itself.
+    /// Returns a region from bytes that were read together with others. If they are wrong, it is read
+    /// by itself.
     fn part<'p>(
         &'p self,
         located: Located,
@@ -159,5 +160,5 @@ impl Package {
     }
 }
 
-/// Takes a region with its key's place, and may lower what the next ones may decode to.
+/// Takes a region with the place of its name, and may lower the limit for the next ones.
 type Visit<'v> = dyn FnMut(usize, Result<Region<'_>, Error>, &mut u64) -> ControlFlow<()> + 'v;

@@ -1,4 +1,4 @@
-//! What many regions would cost, told before anything is read.
+//! The reads of many regions, told before anything is read.
 
 use super::find::{Asked, begin, has_other_id, id_of, other_id};
 use super::reads::{Early, Manner, Reads};
@@ -8,76 +8,75 @@ use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Span;
 
-/// What [`Package::get_many`] and its like would read: over HTTP, each read is one request.
+/// The reads that [`Package::get_many`] and similar calls would make: over HTTP, each read is one
+/// request.
 ///
-/// A plan counts no retries, resumes and escalations: what goes wrong costs more. It knows nothing
-/// of budgets, and of what other threads read meanwhile.
+/// A plan counts no retries, resumes and escalations, so faults cost more. It ignores budgets and
+/// other threads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GetPlan {
-    /// Reads that tell where regions are: blocks of the index, and the names list where paths are
-    /// looked up in it. They come first. Where they do not tell all, as in a package that was
-    /// updated often, more follow; where the package has no lookup keys, some may not be needed.
+    /// Reads that find the regions: blocks of the index, and the names list if paths are looked up
+    /// in it. They come first. A package that was updated often may take more of them, and one
+    /// without fences fewer.
     pub index: Vec<Span>,
-    /// Regions whose places are not known before those reads; what they take themselves is not in
-    /// the plan.
+    /// Regions that are not found before those reads. Their own reads are not in the plan.
     pub unknown: u64,
-    /// Reads of regions whose places are known, in the order in which they are sent.
+    /// Reads of the regions that are found, in the order in which they are sent.
     pub reads: Vec<Span>,
-    /// Bytes of those reads that lie between regions and are fetched for nothing, to save reads.
+    /// Bytes between regions that those reads fetch for nothing, to save reads.
     pub over_fetch: u64,
-    /// Regions that the plan is for, as far as their places are known: those that the reads bring,
-    /// and those in hand.
+    /// Regions that are found: those that the reads bring, and those in memory.
     pub regions: u64,
-    /// Regions among them whose bytes are in hand, in the head or in memory: they take no read.
+    /// Regions among them whose bytes are in memory, such as in the head: they take no read.
     pub in_hand: u64,
-    /// Keys that are known to name no region.
+    /// Names that have no region.
     pub absent: u64,
-    /// Keys and regions that are known to end in an error: they take no read.
+    /// Names and regions that end in an error: they take no read.
     pub faults: u64,
 }
 
 impl GetPlan {
-    /// How many reads there are, those that tell places included.
+    /// The number of reads, those that find regions included.
     #[must_use]
     pub fn requests(&self) -> u64 {
         count(self.index.len()).saturating_add(count(self.reads.len()))
     }
 
-    /// Bytes of all reads, those that tell places and those read for nothing included.
+    /// The bytes of all reads, those that find regions and those fetched for nothing included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let all = self.index.iter().chain(&self.reads);
         all.fold(0, |sum, span| sum.saturating_add(span.len()))
     }
 
-    /// Whether the places of all regions are known, so that nothing is missing in the plan.
+    /// Whether all regions are found, so that no read is missing.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.unknown == 0
     }
 
-    /// Finds regions as [`Package::find_many`] does, as far as what is in hand tells, and adds what
-    /// it would read for the others. Returns the regions in the order of their keys.
-    fn look_up(&mut self, package: &Package, keys: &[RegionName<'_>]) -> Vec<Located> {
-        let names = package.names_in_hand();
+    /// Finds regions by the bytes in memory, and adds the reads that [`Package::find_many`] would make
+    /// for the others. Returns the regions in the order of their names.
+    fn look_up(&mut self, package: &Package, names: &[RegionName<'_>]) -> Vec<Located> {
+        let list = package.names_in_hand();
         let (mut asked, mut unnamed): (Vec<Asked>, u64) = (Vec::new(), 0);
-        for (i, key) in keys.iter().enumerate() {
-            match id_of(package, *key, names) {
+        for (i, name) in names.iter().enumerate() {
+            match id_of(package, *name, list) {
                 Ok(Some(id)) => asked.push((id, i)),
                 Ok(None) => unnamed = unnamed.saturating_add(1),
                 Err(_) => self.faults = self.faults.saturating_add(1),
             }
         }
-        let mut places: Vec<Option<Located>> = keys.iter().map(|_| None).collect();
+        let mut places: Vec<Option<Located>> = names.iter().map(|_| None).collect();
         let mut absent = Vec::new();
         self.look_up_ids(package, asked, &mut places, &mut absent);
         let mut others = Vec::new();
         for i in absent {
-            let key = keys.get(i).filter(|key| has_other_id(package, **key));
-            match (key, names) {
+            let name = names.get(i).filter(|name| has_other_id(package, **name));
+            match (name, list) {
                 (Some(_), None) => unnamed = unnamed.saturating_add(1),
-                (Some(key), Some(names)) if let Some(id) = other_id(*key, names) => {
+                (Some(name), Some(list)) if let Some(id) = other_id(*name, list) => {
                     others.push((id, i));
                 }
                 _ => self.absent = self.absent.saturating_add(1),
@@ -88,8 +87,8 @@ impl GetPlan {
         self.absent = self.absent.saturating_add(count(absent.len()));
         self.unknown = self.unknown.saturating_add(unnamed);
         if unnamed > 0 {
-            let (names, _) = self.look_up_names(package);
-            self.index.extend(names);
+            let (list, _) = self.look_up_names(package);
+            self.index.extend(list);
         }
         places.into_iter().flatten().collect()
     }
@@ -113,8 +112,8 @@ impl GetPlan {
         self.index.extend(unknown.reads(package));
     }
 
-    /// Adds what tells where the names list is. Returns what is read of that, and whether its place
-    /// is known.
+    /// Adds the reads that find the names list. Returns the reads of the list itself, and whether it
+    /// is found.
     fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
         let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
@@ -127,7 +126,7 @@ impl GetPlan {
         (plan.reads, is_known)
     }
 
-    /// Adds the reads of regions that were found.
+    /// Adds the reads of found regions.
     pub(super) fn add(
         &mut self,
         package: &Package,
@@ -162,18 +161,17 @@ fn count(n: usize) -> u64 {
 }
 
 impl Package {
-    /// What [`get_many`](Self::get_many) of these keys would read, as far as that is known without
-    /// reading: nothing is read for it.
+    /// Plans the reads of [`get_many`](Self::get_many) for these names, without reading.
     ///
-    /// Where places are not known, [`find_many`](Self::find_many) reads what tells them, and
-    /// [`plan_get_at`](Self::plan_get_at) then tells the rest.
+    /// If some regions are unknown, [`find_many`](Self::find_many) finds them, and
+    /// [`plan_get_at`](Self::plan_get_at) then plans their reads.
     ///
     /// ```no_run
     /// # let package = dacti::Package::open("maps.dacti-pack")?;
-    /// let keys = ["12/2200/1343", "12/2200/1344"];
-    /// let plan = package.plan_get(keys);
+    /// let names = ["12/2200/1343", "12/2200/1344"];
+    /// let plan = package.plan_get(names);
     /// println!("{} requests for where they are", plan.index.len());
-    /// let found: Vec<_> = package.find_many(keys).into_iter().flatten().flatten().collect();
+    /// let found: Vec<_> = package.find_many(names).into_iter().flatten().flatten().collect();
     /// let plan = package.plan_get_at(found);
     /// println!("{} requests, {} bytes, {} for nothing", plan.requests(), plan.bytes(),
     ///     plan.over_fetch);
@@ -182,21 +180,19 @@ impl Package {
     #[must_use]
     pub fn plan_get<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
     ) -> GetPlan {
-        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
+        let names: Vec<RegionName<'a>> = names.into_iter().map(Into::into).collect();
         let mut plan = GetPlan::default();
-        let found = plan.look_up(self, &keys);
+        let found = plan.look_up(self, &names);
         plan.add(self, Manner::Whole, found);
         plan
     }
 
-    /// What [`list`](Self::list) would read, which is the index and the names list, as far as that
-    /// is known without reading: nothing is read for it.
+    /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
     ///
-    /// `unknown` is 1 where it is not known where the names list is: [`find`](Self::find) of
-    /// [`NAMES_ID`] reads what tells it. A list of several segments, as updates make them, takes
-    /// a read more for each, and maybe one for where that is.
+    /// `unknown` is 1 if the names list is not found yet: [`find`](Self::find) of [`NAMES_ID`] finds
+    /// it. Each further segment of the list takes one read more, and maybe one to find it.
     #[must_use]
     pub fn plan_list(&self) -> GetPlan {
         let in_hand = |span: &Span| self.lent(*span).is_none();
@@ -210,8 +206,8 @@ impl Package {
         plan
     }
 
-    /// What [`get_many_at`](Self::get_many_at) of these regions, which were found before, would
-    /// read. Nothing is read for it.
+    /// Plans the reads of [`get_many_at`](Self::get_many_at) for regions that were found before,
+    /// without reading.
     #[must_use]
     pub fn plan_get_at(&self, found: impl IntoIterator<Item = Located>) -> GetPlan {
         let mut plan = GetPlan::default();

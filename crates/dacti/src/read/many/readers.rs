@@ -1,5 +1,5 @@
-//! Many regions as streams, in the order of the file, for any number of threads: near ones come by
-//! one read, and each can still be read by itself.
+//! Many regions as streams, in the order of the file, for any number of threads. Regions near each
+//! other share a read, and each can still be read by itself.
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
@@ -13,12 +13,12 @@ use daicon_core::Span;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Streams of many regions, handed out one by one in the order of the file, to several threads
-/// where they ask.
+/// Streams of many regions, handed out one by one in the order of the file, to any number of
+/// threads.
 ///
 /// Memory: for each thread the bytes of one joint read of at most
-/// [`Limits::read_len_max`](crate::Limits::read_len_max), what [`RegionReader`] says, what the
-/// source reads ahead, and 150 bytes a region.
+/// [`Limits::read_len_max`](crate::Limits::read_len_max), the memory of a [`RegionReader`], the
+/// bytes that the source reads ahead, and 150 bytes a region.
 #[derive(Debug)]
 pub struct Readers<'p, R = RegionReader> {
     package: &'p Package,
@@ -52,9 +52,9 @@ const UNVERIFIED: Over<UnverifiedReader> =
 #[derive(Debug)]
 struct State<'p> {
     early: std::vec::IntoIter<(usize, Early)>,
-    /// `None` until the first one.
+    /// The announced reads; `None` before the first region.
     told: Option<Told<'p>>,
-    /// The read in hand, and the next of the regions that it brings.
+    /// The current read, and the next of its regions.
     read: usize,
     next: usize,
     bytes: Option<Arc<Shared>>,
@@ -85,15 +85,15 @@ impl Health {
     }
 }
 
-/// What a read brought for several regions.
+/// The bytes of a read for several regions.
 #[derive(Debug)]
 struct Shared {
     at: u64,
     bytes: Vec<u8>,
 }
 
-/// The source of one region, whose bytes may have been read with those of others. Where they are
-/// wrong, they are read anew for it alone; where they are not read at all, the source is told.
+/// The source of one region, whose bytes may have come with those of others. Wrong bytes are read
+/// again for this region alone. The source is told of an announced read that is not made.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,
@@ -104,12 +104,12 @@ struct Part {
 }
 
 impl Package {
-    /// Streams of regions that were found before, in the order of the file, after those whose bytes
-    /// are in hand. Each has its place among `found`.
+    /// Opens streams of regions that were found before. Regions in memory come first, the others in
+    /// the order of the file, each with its place in `found`.
     ///
-    /// Regions that lie no more than [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes
-    /// apart are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes.
-    /// Nothing is read before the first is asked for.
+    /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
+    /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Nothing is read
+    /// before the first stream is asked for.
     ///
     /// ```no_run
     /// use std::io::Read;
@@ -130,7 +130,7 @@ impl Package {
         Readers::new(self, found, true, Manner::VerifiedStream, VERIFIED)
     }
 
-    /// As [`readers_at`](Self::readers_at), of the stored bytes, not decoded.
+    /// As [`readers_at`](Self::readers_at), of the stored bytes, without decoding.
     #[must_use]
     pub fn stored_readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
         Readers::new(self, found, false, Manner::VerifiedStream, VERIFIED)
@@ -180,17 +180,17 @@ impl<'p, R> Readers<'p, R> {
         Self { package, over, total, reads, decodes, state, health, plan }
     }
 
-    /// What all of them read together.
+    /// The reads of all streams together.
     #[must_use]
     pub const fn plan(&self) -> &GetPlan {
         &self.plan
     }
 
-    /// The next region's place among those that were given, and its stream; `None` where all were
-    /// handed out. Each region's fault is its own.
+    /// Returns the next region's place and its stream; `None` after the last. Each region has an
+    /// error of its own.
     ///
-    /// Threads wait for each other while several regions are read at once. It ends early if each
-    /// further region would meet the same fault of the server; [`finish`](Self::finish) tells it.
+    /// Threads wait for each other while a shared read is made. It ends early if each further
+    /// region would meet the same fault of the server; [`finish`](Self::finish) returns the fault.
     pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
         if self.health.ended().is_some() {
             return None;
@@ -218,8 +218,8 @@ impl<'p, R> Readers<'p, R> {
             read = self.reads.joined.get(state.read)?;
         }
         let together = self.reads.together(read);
-        // One region alone is read as it always is. So are those whose joint read fails: what fails
-        // for one of them is not the fault of the others.
+        // A region alone is read by its own stream. So are regions whose shared read fails, because
+        // the error may concern one of them only.
         if state.next == 0 && together.len() > 1 {
             let (at, bytes) = (read.span.start, read_span(&**source, read.span));
             self.health.note(&bytes);
@@ -257,7 +257,7 @@ impl<'p, R> Readers<'p, R> {
 }
 
 impl Part {
-    /// The bytes of `span`, where they were read with others and nobody found them wrong.
+    /// Returns the bytes of `span` if they came with others and were not found wrong.
     fn shared(&self, span: Span) -> Option<&[u8]> {
         let shared = self.shared.as_ref().filter(|_| !self.distrusted.load(Ordering::Relaxed))?;
         span.slice_of(&shared.bytes, shared.at)

@@ -1,6 +1,6 @@
-//! Which reads bring many regions: those that lie near each other by one, a long stream by several.
+//! The reads that bring many regions: one for regions near each other, several for a long stream.
 //!
-//! Reads nothing. What a plan tells and what is then read both come from here.
+//! It reads nothing. Plans and readers both come here, so a plan tells exactly the reads.
 
 use super::GetPlan;
 use crate::read::region::is_read_at_once;
@@ -9,7 +9,7 @@ use crate::{Error, Package};
 use dacti_index::Located;
 use daicon_core::{Joined, Joining, Slices, Span, coalesce};
 
-/// How a region is read that no other is read with.
+/// How a region is read that shares its read with no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// Whole, into memory.
@@ -23,9 +23,9 @@ pub(super) enum Manner {
 /// A region that was found, to be read.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Its stored bytes, and its seal where that counts.
+    /// Its stored bytes, and its seal if the policy needs it.
     pub(super) span: Span,
-    /// Its place among those that were asked for.
+    /// The place of its name.
     pub(super) i: usize,
     pub(super) located: Located,
 }
@@ -38,17 +38,17 @@ pub(super) struct Reads {
     pub(super) joined: Vec<Joined>,
 }
 
-/// What there is to say of a region before anything is read.
+/// A region that needs no read.
 #[derive(Debug)]
 pub(super) enum Early {
-    /// Its bytes are in hand.
+    /// Its bytes are in memory.
     InHand(Located),
     /// It cannot be read.
     Fault(Error),
 }
 
 impl Reads {
-    /// The reads of the regions in `found`; `early` takes those that need none, in their order.
+    /// Decides the reads of the regions in `found`. `early` takes those that need none, in order.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
@@ -76,13 +76,13 @@ impl Reads {
         Self { manner, wanted, joined }
     }
 
-    /// The regions that a read brings.
+    /// Returns the regions that a read brings.
     pub(super) fn together(&self, read: &Joined) -> &[Wanted] {
         let end = read.first.saturating_add(read.count);
         self.wanted.get(read.first..end).unwrap_or_default()
     }
 
-    /// What is read in one go, in order: all but streams of several pieces.
+    /// Returns the reads to announce, in order: all but streams of several pieces.
     pub(super) fn ahead(&self, package: &Package) -> Vec<Span> {
         let at_once = |read: &&Joined| match self.together(read) {
             [alone] => self.pieces(package, alone).nth(1).is_none(),
@@ -102,7 +102,7 @@ impl Reads {
                 continue;
             }
             plan.reads.push(read.span);
-            // Ascending by start: whatever begins behind the end so far leaves a gap.
+            // Ascending by start: a region that starts behind the end so far leaves a gap.
             let mut end = read.span.start;
             for one in together {
                 let gap = one.span.start.saturating_sub(end);
@@ -112,7 +112,7 @@ impl Reads {
         }
     }
 
-    /// The reads of a region that is read alone.
+    /// Returns the reads of a region that is read alone.
     fn pieces(&self, package: &Package, alone: &Wanted) -> impl Iterator<Item = Span> {
         let whole = self.manner == Manner::Whole && is_read_at_once(&alone.located);
         let (first, second) = match self.manner {
@@ -125,8 +125,8 @@ impl Reads {
     }
 }
 
-/// How regions are joined into reads: within the caller's limits and, where the package grew,
-/// never across the slices that caches hold.
+/// Returns how regions are joined into reads: within the caller's limits and, in the bytes that
+/// updates added, never across the slices of caches.
 pub(super) fn joining(package: &Package) -> Joining {
     let slices = package.view().layout();
     let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });

@@ -485,7 +485,7 @@ impl PackageBuilder {
         }
         if self.key.is_some() && self.sealing().is_none() {
             let why = match self.options.layout {
-                LayoutChoice::Compact => "the compact layout has none: take the cdn layout",
+                LayoutChoice::Compact => "the compact layout has none: use the cdn layout",
                 LayoutChoice::Cdn => "seals are to be left out: leave them in",
             };
             return Err(Error::NoSealToSign { why });

@@ -255,12 +255,12 @@ mod tests {
             2,
             |job, lane| {
                 lane.put(job)?;
-                let key = format!("{job}");
-                Ok(if job == 5 || job == 9 { Err(Error::NotFound { key }) } else { Ok(()) })
+                let region = format!("{job}");
+                Ok(if job == 5 || job == 9 { Err(Error::NotFound { region }) } else { Ok(()) })
             },
             |_: usize| Ok(None),
         );
-        assert!(matches!(result, Err(Error::NotFound { key }) if key == "5"));
+        assert!(matches!(result, Err(Error::NotFound { region }) if region == "5"));
     }
 
     /// A result of weight 1 that counts its own kind.
