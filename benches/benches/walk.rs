@@ -14,7 +14,7 @@ fn walk(criterion: &mut Criterion) {
         group.bench_with_input(id, &file, |bencher, file| {
             bencher.iter(|| {
                 let window = Window::ending_file(0, file);
-                let mut walker: TableWalker = TableWalker::new(Some(file.len() as u64));
+                let mut walker = TableWalker::new(Some(file.len() as u64));
                 while let Some(want) = walker.want() {
                     let bytes = window.answer(want).expect("the window is the file");
                     walker.feed(bytes).expect("the container is sound");

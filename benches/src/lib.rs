@@ -57,8 +57,8 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
     let mut numbers = Numbers::new(1);
     let table_len = 24 + 28 * components as u64;
     let mut file = vec![0; (28 + tables * table_len) as usize];
-    let head = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(1, 0) };
-    emit_preamble(&head, &mut file).expect("the buffer has room");
+    let preamble = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(1, 0) };
+    emit_preamble(&preamble, &mut file).expect("the buffer has room");
     for i in 0..tables {
         let at = 28 + i * table_len;
         let components: Vec<_> = (0..components)
@@ -68,7 +68,8 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
             })
             .collect();
         let extension_at = if i + 1 < tables { at + table_len } else { 0 };
-        let table = TableSpec { components: &components, extension_at, ..TableSpec::default() };
+        let table =
+            TableSpec { at, components: &components, extension_at, ..TableSpec::default() };
         table.emit(&mut file[at as usize..]).expect("the buffer has room");
     }
     file

@@ -5,8 +5,9 @@ use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uu
 use dacti_tests::dump;
 use dacti_tests::reference::{self as by, Container, Fault, Found, TableSeen, small};
 use daicon_core::{
-    ComponentMatch, ComponentSpec, Diagnostic, Event, Format, Limits, Misuse, PreambleSpec, Region,
-    Requirement, Span, TableSpec, TableWalker, Version, Window, emit_container,
+    ComponentMatch, ComponentSpec, Diagnostic, ErrorKind, Event, Format, Limits, Misuse,
+    PreambleSpec, Region, Requirement, Span, TableSpec, TableWalker, Version, Window,
+    emit_container,
 };
 use proptest::prelude::*;
 
@@ -496,9 +497,17 @@ proptest! {
         let (format, version) = (uuid_of(format.to_be_bytes()), Version::new(major, minor));
         let head = PreambleSpec { format, version };
         let components = &specs[..];
-        let ours = TableSpec { region_base: base, extension_at: extension, slots, components };
+        let ours = TableSpec { region_base: base, extension_at: extension, slots, components, at: 28 };
         let mut out = vec![junk; expected.len() + 5];
-        prop_assert_eq!(emit_container(&head, &ours, &mut out), Ok(expected.len()));
+        let emitted = emit_container(&head, &[ours], &mut out);
+        // The next table must not share bytes with the preamble or this table, slots included.
+        let leads_on = extension >= expected.len() as u64 && extension <= u64::MAX - 24;
+        if extension != 0 && !leads_on {
+            prop_assert_eq!(emitted.map_err(|error| error.kind()), Err(ErrorKind::Misuse));
+            prop_assert_eq!(out, vec![junk; expected.len() + 5]);
+            return Ok(());
+        }
+        prop_assert_eq!(emitted, Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
         // And our reader takes it apart again, whatever its extension.
@@ -531,7 +540,7 @@ fn a_duplicate_is_not_written() {
     let emit = |components: &[by::Component]| {
         let components: Vec<_> = components.iter().map(spec_of).collect();
         let table = TableSpec { components: &components, ..TableSpec::default() };
-        emit_container(&head, &table, &mut [0; 200])
+        emit_container(&head, &[table], &mut [0; 200])
     };
     let expected = Misuse::DuplicateComponent { id: uuid_of(small(1)), major: 1 };
     assert_eq!(emit(&[twice, newer]), Err(expected.into()));
@@ -548,13 +557,12 @@ fn tables_that_we_chain_neither_loop_nor_overlap() {
         let first = TableSpec { slots: first_slots, components: &specs, ..TableSpec::default() };
         // A table tells how long it will be, room included, so the next one is put behind it.
         let second_at = 28 + first.emitted_len().expect("the slots are enough");
-        let first = TableSpec { extension_at: second_at, ..first };
         let extra = [spec_of(&by::component(small(99), 0, 0))];
-        let second = TableSpec { slots: second_slots, components: &extra, ..TableSpec::default() };
+        let (at, slots) = (second_at, second_slots);
+        let second = TableSpec { at, slots, components: &extra, ..TableSpec::default() };
         let mut file = vec![0xee; 2000];
-        let len = emit_container(&head, &first, &mut file).expect("there is room");
-        assert_eq!(len as u64, second_at);
-        let len = len + second.emit(&mut file[len..]).expect("there is room");
+        let len = emit_container(&head, &[first, second], &mut file).expect("there is room");
+        assert_eq!(len as u64, second_at + second.emitted_len().expect("the slots are enough"));
         let seen = reference(&file[..len]).expect("what we write is good");
         assert_eq!((seen.looped, seen.components.len()), (None, first_count as usize + 1));
         assert_eq!(seen.tables.iter().map(|table| table.at).collect::<Vec<_>>(), [28, second_at]);
@@ -577,6 +585,6 @@ fn the_first_published_file_is_what_we_emit() {
         ComponentSpec::with_region(uuid_of(by::INDEX), Version::new(0, 0), Region::new(0, 0));
     let table = TableSpec { components: &[index], ..TableSpec::default() };
     let mut out = [0xff; 80];
-    assert_eq!(emit_container(&head, &table, &mut out), Ok(80));
+    assert_eq!(emit_container(&head, &[table], &mut out), Ok(80));
     assert_eq!(out, typed);
 }

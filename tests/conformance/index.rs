@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// The index component's region in a file, by `daicon-core`.
 pub fn index_span(file: &[u8]) -> Result<Span, String> {
     let len = file.len() as u64;
-    let mut walker: TableWalker = TableWalker::new(Some(len));
+    let mut walker = TableWalker::new(Some(len));
     while let Some(want) = walker.want() {
         walker.feed(read(file, want.start, want.end)).map_err(|e| container_verdict(&e))?;
     }

@@ -9,6 +9,7 @@ mod building;
 mod cli;
 mod cli_pages;
 mod container;
+mod emitters;
 mod entries;
 mod fuzz;
 mod grown;

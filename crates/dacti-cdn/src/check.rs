@@ -1,9 +1,8 @@
-//! Proves that a plan keeps the laws, whoever made it.
+//! Proves that a plan of any origin keeps the laws.
 //!
-//! The plan is carried out on what the snapshot knows, step by step; nothing is taken from the
-//! planner. What a plan does not hold, the content of regions and of a new index, is known by its
-//! digest only, unless the snapshot has the entries. Specification: `docs/spec/dacti-cdn.md`,
-//! "Laws".
+//! It carries out the plan on the snapshot, step by step, and takes nothing from the planner. The
+//! content of regions is known by digests only. The content of a new index is known if the snapshot
+//! has the entries. Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
 mod fault;
 mod head;
@@ -20,14 +19,14 @@ use alloc::vec::Vec;
 use daicon_core::{Span, to_u64};
 use published::Published;
 
-/// Proves that `plan` keeps the laws W1 to W5 when it is carried out on the file of `snapshot`, and
-/// that it says what it does.
+/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5, and that its
+/// own claims are true.
 ///
-/// Where the snapshot has the entries of the index, the content of a fold's new index is proven
-/// too; else only that all of it stands before the switch, behind a barrier.
+/// If the snapshot has the entries of the index, this also proves the content of a new index. If
+/// not, it proves only that a barrier covers all of the new index before the switch.
 ///
 /// # Errors
-/// The first law that is broken, and by which step.
+/// The first broken law, with its step.
 pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     let whole = |breach: Breach| Fault { step: None, breach };
     check_frame(plan, snapshot).map_err(whole)?;
@@ -54,7 +53,7 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What does not depend on the steps.
+/// Checks the claims of the plan that do not depend on its steps.
 fn check_frame(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     if plan.file_id != snapshot.layout.file_id {
         return Err(Breach::OtherPackage);
@@ -69,18 +68,18 @@ fn check_frame(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     Ok(())
 }
 
-/// The file as the plan leaves it so far.
+/// The file after the steps so far.
 struct Run<'p> {
     plan: &'p Plan,
     snapshot: &'p Snapshot,
     head: Vec<u8>,
-    /// Of the head as it is.
+    /// Digest of the current head.
     digest: Digest,
     len: u64,
     pieces: Vec<&'p Piece>,
-    /// Which of them stand behind a barrier.
+    /// Whether a barrier has proven each of them.
     proven: Vec<bool>,
-    /// Whether the head as it is stands behind a barrier.
+    /// Whether a barrier has proven the current head.
     head_proven: bool,
     reserved: bool,
     switched: bool,
@@ -226,7 +225,7 @@ impl<'p> Run<'p> {
         published.check(switch)
     }
 
-    /// The bytes of the head that are to be written, held against what stands there.
+    /// Returns the span of a write into the head, after comparing the old bytes.
     fn fits(&self, at: u64, before: &[u8], after: &[u8]) -> Result<Span, Breach> {
         let len = to_u64(after.len());
         let span = Span::new(at, len).filter(|span| span.end <= HEAD_LEN && !span.is_empty());
@@ -248,7 +247,7 @@ impl<'p> Run<'p> {
     }
 }
 
-/// Each edit has its bytes, once, and no others are appended.
+/// Checks that the append has the bytes of each edit once, and no other bytes of edits.
 fn check_edits(plan: &Plan) -> Result<(), Breach> {
     let mut expected: Vec<Option<(u64, Digest)>> = plan.edits.iter().map(Edit::bytes).collect();
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
@@ -259,14 +258,14 @@ fn check_edits(plan: &Plan) -> Result<(), Breach> {
             return Err(Breach::Edits);
         }
     }
-    // What has no bytes needs no piece.
+    // An edit without bytes needs no piece.
     if expected.iter().flatten().any(|(len, _)| *len > 0) {
         return Err(Breach::Edits);
     }
     Ok(())
 }
 
-/// The new index is what entries and edits make.
+/// Checks that the new index has the entries of the old one, with the edits applied.
 fn check_derived(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     let entries = snapshot.entries().ok_or(Breach::Derived)?;
     let missing = |edit: &Edit| matches!(edit, Edit::Remove { id } if entries.find(*id).is_none());
@@ -284,7 +283,7 @@ fn check_derived(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     emitted.map_err(|_| Breach::Derived)
 }
 
-/// Why an emission was stopped.
+/// Why the comparison stopped.
 enum Emitted {
     Other,
 }

@@ -1,7 +1,7 @@
-//! The new index of a fold: which regions it lists in which order, and its bytes, piece by piece.
+//! The new index of a fold: its regions in their order, and its bytes, piece by piece.
 //!
-//! Nothing of it is kept: entries of the snapshot and edits are merged as often as a pass needs
-//! them. Memory is 16 bytes for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
+//! Each pass merges the entries of the snapshot with the edits again, so memory is 16 bytes for
+//! each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
 mod emit;
 mod merge;
@@ -21,27 +21,28 @@ use dacti_index::{GROUPS_MAX, index_len};
 use dacti_lookup::{RunSpec, lookup_len, stride_for};
 use daicon_core::Span;
 
-/// Groups of an index without fences: what a reader fetches at once.
+/// The most groups of an index without fences: one fetch brings them.
 const GROUPS_WITHOUT_KEYS: u32 = 10;
-/// Room for fences, which a reader fetches at once too.
+/// The most bytes of fences: one fetch brings them.
 const FENCES_LEN_MAX: u64 = 65_536;
-/// Where fences and index start.
+/// Alignment of fences and index.
 pub(crate) const DERIVED_ALIGN: u64 = 8;
 
-/// Where a new index and its fences stand, and what they list.
+/// The places of a new index and its fences, and its regions.
 #[derive(Debug)]
 pub(crate) struct NewIndex<'a> {
     pub(crate) merged: Merged<'a>,
     pub(crate) runs: Runs,
     pub(crate) groups: u32,
     pub(crate) stride: Option<u32>,
-    /// The lookup region; empty where there is none.
+    /// The lookup region; empty if there is none.
     pub(crate) fences: Span,
     pub(crate) index: Span,
 }
 
 impl<'a> NewIndex<'a> {
-    /// The index of `entries` after `changes`, at `at` or behind the fences that stand there.
+    /// Lays out the index of `entries` after `changes`. Fences, if any, start at `at`, and the
+    /// index follows them.
     pub(crate) fn new(
         entries: &'a IndexEntries,
         changes: Vec<Change>,

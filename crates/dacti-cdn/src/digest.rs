@@ -1,4 +1,4 @@
-//! A BLAKE3 digest, and how the planner writes bytes down as text.
+//! A BLAKE3 digest.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "The plan as JSON".
 
@@ -9,7 +9,7 @@ use core::fmt;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// Of all of `bytes`.
+    /// Returns the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())

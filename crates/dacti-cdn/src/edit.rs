@@ -1,22 +1,22 @@
-//! What is to be changed in a package: an edit names it, and never holds its bytes.
+//! The changes of an update. An edit never holds the bytes of a region.
 //!
-//! Regions and components are encoded, sealed and hashed before anything is planned; the planner
-//! knows their sizes and digests. Specification: `docs/spec/dacti-cdn.md`, "Edits".
+//! Regions and components are encoded, sealed and hashed before planning, so an edit has their
+//! sizes and digests. Specification: `docs/spec/dacti-cdn.md`, "Edits".
 
 use crate::Digest;
 use dacti_index::Encoding;
 use daicon_core::Version;
 use uuid::Uuid;
 
-/// One change. All edits of a plan are published by one switch.
+/// One change. One switch publishes all edits of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Edit {
-    /// Adds a region, or replaces the one that has its id.
+    /// Adds a region, or replaces the region of the same id.
     Put(Put),
-    /// Takes a region away.
+    /// Removes a region.
     Remove {
         /// Its id.
         #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
@@ -24,12 +24,12 @@ pub enum Edit {
     },
     /// Adds a component.
     Component(NewComponent),
-    /// Says in the `dacti-names` component that the names list gives explicit ids. Where that is
-    /// said already, it changes nothing.
+    /// Sets the flag of the names component for explicit ids. If the flag is set already, this edit
+    /// changes nothing.
     ExplicitIds,
 }
 
-/// A region to be added.
+/// A region to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -37,22 +37,22 @@ pub struct Put {
     /// Its id.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
-    /// How its bytes are stored.
+    /// Encoding of its stored bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::encoding_text"))]
     pub encoding: Encoding,
-    /// Count of its stored bytes.
+    /// Number of its stored bytes.
     pub size: u64,
-    /// Count of the bytes of its seal, which stands right behind them: what the package says, 0
-    /// where it has no seals.
+    /// Length of the seal that follows the stored bytes: that of the package's seals, or 0 if it
+    /// has none.
     pub seal_len: u64,
-    /// Of the stored bytes and, behind them, the seal.
+    /// Digest of the stored bytes and the seal.
     pub digest: Digest,
-    /// Stored bytes, seal included, of the region that it replaces, as far as the caller knows:
-    /// only for the count of bytes that die. A fold knows by itself.
+    /// Length of the replaced region with its seal, or 0 if the caller does not know it. It only
+    /// counts into the dead bytes; a fold finds it out by itself.
     pub replaced_len: u64,
 }
 
-/// A component to be added.
+/// A component to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -63,28 +63,28 @@ pub struct NewComponent {
     /// Its version.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::version_text"))]
     pub version: Version,
-    /// What it says.
+    /// Its data.
     pub content: ComponentContent,
 }
 
-/// What a component says.
+/// The data of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum ComponentContent {
-    /// A region of its own, which is appended.
+    /// A region, which the plan appends.
     Region {
         /// Its length in bytes.
         size: u64,
-        /// Of its bytes.
+        /// Digest of its bytes.
         digest: Digest,
     },
-    /// Eight bytes in the table itself.
+    /// Eight bytes in the table.
     Data(#[cfg_attr(feature = "serde", serde(with = "crate::json::data"))] [u8; 8]),
 }
 
 impl Edit {
-    /// Length and digest of the bytes that it brings.
+    /// Returns length and digest of its bytes in the block.
     pub(crate) fn bytes(&self) -> Option<(u64, Digest)> {
         match self {
             Self::Put(put) => Some((put.size.saturating_add(put.seal_len), put.digest)),
@@ -98,7 +98,7 @@ impl Edit {
 }
 
 impl NewComponent {
-    /// What readers tell components apart by.
+    /// Returns UUID and major version, by which readers tell components apart.
     pub(crate) fn key(&self) -> (Uuid, u16) {
         (self.id, self.version.major)
     }

@@ -1,16 +1,16 @@
-//! What can keep a package from being updated, and where.
+//! The faults that prevent a layout or an update, each with its place.
 
 use crate::Reason;
 use core::fmt;
 use daicon_core::ErrorKind;
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
     /// The region of the layout component.
     Layout,
-    /// The first 65,536 bytes.
+    /// The head: the first 65,536 bytes.
     Head,
     /// The first table with its free slots.
     FirstTable,
@@ -32,7 +32,7 @@ impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Layout => "layout",
-            Self::Head => "package head",
+            Self::Head => "head",
             Self::FirstTable => "first table",
             Self::SecondTable => "place of the second table",
             Self::Table => "table",
@@ -44,39 +44,43 @@ impl fmt::Display for Structure {
     }
 }
 
-/// What is wrong with a layout component.
+/// A fault of a layout component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutFault {
-    /// Shorter than the 80 bytes that it takes.
-    #[error("needs 80 bytes, has {0}")]
+    /// The region is shorter than 80 bytes.
+    #[error("needs 80 bytes, but has {0}")]
     TooShort(u64),
-    /// A layout that this reader does not know.
-    #[error("version {0} is not supported, only 0 is")]
+    /// The version is not supported.
+    #[error("version {0}, but only version 0 is supported")]
     Version(u32),
-    /// A head of another length.
+    /// The head length is not 65,536.
     #[error("head length: expected 65536, found {0}")]
     HeadLen(u32),
-    /// No power of two from 4 KiB to 1 GiB.
+    /// The slice length is no power of two from 4 KiB to 1 GiB.
     #[error("slice length: expected a power of two from 4096 to 1073741824, found {0}")]
     SliceLen(u64),
-    /// Not a multiple of the slice length, or past the file's end.
+    /// The end of the new package is no multiple of the slice length, or passes the end of the
+    /// file.
     #[error(
         "end of the fresh package: expected a multiple of the slice length within the file, \
          found {0:#x}"
     )]
     FreshEnd(u64),
+    /// The room for fences ends past 4 GiB.
+    #[error("end of the room for fences: expected at most 0xffffffff, found {0:#x}")]
+    Fences(u64),
 }
 
-/// What a published package may lack that an update needs.
+/// A component that an update needs and the package lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Missing {
-    /// The layout component: nobody left room for updates.
+    /// The layout component. Without it, the package has no room for updates.
     Layout,
     /// The index component.
     Index,
-    /// A seal component of a version that is known.
+    /// A seal component of a supported version.
     Seals,
 }
 
@@ -96,12 +100,12 @@ impl fmt::Display for Missing {
     }
 }
 
-/// A caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// A slice length that the format does not allow.
-    #[error("slice length: {0} is not possible, a power of two from 4 KiB to 1 GiB is")]
+    #[error("slice length {0}: expected a power of two from 4096 to 1073741824")]
     SliceLen(u64),
     /// A slice length below the package's own.
     #[error(
@@ -114,32 +118,30 @@ pub enum Misuse {
         /// What the policy asks for.
         found: u64,
     },
-    /// An alignment of regions that is not possible.
-    #[error("alignment of regions: {0} is not possible, a power of two up to the slice length is")]
+    /// An invalid alignment of regions.
+    #[error("alignment of regions {0}: expected a power of two of at most the slice length")]
     RegionAlign(u64),
-    /// Delta groups that the head has no room for.
-    #[error("{found} delta groups do not fit the package head, at most {max} do")]
+    /// More delta groups than the head has room for.
+    #[error("{found} delta groups: the head has room for at most {max}")]
     DeltaGroups {
         /// Groups asked for.
         found: u32,
         /// The most that fit.
         max: u32,
     },
-    /// There is nothing to do.
-    #[error("there is nothing to change: no edit was given that changes anything")]
+    /// No edit changes anything.
+    #[error("the edits change nothing: give at least one change")]
     NoEdits,
-    /// Two edits of one region or component.
-    #[error("edits {first} and {second} are of the same region or component: give one of them")]
+    /// Two edits change the same region or component.
+    #[error("edits {first} and {second} change the same region or component: remove one of them")]
     DuplicateEdit {
-        /// Number of the one.
+        /// Number of the first edit.
         first: u32,
-        /// Number of the other.
+        /// Number of the second edit.
         second: u32,
     },
-    /// A region or component longer than its 32-bit size can say.
-    #[error(
-        "edit {edit}: {len} bytes do not fit a size of 32 bits: split it into pieces below 4 GiB"
-    )]
+    /// A region or component of 4 GiB or more.
+    #[error("edit {edit}: {len} bytes, but a region must be shorter than 4 GiB: split it")]
     TooLong {
         /// Number of the edit.
         edit: u32,
@@ -154,24 +156,24 @@ pub enum Misuse {
     SealLen {
         /// Number of the edit.
         edit: u32,
-        /// What the package's seal component says; 0 where it has none.
+        /// Length of the package's seals; 0 if it has none.
         expected: u64,
-        /// What was given.
+        /// Length of the given seal.
         found: u64,
     },
-    /// An encoding tag that is no text, or empty.
-    #[error("edit {edit}: its encoding tag is not UTF-8 text padded with zeros")]
+    /// An encoding tag that is empty or no text.
+    #[error("edit {edit}: the encoding tag is not UTF-8 text padded with zeros")]
     Encoding {
         /// Number of the edit.
         edit: u32,
     },
-    /// A region is to be removed that is not there.
-    #[error("edit {edit}: there is no such region to remove")]
+    /// An edit removes a region that does not exist.
+    #[error("edit {edit}: the package has no such region to remove")]
     NotThere {
         /// Number of the edit.
         edit: u32,
     },
-    /// A component that the package has.
+    /// A component that the package has already.
     #[error(
         "edit {edit}: the package has this component in the entry at {at:#x}, and readers take \
          the first: choose another major version"
@@ -179,36 +181,38 @@ pub enum Misuse {
     ComponentExists {
         /// Number of the edit.
         edit: u32,
-        /// Where its entry stands, absolute.
+        /// Position of its entry, absolute.
         at: u64,
     },
-    /// A component that a plan writes by itself, or that only a new package can have.
-    #[error("edit {edit}: this component is the package's own and cannot be added")]
+    /// A component that a plan writes by itself, or that only a packer can write.
+    #[error(
+        "edit {edit}: packers and updaters write this component by themselves: remove the edit"
+    )]
     ComponentReserved {
         /// Number of the edit.
         edit: u32,
     },
-    /// More edits than a plan numbers.
-    #[error("{0} edits are more than one plan takes: make several updates")]
+    /// More edits than a plan can have.
+    #[error("{0} edits are too many for one plan: make several updates")]
     TooManyEdits(u64),
-    /// Bytes were fed to a machine that wants none.
-    #[error("nothing is wanted: the walk has ended")]
+    /// Bytes were fed to a machine that has ended.
+    #[error("the machine has ended and wants no more bytes: stop when `want` returns `None`")]
     FedAfterEnd,
-    /// A machine was asked for its result before it had all bytes.
-    #[error("there are bytes to be fed yet")]
+    /// `finish` was called before the machine had all bytes.
+    #[error("the machine still wants bytes: feed them before `finish`")]
     NotFed,
-    /// A fold is needed, and the index has not been read.
+    /// The update needs a fold, but the entries of the index were not read.
     #[error(
         "the update needs a fold, and so all entries of the index: read it with \
          `Snapshot::entries_reader` first"
     )]
     IndexNeeded,
-    /// Derived bytes were asked for that the plan does not have, or of another snapshot.
-    #[error("the plan's derived bytes are not those of this snapshot and these edits")]
+    /// Plan and snapshot do not belong together, or the plan derives no bytes.
+    #[error("the plan was not made from this snapshot: take both from the same state of the file")]
     NotDerived,
 }
 
-/// Why a package cannot be laid out or updated as asked.
+/// Why a package cannot be laid out or updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -227,78 +231,78 @@ pub enum Error {
     /// The layout component is at fault.
     #[error("layout at {at:#x}: {fault}")]
     Layout {
-        /// Where the component's region starts, absolute.
+        /// Start of the component's region, absolute.
         at: u64,
-        /// What is wrong.
+        /// The fault.
         fault: LayoutFault,
     },
     /// The package cannot be updated in place.
     #[error("the package cannot be updated: {0}")]
     NotUpdatable(Missing),
-    /// Room for updates that is not in the head.
-    #[error("{what} at {at:#x}: ends at {end:#x}, but the package head ends at 0x10000")]
+    /// A room for updates passes the end of the head.
+    #[error("{what} at {at:#x}: ends at {end:#x}, but the head ends at 0x10000")]
     OutsideHead {
-        /// What should be in the head.
+        /// The room.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// Where it ends, absolute.
+        /// Its end, absolute.
         end: u64,
     },
-    /// Room for updates that something else claims.
-    #[error(
-        "{what} at {at:#x}: shares bytes with {other} at {other_at:#x}: an update would damage it"
-    )]
+    /// A room for updates overlaps bytes in use.
+    #[error("{what} at {at:#x}: overlaps {other} at {other_at:#x}, which an update would damage")]
     Overlap {
-        /// What was left for updates.
+        /// The room.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// What lies there too.
+        /// The structure that it overlaps.
         other: Structure,
-        /// Where that starts, absolute.
+        /// Start of that structure, absolute.
         other_at: u64,
     },
     /// More delta groups than the index has groups.
-    #[error("delta groups at {at:#x}: the layout names {found}, the index has {groups} groups")]
+    #[error(
+        "delta groups at {at:#x}: the layout has {found}, but the index has only {groups} groups"
+    )]
     DeltaGroups {
-        /// Where the index starts, absolute.
+        /// Start of the index, absolute.
         at: u64,
-        /// What the layout says.
+        /// Number in the layout.
         found: u32,
-        /// Groups of the index.
+        /// Number of groups of the index.
         groups: u32,
     },
-    /// Something is larger than a format or this planner allows.
+    /// More than readers or this planner accept.
     #[error(
         "{what}: {found} are more than the {limit} that are possible: make a new package, with \
          `compact` or by packing again"
     )]
     LimitExceeded {
-        /// Of what there are too many.
+        /// What there is too much of.
         what: LimitOf,
-        /// How many there would be.
+        /// The number.
         found: u64,
-        /// How many may be.
+        /// The limit.
         limit: u64,
     },
     /// No strategy publishes the update by one switch.
-    #[error("no way to publish this by one switch: {reason}: {}", help(.reason))]
+    #[error("one switch cannot publish these edits: {reason}: {}", help(.reason))]
     NoStrategy {
-        /// Why the last that could have was not taken.
+        /// The reason against the last strategy.
         reason: Reason,
     },
-    /// The update would pass the last position that a file can have.
-    #[error("the update passes the last position that a file can have")]
+    /// The update would pass the last position of a file, 2^64 - 1.
+    #[error("the update would pass the last position of a file")]
     PastLastPosition,
-    /// The caller's mistake, not the file's.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
 
 const _: () = assert!(size_of::<Error>() <= 48);
 
-/// What there can be too many of.
+/// The subject of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitOf {
@@ -326,14 +330,14 @@ impl fmt::Display for LimitOf {
 fn help(reason: &Reason) -> &'static str {
     match reason {
         Reason::NoSecondTable => {
-            "make a new package of it in the cdn layout, with `compact` or by packing again"
+            "make a new package in the cdn layout, with `compact` or by packing again"
         }
         _ => "publish it in several updates",
     }
 }
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -344,7 +348,7 @@ impl Error {
                 dacti_seal::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 dacti_seal::ErrorKind::Limit => ErrorKind::Limit,
                 dacti_seal::ErrorKind::Misuse => ErrorKind::Misuse,
-                // The lower enum may grow; what is new there is new damage until it is named.
+                // The lower enum may grow. A new kind counts as damage until it is listed here.
                 _ => ErrorKind::Corrupt,
             },
             Self::Lookup(error) => error.kind(),
@@ -360,8 +364,7 @@ impl Error {
         }
     }
 
-    /// The structure concerned, where it is one of the layout's: those of lower layers are in the
-    /// error that is wrapped.
+    /// Returns the structure at fault, if it belongs to the layout. Wrapped errors have their own.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {
@@ -372,7 +375,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` where no bytes are at fault.
+    /// Returns the absolute file offset of the fault; `None` if no bytes are at fault.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {

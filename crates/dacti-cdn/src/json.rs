@@ -1,8 +1,7 @@
-//! How a plan is written down as JSON: positions as numbers, bytes in hex, UUIDs and encodings as
-//! text.
+//! Plans as JSON: positions as numbers, bytes in hex, UUIDs and encodings as text.
 //!
-//! What is not known is refused: a plan that is not understood whole must not be carried out.
-//! Specification: `docs/spec/dacti-cdn.md`, "The plan as JSON".
+//! Unknown fields and values are refused, because nobody may carry out a plan without understanding
+//! all of it. Specification: `docs/spec/dacti-cdn.md`, "The plan as JSON".
 
 use crate::{Cost, Digest, Edit, Plan, Rejected, State, Step, Strategy};
 use alloc::string::{String, ToString};
@@ -31,7 +30,7 @@ impl Serialize for Plan {
     }
 }
 
-/// A plan as it is read.
+/// The fields of a plan as JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -61,8 +60,8 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
         PLAN_VERSION => Ok(()),
         found => {
             let message = alloc::format!(
-                "plan version {found} is not supported, only {PLAN_VERSION} is: a newer program \
-                 is needed"
+                "plan version {found}, but only version {PLAN_VERSION} is supported: use a newer \
+                 program"
             );
             Err(D::Error::custom(message))
         }
@@ -307,7 +306,7 @@ mod tests {
         assert!(error.contains(expected), "{error}");
     }
 
-    /// Every leaf of `value` with a value that it does not have, told by its path.
+    /// Returns every leaf of `value` with a value that it does not have, told by its path.
     fn mutants(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
         let below = |key: &str, child: &Value, put: &dyn Fn(Value) -> Value, out: &mut Vec<_>| {
             let mut inner = Vec::new();
@@ -392,7 +391,7 @@ mod tests {
         assert!(refused > 500, "{refused}");
     }
 
-    /// The same with three dots for each digest.
+    /// Returns the same with three dots for each digest.
     fn without_digests(value: Value) -> Value {
         match value {
             Value::String(text) if text.len() == 64 => "…".into(),

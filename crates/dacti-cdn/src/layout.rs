@@ -1,7 +1,7 @@
-//! The `dacti-layout` component, and the map of a fresh package's head.
+//! The `dacti-layout` component, and the map of a new package's head.
 //!
-//! The component records what a writer promised to those who update the file; reading regions needs
-//! none of it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
+//! The component records the room that a packer has left for updates. Readers of regions do not
+//! need it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
 //! component".
 
 use crate::{Error, LayoutFault, Misuse};
@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 /// The UUID of the layout component.
 pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed473);
-/// The layout component's version as written.
+/// The component version that this crate writes and reads.
 pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 /// Length of the layout component's region, in bytes.
 pub const LAYOUT_LEN: u64 = 80;
-/// The default slice length: the largest that common caches use, so that appends never share a
-/// cached slice.
+/// The default slice length: the largest of common caches, so appends share no cached slice with
+/// old bytes.
 pub const SLICE_LEN: u64 = 1 << 20;
 /// The shortest and the longest slice length.
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
@@ -27,39 +27,40 @@ pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
 pub const T1_SLOTS: u32 = 16;
 /// Slots of each place of the second table.
 pub const T2_SLOTS: u32 = 8;
-/// Where the two places of the second table stand; a fold switches from one to the other.
+/// Positions of the two places of the second table. A fold switches from one to the other.
 pub const T2_PLACES: [u64; 2] = [504, 752];
-/// Where the layout component's region stands.
+/// Position of the layout component's region.
 pub const LAYOUT_AT: u64 = 1000;
-/// Where the seal component's region stands.
+/// Position of the seal component's region.
 pub const SEAL_AT: u64 = 1080;
-/// Where the room for lookup fences starts.
+/// Start of the room for lookup fences.
 pub const FENCES_AT: u64 = 1536;
-/// Groups that fit the head whole, and entries past which fewer delta groups leave room for more
-/// fences.
+/// The most groups that fit the head. Past `LARGE_ENTRIES` entries, fewer delta groups leave room
+/// for more fences.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
 const DELTA_GROUPS_LARGE: u32 = 4;
 const LARGE_ENTRIES: u64 = 2_000_000;
 
-/// What a package's layout component says.
+/// The content of the layout component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Tells two packages apart: 16 bytes from the digest of the fresh index and its regions.
+    /// File id: 16 bytes of the digest of the first index and its regions. It tells two packages
+    /// apart.
     pub file_id: [u8; 16],
-    /// Appends begin at multiples of this, in bytes.
+    /// Slice length in bytes: appends begin at its multiples.
     pub slice_len: u64,
-    /// Where the package ended when it was fresh, absolute, a multiple of the slice length.
+    /// End of the package when it was packed, absolute. It is a multiple of the slice length.
     pub fresh_end: u64,
-    /// Groups at the front of the fresh index that were left for updates.
+    /// Number of delta groups of the first index.
     pub delta_groups: u32,
     /// Slots of the first table, used ones included.
     pub t1_slots: u32,
-    /// Where the two places of the second table stand, absolute.
+    /// Position of the two places of the second table, absolute.
     pub t2_places: [u32; 2],
     /// Slots of each place.
     pub t2_slots: u32,
-    /// The bytes of the head that were left for lookup fences, absolute; empty where there is none.
+    /// The room for lookup fences in the head, absolute; empty if there is none.
     pub fences: Span,
 }
 
@@ -121,9 +122,20 @@ impl Layout {
         })
     }
 
-    /// The region's bytes.
-    #[must_use]
-    pub fn emit(&self) -> [u8; size_of::<LayoutRegion>()] {
+    /// Returns the bytes of the component's region.
+    ///
+    /// # Errors
+    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end is no
+    /// multiple of it, or if the room for fences does not start and end below 4 GiB.
+    pub fn emit(&self) -> Result<[u8; size_of::<LayoutRegion>()], Error> {
+        check_slice_len(self.slice_len)?;
+        let fault = |fault| Error::Layout { at: LAYOUT_AT, fault };
+        if !self.fresh_end.is_multiple_of(self.slice_len) {
+            return Err(fault(LayoutFault::FreshEnd(self.fresh_end)));
+        }
+        if u32::try_from(self.fences.end).is_err() {
+            return Err(fault(LayoutFault::Fences(self.fences.end)));
+        }
         let short = |n: u64| U32Le::new(u32::try_from(n).unwrap_or(u32::MAX));
         let region = LayoutRegion {
             version: U32Le::new(0),
@@ -141,29 +153,29 @@ impl Layout {
         };
         let mut out = [0; size_of::<LayoutRegion>()];
         out.copy_from_slice(bytes_of(&region));
-        out
+        Ok(out)
     }
 }
 
-/// Where the index of a fresh package stands, and how many of its groups are left for updates.
+/// The place of the index of a new package, and its delta groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexPlace {
     /// The whole index region, absolute.
     pub span: Span,
-    /// Groups, those for updates included.
+    /// Number of groups, delta groups included.
     pub groups: u32,
-    /// Groups for updates, at the front.
+    /// Number of delta groups, which come first.
     pub delta_groups: u32,
     /// Room for lookup fences, absolute.
     pub fences: Span,
-    /// Where hot regions are stored, absolute, in front of the index; empty where there is none.
-    /// Their entries stand in the last of the groups for updates.
+    /// The stored bytes of hot regions, absolute, right before the index; empty if there are none.
+    /// Their entries stand in the last delta group.
     pub hot: Span,
 }
 
 impl IndexPlace {
-    /// For the `cdn` layout: whole in the head where it fits, else with its delta groups ending
-    /// where the head does.
+    /// Returns the place for the `cdn` layout. If the index does not fit the head whole, its delta
+    /// groups end with the head.
     #[must_use]
     pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
@@ -183,12 +195,12 @@ impl IndexPlace {
         Self { span, groups, delta_groups, fences, hot: Span::default() }
     }
 
-    /// For the `cdn` layout with hot regions that take `hot_len` bytes of the head, seals included.
-    /// `filled` groups and `entries` are those of the index without them.
+    /// Returns the place for the `cdn` layout with hot regions of `hot_len` bytes in the head,
+    /// seals included. `filled` and `entries` count groups and entries without the hot regions.
     ///
-    /// Groups for updates give way to hot regions, as many as it takes, but for the one in which
-    /// the hot regions are listed. The index lies in the head whole where that is possible, and the
-    /// fences are no fewer than without hot regions. `None` where the regions do not fit at all.
+    /// Delta groups give way to hot regions, down to the one that lists them. If possible, the
+    /// whole index lies in the head. There are as many fences as without hot regions. `None` if the
+    /// hot regions do not fit.
     #[must_use]
     pub fn cdn_hot(filled: u32, entries: u64, hot_len: u64) -> Option<Self> {
         let (delta_groups, in_head) = Self::hot_choices(filled, entries)
@@ -203,24 +215,24 @@ impl IndexPlace {
         Some(Self { span, groups, delta_groups, fences, hot })
     }
 
-    /// The most bytes that hot regions may take.
+    /// Returns the most bytes that hot regions may have.
     #[must_use]
     pub fn hot_len_max(filled: u32, entries: u64) -> u64 {
         let choices = Self::hot_choices(filled, entries);
         choices.map(|choice| Self::hot_room(choice, filled, entries)).max().unwrap_or(0)
     }
 
-    /// How many groups for updates there may be, and how many groups of the index lie in the head
-    /// then: the best choice first.
+    /// Returns the choices of delta groups, best first, each with the number of index groups that
+    /// lie in the head.
     fn hot_choices(filled: u32, entries: u64) -> impl Iterator<Item = (u32, u32)> {
         let whole = 1..=HEAD_GROUPS.saturating_sub(filled);
         let whole = whole.rev().map(move |delta| (delta, delta.saturating_add(filled)));
-        // Where none is filled, all of the index is in the head.
+        // Without filled groups, the whole index is in the head.
         let behind = 1..=if filled == 0 { 0 } else { delta_groups_behind(entries) };
         whole.chain(behind.rev().map(|delta| (delta, delta)))
     }
 
-    /// What a choice leaves for hot regions, in front of the index and behind the fences.
+    /// Returns the room that a choice leaves for hot regions, between the fences and the index.
     fn hot_room((delta, in_head): (u32, u32), filled: u32, entries: u64) -> u64 {
         let room = head_index_start(in_head).saturating_sub(FENCES_AT);
         if in_head > delta || filled == 0 {
@@ -232,11 +244,11 @@ impl IndexPlace {
         room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
 
-    /// For the `cdn` layout with `delta_groups` groups for updates, or more where the index fits
-    /// the head whole with them.
+    /// Returns the place for the `cdn` layout with `delta_groups` delta groups, or more if the
+    /// index fits the head whole.
     ///
     /// # Errors
-    /// `Misuse` where these do not fit the head beside the lookup fences.
+    /// `Misuse` if the delta groups do not fit the head beside the fences.
     pub fn with_delta_groups(filled: u32, delta_groups: u32) -> Result<Self, Error> {
         if filled.saturating_add(delta_groups) <= HEAD_GROUPS {
             return Ok(Self::cdn(filled, 0));
@@ -252,12 +264,12 @@ impl IndexPlace {
         Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
-    /// For the `compact` layout: at `at`, with no room for anything. Without regions there is no
-    /// index, only its place.
+    /// Returns the place for the `compact` layout: at `at`, without any room. Without regions the
+    /// index is empty.
     #[must_use]
     pub fn compact(filled: u32, at: u64) -> Self {
         let len = if filled == 0 { 0 } else { index_len(filled) };
-        // An empty region is written as offset 0.
+        // An empty region has offset 0.
         let start = if filled == 0 { 0 } else { at };
         let span = Span { start, end: start.saturating_add(len) };
         let (fences, hot) = (Span::default(), Span::default());
@@ -265,29 +277,29 @@ impl IndexPlace {
     }
 }
 
-/// Groups for updates of an index that goes on behind the head.
+/// Returns the number of delta groups of an index that goes on after the head.
 const fn delta_groups_behind(entries: u64) -> u32 {
     if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS }
 }
 
-/// Where an index starts, of which so many groups lie in the head, up to its end.
+/// Returns the start of an index of which that many groups fill the end of the head.
 fn head_index_start(groups: u32) -> u64 {
     let head_part = GROUP_LEN.saturating_mul(groups.into()).saturating_add(INDEX_HEADER_LEN);
     HEAD_LEN.saturating_sub(head_part)
 }
 
-/// The room for lookup fences in front of an index of which so many groups lie in the head.
+/// Returns the room for fences before an index of which that many groups lie in the head.
 pub(crate) fn fences_room(groups_in_head: u32) -> Span {
     Span { start: FENCES_AT, end: head_index_start(groups_in_head) }
 }
 
-/// The stride with which the fences of one run of `filled` groups fit a room.
+/// Returns the stride with which the fences of one run of `filled` groups fit a room.
 pub(crate) fn stride_in(room: Span, filled: u32) -> Option<u32> {
-    // Which group is first does not change their length.
+    // The number of the first group does not change the length.
     stride_for(&[RunSpec { first_group: 0, groups: filled }], room.len())
 }
 
-/// Holds a slice length against what the format allows: a power of two from 4 KiB to 1 GiB.
+/// Checks that a slice length is a power of two from 4 KiB to 1 GiB.
 ///
 /// # Errors
 /// `Misuse`.
@@ -416,7 +428,7 @@ mod tests {
             t2_slots: 8,
             fences: Span { start: 1536, end: 16_440 },
         };
-        let region = layout.emit();
+        let region = layout.emit().unwrap();
         assert_eq!(region[..4], [0; 4]);
         assert_eq!(region[4..8], [0, 0, 1, 0], "head length, little-endian");
         assert_eq!(Layout::parse(&region, 1000, 8192).unwrap(), layout);

@@ -1,27 +1,27 @@
-//! How much room a new package should leave for the updates that are expected.
+//! The room that a new package should leave for expected updates.
 //!
-//! A pure function of four numbers; a packer is free to leave more or less. Specification:
-//! `docs/spec/dacti-cdn.md`, "Room for updates".
+//! A packer may leave more or less room. Specification: `docs/spec/dacti-cdn.md`, "Room for
+//! updates".
 
 use crate::layout::{fences_room, stride_in};
 use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 use daicon_core::to_u64;
 
-/// The largest stride of lookup fences that is accepted for the sake of more delta groups: a region
-/// is found by a read of at most so many groups, about 64 kB.
+/// The largest stride that more delta groups may cost. One read of that many groups, about 64 kB,
+/// finds a region.
 const STRIDE_MAX: u32 = 10;
-/// The shortest slice length that caches commonly use.
+/// The shortest common slice length of caches.
 const SLICE_LEN_MIN: u64 = 65_536;
-/// Bytes of a digest behind each region.
+/// Length of the digest after each region.
 const SEAL_LEN: u64 = 32;
 
-/// How often a package is expected to be updated before it is compacted.
+/// The expected updates of a package before it is compacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedUpdates {
-    /// Updates.
+    /// Number of updates.
     pub updates: u64,
-    /// Regions that each adds or replaces, the names list left out.
+    /// Regions that each update adds or replaces, without the names list.
     pub regions: u64,
 }
 
@@ -34,21 +34,21 @@ pub struct Padding {
     pub t1_slots: u32,
     /// Slots of each place of the second table.
     pub t2_slots: u32,
-    /// The shortest slice length that holds an update whole. Only good where no cache in front of
-    /// the package has longer slices.
+    /// The shortest slice length that holds an update whole. Use it only if no cache has longer
+    /// slices.
     pub slice_len: u64,
 }
 
-/// The room that a new package of `entries` regions, of `stored_len_mean` bytes each, should leave.
+/// Returns the room that a new package of `entries` regions should leave. `stored_len_mean` is the
+/// mean number of stored bytes.
 ///
-/// - An update takes `regions + 1` entries, the names list's included, and is never split: a group
-///   takes `255 / (regions + 1)` of them. As many groups are left as the updates take, at least
-///   one, and at most ten or what the lookup fences of the package leave in the head when they stand
-///   for at most ten groups each. Updates of more than 254 regions fold anyway: for them one group
-///   is left.
-/// - Tables have 16 and 8 slots: they cost nothing, and the places are fixed.
-/// - The slice length is the smallest power of two that holds an update's bytes, from 64 KiB to the
-///   default of 1 MiB.
+/// - An update takes `regions + 1` entries, with the one of the names list, in one group. So a
+///   group takes `255 / (regions + 1)` updates, and the delta groups are as many as the updates
+///   need: at least one, and at most ten or as many as the fences leave room for with a stride of
+///   at most ten. Updates of more than 254 regions always fold, so they get one delta group.
+/// - Tables have 16 and 8 slots, because their places are fixed and free slots cost nothing.
+/// - The slice length is the smallest power of two that holds the bytes of an update, from 64 KiB
+///   to the default of 1 MiB.
 #[must_use]
 pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -> Padding {
     let per_update = expected.regions.saturating_add(1);

@@ -8,42 +8,42 @@ use alloc::vec::Vec;
 use core::fmt;
 use daicon_core::to_u64;
 
-/// An update, step by step.
+/// A plan of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Of which package: its file id.
+    /// File id of the package.
     pub file_id: [u8; 16],
-    /// What appends are aligned to.
+    /// Slice length: appends begin and end at its multiples.
     pub slice_len: u64,
-    /// What is changed.
+    /// The edits.
     pub edits: Vec<Edit>,
-    /// How.
+    /// The strategy.
     pub strategy: Strategy,
-    /// Why not in the other ways, cheapest first.
+    /// The other strategies, cheapest first, each with the reason against it.
     pub rejected: Vec<Rejected>,
-    /// What it costs.
+    /// The cost.
     pub cost: Cost,
-    /// What the file is like before the first step.
+    /// State of the file before the first step.
     pub before: State,
-    /// What is done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// What the file is like before step `i`.
+    /// Returns the state of the file before step `i`.
     #[must_use]
     pub fn state_before(&self, i: usize) -> State {
         let last = i.checked_sub(1).and_then(|last| self.steps.get(last));
         last.map_or(self.before, |step| step.after)
     }
 
-    /// What the file is like when all is done.
+    /// Returns the state of the file after the last step.
     #[must_use]
     pub fn after(&self) -> State {
         self.state_before(self.steps.len())
     }
 
-    /// The append, where there is one.
+    /// Returns the append, if there is one.
     #[must_use]
     pub fn append(&self) -> Option<&Append> {
         self.steps.iter().find_map(|step| match &step.action {
@@ -52,7 +52,7 @@ impl Plan {
         })
     }
 
-    /// The switch and the number of its step.
+    /// Returns the switch and the number of its step.
     #[must_use]
     pub fn switch(&self) -> Option<(usize, &Switch)> {
         self.steps.iter().enumerate().find_map(|(i, step)| match &step.action {
@@ -62,25 +62,25 @@ impl Plan {
     }
 }
 
-/// A way to publish an update.
+/// A strategy: a way to publish an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Strategy {
-    /// Entries behind the length of a delta group; the length is the switch.
+    /// New entries in a delta group. Its length is the switch.
     Delta,
-    /// Free slots of the first table; its count is the switch.
+    /// New components in free slots of the first table. Its count is the switch.
     FirstTable,
-    /// The second table written anew in the place that is not in force, with the index as it is;
-    /// the first table's extension offset is the switch.
+    /// A new second table in its other place, with the same index. The first table's extension
+    /// offset is the switch.
     SecondTable,
-    /// A new index in fresh bytes, and the second table written anew to point at it; the first
-    /// table's extension offset is the switch.
+    /// A new index in appended bytes, and a new second table that names it. The first table's
+    /// extension offset is the switch.
     Fold,
 }
 
 impl Strategy {
-    /// All of them, cheapest first.
+    /// All strategies, cheapest first.
     pub const ALL: [Self; 4] = [Self::Delta, Self::FirstTable, Self::SecondTable, Self::Fold];
 }
 
@@ -95,32 +95,32 @@ impl fmt::Display for Strategy {
     }
 }
 
-/// A way that was not taken.
+/// A strategy that the plan does not use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Rejected {
-    /// The way.
+    /// The strategy.
     pub strategy: Strategy,
-    /// Why not.
+    /// The reason against it.
     pub reason: Reason,
 }
 
-/// What a plan costs.
+/// The cost of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Cost {
-    /// Slices that caches may hold and that change: those of the head that a step writes into.
+    /// Slices of the head that a step changes. Caches may hold them.
     pub slices_dirtied: u64,
-    /// Slices that nobody can hold yet.
+    /// New slices, which no cache can hold yet.
     pub slices_fresh: u64,
-    /// Bytes written, padding left out.
+    /// Bytes written, without padding.
     pub bytes_written: u64,
-    /// Bytes of zeros that align and pad.
+    /// Zeros for alignment and padding.
     pub bytes_padding: u64,
-    /// Bytes that nobody reaches any more from the new view: regions that were replaced or
-    /// removed, as far as that is known, and what a fold leaves behind.
+    /// Bytes that the new view no longer reaches: replaced and removed regions, as far as their
+    /// lengths are known, and the index and fences that a fold replaces.
     pub bytes_dying: u64,
 }
 
@@ -128,7 +128,7 @@ impl Cost {
     /// Counts what the steps cost, except for `bytes_dying`, which is 0.
     pub(crate) fn of(steps: &[Step], slice_len: u64) -> Self {
         let mut cost = Self::default();
-        // Slices of the head, by number; it has few.
+        // Numbers of slices of the head, which has few.
         let mut dirtied: Vec<u64> = Vec::new();
         for step in steps {
             let (at, written) = match &step.action {

@@ -14,11 +14,11 @@ use crate::wanted::Wanted;
 use crate::{Edit, Error, Plan, Reason, Rejected, Snapshot, Strategy, UpdatePolicy};
 use block::Block;
 
-/// Plans an update: the cheapest strategy that publishes all edits by one switch.
+/// Plans an update by the cheapest strategy that publishes all edits by one switch.
 ///
 /// # Errors
-/// What is wrong with the edits or the policy; `NoStrategy` where one switch cannot do it. Before
-/// anything was written, in every case.
+/// Faults of the edits or the policy; `NoStrategy` if one switch cannot publish all edits. Nothing
+/// is written before an error.
 pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Result<Plan, Error> {
     let slice_len = policy.slice_len_for(snapshot)?;
     let wanted = Wanted::of(snapshot, edits)?;

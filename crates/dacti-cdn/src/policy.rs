@@ -1,23 +1,23 @@
-//! What a publisher wants of a plan.
+//! The update policy: how a plan is made.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "The plan".
 
 use crate::{Error, Misuse, Snapshot, check_slice_len};
 
-/// How to plan.
+/// How a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdatePolicy {
-    /// Appends begin and end at multiples of this: a power of two, and at least the package's own
-    /// slice length, which is taken where this is `None`. For a package that moves to caches with
-    /// larger slices.
+    /// Appends begin and end at multiples of this. It must be a power of two, and at least the
+    /// package's own slice length. `None` means the package's own; set it for a package that moves
+    /// to caches with larger slices.
     pub slice_len: Option<u64>,
-    /// Each region that is put begins at a multiple of this: a power of two of at most the slice
-    /// length. 1 for none between them.
+    /// Each new region begins at a multiple of this power of two, which is at most the slice
+    /// length. 1 means no gaps.
     pub region_align: u64,
-    /// What caches may be asked to forget at each barrier.
+    /// The bytes to purge from caches at each barrier.
     pub purge: Purge,
-    /// Whether the plan ends with a barrier on its own switch. Without, it is the first step of
-    /// the next plan.
+    /// Whether the plan ends with a barrier on its own switch. If not, the next plan begins with
+    /// that barrier.
     pub confirm: bool,
 }
 
@@ -27,24 +27,24 @@ impl Default for UpdatePolicy {
     }
 }
 
-/// What caches may be asked to forget.
+/// The bytes to purge from caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purge {
-    /// Nothing: barriers wait until caches ask again by themselves.
+    /// None. Barriers wait until caches ask again by themselves.
     #[default]
     Nothing,
-    /// The package head, by the range that readers use.
+    /// The head, as one range.
     Head,
-    /// All that a barrier probes. Helps where a cache has kept the answer that there is nothing
-    /// behind the old end.
+    /// All ranges that a barrier probes. This helps if a cache has kept the answer that the file
+    /// ends earlier.
     Probed,
 }
 
 impl UpdatePolicy {
-    /// What appends to this package are aligned to.
+    /// Returns the slice length for appends to this package.
     ///
     /// # Errors
-    /// `Misuse` where the policy's numbers cannot be.
+    /// `Misuse` if a number of the policy is invalid.
     pub fn slice_len_for(&self, snapshot: &Snapshot) -> Result<u64, Error> {
         let expected = snapshot.layout().slice_len;
         let found = self.slice_len.unwrap_or(expected);

@@ -1,66 +1,67 @@
 //! The reasons for which a plan does not use a strategy.
 
-/// Why a way was not taken.
+/// The reason why a plan does not use a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Reason {
-    /// A cheaper way does it.
-    #[error("a cheaper way does it")]
+    /// A cheaper strategy publishes the edits.
+    #[error("a cheaper strategy publishes the edits")]
     Dearer,
-    /// It cannot add or replace regions.
+    /// The strategy cannot add or replace regions.
     #[error("it cannot add regions")]
     AddsNoRegion,
-    /// It cannot take regions away.
-    #[error("it cannot take regions away")]
+    /// The strategy cannot remove regions.
+    #[error("it cannot remove regions")]
     RemovesNoRegion,
-    /// It cannot add components, or say that there are explicit ids.
-    #[error("it changes no table, or not this one")]
+    /// The strategy cannot change the table that the edits change.
+    #[error("it cannot change the table that the edits change")]
     ChangesNoTable,
-    /// The index in force has no delta groups: there was a fold, or none were left for updates.
-    #[error("the index in force has no delta groups")]
+    /// The current index has no delta groups: it was made by a fold, or the packer left none.
+    #[error("the current index has no delta groups")]
     NoDeltaGroups,
-    /// More regions than a group has entries.
-    #[error("{entries} entries do not fit one group, which takes 255")]
+    /// The update has more regions than a group has entries.
+    #[error("{entries} entries do not fit one group, which has room for 255")]
     TooManyEntries {
         /// Entries that the update needs.
         entries: u64,
     },
-    /// The current delta group has too little room, and there is none below it.
+    /// The current delta group has too little room, and no group before it is free.
     #[error("{entries} entries do not fit the last delta group, which has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
         entries: u64,
-        /// Entries that the last group still takes.
+        /// Entries for which the last group has room.
         free: u32,
     },
-    /// The regions are stored in more than one encoding, and a group has one.
-    #[error("the regions are stored in more than one encoding, and a group has one")]
+    /// The regions have several encodings, but a group has one.
+    #[error("the regions have several encodings, but a group has one")]
     MixedEncodings,
     /// The last delta group has another encoding.
     #[error("the last delta group has another encoding")]
     OtherEncoding,
-    /// The last delta group does not reach the fresh bytes, which lie 4 GiB or more behind its
-    /// base, or the update alone passes 4 GiB.
-    #[error("no delta group reaches the fresh bytes: they span more than 4 GiB from its base")]
+    /// No delta group reaches the block: it lies 4 GiB or more after the base of the last group, or
+    /// the update alone has 4 GiB or more.
+    #[error("no delta group reaches the block: it ends 4 GiB or more after the base of the group")]
     OutOfReach,
     /// The first table has too few free slots.
-    #[error("the first table has {free} free slots, {needed} are needed")]
+    #[error("the first table has {free} free slots, but {needed} are needed")]
     FirstTableFull {
         /// Slots needed.
         needed: u32,
         /// Slots free.
         free: u32,
     },
-    /// The component's region would lie where the first table's 32-bit offsets do not reach.
-    #[error("the first table does not reach the fresh bytes")]
+    /// The component's region would lie 4 GiB or more after the first table's region base.
+    #[error(
+        "the first table does not reach the block: it lies 4 GiB or more after the region base"
+    )]
     FirstTableOutOfReach,
-    /// The second table is not in one of the two places that the layout names.
-    #[error("the second table is in none of the two places of the layout")]
+    /// The second table is in neither of the two places that the layout names.
+    #[error("the second table is in neither of the two places that the layout names")]
     NoSecondTable,
-    /// The names component, which is to say that there are explicit ids, is not in the second
-    /// table.
+    /// The names component, whose data must change, is not in the second table.
     #[error("the names component is not in the second table")]
     NamesElsewhere,
 }

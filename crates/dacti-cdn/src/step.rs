@@ -1,20 +1,20 @@
-//! The steps of a plan, in the words of the protocol: append, reserve, barrier, switch.
+//! The steps of a plan: append, reserve, barrier, switch.
 //!
-//! A step is data: what is written where, what stood there before, and what the file is like after
-//! it. Specification: `docs/spec/dacti-cdn.md`, "Steps".
+//! A step is data: the bytes, their place, the old bytes, and the state of the file after it.
+//! Specification: `docs/spec/dacti-cdn.md`, "Steps".
 
 use crate::Digest;
 use alloc::vec::Vec;
 use daicon_core::Span;
 
-/// What a file is like: enough to tell before a step from after it.
+/// The state of a file between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct State {
     /// Physical length in bytes.
     pub len: u64,
-    /// Of the first 65,536 bytes.
+    /// Digest of the head.
     pub head: Digest,
 }
 
@@ -23,24 +23,24 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Step {
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// What the file is like when it is done.
+    /// State of the file after the step.
     pub after: State,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum Action {
-    /// Bytes past the end of the file.
+    /// Writes bytes past the end of the file.
     Append(Append),
-    /// Bytes of the head that nobody reads yet.
+    /// A write of head bytes that no reader uses.
     Reserve(Reserve),
-    /// Nothing is written before all caches answer with these bytes.
+    /// Waits until all caches answer with given bytes.
     Barrier(Barrier),
-    /// The one field that publishes the update.
+    /// Writes the field that publishes the update.
     Switch(Switch),
 }
 
@@ -49,16 +49,15 @@ pub enum Action {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Append {
-    /// Where they start, absolute: a multiple of the slice length.
+    /// Start of the bytes, absolute. It is a multiple of the slice length.
     pub at: u64,
-    /// What is written, each piece right behind the one before. The last ends at a multiple of the
-    /// slice length, most often with zeros that need not be written: a file can be made longer
-    /// without them.
+    /// The pieces, without gaps. The last one ends at a multiple of the slice length. Zeros at the
+    /// end need not be written: extending the file has the same effect.
     pub pieces: Vec<Piece>,
 }
 
 impl Append {
-    /// The bytes that the append takes, absolute.
+    /// Returns the span of the append, absolute.
     #[must_use]
     pub fn span(&self) -> Span {
         let end = self.pieces.last().map_or(self.at, |piece| piece.span.end);
@@ -66,45 +65,45 @@ impl Append {
     }
 }
 
-/// A part of an append.
+/// A piece of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Piece {
-    /// Where it stands, absolute.
+    /// Its position, absolute.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
-    /// What it holds.
+    /// Its content.
     pub content: PieceContent,
 }
 
-/// What a piece holds.
+/// The content of a piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum PieceContent {
-    /// The bytes of an edit: of a region its stored bytes and seal, of a component its region.
+    /// The bytes of an edit: stored bytes and seal of a region, or the region of a component.
     Edit {
         /// Number of the edit, from 0.
         edit: u32,
-        /// Of the bytes.
+        /// Digest of the bytes.
         digest: Digest,
     },
     /// Bytes of a new index, made by [`Derived`](crate::Derived).
     Derived {
-        /// Of what.
+        /// The region that they belong to.
         region: DerivedRegion,
-        /// Of the bytes.
+        /// Digest of the bytes.
         digest: Digest,
     },
-    /// A few bytes that the plan holds itself: an extension table.
+    /// An extension table, whose bytes are in the plan.
     Inline(#[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))] Vec<u8>),
     /// Zeros.
     Zeros,
 }
 
 impl PieceContent {
-    /// Of the bytes; `None` for zeros.
+    /// Returns the digest of the bytes; `None` for zeros.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         match self {
@@ -115,45 +114,45 @@ impl PieceContent {
     }
 }
 
-/// What a derived piece is part of.
+/// The region of a derived piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum DerivedRegion {
     /// The lookup region.
     Fences,
-    /// The index region: its header and groups in the first piece, then groups.
+    /// The index region. Its header is in the first piece.
     Index,
 }
 
-/// Bytes of the head that nobody reads yet.
+/// A write of head bytes that no reader uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Reserve {
-    /// Where they stand, absolute.
+    /// Position of the bytes, absolute.
     pub at: u64,
-    /// What stands there before.
+    /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// What stands there afterwards: as many bytes.
+    /// The new bytes, as many.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
 
-/// The proof that all caches have what stands before it in the plan.
+/// The proof that all caches have the bytes of the steps before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Barrier {
-    /// What origin and edges must answer with, head first, then ascending.
+    /// The ranges that origin and caches must answer correctly: the head first, then ascending.
     pub probes: Vec<Probe>,
-    /// What caches are asked to forget before they are probed.
+    /// The ranges to purge from caches before the probes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::spans"))]
     pub purge: Vec<Span>,
 }
 
-/// A range that readers use, and what it holds.
+/// A range that readers use, with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -161,23 +160,23 @@ pub struct Probe {
     /// The range, absolute.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
-    /// Of its bytes.
+    /// Digest of its bytes.
     pub digest: Digest,
 }
 
-/// A field of the head that publishes, written by one call: at most eight bytes, naturally aligned.
+/// A write that publishes: one field of the head, of at most eight naturally aligned bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Switch {
-    /// Which one.
+    /// The field.
     pub field: Field,
-    /// Where it stands, absolute.
+    /// Its position, absolute.
     pub at: u64,
-    /// What stands there before.
+    /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// What stands there afterwards: as many bytes.
+    /// The new bytes, as many.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
@@ -192,7 +191,7 @@ pub enum Field {
         /// Number of the group in the index, from 0.
         group: u32,
     },
-    /// The extension offset of the first table, of which the low four bytes change.
+    /// The low four bytes of the extension offset of the first table.
     Extension,
     /// The count of the first table: four bytes.
     Count,

@@ -1,4 +1,4 @@
-//! The edits, sorted by what they ask for and held against each other.
+//! The edits, checked and sorted by kind. Planner and check both take them from here.
 
 use crate::{ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put, Snapshot};
 use alloc::vec::Vec;
@@ -9,16 +9,16 @@ use dacti_seal::SEAL_ID;
 use daicon_core::to_u64;
 use uuid::Uuid;
 
-/// Components that a plan writes by itself, or that only a new package can have.
+/// Components that a plan writes by itself, or that only a packer can write.
 const OWN: [Uuid; 5] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, SEAL_ID];
 
-/// What edits ask for, each with its number.
+/// The edits by kind, each with its number.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted<'e> {
     pub(crate) puts: Vec<(u32, &'e Put)>,
     pub(crate) removes: Vec<(u32, Uuid)>,
     pub(crate) components: Vec<(u32, &'e NewComponent)>,
-    /// Whether the names component is to say something that it does not say yet.
+    /// Whether the names component must change.
     pub(crate) explicit_ids: bool,
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn fresh(entries: u32) -> World {
 impl World {
     /// Tables, layout and seals anew, with further components in either table.
     pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
-        self.bytes[1000..1080].copy_from_slice(&self.layout.emit());
+        self.bytes[1000..1080].copy_from_slice(&self.layout.emit().unwrap());
         self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
         let at = Region::new(1000, 80);
         let mut t1 = vec![ComponentSpec::with_region(LAYOUT_ID, LAYOUT_VERSION, at)];
@@ -77,11 +77,10 @@ impl World {
         let flags = Flags { explicit_ids: false }.to_data();
         let mut t2 = vec![second[0], ComponentSpec::with_data(NAMES_ID, NAMES_VERSION, flags)];
         t2.extend(&second[1..]);
-        let head = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(0, 1) };
-        let spec = TableSpec { slots: 16, extension_at: 504, components: &t1, region_base: 0 };
-        emit_container(&head, &spec, &mut self.bytes).unwrap();
-        let spec = TableSpec { slots: 8, components: &t2, ..TableSpec::default() };
-        spec.emit(&mut self.bytes[504..]).unwrap();
+        let preamble = PreambleSpec { format: Uuid::from_u128(1), version: Version::new(0, 1) };
+        let first = TableSpec { slots: 16, components: &t1, ..TableSpec::default() };
+        let second = TableSpec { at: 504, slots: 8, components: &t2, ..TableSpec::default() };
+        emit_container(&preamble, &[first, second], &mut self.bytes).unwrap();
     }
 
     pub(crate) fn read(&self, span: Span) -> Vec<u8> {
@@ -142,9 +141,9 @@ impl World {
         }
     }
 
-    /// Every region as a reader of the lower crates finds it: start and size by id.
+    /// Returns every region as a reader of the lower crates finds it: start and size by id.
     pub(crate) fn regions(&self) -> BTreeMap<Uuid, (u64, u64)> {
-        let mut walker: TableWalker = TableWalker::new(Some(self.len));
+        let mut walker = TableWalker::new(Some(self.len));
         while let Some(want) = walker.want() {
             walker.feed(&self.read(want)).unwrap();
         }
@@ -171,7 +170,7 @@ impl World {
         reader.finish()
     }
 
-    /// The same with all entries.
+    /// Returns the same with all entries.
     pub(crate) fn scanned(&self) -> Snapshot {
         let mut snapshot = self.snapshot().unwrap();
         let mut scan = snapshot.entries_reader().unwrap();

@@ -1,5 +1,5 @@
-//! Turns stored bytes into a region's content, piece by piece or into a buffer, never past a
-//! caller's cap.
+//! Turns stored bytes into a region's content, piece by piece or into a buffer, within a limit of
+//! the caller.
 //!
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
@@ -12,12 +12,12 @@ use alloc::boxed::Box;
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
 use daicon_core::to_u64;
 
-/// How far one call came.
+/// The progress of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Stored bytes taken from the front of the input.
+    /// Stored bytes taken from the start of the input.
     pub read: usize,
-    /// Decoded bytes written to the front of the output.
+    /// Decoded bytes written to the start of the output.
     pub written: usize,
     /// Whether the region is decoded to its end.
     pub done: bool,
@@ -37,7 +37,7 @@ pub struct Progress {
 /// # Ok::<(), dacti_index::Error>(())
 /// ```
 ///
-/// Memory: nothing for `none`; for `brot` the window that the stream asks for, at most 16 MiB.
+/// Memory: none for `none`; for `brot` the window of the stream, at most 16 MiB.
 #[derive(Debug)]
 pub struct Decoder {
     at: u64,
@@ -67,11 +67,12 @@ impl core::fmt::Debug for Codec {
 }
 
 impl Decoder {
-    /// A decoder of the region at `located`, which may produce at most `decoded_len_max` bytes.
+    /// Creates a decoder of the region at `located`, which may produce at most `decoded_len_max`
+    /// bytes.
     ///
     /// # Errors
-    /// `UnsupportedEncoding`. Without the feature `brotli` that is what `brot` is, too. `TooLong`
-    /// where the region is stored as it is, and so its length is known before it is read.
+    /// `UnsupportedEncoding`, also for `brot` if the feature `brotli` is off. `TooLong` for a
+    /// region of encoding `none` that is longer than `decoded_len_max`.
     pub fn new(located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
         let (at, stored_len) = (located.span.start, located.span.len());
         let codec = match located.encoding {
@@ -82,7 +83,7 @@ impl Decoder {
             Encoding::NONE => Codec::None,
             #[cfg(feature = "brotli")]
             Encoding::BROTLI => {
-                // Strict: a stream with a window past 16 MiB is no brotli stream of RFC 7932.
+                // Strict, because RFC 7932 has no windows past 16 MiB.
                 Codec::Brotli(Box::new(BrotliState::new_strict(Heap, Heap, Heap)))
             }
             encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
@@ -99,9 +100,10 @@ impl Decoder {
         })
     }
 
-    /// Decodes some of `stored`, the bytes behind those taken so far, into `out`.
+    /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
+    /// yet.
     ///
-    /// Call it until it is done. Where it took and wrote nothing, it needs more of either.
+    /// Call it until it is done. If it takes and writes nothing, it needs more input or more room.
     ///
     /// # Errors
     /// `Brotli`, `TrailingBytes`, `TooLong`.
@@ -124,11 +126,10 @@ impl Decoder {
         Ok(progress)
     }
 
-    /// Says, when all stored bytes have been given, whether they were the whole region.
+    /// Checks, after the last stored byte, that the region is complete.
     ///
     /// # Errors
-    /// `Truncated` where stored bytes are missing, `Incomplete` where a stream does not end with
-    /// them.
+    /// `Truncated` if stored bytes are missing, `Incomplete` if the stream goes on.
     pub fn finish(&self) -> Result<(), Error> {
         if self.done || (self.stored_len == 0 && matches!(self.codec, Codec::None)) {
             return Ok(());
@@ -142,13 +143,13 @@ impl Decoder {
         Err(Error::Truncated { what, at, needed, end: at.saturating_add(self.taken) })
     }
 
-    /// Stored bytes taken so far.
+    /// Returns the number of stored bytes taken so far.
     #[must_use]
     pub const fn stored_taken(&self) -> u64 {
         self.taken
     }
 
-    /// Decoded bytes handed out so far.
+    /// Returns the number of decoded bytes so far.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoded
@@ -167,7 +168,7 @@ impl Decoder {
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
         let room = self.decoded_len_max.saturating_sub(self.decoded);
         let room = clamp(room, out.len());
-        // At the cap one more byte is asked for, aside: the stream may end here, or be too long.
+        // At the limit, one more byte shows whether the stream ends here or is too long.
         let mut probe = [0];
         let at_cap = room == 0 && !out.is_empty();
         let out = if at_cap { &mut probe[..] } else { out.get_mut(..room).unwrap_or_default() };
@@ -210,11 +211,10 @@ impl Decoder {
     }
 }
 
-/// Decodes a whole region, all of whose stored bytes are in hand, into `out`. Returns the decoded
-/// length.
+/// Decodes all stored bytes of a region into `out`. Returns the decoded length.
 ///
 /// # Errors
-/// As [`Decoder`]; `TooLong` where `out` is too short, `Truncated` where `stored` is.
+/// The same as [`Decoder`]; `TooLong` if `out` is too short, `Truncated` if `stored` is.
 pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     let mut decoder = Decoder::new(located, to_u64(out.len()))?;
     let (mut read, mut written) = (0, 0);
@@ -222,7 +222,7 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
         let input = stored.get(read..).unwrap_or_default();
         let output = out.get_mut(written..).unwrap_or_default();
         let full = output.is_empty();
-        // A full buffer may still end a stream whose last bits bring no byte, or be too short.
+        // If the buffer is full, the stream may still end without a further byte, or be too long.
         let mut probe = [0];
         let output = if full { &mut probe[..] } else { output };
         let progress = decoder.decode(input, output)?;
@@ -237,15 +237,13 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
     }
 }
 
-/// Decodes a whole region, all of whose stored bytes are in hand, into a new vector of at most
-/// `decoded_len_max` bytes.
+/// Decodes all stored bytes of a region into a new vector of at most `decoded_len_max` bytes.
 ///
-/// `len_hint` is how long the content is thought to be; a wrong one costs time, not memory: no more
-/// than the cap is reserved, nor more than a brotli stream of that size could reasonably hold
-/// before it is decoded.
+/// `len_hint` is the expected length of the content. A wrong hint costs time, not memory: this
+/// first reserves at most eight times the stored length, and never more than `decoded_len_max`.
 ///
 /// # Errors
-/// As [`Decoder`]; `Truncated` where `stored` is too short.
+/// The same as [`Decoder`]; `Truncated` if `stored` is too short.
 #[cfg(feature = "alloc")]
 pub fn decode_to_vec(
     located: &Located,
@@ -276,7 +274,7 @@ pub fn decode_to_vec(
             return Ok(out);
         }
         if written == out.len() {
-            // Doubled by what was really decoded, so a bomb costs no more than the cap.
+            // Doubling follows the bytes that were really decoded, so a bomb cannot pass the limit.
             let grown = to_u64(out.len()).saturating_mul(2).max(to_u64(STEP));
             grow(&mut out, grown.min(decoded_len_max.saturating_add(1)), &decoder)?;
         } else if progress.read == 0 && progress.written == 0 {
@@ -285,7 +283,7 @@ pub fn decode_to_vec(
     }
 }
 
-/// Makes `out` `len` bytes long, if it is shorter, where the machine has the memory.
+/// Extends `out` to `len` bytes, if the machine has the memory.
 #[cfg(feature = "alloc")]
 fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<(), Error> {
     let no_room = Error::OutOfMemory { what: decoder.what(), at: decoder.at };

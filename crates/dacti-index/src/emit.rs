@@ -1,22 +1,22 @@
-//! Writes index headers and groups into a caller's buffer, room for later entries as zeros.
+//! Writes index headers and groups into a caller's buffer. Room for later entries is zeros.
 //!
 //! Specification: `docs/spec/dacti-index.md`.
 
 use crate::{Entry, Error, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, IndexHeader, Misuse};
 use daicon_core::{U32Le, bytes_of, to_u64};
 
-/// Bytes that an index of `groups` groups takes.
+/// Returns the length of an index of `groups` groups.
 #[must_use]
 pub const fn index_len(groups: u32) -> u64 {
-    // 2^32 groups are below 2^45 bytes: these cannot saturate.
+    // 2^32 groups have fewer than 2^45 bytes, so this cannot saturate.
     INDEX_HEADER_LEN.saturating_add(GROUP_LEN.saturating_mul(groups as u64))
 }
 
-/// Writes the header of an index of `groups` groups at the start of `out`. Returns the bytes
-/// written.
+/// Writes the header of an index of `groups` groups at the start of `out`. Returns the number of
+/// bytes written.
 ///
 /// # Errors
-/// `Misuse` where `out` is too short, or the index would pass its region's 32-bit size.
+/// `Misuse` if `out` is too short, or if the index would be longer than a region can be.
 pub fn emit_header(groups: u32, out: &mut [u8]) -> Result<usize, Error> {
     if groups > crate::GROUPS_MAX {
         return Err(Misuse::TooManyGroups { groups: u64::from(groups) }.into());
@@ -29,10 +29,11 @@ pub fn emit_header(groups: u32, out: &mut [u8]) -> Result<usize, Error> {
 
 /// Writes a group at the start of `out`: its header, its entries, and zeros up to its full length.
 ///
-/// Returns the bytes written: always 6136.
+/// Returns the number of bytes written, which is always 6136.
 ///
 /// # Errors
-/// `Misuse` where `out` is too short, or the header's length is not that of `entries`.
+/// `Misuse` if `out` is too short, if the header's length is not that of `entries`, or if readers
+/// would reject an entry or the encoding.
 pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Result<usize, Error> {
     let length = header.length;
     if usize::from(length) != entries.len() {
@@ -40,12 +41,18 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
         return Err(Misuse::GroupLength { length, entries }.into());
     }
     let out = prefix_mut(out, GROUP_LEN)?;
+    let base = header.base.get();
+    for (entry, i) in entries.iter().zip(0_u8..) {
+        let start = base.checked_add(u64::from(entry.offset.get()));
+        if start.and_then(|start| start.checked_add(u64::from(entry.size.get()))).is_none() {
+            return Err(Misuse::PastLastPosition { entry: i }.into());
+        }
+    }
     let written = out.len();
     let (head, slots) = out.split_at_mut(size_of::<GroupHeader>());
     head.copy_from_slice(bytes_of(header));
     let mut slots = slots.chunks_exact_mut(size_of::<Entry>());
-    // Entries first: the other way round, the zip would take one slot too many and leave it
-    // unwritten.
+    // `entries` comes first, because `zip` would otherwise drop one slot that must become zero.
     for (entry, slot) in entries.iter().zip(slots.by_ref()) {
         slot.copy_from_slice(bytes_of(entry));
     }

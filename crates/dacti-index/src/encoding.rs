@@ -1,6 +1,7 @@
-//! The tag that says how a region's bytes are stored.
+//! The encoding of a region's stored bytes, as a tag.
 //!
-//! Unknown tags are kept: an entry of one stays listable, only decoding it is an error.
+//! Unknown tags are kept. A region of an unknown encoding can be listed and read as stored, but not
+//! decoded.
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
 use core::fmt;
@@ -10,24 +11,24 @@ use core::fmt;
 pub struct Encoding([u8; 4]);
 
 impl Encoding {
-    /// Stored as it is.
+    /// The stored bytes are the content.
     pub const NONE: Self = Self(*b"none");
-    /// One brotli stream a region.
+    /// The stored bytes are one brotli stream.
     pub const BROTLI: Self = Self(*b"brot");
 
-    /// An encoding by its tag, known or not.
+    /// Creates an encoding of any tag, known or not.
     #[must_use]
     pub const fn from_tag(tag: [u8; 4]) -> Self {
         Self(tag)
     }
 
-    /// The tag as it lies in the file.
+    /// Returns the tag as it lies in the file.
     #[must_use]
     pub const fn tag(self) -> [u8; 4] {
         self.0
     }
 
-    /// The tag as text without its padding; `None` where it is not UTF-8.
+    /// Returns the tag as text without its padding; `None` if it is not UTF-8.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let text = core::str::from_utf8(&self.0).ok()?;
@@ -36,8 +37,8 @@ impl Encoding {
 }
 
 impl fmt::Display for Encoding {
-    /// The name where all of it is ASCII that is seen, else the four bytes escaped: others change
-    /// what a terminal shows.
+    /// Writes the name if it is visible ASCII, and else the four bytes escaped, because other
+    /// characters could change what a terminal shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => f.pad(name),

@@ -1,10 +1,10 @@
-//! What can be wrong with an index or a stored region, and where.
+//! The faults of an index or a stored region, each with its place.
 
 use crate::Encoding;
 use core::fmt;
 use daicon_core::ErrorKind;
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
@@ -35,174 +35,174 @@ impl fmt::Display for Structure {
     }
 }
 
-/// A caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// The buffer to write into is too short.
-    #[error("the buffer is too short: {needed} bytes are needed, {len} were given")]
+    #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
         /// Bytes needed.
         needed: u64,
         /// Bytes given.
         len: u64,
     },
-    /// A group's length and its entries disagree, or pass 255.
-    #[error("a group of length {length} was given {entries} entries")]
+    /// The length in a group's header is not the number of its entries.
+    #[error("the group header says {length} entries, but {entries} were given")]
     GroupLength {
         /// The length in the header.
         length: u8,
         /// Entries given.
         entries: u64,
     },
-    /// More regions than a 32-bit index region has room for.
+    /// More groups than fit an index region, whose size has 32 bits.
     #[error(
-        "{groups} groups do not fit an index, whose size has 32 bits: at most {} do; split \
-         the package",
+        "{groups} groups: an index has room for at most {}, so split the package",
         crate::GROUPS_MAX
     )]
     TooManyGroups {
-        /// Groups that the regions would take.
+        /// Groups needed.
         groups: u64,
     },
     /// A region longer than its 32-bit size can say.
-    #[error(
-        "a region of {len} bytes does not fit an entry, whose size has 32 bits: split it \
-         into regions below 4 GiB"
-    )]
+    #[error("region of {len} bytes: an entry has room for less than 4 GiB, so split the region")]
     RegionTooLong {
         /// Its stored length.
         len: u64,
     },
-    /// Bytes were fed to a machine that wants none.
-    #[error("nothing is wanted: the walk has ended")]
+    /// The stored bytes of an entry would pass the last position of a file, 2^64 - 1.
+    #[error("entry {entry} of the group: its bytes would pass the last position of a file")]
+    PastLastPosition {
+        /// Number of the entry in its group, from 0.
+        entry: u8,
+    },
+    /// Bytes were fed to a walk that has ended.
+    #[error("the walk has ended and wants no more bytes: stop when `want` returns `None`")]
     FedAfterEnd,
 }
 
-/// Why an index or a region cannot be read, or not written as asked.
+/// Why an index or a region cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The source ends inside a structure.
     #[error(
         "{what} at {at:#x}: needs {needed} bytes, but the source ends at {end:#x}: fetch it \
-         again or pack it anew"
+         again or pack it again"
     )]
     Truncated {
-        /// The structure that is cut.
+        /// The structure at fault.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         needed: u64,
-        /// Where the source ends, absolute.
+        /// End of the source, absolute.
         end: u64,
     },
-    /// The component's region has no room for what the index says it holds.
+    /// The component's region is too short for the groups that the index header counts.
     #[error(
-        "index header at {at:#x}: {groups} groups need {needed} bytes, the component's \
+        "index header at {at:#x}: {groups} groups need {needed} bytes, but the component's \
          region has {size}"
     )]
     RegionTooSmall {
-        /// Where the region starts, absolute.
+        /// Start of the region, absolute.
         at: u64,
-        /// Groups that the header names.
+        /// Groups that the header counts.
         groups: u32,
-        /// Bytes that they take with the header.
+        /// Bytes that they need with the header.
         needed: u64,
-        /// Bytes that the region has.
+        /// Length of the region in bytes.
         size: u64,
     },
-    /// An index of a layout that this reader does not know.
+    /// An index of an unsupported version.
     #[error(
-        "index header at {at:#x}: version {found} is not supported, only 0 is: a newer \
-         reader is needed"
+        "index header at {at:#x}: version {found}, but only version 0 is supported: use a newer \
+         reader"
     )]
     UnsupportedVersion {
-        /// Where the header starts, absolute.
+        /// Start of the header, absolute.
         at: u64,
         /// The version found.
         found: u32,
     },
-    /// An entry whose bytes pass position 2^64.
+    /// An entry whose stored bytes pass the last position of a file, 2^64 - 1.
     #[error(
-        "entry at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass the \
-         last position that a file can have"
+        "entry at {at:#x}: group base {base:#x}, offset {offset:#x} and size {size:#x} pass the \
+         last position of a file"
     )]
     OutOfBounds {
-        /// Where the entry stands, absolute.
+        /// Position of the entry, absolute.
         at: u64,
-        /// The group's base, absolute.
+        /// The group base, absolute.
         base: u64,
-        /// The entry's offset from there.
+        /// The entry's offset from the group base.
         offset: u32,
         /// Its size.
         size: u32,
     },
-    /// A region in an encoding that this reader does not know.
+    /// A region of an unsupported encoding.
     #[error(
-        "stored region at {at:#x}: encoding \"{encoding}\" is not supported: read it as \
-         stored, or with a reader that knows it"
+        "stored region at {at:#x}: encoding \"{encoding}\" is not supported: read the stored \
+         bytes, or use a reader that supports it"
     )]
     UnsupportedEncoding {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
         /// The tag found.
         encoding: Encoding,
     },
     /// A `brot` region that is no brotli stream.
-    #[error("brotli stream at {at:#x}: not a brotli stream from its byte {offset} on")]
+    #[error("brotli stream at {at:#x}: damaged at its byte {offset}")]
     Brotli {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
-        /// How many of them had been taken.
+        /// Bytes that were sound.
         offset: u64,
     },
-    /// A brotli stream that goes on where the region ends.
+    /// A brotli stream that does not end with its region.
     #[error(
         "brotli stream at {at:#x}: the region's {size} stored bytes end before the stream does: \
-         fetch it again or pack it anew"
+         fetch it again or pack it again"
     )]
     Incomplete {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
-        /// How many there are.
+        /// Length of the stored bytes.
         size: u64,
     },
-    /// Bytes behind the end of a brotli stream.
-    #[error("brotli stream at {at:#x}: ends after {used} bytes, but the region goes on to {size}")]
+    /// Bytes after the end of a brotli stream.
+    #[error("brotli stream at {at:#x}: ends after {used} bytes, but the region has {size} bytes")]
     TrailingBytes {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
-        /// Bytes that the stream took.
+        /// Bytes of the stream.
         used: u64,
-        /// Bytes that the region has.
+        /// Length of the region in bytes.
         size: u64,
     },
-    /// A region decodes to more than the caller allows.
+    /// A region decodes to more than the caller's limit.
     #[error(
-        "{what} at {at:#x}: decodes to more than the {limit} bytes allowed: raise the cap \
-         where the file is trusted"
+        "{what} at {at:#x}: decodes to more than the limit of {limit} bytes: raise the limit if \
+         you trust the file"
     )]
     TooLong {
-        /// What was decoded.
+        /// The structure at fault.
         what: Structure,
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
-        /// The caller's cap.
+        /// The caller's limit.
         limit: u64,
     },
-    /// A region decodes to more than this machine has memory for.
-    #[error(
-        "{what} at {at:#x}: its content does not fit this machine's memory: read it as a stream"
-    )]
+    /// The content of a region does not fit into memory.
+    #[error("{what} at {at:#x}: the content does not fit into memory: read it as a stream")]
     OutOfMemory {
-        /// What was decoded.
+        /// The structure at fault.
         what: Structure,
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// The caller's mistake, not the file's.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
@@ -210,7 +210,7 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -227,7 +227,7 @@ impl Error {
         }
     }
 
-    /// The structure concerned; `None` for a caller's mistake.
+    /// Returns the structure concerned; `None` for a caller's mistake.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {
@@ -246,7 +246,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` for a caller's mistake.
+    /// Returns the absolute file offset concerned; `None` for a caller's mistake.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {

@@ -8,24 +8,25 @@ use crate::{
 use daicon_core::{Span, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// Where a region's stored bytes are.
+/// The place of a region's stored bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Located {
-    /// Which region.
+    /// Id of the region.
     pub id: Uuid,
     /// The stored bytes, absolute.
     pub span: Span,
-    /// How they are stored.
+    /// Their encoding.
     pub encoding: Encoding,
-    /// Where the entry stands that says so, absolute.
+    /// Position of its entry, absolute.
     pub at: u64,
 }
 
 impl Located {
-    /// The same, held against a file of `len` bytes.
+    /// Checks that the stored bytes lie within a file of `len` bytes. An empty region has no bytes,
+    /// so it may lie anywhere.
     ///
     /// # Errors
-    /// `Truncated` where the stored bytes pass the file's end. An empty region claims no byte.
+    /// `Truncated` if the stored bytes pass the end of the file.
     pub fn within(self, len: u64) -> Result<Self, Error> {
         if self.span.end > len && !self.span.is_empty() {
             let (at, needed) = (self.span.start, self.span.len());
@@ -44,11 +45,11 @@ pub struct Group<'b> {
 }
 
 impl<'b> Group<'b> {
-    /// Views `bytes`, which start at file position `at`, as a group. Bytes behind the entries in
-    /// use are not looked at.
+    /// Views `bytes`, which start at file position `at`, as a group. Ignores bytes after the
+    /// entries in use.
     ///
     /// # Errors
-    /// `Truncated` where the bytes end before the entries in use do.
+    /// `Truncated` if the bytes end before the entries in use do.
     pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
         let header: &GroupHeader = struct_at(bytes)
             .ok_or_else(|| truncated(Structure::GroupHeader, at, GROUP_HEADER_LEN, at, bytes))?;
@@ -56,7 +57,7 @@ impl<'b> Group<'b> {
         Self::from_parts(*header, rest, at)
     }
 
-    /// A group whose header has been read before, with the bytes behind it.
+    /// Views `bytes` as the entries of a group whose header was read before.
     pub(crate) fn from_parts(header: GroupHeader, bytes: &'b [u8], at: u64) -> Result<Self, Error> {
         let entries = slice_at(bytes, usize::from(header.length)).ok_or_else(|| {
             let entries_at = at.saturating_add(GROUP_HEADER_LEN);
@@ -66,47 +67,47 @@ impl<'b> Group<'b> {
         Ok(Self { at, header, entries })
     }
 
-    /// Where the group starts, absolute.
+    /// Returns the start of the group, absolute.
     #[must_use]
     pub const fn at(&self) -> u64 {
         self.at
     }
 
-    /// The bytes that the group takes, room for all 255 entries included, absolute.
+    /// Returns the span of the group, with room for all 255 entries, absolute.
     #[must_use]
     pub const fn span(&self) -> Span {
         Span { start: self.at, end: self.at.saturating_add(GROUP_LEN) }
     }
 
-    /// What the entries' offsets are counted from, absolute. Without meaning in a group of length
-    /// 0.
+    /// Returns the group base, absolute: the offsets of the entries are added to it. It has no
+    /// meaning in a group of length 0.
     #[must_use]
     pub const fn base(&self) -> u64 {
-        self.header.entries_offset.get()
+        self.header.base.get()
     }
 
-    /// How the group's regions are stored. Without meaning in a group of length 0.
+    /// Returns the encoding of the group's regions. It has no meaning in a group of length 0.
     #[must_use]
     pub const fn encoding(&self) -> Encoding {
         Encoding::from_tag(self.header.encoding)
     }
 
-    /// The entries in use as they lie in the file, oldest first.
+    /// Returns the entries in use as they lie in the file, oldest first.
     #[must_use]
     pub const fn entries(&self) -> &'b [Entry] {
         self.entries
     }
 
-    /// Where the region of entry `i` is; `None` where there is no such entry.
+    /// Returns the region of entry `i`; `None` if there is no such entry.
     ///
     /// # Errors
-    /// `OutOfBounds` where the sums pass 2^64.
+    /// `OutOfBounds` if the stored bytes pass 2^64.
     pub fn located(&self, i: usize) -> Result<Option<Located>, Error> {
         self.entries.get(i).map(|entry| self.locate(entry, i)).transpose()
     }
 
-    /// Where each region is, in the order of the file: oldest first, so a later one of the same id
-    /// replaces it.
+    /// Returns the regions in the order of the file, oldest first. A later one replaces an earlier
+    /// one of the same id.
     #[must_use]
     pub fn regions(
         &self,
@@ -115,10 +116,10 @@ impl<'b> Group<'b> {
         self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
     }
 
-    /// Where the region `id` is by this group: the last of its entries with that id.
+    /// Finds the region `id`: the last entry with that id counts.
     ///
     /// # Errors
-    /// `OutOfBounds` where the sums pass 2^64.
+    /// `OutOfBounds` if the stored bytes pass 2^64.
     pub fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
         let id = id.into();
         match self.entries.iter().rposition(|entry| entry.id == id) {
@@ -140,12 +141,13 @@ impl<'b> Group<'b> {
     }
 }
 
-/// Length of a group's entries in use, in bytes.
+/// Returns the length of a group's entries in use, in bytes.
 pub(crate) fn used_len(header: &GroupHeader) -> u64 {
     u64::from(header.length).saturating_mul(INDEX_ENTRY_LEN)
 }
 
-/// `bytes`, fed for the position `fed_at`, were too few for the structure at `at`.
+/// Returns the error for `bytes`, fed for file position `fed_at`, that end inside the structure at
+/// `at`.
 pub(crate) fn truncated(what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
     let len = to_u64(bytes.len());
     Error::Truncated { what, at, needed, end: fed_at.saturating_add(len) }

@@ -1,58 +1,4 @@
-//! The dacti index component: which regions a file has, where their bytes lie, and how they are
-//! encoded.
-//!
-//! An index is a list of groups; a group is one base offset, one encoding and up to 255 entries of
-//! 24 bytes. The newest entry of an id wins, which is what lets a published index grow without
-//! rewriting anything. The normative text is `docs/spec/dacti-index.md`.
-//!
-//! This crate refuses to know where the bytes come from, what an id stands for, and how an index is
-//! found fast in a large file: that is the business of a source, of `dacti-names` and of
-//! `dacti-lookup`.
-//!
-//! # Who needs this crate
-//!
-//! Readers and writers of dacti packages that bring their own IO, and formats that embed an index
-//! of their own.
-//!
-//! # Example
-//!
-//! ```
-//! use dacti_index::{Encoding, Entry, Finder, GroupHeader, INDEX_HEADER_LEN};
-//! use dacti_index::{emit_group, emit_header, index_len};
-//! use daicon_core::Span;
-//! use uuid::Uuid;
-//!
-//! // An index of one group at the start of a file, with one region of five bytes behind it.
-//! let id = Uuid::from_u128(7);
-//! let data_at = index_len(1);
-//! let mut file = vec![0; data_at as usize];
-//! emit_header(1, &mut file)?;
-//! let header = GroupHeader::new(data_at, Encoding::NONE, 1);
-//! emit_group(&header, &[Entry::new(id, 0, 5)], &mut file[INDEX_HEADER_LEN as usize..])?;
-//! file.extend(b"hello");
-//!
-//! let mut finder = Finder::new(Span { start: 0, end: data_at }, id)?;
-//! while let Some(span) = finder.want() {
-//!     finder.feed(&file[span.start as usize..span.end as usize])?; // or: read_at(span).await?
-//! }
-//! let region = finder.found().expect("it was packed above").within(file.len() as u64)?;
-//! assert_eq!(&file[region.span.start as usize..], b"hello");
-//! # Ok::<(), dacti_index::Error>(())
-//! ```
-//!
-//! # Cost
-//!
-//! A walk takes `1 + 2 * groups` feeds and never wants a byte that it does not need: eight for the
-//! header, then of each group its 16-byte header and its entries in use. A search ends at the first
-//! group that has the id. Nothing is allocated without the features `alloc` and `brotli`.
-//!
-//! # Promise
-//!
-//! Untrusted input cannot panic, loop or allocate beyond what a caller allows: a decoder is given
-//! the largest decoded length that it may produce.
-//!
-//! `uuid`, `bytemuck` and `daicon-core` are public dependencies.
-
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![cfg_attr(
     test,
@@ -105,9 +51,5 @@ use uuid::Uuid;
 pub const INDEX_ID: Uuid = Uuid::from_u128(0x2c5e4717_b715_429b_85cd_d320d242547a);
 /// The component version that this crate writes.
 pub const INDEX_VERSION: Version = Version::new(0, 1);
-/// The minor versions of major 0 that this crate reads beside [`INDEX_VERSION`]'s.
+/// Further minor versions of major 0 that this crate reads.
 pub const INDEX_MINORS: &[u16] = &[0];
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}

@@ -1,16 +1,16 @@
-//! The bounds that the format itself sets.
+//! The limits that the format itself sets.
 //!
-//! An index region has a 32-bit size, so an index is bounded without a further cap: a caller's
-//! limits are about decoded bytes, and those are arguments of the decoders.
+//! An index region has a 32-bit size, so an index needs no further limit. Callers limit decoded
+//! bytes, by an argument of the decoders.
 
-/// Groups that a 32-bit index region has room for.
+/// The most groups of an index: an index region has a 32-bit size.
 pub const GROUPS_MAX: u32 = 699_962;
 
-/// Stored bytes that one region may have: its size is a `u32`.
+/// The most stored bytes of a region: its size is a `u32`.
 pub const REGION_LEN_MAX: u64 = u32::MAX as u64;
 
-/// Stored bytes that the regions of one group, and so of one id range, may span: their offsets are
-/// `u32`.
+/// The most stored bytes that the regions of one group, and so of one id range, may span: their
+/// offsets are `u32`.
 pub const RANGE_LEN_MAX: u64 = u32::MAX as u64;
 
 const _: () = {

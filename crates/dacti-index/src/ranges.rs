@@ -1,40 +1,41 @@
-//! Divides regions, sorted by id, into ranges that each fit the 4 GiB window of a group's base.
+//! Divides regions, sorted by id, into ranges of less than 4 GiB each, which one group base
+//! reaches.
 //!
-//! A package below 4 GiB is one range. In a larger one every range is laid out on its own, so that
-//! each group reaches all of its regions and the groups still run in the order of ids.
-//! Specification: `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
+//! A package below 4 GiB is one range. In a larger package each range has a base of its own, so
+//! that each group reaches all of its regions and the groups still ascend by id. Specification:
+//! `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
 use alloc::vec::Vec;
 use daicon_core::to_u64;
 
-/// Regions that follow each other in id order and share a base.
+/// Regions that follow each other in id order and share a group base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct IdRange {
-    /// Position of the first region in id order.
+    /// Number of its first region, in id order.
     pub first: usize,
-    /// How many regions.
+    /// Number of regions.
     pub count: usize,
-    /// The most bytes that they take when stored.
+    /// The most bytes that they can take when stored.
     pub stored_len_max: u64,
 }
 
 impl IdRange {
-    /// Groups that the range fills, the last perhaps in part.
+    /// Returns the number of groups that the range fills. The last may be filled in part.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.count.div_ceil(GROUP_ENTRIES)
     }
 }
 
-/// Divides regions into ranges: as few as their sizes, in order, allow. No region, no range.
+/// Divides regions into as few ranges as their sizes allow. Without regions there is no range.
 ///
-/// `sizes` are the most bytes that each region may take when stored, in the order of ids. What lies
-/// between stored regions (a seal, say) counts as part of the one before. Cost: one pass, memory
-/// for the ranges only.
+/// `sizes` are the most bytes that each region can take when stored, in the order of ids. Bytes
+/// between stored regions, such as a seal, count as part of the region before them. Cost: one pass,
+/// and memory for the ranges only.
 ///
 /// # Errors
-/// `Misuse`, where a region passes 32 bits or the groups pass what an index can hold.
+/// `Misuse` if a region is too long, or if there are more groups than an index can have.
 pub fn id_ranges(sizes: impl IntoIterator<Item = u64>) -> Result<Vec<IdRange>, Error> {
     let mut ranges = Vec::new();
     let mut range = IdRange::default();

@@ -1,6 +1,6 @@
 //! Reads an index group by group, one wanted span at a time, and searches it.
 //!
-//! Groups run newest first and the first that has an id counts, so a search ends there.
+//! Groups stand newest first, and the first group that has an id counts. So a search ends there.
 //! Specification: `docs/spec/dacti-index.md`.
 
 use crate::group::{truncated, used_len};
@@ -11,16 +11,16 @@ use crate::{
 use daicon_core::{Span, struct_at};
 use uuid::Uuid;
 
-/// What one feed brought to light.
+/// The result of one feed.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// The index header, first.
+    /// The index header. It always comes first.
     Header {
-        /// How many groups follow.
+        /// Number of groups that follow.
         groups: u32,
     },
-    /// A group, newest first. One of length 0 too, as it shows where an update has room.
+    /// A group, newest first. A group of length 0 comes too, because it is room for updates.
     Group(Group<'b>),
 }
 
@@ -42,10 +42,11 @@ pub struct IndexReader {
 }
 
 impl IndexReader {
-    /// A walk over the index component's region, absolute. A region of size 0 is an empty index.
+    /// Starts a walk over the region of the index component, absolute. A region of size 0 is an
+    /// empty index.
     ///
     /// # Errors
-    /// `RegionTooSmall` where the region cannot hold a header.
+    /// `RegionTooSmall` if the region is too short for a header.
     pub fn new(region: Span) -> Result<Self, Error> {
         let state = if region.is_empty() { State::Ended } else { State::Header };
         if matches!(state, State::Header) && region.len() < INDEX_HEADER_LEN {
@@ -54,7 +55,7 @@ impl IndexReader {
         Ok(Self { region, state })
     }
 
-    /// The bytes to feed next, absolute; `None` when the walk has ended, well or not.
+    /// Returns the span to feed next, absolute; `None` at the end of the walk and after an error.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match &self.state {
@@ -67,13 +68,13 @@ impl IndexReader {
         }
     }
 
-    /// Takes the wanted bytes and says what they were. More bytes are ignored; fewer mean that the
-    /// file ends there.
+    /// Takes the wanted bytes, and returns what they are. Ignores bytes past the wanted span. A
+    /// shorter slice means that the file ends there.
     ///
     /// # Errors
-    /// Whatever is wrong with the index. The walk has ended then.
+    /// Any fault of the index. The walk has ended then.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
-        // Left in place only by the arms that go on, so that an error ends the walk.
+        // Only the functions that go on set the state again, so an error ends the walk.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Header => self.feed_header(bytes).map(Some),
             State::GroupHeader { at, left } => self.feed_group_header(bytes, at, left),
@@ -86,7 +87,7 @@ impl IndexReader {
         }
     }
 
-    /// Ends the walk, for a caller who has what it needs.
+    /// Ends the walk, for a caller that has found what it needs.
     pub fn stop(&mut self) {
         self.state = State::Ended;
     }
@@ -117,7 +118,7 @@ impl IndexReader {
             return Err(truncated(Structure::GroupHeader, at, GROUP_HEADER_LEN, at, bytes));
         };
         if header.length == 0 {
-            // Nothing in use: there is nothing to fetch.
+            // The group has no entries to read.
             self.next_group(at.saturating_add(GROUP_LEN), left);
             return Group::from_parts(*header, &[], at).map(|group| Some(Event::Group(group)));
         }
@@ -142,15 +143,15 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// A search for `id` in the index at `region`, absolute.
+    /// Starts a search for `id` in the index at `region`, absolute.
     ///
     /// # Errors
-    /// As [`IndexReader::new`].
+    /// The same as [`IndexReader::new`].
     pub fn new(region: Span, id: Uuid) -> Result<Self, Error> {
         Ok(Self { reader: IndexReader::new(region)?, id, found: None })
     }
 
-    /// The bytes to feed next, absolute; `None` when the search has ended.
+    /// Returns the span to feed next, absolute; `None` if the search has ended.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         self.reader.want()
@@ -159,7 +160,7 @@ impl Finder {
     /// Takes the wanted bytes.
     ///
     /// # Errors
-    /// Whatever is wrong with the index. The search has ended then.
+    /// Any fault of the index. The search has ended then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(Event::Group(group)) = self.reader.feed(bytes)? {
             self.found = group.find(self.id).inspect_err(|_| self.reader.stop())?;
@@ -170,7 +171,8 @@ impl Finder {
         Ok(())
     }
 
-    /// What was found; `None` before the end of the search means "not yet".
+    /// Returns the region that was found. `None` while the search goes on, and if the index does
+    /// not have the region.
     #[must_use]
     pub const fn found(&self) -> Option<Located> {
         self.found

@@ -1,11 +1,11 @@
-//! The brotli decoder's memory: the only place that speaks the decoder's allocator traits.
+//! The memory of the brotli decoder, by the decoder's own allocator traits.
 
 use alloc::boxed::Box;
 use alloc::vec;
 use brotli_decompressor::{Allocator, SliceWrapper, SliceWrapperMut};
 
-/// Hands the decoder zeroed heap slices. What it asks for is bounded by the format: a window of at
-/// most 16 MiB.
+/// Gives the decoder zeroed slices of the heap. The format bounds them: a window has at most 16
+/// MiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Heap;
 

@@ -1,6 +1,6 @@
 //! The fixed structures of the index, exactly as they lie on disk.
 //!
-//! Nothing here is checked. Specification: `docs/spec/dacti-index.md`.
+//! They are views of unchecked bytes. Specification: `docs/spec/dacti-index.md`.
 
 use crate::Encoding;
 use bytemuck::{Pod, Zeroable};
@@ -13,9 +13,9 @@ pub const INDEX_HEADER_LEN: u64 = 8;
 pub const GROUP_HEADER_LEN: u64 = 16;
 /// Length of an entry.
 pub const INDEX_ENTRY_LEN: u64 = 24;
-/// Entries that a group has room for.
+/// The most entries of a group.
 pub const GROUP_ENTRIES: usize = 255;
-/// Length of a group, room for all its entries included.
+/// Length of a group with room for all its entries.
 pub const GROUP_LEN: u64 = 6136;
 
 /// The header of an index.
@@ -27,9 +27,9 @@ pub const GROUP_LEN: u64 = 6136;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct IndexHeader {
-    /// Minor version of the index's layout.
+    /// Version of the index's layout.
     pub version: U32Le,
-    /// How many groups follow.
+    /// Number of groups that follow.
     pub groups: U32Le,
 }
 
@@ -37,29 +37,30 @@ pub struct IndexHeader {
 ///
 /// | at | bytes | field |
 /// |---|---|---|
-/// | 0 | 8 | entries offset: absolute, added to the offset of every entry |
+/// | 0 | 8 | group base: absolute, added to the offset of every entry |
 /// | 8 | 4 | encoding of the regions: UTF-8, null-padded |
 /// | 12 | 1 | length: entries in use, 0 to 255 |
 /// | 13 | 3 | reserved: written 0, ignored |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct GroupHeader {
-    /// Absolute position that the entries' offsets are counted from.
-    pub entries_offset: U64Le,
-    /// How the group's regions are stored.
+    /// Group base, absolute: the offsets of the entries are added to it.
+    pub base: U64Le,
+    /// Encoding of the group's regions.
     pub encoding: [u8; 4],
     /// Entries in use.
     pub length: u8,
-    /// Zero where written by us; any value is accepted.
+    /// Writers write 0; readers accept any value.
     pub reserved: [u8; 3],
 }
 
 impl GroupHeader {
-    /// A group of `length` regions of one encoding, counted from `base`.
+    /// Creates the header of a group of `length` regions of one encoding, with the group base
+    /// `base`.
     #[must_use]
     pub const fn new(base: u64, encoding: Encoding, length: u8) -> Self {
-        let entries_offset = U64Le::new(base);
-        Self { entries_offset, encoding: encoding.tag(), length, reserved: [0; 3] }
+        let base = U64Le::new(base);
+        Self { base, encoding: encoding.tag(), length, reserved: [0; 3] }
     }
 }
 
@@ -68,21 +69,21 @@ impl GroupHeader {
 /// | at | bytes | field |
 /// |---|---|---|
 /// | 0 | 16 | region id |
-/// | 16 | 4 | offset of the stored bytes from the group's base |
+/// | 16 | 4 | offset of the stored bytes from the group base |
 /// | 20 | 4 | size of the stored bytes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Entry {
-    /// Which region.
+    /// Id of the region.
     pub id: UuidLe,
-    /// Bytes from the group's base.
+    /// Bytes from the group base.
     pub offset: U32Le,
     /// Stored length in bytes.
     pub size: U32Le,
 }
 
 impl Entry {
-    /// A region of `size` stored bytes, `offset` bytes behind its group's base.
+    /// Creates the entry of a region of `size` stored bytes, `offset` bytes after the group base.
     #[must_use]
     pub const fn new(id: Uuid, offset: u32, size: u32) -> Self {
         Self { id: UuidLe::new(id), offset: U32Le::new(offset), size: U32Le::new(size) }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block<'b> {
     bytes: &'b [u8],
-    /// Where its first group starts, absolute.
+    /// Start of its first group, absolute.
     pub(crate) at: u64,
     /// How many groups it has, at least one.
     groups: u32,

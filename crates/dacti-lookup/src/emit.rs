@@ -1,7 +1,7 @@
 //! Writes a lookup region into a caller's buffer, and chooses the stride that fits a room.
 //!
-//! The caller says which groups form runs, and returns the first id of each group that gets a fence.
-//! Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
+//! The caller says which groups form runs, and returns the first id of each group that gets a
+//! fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
 
 use crate::region::run_end;
 use crate::{

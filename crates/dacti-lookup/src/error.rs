@@ -140,11 +140,11 @@ pub enum Error {
     Truncated {
         /// The structure that is cut.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
         /// How long it is, in bytes.
         needed: u64,
-        /// Where the source ends, absolute.
+        /// End of the source, absolute.
         end: u64,
     },
     /// A lookup region of a layout that this reader does not know.
@@ -152,7 +152,7 @@ pub enum Error {
         "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the index"
     )]
     UnsupportedVersion {
-        /// Where the header starts, absolute.
+        /// Start of the header, absolute.
         at: u64,
         /// The version found.
         found: u32,
@@ -162,7 +162,7 @@ pub enum Error {
     LimitExceeded {
         /// The structure with the number: the header for its runs, a run for its stride.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
         /// The number found.
         found: u64,
@@ -172,7 +172,7 @@ pub enum Error {
     /// An invalid run record.
     #[error("lookup run at {at:#x}: {fault}: scan the index")]
     Run {
-        /// Where the record starts, absolute; the header if there is no run at all.
+        /// Start of the record, absolute; the header if there is no run at all.
         at: u64,
         /// The fault.
         fault: RunFault,

@@ -2,8 +2,8 @@
 
 /// The most runs that one index may have.
 ///
-/// A search looks into every run in turn, so this bounds its reads. A fresh package has one run, and
-/// a folded package a few.
+/// A search looks into every run in turn, so this bounds its reads. A fresh package has one run,
+/// and a folded package a few.
 pub const RUNS_MAX: usize = 64;
 
 /// The most groups from one fence to the next.

@@ -50,8 +50,8 @@ impl Run<'_> {
 }
 
 impl<'b> Lookup<'b> {
-    /// Views `bytes`, which start at file position `at`, as a lookup region. Ignores bytes after the
-    /// fences.
+    /// Views `bytes`, which start at file position `at`, as a lookup region. Ignores bytes after
+    /// the fences.
     ///
     /// Cost: a few nanoseconds a run. This does not check the fences: a search compares those that
     /// it uses with the index, and [`check_fences`](Self::check_fences) checks all of them.
@@ -115,8 +115,8 @@ impl<'b> Lookup<'b> {
         Ok(true)
     }
 
-    /// Returns the number of delta groups, which are the groups before all runs. Their entries count
-    /// before those of the runs; [`find_in_groups`](crate::find_in_groups) searches them.
+    /// Returns the number of delta groups, which are the groups before all runs. Their entries
+    /// count before those of the runs; [`find_in_groups`](crate::find_in_groups) searches them.
     #[must_use]
     pub fn delta_groups(&self) -> u32 {
         self.runs.first().map_or(0, |run| run.first_group.get())
@@ -141,8 +141,8 @@ impl<'b> Lookup<'b> {
 
     /// Checks that no fence is smaller than the one before it in its run.
     ///
-    /// A search does not need this check, because the groups themselves prove its answers. A verifier
-    /// of whole files does.
+    /// A search does not need this check, because the groups themselves prove its answers. A
+    /// verifier of whole files does.
     ///
     /// # Errors
     /// `Contradiction`, at the first fence that is too small.
@@ -173,7 +173,8 @@ impl<'b> Lookup<'b> {
         Some(self.run_block_span(&run, block))
     }
 
-    /// Returns the span of a block of `run`, with the first entry of the next block if there is one.
+    /// Returns the span of a block of `run`, with the first entry of the next block if there is
+    /// one.
     pub(crate) fn run_block_span(&self, run: &Run<'_>, block: usize) -> Span {
         let (first, groups) = run.block_groups(block);
         let Span { start, end } = self.groups_span(first, groups);
@@ -289,7 +290,8 @@ mod tests {
     use std::vec::Vec;
     use uuid::Uuid;
 
-    /// Groups 8 and 9, then 10 to 14, stride 2: header, two records at 16 and 32, four fences at 48.
+    /// Groups 8 and 9, then 10 to 14, stride 2: header, two records at 16 and 32, four fences at
+    /// 48.
     fn region() -> Vec<u8> {
         let runs = [RunSpec { first_group: 8, groups: 2 }, RunSpec { first_group: 10, groups: 5 }];
         let mut out = std::vec![0; 80];

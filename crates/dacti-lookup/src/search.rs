@@ -95,15 +95,16 @@ impl<'b> Search<'b> {
     /// if the fences give no hint.
     ///
     /// Use it if fewer bytes are worth one more read for each region that is not there. A reader
-    /// that shares a cache should ask for whole blocks, because other readers ask for the same ones.
+    /// that shares a cache should ask for whole blocks, because other readers ask for the same
+    /// ones.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
         let (first, likely) = self.likely_groups()?;
         Some(self.lookup.groups_span(first, likely.groups))
     }
 
-    /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them; the search has
-    /// ended then. Otherwise the search still wants the same span.
+    /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them; the search
+    /// has ended then. Otherwise the search still wants the same span.
     pub fn feed_likely(&mut self, bytes: &[u8]) -> bool {
         let Some((first, likely)) = self.likely_groups() else { return false };
         let at = self.lookup.groups_span(first, likely.groups).start;
@@ -127,8 +128,8 @@ impl<'b> Search<'b> {
         Some((first.saturating_add(likely.first), likely))
     }
 
-    /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file ends
-    /// there. Returns the outcome if the search has ended.
+    /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
+    /// ends there. Returns the outcome if the search has ended.
     ///
     /// A hit looks at a few entries. A miss looks at the whole block: it counts only if the block
     /// begins with its fence, ascends, and ends before the next fence.
@@ -140,8 +141,8 @@ impl<'b> Search<'b> {
         self.take(bytes, true)
     }
 
-    /// Does the same as [`feed`](Self::feed), for a block that was checked before in the same bytes:
-    /// a miss does not check it again.
+    /// Does the same as [`feed`](Self::feed), for a block that was checked before in the same
+    /// bytes: a miss does not check it again.
     ///
     /// # Errors
     /// The same as [`feed`](Self::feed).
@@ -460,7 +461,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// Whatever the fences say, a search in sorted groups answers as a scan does, or in an error.
+        /// Whatever the fences say, a search in sorted groups answers as a scan does, or in an
+        /// error.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),

@@ -20,8 +20,8 @@ pub(crate) struct LikelyGroups {
 }
 
 impl LikelyGroups {
-    /// Returns the groups that almost certainly have `id` if a block of `groups` groups from `fence`
-    /// to `next_fence` has it. `None` if these are all groups of the block.
+    /// Returns the groups that almost certainly have `id` if a block of `groups` groups from
+    /// `fence` to `next_fence` has it. `None` if these are all groups of the block.
     ///
     /// Among n evenly spread entries, an id is more than 2 √n places away from its expected place
     /// once in 16,000. The usual distance is a quarter of that.

@@ -1,23 +1,22 @@
-//! What can be wrong with a path or a names list, and where.
+//! The faults of paths and names lists, each with its place.
 //!
-//! A names list is a region's content, perhaps decoded: offsets count from its first byte, not from
-//! the file's.
+//! Offsets count from the first byte of a segment's content, not from the start of the file.
 
 use core::fmt;
 use daicon_core::ErrorKind;
 use uuid::Uuid;
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
-    /// A path by itself, such as a caller's.
+    /// A path that is in no segment, such as an argument.
     Path,
-    /// The 32 bytes that start a segment.
+    /// The first 32 bytes of a segment.
     NamesHeader,
     /// One record of a segment.
     NamesRecord,
-    /// A path in a segment's heap.
+    /// A path in a segment.
     NamesPath,
     /// The link to an earlier segment.
     NamesLink,
@@ -35,23 +34,23 @@ impl fmt::Display for Structure {
     }
 }
 
-/// Which rule a path breaks.
+/// The rule that a path breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathFault {
-    /// No bytes at all.
+    /// The path is empty.
     Empty,
-    /// More than [`PATH_LEN_MAX`](crate::PATH_LEN_MAX) bytes.
+    /// The path has more than [`PATH_LEN_MAX`](crate::PATH_LEN_MAX) bytes.
     TooLong,
-    /// Not UTF-8.
+    /// The path is not UTF-8.
     NotUtf8,
-    /// A zero byte.
+    /// The path has a zero byte.
     Nul,
-    /// Nothing before, between or behind slashes; so is every absolute path.
+    /// A part is empty: the path begins or ends with a slash, or has two slashes in a row.
     EmptyPart,
-    /// A part `.` or `..`.
+    /// A part is `.` or `..`.
     DotPart,
-    /// Not in Unicode normalisation form C.
+    /// The path is not in Unicode normalisation form C.
     NotNfc,
 }
 
@@ -61,26 +60,26 @@ impl fmt::Display for PathFault {
             Self::Empty => "is empty",
             Self::TooLong => "is longer than 4096 bytes",
             Self::NotUtf8 => "is not UTF-8",
-            Self::Nul => "holds a zero byte",
+            Self::Nul => "has a zero byte",
             Self::EmptyPart => {
-                "has an empty part: paths are relative, with single slashes between parts"
+                "has an empty part: remove slashes at its start and end, and double slashes"
             }
-            Self::DotPart => "has a part '.' or '..'",
+            Self::DotPart => "has a part '.' or '..': write the path without it",
             Self::NotNfc => "is not in Unicode normalisation form C: normalise it first",
         })
     }
 }
 
-/// Why a path or a names list cannot be taken.
+/// Why a path or a names list is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A path that breaks the rules. `at` is where it starts in a segment, 0 for a path by itself.
+    /// A path breaks a rule.
     #[error("{}: the path {fault}", At { what: *.what, at: *.at })]
     Path {
-        /// A path by itself, or one in a segment.
+        /// `Path` for a path that is in no segment.
         what: Structure,
-        /// Where it starts.
+        /// Its start in the segment; 0 for a path that is in no segment.
         at: u64,
         /// The rule that it breaks.
         fault: PathFault,
@@ -88,71 +87,73 @@ pub enum Error {
     /// The segment ends inside a structure.
     #[error("{what} at {at:#x}: needs {needed} bytes, but the names list ends at {end:#x}")]
     Truncated {
-        /// The structure that is cut.
+        /// The structure at fault.
         what: Structure,
-        /// Where it starts.
+        /// Its start.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         needed: u64,
-        /// Where the segment ends.
+        /// End of the segment.
         end: u64,
     },
-    /// A number that contradicts the rest of the segment.
+    /// A number contradicts the rest of the segment.
     #[error("{what} at {at:#x}: expected {expected:#x}, found {found:#x}")]
     Mismatch {
-        /// The structure that the number is in.
+        /// The structure with the number.
         what: Structure,
-        /// Where the structure starts.
+        /// Start of the structure.
         at: u64,
-        /// What would fit.
+        /// The number expected.
         expected: u64,
-        /// What is there.
+        /// The number found.
         found: u64,
     },
-    /// A record that does not come after the one before it.
+    /// The path of a record is not above the path of the record before.
     #[error(
-        "names record at {at:#x}: its path is not behind the path before it: the list is \
-         not sorted, or has a path twice"
+        "names record at {at:#x}: its path is not above the path before it: the paths are not \
+         sorted, or a path is listed twice"
     )]
     Unsorted {
-        /// Where the record starts.
+        /// Start of the record.
         at: u64,
     },
-    /// A layout that this reader does not know.
+    /// A names list of an unsupported version.
     #[error(
-        "names header at 0x0: version {found} is not supported, only 0 is: a newer reader is needed"
+        "names header at 0x0: version {found}, but only version 0 is supported: use a newer reader"
     )]
     UnsupportedVersion {
         /// The version found.
         found: u32,
     },
-    /// A link that does not lead to earlier bytes.
+    /// A link does not lead to earlier bytes.
     #[error(
-        "names link at 0x8: the earlier segment ends at {end:#x}, behind the start of this \
-         one at {start:#x}"
+        "names link at 0x8: the linked segment ends at {end:#x}, but must end before this segment \
+         starts, at {start:#x}"
     )]
     LinkForward {
-        /// Where the earlier segment's stored bytes end, absolute in the file.
+        /// End of the earlier segment's stored bytes, absolute in the file.
         end: u64,
-        /// Where this segment's stored bytes start, absolute in the file.
+        /// Start of this segment's stored bytes, absolute in the file.
         start: u64,
     },
     /// More segments than a reader follows.
-    #[error("names link at 0x8: more than {limit} segments in a chain: get the package anew")]
+    #[error(
+        "names link at 0x8: the chain has more than {limit} segments: download the package again"
+    )]
     TooManySegments {
-        /// How many are followed.
+        /// The most segments that a reader follows.
         limit: u64,
     },
-    /// An id that a path cannot be given.
-    #[error("id {id} is reserved and cannot be given to a path")]
+    /// A reserved id.
+    #[error("id {id} is reserved: give the path another id")]
     ReservedId {
         /// The id.
         id: Uuid,
     },
-    /// More paths than the 32-bit numbers of a segment can hold.
-    #[error("the paths do not fit a names list: {bytes} bytes of paths, {} are possible", u32::MAX)]
+    /// More paths than one segment can hold.
+    #[error("{bytes} bytes of paths: a names list has room for {}: split the package", u32::MAX)]
     TooLarge {
-        /// The paths' bytes.
+        /// Length of all paths in bytes.
         bytes: u64,
     },
 }
@@ -160,7 +161,7 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -177,7 +178,7 @@ impl Error {
         }
     }
 
-    /// The structure concerned.
+    /// Returns the structure at fault.
     #[must_use]
     pub const fn what(&self) -> Structure {
         match self {
@@ -190,7 +191,7 @@ impl Error {
         }
     }
 
-    /// The offset concerned, from the first byte of the segment's content.
+    /// Returns the offset of the fault, from the first byte of the segment's content.
     #[must_use]
     pub const fn at(&self) -> u64 {
         match self {
@@ -204,7 +205,7 @@ impl Error {
     }
 }
 
-/// A structure with its place, for what has one: a path by itself has none.
+/// A structure with its place. A path that is in no segment has no place.
 struct At {
     what: Structure,
     at: u64,

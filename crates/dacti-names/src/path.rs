@@ -1,4 +1,4 @@
-//! What a path may be, and the id that is made from it.
+//! The rules of paths, and the ids hashed from them.
 //!
 //! Specification: `docs/spec/dacti-names.md`, "Paths".
 
@@ -11,14 +11,14 @@ use uuid::Uuid;
 /// The namespace in which paths are hashed to ids.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x8d44e5dd_b871_4639_9f80_630abffdaf58);
 
-/// Bytes that a path may have.
+/// The most bytes of a path.
 pub const PATH_LEN_MAX: usize = 4096;
 
-/// Holds a path against the rules: UTF-8 in normalisation form C, relative, no empty, `.` or `..`
-/// part.
+/// Checks the rules of paths: normalisation form C, relative, and no part that is empty, `.` or
+/// `..`. Returns the path.
 ///
 /// # Errors
-/// `Path`, with the rule that it breaks.
+/// `Path`, with the rule that the path breaks.
 pub fn check_path(path: &str) -> Result<&str, Error> {
     match fault(path) {
         None => Ok(path),
@@ -26,16 +26,17 @@ pub fn check_path(path: &str) -> Result<&str, Error> {
     }
 }
 
-/// The id of the region of `path`, where no names list gives it another: UUIDv5 in [`NAMESPACE`].
+/// Returns the hashed id of `path`, a UUIDv5 in [`NAMESPACE`]. A names list may give the path
+/// another id.
 ///
 /// # Errors
-/// `Path`, as [`check_path`].
+/// `Path`, if [`check_path`] refuses the path.
 pub fn region_id(path: &str) -> Result<Uuid, Error> {
     check_path(path).map(hashed_id)
 }
 
-/// The path in normalisation form C, as file names of some systems are not. The other rules are not
-/// looked at.
+/// Returns the path in normalisation form C. File names of some systems need this. Checks no other
+/// rule.
 #[must_use]
 pub fn normalize(path: &str) -> Cow<'_, str> {
     if unicode_normalization::is_nfc(path) {
@@ -45,12 +46,12 @@ pub fn normalize(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// The hashed id of a path that is known to be valid.
+/// Returns the hashed id of a valid path.
 pub(crate) fn hashed_id(path: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, path.as_bytes())
 }
 
-/// The rule that a path breaks, if any.
+/// Returns the first rule that a path breaks, if any.
 pub(crate) fn fault(path: &str) -> Option<PathFault> {
     if path.is_empty() {
         return Some(PathFault::Empty);

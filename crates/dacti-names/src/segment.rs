@@ -1,6 +1,6 @@
-//! A names list's segment: paths in order, with their ids and how long their regions are.
+//! A segment of the names list: paths in order, with the ids and the lengths of their regions.
 //!
-//! A segment may link to an earlier one, so that an update writes only what is new.
+//! A segment may link to an earlier one, so an update writes only new names.
 //! Specification: `docs/spec/dacti-names.md`, "Segments", "Earlier segments".
 
 use crate::path::{fault, hashed_id};
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use daicon_core::{Span, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// Segments that a reader follows. A writer merges long before.
+/// The most segments that a reader follows. Writers merge segments long before.
 pub const SEGMENTS_MAX: usize = 64;
 
 /// A path with the id of its region.
@@ -20,32 +20,33 @@ pub struct Name<'b> {
     pub path: &'b str,
     /// The region's id.
     pub id: Uuid,
-    /// How long the region's content is thought to be, in bytes. A hint: nothing may depend on it.
+    /// Expected length of the region's content in bytes. It is a hint, and nothing may depend on
+    /// it.
     pub decoded_len: Option<u64>,
 }
 
 impl<'b> Name<'b> {
-    /// A path with the id that is hashed from it.
+    /// Creates the name of a path with its hashed id.
     ///
     /// # Errors
-    /// `Path`, as [`check_path`].
+    /// `Path`, if [`check_path`] refuses the path.
     pub fn hashed(path: &'b str) -> Result<Self, Error> {
         Ok(Self { path, id: hashed_id(check_path(path)?), decoded_len: None })
     }
 
-    /// Whether the id is not the one that is hashed from the path.
+    /// Returns whether the id is another than the hashed id of the path.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
         self.id != hashed_id(self.path)
     }
 }
 
-/// Where the segment before this one is stored.
+/// The place of the earlier segment to which a segment links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
     /// Its first stored byte, absolute in the file; never 0.
     pub at: u64,
-    /// Stored bytes.
+    /// Number of stored bytes.
     pub size: u32,
     /// The tag of its encoding.
     pub encoding: [u8; 4],
@@ -54,10 +55,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// The stored bytes that the link names, for the segment whose own stored bytes start at
-    /// `start`.
+    /// Returns the span of the earlier segment. `start` is the start of the stored bytes of the
+    /// segment with this link.
     ///
-    /// Links only lead back, so a chain of them ends.
+    /// Links lead back only, so a chain of them ends.
     ///
     /// # Errors
     /// `LinkForward`.
@@ -68,7 +69,7 @@ impl Link {
     }
 }
 
-/// A segment, borrowed from its content, all of it checked.
+/// A checked segment, borrowed from its content.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'b> {
     link: Option<Link>,
@@ -77,10 +78,10 @@ pub struct Segment<'b> {
 }
 
 impl<'b> Segment<'b> {
-    /// Views `content` as a segment and checks all of it: O(n).
+    /// Views `content` as a segment, and checks all of it in one pass.
     ///
     /// # Errors
-    /// Whatever is wrong with it, with the offset from its first byte.
+    /// Any fault, with its offset from the first byte of `content`.
     pub fn parse(content: &'b [u8]) -> Result<Self, Error> {
         let segment = Self::reopen(content)?;
         let records_len = segment.records.len().saturating_mul(RECORD_LEN);
@@ -92,13 +93,13 @@ impl<'b> Segment<'b> {
         Ok(segment)
     }
 
-    /// Views content that [`parse`](Self::parse) has accepted before, without checking it again:
-    /// O(1).
+    /// Views content that [`parse`](Self::parse) has accepted before, without checking its records
+    /// again.
     ///
-    /// Other content gives names that are wrong or missing, and nothing worse.
+    /// Other content only leads to wrong or missing names.
     ///
     /// # Errors
-    /// What is wrong with the header, and records that do not fit.
+    /// Faults of the header, and records that do not fit.
     pub fn reopen(content: &'b [u8]) -> Result<Self, Error> {
         let end = to_u64(content.len());
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
@@ -120,32 +121,32 @@ impl<'b> Segment<'b> {
         Ok(Self { link: link_of(header), records, heap: heap.unwrap_or_default() })
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the segment has no names.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The segment before this one.
+    /// Returns the link to the earlier segment.
     #[must_use]
     pub const fn link(&self) -> Option<Link> {
         self.link
     }
 
-    /// Every name, ascending by path.
+    /// Returns every name, ascending by path.
     #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = Name<'b>> + use<'b> {
         let heap = self.heap;
         self.records.iter().map(move |record| name_of(record, heap))
     }
 
-    /// The name of `path`: a binary search.
+    /// Finds the name of `path` by a binary search.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Name<'b>> {
         let by_path = |record: &NamesRecord| path_of(record, self.heap).cmp(path);
@@ -197,7 +198,7 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     Ok(out)
 }
 
-/// Checks the records one by one against the heap and against each other.
+/// Checks each record: its path lies in the heap, is valid, and ascends from the path before.
 fn check_records(records: &[NamesRecord], heap: &[u8], heap_at: u64) -> Result<(), Error> {
     let heap_len = to_u64(heap.len());
     let record_at =
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn each_fault_is_named_with_its_place() {
         let record = Structure::NamesRecord;
         check(|c| c[0] = 1, Error::UnsupportedVersion { found: 1 });
         check(|c| c[4] = 3, Error::Truncated { what: record, at: 32, needed: 96, end: 102 });

@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 use daicon_core::{U32Le, U64Le, UuidLe};
 
-/// The 32 bytes that start a segment.
+/// The first 32 bytes of a segment.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct NamesHeader {

@@ -1,7 +1,6 @@
-//! The seal component: which seals a package has, for which package they are, and which keys made
-//! them.
+//! The seal component: the kind of a package's seals, the publisher's package, and public keys.
 //!
-//! Nothing in it is trusted: a reader's policy names the keys. Specification:
+//! Readers trust nothing in it: a policy names the trusted keys. Specification:
 //! `docs/spec/dacti-seal.md`, "The component".
 
 use crate::{Error, KEYS_MAX, Misuse, Structure};
@@ -12,10 +11,10 @@ use uuid::Uuid;
 
 /// Length of the component's region without any key.
 pub const COMPONENT_LEN_MIN: u64 = 64;
-/// What the component's own digest is hashed over first.
+/// The first bytes under the component's own digest.
 pub const COMPONENT_DOMAIN: &[u8; 23] = b"dacti-seal component v0";
 
-/// What stands behind each region's stored bytes.
+/// The kind of a package's seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A digest: 32 bytes.
@@ -25,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Bytes that a seal takes.
+    /// Returns the length of a seal.
     #[must_use]
     pub const fn seal_len(self) -> u64 {
         match self {
@@ -48,7 +47,7 @@ impl Kind {
 /// |---|---|---|
 /// | 0 | 4 | version: 0 before 1.0 |
 /// | 4 | 4 | kind: 1 digest, 2 digest and signature |
-/// | 8 | 16 | UUID of the publisher's package; nil where nothing is signed |
+/// | 8 | 16 | UUID of the publisher's package; nil if nothing is signed |
 /// | 24 | 4 | count of public keys that follow, 32 bytes each |
 /// | 28 | 4 | reserved: written 0, ignored |
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -63,14 +62,14 @@ struct Header {
 
 const _: () = assert!(size_of::<Header>() == 32);
 
-/// What the seal component says.
+/// The content of the seal component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seals {
-    /// What stands behind each region's stored bytes.
+    /// The kind of a package's seals.
     pub kind: Kind,
-    /// The publisher's package that signatures are for; nil where there are none.
+    /// The publisher's package that signatures are for; nil if there are none.
     pub package: Uuid,
-    /// The public keys that signatures were made with, as far as the publisher says so.
+    /// The public keys of the signatures, as the publisher claims.
     pub keys: Vec<[u8; 32]>,
 }
 
@@ -78,11 +77,11 @@ impl Seals {
     /// Seals without signatures.
     pub const DIGESTS: Self = Self { kind: Kind::Digest, package: Uuid::nil(), keys: Vec::new() };
 
-    /// Reads the component's region, which starts at file position `at`. Bytes behind its digest
-    /// are not looked at.
+    /// Reads the component's region, which starts at file position `at`. Ignores bytes after its
+    /// digest.
     ///
     /// # Errors
-    /// What is wrong with it; `Altered` where its own digest does not fit.
+    /// Any fault of the component; `Altered` if its own digest does not match.
     pub fn parse(bytes: &[u8], at: u64) -> Result<Self, Error> {
         let what = Structure::SealComponent;
         let cut = |needed| {
@@ -115,16 +114,16 @@ impl Seals {
         Ok(Self { kind, package: header.package.get(), keys: keys.into() })
     }
 
-    /// Bytes that the component's region takes.
+    /// Returns the length of the component's region.
     #[must_use]
     pub fn emitted_len(&self) -> u64 {
         to_u64(region_len(self.keys.len()))
     }
 
-    /// The component's region.
+    /// Returns the bytes of the component's region.
     ///
     /// # Errors
-    /// `Misuse` where there are more keys than a reader takes.
+    /// `Misuse` if there are more keys than readers accept.
     pub fn emit(&self) -> Result<Vec<u8>, Error> {
         let count = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         if self.keys.len() > KEYS_MAX {

@@ -1,4 +1,4 @@
-//! The digest of a region: over its id, its encoding, its size and its stored bytes.
+//! The digest of a region, over its id, its encoding, its size and its stored bytes.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest".
 
@@ -9,15 +9,14 @@ use uuid::Uuid;
 
 /// Length of a digest.
 pub const DIGEST_LEN: usize = 32;
-/// What a region's digest is hashed over first: no other use of BLAKE3 begins with it.
+/// The first bytes under a region's digest. No other use of BLAKE3 begins with them.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
-/// Bytes that a digest is hashed over.
+/// Number of bytes under a digest.
 const INPUT_LEN: usize = 80;
 
-/// The digest of a region by the BLAKE3 hash of its stored bytes.
+/// Returns the digest of a region from the BLAKE3 hash of its stored bytes.
 ///
-/// For those who hash stored bytes by themselves: over several threads, say, or for another use
-/// too.
+/// Use it if you hash the stored bytes yourself, for example with several threads.
 #[must_use]
 pub fn digest_of_hash(
     id: Uuid,
@@ -30,7 +29,7 @@ pub fn digest_of_hash(
     *blake3::hash(&input).as_bytes()
 }
 
-/// Parts of a fixed length in all, one after the other.
+/// Joins parts whose total length is fixed.
 pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
     let mut out = [0; LEN];
     let bytes = parts.iter().copied().flatten();
@@ -41,7 +40,7 @@ pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
     out
 }
 
-/// The digest of a region whose stored bytes are all in hand.
+/// Returns the digest of a region from all its stored bytes.
 #[must_use]
 pub fn digest(id: Uuid, encoding: Encoding, stored: &[u8]) -> [u8; DIGEST_LEN] {
     let len = to_u64(stored.len());
@@ -62,7 +61,7 @@ impl fmt::Debug for Digester {
 }
 
 impl Digester {
-    /// A digest of no bytes yet.
+    /// Starts a digest.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -74,19 +73,19 @@ impl Digester {
         self.given = self.given.saturating_add(to_u64(stored.len()));
     }
 
-    /// How many stored bytes were taken.
+    /// Returns the number of stored bytes taken so far.
     #[must_use]
     pub const fn given(&self) -> u64 {
         self.given
     }
 
-    /// The BLAKE3 hash of the stored bytes that were taken.
+    /// Returns the BLAKE3 hash of the stored bytes taken so far.
     #[must_use]
     pub fn stored_hash(&self) -> [u8; DIGEST_LEN] {
         *self.hasher.finalize().as_bytes()
     }
 
-    /// The digest of the region `id` with the stored bytes that were taken.
+    /// Returns the digest of region `id` with the stored bytes taken so far.
     #[must_use]
     pub fn finish(&self, id: Uuid, encoding: Encoding) -> [u8; DIGEST_LEN] {
         digest_of_hash(id, encoding, self.given, &self.stored_hash())

@@ -1,23 +1,24 @@
-//! What can be wrong with seals and keys, and where; and what a policy refuses.
+//! The faults of seals and keys, each with its place, and the refusals of a policy.
 
 use core::fmt;
 use uuid::Uuid;
 
-/// What to branch on. The lower crates' kinds, and one that only a policy can bring about.
+/// The kind of an error, for programs to branch on: the kinds of the lower crates, and one for
+/// refusals of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The bytes are not those that were sealed.
+    /// The bytes are not the sealed ones.
     Corrupt,
     /// The source ends before a structure does.
     Truncated,
-    /// A version or kind that this reader does not know.
+    /// A version or kind that this reader does not support.
     Unsupported,
-    /// More than a reader takes.
+    /// More than a reader accepts.
     Limit,
-    /// The caller's mistake, a key that is none included.
+    /// A mistake of the caller, such as a text that is no key.
     Misuse,
-    /// Nothing is damaged, but the caller's policy does not take it.
+    /// Nothing is damaged, but the caller's policy refuses the region.
     Denied,
 }
 
@@ -28,13 +29,13 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The lower enum may grow; what is new there is new damage until it is named here.
+            // The lower enum may grow. A new kind counts as damage until it is listed here.
             _ => Self::Corrupt,
         }
     }
 }
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
@@ -42,7 +43,7 @@ pub enum Structure {
     SealComponent,
     /// A region's stored bytes.
     StoredRegion,
-    /// The bytes behind them.
+    /// The seal after a region's stored bytes.
     Seal,
     /// The signature in a seal.
     Signature,
@@ -66,25 +67,25 @@ impl fmt::Display for Structure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyFault {
-    /// Longer than [`KEY_TEXT_LEN_MAX`](crate::KEY_TEXT_LEN_MAX).
+    /// The text is longer than [`KEY_TEXT_LEN_MAX`](crate::KEY_TEXT_LEN_MAX).
     TooLong,
-    /// No line with a key.
+    /// The text has no line with a key.
     Missing,
-    /// More than one line with a key.
+    /// The text has several lines with keys.
     Several,
-    /// Not four words.
+    /// The line does not have four words.
     Words,
-    /// Another first word.
+    /// The line begins with another word.
     NotPublic,
-    /// Another first word.
+    /// The line begins with another word.
     NotPrivate,
-    /// A version other than 1.
+    /// The version is not 1.
     Version,
-    /// Not 64 hexadecimal digits.
+    /// The key is not 64 hexadecimal digits.
     Hex,
-    /// Not a package UUID.
+    /// The last word is no package UUID.
     Package,
-    /// Digits that are no public key, or one that proves nothing.
+    /// The digits are no public key, or a key under which signatures prove nothing.
     Point,
 }
 
@@ -107,32 +108,32 @@ impl fmt::Display for KeyFault {
     }
 }
 
-/// A caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// The buffer to write into is too short.
-    #[error("the buffer is too short: {needed} bytes are needed, {len} were given")]
+    #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
         /// Bytes needed.
         needed: u64,
         /// Bytes given.
         len: u64,
     },
-    /// More keys than a reader takes.
-    #[error("{0} keys are too many, at most {max} are read", max = crate::KEYS_MAX)]
+    /// More keys than readers accept.
+    #[error("{0} keys: readers accept at most {max}", max = crate::KEYS_MAX)]
     TooManyKeys(u64),
-    /// A signature where there is only room for digests.
-    #[error("a signature cannot be written into a package of digests only")]
+    /// A signature in a package whose seals are digests only.
+    #[error("a package of digests has no room for signatures: pack it with a key")]
     NoRoomForSignature,
-    /// A policy that asks for a signature by none.
-    #[error("no key is trusted: name at least one, or ask for digests only")]
+    /// A policy that requires a signature but trusts no key.
+    #[error("no key is trusted: name at least one, or require digests only")]
     NoKeys,
-    /// A verified stream, where nothing is required of seals.
+    /// A verified stream under a policy that requires nothing.
     #[error("nothing is required of seals, so none is checked: require a digest or a signature")]
     NothingRequired,
     /// The verifier was given more or fewer bytes than the region has.
-    #[error("{given} bytes were given of a stored region of {len}")]
+    #[error("the stored region has {len} bytes, but {given} were given")]
     Length {
         /// Stored bytes of the region.
         len: u64,
@@ -144,7 +145,7 @@ pub enum Misuse {
     KeyText(KeyFault),
 }
 
-/// Why a region is not handed out, or not sealed.
+/// Why a region is refused, or cannot be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -153,91 +154,90 @@ pub enum Error {
         "{what} at {at:#x}: needs {needed} bytes, but the source ends at {end:#x}: fetch it again"
     )]
     Truncated {
-        /// The structure that is cut.
+        /// The structure at fault.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         needed: u64,
-        /// Where the source ends, absolute.
+        /// End of the source, absolute.
         end: u64,
     },
-    /// A seal component of a layout that this reader does not know.
+    /// A seal component of an unsupported version.
     #[error(
-        "seal component at {at:#x}: version {found} is not supported, only 0 is: a newer \
+        "seal component at {at:#x}: version {found}, but only version 0 is supported: a newer \
          reader is needed"
     )]
     UnsupportedVersion {
-        /// Where the component's region starts, absolute.
+        /// Start of the component's region, absolute.
         at: u64,
         /// The version found.
         found: u32,
     },
-    /// A kind of seal that this reader does not know.
+    /// An unsupported kind of seals.
     #[error(
-        "seal component at {at:#x}: seals of kind {found} are not supported, only 1 and 2 are: \
+        "seal component at {at:#x}: seals of kind {found}, but only kinds 1 and 2 are supported: \
          a newer reader is needed"
     )]
     UnsupportedKind {
-        /// Where the component's region starts, absolute.
+        /// Start of the component's region, absolute.
         at: u64,
         /// The kind found.
         found: u32,
     },
     /// More keys than a reader takes.
-    #[error("seal component at {at:#x}: {found} keys are above the limit of {limit}")]
+    #[error("seal component at {at:#x}: {found} keys, but the limit is {limit}")]
     LimitExceeded {
-        /// Where the component's region starts, absolute.
+        /// Start of the component's region, absolute.
         at: u64,
-        /// Keys that it names.
+        /// Number of keys found.
         found: u64,
-        /// Keys that are taken.
+        /// The most keys that readers accept.
         limit: u64,
     },
-    /// A seal that passes the last position that a file can have.
-    #[error("seal at {at:#x}: passes the last position that a file can have")]
+    /// A seal that passes the last position of a file, 2^64 - 1.
+    #[error("seal at {at:#x}: passes the last position of a file")]
     OutOfBounds {
-        /// Where the seal starts, absolute.
+        /// Start of the seal, absolute.
         at: u64,
     },
-    /// Bytes other than those that were sealed.
+    /// Bytes that are not the sealed ones.
     #[error(
-        "{what} at {at:#x}: altered: it is not what was sealed: fetch it again, or get the \
+        "{what} at {at:#x}: altered: its bytes are not the sealed ones: fetch it again, or get the \
          package anew"
     )]
     Altered {
-        /// What does not fit: the stored bytes with their digest, the signature, or the component
-        /// by itself.
+        /// The altered structure: the stored bytes, the signature or the component.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
     },
-    /// The bytes of another region than the one that was asked for.
+    /// The bytes of another region.
     #[error(
         "stored region at {at:#x}: swapped: asked for {asked}, but it was sealed as {sealed}: \
          the index is not the publisher's"
     )]
     Swapped {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
         /// The region asked for.
         asked: Uuid,
-        /// The region that the bytes are.
+        /// The region under which the bytes were sealed.
         sealed: Uuid,
     },
-    /// A digest is required, and the package has none.
+    /// The policy requires a digest, but the package has none.
     #[error(
         "stored region at {at:#x}: unsealed: the package has no digests: accept it unverified, \
          or have it packed with digests"
     )]
     Unsealed {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// A signature is required, and the region has none.
+    /// The policy requires a signature, but the region has none.
     #[error("stored region at {at:#x}: unsigned: ask the publisher for a signed package")]
     Unsigned {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
     },
     /// Signed with a key that the caller does not trust.
@@ -246,26 +246,26 @@ pub enum Error {
          compare the publisher's key with `dacti inspect`"
     )]
     WrongKey {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// Signed for another package than the trusted key is for.
+    /// Signed for another package than the trusted key's.
     #[error(
         "stored region at {at:#x}: wrong package: signed for {found}, but the trusted key is \
          for {expected}"
     )]
     WrongPackage {
-        /// Where the stored bytes start, absolute.
+        /// Start of the stored bytes, absolute.
         at: u64,
         /// The package that the trusted key is for.
         expected: Uuid,
-        /// The package that the file says it is.
+        /// The package that the file claims.
         found: Uuid,
     },
     /// The seal component lies outside the file, by the container's rules.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
-    /// The caller's mistake, not the file's.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
@@ -273,7 +273,7 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -300,7 +300,7 @@ impl Error {
         }
     }
 
-    /// The structure concerned; `None` for a caller's mistake.
+    /// Returns the structure at fault; `None` for a mistake of the caller.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {
@@ -322,7 +322,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` for a caller's mistake.
+    /// Returns the absolute file offset of the fault; `None` for a mistake of the caller.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {

@@ -1,9 +1,8 @@
-//! Keys: what signs, what checks signatures, and their one-line texts.
+//! Private and public keys, and their one-line texts.
 //!
-//! A key is for one package of a publisher, so that a signature under it cannot be moved to
-//! another. Knows nothing of files and their permissions, and makes no randomness: a private key
-//! comes from a seed of the caller's. Specification: `docs/spec/dacti-seal.md`, "The signature",
-//! "Key files".
+//! A key is for one package of a publisher, so a signature cannot be moved to another package. The
+//! caller stores keys and brings the randomness: a private key comes from a seed. Specification:
+//! `docs/spec/dacti-seal.md`, "The signature", "Key files".
 
 use crate::digest::concat;
 use crate::{DIGEST_LEN, KeyFault, Misuse};
@@ -16,17 +15,17 @@ use uuid::Uuid;
 
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// What a signed message begins with: no other use of the keys does.
+/// The first bytes of a signed message. No other use of the keys begins with them.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
-/// Bytes of a signed message.
+/// Length of a signed message.
 pub const MESSAGE_LEN: usize = 71;
-/// Bytes that the text of a key may have, comments included.
+/// The most bytes of the text of a key, comments included.
 pub const KEY_TEXT_LEN_MAX: usize = 4096;
 
 const PUBLIC: &str = "dacti-ed25519-public";
 const PRIVATE: &str = "dacti-ed25519-private";
 
-/// What is signed: domain, UUID of the publisher's package as stored, digest of a region.
+/// Returns the message to sign: domain, stored UUID of the publisher's package, digest of a region.
 #[must_use]
 pub fn signed_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
@@ -46,35 +45,35 @@ impl fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// The key with these bytes, for `package`.
+    /// Creates the key with these bytes, for `package`.
     ///
     /// # Errors
-    /// `KeyText` where the bytes are no key, or one of the few under which a signature proves
+    /// `KeyText` if the bytes are no key, or one of the few keys under which signatures prove
     /// nothing.
     pub fn new(key: &[u8; 32], package: Uuid) -> Result<Self, Misuse> {
         let key = VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak());
         Ok(Self { key: key.ok_or(Misuse::KeyText(KeyFault::Point))?, package })
     }
 
-    /// The key by itself.
+    /// Returns the bytes of the key.
     #[must_use]
     pub fn key(&self) -> &[u8; 32] {
         self.key.as_bytes()
     }
 
-    /// The package that it is for.
+    /// Returns the package that it is for.
     #[must_use]
     pub const fn package(&self) -> Uuid {
         self.package
     }
 
-    /// The same key for another package, for a publisher of several.
+    /// Returns the same key for another package of the publisher.
     #[must_use]
     pub fn for_package(self, package: Uuid) -> Self {
         Self { package, ..self }
     }
 
-    /// Whether `signature` is one of this key over `digest`, for `package`.
+    /// Returns whether this key has made `signature` over `digest`, for `package`.
     #[must_use]
     pub(crate) fn signed(
         &self,
@@ -86,7 +85,7 @@ impl PublicKey {
         self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
     }
 
-    /// Reads the text of a public key. Lines that are empty or start with `#` are passed over.
+    /// Reads the text of a public key. Skips empty lines and lines that start with `#`.
     ///
     /// # Errors
     /// `KeyText`.
@@ -95,7 +94,7 @@ impl PublicKey {
         Self::new(&key, package)
     }
 
-    /// The text of the key: a line that says what it is, and the key's own.
+    /// Returns the text of the key: a comment, and the line with the key.
     #[must_use]
     pub fn to_text(&self) -> String {
         let comment =
@@ -104,8 +103,8 @@ impl PublicKey {
     }
 }
 
-/// A key that signs, and the package that it is for. Wiped from memory when it is dropped, and not
-/// shown by `Debug`.
+/// A key that signs, and the package that it is for. Dropping it wipes it from memory, and `Debug`
+/// hides it.
 #[derive(Clone)]
 pub struct SecretKey {
     key: SigningKey,
@@ -119,26 +118,26 @@ impl fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// The key that grows from `seed`, for `package`. The seed is to be 32 bytes of true
-    /// randomness: who knows it can sign.
+    /// Creates the key of `seed`, for `package`. The seed must be 32 truly random bytes: whoever
+    /// has the seed can sign.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32], package: Uuid) -> Self {
         Self { key: SigningKey::from_bytes(seed), package }
     }
 
-    /// The key that checks its signatures.
+    /// Returns the key that checks its signatures.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         PublicKey { key: self.key.verifying_key(), package: self.package }
     }
 
-    /// The package that it is for.
+    /// Returns the package that it is for.
     #[must_use]
     pub const fn package(&self) -> Uuid {
         self.package
     }
 
-    /// The same key for another package, for a publisher of several.
+    /// Returns the same key for another package of the publisher.
     #[must_use]
     pub fn for_package(self, package: Uuid) -> Self {
         Self { package, ..self }
@@ -150,7 +149,7 @@ impl SecretKey {
         self.key.sign(&signed_message(self.package, digest)).to_bytes()
     }
 
-    /// Reads the text of a private key. Lines that are empty or start with `#` are passed over.
+    /// Reads the text of a private key. Skips empty lines and lines that start with `#`.
     ///
     /// # Errors
     /// `KeyText`.
@@ -160,16 +159,15 @@ impl SecretKey {
         Ok(Self::from_seed(&seed, package))
     }
 
-    /// Whether a text shows a private key to whoever reads it, also one that
-    /// [`from_text`](Self::from_text) does not take: with other lines around it, or in a version
-    /// to come.
+    /// Returns whether a text contains a private key. This finds more than
+    /// [`from_text`](Self::from_text) reads: keys among other lines, and keys of other versions.
     #[must_use]
     pub fn is_shown_in(text: &str) -> bool {
         text.lines().any(|line| line.split_whitespace().next() == Some(PRIVATE))
     }
 
-    /// The text of the key: a line that warns, and the key's own. It is for a file that only its
-    /// owner can read.
+    /// Returns the text of the key: a warning, and the line with the key. Write it to a file that
+    /// only its owner can read.
     #[must_use]
     pub fn to_text(&self) -> String {
         let comment =
@@ -201,10 +199,10 @@ fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid),
         return Err(KeyFault::Words);
     }
     let key = from_hex(digits).ok_or(KeyFault::Hex)?;
-    // Only the form with hyphens: `Uuid` would take others.
+    // `Uuid` would accept other forms than the one with hyphens.
     let package = Some(package).filter(|text| text.len() == 36);
     let package = package.and_then(|text| Uuid::try_parse(text).ok());
-    // The nil one stands for no package.
+    // The nil UUID stands for no package.
     let package = package.filter(|package| !package.is_nil()).ok_or(KeyFault::Package)?;
     Ok((key, package))
 }

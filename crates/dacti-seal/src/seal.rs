@@ -1,4 +1,4 @@
-//! A seal: the bytes behind a region's stored ones.
+//! A seal: the bytes that follow a region's stored bytes.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The seal".
 
@@ -11,28 +11,28 @@ use daicon_core::{Span, to_u64};
 pub struct Seal {
     /// The region's digest.
     pub digest: [u8; DIGEST_LEN],
-    /// A signature over it; `None` where there is none.
+    /// A signature over the digest, if there is one.
     pub signature: Option<[u8; SIGNATURE_LEN]>,
 }
 
 impl Seal {
-    /// A seal of a region with this digest, signed where there is a key.
+    /// Creates the seal of a region with this digest, signed if there is a key.
     #[must_use]
     pub fn new(digest: [u8; DIGEST_LEN], key: Option<&SecretKey>) -> Self {
         Self { digest, signature: key.map(|key| key.sign(&digest)) }
     }
 
-    /// Where the seal of a region is, in a package with seals of `kind`.
+    /// Returns the span of the seal of a region, in a package with seals of `kind`.
     ///
     /// # Errors
-    /// `OutOfBounds` where it passes the last position that a file can have.
+    /// `OutOfBounds` if it passes the last position of a file.
     pub fn span(located: &Located, kind: Kind) -> Result<Span, Error> {
         let at = located.span.end;
         Span::new(at, kind.seal_len()).ok_or(Error::OutOfBounds { at })
     }
 
-    /// Reads a seal of `kind` from `bytes`, which start at file position `at`. More bytes are
-    /// ignored.
+    /// Reads a seal of `kind` from `bytes`, which start at file position `at`. Ignores further
+    /// bytes.
     ///
     /// # Errors
     /// `Truncated`.
@@ -52,10 +52,10 @@ impl Seal {
         Ok(Self { digest: *digest, signature })
     }
 
-    /// Writes the seal as one of `kind` at the start of `out`. Returns the bytes written.
+    /// Writes the seal as one of `kind` at the start of `out`. Returns the number of bytes written.
     ///
     /// # Errors
-    /// `Misuse` where `out` is too short, or there is a signature and `kind` has no room for it.
+    /// `Misuse` if `out` is too short, or if `kind` has no room for the signature.
     pub fn emit(&self, kind: Kind, out: &mut [u8]) -> Result<usize, Error> {
         let (needed, len) = (kind.seal_len(), to_u64(out.len()));
         let short = Misuse::BufferTooShort { needed, len };

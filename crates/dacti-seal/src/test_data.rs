@@ -10,13 +10,13 @@ use uuid::Uuid;
 /// The publisher's package of the example.
 pub(crate) const PACKAGE: Uuid = Uuid::from_u128(0x00112233_4455_6677_8899_aabbccddeeff);
 
-/// The region `hello.txt`, stored as `hello` and a line feed at 1,000.
+/// Returns the region `hello.txt`, stored as `hello` and a line feed at 1,000.
 pub(crate) fn hello() -> Located {
     let id = Uuid::from_u128(0x3d97e44e_13d6_543b_ac7c_a138f7307a35);
     Located { id, span: Span { start: 1000, end: 1006 }, encoding: Encoding::NONE, at: 0 }
 }
 
-/// The key of the example: its seed is the bytes 0 to 31.
+/// Returns the key of the example: its seed is the bytes 0 to 31.
 pub(crate) fn key() -> SecretKey {
     SecretKey::from_seed(&core::array::from_fn(|i| i as u8), PACKAGE)
 }

@@ -1,7 +1,7 @@
-//! What a reader requires of a region, and the judgement of one.
+//! Seal policies, and the verification of a region against one.
 //!
-//! Knows nothing of where bytes come from, and hands none out: whoever does waits for the verdict
-//! first. Specification: `docs/spec/dacti-seal.md`, "Verification".
+//! It hands out no bytes. A caller must wait for the verdict before it hands out a region.
+//! Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::{
     DIGEST_LEN, Digester, Error, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure,
@@ -12,53 +12,53 @@ use dacti_index::Located;
 use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// What a reader requires of a region before it is handed out.
+/// What a reader requires of a region before it hands the region out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SealPolicy {
-    /// Nothing: seals are not looked at.
+    /// Nothing. Seals are not read.
     Nothing,
-    /// A digest that fits: the bytes are those that were packed, by whomever.
+    /// A matching digest: the bytes are the packed ones, whoever packed them.
     Digest,
-    /// A digest that fits, signed with one of these keys for the package that it is for.
+    /// A matching digest, signed with one of these keys for the key's package.
     Signature(Vec<PublicKey>),
 }
 
-/// What was found out about a region that a policy takes.
+/// The result for a region that a policy accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing was required, and nothing was looked at.
+    /// The policy required nothing, so nothing was checked.
     Unchecked,
-    /// The digest fits.
+    /// The digest matches.
     Digest,
-    /// The digest fits, and the trusted key with these bytes has signed it.
+    /// The digest matches, and the trusted key with these bytes has signed it.
     Signature([u8; 32]),
 }
 
-/// The judgement of one region, whose stored bytes come in pieces.
+/// The verification of one region whose stored bytes come in pieces.
 ///
-/// What it is refused for whatever its bytes are is told before the first of them.
+/// [`new`](Self::new) refuses a region that the policy would refuse whatever its bytes are.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
-    /// `None` where nothing is required.
+    /// `None` if the policy requires nothing.
     required: Option<(Required<'p>, Digester)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Required<'p> {
     seals: &'p Seals,
-    /// `None` where a digest is enough.
+    /// `None` if a digest is enough.
     trusted: Option<&'p [PublicKey]>,
     seal: Span,
 }
 
 impl<'p> Verifier<'p> {
-    /// Judges the region `located`, in a package whose seal component says `seals`: `None` where it
-    /// has none.
+    /// Starts the verification of the region `located`. `seals` is the seal component of the
+    /// package, if there is one.
     ///
     /// # Errors
-    /// `Unsealed` or `Unsigned` where the package does not have what the policy requires;
-    /// `OutOfBounds`; `Misuse` where a signature is required and no key is named.
+    /// `Unsealed` or `Unsigned` if the package lacks what the policy requires; `OutOfBounds`;
+    /// `Misuse` if the policy requires a signature and trusts no key.
     pub fn new(
         located: Located,
         seals: Option<&'p Seals>,
@@ -68,7 +68,8 @@ impl<'p> Verifier<'p> {
         Ok(Self { located, required: required.map(|required| (required, Digester::new())) })
     }
 
-    /// Where the seal is, right behind the stored bytes; `None` where it is not needed.
+    /// Returns the span of the seal, right after the stored bytes; `None` if the policy does not
+    /// need it.
     #[must_use]
     pub fn seal_span(&self) -> Option<Span> {
         self.required.as_ref().map(|(required, _)| required.seal)
@@ -81,11 +82,11 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    /// Judges the region, all of whose stored bytes were taken. `seal` are the bytes of
+    /// Returns the verdict, after all stored bytes. `seal` is the bytes of
     /// [`seal_span`](Self::seal_span).
     ///
     /// # Errors
-    /// Why it is refused; `Misuse` where more or fewer stored bytes were taken than there are.
+    /// The refusal; `Misuse` if the number of stored bytes is wrong.
     pub fn finish(&self, seal: &[u8]) -> Result<Verdict, Error> {
         let Some((required, digester)) = &self.required else { return Ok(Verdict::Unchecked) };
         let (len, given) = (self.located.span.len(), digester.given());
@@ -95,11 +96,10 @@ impl<'p> Verifier<'p> {
         required.judge(&self.located, &digester.stored_hash(), seal)
     }
 
-    /// As [`finish`](Self::finish), by the BLAKE3 hash of all stored bytes that the caller has
-    /// computed.
+    /// Does the same as [`finish`](Self::finish), with the BLAKE3 hash of all stored bytes.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The refusal.
     pub fn finish_with(
         &self,
         stored_hash: &[u8; DIGEST_LEN],
@@ -111,7 +111,7 @@ impl<'p> Verifier<'p> {
 }
 
 impl<'p> Required<'p> {
-    /// What `policy` requires of a region; `None` where that is nothing.
+    /// Returns what `policy` requires of a region; `None` if it requires nothing.
     fn new(
         located: &Located,
         seals: Option<&'p Seals>,
@@ -159,7 +159,7 @@ impl<'p> Required<'p> {
         Err(self.refusal(at, trusted, digest, &signature))
     }
 
-    /// Why a signature under none of the trusted keys is refused.
+    /// Returns the refusal of a signature that no trusted key has made.
     fn refusal(
         &self,
         at: u64,
@@ -173,11 +173,11 @@ impl<'p> Required<'p> {
             let expected = key.package();
             Error::WrongPackage { at, expected, found }
         };
-        // A trusted key has signed, but not for the package that it is trusted for.
+        // A trusted key has signed, but for another package.
         if let Some(key) = other.iter().find(|key| key.signed(found, digest, signature)) {
             return wrong_package(key);
         }
-        // A key that is not trusted has signed, and the component names it.
+        // The component names the key that has signed, but it is not trusted.
         let is_trusted = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.key() == key);
         let mut strangers = { self.seals.keys.iter() }
             .filter(|key| !is_trusted(key))
@@ -185,7 +185,7 @@ impl<'p> Required<'p> {
         if strangers.any(|key| key.signed(found, digest, signature)) {
             return Error::WrongKey { at };
         }
-        // Nobody known has signed. What the component claims says what is most likely meant.
+        // No known key has signed. The claims of the component tell the most likely reason.
         match (own.is_empty(), other.first()) {
             (true, Some(key)) => wrong_package(key),
             _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => Error::Altered {
@@ -197,10 +197,10 @@ impl<'p> Required<'p> {
     }
 }
 
-/// Where the seal of a region is that `policy` requires; `None` where it is not needed.
+/// Returns the span of the seal of a region; `None` if `policy` does not need it.
 ///
 /// # Errors
-/// As [`Verifier::new`].
+/// The same as [`Verifier::new`].
 pub fn seal_span(
     located: &Located,
     seals: Option<&Seals>,
@@ -209,12 +209,14 @@ pub fn seal_span(
     Ok(Required::new(located, seals, policy)?.map(|required| required.seal))
 }
 
-/// Judges a region whose stored bytes, with the seal behind them where one is needed, are in hand.
+/// Verifies a region whose bytes are in memory: all stored bytes, and the seal if `policy` needs
+/// it.
 ///
-/// `bytes` start at the region's first stored byte. Faster than a [`Verifier`] for short regions.
+/// `bytes` start at the region's first stored byte. This is faster than a [`Verifier`] for short
+/// regions.
 ///
 /// # Errors
-/// Why it is refused.
+/// The refusal.
 pub fn verify(
     located: Located,
     bytes: &[u8],
@@ -233,11 +235,11 @@ pub fn verify(
     required.judge(&located, blake3::hash(stored).as_bytes(), seal)
 }
 
-/// As [`verify`], by the BLAKE3 hash of the stored bytes, which the caller has computed, and the
-/// bytes of [`seal_span`].
+/// Does the same as [`verify`], with the BLAKE3 hash of the stored bytes and the bytes of
+/// [`seal_span`].
 ///
 /// # Errors
-/// Why it is refused.
+/// The refusal.
 pub fn verify_hash(
     located: &Located,
     stored_hash: &[u8; DIGEST_LEN],
@@ -249,12 +251,10 @@ pub fn verify_hash(
     required.map_or(Ok(Verdict::Unchecked), |required| required.judge(located, stored_hash, seal))
 }
 
-/// Looks for a better name for an error: bytes that were [`Altered`](Error::Altered) as
-/// `located.id`, and fit their digest as one of `others`, were swapped. Other errors, and bytes
-/// that fit none, stay what they are.
+/// Turns [`Altered`](Error::Altered) into `Swapped` if the bytes match the digest of a region of
+/// `others`. Returns other errors unchanged.
 ///
-/// A digest alone cannot tell the two apart. Cost: the stored bytes are hashed once, and 80 bytes
-/// for each of `others`.
+/// Cost: this hashes the stored bytes once, and 80 bytes for each of `others`.
 #[must_use]
 pub fn explain(
     error: Error,
@@ -266,7 +266,7 @@ pub fn explain(
     explain_with(error, located, blake3::hash(stored).as_bytes(), seal, others)
 }
 
-/// As [`explain`], by the BLAKE3 hash of all stored bytes that the caller has computed.
+/// Does the same as [`explain`], with the BLAKE3 hash of all stored bytes.
 #[must_use]
 pub fn explain_with(
     error: Error,

@@ -1,23 +1,23 @@
-//! A component: a named, versioned piece of a file, as found in one, and as one is to be written.
+//! A component: a named, versioned piece of a file, as a reader finds it and a writer writes it.
 //!
-//! The first draft of the format says *interface*. Specification: `docs/spec/daicon.md`, "Component
-//! tables".
+//! The first draft of the format calls it *interface*. Specification: `docs/spec/daicon.md`,
+//! "Component tables".
 
-use crate::{ComponentEntry, Error, Region, Span, Structure, Version};
+use crate::{ComponentEntry, Error, Region, Span, Structure, Version, to_u64};
 use uuid::Uuid;
 
 /// A component found in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Component {
-    /// Where its entry stands, absolute.
+    /// Position of its entry, absolute.
     pub at: u64,
-    /// Which component it is.
+    /// UUID of the component.
     pub id: Uuid,
     /// Its version.
     pub version: Version,
-    /// The eight bytes that the component defines, as a rule a region.
+    /// The eight bytes that the component defines, most often a region.
     pub data: [u8; 8],
-    /// The region offset of the table that it stands in, absolute.
+    /// The region base of its table, absolute.
     pub base: u64,
 }
 
@@ -32,16 +32,16 @@ impl Component {
         }
     }
 
-    /// Its data, read as a region relative to [`base`](Self::base).
+    /// Returns its data as a region relative to [`base`](Self::base).
     #[must_use]
     pub const fn region(&self) -> Region {
         Region::from_data(self.data)
     }
 
-    /// Where its region lies, for a file whose length is not known.
+    /// Returns the span of its region, for a file of unknown length.
     ///
     /// # Errors
-    /// `OutOfBounds` where the sums pass 2^64.
+    /// `OutOfBounds` if the span passes 2^64.
     pub fn span(&self) -> Result<Span, Error> {
         let region = self.region();
         region.resolve(self.base).ok_or(Error::OutOfBounds {
@@ -53,11 +53,11 @@ impl Component {
         })
     }
 
-    /// Where its region lies in a file of `len` bytes. An empty region claims no byte, so it may
-    /// point anywhere.
+    /// Returns the span of its region in a file of `len` bytes. An empty region has no bytes, so it
+    /// may point anywhere.
     ///
     /// # Errors
-    /// `OutOfBounds` where the sums pass 2^64, `Truncated` where the region passes the file's end.
+    /// `OutOfBounds` if the span passes 2^64, `Truncated` if it passes the end of the file.
     pub fn span_within(&self, len: u64) -> Result<Span, Error> {
         let span = self.span()?;
         if span.end > len && !span.is_empty() {
@@ -66,12 +66,22 @@ impl Component {
         }
         Ok(span)
     }
+
+    /// Returns the bytes of its region in `file`, which is a whole file.
+    ///
+    /// # Errors
+    /// As [`span_within`](Self::span_within).
+    pub fn bytes_in<'b>(&self, file: &'b [u8]) -> Result<&'b [u8], Error> {
+        let span = self.span_within(to_u64(file.len()))?;
+        // An empty region may lie outside of the file.
+        Ok(span.slice_of(file, 0).unwrap_or_default())
+    }
 }
 
 /// A component to be written into a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComponentSpec {
-    /// Which component it is.
+    /// UUID of the component.
     pub id: Uuid,
     /// Its version.
     pub version: Version,
@@ -80,19 +90,19 @@ pub struct ComponentSpec {
 }
 
 impl ComponentSpec {
-    /// A component with data of its own kind.
+    /// Creates a component whose eight bytes of data are no region.
     #[must_use]
     pub const fn with_data(id: Uuid, version: Version, data: [u8; 8]) -> Self {
         Self { id, version, data }
     }
 
-    /// A component whose data is a region, relative to the table's region base.
+    /// Creates a component whose data is a region, relative to the table's region base.
     #[must_use]
     pub const fn with_region(id: Uuid, version: Version, region: Region) -> Self {
         Self { id, version, data: region.to_data() }
     }
 
-    /// The entry as it lies in a table, for who writes into a reserved slot.
+    /// Returns the entry as it lies in a table, for writing into a free slot.
     #[must_use]
     pub fn to_entry(self) -> ComponentEntry {
         ComponentEntry {

@@ -1,15 +1,17 @@
-//! Writes heads and tables into a caller's buffer.
+//! Writes preambles and tables into a caller's buffer.
 //!
-//! Everything that the format reserves is written as zero here, whatever stood in the buffer.
-//! Specification: `docs/spec/daicon.md`, "The writer's duties".
+//! A file that is accepted here is a file that readers accept. Reserved fields and free slots
+//! become zero, whatever the buffer held before. Specification: `docs/spec/daicon.md`, "The
+//! writer's duties".
 
 use crate::{
-    COMPONENT_ENTRY_LEN, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN, SIGNATURE,
-    TABLE_HEADER_LEN, TableHeader, U32Le, Version, bytes_of, cast, to_u64,
+    COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN,
+    SIGNATURE, Span, TABLE_HEADER_LEN, TABLES_MAX, Table, TableHeader, U32Le, Version, bytes_of,
+    cast, to_u64,
 };
 use uuid::Uuid;
 
-/// What the first 28 bytes of a file say.
+/// The content of a preamble, which is the first 28 bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreambleSpec {
     /// The format's UUID.
@@ -19,39 +21,51 @@ pub struct PreambleSpec {
 }
 
 /// A component table to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSpec<'a> {
-    /// What region offsets in this table are counted from, absolute.
+    /// Position of the table, absolute. By default 28, the place of the first table.
+    pub at: u64,
+    /// The region base: the offsets of this table's regions are added to it.
     pub region_base: u64,
-    /// Where the next table is, absolute; 0 for none.
+    /// Position of the next table, absolute; 0 for none.
     pub extension_at: u64,
-    /// Room for components, used ones included; 0 means just as many as there are.
+    /// Room for components, used slots included. 0 means no free slots.
     pub slots: u32,
     /// The components, in order.
     pub components: &'a [ComponentSpec],
 }
 
+impl Default for TableSpec<'_> {
+    fn default() -> Self {
+        Self { at: PREAMBLE_LEN, region_base: 0, extension_at: 0, slots: 0, components: &[] }
+    }
+}
+
 impl TableSpec<'_> {
-    /// Bytes that the table takes, reserved slots included.
+    /// Returns the length of the table, free slots included.
     ///
     /// # Errors
-    /// `Misuse` where the components do not fit the slots.
+    /// `Misuse` if the components do not fit the slots.
     pub fn emitted_len(&self) -> Result<u64, Error> {
         let slots = u64::from(self.slots_or_count()?);
         Ok(slots.saturating_mul(COMPONENT_ENTRY_LEN).saturating_add(TABLE_HEADER_LEN))
     }
 
-    /// Writes the table at the start of `out`, and zeros in its reserved slots. Returns the bytes
-    /// written.
+    /// Writes the table at the start of `out`, and zeros into its free slots. Returns the number of
+    /// bytes written.
+    ///
+    /// This sees one table only. [`emit_container`] checks a whole chain.
     ///
     /// # Errors
-    /// `Misuse` where the components do not fit the slots, the table does not fit `out`, or two
-    /// components have one UUID and major version. `out` is untouched then.
+    /// `Misuse` if readers would reject the table, or if it does not fit `out`. `out` is unchanged
+    /// then.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Error> {
-        let len = self.emitted_len()?;
-        self.refuse_duplicates()?;
-        let out = prefix_mut(out, len)?;
-        let written = out.len();
+        let len = to_u64(out.len());
+        let span = self.check()?;
+        let needed = span.len();
+        let end = cast::to_usize(needed).filter(|end| *end <= out.len());
+        let end = end.ok_or(Misuse::BufferTooShort { needed, len })?;
+        let (out, _) = out.split_at_mut_checked(end).unwrap_or_default();
         out.fill(0);
         let header = TableHeader {
             region_base: self.region_base.into(),
@@ -63,15 +77,23 @@ impl TableSpec<'_> {
         self.components
             .iter()
             .fold(rest, |rest, component| put(rest, bytes_of(&component.to_entry())));
-        Ok(written)
+        Ok(end)
+    }
+
+    /// Checks what one table can be checked for. Returns its span, free slots included.
+    fn check(&self) -> Result<Span, Error> {
+        let span = Span::new(self.at, self.emitted_len()?);
+        let span = span.ok_or(Misuse::PastLastPosition { at: self.at })?;
+        check_place(span)?;
+        check_extension(span, self.extension_at)?;
+        self.refuse_duplicates(&[])?;
+        Ok(span)
     }
 
     fn count(&self) -> Result<u32, Error> {
-        let components = self.components.len();
-        u32::try_from(components).map_err(|_| {
-            let components = to_u64(components);
-            Misuse::TooFewSlots { components, slots: u32::MAX }.into()
-        })
+        let (found, limit) = (to_u64(self.components.len()), to_u64(COMPONENTS_MAX));
+        let count = u32::try_from(found).ok().filter(|_| found <= limit);
+        count.ok_or_else(|| Misuse::TooManyComponents { found, limit }.into())
     }
 
     fn slots_or_count(&self) -> Result<u32, Error> {
@@ -85,67 +107,148 @@ impl TableSpec<'_> {
         }
     }
 
-    fn refuse_duplicates(&self) -> Result<(), Error> {
-        let mut rest = self.components;
-        while let Some((first, later)) = rest.split_first() {
-            let major = first.version.major;
-            if later.iter().any(|other| other.id == first.id && other.version.major == major) {
-                return Err(Misuse::DuplicateComponent { id: first.id, major }.into());
+    /// Refuses components that this table or one of `earlier` lists already.
+    fn refuse_duplicates(&self, earlier: &[TableSpec<'_>]) -> Result<(), Error> {
+        for (i, spec) in self.components.iter().enumerate() {
+            let major = spec.version.major;
+            let same = |other: &&ComponentSpec| other.id == spec.id && other.version.major == major;
+            let before = self.components.get(..i).unwrap_or_default();
+            let earlier = earlier.iter().flat_map(|table| table.components);
+            if before.iter().chain(earlier).any(|other| same(&other)) {
+                return Err(Misuse::DuplicateComponent { id: spec.id, major }.into());
             }
-            rest = later;
         }
         Ok(())
     }
 }
 
-/// Writes signature, format header and first table. Returns the bytes written.
+/// Writes the preamble and a whole chain of tables into `out`, which starts at file position 0.
+/// Returns the end of the last table that was written.
+///
+/// The first table stands at 28, and each further table at its own `at`. The extension offset of
+/// each table becomes the place of the next one; the last table keeps its `extension_at`. Bytes
+/// between the tables stay as they are.
 ///
 /// # Errors
-/// `Misuse`, as [`TableSpec::emit`].
+/// `Misuse` if readers would reject the chain, or if it does not fit `out`. `out` is unchanged
+/// then.
 pub fn emit_container(
-    head: &PreambleSpec,
-    table: &TableSpec<'_>,
+    preamble: &PreambleSpec,
+    tables: &[TableSpec<'_>],
     out: &mut [u8],
 ) -> Result<usize, Error> {
-    let len = table.emitted_len()?.saturating_add(PREAMBLE_LEN);
-    let out = prefix_mut(out, len)?;
-    let written = out.len();
-    let (start, rest) = out.split_at_mut(size_of::<FormatHeader>().saturating_add(SIGNATURE.len()));
-    table.emit(rest)?;
-    emit_preamble(head, start)?;
-    Ok(written)
+    let end = check_chain(tables)?;
+    let len = to_u64(out.len());
+    if end > len {
+        return Err(Misuse::BufferTooShort { needed: end, len }.into());
+    }
+    let next = tables.iter().skip(1).map(|next| next.at);
+    let last = tables.last().map(|last| last.extension_at);
+    for (table, extension_at) in tables.iter().zip(next.chain(last)) {
+        let linked = TableSpec { extension_at, ..*table };
+        let start = cast::to_usize(table.at).unwrap_or(usize::MAX);
+        linked.emit(out.get_mut(start..).unwrap_or_default())?;
+    }
+    emit_preamble(preamble, out)?;
+    Ok(cast::to_usize(end).unwrap_or(usize::MAX))
 }
 
-/// Writes signature and format header alone, for writers that lay out their first table later.
-/// Returns 28.
+/// Writes the preamble alone, for writers that lay out their first table later. Returns 28.
 ///
 /// # Errors
-/// `Misuse` where `out` is too short.
-pub fn emit_preamble(head: &PreambleSpec, out: &mut [u8]) -> Result<usize, Error> {
+/// `Misuse` if `out` is too short.
+pub fn emit_preamble(preamble: &PreambleSpec, out: &mut [u8]) -> Result<usize, Error> {
     let out = prefix_mut(out, PREAMBLE_LEN)?;
     let written = out.len();
     let header = FormatHeader {
-        id: head.format.into(),
-        major: head.version.major.into(),
-        minor: head.version.minor.into(),
+        id: preamble.format.into(),
+        major: preamble.version.major.into(),
+        minor: preamble.version.minor.into(),
     };
     let rest = put(out, &SIGNATURE);
     put(rest, bytes_of(&header));
     Ok(written)
 }
 
-/// Points an emitted table, at the start of `table`, at an extension: eight bytes, the format's own
-/// switch.
+/// Sets the extension offset of the table in `table`, which stands at file position `at`. This is
+/// one write of eight bytes, the format's own switch.
 ///
 /// # Errors
-/// `Misuse` where `table` is shorter than a table header.
-pub fn emit_extension(table: &mut [u8], extension_at: u64) -> Result<(), Error> {
-    let header = prefix_mut(table, TABLE_HEADER_LEN)?;
-    if let Some(field) = header.get_mut(8..16) {
+/// `Misuse` if readers would reject the offset; `Truncated` if `table` is shorter than the table.
+pub fn emit_extension(table: &mut [u8], at: u64, extension_at: u64) -> Result<(), Error> {
+    check_extension(Table::parse(table, at)?.span(), extension_at)?;
+    if let Some(field) = table.get_mut(8..16) {
         field.copy_from_slice(&extension_at.to_le_bytes());
     }
     Ok(())
 }
+
+/// Checks a whole chain. Returns the end of the table that ends last.
+fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
+    let (found, limit) = (to_u64(tables.len()), to_u64(TABLES_MAX));
+    if found > limit {
+        return Err(Misuse::TooManyTables { found, limit }.into());
+    }
+    let at = tables.first().map_or(0, |first| first.at);
+    if at != PREAMBLE_LEN {
+        return Err(Misuse::FirstTable { at }.into());
+    }
+    let components = tables.iter().flat_map(|table| table.components).count();
+    let (found, limit) = (to_u64(components), to_u64(COMPONENTS_MAX));
+    if found > limit {
+        return Err(Misuse::TooManyComponents { found, limit }.into());
+    }
+    let mut end = 0_u64;
+    for (i, table) in tables.iter().enumerate() {
+        let earlier = tables.get(..i).unwrap_or_default();
+        let span = table.check()?;
+        for other in earlier {
+            let other = other.check()?;
+            if other.overlaps(&span) {
+                return Err(Misuse::Overlap { at: span.start, other }.into());
+            }
+            check_extension(other, table.extension_at)?;
+        }
+        table.refuse_duplicates(earlier)?;
+        let next = tables.get(i.saturating_add(1)).map_or(table.extension_at, |next| next.at);
+        if table.extension_at != 0 && table.extension_at != next {
+            let (at, extension_at) = (table.at, table.extension_at);
+            return Err(Misuse::Link { at, extension_at, next }.into());
+        }
+        end = end.max(span.end);
+    }
+    Ok(end)
+}
+
+/// Refuses a table on bytes that belong to the preamble or, unless it is the first table itself, to
+/// the header of the first table.
+fn check_place(span: Span) -> Result<(), Misuse> {
+    let first = FIRST_HEADER;
+    let other = if span.start == first.start { PREAMBLE } else { FIRST_USED };
+    if span.overlaps(&other) {
+        return Err(Misuse::Overlap { at: span.start, other });
+    }
+    Ok(())
+}
+
+/// Refuses an extension offset that leads into bytes in use: the preamble, the header of the first
+/// table, or the table in `other`. A chain that leads back to a table loops.
+fn check_extension(other: Span, extension_at: u64) -> Result<(), Misuse> {
+    if extension_at == 0 {
+        return Ok(());
+    }
+    let past = Misuse::PastLastPosition { at: extension_at };
+    let next = Span::new(extension_at, TABLE_HEADER_LEN).ok_or(past)?;
+    match [FIRST_USED, other].into_iter().find(|used| used.overlaps(&next)) {
+        Some(other) => Err(Misuse::Extension { extension_at, other }),
+        None => Ok(()),
+    }
+}
+
+const PREAMBLE: Span = Span { start: 0, end: PREAMBLE_LEN };
+const FIRST_HEADER: Span = Span { start: PREAMBLE_LEN, end: PREAMBLE_LEN + TABLE_HEADER_LEN };
+/// The bytes that are in use in every file.
+const FIRST_USED: Span = Span { start: 0, end: FIRST_HEADER.end };
 
 fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
     let len = to_u64(out.len());
@@ -154,7 +257,7 @@ fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
         .ok_or_else(|| Misuse::BufferTooShort { needed, len }.into())
 }
 
-/// Copies `bytes` to the front of `out`, which has room for them, and returns what is behind.
+/// Copies `bytes` to the front of `out`, which has room for them, and returns the rest of `out`.
 fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> &'o mut [u8] {
     debug_assert!(bytes.len() <= out.len(), "lengths are checked before the first byte is written");
     let (front, rest) = out.split_at_mut(bytes.len().min(out.len()));
@@ -167,10 +270,11 @@ fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> &'o mut [u8] {
 #[cfg(test)]
 mod tests {
     use super::{PreambleSpec, TableSpec, emit_container, emit_extension};
-    use crate::{ComponentSpec, Error, Misuse, Region, Version};
+    use crate::{ComponentSpec, Error, Misuse, Region, Span, Version};
+    use std::vec::Vec;
     use uuid::Uuid;
 
-    const HEAD: PreambleSpec = PreambleSpec {
+    const PREAMBLE: PreambleSpec = PreambleSpec {
         format: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
         version: Version::new(0, 0),
     };
@@ -190,7 +294,7 @@ mod tests {
             \0\0\0\0\0\0\0\0";
         let mut out = [0xaa; 80];
         let table = TableSpec { components: &[INDEX], ..TableSpec::default() };
-        assert_eq!(emit_container(&HEAD, &table, &mut out), Ok(80));
+        assert_eq!(emit_container(&PREAMBLE, &[table], &mut out), Ok(80));
         assert_eq!(out, published);
     }
 
@@ -198,18 +302,109 @@ mod tests {
     fn reserved_bytes_are_zero_whatever_the_buffer_held() {
         let mut out = [0xaa; 28 + 24 + 3 * 28 + 1];
         let table = TableSpec { slots: 3, components: &[INDEX], ..TableSpec::default() };
-        assert_eq!(emit_container(&HEAD, &table, &mut out), Ok(136));
+        assert_eq!(emit_container(&PREAMBLE, &[table], &mut out), Ok(136));
         assert_eq!(out[44..48], [0; 4], "reserved field");
         assert_eq!(out[80..136], [0; 56], "reserved slots");
-        assert_eq!(out[136], 0xaa, "the byte behind is the caller's");
+        assert_eq!(out[136], 0xaa, "the next byte is the caller's");
+    }
+
+    #[test]
+    fn tables_of_a_chain_are_linked() {
+        // spec: R-EXT-01
+        let mut out = [0xaa; 130];
+        let first = TableSpec { components: &[INDEX], ..TableSpec::default() };
+        let second = TableSpec { at: 100, extension_at: 1 << 40, ..TableSpec::default() };
+        assert_eq!(emit_container(&PREAMBLE, &[first, second], &mut out), Ok(124));
+        assert_eq!(out[36..44], [100, 0, 0, 0, 0, 0, 0, 0], "the first leads to the second");
+        assert_eq!(out[108..116], [0, 0, 0, 0, 0, 1, 0, 0], "the second leads on");
+        assert_eq!((&out[80..100], &out[124..]), (&[0xaa; 20][..], &[0xaa; 6][..]));
     }
 
     #[test]
     fn extension_is_eight_bytes_of_the_header() {
-        let mut table = [0xaa; 24];
-        emit_extension(&mut table, 0x0102_0304).unwrap();
+        let mut table = [0; 24];
+        emit_extension(&mut table, 28, 0x0102_0304).unwrap();
         assert_eq!(table[8..16], [4, 3, 2, 1, 0, 0, 0, 0]);
-        assert_eq!((table[7], table[16]), (0xaa, 0xaa));
+        assert_eq!((&table[..8], &table[16..]), (&[0; 8][..], &[0; 8][..]));
+    }
+
+    #[test]
+    fn an_extension_into_used_bytes_is_refused() {
+        // spec: R-EMIT-04
+        let mut table = [0; 24 + 28];
+        TableSpec { components: &[INDEX], ..TableSpec::default() }.emit(&mut table).unwrap();
+        let before = table;
+        let used = Span { start: 0, end: 52 };
+        for extension_at in [1, 5, 27, 28, 51] {
+            let expected = Misuse::Extension { extension_at, other: used }.into();
+            assert_eq!(emit_extension(&mut table, 28, extension_at), Err(expected));
+            let table = TableSpec { extension_at, ..TableSpec::default() };
+            assert_eq!(emit_container(&PREAMBLE, &[table], &mut [0; 80]), Err(expected));
+        }
+        let refused = |at, extension_at, other| {
+            let components = [INDEX];
+            let table = TableSpec { at, extension_at, components: &components, ..<_>::default() };
+            let expected = Misuse::Extension { extension_at, other }.into();
+            assert_eq!(table.emit(&mut [0; 60]), Err(expected));
+        };
+        refused(28, 60, Span { start: 28, end: 80 });
+        refused(100, 100, Span { start: 100, end: 152 });
+        refused(100, 77, Span { start: 100, end: 152 });
+        refused(100, 28, used);
+        let past = u64::MAX - 23;
+        assert_eq!(
+            emit_extension(&mut table, 28, past),
+            Err(Misuse::PastLastPosition { at: past }.into())
+        );
+        assert_eq!(table, before);
+        emit_extension(&mut table, 28, past - 1).unwrap();
+        emit_extension(&mut table, 28, 80).unwrap();
+    }
+
+    #[test]
+    fn a_chain_that_readers_reject_is_refused() {
+        // spec: R-EMIT-03, R-EMIT-04
+        #[track_caller]
+        fn refused(tables: &[TableSpec<'_>], expected: Misuse) {
+            let mut out = [0xaa; 400];
+            assert_eq!(emit_container(&PREAMBLE, tables, &mut out), Err(expected.into()));
+            assert_eq!(out, [0xaa; 400]);
+        }
+        let first = TableSpec { components: &[INDEX], ..TableSpec::default() };
+        let second = TableSpec { at: 80, ..TableSpec::default() };
+        refused(&[], Misuse::FirstTable { at: 0 });
+        refused(&[second], Misuse::FirstTable { at: 80 });
+        let (id, major) = (INDEX.id, 0);
+        let twice = TableSpec { components: &[INDEX], ..second };
+        refused(&[first, twice], Misuse::DuplicateComponent { id, major });
+        let other = Span { start: 28, end: 80 };
+        let overlapping = TableSpec { at: 79, ..second };
+        refused(&[first, overlapping], Misuse::Overlap { at: 79, other });
+        let other = Span { start: 0, end: 52 };
+        refused(&[first, first], Misuse::Overlap { at: 28, other: Span { start: 28, end: 80 } });
+        let early = TableSpec { at: 4, ..second };
+        refused(&[first, early], Misuse::Overlap { at: 4, other });
+        let back = TableSpec { extension_at: 55, ..second };
+        let extension_at = 55;
+        refused(
+            &[first, back],
+            Misuse::Extension { extension_at, other: Span { start: 28, end: 80 } },
+        );
+        let elsewhere = TableSpec { extension_at: 300, ..first };
+        refused(&[elsewhere, second], Misuse::Link { at: 28, extension_at: 300, next: 80 });
+        let at = u64::MAX - 23;
+        refused(&[first, TableSpec { at, ..second }], Misuse::PastLastPosition { at });
+        let many: Vec<_> =
+            (0..300).map(|n| ComponentSpec { id: Uuid::from_u128(n), ..INDEX }).collect();
+        let (found, limit) = (300, 256);
+        let large = TableSpec { components: &many, ..first };
+        refused(&[large], Misuse::TooManyComponents { found, limit });
+        let half = TableSpec { components: &many[..150], ..first };
+        let rest = TableSpec { at: 1 << 20, components: &many[150..], ..first };
+        refused(&[half, rest], Misuse::TooManyComponents { found, limit });
+        let chain: Vec<_> =
+            (0..65).map(|n| TableSpec { at: 28 + 24 * n, ..TableSpec::default() }).collect();
+        refused(&chain, Misuse::TooManyTables { found: 65, limit: 64 });
     }
 
     #[test]
@@ -218,13 +413,13 @@ mod tests {
         let mut out = [0xaa; 108];
         let (id, major) = (INDEX.id, 0);
         let expected = Error::Misuse(Misuse::DuplicateComponent { id, major });
-        assert_eq!(emit_container(&HEAD, &twice, &mut out), Err(expected));
+        assert_eq!(emit_container(&PREAMBLE, &[twice], &mut out), Err(expected));
         let narrow = TableSpec { slots: 1, ..twice };
         let expected = Error::Misuse(Misuse::TooFewSlots { components: 2, slots: 1 });
-        assert_eq!(emit_container(&HEAD, &narrow, &mut out), Err(expected));
+        assert_eq!(emit_container(&PREAMBLE, &[narrow], &mut out), Err(expected));
         let one = TableSpec { components: &[INDEX], ..TableSpec::default() };
         let expected = Error::Misuse(Misuse::BufferTooShort { needed: 80, len: 79 });
-        assert_eq!(emit_container(&HEAD, &one, &mut out[..79]), Err(expected));
+        assert_eq!(emit_container(&PREAMBLE, &[one], &mut out[..79]), Err(expected));
         assert_eq!(out, [0xaa; 108]);
     }
 }

@@ -1,13 +1,13 @@
-//! What can be wrong with a container, and where.
+//! The faults of a container, each with its place.
 //!
-//! No text is stored and nothing is boxed: an error is the structure, the absolute offset, what was
-//! expected and what was found. [`Error::kind`] is for programs, `Display` for people.
+//! An error stores the structure, the absolute offset, the expected value and the found value, but
+//! no text and no box. [`Error::kind`] is for programs, and `Display` for people.
 
 use crate::{Span, Version};
 use core::fmt;
 use uuid::Uuid;
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
@@ -15,13 +15,13 @@ pub enum Structure {
     Signature,
     /// Format UUID and version, at offset 8.
     FormatHeader,
-    /// The 24 bytes that start a table.
+    /// The first 24 bytes of a table.
     TableHeader,
-    /// The entries behind a table's header.
+    /// The entries that follow a table's header.
     TableEntries,
     /// One component of a table.
     Component,
-    /// The region that a component's entry names.
+    /// The region of a component.
     ComponentRegion,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// What to do about an error, for programs that branch.
+/// The kind of an error, for programs to branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -46,11 +46,11 @@ pub enum ErrorKind {
     Corrupt,
     /// The source ends before a structure does.
     Truncated,
-    /// Well-formed, but of a format, version or feature that this reader does not know.
+    /// The bytes are sound, but this reader does not support their format, version or feature.
     Unsupported,
-    /// Larger than the caller's [`Limits`](crate::Limits) allow.
+    /// The caller's [`Limits`](crate::Limits) are too low for the file.
     Limit,
-    /// The caller asked for something that cannot be.
+    /// A mistake of the caller.
     Misuse,
 }
 
@@ -66,51 +66,141 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// The buffer to emit into is too short.
-    #[error("the buffer is too short: {needed} bytes are needed, {len} were given")]
+    #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
         /// Bytes that the structure takes.
         needed: u64,
         /// Bytes that the buffer has.
         len: u64,
     },
-    /// A table was to hold more components than slots.
-    #[error("{components} components do not fit the {slots} slots of the table")]
+    /// A table has more components than slots.
+    #[error("{components} components do not fit {slots} slots: give the table more slots")]
     TooFewSlots {
         /// Components given.
         components: u64,
         /// Slots asked for.
         slots: u32,
     },
-    /// A component was given twice with the same major version; readers would ignore the second.
-    #[error("component {id} {major}.x is given twice: readers would ignore the second")]
+    /// A chain has two components with one UUID and major version.
+    #[error(
+        "component {id} {major}.x is listed twice, but readers would ignore the second: remove \
+         one of them"
+    )]
     DuplicateComponent {
         /// The component.
         id: Uuid,
         /// Its major version.
         major: u16,
     },
-    /// Bytes were fed to a machine that wants none.
-    #[error("nothing is wanted: the walk has ended")]
+    /// A chain has more components than readers accept.
+    #[error("{found} components: readers accept at most {limit} in one file")]
+    TooManyComponents {
+        /// Components given.
+        found: u64,
+        /// The most that readers accept by default.
+        limit: u64,
+    },
+    /// A chain has more tables than readers accept.
+    #[error("{found} tables: readers accept at most {limit} in one file")]
+    TooManyTables {
+        /// Tables given.
+        found: u64,
+        /// The most that readers accept by default.
+        limit: u64,
+    },
+    /// The first table does not stand at 28, or there is none.
+    #[error("the first table stands at {at:#x}: it must stand at 0x1c, right after the preamble")]
+    FirstTable {
+        /// Where it stands, absolute; 0 if there is no table.
+        at: u64,
+    },
+    /// A table overlaps the preamble or another table.
+    #[error("table at {at:#x}: overlaps the bytes {other}, which are in use: move it")]
+    Overlap {
+        /// Start of the table, absolute.
+        at: u64,
+        /// The bytes in use that it overlaps.
+        other: Span,
+    },
+    /// An extension offset leads into bytes in use.
+    #[error(
+        "extension offset {extension_at:#x}: leads into the bytes {other}, which are in use: put \
+         the next table elsewhere"
+    )]
+    Extension {
+        /// The extension offset.
+        extension_at: u64,
+        /// The bytes in use that the next table would overlap.
+        other: Span,
+    },
+    /// An extension offset does not lead to the next table of the chain.
+    #[error(
+        "table at {at:#x}: extension offset {extension_at:#x}, but the next table stands at \
+         {next:#x}: set the offset to 0, and it is filled in"
+    )]
+    Link {
+        /// Start of the table, absolute.
+        at: u64,
+        /// The extension offset.
+        extension_at: u64,
+        /// Start of the next table, absolute.
+        next: u64,
+    },
+    /// A table or region would pass the last position of a file, 2^64 - 1.
+    #[error("the bytes at {at:#x} would pass the last position of a file")]
+    PastLastPosition {
+        /// Start of the table or region, absolute.
+        at: u64,
+    },
+    /// A region starts before its table's region base.
+    #[error("region at {start:#x}: starts before the region base {base:#x}: use a lower base")]
+    RegionBeforeBase {
+        /// Start of the region, absolute.
+        start: u64,
+        /// The region base.
+        base: u64,
+    },
+    /// A region starts too far after its table's region base.
+    #[error(
+        "region at {start:#x}: starts 4 GiB or more after the region base {base:#x}: list it in a \
+         table with a higher base"
+    )]
+    RegionTooFar {
+        /// Start of the region, absolute.
+        start: u64,
+        /// The region base.
+        base: u64,
+    },
+    /// A region is longer than a 32-bit size can say.
+    #[error("region at {start:#x}: {len} bytes, but a region must be shorter than 4 GiB: split it")]
+    RegionTooLong {
+        /// Start of the region, absolute.
+        start: u64,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// Bytes were fed to a walk that has ended.
+    #[error("the walk has ended and wants no more bytes: stop when `want` returns `None`")]
     FedAfterEnd,
 }
 
-/// Why a container cannot be read, or not written as asked.
+/// Why a container cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The first bytes are not a daicon signature.
     #[error("signature at 0x0: expected FF \"daicon0\", found {}: this is not a daicon \
-            container", Hex(*.found))]
+            container", Dump(*.found))]
     NotDaicon {
         /// The file's first eight bytes.
         found: [u8; 8],
     },
-    /// A daicon container of a generation that this reader does not know.
+    /// A daicon container of an unsupported generation.
     #[error("signature at 0x0: container generation {:?} is not supported, only '0' is: a \
             newer reader is needed", char::from(*.found))]
     UnsupportedContainer {
@@ -119,103 +209,103 @@ pub enum Error {
     },
     /// The source ends inside a structure.
     #[error(
-        "{what} at {at:#x}: needs {needed} bytes, but the file ends at {end:#x}: fetch it \
-         again or pack it anew"
+        "{what} at {at:#x}: needs {needed} bytes, but the file ends at {end:#x}: the file is \
+         incomplete, so fetch it again"
     )]
     Truncated {
-        /// The structure that is cut.
+        /// The structure at fault.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         needed: u64,
-        /// Where the source ends, absolute.
+        /// End of the source, absolute.
         end: u64,
     },
-    /// A region whose position passes 2^64.
+    /// A region that passes the last position of a file, 2^64 - 1.
     #[error(
-        "{what} named at {at:#x}: offset {offset:#x} and size {size:#x} from {base:#x} pass \
-         the last position that a file can have"
+        "{what} of the entry at {at:#x}: region base {base:#x}, offset {offset:#x} and size \
+         {size:#x} pass the last position of a file"
     )]
     OutOfBounds {
-        /// The structure that lies outside.
+        /// The structure at fault.
         what: Structure,
-        /// Where it is named, absolute.
+        /// Position of its entry, absolute.
         at: u64,
-        /// What its offset is counted from, absolute.
+        /// The region base of its table, absolute.
         base: u64,
-        /// Its offset from there.
+        /// Its offset from the region base.
         offset: u32,
         /// Its length in bytes.
         size: u32,
     },
-    /// Two structures claim the same bytes.
-    #[error("{what} at {at:#x}: takes the bytes up to {end:#x}, of which some belong to {other}")]
+    /// Two structures overlap.
+    #[error("{what} at {at:#x}: ends at {end:#x} and overlaps the bytes {other}, which are in use")]
     Overlap {
         /// The later structure.
         what: Structure,
-        /// Where it starts, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// Where it ends, absolute.
+        /// Its end, absolute.
         end: u64,
-        /// The span that an earlier structure has claimed.
+        /// The span of the earlier structure.
         other: Span,
     },
-    /// A count passes the caller's limits.
+    /// A count passes a limit of the caller.
     #[error(
-        "{what} at {at:#x}: {found} in the file, {limit} allowed: raise the limit where the \
-         file is trusted"
+        "{what} at {at:#x}: found {found}, but the limit is {limit}: raise the limit if you trust \
+         the file"
     )]
     LimitExceeded {
-        /// What there is too much of.
+        /// The structure at fault.
         what: Structure,
-        /// Where, absolute.
+        /// Its start, absolute.
         at: u64,
-        /// How many the file has.
+        /// The count in the file.
         found: u64,
-        /// How many are allowed.
+        /// The limit.
         limit: u64,
     },
     /// A container of another format.
     #[error("format header at 0x8: expected format {expected}, found {found}")]
     WrongFormat {
-        /// The format that was declared.
+        /// The declared format.
         expected: Uuid,
         /// The file's format.
         found: Uuid,
     },
-    /// The right format in a version that the declaration does not cover.
+    /// A version of the format that the declaration does not cover.
     #[error(
-        "format header at 0x18: version {found} cannot be read by a reader of {required}: a \
-         reader for it is needed"
+        "format header at 0x18: version {found} of the format, but this reader supports \
+         {required}: use a reader for {found}"
     )]
     UnsupportedFormatVersion {
-        /// The version declared.
+        /// The declared version.
         required: Version,
         /// The file's version.
         found: Version,
     },
-    /// A required component is in none of the tables.
-    #[error("component {id} {required}: required by the format, but no table from 0x1c on has it")]
+    /// A required component is missing.
+    #[error("component {id} {required}: the format requires it, but no table from 0x1c on has it")]
     MissingComponent {
         /// The component.
         id: Uuid,
-        /// The least version that would do.
+        /// The lowest version that serves.
         required: Version,
     },
-    /// A required component is there, in a version that does not serve.
-    #[error("component {id} at {at:#x}: version {found} does not serve a reader of {required}")]
+    /// A required component has only versions that do not serve.
+    #[error("component {id} at {at:#x}: expected a version that serves {required}, found {found}")]
     IncompatibleComponent {
         /// The component.
         id: Uuid,
-        /// Where its entry stands, absolute.
+        /// Position of its entry, absolute.
         at: u64,
-        /// The least version that would do.
+        /// The lowest version that serves.
         required: Version,
         /// The version found.
         found: Version,
     },
-    /// The caller's mistake, not the file's.
+    /// A mistake of the caller.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
@@ -223,7 +313,7 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// What to branch on.
+    /// Returns the kind, for callers to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -241,7 +331,7 @@ impl Error {
         }
     }
 
-    /// The structure concerned; `None` for a caller's mistake.
+    /// Returns the structure at fault; `None` for a mistake of the caller.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {
@@ -262,7 +352,7 @@ impl Error {
         }
     }
 
-    /// The absolute file offset concerned; `None` for a caller's mistake.
+    /// Returns the absolute file offset of the fault; `None` for a mistake of the caller.
     #[must_use]
     pub const fn at(&self) -> Option<u64> {
         match self {
@@ -280,10 +370,10 @@ impl Error {
     }
 }
 
-/// Bytes as people read them in a hex dump.
-struct Hex([u8; 8]);
+/// Bytes as a hex dump shows them.
+struct Dump([u8; 8]);
 
-impl fmt::Display for Hex {
+impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, byte) in self.0.iter().enumerate() {
             let gap = if i == 0 { "" } else { " " };

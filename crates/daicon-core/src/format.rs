@@ -2,19 +2,24 @@
 //!
 //! Specification: `docs/spec/daicon.md`, "Versions", "Duties of a format's author".
 
-use crate::{Component, Error, FormatHeader, Version};
+use crate::{
+    Component, ComponentSpec, Error, Event, FormatHeader, PreambleSpec, Region, TableWalker,
+    Version, Window, to_u64,
+};
 use uuid::Uuid;
 
-/// A format: its UUID, the version that a reader was written for, and the components that it cannot
-/// do without.
+/// A format: its UUID, the version that a reader is written for, and the required components.
 ///
 /// ```
 /// use daicon_core::{Format, Requirement, Version};
 /// use uuid::Uuid;
 ///
-/// const TEXT: Uuid = Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e);
+/// const TEXT: Requirement<'static> = Requirement::new(
+///     Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e),
+///     Version::new(0, 1),
+/// );
 /// const NOTES: Format<'static> = Format {
-///     requires: &[Requirement::new(TEXT, Version::new(0, 1))],
+///     requires: &[TEXT],
 ///     ..Format::new(Uuid::from_u128(0xf00d), Version::new(1, 0))
 /// };
 /// assert_eq!(NOTES.requires.len(), 1);
@@ -25,38 +30,38 @@ pub struct Format<'a> {
     pub id: Uuid,
     /// The version that this reader is written for.
     pub version: Version,
-    /// Further minor versions that were verified one by one, for a major of 0, where none implies
-    /// another.
+    /// Further minor versions that this reader can read, if the major version is 0. Below 1.0, no
+    /// minor version implies another.
     pub minors: &'a [u16],
-    /// Components without which a file is of no use.
+    /// Components that every file of the format must have.
     pub requires: &'a [Requirement<'a>],
 }
 
-/// A component that a format requires, in the least version that serves.
+/// A component with the lowest version that serves a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement<'a> {
-    /// The component.
+    /// UUID of the component.
     pub id: Uuid,
-    /// The least version that serves.
+    /// The lowest version that serves. Writers write this version.
     pub version: Version,
-    /// Further minor versions that were verified one by one, for a major of 0.
+    /// Further minor versions that serve, if the major version is 0.
     pub minors: &'a [u16],
 }
 
 impl<'a> Requirement<'a> {
-    /// `version` or what is compatible with it.
+    /// Requires `version` or a compatible one.
     #[must_use]
     pub const fn new(id: Uuid, version: Version) -> Self {
         Self { id, version, minors: &[] }
     }
 
-    /// `version`, or one of these minors, for a major of 0.
+    /// Requires `version`, or one of `minors` if the major version is 0.
     #[must_use]
     pub const fn with_minors(id: Uuid, version: Version, minors: &'a [u16]) -> Self {
         Self { id, version, minors }
     }
 
-    /// What `components` (as a walker found them) have to say to this requirement.
+    /// Finds the component among `components`, which a walker has found.
     #[must_use]
     pub fn find<'c>(&self, components: &'c [Component]) -> ComponentMatch<'c> {
         let mut other = None;
@@ -68,6 +73,27 @@ impl<'a> Requirement<'a> {
         }
         other.map_or(ComponentMatch::Missing, ComponentMatch::Incompatible)
     }
+
+    /// Returns the component among `components`, which a walker has found.
+    ///
+    /// # Errors
+    /// `MissingComponent`, `IncompatibleComponent`.
+    pub fn require<'c>(&self, components: &'c [Component]) -> Result<&'c Component, Error> {
+        let Self { id, version: required, .. } = *self;
+        match self.find(components) {
+            ComponentMatch::Found(component) => Ok(component),
+            ComponentMatch::Missing => Err(Error::MissingComponent { id, required }),
+            ComponentMatch::Incompatible(&Component { at, version: found, .. }) => {
+                Err(Error::IncompatibleComponent { id, at, required, found })
+            }
+        }
+    }
+
+    /// Returns the component with this region, to be written into a table.
+    #[must_use]
+    pub const fn with_region(&self, region: Region) -> ComponentSpec {
+        ComponentSpec::with_region(self.id, self.version, region)
+    }
 }
 
 /// What a file has for a requirement.
@@ -75,20 +101,57 @@ impl<'a> Requirement<'a> {
 pub enum ComponentMatch<'c> {
     /// The component, in a version that serves.
     Found(&'c Component),
-    /// The component, but in no version that serves; this is the first.
+    /// The first component of that UUID. None of them has a version that serves.
     Incompatible(&'c Component),
-    /// Nothing.
+    /// No component of that UUID.
     Missing,
 }
 
 impl<'a> Format<'a> {
-    /// A format that requires no component.
+    /// Declares a format that requires no component.
     #[must_use]
     pub const fn new(id: Uuid, version: Version) -> Self {
         Self { id, version, minors: &[], requires: &[] }
     }
 
-    /// Checks the head of a file: is it this format, in a version that can be read?
+    /// Returns the preamble of the format's files.
+    #[must_use]
+    pub const fn preamble(&self) -> PreambleSpec {
+        PreambleSpec { format: self.id, version: self.version }
+    }
+
+    /// Reads the tables of `file`, a whole file in memory, and checks it against the format.
+    ///
+    /// Reading ends as soon as all required components are found. If the format requires none, this
+    /// reads the whole chain.
+    ///
+    /// # Errors
+    /// The file is no container, of another format or version, or lacks a required component.
+    pub fn read(&self, file: &[u8]) -> Result<TableWalker, Error> {
+        let window = Window::ending_file(0, file);
+        let mut walker = TableWalker::new(Some(to_u64(file.len())));
+        while let Some(want) = self.want(&walker) {
+            self.feed(&mut walker, window.answer(want).unwrap_or_default())?;
+        }
+        self.check(walker.components())?;
+        Ok(walker)
+    }
+
+    /// Returns the span that the walker wants, unless all required components are found.
+    pub(crate) fn want(&self, walker: &TableWalker) -> Option<crate::Span> {
+        let enough = !self.requires.is_empty() && self.is_met(walker.components());
+        walker.want().filter(|_| !enough)
+    }
+
+    /// Feeds the walker, and checks the format header when it comes.
+    pub(crate) fn feed(&self, walker: &mut TableWalker, bytes: &[u8]) -> Result<(), Error> {
+        match walker.feed(bytes)? {
+            Some(Event::Preamble(header)) => self.check_header(&header),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a file's format header names this format, in a version that this reader accepts.
     ///
     /// # Errors
     /// `WrongFormat`, `UnsupportedFormatVersion`.
@@ -103,7 +166,7 @@ impl<'a> Format<'a> {
         Ok(())
     }
 
-    /// Each requirement with what the file has for it, in the order declared.
+    /// Returns each requirement with its match among `components`, in declared order.
     pub fn matches<'c>(
         &self,
         components: &'c [Component],
@@ -111,29 +174,19 @@ impl<'a> Format<'a> {
         self.requires.iter().map(|required| (required, required.find(components)))
     }
 
-    /// Whether every requirement is met, so that a walk may stop.
+    /// Returns whether every requirement is met, so that a walk may stop.
     #[must_use]
     pub fn is_met(&self, components: &[Component]) -> bool {
         self.matches(components).all(|(_, found)| matches!(found, ComponentMatch::Found(_)))
     }
 
-    /// Checks what a finished walk found. [`matches`](Self::matches) tells all of it; this stops at
-    /// the first lack.
+    /// Checks the components that a finished walk has found. Stops at the first requirement that is
+    /// not met; [`matches`](Self::matches) returns all of them.
     ///
     /// # Errors
     /// `MissingComponent`, `IncompatibleComponent`.
     pub fn check(&self, components: &[Component]) -> Result<(), Error> {
-        for (required, found) in self.matches(components) {
-            let Requirement { id, version: required, .. } = *required;
-            match found {
-                ComponentMatch::Found(_) => {}
-                ComponentMatch::Missing => return Err(Error::MissingComponent { id, required }),
-                ComponentMatch::Incompatible(&Component { at, version: found, .. }) => {
-                    return Err(Error::IncompatibleComponent { id, at, required, found });
-                }
-            }
-        }
-        Ok(())
+        self.requires.iter().try_for_each(|required| required.require(components).map(|_| ()))
     }
 }
 
@@ -182,6 +235,7 @@ mod tests {
         let both = [found(2, 0), found(1, 3)];
         assert!(format.is_met(&both));
         assert_eq!(requires[0].find(&both), ComponentMatch::Found(&both[1]));
+        assert_eq!(requires[0].require(&both), Ok(&both[1]));
 
         let only = [found(2, 0)];
         assert!(!format.is_met(&only));

@@ -1,7 +1,7 @@
 //! Integers and UUIDs as they lie in the file: little-endian byte arrays of alignment 1.
 //!
-//! A reference to any of these is valid at any address, so wire structs can be borrowed straight
-//! from a buffer. Specification: `docs/spec/daicon.md`, "Numbers and UUIDs".
+//! A reference to any of them is valid at any address, so wire structs can be borrowed from a
+//! buffer. Specification: `docs/spec/daicon.md`, "Numbers and UUIDs".
 
 use bytemuck::{Pod, Zeroable};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ macro_rules! little_endian {
                 Self(value.to_le_bytes())
             }
 
-            /// The value in native order.
+            /// Returns the value in native order.
             #[must_use]
             pub const fn get(self) -> $native {
                 <$native>::from_le_bytes(self.0)
@@ -57,7 +57,7 @@ impl UuidLe {
         Self(id.to_bytes_le())
     }
 
-    /// The UUID.
+    /// Returns the UUID.
     #[must_use]
     pub const fn get(self) -> Uuid {
         Uuid::from_bytes_le(self.0)

@@ -1,24 +1,21 @@
-//! Joins spans that lie near each other, so that one read brings several of them.
+//! Joins spans that lie near each other into reads.
 //!
-//! Knows nothing of what the spans are of, and reads nothing: who has several wants asks here which
-//! reads they make. No rule of the format depends on it.
+//! It reads nothing itself, and no rule of the format depends on it.
 
 use crate::Span;
 
 /// How spans are joined into reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joining {
-    /// The most bytes between two spans that are read for nothing, to save a read.
+    /// The longest gap between two spans of one read. Its bytes are read in vain, to save a read.
     pub gap_len_max: u64,
-    /// The most bytes of a read that joins several spans. One span that is longer is a read of its
-    /// own.
+    /// The most bytes of a read that joins several spans. A longer span is a read of its own.
     pub len_max: u64,
-    /// Where no read goes on across a border, unless a span itself does.
+    /// Borders that no read crosses, unless a single span crosses them.
     pub slices: Option<Slices>,
 }
 
-/// Borders that joined reads keep, as caches hold what lies between them in pieces: every multiple
-/// of `len` from `from` on.
+/// Borders between the slices of a cache: every multiple of `len` from `from` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slices {
     /// The first position that may be a border, absolute.
@@ -27,23 +24,22 @@ pub struct Slices {
     pub len: u64,
 }
 
-/// One read, and the spans that it brings.
+/// One read, and the spans that it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joined {
-    /// What to read, absolute.
+    /// The span to read, absolute.
     pub span: Span,
-    /// Position of the first of its spans among those that were given.
+    /// Number of its first span among the given spans.
     pub first: usize,
-    /// How many of them, in a row, it brings.
+    /// Number of spans in a row that it covers.
     pub count: usize,
 }
 
-/// Joins `spans`, which are to be ascending by start, into reads: as few as `joining` allows, in
-/// the same order.
+/// Joins `spans`, which should ascend by start, into as few reads as `joining` allows.
 ///
-/// Every span is whole in one read. One that starts before the read in hand does is a new read, so
-/// that spans in another order cost reads and nothing else. An empty span claims no byte and joins
-/// any read.
+/// The reads have the order of the spans, and each span is whole in one read. A span that starts
+/// before the current read starts a new read, so unsorted spans only cost more reads. An empty span
+/// joins any read.
 ///
 /// ```
 /// use daicon_core::{Joining, Span, coalesce};
@@ -68,7 +64,7 @@ pub fn coalesce(spans: &[Span], joining: Joining) -> impl Iterator<Item = Joined
 }
 
 impl Joining {
-    /// `read` and `more` in one; `None` where they are better read apart.
+    /// Returns the span of one read for `read` and `more`; `None` if they need two reads.
     fn join(&self, read: Span, more: Span) -> Option<Span> {
         if more.is_empty() {
             return Some(read);
@@ -78,7 +74,7 @@ impl Joining {
         }
         let joined = Span { start: read.start, end: read.end.max(more.end) };
         if joined == read && more.start >= read.start {
-            // What is read anyway costs nothing.
+            // The read covers these bytes already.
             return Some(read);
         }
         let apart = more.start < read.start
@@ -90,11 +86,11 @@ impl Joining {
 }
 
 impl Slices {
-    /// Whether a border lies inside of `span`.
+    /// Returns whether a border lies inside `span`.
     fn divide(self, span: Span) -> bool {
-        // The first border behind the span's start.
-        let behind = span.start.saturating_add(1).max(self.from);
-        let border = behind.checked_next_multiple_of(self.len);
+        // The first border after the span's start.
+        let after = span.start.saturating_add(1).max(self.from);
+        let border = after.checked_next_multiple_of(self.len);
         border.is_some_and(|border| border < span.end)
     }
 }

@@ -1,21 +1,21 @@
-//! Every cap of the container reader, by name.
+//! Every limit of the container reader, by name.
 
-/// Tables that one file may have, by default. Real files have one to three; the rest is room for
-/// chains that grow.
+/// The most tables that one file may have, by default. Real files have one to three; the rest
+/// leaves room for chains that grow.
 pub const TABLES_MAX: usize = 64;
 
-/// Components that one file may have in all its tables, duplicates included, by default.
+/// The most components that one file may have in all its tables, duplicates included, by default.
 ///
-/// The founding formats have fewer than ten. The cap bounds the walker's size, as it keeps what it
-/// found inline.
+/// The founding formats have fewer than ten. The walker keeps components inline, so this limit also
+/// sets its size.
 pub const COMPONENTS_MAX: usize = 256;
 
-/// Diagnostics that a walk keeps; more are counted but not kept.
+/// The most diagnostics that a walk keeps. Further ones are only counted.
 pub const DIAGNOSTICS_MAX: usize = 16;
 
-/// What a walk may spend on one file. Past a limit it ends with `Error::LimitExceeded`.
+/// What a walk may spend on one file. A walk that passes a limit ends with `Error::LimitExceeded`.
 ///
-/// The walker's type parameters are the room that it has; these are how much of it a caller grants.
+/// The walker's type parameters bound these limits from above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Tables in the chain.

@@ -1,8 +1,9 @@
-//! Spans (absolute, checked) and regions (the on-disk pair, relative).
+//! Spans, which are absolute, and regions, which are relative to a region base.
 //!
-//! All arithmetic on positions that come from a file happens here, and all of it is checked.
+//! All arithmetic on positions from a file happens here, and all of it is checked.
 //! Specification: `docs/spec/daicon.md`, "Regions".
 
+use crate::Misuse;
 use core::fmt;
 
 /// A range of absolute file positions, in bytes: `start..end`.
@@ -12,12 +13,12 @@ use core::fmt;
 pub struct Span {
     /// First byte.
     pub start: u64,
-    /// One past the last byte.
+    /// The position after the last byte.
     pub end: u64,
 }
 
 impl Span {
-    /// The `len` bytes from `start`; `None` where the end would pass `u64::MAX`.
+    /// Creates the span of `len` bytes from `start`; `None` if the end passes `u64::MAX`.
     #[must_use]
     pub const fn new(start: u64, len: u64) -> Option<Self> {
         match start.checked_add(len) {
@@ -26,31 +27,32 @@ impl Span {
         }
     }
 
-    /// Length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether the span holds no byte.
+    /// Returns whether the span has no byte.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.end <= self.start
     }
 
-    /// Whether every byte of `other` is in this span.
+    /// Returns whether every byte of `other` is in this span.
     #[must_use]
     pub const fn contains(&self, other: &Self) -> bool {
         self.start <= other.start && other.end <= self.end
     }
 
-    /// Whether the two share a byte. Empty spans share none.
+    /// Returns whether the two spans share a byte. Empty spans share none.
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {
         !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
     }
 
-    /// The part of `bytes`, which start at file position `at`, that this span names.
+    /// Returns this span of `bytes`, which start at file position `at`; `None` if `bytes` do not
+    /// cover it.
     #[must_use]
     pub fn slice_of<'b>(&self, bytes: &'b [u8], at: u64) -> Option<&'b [u8]> {
         let start = usize::try_from(self.start.checked_sub(at)?).ok()?;
@@ -65,29 +67,34 @@ impl fmt::Display for Span {
     }
 }
 
-/// A region as a table's entry stores it: offset and size, each four bytes, relative to the table's
-/// region offset.
+/// A region as an entry stores it: offset and size, each four bytes. The offset is relative to the
+/// table's region base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Region {
-    /// Bytes from the table's region offset.
+    /// Bytes from the table's region base.
     pub offset: u32,
     /// Length in bytes.
     pub size: u32,
 }
 
 impl Region {
-    /// A region of `size` bytes, `offset` bytes behind its table's region offset.
+    /// Creates a region of `size` bytes that starts `offset` bytes after its table's region base.
     #[must_use]
     pub const fn new(offset: u32, size: u32) -> Self {
         Self { offset, size }
     }
 
-    /// The region of a span, for a table whose region offset is `base`; `None` where it starts
-    /// before the base, or where offset or size pass 32 bits.
-    #[must_use]
-    pub fn of(span: Span, base: u64) -> Option<Self> {
-        let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
-        Some(Self { offset, size: u32::try_from(span.len()).ok()? })
+    /// Returns the region of a span, for a table whose region base is `base`.
+    ///
+    /// # Errors
+    /// `RegionBeforeBase` if the span starts before the base; `RegionTooFar` if it starts 4 GiB or
+    /// more after the base; `RegionTooLong` if it has 4 GiB or more.
+    pub fn of(span: Span, base: u64) -> Result<Self, Misuse> {
+        let (start, len) = (span.start, span.len());
+        let offset = start.checked_sub(base).ok_or(Misuse::RegionBeforeBase { start, base })?;
+        let offset = u32::try_from(offset).map_err(|_| Misuse::RegionTooFar { start, base })?;
+        let size = u32::try_from(len).map_err(|_| Misuse::RegionTooLong { start, len })?;
+        Ok(Self { offset, size })
     }
 
     /// Reads the eight bytes of an entry's data as a region.
@@ -97,7 +104,7 @@ impl Region {
         Self { offset: u32::from_le_bytes([o0, o1, o2, o3]), size: u32::from_le_bytes(size) }
     }
 
-    /// The region as the eight bytes of an entry's data.
+    /// Returns the region as the eight bytes of an entry's data.
     #[must_use]
     pub const fn to_data(self) -> [u8; 8] {
         let [o0, o1, o2, o3] = self.offset.to_le_bytes();
@@ -105,9 +112,8 @@ impl Region {
         [o0, o1, o2, o3, s0, s1, s2, s3]
     }
 
-    /// Where the region lies in the file; `None` where the sums pass `u64::MAX`.
-    ///
-    /// `base` is the region offset of the table that the region stands in, absolute.
+    /// Returns the span of the region, for a table whose region base is `base`; `None` if the span
+    /// passes `u64::MAX`.
     #[must_use]
     pub fn resolve(self, base: u64) -> Option<Span> {
         Span::new(base.checked_add(u64::from(self.offset))?, u64::from(self.size))
@@ -116,7 +122,7 @@ impl Region {
 
 #[cfg(test)]
 mod tests {
-    use super::{Region, Span};
+    use super::{Misuse, Region, Span};
 
     #[test]
     fn region_data_is_offset_then_size() {
@@ -129,12 +135,12 @@ mod tests {
     fn a_span_that_no_region_can_name_is_refused() {
         // spec: R-EMIT-05
         let gib4 = 1 << 32;
-        let span = |start, len| Span::new(start, len).unwrap();
-        assert_eq!(Region::of(span(100, 9), 60), Some(Region::new(40, 9)));
-        assert_eq!(Region::of(span(gib4 - 1, gib4 - 1), 0), Some(Region::new(u32::MAX, u32::MAX)));
-        assert_eq!(Region::of(span(59, 9), 60), None, "before the base");
-        assert_eq!(Region::of(span(gib4, 0), 0), None, "offset of 33 bits");
-        assert_eq!(Region::of(span(0, gib4), 0), None, "size of 33 bits");
+        let of = |start, len, base| Region::of(Span::new(start, len).unwrap(), base);
+        assert_eq!(of(100, 9, 60), Ok(Region::new(40, 9)));
+        assert_eq!(of(gib4 - 1, gib4 - 1, 0), Ok(Region::new(u32::MAX, u32::MAX)));
+        assert_eq!(of(59, 9, 60), Err(Misuse::RegionBeforeBase { start: 59, base: 60 }));
+        assert_eq!(of(gib4, 0, 0), Err(Misuse::RegionTooFar { start: gib4, base: 0 }));
+        assert_eq!(of(7, gib4, 0), Err(Misuse::RegionTooLong { start: 7, len: gib4 }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A component table: a borrowed, checked view of its header and entries.
 //!
-//! One table knows nothing of the chain that it stands in; [`TableWalker`](crate::TableWalker)
-//! does. Specification: `docs/spec/daicon.md`, "Tables".
+//! A table does not see the chain that it belongs to; [`TableWalker`](crate::TableWalker) does.
+//! Specification: `docs/spec/daicon.md`, "Tables".
 
 use crate::{
     COMPONENT_ENTRY_LEN, Component, ComponentEntry, Error, Span, Structure, TABLE_HEADER_LEN,
@@ -21,7 +21,7 @@ impl<'b> Table<'b> {
     /// Views `bytes`, which start at file position `at`, as a table.
     ///
     /// # Errors
-    /// `Truncated` where the bytes end before the table does.
+    /// `Truncated` if the bytes end before the table does.
     pub fn parse(bytes: &'b [u8], at: u64) -> Result<Self, Error> {
         let end = at.saturating_add(to_u64(bytes.len()));
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
@@ -33,33 +33,32 @@ impl<'b> Table<'b> {
             .ok_or_else(|| truncated(Structure::TableEntries, entries_at, entries_len(header)))
     }
 
-    /// A table whose header has been read before, with the bytes behind it.
+    /// Views the entries of a table whose header was read before.
     pub(crate) fn from_parts(header: TableHeader, entries: &'b [u8], at: u64) -> Option<Self> {
         let count = cast::to_usize(u64::from(header.count.get()))?;
         Some(Self { at, header, entries: slice_at(entries, count)? })
     }
 
-    /// Where the table starts, absolute.
+    /// Returns the start of the table, absolute.
     #[must_use]
     pub const fn at(&self) -> u64 {
         self.at
     }
 
-    /// The bytes that header and entries take, absolute. Reserved slots behind them are not part of
-    /// it.
+    /// Returns the span of header and entries, absolute, without free slots.
     #[must_use]
     pub fn span(&self) -> Span {
         let len = TABLE_HEADER_LEN.saturating_add(entries_len(&self.header));
         Span { start: self.at, end: self.at.saturating_add(len) }
     }
 
-    /// What region offsets of this table are counted from, absolute.
+    /// Returns the region base, absolute: the offsets of this table's regions are added to it.
     #[must_use]
     pub const fn region_base(&self) -> u64 {
         self.header.region_base.get()
     }
 
-    /// Where the next table is, absolute; `None` at the end of the chain.
+    /// Returns the position of the next table, absolute; `None` at the end of the chain.
     #[must_use]
     pub const fn extension_at(&self) -> Option<u64> {
         match self.header.extension_offset.get() {
@@ -68,19 +67,19 @@ impl<'b> Table<'b> {
         }
     }
 
-    /// The header as it lies in the file.
+    /// Returns the header as it lies in the file.
     #[must_use]
     pub const fn header(&self) -> &TableHeader {
         &self.header
     }
 
-    /// The entries as they lie in the file, duplicates included.
+    /// Returns the entries as they lie in the file, duplicates included.
     #[must_use]
     pub const fn entries(&self) -> &'b [ComponentEntry] {
         self.entries
     }
 
-    /// Every component with its position, duplicates included, in table order.
+    /// Returns every component in table order, duplicates included.
     pub fn components(&self) -> impl Iterator<Item = Component> + use<'b> {
         let base = self.region_base();
         let first_at = self.at.saturating_add(TABLE_HEADER_LEN);
@@ -90,14 +89,14 @@ impl<'b> Table<'b> {
         })
     }
 
-    /// The component of that UUID and major version: the first, as a later one is invalid.
+    /// Finds the first component of that UUID and major version. Later ones are duplicates.
     #[must_use]
     pub fn find(&self, id: Uuid, major: u16) -> Option<Component> {
         self.components().find(|found| found.id == id && found.version.major == major)
     }
 }
 
-/// Length of a table's entries, in bytes.
+/// Returns the length of a table's entries in bytes.
 pub(crate) fn entries_len(header: &TableHeader) -> u64 {
     u64::from(header.count.get()).saturating_mul(COMPONENT_ENTRY_LEN)
 }

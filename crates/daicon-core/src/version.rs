@@ -1,4 +1,4 @@
-//! Versions and when one reader can read another writer's.
+//! Versions, and which versions a reader accepts.
 //!
 //! Specification: `docs/spec/daicon.md`, "Versions".
 
@@ -14,16 +14,16 @@ pub struct Version {
 }
 
 impl Version {
-    /// `major.minor`.
+    /// Creates `major.minor`.
     #[must_use]
     pub const fn new(major: u16, minor: u16) -> Self {
         Self { major, minor }
     }
 
-    /// Whether something of version `found` serves a reader that requires this one.
+    /// Returns whether version `found` serves a reader that requires this version.
     ///
-    /// The major must be equal and the minor not less; below 1.0 every minor is a break, so it must
-    /// be equal.
+    /// The major must be equal, and the minor at least as high. Below 1.0 every minor may break
+    /// readers, so it must be equal too.
     #[must_use]
     pub const fn accepts(self, found: Self) -> bool {
         self.major == found.major

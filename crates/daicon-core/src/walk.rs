@@ -1,8 +1,8 @@
-//! Walks a container's head and chain of tables, one wanted span at a time.
+//! Walks a container's preamble and chain of tables, one wanted span at a time.
 //!
-//! The walker owns no bytes and does no IO. It keeps what it found inline, so that duplicates and
-//! loops are seen over the whole chain, and a caller may stop as soon as it has what it needs:
-//! nothing that comes later changes what was found. Specification: `docs/spec/daicon.md`,
+//! The walker owns no bytes and does no IO. It keeps components and tables inline, so it sees
+//! duplicates and loops of the whole chain. A caller may stop as soon as it has found what it
+//! needs: later tables never change earlier components. Specification: `docs/spec/daicon.md`,
 //! "Tables", "Duplicates", "Extension tables".
 
 use crate::table::entries_len;
@@ -13,40 +13,40 @@ use crate::{
 };
 use uuid::Uuid;
 
-/// What one feed brought to light.
+/// The result of one feed.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// The format header, always first.
+    /// The format header. It always comes first.
     Preamble(FormatHeader),
-    /// A table, in chain order. Its components are in [`TableWalker::components`] too, without
+    /// A table, in chain order. [`TableWalker::components`] has its components too, without
     /// duplicates.
     Table(Table<'b>),
 }
 
-/// Something odd that a reader passes over.
+/// A harmless oddity in a file. The file stays valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diagnostic {
-    /// A table's extension is a table that was read before: the chain ends there.
+    /// A table's extension offset leads back to an earlier table. The chain ends there.
     Loop {
-        /// The table whose extension loops, absolute.
+        /// The table that leads back, absolute.
         at: u64,
-        /// Where the extension points, absolute.
+        /// Where it leads, absolute.
         extension_at: u64,
     },
-    /// A component that an earlier entry has replaced.
+    /// An entry with the UUID and major version of an earlier entry.
     Duplicate {
-        /// The entry that is ignored, absolute.
+        /// The ignored entry, absolute.
         at: u64,
-        /// The entry that counts, absolute.
+        /// The earlier entry, which counts, absolute.
         first_at: u64,
     },
     /// A reserved field is not zero.
     ReservedNotZero {
         /// The field, absolute.
         at: u64,
-        /// What stands there.
+        /// Its value.
         found: u32,
     },
 }
@@ -56,15 +56,15 @@ impl core::fmt::Display for Diagnostic {
         match self {
             Self::Loop { at, extension_at } => write!(
                 f,
-                "table at {at:#x}: its extension leads back to the table at {extension_at:#x}"
+                "table at {at:#x}: extension offset leads back to the table at {extension_at:#x}"
             ),
             Self::Duplicate { at, first_at } => write!(
                 f,
-                "component at {at:#x}: ignored, as the one at {first_at:#x} has the same id and \
-                 major version"
+                "component at {at:#x}: ignored, because the component at {first_at:#x} has the \
+                 same UUID and major version"
             ),
             Self::ReservedNotZero { at, found } => {
-                write!(f, "reserved field at {at:#x}: {found:#x}, not 0")
+                write!(f, "reserved field at {at:#x}: expected 0, found {found:#x}")
             }
         }
     }
@@ -80,8 +80,8 @@ enum State {
 
 /// The walk over a container's tables: a machine that says which bytes it wants and is fed them.
 ///
-/// `TABLES` and `COMPONENTS` are how much it can remember; [`Limits`] may grant less. It takes at
-/// most `2 * tables + 1` feeds.
+/// `TABLES` and `COMPONENTS` set how many it can remember, and so its size. It takes at most
+/// `2 * tables + 1` feeds.
 #[derive(Debug, Clone)]
 pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize = COMPONENTS_MAX> {
     state: State,
@@ -97,15 +97,31 @@ pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize
     diagnostics_count: u64,
 }
 
-impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENTS> {
-    /// A walk over a file of `len` bytes, or of unknown length, with as much as the walker's type
-    /// has room for.
+impl TableWalker {
+    /// Starts a walk over a file of `len` bytes, or of unknown length, with the default limits.
+    ///
+    /// ```
+    /// use daicon_core::TableWalker;
+    ///
+    /// let walker = TableWalker::new(None);
+    /// assert_eq!(walker.want().unwrap().len(), 28);
+    /// ```
     #[must_use]
     pub fn new(len: Option<u64>) -> Self {
-        Self::with_limits(len, Limits { tables_max: TABLES, components_max: COMPONENTS })
+        Self::with_limits(len, Limits::default())
     }
+}
 
-    /// The same within `limits`. A limit above the walker's room is that room.
+impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENTS> {
+    /// Starts a walk over a file of `len` bytes, or of unknown length, within `limits`. The type
+    /// parameters bound the limits from above.
+    ///
+    /// ```
+    /// use daicon_core::{Limits, TableWalker};
+    ///
+    /// let walker = TableWalker::<4, 16>::with_limits(None, Limits::default());
+    /// assert!(size_of_val(&walker) < 1500);
+    /// ```
     #[must_use]
     pub fn with_limits(len: Option<u64>, limits: Limits) -> Self {
         let limits = Limits {
@@ -127,13 +143,13 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// The bytes to feed next, absolute; `None` when the walk has ended, well or not.
+    /// Returns the span to feed next, absolute; `None` at the end of the walk and after an error.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match &self.state {
             State::Preamble => Some(Span { start: 0, end: PREAMBLE_LEN }),
-            // An extension may point anywhere: what is wrong with it is said when it is fed, so
-            // that a caller who has what it needs can stop before.
+            // An extension offset may point anywhere. `feed` judges it, so that a caller that has
+            // found enough can stop before.
             State::TableHeader { at } => {
                 Some(Span { start: *at, end: at.saturating_add(TABLE_HEADER_LEN) })
             }
@@ -144,14 +160,14 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Takes the wanted bytes and says what they were.
+    /// Takes the wanted bytes, and returns what they are.
     ///
-    /// More bytes than wanted are ignored; fewer mean that the file ends there.
+    /// Ignores bytes past the wanted span. A shorter slice means that the file ends there.
     ///
     /// # Errors
-    /// Whatever is wrong with the container. The walk has ended then; what was found before stays.
+    /// Any fault of the container. The walk has ended then; the components found before stay.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
-        // Left in place only by the arms that go on, so that an error ends the walk.
+        // Only the functions that go on set the state again, so an error ends the walk.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Preamble => self.feed_preamble(bytes).map(Some),
             State::TableHeader { at } => self.feed_table_header(bytes, at),
@@ -160,36 +176,36 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// The format header, once it was fed.
+    /// Returns the format header; `None` before it was fed.
     #[must_use]
     pub const fn format_header(&self) -> Option<&FormatHeader> {
         self.format_header.as_ref()
     }
 
-    /// What was found so far, in chain order, the first of each (UUID, major) only.
+    /// Returns the components found so far, in chain order. Of duplicates, it has only the first.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         self.components.get(..self.components_count).unwrap_or_default()
     }
 
-    /// The first component of that UUID that serves a reader of `required`.
+    /// Finds the first component of that UUID that serves a reader of `required`.
     #[must_use]
     pub fn find(&self, id: Uuid, required: Version) -> Option<&Component> {
         self.components().iter().find(|found| found.id == id && required.accepts(found.version))
     }
 
-    /// The bytes that the tables read so far take, headers and entries, in chain order.
+    /// Returns the spans of the tables read so far, headers and entries, in chain order.
     #[must_use]
     pub fn tables(&self) -> &[Span] {
         self.tables.get(..self.tables_count).unwrap_or_default()
     }
 
-    /// Oddities passed over so far, at most [`DIAGNOSTICS_MAX`] of them.
+    /// Returns the diagnostics so far, at most [`DIAGNOSTICS_MAX`] of them.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().flatten()
     }
 
-    /// How many oddities there were in all.
+    /// Returns the number of all diagnostics so far.
     #[must_use]
     pub const fn diagnostics_count(&self) -> u64 {
         self.diagnostics_count
@@ -210,7 +226,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         Ok(Event::Preamble(*header))
     }
 
-    /// Goes on to the extension at `next`, unless it was read before.
+    /// Goes on to the table at `next`, unless it was read before.
     fn follow(&mut self, at: u64, next: u64) {
         if self.tables().iter().any(|table| table.start == next) {
             self.note(Diagnostic::Loop { at, extension_at: next });
@@ -219,8 +235,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Refuses a table that is one too many, does not fit the file, or lies on bytes that are
-    /// claimed.
+    /// Refuses a table that is one too many, does not fit the file, or overlaps bytes in use.
     fn check_table_place(&self, at: u64) -> Result<(), Error> {
         let what = Structure::TableHeader;
         if self.tables_count >= self.limits.tables_max {
@@ -262,7 +277,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
             self.note(Diagnostic::ReservedNotZero { at, found: header.reserved.get() });
         }
         if header.count.get() == 0 {
-            // Nothing to fetch: the table is complete.
+            // The table has no entries to read.
             return self.feed_entries(*header, &[], at).map(Some);
         }
         self.state = State::Entries { at, header: *header };
@@ -310,7 +325,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.diagnostics_count = self.diagnostics_count.saturating_add(1);
     }
 
-    /// The `needed` bytes at `at`, held against the file's length where that is known.
+    /// Returns the span of `needed` bytes at `at`. Checks it against the length of the file, if
+    /// that is known.
     fn fits(&self, what: Structure, at: u64, needed: u64) -> Result<Span, Error> {
         let end = self.len.unwrap_or(u64::MAX);
         Span::new(at, needed).filter(|span| span.end <= end).ok_or(Error::Truncated {
@@ -322,8 +338,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     }
 
     fn refuse_overlap(&self, at: u64, span: Span) -> Result<(), Error> {
-        let head = Span { start: 0, end: PREAMBLE_LEN };
-        let mut claimed = core::iter::once(&head).chain(self.tables());
+        let preamble = Span { start: 0, end: PREAMBLE_LEN };
+        let mut claimed = core::iter::once(&preamble).chain(self.tables());
         match claimed.find(|other| other.overlaps(&span)) {
             Some(&other) => {
                 Err(Error::Overlap { what: Structure::TableHeader, at, end: span.end, other })
@@ -332,7 +348,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// `bytes`, fed for the position `fed_at`, were too few for the structure at `at`.
+    /// Returns the error for `bytes`, fed for file position `fed_at`, that end inside the structure
+    /// at `at`.
     fn truncated(&self, what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
         let seen = fed_at.saturating_add(to_u64(bytes.len()));
         Error::Truncated { what, at, needed, end: self.len.unwrap_or(seen) }
@@ -356,12 +373,12 @@ mod tests {
     use super::{Diagnostic, Event, TableWalker};
     use crate::{
         Component, ComponentSpec, Error, ErrorKind, Limits, PreambleSpec, Region, Span, Structure,
-        TableSpec, Version, emit_container, emit_extension,
+        TableSpec, Version, emit_container,
     };
     use std::vec::Vec;
     use uuid::Uuid;
 
-    fn part(id: u128, minor: u16) -> ComponentSpec {
+    fn component(id: u128, minor: u16) -> ComponentSpec {
         let region = Region::new(0, 0);
         ComponentSpec::with_region(Uuid::from_u128(id), Version::new(0, minor), region)
     }
@@ -369,16 +386,22 @@ mod tests {
     /// Two tables of one component each: the first at 28, the second at 80.
     fn two_tables(first: ComponentSpec, second: ComponentSpec) -> [u8; 132] {
         let mut file = [0; 132];
-        let head = PreambleSpec { format: Uuid::nil(), version: Version::new(0, 1) };
-        let table = TableSpec { extension_at: 80, components: &[first], ..TableSpec::default() };
-        emit_container(&head, &table, &mut file).unwrap();
-        let table = TableSpec { components: &[second], ..TableSpec::default() };
+        let preamble = PreambleSpec { format: Uuid::nil(), version: Version::new(0, 1) };
+        let table = TableSpec { components: &[first], ..TableSpec::default() };
+        emit_container(&preamble, &[table], &mut file).unwrap();
+        // The emitter refuses chains that the tests below need.
+        file[36] = 80;
+        let table = TableSpec { at: 80, components: &[second], ..TableSpec::default() };
         table.emit(&mut file[80..]).unwrap();
         file
     }
 
+    fn set_extension(table: &mut [u8], extension_at: u64) {
+        table[8..16].copy_from_slice(&extension_at.to_le_bytes());
+    }
+
     fn walk(file: &[u8]) -> (TableWalker<4, 4>, usize, Result<(), Error>) {
-        let mut walker = TableWalker::new(Some(file.len() as u64));
+        let mut walker = TableWalker::with_limits(Some(file.len() as u64), Limits::default());
         let mut feeds = 0;
         while let Some(want) = walker.want() {
             feeds += 1;
@@ -393,7 +416,7 @@ mod tests {
 
     #[test]
     fn finds_components_over_the_chain_in_five_feeds() {
-        let (walker, feeds, ended) = walk(&two_tables(part(1, 0), part(2, 0)));
+        let (walker, feeds, ended) = walk(&two_tables(component(1, 0), component(2, 0)));
         assert_eq!((feeds, ended), (5, Ok(())));
         let ids: Vec<_> = walker.components().iter().map(|found| found.id.as_u128()).collect();
         assert_eq!(ids, [1, 2]);
@@ -403,7 +426,7 @@ mod tests {
 
     #[test]
     fn first_of_a_uuid_and_major_wins_over_the_chain() {
-        let (walker, _, ended) = walk(&two_tables(part(1, 3), part(1, 4)));
+        let (walker, _, ended) = walk(&two_tables(component(1, 3), component(1, 4)));
         assert_eq!(ended, Ok(()));
         let [Component { at: 52, version: Version { major: 0, minor: 3 }, .. }] =
             walker.components()
@@ -415,10 +438,10 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_ends_the_walk_and_is_said() {
+    fn a_loop_ends_the_walk_with_a_diagnostic() {
         for target in [28, 80] {
-            let mut file = two_tables(part(1, 0), part(2, 0));
-            emit_extension(&mut file[80..], target).unwrap();
+            let mut file = two_tables(component(1, 0), component(2, 0));
+            set_extension(&mut file[80..], target);
             let (walker, feeds, ended) = walk(&file);
             assert_eq!((feeds, ended), (5, Ok(())));
             let noted: Vec<_> = walker.diagnostics().copied().collect();
@@ -427,16 +450,16 @@ mod tests {
     }
 
     #[test]
-    fn who_has_enough_may_stop_before_a_broken_extension() {
-        let mut file = two_tables(part(1, 0), part(2, 0));
-        emit_extension(&mut file[28..], u64::MAX - 3).unwrap();
-        let mut walker: TableWalker<4, 4> = TableWalker::new(None);
+    fn a_caller_may_stop_before_a_broken_extension() {
+        let mut file = two_tables(component(1, 0), component(2, 0));
+        set_extension(&mut file[28..], u64::MAX - 3);
+        let mut walker: TableWalker<4, 4> = TableWalker::with_limits(None, Limits::default());
         walker.feed(&file).unwrap();
         assert!(walker.feed(&file[28..]).unwrap().is_none());
         let event = walker.feed(&file[52..]).unwrap();
         assert!(matches!(event, Some(Event::Table(table)) if table.at() == 28));
         assert!(walker.find(Uuid::from_u128(1), Version::new(0, 0)).is_some());
-        // Who goes on is told.
+        // A caller that goes on gets the error.
         let at = u64::MAX - 3;
         assert_eq!(walker.want(), Some(Span { start: at, end: u64::MAX }));
         let error = walker.feed(&[]).unwrap_err();
@@ -447,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_count_past_the_limit_wants_nothing() {
-        let mut file = two_tables(part(1, 0), part(2, 0));
+        let mut file = two_tables(component(1, 0), component(2, 0));
         file[48..52].fill(0xff);
         let (walker, _, ended) = walk(&file);
         let (what, at) = (Structure::TableEntries, 52);
@@ -457,8 +480,8 @@ mod tests {
     }
 
     #[test]
-    fn limits_below_the_walkers_room_hold() {
-        let file = two_tables(part(1, 0), part(2, 0));
+    fn limits_below_the_type_parameters_hold() {
+        let file = two_tables(component(1, 0), component(2, 0));
         let limits = Limits { tables_max: 1, ..Limits::default() };
         let mut walker: TableWalker<4, 4> = TableWalker::with_limits(None, limits);
         for start in [0, 28, 52] {
@@ -470,11 +493,11 @@ mod tests {
 
     #[test]
     fn tables_that_share_bytes_are_refused() {
-        // Into the head, into the first table, and a second table whose own entries would run into
-        // the first.
+        // In the preamble, in the first table, and a second table whose entries would run into the
+        // first.
         for (target, expected) in [(4, 4), (27, 27), (29, 29), (79, 79)] {
-            let mut file = two_tables(part(1, 0), part(2, 0));
-            emit_extension(&mut file[28..], target).unwrap();
+            let mut file = two_tables(component(1, 0), component(2, 0));
+            set_extension(&mut file[28..], target);
             let (_, _, ended) = walk(&file);
             let error = ended.unwrap_err();
             assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(expected)));

@@ -1,7 +1,7 @@
-//! Answers wants from bytes that are in hand already, such as a prefetched head.
+//! Answers wants from bytes that were read before, such as a file's head.
 //!
-//! A reader asks for 28 bytes, then 24, then a table; whoever fetched the first 64 KiB in one
-//! request serves all three from it.
+//! A walker wants 28 bytes, then 24, then the entries of a table. One read of the head answers all
+//! three.
 
 use crate::{Span, to_u64};
 
@@ -18,30 +18,29 @@ pub struct Window<'b> {
 }
 
 impl<'b> Window<'b> {
-    /// `bytes` from file position `at`, of a file that may go on behind them.
+    /// Creates a window of `bytes` from file position `at`. The file may go on after them.
     #[must_use]
     pub const fn new(at: u64, bytes: &'b [u8]) -> Self {
         Self { at, bytes, ends_file: false }
     }
 
-    /// The same, where the file is known to end with these bytes: a want that passes them is
-    /// answered short.
+    /// Creates a window of `bytes` from file position `at`. The file ends with them, so a want that
+    /// passes the end gets a shorter slice.
     #[must_use]
     pub const fn ending_file(at: u64, bytes: &'b [u8]) -> Self {
         Self { at, bytes, ends_file: true }
     }
 
-    /// The span that the window covers, absolute.
+    /// Returns the span of the window, absolute.
     #[must_use]
     pub fn span(&self) -> Span {
         let len = to_u64(self.bytes.len());
         Span { start: self.at, end: self.at.saturating_add(len) }
     }
 
-    /// The bytes of `want`; `None` where they must be fetched.
+    /// Returns the bytes of `want`; `None` if they must be read from the file.
     ///
-    /// Where the window ends the file, a want that passes its end gets what there is, which may be
-    /// nothing.
+    /// If the file ends with the window, a want that passes the end gets a shorter or empty slice.
     #[must_use]
     pub fn answer(&self, want: Span) -> Option<&'b [u8]> {
         let own = self.span();

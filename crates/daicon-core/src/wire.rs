@@ -1,6 +1,6 @@
 //! The fixed structures of the container, exactly as they lie on disk.
 //!
-//! Nothing here is checked: these are views of bytes. Specification: `docs/spec/daicon.md`.
+//! They are views of unchecked bytes. Specification: `docs/spec/daicon.md`.
 
 use crate::{U16Le, U32Le, U64Le, UuidLe, Version};
 use bytemuck::{Pod, Zeroable};
@@ -11,12 +11,30 @@ pub const SIGNATURE: [u8; 8] = *b"\xFFdaicon0";
 pub const SIGNATURE_LEN: u64 = 8;
 /// Length of the format header.
 pub const FORMAT_HEADER_LEN: u64 = 20;
-/// Length of signature and format header together: where the first table stands.
+/// Length of the preamble: signature and format header. The first table follows it.
 pub const PREAMBLE_LEN: u64 = 28;
 /// Length of a table header.
 pub const TABLE_HEADER_LEN: u64 = 24;
-/// Length of one component's entry in a table.
+/// Length of the entry of one component in a table.
 pub const COMPONENT_ENTRY_LEN: u64 = 28;
+
+/// Returns the length of a preamble and a first table with that many slots: the smallest buffer for
+/// [`emit_container`](crate::emit_container).
+///
+/// ```
+/// let mut start = [0; daicon_core::container_len(2)];
+/// assert_eq!(start.len(), 28 + 24 + 2 * 28);
+/// ```
+#[must_use]
+pub const fn container_len(slots: usize) -> usize {
+    table_len(slots).saturating_add(size_of::<FormatHeader>()).saturating_add(SIGNATURE.len())
+}
+
+/// Returns the length of a table with that many slots.
+#[must_use]
+pub const fn table_len(slots: usize) -> usize {
+    size_of::<ComponentEntry>().saturating_mul(slots).saturating_add(size_of::<TableHeader>())
+}
 
 /// The format header, at offset 8.
 ///
@@ -28,7 +46,7 @@ pub const COMPONENT_ENTRY_LEN: u64 = 28;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct FormatHeader {
-    /// Which format this file is of.
+    /// The format of the file.
     pub id: UuidLe,
     /// Major version of that format.
     pub major: U16Le,
@@ -37,7 +55,7 @@ pub struct FormatHeader {
 }
 
 impl FormatHeader {
-    /// The version of the format that the file was written by.
+    /// Returns the version of the format by which the file was written.
     #[must_use]
     pub const fn version(&self) -> Version {
         Version::new(self.major.get(), self.minor.get())
@@ -48,20 +66,20 @@ impl FormatHeader {
 ///
 /// | at | bytes | field |
 /// |---|---|---|
-/// | 0 | 8 | region offset: added to the offset of every region in this table |
+/// | 0 | 8 | region base: added to the offset of every region in this table |
 /// | 8 | 8 | extension offset: absolute, 0 for none |
 /// | 16 | 4 | reserved: written 0, ignored |
 /// | 20 | 4 | count of entries that follow |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct TableHeader {
-    /// Absolute position that region offsets of this table are counted from.
+    /// Region base: the offsets of this table's regions are added to it.
     pub region_base: U64Le,
     /// Absolute position of the next table, or 0.
     pub extension_offset: U64Le,
-    /// Zero where written by us; any value is accepted.
+    /// Writers write 0; readers accept any value.
     pub reserved: U32Le,
-    /// How many entries follow.
+    /// Number of entries that follow.
     pub count: U32Le,
 }
 
@@ -76,13 +94,13 @@ pub struct TableHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ComponentEntry {
-    /// Which component this is.
+    /// UUID of the component.
     pub id: UuidLe,
     /// Major version of the component.
     pub major: U16Le,
     /// Minor version of the component.
     pub minor: U16Le,
-    /// Eight bytes that the component defines, as a rule a region.
+    /// Eight bytes that the component defines, most often a region.
     pub data: [u8; 8],
 }
 
@@ -93,4 +111,5 @@ const _: () = {
     assert!(size_of::<ComponentEntry>() as u64 == COMPONENT_ENTRY_LEN);
     assert!(SIGNATURE_LEN + FORMAT_HEADER_LEN == PREAMBLE_LEN);
     assert!(PREAMBLE_LEN + TABLE_HEADER_LEN + COMPONENT_ENTRY_LEN == 80);
+    assert!(container_len(1) == 80);
 };

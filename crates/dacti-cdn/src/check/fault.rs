@@ -1,23 +1,24 @@
-//! Which law a plan breaks, and how.
+//! The laws, and the ways to break them.
 
 use core::fmt;
 
 /// A law of publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Law {
-    /// What readers can reach is never moved or changed, and bytes past the end are never reused.
+    /// W1: bytes that readers can reach never move or change, and bytes past the end are never
+    /// reused.
     W1,
-    /// What a switch makes reachable stands before it, behind a barrier.
+    /// W2: before a switch, a barrier proves all bytes that the switch makes reachable.
     W2,
-    /// A switch is one write of at most eight naturally aligned bytes in the head.
+    /// W3: a switch is one write of at most eight naturally aligned bytes in the head.
     W3,
-    /// One switch publishes the whole update.
+    /// W4: one switch publishes the whole update.
     W4,
-    /// An update shares no cached slice with old data.
+    /// W5: an update shares no cached slice with old data.
     W5,
-    /// A plan begins with a barrier on the switch before.
+    /// A plan begins with a barrier on the switch of the plan before.
     W8,
-    /// None of those: the plan does not say what it does, or is of another file.
+    /// The plan contradicts itself, or belongs to another file.
     Plan,
 }
 
@@ -30,98 +31,98 @@ impl fmt::Display for Law {
     }
 }
 
-/// How a plan breaks a law.
+/// A way to break a law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Breach {
     /// An append begins before the file's physical end.
     #[error("an append begins before the physical end of the file, whose bytes may be cached")]
     BytesReused,
-    /// Bytes of the head are reserved that a reader may use.
-    #[error("bytes are written that readers of the published head use")]
+    /// A reserve writes head bytes that a reader may use.
+    #[error("a reserve writes bytes that readers of the published head use")]
     Read,
-    /// Something is written in place outside the head.
-    #[error("bytes outside the package head are written in place")]
+    /// A step writes into old bytes outside the head.
+    #[error("a step writes into old bytes outside the head")]
     OutsideHead,
-    /// A component, a table or the index that was published is gone or changed.
-    #[error("what was published is gone, or changed, in the new view")]
+    /// The new view lacks or changes a published component, table or index.
+    #[error("the new view lacks or changes a published component, table or index")]
     Lost,
     /// The new view reaches bytes that the plan does not write before the switch.
     #[error("the new view reaches bytes that the plan does not append")]
     Unwritten,
-    /// No barrier stands between the last write and the switch.
-    #[error("no barrier proves all that the switch publishes")]
+    /// No barrier proves all bytes before the switch.
+    #[error("no barrier proves all bytes that the switch publishes")]
     NoBarrier,
     /// Pieces of an append do not follow each other.
-    #[error("the pieces of an append do not follow each other ascending")]
+    #[error("the pieces of an append do not follow each other without gaps")]
     NotAscending,
-    /// The head is written before the append that it points at.
-    #[error("the head is written before the bytes behind it")]
+    /// The plan writes the head before the append.
+    #[error("the plan writes the head before the append")]
     HeadBeforeTail,
-    /// Something is written after the switch.
-    #[error("something is written after the switch")]
+    /// A step writes after the switch.
+    #[error("a step writes after the switch")]
     AfterSwitch,
-    /// A probe or purge names bytes that are not there at that time.
-    #[error("a barrier asks for bytes past the end of the file as it is then")]
+    /// A probe or purge names bytes past the end that the file has at that step.
+    #[error("a barrier asks for bytes past the end that the file has at that step")]
     ProbePastEnd,
     /// The switch has more than eight bytes, or is not naturally aligned.
     #[error("the switch is not 1, 2, 4 or 8 naturally aligned bytes")]
     Torn,
-    /// The switch is none of the fields that publish.
-    #[error("the switch is not the field that it says")]
+    /// The switch is not at its field.
+    #[error("the switch is not at the field that it names")]
     Field,
-    /// Nothing is published.
-    #[error("there is no switch")]
+    /// The plan has no switch.
+    #[error("the plan has no switch")]
     NoSwitch,
-    /// The switch publishes something else than the edits.
-    #[error("the switch publishes something else than the edits, or not all of them")]
+    /// The switch does not publish exactly the edits.
+    #[error("the switch does not publish exactly the edits")]
     Incomplete,
-    /// An append does not begin and end at slices.
+    /// The append does not begin and end at multiples of the slice length.
     #[error("an append does not begin and end at multiples of the slice length")]
     Unaligned,
-    /// An append begins further behind the end than at the next slice.
-    #[error("an append begins further behind the end of the file than at the next slice")]
+    /// The append begins later than at the next slice after the end of the file.
+    #[error("the append begins later than at the next slice after the end of the file")]
     Gap,
-    /// More than one append.
-    #[error("there is more than one append")]
+    /// The plan has more than one append.
+    #[error("the plan has more than one append")]
     SecondAppend,
-    /// The slice length cannot be, or is below the package's own.
-    #[error("the slice length is not possible, or below the package's own")]
+    /// The slice length is invalid, or below the package's own.
+    #[error("the slice length is invalid, or below the package's own")]
     SliceLen,
     /// The plan does not begin with a barrier on the whole head.
-    #[error("the first step is no barrier on the whole head as it is")]
+    #[error("the first step is no barrier on the whole current head")]
     NoFirstBarrier,
-    /// The plan is of another package.
-    #[error("the plan is of a package with another file id")]
+    /// The plan belongs to another package.
+    #[error("the plan belongs to a package with another file id")]
     OtherPackage,
-    /// Length or digests before or after are not what the file has or the steps make.
-    #[error("lengths, digests or bytes before or after are not those of the file")]
+    /// A state or an old byte in the plan is not that of the file.
+    #[error("a length, a digest or old bytes in the plan are not those of the file")]
     State,
-    /// A probe has another digest than what stands there.
+    /// A probe has another digest than its bytes.
     #[error("a probe has another digest than the bytes that it asks for")]
     ProbeDigest,
-    /// A probe of bytes that neither the head has nor the plan appends.
+    /// A probe is neither of the head nor of a piece of the append.
     #[error("a probe is neither in the head nor a piece of the append")]
     ProbeUnknown,
     /// A piece has another length than its bytes.
     #[error("a piece has another length than its bytes")]
     PieceLen,
-    /// Edits that cannot be, or whose bytes are not appended once each.
-    #[error("the edits cannot be made, or their bytes are not appended once each")]
+    /// An edit is invalid, or the append does not have its bytes once.
+    #[error("an edit is invalid, or the append does not have its bytes once")]
     Edits,
-    /// The strategy is not the one of the switch.
-    #[error("the strategy is not that of the switch")]
+    /// The strategy does not use this switch.
+    #[error("the strategy does not use this switch")]
     Strategy,
-    /// The cost is not that of the steps.
-    #[error("the cost is not that of the steps")]
+    /// The cost is not the cost of the steps.
+    #[error("the cost is not the cost of the steps")]
     Cost,
-    /// The new index is not what the entries and the edits make.
-    #[error("the new index is not what the old one and the edits make")]
+    /// The new index is not the old one with the edits applied.
+    #[error("the new index is not the old one with the edits applied")]
     Derived,
 }
 
 impl Breach {
-    /// The law that it breaks.
+    /// Returns the broken law.
     #[must_use]
     pub const fn law(&self) -> Law {
         match self {
@@ -149,17 +150,17 @@ impl Breach {
     }
 }
 
-/// A broken law, and where.
+/// A broken law, with its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fault {
-    /// Number of the step, from 0; `None` where it is the plan as a whole.
+    /// Number of the step, from 0; `None` for the plan as a whole.
     pub step: Option<u32>,
-    /// What is wrong.
+    /// The way in which the law is broken.
     pub breach: Breach,
 }
 
 impl Fault {
-    /// The law that is broken.
+    /// Returns the broken law.
     #[must_use]
     pub const fn law(&self) -> Law {
         self.breach.law()

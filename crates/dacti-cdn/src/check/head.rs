@@ -1,4 +1,4 @@
-//! What in the head nobody reads, and where the fields are that publish.
+//! The unused bytes of the head, and the places of the fields that publish.
 
 use crate::snapshot::{T1_COUNT_AT, T1_EXTENSION_AT};
 use crate::{Field, Snapshot};
@@ -7,13 +7,13 @@ use dacti_index::{GROUP_LEN, INDEX_ENTRY_LEN};
 use daicon_core::Span;
 
 impl Snapshot {
-    /// Whether all of `span` is in one of the rooms that no head in force leads to.
+    /// Returns whether `span` lies in one room of unused bytes.
     pub(super) fn nobody_reads(&self, span: Span) -> bool {
         self.unread().iter().any(|room| room.contains(&span))
     }
 
-    /// Free slots of the first table, the place of the second table that is not in force, entries
-    /// behind the length of delta groups, and base and encoding of those without entries.
+    /// Returns the rooms of unused bytes: free slots of the first table, the unused place of the
+    /// second table, free entries of delta groups, and base and encoding of empty delta groups.
     fn unread(&self) -> Vec<Span> {
         let mut unread = Vec::new();
         unread.push(Span { start: self.t1_end(), end: self.t1_span().end });
@@ -32,7 +32,7 @@ impl Snapshot {
         unread
     }
 
-    /// The bytes of a field that publishes; `None` where the package has none such.
+    /// Returns the span of a field that publishes; `None` if the package does not have the field.
     pub(super) fn field_span(&self, field: Field) -> Option<Span> {
         match field {
             Field::DeltaLength { group } => {

@@ -1,4 +1,4 @@
-//! What the switch has published: exactly the edits, all of it appended or there before.
+//! The check of a switch: it publishes exactly the edits, and reaches only appended or old bytes.
 
 use super::fault::Breach;
 use crate::{
@@ -16,7 +16,7 @@ pub(super) struct Published<'p> {
     pub(super) plan: &'p Plan,
     pub(super) snapshot: &'p Snapshot,
     pub(super) head: &'p [u8],
-    /// What was appended, ascending.
+    /// The appended pieces, ascending.
     pub(super) pieces: &'p [&'p Piece],
 }
 
@@ -30,7 +30,8 @@ impl<'p> Published<'p> {
         }
     }
 
-    /// The entries behind the old length are the puts, and the group is not behind newer ones.
+    /// Checks that the new entries of the group are the puts, and that no newer group comes before
+    /// it.
     fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;
@@ -72,7 +73,7 @@ impl<'p> Published<'p> {
         Group::parse(rest, delta.at).map_err(|_| Breach::Field)
     }
 
-    /// Edits, but for those that say what is said already.
+    /// Counts the edits, without flags that are set already.
     fn edits_that_count(&self) -> usize {
         let said = self.snapshot.explicit_ids();
         self.plan.edits.iter().filter(|edit| !said || **edit != Edit::ExplicitIds).count()
@@ -94,23 +95,26 @@ impl<'p> Published<'p> {
         (0_u32..).zip(&self.plan.edits).filter_map(new).collect()
     }
 
-    /// The bytes of an edit stand where they are said to start.
+    /// Checks that the bytes of an edit start at `span`.
     fn stands(&self, number: u32, span: Span) -> Result<(), Breach> {
-        let of_edit = |piece: &&&Piece| matches!(piece.content, PieceContent::Edit { edit, .. } if edit == number);
+        let of_edit = |piece: &&&Piece| match piece.content {
+            PieceContent::Edit { edit, .. } => edit == number,
+            _ => false,
+        };
         match self.pieces.iter().find(of_edit) {
             Some(piece) if piece.span.start == span.start && piece.span.contains(&span) => Ok(()),
-            // A region without stored bytes and without a seal has no piece.
+            // A region without stored bytes and seal has no piece.
             None if span.is_empty() => Ok(()),
             _ => Err(Breach::Unwritten),
         }
     }
 
-    /// The components behind the old count are the new ones.
+    /// Checks that the new entries of the first table are the new components.
     fn check_first_table(&self) -> Result<(), Breach> {
         let at = daicon_core::PREAMBLE_LEN;
         let rest = Span { start: at, end: self.snapshot.t1_span().end };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
-        // A count past the slots ends in other bytes of the head.
+        // A count past the slots leads into other bytes of the head.
         let table = Table::parse(rest, at).map_err(|_| Breach::Unwritten)?;
         let before = usize::try_from(self.snapshot.t1_count()).unwrap_or(usize::MAX);
         let new = self.new_components();
@@ -145,7 +149,7 @@ impl<'p> Published<'p> {
         Ok(())
     }
 
-    /// The chain behind the first table has all that the old one had, the new components, and one
+    /// Checks that the new chain has all components of the old one, the new components, and one
     /// index.
     fn check_chain(&self, switch: &Switch) -> Result<(), Breach> {
         let place = self.snapshot.place.ok_or(Breach::Field)?;
@@ -161,7 +165,7 @@ impl<'p> Published<'p> {
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
-            // A new index has fences of its own, or none.
+            // A new index has its own fences, or none.
             if after.is_none() && before.id == LOOKUP_ID && folds {
                 continue;
             }
@@ -180,20 +184,20 @@ impl<'p> Published<'p> {
     }
 }
 
-/// What the chain of tables behind the switch says.
+/// The chain of tables after the switch.
 impl Published<'_> {
     fn changes_regions(&self) -> bool {
         let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove { .. });
         self.plan.edits.iter().any(changes)
     }
 
-    /// All components in force, over tables that were there before or were appended.
+    /// Returns the components of the chain, whose tables are old or appended.
     fn walk(&self, second: Span) -> Result<Vec<Component>, Breach> {
         let first = self.snapshot.tables.first().ok_or(Breach::Lost)?;
         let first = Table::parse(&first.bytes, first.span.start).map_err(|_| Breach::Lost)?;
         let mut components: Vec<Component> = first.components().collect();
         let bytes = second.slice_of(self.head, 0).ok_or(Breach::OutsideHead)?;
-        // A count past the slots ends in other bytes of the head.
+        // A count past the slots leads into other bytes of the head.
         let mut table = Table::parse(bytes, second.start).map_err(|_| Breach::Unwritten)?;
         for _ in 0..TABLES_MAX {
             for component in table.components() {
@@ -208,7 +212,7 @@ impl Published<'_> {
         Err(Breach::Lost)
     }
 
-    /// A table that the plan appends, or one that was there behind the second.
+    /// Returns a table that the plan appends, or an old one after the second.
     fn table_at(&self, at: u64) -> Result<Table<'_>, Breach> {
         let mut inline = self.pieces.iter().filter(|piece| piece.span.start == at);
         let inline = inline.find_map(|piece| match &piece.content {
@@ -221,7 +225,7 @@ impl Published<'_> {
         Table::parse(bytes, at).map_err(|_| Breach::Unwritten)
     }
 
-    /// A component that was there says what it said, but for what the plan is about.
+    /// Checks that an old component is unchanged, except for the changes of the plan.
     fn check_kept(&self, before: &Component, after: &Component) -> Result<(), Breach> {
         let folds = self.plan.strategy == Strategy::Fold;
         if folds && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
@@ -238,7 +242,7 @@ impl Published<'_> {
             }
             return Ok(());
         }
-        // Of these it is known that their data is a region, which may be named from another base.
+        // Their data is a region, which may have another region base now.
         let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             before.span() == after.span()
         } else {
@@ -247,7 +251,7 @@ impl Published<'_> {
         if same { Ok(()) } else { Err(Breach::Lost) }
     }
 
-    /// Index and fences are the derived pieces, whole.
+    /// Checks that index and fences are exactly the derived pieces.
     fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
         let span_of = |id| {
             let found = components.iter().find(|found: &&Component| found.id == id);
@@ -257,7 +261,7 @@ impl Published<'_> {
         if self.appended(DerivedRegion::Index) != Some(index) {
             return Err(Breach::Unwritten);
         }
-        // In another version nobody would read it.
+        // Readers would not read another version.
         let mut read = components.iter().filter(|found| found.id == INDEX_ID);
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);
@@ -265,14 +269,14 @@ impl Published<'_> {
         let fences = span_of(LOOKUP_ID)?;
         let old = self.snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
         let old = old.and_then(|found| found.span().ok());
-        // Fences of the old index say so, and are ignored.
+        // Readers ignore fences of the old index.
         if fences.is_some() && fences != self.appended(DerivedRegion::Fences) && fences != old {
             return Err(Breach::Unwritten);
         }
         Ok(())
     }
 
-    /// The span of the derived pieces of a region, which follow each other.
+    /// Returns the span of the derived pieces of a region, if they follow each other.
     fn appended(&self, region: DerivedRegion) -> Option<Span> {
         let of_part = |piece: &&&Piece| match piece.content {
             PieceContent::Derived { region: found, .. } => found == region,

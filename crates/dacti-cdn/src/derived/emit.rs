@@ -13,10 +13,9 @@ use daicon_core::{Span, to_u64};
 /// Groups in one piece.
 const PIECE_GROUPS: usize = 64;
 
-/// The bytes that a fold derives from a snapshot and its edits, piece by piece, ascending, as the
-/// plan's append has them.
+/// The bytes that a fold derives from a snapshot and its edits, in the pieces of the plan's append.
 ///
-/// A pass over the entries finds the groups, and each run takes another. Memory is that of one
+/// One pass over the entries finds the groups, and each run takes another pass. Memory is one
 /// piece, about 400 kB, and 16 bytes for each group.
 #[derive(Debug)]
 pub struct Derived<'a> {
@@ -25,12 +24,12 @@ pub struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    /// What `plan` derives from the snapshot that it was made for, whose entries must have been
-    /// read. Plans other than folds derive nothing.
+    /// Returns the bytes that `plan` derives from its snapshot, whose entries must have been read.
+    /// `None` if the plan is no fold.
     ///
     /// # Errors
-    /// `Misuse` where snapshot and plan do not fit together, or the entries have not been read;
-    /// what keeps an index from being written.
+    /// `Misuse` if plan and snapshot do not belong together, or if the entries were not read;
+    /// faults that prevent a new index.
     pub fn of(plan: &Plan, snapshot: &'a Snapshot) -> Result<Option<Self>, Error> {
         let Some(append) = plan.append() else { return Ok(None) };
         let expected: Vec<_> = append
@@ -51,16 +50,16 @@ impl<'a> Derived<'a> {
         Ok(Some(Self { new, expected }))
     }
 
-    /// The spans of the pieces, ascending.
+    /// Returns the spans of the pieces, ascending.
     #[must_use]
     pub fn spans(&self) -> impl ExactSizeIterator<Item = Span> + '_ {
         self.expected.iter().map(|(span, _)| *span)
     }
 
-    /// Hands out each piece, ascending, with the position where it starts.
+    /// Gives each piece to `take`, ascending, with its position.
     ///
     /// # Errors
-    /// What `take` returns, and with it ends.
+    /// The first error of `take`.
     pub fn emit<E: From<Error>>(
         &self,
         take: impl FnMut(u64, &[u8]) -> Result<(), E>,
@@ -69,7 +68,7 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// What the edits of a plan do to the index, by where the plan puts them.
+/// Returns the changes of the index by the edits of a plan, with the places that the plan chose.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
     let mut starts = vec![at; plan.edits.len()];
@@ -95,7 +94,7 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     Ok(plan.edits.iter().zip(starts).filter_map(change).collect())
 }
 
-/// Where the pieces of a new index stand.
+/// Returns the spans of the pieces of a new index.
 pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, DerivedRegion)> {
     let mut pieces = Vec::new();
     if !new.fences.is_empty() {
@@ -145,7 +144,7 @@ pub(crate) fn emit_pieces<E: From<Error>>(
     pieces.flush()
 }
 
-/// First ids of groups, asked for in ascending order.
+/// The first ids of groups, in ascending order.
 struct Firsts<'r> {
     left: alloc::boxed::Box<dyn Iterator<Item = uuid::Uuid> + 'r>,
     next: u32,
@@ -164,7 +163,7 @@ impl<'r> Firsts<'r> {
     }
 }
 
-/// Groups that are collected into a piece.
+/// Groups that make up a piece.
 struct Pieces<F> {
     at: u64,
     bytes: Vec<u8>,
@@ -182,7 +181,7 @@ impl<F> Pieces<F> {
         }
         let base = listed.iter().map(|listed| listed.start).min().unwrap_or_default();
         let entry = |listed: &Listed| {
-            // The grouper has held them against the base.
+            // The grouper has checked that the base reaches them.
             let offset = u32::try_from(listed.start.saturating_sub(base)).unwrap_or(u32::MAX);
             Entry::new(listed.id, offset, listed.size)
         };

@@ -1,11 +1,11 @@
-//! The entries of a snapshot with an update's changes laid over them, ascending by id.
+//! The entries of a snapshot, merged with the changes of an update, ascending by id.
 
 use crate::IndexEntries;
 use alloc::vec::Vec;
 use dacti_index::Encoding;
 use uuid::Uuid;
 
-/// A region as the new index lists it.
+/// A region of the new index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) id: Uuid,
@@ -14,11 +14,11 @@ pub(crate) struct Listed {
     pub(crate) encoding: Encoding,
 }
 
-/// What an edit does to an id.
+/// The change of one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) id: Uuid,
-    /// `None` takes it away.
+    /// `None` removes the region.
     pub(crate) put: Option<Listed>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Merged<'a> {
         Self { entries, changes }
     }
 
-    /// What the new index lists, ascending by id in text order.
+    /// Returns the regions of the new index, ascending by id in text order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Listed> + '_ {
         let mut live = self.entries.live().iter().peekable();
         let mut changes = self.changes.iter().peekable();
@@ -47,7 +47,7 @@ impl<'a> Merged<'a> {
                 match (next, other) {
                     (None, None) => return None,
                     (Some(id), Some(other)) if id == other => {
-                        // The change stands for the entry.
+                        // The change replaces the entry.
                         live.next();
                     }
                     (Some(id), other) if other.is_none_or(|other| id < other) => {

@@ -1,8 +1,8 @@
-//! Which regions form a run, so that groups reach what they list and few of them are needed.
+//! The runs of a new index, chosen so that it needs few groups.
 //!
-//! A group has one encoding and reaches 4 GiB. Regions that lie elsewhere than their neighbours by
-//! id would tear groups apart, so they get a run of their own. Specification:
-//! `docs/spec/dacti-cdn.md`, "Runs of a fold".
+//! A group has one encoding and reaches 4 GiB. A region that lies far from its neighbours by id
+//! would split their group, so it gets a run of its own. Specification: `docs/spec/dacti-cdn.md`,
+//! "Runs of a fold".
 
 use super::merge::{Listed, Merged};
 use crate::snapshot::ENCODINGS_MAX;
@@ -14,14 +14,14 @@ use dacti_lookup::{RUNS_MAX, RunSpec};
 use daicon_core::to_u64;
 use uuid::Uuid;
 
-/// How the regions of one encoding are told apart by where they lie.
+/// How the regions of one encoding are divided by their positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
-    /// Not at all.
+    /// Not divided.
     Whole,
-    /// Those of the new package, and the others by windows of 4 GiB from its end.
+    /// The regions of the first package, and the others by windows of 4 GiB from its end.
     Fresh,
-    /// By windows of 4 GiB from the file's start.
+    /// By windows of 4 GiB from the start of the file.
     Windows,
 }
 
@@ -39,14 +39,14 @@ impl Cut {
     }
 }
 
-/// The runs of an index, in its order.
+/// The runs of an index, in their order.
 #[derive(Debug)]
 pub(crate) struct Runs {
     pub(crate) runs: Vec<Run>,
     fresh_end: u64,
 }
 
-/// A run: which regions it has, and the first id of each of its groups.
+/// A run: its regions, and the first id of each of its groups.
 #[derive(Debug)]
 pub(crate) struct Run {
     encoding: Encoding,
@@ -56,7 +56,7 @@ pub(crate) struct Run {
     newest: u64,
 }
 
-/// Cuts a run's regions into groups as they come.
+/// Divides the regions of a run into groups.
 #[derive(Debug, Default)]
 pub(crate) struct Grouper {
     count: usize,
@@ -65,7 +65,7 @@ pub(crate) struct Grouper {
 }
 
 impl Grouper {
-    /// Whether a region that starts there begins a group.
+    /// Returns whether a region at that position begins a new group.
     pub(crate) fn begins(&mut self, start: u64) -> bool {
         let (low, high) = (self.low.min(start), self.high.max(start));
         let fits = self.count > 0
@@ -82,7 +82,7 @@ impl Grouper {
 }
 
 impl Runs {
-    /// For each encoding the cut that needs the fewest groups, and of those the first.
+    /// Returns, for each encoding, the first division that needs the fewest groups.
     pub(crate) fn of(merged: &Merged<'_>, fresh_end: u64) -> Result<Self, Error> {
         let mut extents: BTreeMap<[u8; 4], (u64, u64)> = BTreeMap::new();
         for listed in merged.iter() {
@@ -126,14 +126,14 @@ impl Runs {
         self.runs.iter().map(spec).collect()
     }
 
-    /// Whether a run has a region.
+    /// Returns whether a run has a region.
     pub(crate) fn has(&self, run: &Run, listed: &Listed) -> bool {
         listed.encoding == run.encoding
             && run.cut.window(listed.start, self.fresh_end) == run.window
     }
 }
 
-/// The regions of an encoding in runs; `None` where these are more than an index has.
+/// Returns the regions of an encoding in runs; `None` if these are too many.
 fn cut_into(merged: &Merged<'_>, encoding: Encoding, cut: Cut, fresh_end: u64) -> Option<Vec<Run>> {
     let mut runs: BTreeMap<u64, (Grouper, Run)> = BTreeMap::new();
     for listed in merged.iter().filter(|listed| listed.encoding == encoding) {

@@ -1,25 +1,25 @@
-//! The fresh bytes of an update: what edits bring, one after the other, from a slice's start.
+//! The block: the appended bytes of an update, which begin at a slice's start.
 
 use crate::wanted::Wanted;
 use crate::{Append, ComponentContent, Digest, Error, Piece, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use daicon_core::Span;
 
-/// Fresh bytes that are being laid out.
+/// A block that is being laid out.
 #[derive(Debug)]
 pub(crate) struct Block {
-    /// A multiple of the slice length at or behind the file's physical end.
+    /// Its start: the next multiple of the slice length at or after the file's physical end.
     pub(crate) at: u64,
     pub(crate) end: u64,
     pieces: Vec<Piece>,
-    /// Where the stored bytes of each put stand, in the order of the puts.
+    /// The stored bytes of each put, in order.
     pub(crate) puts: Vec<Span>,
-    /// Where the regions of new components stand, in their order; empty for those without.
+    /// The regions of new components, in order; empty for components without a region.
     pub(crate) components: Vec<Span>,
 }
 
 impl Block {
-    /// What all edits bring: regions, then components.
+    /// Lays out the bytes of all edits: regions, then components.
     pub(crate) fn of_edits(
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
@@ -35,8 +35,7 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, PieceContent::Edit { edit, digest })?;
-            // What has no bytes has no piece, by which those who have the plan alone know its
-            // place.
+            // An edit without bytes has no piece. So a reader of the plan could not know its place.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }
@@ -53,7 +52,7 @@ impl Block {
         Ok(block)
     }
 
-    /// `len` bytes more. Nothing is noted for none.
+    /// Adds a piece of `len` bytes, unless `len` is 0. Returns its span.
     pub(crate) fn push(&mut self, len: u64, content: PieceContent) -> Result<Span, Error> {
         let span = Span::new(self.end, len).ok_or(Error::PastLastPosition)?;
         self.end = span.end;
@@ -63,14 +62,14 @@ impl Block {
         Ok(span)
     }
 
-    /// Zeros up to a multiple of `align`, counted from the file's start.
+    /// Adds zeros up to a file position that is a multiple of `align`.
     pub(crate) fn align(&mut self, align: u64) -> Result<(), Error> {
         let end = self.end.checked_next_multiple_of(align).ok_or(Error::PastLastPosition)?;
         self.push(end.saturating_sub(self.end), PieceContent::Zeros)?;
         Ok(())
     }
 
-    /// The append, padded to whole slices; `None` where there are no bytes.
+    /// Returns the append, padded to whole slices; `None` if there are no bytes.
     pub(crate) fn into_append(mut self, slice_len: u64) -> Result<Option<Append>, Error> {
         if self.end == self.at {
             return Ok(None);
@@ -81,7 +80,7 @@ impl Block {
 }
 
 impl Piece {
-    /// What a barrier holds it against; `None` for zeros.
+    /// Returns span and digest for a barrier; `None` for zeros.
     pub(crate) fn probe(&self) -> Option<(Span, Digest)> {
         self.content.digest().map(|digest| (self.span, digest))
     }

@@ -1,22 +1,23 @@
-//! New components: how a table lists them, and how many a file may have.
+//! New components: their entries, and the limits of a file.
 
 use crate::{ComponentContent, Error, LimitOf, NewComponent, Snapshot};
 use daicon_core::{
     COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Region, Span, TABLES_MAX, to_u64,
 };
 
-/// A new component as a table of that base lists it; `None` where it does not reach the region.
+/// Returns a new component for a table with that region base; `None` if the base does not reach its
+/// region.
 pub(crate) fn spec(new: &NewComponent, span: Span, base: u64) -> Option<ComponentSpec> {
     let (id, version) = (new.id, new.version);
     Some(match new.content {
         ComponentContent::Region { .. } => {
-            ComponentSpec::with_region(id, version, Region::of(span, base)?)
+            ComponentSpec::with_region(id, version, Region::of(span, base).ok()?)
         }
         ComponentContent::Data(data) => ComponentSpec::with_data(id, version, data),
     })
 }
 
-/// Holds the chain's length against what readers take.
+/// Checks that readers accept the numbers of tables and components.
 pub(crate) fn check_limits(
     snapshot: &Snapshot,
     tables: usize,

@@ -1,7 +1,7 @@
-//! The strategy of everyday updates: entries behind the length of one delta group.
+//! The usual strategy: new entries in one delta group.
 //!
-//! Groups are filled from the last down, so that what is newer stands in front. Specification:
-//! `docs/spec/dacti-cdn.md`, "Delta".
+//! Updates fill the delta groups from the last to the first, so newer entries stand first.
+//! Specification: `docs/spec/dacti-cdn.md`, "Delta".
 
 use super::block::Block;
 use super::steps::Steps;
@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use dacti_index::{Encoding, Entry, GROUP_ENTRIES, GroupHeader, INDEX_ENTRY_LEN};
 use daicon_core::{Span, bytes_of, to_u64};
 
-/// The group that takes an update.
+/// The delta group for an update.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
     group: DeltaGroup,
@@ -20,7 +20,7 @@ pub(crate) struct Slot {
     encoding: Encoding,
 }
 
-/// The group that takes the update whole: the one in use, or the next one down.
+/// Returns the group that has room for the whole update: the current one, or the one before it.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -62,8 +62,8 @@ pub(crate) fn slot(
     below.map(|below| fresh(*below)).ok_or(reason)
 }
 
-/// Appends the regions, writes entries and, for a group's first, base and encoding, and switches
-/// the group's length.
+/// Appends the regions, writes their entries, and switches the group's length. An empty group gets
+/// base and encoding first.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -75,7 +75,7 @@ pub(crate) fn steps<'p>(
     let Slot { group, base, encoding } = slot;
     let mut entries = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
-        // The slot was chosen so that these fit, and sizes are checked before.
+        // They fit, because the group was chosen for them and sizes were checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
         entries.extend_from_slice(bytes_of(&Entry::new(put.id, offset, size)));
@@ -99,7 +99,7 @@ pub(crate) fn steps<'p>(
     Ok(steps)
 }
 
-/// Where a group of that base says that stored bytes start; `None` where it does not reach them.
+/// Returns the offset of stored bytes from that group base; `None` if the base does not reach them.
 fn offset(put: &Span, base: u64) -> Option<u32> {
     u32::try_from(put.start.checked_sub(base)?).ok()
 }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(plan.cost, expected);
     }
 
-    /// The field that an update of such a package switches, and the base that it writes.
+    /// Returns the field that an update of such a package switches, and the base that it writes.
     #[track_caller]
     fn switched(world: &World, edits: &[Edit], group: u32, base: Option<u64>) {
         let snapshot = world.snapshot().unwrap();

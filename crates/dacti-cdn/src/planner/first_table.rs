@@ -1,4 +1,4 @@
-//! New components in free slots of the first table; its count is the switch.
+//! The strategy for new components: free slots of the first table. Its count is the switch.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "First table".
 
@@ -12,7 +12,7 @@ use crate::{Error, Field, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use daicon_core::bytes_of;
 
-/// Whether the first table takes all that is wanted.
+/// Checks that the first table has room for all edits.
 pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>, block: &Block) -> Result<(), Reason> {
     if !wanted.removes.is_empty() {
         return Err(Reason::RemovesNoRegion);

@@ -1,4 +1,4 @@
-//! The strategy that takes everything: a new index in fresh bytes, behind a new second table.
+//! The strategy for any edits: a new index in the block, and a new second table.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
@@ -54,7 +54,7 @@ fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
     Ok(changes)
 }
 
-/// The index and fences in force, and the regions that are replaced or removed.
+/// Counts the bytes of the old index and fences, and of replaced and removed regions.
 fn dying(snapshot: &Snapshot, wanted: &Wanted<'_>, entries: &IndexEntries) -> u64 {
     let ids = wanted.puts.iter().map(|(_, put)| put.id);
     let ids = ids.chain(wanted.removes.iter().map(|(_, id)| *id));

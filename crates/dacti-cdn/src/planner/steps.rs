@@ -1,7 +1,7 @@
-//! Puts steps together, with what the file is like after each.
+//! Builds the steps, each with the state of the file after it.
 //!
-//! The order is always the same: barrier on what is there, fresh bytes, barrier, the head from its
-//! tail to its front, barrier, switch. Specification: `docs/spec/dacti-cdn.md`, "Steps".
+//! The order is always the same: barrier on the current head, append, barrier, reserve from the end
+//! of the head to its start, barrier, switch. Specification: `docs/spec/dacti-cdn.md`, "Steps".
 
 use crate::{
     Action, Append, Barrier, Cost, Digest, Edit, Error, Field, HEAD_LEN, Piece, Plan, Probe, Purge,
@@ -12,7 +12,7 @@ use daicon_core::Span;
 
 const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 
-/// A plan in the making.
+/// The steps so far.
 #[derive(Debug)]
 pub(crate) struct Steps<'p> {
     policy: &'p UpdatePolicy,
@@ -20,12 +20,12 @@ pub(crate) struct Steps<'p> {
     before: State,
     state: State,
     taken: Vec<Step>,
-    /// Bytes that die, as far as a strategy knows.
+    /// Bytes that die, as far as the strategy knows.
     pub(crate) dying: u64,
 }
 
 impl<'p> Steps<'p> {
-    /// Begins with the barrier on the switch before.
+    /// Begins with the barrier on the switch of the plan before.
     pub(crate) fn new(snapshot: &Snapshot, policy: &'p UpdatePolicy) -> Self {
         let state = snapshot.state();
         let head = snapshot.head.clone();
@@ -34,7 +34,7 @@ impl<'p> Steps<'p> {
         steps
     }
 
-    /// Fresh bytes and the barrier on them.
+    /// Adds the append, and the barrier on it.
     pub(crate) fn append(&mut self, append: Append) {
         let probes = append.pieces.iter().filter_map(Piece::probe);
         let probes: Vec<_> = probes.map(|(span, digest)| Probe { span, digest }).collect();
@@ -47,14 +47,14 @@ impl<'p> Steps<'p> {
         self.push(Action::Barrier(Barrier { probes, purge }));
     }
 
-    /// Bytes of the head that nobody reads yet.
+    /// Adds a write of unused bytes of the head.
     pub(crate) fn reserve(&mut self, at: u64, after: &[u8]) -> Result<(), Error> {
         let before = self.write(at, after)?;
         self.push(Action::Reserve(Reserve { at, before, after: after.to_vec() }));
         Ok(())
     }
 
-    /// The switch, behind the barrier on what was reserved for it.
+    /// Adds the barrier on the reserved bytes, and the switch.
     pub(crate) fn switch(&mut self, field: Field, at: u64, after: &[u8]) -> Result<(), Error> {
         self.barrier_on_head();
         let before = self.write(at, after)?;
@@ -78,11 +78,11 @@ impl<'p> Steps<'p> {
         self.taken.push(Step { action, after: self.state });
     }
 
-    /// Writes into the head. Returns what stood there.
+    /// Writes into the head. Returns the old bytes.
     fn write(&mut self, at: u64, after: &[u8]) -> Result<Vec<u8>, Error> {
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let end = start.saturating_add(after.len());
-        // A snapshot has held all that updates write into against the head.
+        // The snapshot has checked that all rooms for updates lie in the head.
         let there = self.head.get_mut(start..end).ok_or(Error::PastLastPosition)?;
         let before = there.to_vec();
         there.copy_from_slice(after);

@@ -1,9 +1,7 @@
-//! The second table written anew in the place that is not in force, and extension tables for what
-//! it cannot hold.
+//! A new second table in its unused place, and extension tables for components that it cannot hold.
 //!
-//! Components of others are carried over as they lie, with the region base that they were written
-//! for, as nobody knows whether their data is a region. Specification: `docs/spec/dacti-cdn.md`,
-//! "Second table".
+//! The data of an unknown component may be a region. So unknown components keep their data and
+//! their region base. Specification: `docs/spec/dacti-cdn.md`, "Second table".
 
 use super::block::Block;
 use super::components;
@@ -20,7 +18,7 @@ use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID};
 use daicon_core::{ComponentSpec, Region, Span, Table, TableSpec, to_u64};
 
-/// Whether a second table can take all that is wanted, with the index as it is.
+/// Checks that a new second table, with the same index, can publish all edits.
 pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
     if !wanted.removes.is_empty() {
         return Err(Reason::RemovesNoRegion);
@@ -31,7 +29,7 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reaso
     fits_second(snapshot, wanted)
 }
 
-/// Whether there is a second table to write anew, with what is to change in it.
+/// Checks that there is a second table, and that it has the components that must change.
 pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
     let second = snapshot.second_table().ok_or(Reason::NoSecondTable)?;
     if wanted.explicit_ids && second.components().all(|found| found.id != NAMES_ID) {
@@ -40,24 +38,23 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
     Ok(())
 }
 
-/// Where a new index and its fences stand.
+/// The places of a new index and its fences.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewRegions {
     pub(crate) fences: Span,
     pub(crate) index: Span,
 }
 
-/// What the second table will be.
+/// The new second table.
 struct Second {
     base: u64,
     components: Vec<ComponentSpec>,
-    /// What it has no slots for, or cannot name, with the base that it needs.
+    /// Components without a slot or out of reach, each with the region base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
     extension_at: u64,
 }
 
-/// Appends the block and the extension tables that are needed, writes the second table, and
-/// switches to it.
+/// Appends the block and the needed extension tables, writes the second table, and switches to it.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -74,6 +71,7 @@ pub(crate) fn steps<'p>(
     let [a, b] = snapshot.t2_spans();
     let to = if place == 0 { b } else { a };
     let spec = TableSpec {
+        at: to.start,
         region_base: second.base,
         extension_at: second.extension_at,
         slots: snapshot.layout.t2_slots,
@@ -86,7 +84,7 @@ pub(crate) fn steps<'p>(
         steps.append(append);
     }
     steps.reserve(to.start, &table)?;
-    // Places are named by 32 bits, so the high half of the offset is zero before and after.
+    // The layout names places by 32 bits, so the high half of the offset stays zero.
     let at = u32::try_from(to.start).unwrap_or(u32::MAX);
     steps.switch(Field::Extension, T1_EXTENSION_AT, &at.to_le_bytes())?;
     Ok(steps)
@@ -108,7 +106,9 @@ impl Second {
             base,
             components: Vec::new(),
             rest: Vec::new(),
-            extension_at: old.extension_at().unwrap_or_default(),
+            // The position of the third table, because the old offset may lead back to an earlier
+            // table.
+            extension_at: snapshot.tables.get(2).map_or(0, |third| third.span.start),
         };
         if let Some(new) = new {
             second.components = new.components(base)?;
@@ -123,7 +123,7 @@ impl Second {
             if found.id == NAMES_ID && wanted.explicit_ids {
                 spec.data = Flags { explicit_ids: true }.to_data();
             }
-            // Only of the names component it is known that its data is no region.
+            // Only the data of the names component is known to be no region.
             let here = base == old_base || found.id == NAMES_ID;
             second.take(spec, here, old_base, slots);
         }
@@ -138,8 +138,8 @@ impl Second {
         Ok(second)
     }
 
-    /// Takes a component where it is `here` that it can stand and there is a slot; else leaves it
-    /// to an extension table of that base.
+    /// Adds a component to the table if `here` is true and there is a slot, or else to the rest
+    /// with that base.
     fn take(&mut self, spec: ComponentSpec, here: bool, base: u64, slots: usize) {
         if here && self.components.len() < slots {
             self.components.push(spec);
@@ -148,8 +148,8 @@ impl Second {
         }
     }
 
-    /// Appends tables for the rest, one for each base, each pointing at the one before it. Returns
-    /// how many.
+    /// Appends one table for each base of the rest. Each leads to the one before. Returns the
+    /// number of tables.
     fn append_rest(&mut self, block: &mut Block) -> Result<usize, Error> {
         let mut rest = core::mem::take(&mut self.rest);
         rest.sort_by_key(|(base, _)| *base);
@@ -157,12 +157,12 @@ impl Second {
         for same in rest.chunk_by(|a, b| a.0 == b.0) {
             let Some((base, _)) = same.first() else { continue };
             let components: Vec<_> = same.iter().map(|(_, spec)| *spec).collect();
-            let extension_at = self.extension_at;
-            let spec =
-                TableSpec { region_base: *base, extension_at, slots: 0, components: &components };
+            block.align(DERIVED_ALIGN)?;
+            let (at, extension_at) = (block.end, self.extension_at);
+            let (region_base, components) = (*base, &components[..]);
+            let spec = TableSpec { at, region_base, extension_at, slots: 0, components };
             let mut table = vec![0; usize::try_from(spec.emitted_len()?).unwrap_or_default()];
             spec.emit(&mut table)?;
-            block.align(DERIVED_ALIGN)?;
             let len = to_u64(table.len());
             self.extension_at = block.push(len, PieceContent::Inline(table))?.start;
             tables = usize::saturating_add(tables, 1);
@@ -172,14 +172,14 @@ impl Second {
 }
 
 impl NewRegions {
-    /// The region base before, where the new regions can be named from there.
+    /// Returns the old region base if it reaches the new regions.
     fn base(&self, old: u64) -> u64 {
-        let named = [self.fences, self.index].iter().all(|span| Region::of(*span, old).is_some());
+        let named = [self.fences, self.index].iter().all(|span| Region::of(*span, old).is_ok());
         if named { old } else { self.fences.start }
     }
 
     fn components(&self, base: u64) -> Result<Vec<ComponentSpec>, Error> {
-        let region = |span| Region::of(span, base).ok_or(Error::PastLastPosition);
+        let region = |span| Region::of(span, base).map_err(|_| Error::PastLastPosition);
         let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, region(self.index)?);
         let mut components = vec![index];
         if !self.fences.is_empty() {
@@ -191,7 +191,7 @@ impl NewRegions {
 }
 
 impl Snapshot {
-    /// The second table of the chain, where it is in one of the layout's places.
+    /// Returns the second table of the chain, if it is in one of the layout's places.
     pub(crate) fn second_table(&self) -> Option<Table<'_>> {
         self.place?;
         let table = self.tables.get(1)?;
@@ -338,7 +338,7 @@ mod tests {
         let mut world = fresh(5);
         // The first table's extension is where the layout does not name a place.
         world.layout.t2_places = [1200, 1448];
-        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let snapshot = world.scanned();
         let policy = UpdatePolicy::default();
         let refused = plan(&snapshot, &[Edit::Remove { id: id(1) }], &policy);

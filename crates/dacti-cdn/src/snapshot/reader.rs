@@ -1,8 +1,8 @@
-//! Reads a snapshot: head first, then what of tables, layout, seals and index header lies outside.
+//! Reads a snapshot: the head first, then those of the tables, layout, seals and index header that
+//! lie outside of it.
 //!
-//! Everything is held against everything else before a planner sees it: what updates write into
-//! must be in the head and nobody else's. Specification: `docs/spec/dacti-cdn.md`, "What an updater
-//! reads".
+//! Before a planner sees a snapshot, its rooms for updates are checked: they must lie in the head
+//! and overlap nothing. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 use super::{DeltaGroup, Snapshot, TableBytes};
 use crate::{
@@ -17,8 +17,8 @@ use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
 
 /// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
 ///
-/// It wants the head first, and answers what lies in it by itself; in a package that was never
-/// folded that is all.
+/// It wants the head first, and answers wants from the head by itself. A package that was never
+/// folded needs nothing else.
 #[derive(Debug)]
 pub struct SnapshotReader {
     len: u64,
@@ -49,7 +49,7 @@ enum Stage {
 }
 
 impl SnapshotReader {
-    /// A reading of a file of `len` bytes, which is its physical length.
+    /// Starts reading a file whose physical length is `len` bytes.
     #[must_use]
     pub fn new(len: u64) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl SnapshotReader {
         }
     }
 
-    /// The bytes to feed next, absolute; `None` when all are there, or something is wrong.
+    /// Returns the span to feed next, absolute; `None` at the end and after an error.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match self.stage {
@@ -73,16 +73,17 @@ impl SnapshotReader {
         }
     }
 
-    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there.
+    /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
+    /// ends there.
     ///
     /// # Errors
-    /// Whatever is wrong with the package. The reading has ended then.
+    /// Any fault of the package. The reading has ended then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let fed = self.feed_one(bytes).and_then(|()| self.feed_from_head());
         fed.inspect_err(|_| self.stage = Stage::Failed)
     }
 
-    /// Goes on as far as the head has the bytes.
+    /// Goes on while the head has the wanted bytes.
     fn feed_from_head(&mut self) -> Result<(), Error> {
         let head = core::mem::take(&mut self.head);
         let window = if u64::try_from(head.len()).is_ok_and(|len| len == self.len) {
@@ -134,7 +135,7 @@ impl SnapshotReader {
         let Some(want) = self.walker.want() else { return Err(Misuse::FedAfterEnd.into()) };
         let tables = self.walker.tables().len();
         self.walker.feed(bytes)?;
-        // A table's header is followed by its entries, if there are any; the head by neither.
+        // Entries follow the header of a table. Tables of the head come with the head.
         if self.walker.tables().len() > tables {
             self.tables.push(TableBytes { span: want, bytes: cut(bytes, want).to_vec() });
         } else if let Some(table) = self.tables.last_mut()
@@ -179,11 +180,10 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// The snapshot, held against itself.
+    /// Checks the snapshot, and returns it.
     ///
     /// # Errors
-    /// `Misuse` where there are bytes to be fed yet; what contradicts itself in the room that the
-    /// package left for updates.
+    /// `Misuse` if the reader still wants bytes; contradictions in the rooms for updates.
     pub fn finish(self) -> Result<Snapshot, Error> {
         let (Stage::Ended, Some(layout)) = (self.stage, self.found.layout) else {
             return Err(Misuse::NotFed.into());
@@ -209,7 +209,7 @@ impl SnapshotReader {
 }
 
 impl Snapshot {
-    /// The delta groups are those of the new package's index: another index has none.
+    /// Finds the delta groups. Only the first index of a package has any.
     fn read_delta_groups(&mut self) -> Result<(), Error> {
         let (at, found) = (self.index.start, self.layout.delta_groups);
         if at >= HEAD_LEN || self.index.is_empty() {
@@ -240,7 +240,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The place of the second table of the chain, where it begins one, and the index is in it.
+    /// Returns the place of the second table, if it stands in one and lists the index.
     fn place_in_force(&self) -> Option<usize> {
         let second = self.tables.get(1)?;
         let place = self.t2_spans().iter().position(|place| place.start == second.span.start)?;
@@ -249,7 +249,7 @@ impl Snapshot {
         second.span.contains(&entry).then_some(place)
     }
 
-    /// What updates write into is in the head, and nothing else is there.
+    /// Checks that the rooms for updates lie in the head and overlap nothing.
     fn check_room(&self) -> Result<(), Error> {
         let [a, b] = self.t2_spans();
         let rooms = [
@@ -275,7 +275,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Whether what lies in a room is what the room is for.
+    /// Returns whether bytes in use belong to the room that they lie in.
     fn is_own(&self, what: Structure, room: Span, other: Structure, span: Span) -> bool {
         match (what, other) {
             (Structure::FirstTable | Structure::SecondTable, Structure::Table) => {
@@ -286,8 +286,8 @@ impl Snapshot {
         }
     }
 
-    /// All bytes that readers are known to use: head, tables, regions of components whose data is
-    /// known to be one, and what the delta groups name.
+    /// Returns the bytes that readers use: preamble, tables, regions of known components, and the
+    /// regions that the delta groups list.
     fn claims(&self) -> impl Iterator<Item = (Structure, Span)> {
         let signature = (Structure::Head, Span { start: 0, end: daicon_core::PREAMBLE_LEN });
         let tables = self.tables.iter().map(|table| (Structure::Table, table.span));
@@ -303,7 +303,7 @@ impl Snapshot {
     }
 }
 
-/// The index component, of a version that is known.
+/// Returns the index component of a supported version.
 fn is_index(found: &Component) -> bool {
     let version = |minor: u16| found.version == Version::new(0, minor);
     found.id == INDEX_ID
@@ -311,7 +311,7 @@ fn is_index(found: &Component) -> bool {
             || INDEX_MINORS.iter().any(|minor| version(*minor)))
 }
 
-/// The first bytes, as many as the span has, or fewer where the file ends.
+/// Returns the first bytes, as many as the span has, or fewer if the file ends.
 fn cut(bytes: &[u8], span: Span) -> &[u8] {
     let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
     bytes.get(..len).unwrap_or(bytes)
@@ -377,7 +377,7 @@ mod tests {
     fn layout(change: impl FnOnce(&mut crate::Layout), expected: Error) {
         let mut world = fresh(5);
         change(&mut world.layout);
-        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         fails(&world, expected);
     }
 
@@ -412,7 +412,7 @@ mod tests {
         let mut world = fresh(5);
         world.layout.t2_places = [504, 0];
         world.layout.t1_slots = 2;
-        world.bytes[1000..1080].copy_from_slice(&world.layout.emit());
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let found = world.snapshot().unwrap_err();
         assert!(matches!(found, Error::Overlap { other: SecondTable | Head, .. }), "{found}");
         // An entry of a delta group that names the free slots of the first table.

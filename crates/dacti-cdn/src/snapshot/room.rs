@@ -1,4 +1,4 @@
-//! What room a published package has left for updates without a fold.
+//! The room that a published package has for updates without a fold.
 
 use super::{DeltaGroup, Snapshot};
 use dacti_index::{Encoding, GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};
@@ -7,25 +7,25 @@ use daicon_core::{
     COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableHeader, struct_at, to_u64,
 };
 
-/// Where the first table's extension offset stands.
+/// Position of the first table's extension offset.
 pub(crate) const T1_EXTENSION_AT: u64 = PREAMBLE_LEN + 8;
-/// Where the first table's count stands.
+/// Position of the first table's count.
 pub(crate) const T1_COUNT_AT: u64 = PREAMBLE_LEN + 20;
 
 /// Room for updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
-    /// Delta groups, full ones included; 0 after a fold.
+    /// Number of delta groups, full ones included; 0 after a fold.
     pub delta_groups: u32,
-    /// Delta groups without any entry.
+    /// Number of delta groups without entries.
     pub delta_groups_free: u32,
-    /// Entries that the group in use still takes, beside those of the free groups.
+    /// Free entries of the current group. Each free group has 255 more.
     pub entries_free: u32,
-    /// Base and encoding of the group in use, where it has entries.
+    /// Base and encoding of the current group, if it has entries.
     pub current: Option<(u64, Encoding)>,
-    /// Free slots of the first table.
+    /// Number of free slots of the first table.
     pub first_table_free: u32,
-    /// Whether the second table can be written anew.
+    /// Whether an update can write a new second table.
     pub second_table: bool,
 }
 
@@ -46,7 +46,7 @@ impl Room {
 }
 
 impl DeltaGroup {
-    /// Entries that it still takes.
+    /// Returns the number of its free entries.
     #[must_use]
     pub fn free(&self) -> u32 {
         let room = u32::try_from(GROUP_ENTRIES).unwrap_or(u32::MAX);
@@ -55,48 +55,48 @@ impl DeltaGroup {
 }
 
 impl Snapshot {
-    /// The delta group that was filled last: the first in the index that has entries, as they are
-    /// filled from the last down.
+    /// Returns the current delta group: the first one with entries, because updates fill the groups
+    /// from the last to the first.
     pub(crate) fn current_delta(&self) -> Option<&DeltaGroup> {
         self.delta_groups.iter().find(|group| group.length > 0)
     }
 
-    /// Components in the first table.
+    /// Returns the number of components in the first table.
     pub(crate) fn t1_count(&self) -> u32 {
         let entries = self.tables.first().map_or(0, |table| table.span.len());
         let entries = entries.saturating_sub(TABLE_HEADER_LEN).checked_div(COMPONENT_ENTRY_LEN);
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
-    /// Whether the names component says that there are explicit ids. Where there is no such
-    /// component, readers look into the names list on a miss.
+    /// Returns whether readers look into the names list on a miss: the names component has the flag
+    /// for explicit ids, or is missing.
     pub(crate) fn explicit_ids(&self) -> bool {
         let names = self.components.iter().find(|found| found.id == NAMES_ID);
         names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
     }
 
-    /// What the regions of the first table are counted from.
+    /// Returns the region base of the first table.
     pub(crate) fn t1_base(&self) -> u64 {
         let first = self.tables.first().map(|table| &table.bytes[..]).unwrap_or_default();
         struct_at::<TableHeader>(first).map_or(0, |header| header.region_base.get())
     }
 
-    /// Where the first table's next free slot is.
+    /// Returns the position of the first table's next free slot.
     pub(crate) fn t1_end(&self) -> u64 {
         self.tables.first().map_or(PREAMBLE_LEN, |table| table.span.end)
     }
 
-    /// The first table with its free slots.
+    /// Returns the span of the first table with its free slots.
     pub(crate) fn t1_span(&self) -> Span {
         table_span(PREAMBLE_LEN, self.layout.t1_slots)
     }
 
-    /// The places of the second table.
+    /// Returns the spans of the two places of the second table.
     pub(crate) fn t2_spans(&self) -> [Span; 2] {
         self.layout.t2_places.map(|at| table_span(u64::from(at), self.layout.t2_slots))
     }
 
-    /// All delta groups together.
+    /// Returns the span of all delta groups.
     pub(crate) fn delta_span(&self) -> Span {
         let start = self.index.start.saturating_add(INDEX_HEADER_LEN);
         let groups = to_u64(self.delta_groups.len());

@@ -1,7 +1,6 @@
-//! Reads all entries of the index, for a fold: each id once, by the entry that counts.
+//! Reads all entries of the index for a fold, and keeps the entry that counts for each id.
 //!
-//! Memory is 32 bytes for each entry that was really fed. Specification: `docs/spec/dacti-cdn.md`,
-//! "Fold".
+//! Memory is 32 bytes for each entry read. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
 use crate::{Error, LimitOf};
 use alloc::vec::Vec;
@@ -9,22 +8,22 @@ use dacti_index::{Encoding, Event, IndexReader};
 use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// Encodings that one index may mix, as each takes runs of its own.
+/// The most encodings of one index. Each takes runs of its own.
 pub(crate) const ENCODINGS_MAX: usize = 64;
 
-/// A region by the entry that counts.
+/// The entry that counts for a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
     /// Its id.
     pub id: Uuid,
-    /// Where its stored bytes start, absolute.
+    /// Start of its stored bytes, absolute.
     pub start: u64,
-    /// How many there are.
+    /// Number of stored bytes.
     pub size: u32,
     encoding: u8,
 }
 
-/// All entries of an index that count, by id.
+/// The entries of an index that count, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexEntries {
     index: Span,
@@ -33,26 +32,26 @@ pub struct IndexEntries {
 }
 
 impl IndexEntries {
-    /// The index region that they were read from, absolute.
+    /// Returns the index region, absolute.
     #[must_use]
     pub const fn index(&self) -> Span {
         self.index
     }
 
-    /// The entries, ascending by id in text order.
+    /// Returns the entries, ascending by id in text order.
     #[must_use]
     pub fn live(&self) -> &[Live] {
         &self.live
     }
 
-    /// How the region of an entry is stored.
+    /// Returns the encoding of an entry.
     #[must_use]
     pub fn encoding(&self, live: &Live) -> Encoding {
         let encoding = self.encodings.get(usize::from(live.encoding));
         encoding.copied().unwrap_or(Encoding::NONE)
     }
 
-    /// The entry of an id.
+    /// Finds the entry of an id.
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<&Live> {
         let i = self.live.binary_search_by_key(&id, |live| live.id).ok()?;
@@ -76,18 +75,19 @@ impl IndexEntriesReader {
         Ok(Self { reader: IndexReader::new(index)?, file_len, found })
     }
 
-    /// The bytes to feed next, absolute; `None` when the walk has ended.
+    /// Returns the span to feed next, absolute; `None` if the walk has ended.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         self.reader.want()
     }
 
-    /// Takes the wanted bytes. More are ignored; fewer mean that the file ends there.
+    /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
+    /// ends there.
     ///
     /// # Errors
-    /// `Index` for whatever is wrong with the index, regions that pass the file's end included:
-    /// bytes that are appended would fall to them. `LimitExceeded` for too many encodings. The walk
-    /// has ended then.
+    /// `Index` for faults of the index. A region past the end of the file is one of them, because
+    /// appended bytes would become part of it. `LimitExceeded` for too many encodings. The walk has
+    /// ended then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
         if group.entries().is_empty() {
@@ -97,15 +97,15 @@ impl IndexEntriesReader {
         taken.inspect_err(|_| self.reader.stop())
     }
 
-    /// The entries that count.
+    /// Returns the entries that count.
     ///
     /// # Errors
-    /// `Misuse` where the walk has not ended.
+    /// `Misuse` if the walk has not ended.
     pub fn finish(mut self) -> Result<IndexEntries, Error> {
         if self.want().is_some() {
             return Err(crate::Misuse::NotFed.into());
         }
-        // They were collected newest first, and a stable sort keeps that among equals.
+        // They come newest first, and a stable sort keeps that order among equal ids.
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
         Ok(self.found)

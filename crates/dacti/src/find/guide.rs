@@ -172,7 +172,7 @@ impl Guide {
         let header: &GroupHeader = struct_at(self.lent.bytes().get(at..)?)?;
         let is_used = place % PLACES < u32::from(header.length);
         let encoding = Encoding::from_tag(header.encoding);
-        is_used.then_some((header.entries_offset.get(), encoding))
+        is_used.then_some((header.base.get(), encoding))
     }
 
     #[inline]

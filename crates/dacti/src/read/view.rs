@@ -91,7 +91,8 @@ impl View {
         head: &[u8],
         len: u64,
     ) -> Result<Self, Error> {
-        let mut walker = TableWalker::<TABLES, COMPONENTS>::new(Some(len));
+        let limits = daicon_core::Limits { tables_max: TABLES, components_max: COMPONENTS };
+        let mut walker = TableWalker::<TABLES, COMPONENTS>::with_limits(Some(len), limits);
         walk(&mut walker, source, head)?;
         let components = walker.components();
         PACKAGE_FORMAT.check(components)?;

@@ -22,9 +22,7 @@ use dacti_lookup::{
 };
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
-use daicon_core::{
-    ComponentSpec, PREAMBLE_LEN, PreambleSpec, Region, Span, TableSpec, emit_preamble,
-};
+use daicon_core::{ComponentSpec, Region, Span, TableSpec, emit_container};
 use uuid::Uuid;
 
 /// The domain of the file id's hash.
@@ -55,7 +53,7 @@ pub(super) fn write(
     output.write_at(plan.index.hot.start, &plan.hot.bytes)?;
     match options.layout {
         LayoutChoice::Compact => {
-            write_tables(output, &TableSpec { components: &components, ..TableSpec::default() })?;
+            write_tables(output, &[TableSpec { components: &components, ..TableSpec::default() }])?;
             let len = output.end();
             output.finish(len)?;
             Ok(len)
@@ -96,26 +94,19 @@ fn write_cdn_head(
         own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
         output.write_at(SEAL_AT, &bytes)?;
     }
-    let t1 = TableSpec { slots: T1_SLOTS, extension_at: place, components: &own, region_base: 0 };
-    write_tables(output, &t1)?;
-    let t2 = TableSpec { slots: T2_SLOTS, components, ..TableSpec::default() };
-    output.write_at(place, &emitted(&t2)?)?;
-    output.write_at(LAYOUT_AT, &layout.emit())
+    let t1 = TableSpec { slots: T1_SLOTS, components: &own, ..TableSpec::default() };
+    let t2 = TableSpec { at: place, slots: T2_SLOTS, components, ..TableSpec::default() };
+    write_tables(output, &[t1, t2])?;
+    output.write_at(LAYOUT_AT, &layout.emit()?)
 }
 
-/// Writes the signature, the format header and the first table.
-fn write_tables(output: &mut Output, first: &TableSpec<'_>) -> Result<(), Error> {
-    let head = PreambleSpec { format: PACKAGE_FORMAT.id, version: PACKAGE_FORMAT.version };
-    let mut start = vec![0; usize::try_from(PREAMBLE_LEN).unwrap_or_default()];
-    emit_preamble(&head, &mut start)?;
-    start.extend(emitted(first)?);
+/// Writes the preamble and the chain of tables, which is one write up to the last table's end.
+fn write_tables(output: &mut Output, tables: &[TableSpec<'_>]) -> Result<(), Error> {
+    let last = tables.last().copied().unwrap_or_default();
+    let end = last.at.saturating_add(last.emitted_len()?);
+    let mut start = vec![0; usize::try_from(end).unwrap_or_default()];
+    emit_container(&PACKAGE_FORMAT.preamble(), tables, &mut start)?;
     output.write_at(0, &start)
-}
-
-fn emitted(table: &TableSpec<'_>) -> Result<Vec<u8>, Error> {
-    let mut out = vec![0; usize::try_from(table.emitted_len()?).unwrap_or_default()];
-    table.emit(&mut out)?;
-    Ok(out)
 }
 
 /// Writes the index region: its header, empty groups for updates, and the groups of all regions by
@@ -251,7 +242,7 @@ fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
 fn region(span: Span) -> Result<Region, Error> {
     let groups = span.len().div_ceil(GROUP_LEN);
     let too_many = dacti_index::Error::from(Misuse::TooManyGroups { groups });
-    Ok(Region::of(span, 0).ok_or(too_many)?)
+    Ok(Region::of(span, 0).map_err(|_| too_many)?)
 }
 
 /// Room for some groups that are written together.

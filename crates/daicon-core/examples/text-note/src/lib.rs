@@ -1,48 +1,44 @@
-//! Text notes: a file format of one text, and all of what a format built on `daicon-core` takes.
+//! Text notes: a file format of one text, and all that a format built on `daicon-core` needs.
 //!
-//! A note is a daicon file of the format [`FORMAT`], which requires one component, the text
-//! component of `docs/spec/daicon.md`, "An example component: text". It refuses to know what else
-//! a file holds: further components and further bytes are somebody else's, and are skipped.
+//! A note is a daicon file of the format [`FORMAT`]. It requires one component, the text component
+//! of `docs/spec/daicon.md`, "An example component: text". Readers skip further components and
+//! further bytes.
 
 use core::fmt;
+use daicon_core::io::{Container, ReadError};
 use daicon_core::{
-    COMPONENT_ENTRY_LEN, ComponentSpec, ErrorKind, Event, Format, PREAMBLE_LEN, PreambleSpec,
-    Region, Requirement, Span, Structure, TABLE_HEADER_LEN, TableSpec, TableWalker, Version,
+    ErrorKind, Format, RegionLayout, Requirement, TableSpec, Uuid, Version, container_len,
+    emit_container,
 };
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use uuid::Uuid;
+use std::io::{self, Read, Seek, Write};
 
-/// The text component's UUID. It is the specification's own; another format may use it as well.
-pub const TEXT_ID: Uuid = Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e);
-/// The version of the text component that notes are written with.
-pub const TEXT_VERSION: Version = Version::new(0, 1);
+/// The text component, with the version that notes are written with. Its UUID is the
+/// specification's own, and other formats may use it as well.
+pub const TEXT: Requirement<'static> =
+    Requirement::new(Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e), Version::new(0, 1));
 
-/// The declaration of the format: who it is, and what it cannot do without.
+/// The declaration of the format.
 ///
-/// The UUID was made at random for this format alone. Version 1.0 reads every 1.x that is to come.
+/// The UUID was made at random for this format alone. A reader of version 1.0 reads every 1.x.
 pub const FORMAT: Format<'static> = Format {
-    requires: &[Requirement::new(TEXT_ID, TEXT_VERSION)],
+    requires: &[TEXT],
     ..Format::new(Uuid::from_u128(0x5544809d_1951_45fa_816e_31f03934912d), Version::new(1, 0))
 };
 
-/// Text that [`read`] takes where its caller has no better idea, in bytes.
+/// The longest text that [`read`] should accept by default, in bytes.
 pub const TEXT_LEN_MAX: u64 = 1 << 20;
 
-/// Everything before the text: head, a table header and one entry.
-const TEXT_AT: u8 = 80;
-const _: () = assert!(TEXT_AT as u64 == PREAMBLE_LEN + TABLE_HEADER_LEN + COMPONENT_ENTRY_LEN);
-
-/// Why a note cannot be read, or not written.
+/// Why a note cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The container is at fault, or it is no note.
+    /// The container is at fault, or the file is no note.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
     /// The text breaks a rule of the text component.
     #[error("text at {at:#x}: {fault} at its byte {offset}")]
     Text {
-        /// Where the text starts, absolute.
+        /// Start of the text, absolute.
         at: u64,
         /// Where in the text the fault is.
         offset: usize,
@@ -51,17 +47,17 @@ pub enum Error {
     },
     /// The text is longer than the caller allows.
     #[error(
-        "text at {at:#x}: {len} bytes, {limit} allowed: raise the cap where the file is trusted"
+        "text at {at:#x}: {len} bytes, but the limit is {limit}: raise it if you trust the file"
     )]
     TooLong {
-        /// Where the text starts, absolute.
+        /// Start of the text, absolute.
         at: u64,
         /// How long it is, in bytes.
         len: u64,
-        /// The caller's cap.
+        /// The caller's limit.
         limit: u64,
     },
-    /// The text to be written is one that no reader would take.
+    /// Readers would reject the text.
     #[error("the text cannot be written: {0}")]
     Unwritable(Unwritable),
     /// The file could not be read or written.
@@ -69,11 +65,11 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// Which rule of the text component the bytes of a region break.
+/// The rule of the text component that the region breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextFault {
-    /// There is a zero byte.
+    /// The text has a zero byte.
     Nul,
     /// The bytes are not UTF-8.
     NotUtf8,
@@ -88,20 +84,20 @@ impl fmt::Display for TextFault {
     }
 }
 
-/// What a writer refuses.
+/// Why a text cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwritable {
-    /// The text holds a zero byte.
+    /// The text has a zero byte.
     #[error("it has a zero byte at {0}")]
     Nul(usize),
     /// The text is longer than the 32-bit size of a region can say.
-    #[error("its {0} bytes do not fit a region, whose size has 32 bits")]
+    #[error("it has {0} bytes, but a region must be shorter than 4 GiB")]
     TooLong(usize),
 }
 
 impl Error {
-    /// What to branch on; `None` where the system failed and not the file.
+    /// Returns the kind, for callers to branch on; `None` if the system is at fault.
     #[must_use]
     pub const fn kind(&self) -> Option<ErrorKind> {
         match self {
@@ -114,22 +110,30 @@ impl Error {
     }
 }
 
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Container(error) => Self::Container(error),
+            ReadError::Io(error) => Self::Io(error),
+            error => Self::Io(io::Error::other(error)),
+        }
+    }
+}
+
 /// Writes a note of `text`.
 ///
 /// # Errors
-/// `Unwritable`, before a byte is written, and `Io`.
+/// `Unwritable`, before a byte is written; `Io`.
 pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
     if let Some(at) = text.find('\0') {
         return Err(Error::Unwritable(Unwritable::Nul(at)));
     }
-    let size = u32::try_from(text.len())
-        .map_err(|_| Error::Unwritable(Unwritable::TooLong(text.len())))?;
-    let region = Region::new(u32::from(TEXT_AT), size);
-    let component = ComponentSpec::with_region(TEXT_ID, TEXT_VERSION, region);
-    let head = PreambleSpec { format: FORMAT.id, version: FORMAT.version };
-    let table = TableSpec { components: &[component], ..TableSpec::default() };
-    let mut start = [0; TEXT_AT as usize];
-    daicon_core::emit_container(&head, &table, &mut start)?;
+    let too_long = |_| Error::Unwritable(Unwritable::TooLong(text.len()));
+    let region = RegionLayout::new(container_len(1), 0).place(text.len()).map_err(too_long)?;
+    let components = [TEXT.with_region(region)];
+    let table = TableSpec { components: &components, ..TableSpec::default() };
+    let mut start = [0; container_len(1)];
+    emit_container(&FORMAT.preamble(), &[table], &mut start)?;
     out.write_all(&start)?;
     out.write_all(text.as_bytes())?;
     Ok(())
@@ -137,51 +141,24 @@ pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
 
 /// Reads the text of a note, of at most `text_len_max` bytes.
 ///
-/// It reads the head, as many tables as it needs, and the text.
+/// It reads the preamble, as many tables as needed, and the text.
 ///
 /// # Errors
 /// `Container`, `Text`, `TooLong`, `Io`.
 pub fn read(source: &mut (impl Read + Seek), text_len_max: u64) -> Result<String, Error> {
-    let len = source.seek(SeekFrom::End(0))?;
-    let mut walker: TableWalker = TableWalker::new(Some(len));
-    // Once the requirements are met, the rest of the chain cannot change what was found.
-    while !FORMAT.is_met(walker.components()) {
-        let Some(span) = walker.want() else { break };
-        let bytes = read_at(source, span, len)?;
-        if let Some(Event::Preamble(header)) = walker.feed(&bytes)? {
-            FORMAT.check_header(&header)?;
+    let mut note = Container::open(source, &FORMAT)?;
+    let text = note.require(&TEXT)?;
+    let span = text.span().map_err(Error::Container)?;
+    match note.read_region(&text, text_len_max) {
+        Err(ReadError::Container(error)) if error.kind() == ErrorKind::Limit => {
+            Err(Error::TooLong { at: span.start, len: span.len(), limit: text_len_max })
         }
+        Err(error) => Err(error.into()),
+        Ok(bytes) => check_text(bytes, span.start),
     }
-    FORMAT.check(walker.components())?;
-    let missing = daicon_core::Error::MissingComponent { id: TEXT_ID, required: TEXT_VERSION };
-    let text = walker.find(TEXT_ID, TEXT_VERSION).ok_or(missing)?.span_within(len)?;
-    if text.len() > text_len_max {
-        return Err(Error::TooLong { at: text.start, len: text.len(), limit: text_len_max });
-    }
-    let bytes = read_at(source, text, len)?;
-    let end = text.start.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    if end < text.end {
-        // The file has become shorter since its length was asked for.
-        let (what, at, needed) = (Structure::ComponentRegion, text.start, text.len());
-        return Err(daicon_core::Error::Truncated { what, at, needed, end }.into());
-    }
-    check_text(bytes, text.start)
 }
 
-/// The bytes of `span`, or as many of them as there are: what a walker takes for the file's end.
-///
-/// Nothing is reserved for bytes that are not there, and a position past the end is not sought:
-/// systems differ in what they make of it.
-fn read_at(source: &mut (impl Read + Seek), span: Span, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if !span.is_empty() && span.start < len {
-        source.seek(SeekFrom::Start(span.start))?;
-        source.take(span.len()).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-/// Takes the region's bytes, which start at `at`, for text.
+/// Checks the region's bytes, which start at `at`, and returns them as text.
 fn check_text(bytes: Vec<u8>, at: u64) -> Result<String, Error> {
     if let Some(offset) = bytes.iter().position(|byte| *byte == 0) {
         return Err(Error::Text { at, offset, fault: TextFault::Nul });
@@ -194,12 +171,9 @@ fn check_text(bytes: Vec<u8>, at: u64) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, FORMAT, TEXT_ID, TEXT_LEN_MAX, TEXT_VERSION, Unwritable, read, write};
-    use daicon_core::{
-        ComponentSpec, ErrorKind, PreambleSpec, Region, TableSpec, Version, emit_container,
-    };
+    use super::{Error, FORMAT, TEXT, TEXT_LEN_MAX, Unwritable, read, write};
+    use daicon_core::{ComponentSpec, ErrorKind, Region, TableSpec, Uuid, Version, emit_container};
     use std::io::Cursor;
-    use uuid::Uuid;
 
     /// A note of "hi\n", by hand from the tables of the specification.
     const HI: &[u8; 83] = b"\xffdaicon0\
@@ -219,15 +193,16 @@ mod tests {
     }
 
     fn text(version: Version, offset: u32, size: u32) -> ComponentSpec {
-        ComponentSpec::with_region(TEXT_ID, version, Region::new(offset, size))
+        ComponentSpec::with_region(TEXT.id, version, Region::new(offset, size))
     }
 
-    /// The head and first table of a note with these components.
-    fn head(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
-        let head = PreambleSpec { format: FORMAT.id, version: FORMAT.version };
-        let table = TableSpec { extension_at, components, ..TableSpec::default() };
+    /// The preamble and first table of a note with these components. The extension offset may be
+    /// one that the emitter refuses.
+    fn start(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
+        let table = TableSpec { components, ..TableSpec::default() };
         let mut out = vec![0; 1000];
-        let len = emit_container(&head, &table, &mut out).unwrap();
+        let len = emit_container(&FORMAT.preamble(), &[table], &mut out).unwrap();
+        out[36..44].copy_from_slice(&extension_at.to_le_bytes());
         out.truncate(len);
         out
     }
@@ -276,20 +251,20 @@ mod tests {
     #[test]
     fn a_file_without_text_is_no_note() {
         let expected = "component 37cb72a4-caab-440c-8b7c-869019ed348e 0.1: \
-            required by the format, but no table from 0x1c on has it";
-        check(&head(0, &[]), Err((ErrorKind::Unsupported, expected)));
-        check(&head(0, &[OTHER]), Err((ErrorKind::Unsupported, expected)));
+            the format requires it, but no table from 0x1c on has it";
+        check(&start(0, &[]), Err((ErrorKind::Unsupported, expected)));
+        check(&start(0, &[OTHER]), Err((ErrorKind::Unsupported, expected)));
     }
 
     #[test]
     fn text_in_another_version_does_not_serve() {
         let expected = "component 37cb72a4-caab-440c-8b7c-869019ed348e at 0x50: \
-            version 0.2 does not serve a reader of 0.1";
-        let file = head(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
+            expected a version that serves 0.1, found 0.2";
+        let file = start(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
         check(&file, Err((ErrorKind::Unsupported, expected)));
         // Beside one that serves, it is somebody else's.
-        let components = [text(Version::new(1, 0), 0, 8), text(TEXT_VERSION, 1, 6)];
-        check(&head(0, &components), Ok("daicon"));
+        let components = [text(Version::new(1, 0), 0, 8), text(TEXT.version, 1, 6)];
+        check(&start(0, &components), Ok("daicon"));
     }
 
     #[test]
@@ -299,7 +274,7 @@ mod tests {
         check(&file, Ok("hi\n"));
         file[24] = 2;
         let expected = "format header at 0x18: \
-            version 2.9 cannot be read by a reader of 1.0: a reader for it is needed";
+            version 2.9 of the format, but this reader supports 1.0: use a reader for 2.9";
         check(&file, Err((ErrorKind::Unsupported, expected)));
     }
 
@@ -314,11 +289,15 @@ mod tests {
 
     #[test]
     fn the_text_may_stand_in_an_extension_table() {
-        let mut file = head(1000, &[OTHER]);
+        let mut file = start(1000, &[OTHER]);
         file.resize(1052, 0xaa);
-        let components = [text(TEXT_VERSION, 52, 5)];
-        let table =
-            TableSpec { region_base: 1000, components: &components, ..TableSpec::default() };
+        let components = [text(TEXT.version, 52, 5)];
+        let table = TableSpec {
+            at: 1000,
+            region_base: 1000,
+            components: &components,
+            ..TableSpec::default()
+        };
         table.emit(&mut file[1000..]).unwrap();
         file.extend(b"there, and more");
         check(&file, Ok("there"));
@@ -326,12 +305,12 @@ mod tests {
 
     #[test]
     fn a_chain_is_not_followed_further_than_needed() {
-        let mut file = head(u64::MAX, &[text(TEXT_VERSION, 80, 2)]);
+        let mut file = start(u64::MAX, &[text(TEXT.version, 80, 2)]);
         file.extend(b"ok");
         check(&file, Ok("ok"));
-        let lacking = head(u64::MAX, &[OTHER]);
+        let lacking = start(u64::MAX, &[OTHER]);
         let expected = "table header at 0xffffffffffffffff: \
-            needs 24 bytes, but the file ends at 0x50: fetch it again or pack it anew";
+            needs 24 bytes, but the file ends at 0x50: the file is incomplete, so fetch it again";
         check(&lacking, Err((ErrorKind::Truncated, expected)));
     }
 
@@ -349,7 +328,7 @@ mod tests {
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
         // The largest size that an entry can name costs nothing where the bytes are not there.
-        let file = head(0, &[text(TEXT_VERSION, 80, u32::MAX)]);
+        let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::Truncated));
     }
