@@ -107,8 +107,8 @@ impl Files {
         let line =
             |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));
         output::errors(summary.refused.iter().map(line), ": --json has all");
-        let Summary { files, folders, symlinks, bytes, refused } = &summary;
-        if files.saturating_add(*folders).saturating_add(*symlinks) == 0 && !refused.is_empty() {
+        let Summary { files, symlinks, bytes, refused, .. } = &summary;
+        if files.saturating_add(*symlinks) == 0 && !refused.is_empty() {
             return Err(Failure::Failed(format!("nothing was written to {shown}")));
         }
         if talk >= Talk::Normal && !json {
