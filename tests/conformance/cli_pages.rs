@@ -80,7 +80,7 @@ fn a_picture_shows_every_byte() {
     // What it explains is what `--json` tells.
     let json: Value = serde_json::from_str(scratch.run("inspect", &["--json"]).text()).unwrap();
     for claim in json["map"].as_array().expect("a list") {
-        let what = claim["what"].as_str().expect("a text");
+        let what = claim["kind"].as_str().expect("a text");
         assert!(lines.iter().any(|line| line.contains(&format!(">{what}: "))), "{what}");
     }
     assert_eq!(scratch.run("inspect", &["--svg", "--json"]).code, Some(2));

@@ -7,6 +7,8 @@
 mod areas;
 mod building;
 mod cli;
+mod cli_files;
+mod cli_json;
 mod cli_pages;
 mod container;
 mod emitters;

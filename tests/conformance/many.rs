@@ -341,7 +341,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
     assert_eq!(std::fs::read(target.join("001234")).expect("it was written"), content(1_234));
 
     let (out, _) = run("get", &["001234", "--dry-run"]);
-    assert!(out.contains("\nto fetch    1 requests, 1056 bytes"), "{out}");
+    assert!(out.contains("\nto fetch    1 request, 1056 bytes"), "{out}");
 }
 
 #[test]

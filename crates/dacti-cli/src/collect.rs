@@ -2,22 +2,51 @@
 //! name.
 
 use crate::outcome::Failure;
-use crate::output::{printable, shown};
-use crate::select::Globs;
-use crate::{files, keys};
+use crate::output::{counted, printable, shown};
+use crate::patterns::{self, Patterns};
+use crate::{files, output};
 use clap::ValueEnum;
+use ignore::gitignore::Gitignore;
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
+/// The file of a folder whose patterns leave out files of that folder.
+const IGNORE_FILE: &str = ".dactiignore";
+
+/// Which files of a folder are taken.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Filters {
+    /// Take only files of folders that match this pattern, alone or with a folder around them.
+    /// Patterns are spelled as in gitignore; the name of a file means only that file. May be given
+    /// several times.
+    #[arg(long, value_name = "PATTERN")]
+    include: Vec<String>,
+    /// Leave out files and folders that match this pattern. Each line of a file .dactiignore does
+    /// the same for its folder. May be given several times.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Take hidden files and folders too: those whose name starts with a dot.
+    #[arg(long)]
+    hidden: bool,
+    /// Fail if a pattern of --include or --exclude matches nothing. Without it, that is a warning.
+    #[arg(long)]
+    strict: bool,
+    /// What to do about symbolic links in folders.
+    #[arg(long, value_enum, default_value_t = Symlinks::Refuse)]
+    symlinks: Symlinks,
+}
+
 /// What to do about symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Symlinks {
-    /// A link is an error.
+    /// Fail at a link.
     Refuse,
-    /// Pack what it leads to, under its own name.
+    /// Take the file or folder that a link leads to, under the link's name.
     Follow,
-    /// Leave it out.
+    /// Leave links out.
     Skip,
 }
 
@@ -29,14 +58,24 @@ pub(crate) struct Collected {
     pub(crate) left_out: LeftOut,
 }
 
-/// What a user may miss later.
+impl Collected {
+    /// Adds the files of another input.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.left_out.add(&other.left_out);
+    }
+}
+
+/// Counts of files that were left out, to be told to the user.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
     pub(crate) symlinks: u64,
     pub(crate) empty_folders: u64,
     pub(crate) own_output: bool,
     pub(crate) leftovers: u64,
-    /// What --include and --exclude say, which a user has asked for.
+    /// Hidden files and folders, each folder counted once.
+    pub(crate) hidden: u64,
+    /// Files that --include, --exclude and .dactiignore leave out, as the user has asked.
     pub(crate) filtered: u64,
 }
 
@@ -45,7 +84,20 @@ impl LeftOut {
         self.filtered = self.filtered.saturating_add(1);
     }
 
-    /// Refuses to go on with `files` files, where that is none of them, for what was filtered.
+    fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.symlinks, other.symlinks),
+            (&mut self.empty_folders, other.empty_folders),
+            (&mut self.leftovers, other.leftovers),
+            (&mut self.hidden, other.hidden),
+            (&mut self.filtered, other.filtered),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.own_output |= other.own_output;
+    }
+
+    /// Refuses to go on if the filters have left no file.
     pub(crate) fn refuse_nothing(files: usize, filtered: u64) -> Result<(), Failure> {
         if files > 0 || filtered == 0 {
             return Ok(());
@@ -54,22 +106,23 @@ impl LeftOut {
         Err(Failure::Failed(message.into()))
     }
 
-    /// What to tell the user, a line each.
+    /// Returns what to tell the user, a line each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let Self { symlinks, empty_folders, own_output, leftovers, filtered: _ } = self;
-        if *symlinks > 0 {
-            notes.push(format!("{symlinks} symbolic links were skipped"));
-        }
-        if *empty_folders > 0 {
-            notes.push(format!("{empty_folders} folders without files are not kept"));
-        }
+        let Self { symlinks, empty_folders, own_output, leftovers, hidden, filtered: _ } = self;
+        let mut note = |count: u64, one: &str, many: &str, what: &str| {
+            if count > 0 {
+                notes.push(format!("{} {what}", counted(count, one, many)));
+            }
+        };
+        note(*symlinks, "symbolic link was", "symbolic links were", "skipped");
+        note(*empty_folders, "folder without files is", "folders without files are", "not kept");
+        let (one, many) = ("hidden file or folder was", "hidden files or folders were");
+        note(*hidden, one, many, "left out: --hidden takes them");
+        let one = "temporary file of a killed run (.dacti-*.tmp) was";
+        note(*leftovers, one, "temporary files of killed runs (.dacti-*.tmp) were", "left out");
         if *own_output {
             notes.push("the package itself lies in the directory and was left out".into());
-        }
-        if *leftovers > 0 {
-            let what = "temporary files of runs that were killed (.dacti-*.tmp) were left out";
-            notes.push(format!("{leftovers} {what}"));
         }
         notes
     }
@@ -77,43 +130,51 @@ impl LeftOut {
 
 #[derive(Debug)]
 pub(crate) struct Collector {
-    include: Globs,
-    exclude: Globs,
+    include: Patterns,
+    exclude: Patterns,
+    hidden: bool,
+    strict: bool,
     symlinks: Symlinks,
-    /// The package's own place. A link there is replaced, and what it leads to is not touched.
+    /// The package's own place. A link there is replaced, and the file that it leads to stays.
     output: Option<PathBuf>,
 }
 
 impl Collector {
-    pub(crate) fn new(
-        include: &[String],
-        exclude: &[String],
-        symlinks: Symlinks,
-        output: &Path,
-    ) -> Result<Self, Failure> {
-        let (include, exclude) = (Globs::new(include)?, Globs::new(exclude)?);
-        Ok(Self { include, exclude, symlinks, output: files::place(output) })
+    /// Returns a collector for these inputs of the package at `output`.
+    pub(crate) fn new(filters: &Filters, inputs: &[&Path], output: &Path) -> Result<Self, Failure> {
+        let names = Names { inputs, odd: OnceCell::new() };
+        let exists = |name: &str, rooted| names.has(name, rooted);
+        Ok(Self {
+            include: Patterns::new("--include", &filters.include, &exists)?,
+            exclude: Patterns::new("--exclude", &filters.exclude, &exists)?,
+            hidden: filters.hidden,
+            strict: filters.strict,
+            symlinks: filters.symlinks,
+            output: files::place(output),
+        })
     }
 
-    pub(crate) fn collect(&self, inputs: &[PathBuf]) -> Result<Collected, Failure> {
+    /// Finds the files of an input: a file, or all files below a folder.
+    pub(crate) fn collect(&self, input: &Path) -> Result<Collected, Failure> {
         let mut collected = Collected::default();
-        for input in inputs {
-            // What is named on the command line is meant, link or not.
-            let metadata = std::fs::metadata(input).map_err(|error| cannot_read(input, &error))?;
-            if metadata.is_dir() {
-                self.walk(input, &mut collected)?;
-            } else {
-                self.take_named(input, metadata.is_file(), &mut collected)?;
-            }
-        }
-        // What is packed is published, and whoever reads a private key there can sign.
-        if let Some((_, key)) = collected.files.iter().find(|(_, file)| keys::is_private(file)) {
-            let shown = shown(key);
-            return Err(Failure::Failed(format!(
-                "{shown} is a private key and would be published: leave it out with --exclude"
-            )));
+        // A link on the command line is meant as the file or folder that it leads to.
+        let metadata = std::fs::metadata(input).map_err(|error| cannot_read(input, &error))?;
+        if metadata.is_dir() {
+            self.walk(input, &mut collected)?;
+        } else {
+            self.take_named(input, metadata.is_file(), &mut collected)?;
         }
         Ok(collected)
+    }
+
+    /// Tells which patterns have matched nothing, once all inputs were collected.
+    pub(crate) fn tell_unused(&self) -> Result<(), Failure> {
+        let unused: Vec<_> = self.include.unused().chain(self.exclude.unused()).collect();
+        if let Some(first) = unused.first().filter(|_| self.strict) {
+            return Err(Failure::Failed(format!("{first}, and --strict was given")));
+        }
+        output::warnings(unused.iter(), "");
+        Ok(())
     }
 
     fn walk(&self, root: &Path, collected: &mut Collected) -> Result<(), Failure> {
@@ -123,16 +184,19 @@ impl Collector {
             .sort_by_file_name();
         let mut entries = walk.into_iter();
         let mut folders = Folders::default();
+        let mut ignores = Ignores::default();
+        ignores.enter(0, root)?;
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) if self.is_unwanted(root, &error) => continue,
+                Err(error) if self.is_unwanted(root, &ignores, &error) => continue,
                 Err(error) => return Err(walk_failed(root, &error)),
             };
+            ignores.leave(entry.depth());
             let kind = entry.file_type();
             let relative = relative(root, entry.path());
-            if self.excludes(relative) {
-                collected.left_out.filter();
+            let left_out = self.leaves_out(relative, &entry, &ignores, &mut collected.left_out);
+            if left_out {
                 if kind.is_dir() {
                     entries.skip_current_dir();
                 }
@@ -140,13 +204,14 @@ impl Collector {
             }
             folders.meet(entry.depth(), kind.is_dir());
             if kind.is_dir() {
-                // What is to be included is judged file by file, with the names of its folders.
+                ignores.enter(entry.depth(), entry.path())?;
+                // With --include, paths are judged file by file, with the names of the folders.
                 if self.include.is_empty() {
                     path_of(relative, entry.path())?;
                 }
                 continue;
             }
-            // A link to a folder stands for what lies in there, which may be wanted.
+            // A link to a folder stands for the files in it, which may be wanted.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
             } else {
@@ -156,6 +221,34 @@ impl Collector {
         let empty = folders.end();
         collected.left_out.empty_folders = collected.left_out.empty_folders.saturating_add(empty);
         Ok(())
+    }
+
+    /// Returns whether patterns or its name leave out an entry, and counts it then.
+    fn leaves_out(
+        &self,
+        relative: &Path,
+        entry: &DirEntry,
+        ignores: &Ignores,
+        left_out: &mut LeftOut,
+    ) -> bool {
+        let is_dir = entry.file_type().is_dir();
+        if self.excludes(relative, is_dir, entry.path(), ignores) {
+            left_out.filter();
+            return true;
+        }
+        if is_leftover(entry.file_name()) {
+            left_out.leftovers = left_out.leftovers.saturating_add(1);
+            return true;
+        }
+        // It says what to pack, and is of no use in a package.
+        if entry.file_name() == IGNORE_FILE {
+            return true;
+        }
+        if is_hidden(entry.file_name()) && !self.hidden {
+            left_out.hidden = left_out.hidden.saturating_add(1);
+            return true;
+        }
+        false
     }
 
     /// Takes a file that is named on the command line.
@@ -170,7 +263,8 @@ impl Collector {
             return Err(Failure::Failed(format!("{shown} is both input and output")));
         }
         let name = Path::new(file.file_name().unwrap_or(file.as_os_str()));
-        if self.excludes(name) || !self.includes(name) {
+        let excluded = self.exclude.verdict(name, false) == Some(true);
+        if excluded || !self.includes(name) {
             collected.left_out.filter();
             return Ok(());
         }
@@ -182,7 +276,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes what a walk met, and which is no folder, unless it is to be left out.
+    /// Takes an entry of a walk that is no folder, unless it is left out.
     fn take_met(
         &self,
         relative: &Path,
@@ -194,11 +288,7 @@ impl Collector {
         let left_out = &mut collected.left_out;
         if kind.is_symlink() {
             if self.symlinks == Symlinks::Refuse {
-                return Err(Failure::Failed(format!(
-                    "{} is a symbolic link: --symlinks follow packs what it leads to, \
-                     --symlinks skip leaves links out",
-                    shown(file)
-                )));
+                return Err(symlink(file));
             }
             left_out.symlinks = left_out.symlinks.saturating_add(1);
         } else if !kind.is_file() {
@@ -206,35 +296,37 @@ impl Collector {
         } else if self.is_output(entry) {
             refuse_what_is_no_package(file)?;
             left_out.own_output = true;
-        } else if is_leftover(entry.file_name()) {
-            left_out.leftovers = left_out.leftovers.saturating_add(1);
         } else {
             collected.files.push((path, file.into()));
         }
         Ok(())
     }
 
-    /// Whether a relative path is excluded, as it is or in normalisation form C.
-    fn excludes(&self, relative: &Path) -> bool {
-        let path = relative.to_string_lossy();
-        self.exclude.matches(&path) || self.exclude.matches(&dacti_names::normalize(&path))
+    /// Returns whether patterns leave out a path. Those of the command line count before those of
+    /// files, and those of a deeper folder before those of the folders around it.
+    fn excludes(&self, relative: &Path, is_dir: bool, path: &Path, ignores: &Ignores) -> bool {
+        let verdict = self.exclude.verdict(relative, is_dir);
+        verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
     }
 
-    /// Whether a relative path is asked for.
+    /// Returns whether --include asks for a path, or is not given.
     fn includes(&self, relative: &Path) -> bool {
-        self.include.is_empty()
-            || self.include.matches(&dacti_names::normalize(&relative.to_string_lossy()))
+        self.include.is_empty() || self.include.takes_file(relative)
     }
 
-    /// Whether a walk failed at what was not to be packed: a link that leads nowhere or back.
-    fn is_unwanted(&self, root: &Path, error: &walkdir::Error) -> bool {
+    /// Returns whether a walk failed at an entry that is left out anyway: a link that leads nowhere
+    /// or back.
+    fn is_unwanted(&self, root: &Path, ignores: &Ignores, error: &walkdir::Error) -> bool {
         let Some(path) = error.path() else { return false };
         let relative = relative(root, path);
         let leads_nowhere = path.is_symlink() && !path.exists();
-        self.excludes(relative) || (leads_nowhere && !self.includes(relative))
+        let is_hidden = !self.hidden && path.file_name().is_some_and(is_hidden);
+        is_hidden
+            || self.excludes(relative, false, path, ignores)
+            || (leads_nowhere && !self.includes(relative))
     }
 
-    /// Whether what a walk met stands at the package's own place, or leads there.
+    /// Returns whether an entry of a walk stands at the package's own place, or leads there.
     fn is_output(&self, entry: &DirEntry) -> bool {
         let Some(output) = &self.output else { return false };
         // The name first: it rules out nearly all without asking the system.
@@ -243,8 +335,79 @@ impl Collector {
     }
 }
 
-/// Whether a file has a name that this program gives to what it has not finished, and which stays
-/// where it is killed.
+/// The names of the inputs' files, which patterns may mean.
+struct Names<'i> {
+    inputs: &'i [&'i Path],
+    /// Names in any folder that look like patterns. Most folders have none.
+    odd: OnceCell<HashSet<String>>,
+}
+
+impl Names<'_> {
+    /// Returns whether a file or folder has this name: a path from an input on if `rooted`, else a
+    /// name in any folder.
+    fn has(&self, name: &str, rooted: bool) -> bool {
+        if rooted {
+            let at = |input: &&Path| input.join(name).symlink_metadata().is_ok();
+            return self.inputs.iter().any(at);
+        }
+        self.odd.get_or_init(|| self.odd_names()).contains(name)
+    }
+
+    fn odd_names(&self) -> HashSet<String> {
+        let walks = self.inputs.iter().map(|input| WalkDir::new(input).min_depth(0));
+        // Faults are left to the walk that collects.
+        let entries = walks.flatten().filter_map(Result::ok);
+        let names = entries
+            .map(|entry| dacti_names::normalize(&entry.file_name().to_string_lossy()).into_owned());
+        names.filter(|name| patterns::has_wildcards(name)).collect()
+    }
+}
+
+/// The `.dactiignore` files of the folders that a walk is in, from the root on.
+#[derive(Debug, Default)]
+struct Ignores(Vec<(usize, Gitignore)>);
+
+impl Ignores {
+    /// Reads the file of a folder, if it has one.
+    fn enter(&mut self, depth: usize, folder: &Path) -> Result<(), Failure> {
+        let file = folder.join(IGNORE_FILE);
+        if file.is_file() {
+            self.0.push((depth, patterns::read(&file, folder)?));
+        }
+        Ok(())
+    }
+
+    /// Forgets the folders that an entry at `depth` is not in.
+    fn leave(&mut self, depth: usize) {
+        while self.0.last().is_some_and(|(folder, _)| *folder >= depth) {
+            self.0.pop();
+        }
+    }
+
+    fn verdict(&self, path: &Path, is_dir: bool) -> Option<bool> {
+        let found = self.0.iter().rev().map(|(_, file)| file.matched(path, is_dir));
+        { found }.find_map(|found| (!found.is_none()).then_some(found.is_ignore()))
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn symlink(file: &Path) -> Failure {
+    let shown = shown(file);
+    Failure::Failed(if file.exists() {
+        format!(
+            "{shown} is a symbolic link: --symlinks follow packs the file or folder that it leads \
+             to, --symlinks skip leaves links out"
+        )
+    } else {
+        format!("{shown} is a symbolic link that leads nowhere: --symlinks skip leaves links out")
+    })
+}
+
+/// Returns whether a file has the name of a temporary file of this program, which stays if a run is
+/// killed.
 pub(crate) fn is_leftover(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(".dacti-") && name.ends_with(".tmp")
@@ -254,8 +417,7 @@ fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-/// An earlier package at the output's place is left out and replaced; any other file there is
-/// somebody's, and would be lost.
+/// Refuses to replace a file that is no package: it may be somebody's only copy.
 fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     let is_empty = std::fs::metadata(file).is_ok_and(|found| found.len() == 0);
     if is_empty || dacti::Package::open(file).is_ok() {
@@ -267,7 +429,7 @@ fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// Counts folders in which nothing was met, from the depths of a depth-first walk.
+/// Counts folders without entries, from the depths of a depth-first walk.
 #[derive(Debug, Default)]
 struct Folders {
     last_was_folder_at: Option<usize>,
@@ -310,7 +472,14 @@ fn neither_file_nor_folder(file: &Path) -> Failure {
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Failed(format!("cannot read {}: {error}", shown(path)))
+    let shown = shown(path);
+    Failure::Failed(match path.read_link() {
+        Ok(target) if !path.exists() => {
+            let target = self::shown(&target);
+            format!("cannot read {shown}: it is a symbolic link to {target}, which does not exist")
+        }
+        _ => format!("cannot read {shown}: {error}"),
+    })
 }
 
 fn walk_failed(root: &Path, error: &walkdir::Error) -> Failure {

@@ -1,19 +1,20 @@
-//! `--dry-run` of verbs that read: what it would cost, printed in place of being paid.
+//! `--dry-run` of verbs that read: prints the cost of a run in place of the run.
 
+use crate::json::Place;
 use crate::outcome::Failure;
-use crate::output::{self, bytes};
+use crate::output::{self, bytes, counted};
 use crate::remote::{Costs, Remote};
 use dacti::{GetPlan, Package};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
-/// Whether to read, or to say what it would cost.
+/// Whether to print the cost of a run in place of the run.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DryRun {
-    /// Print what would be read for it, by how many requests, and read and write none of it. To
-    /// find that out, the head is read, and of the index and the names list what tells where it
-    /// is.
+    /// Print the requests and bytes that this command would take, and write nothing. To find them,
+    /// the head is read, and the parts of the index and of the names list that say where the
+    /// regions are.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -28,7 +29,7 @@ struct Json<'p> {
     requests: u64,
     bytes: u64,
     over_fetch: u64,
-    ranges: Vec<Range>,
+    ranges: Vec<Place>,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,14 +38,9 @@ struct Spent {
     bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Range {
-    at: u64,
-    len: u64,
-}
-
-/// Prints what it costs to read all of the index and the names list, and what comes on top of that,
-/// if anything: `then`. To find that out, as much is read as tells where the names list is.
+/// Prints the cost of reading the index and the names list, and `then`: the reads that follow.
+///
+/// To find it, the entry of the names list is looked up.
 pub(crate) fn print_list(
     path: &Path,
     package: &Package,
@@ -56,7 +52,7 @@ pub(crate) fn print_list(
     if !plan.is_complete() {
         let names = package.find(dacti_names::NAMES_ID);
         let names = names.map_err(|error| Failure::with(path, &error))?;
-        // What told that is in hand now, if there are lookup keys.
+        // With fences, the look-up has brought the groups that it needed.
         plan = package.plan_list();
         plan.reads = package.plan_get_at(names).reads;
     }
@@ -70,7 +66,7 @@ pub(crate) fn print_list(
     Ok(())
 }
 
-/// Prints a plan for regions whose places are known; `refused` more would not be read.
+/// Prints a plan for regions whose places are known. `refused` further regions would not be read.
 pub(crate) fn print(
     package: &Path,
     plan: &GetPlan,
@@ -82,7 +78,6 @@ pub(crate) fn print(
     let mut out = output::stdout();
     let refused = refused.saturating_add(plan.faults);
     if as_json {
-        let range = |span: &dacti::Span| Range { at: span.start, len: span.len() };
         let json = Json {
             package: &package.to_string_lossy(),
             spent: Spent { requests, bytes: spent },
@@ -92,22 +87,23 @@ pub(crate) fn print(
             requests: plan.requests(),
             bytes: plan.bytes(),
             over_fetch: plan.over_fetch,
-            ranges: plan.index.iter().chain(&plan.reads).map(range).collect(),
+            ranges: plan.index.iter().chain(&plan.reads).map(|span| Place::from(*span)).collect(),
         };
         output::json(&mut out, &json)?;
         return Ok(out.flush()?);
     }
-    let in_hand =
-        if plan.in_hand > 0 { format!(", {} in hand", plan.in_hand) } else { String::new() };
+    let in_hand = if plan.in_hand > 0 {
+        format!(", {} of them came with the head", plan.in_hand)
+    } else {
+        String::new()
+    };
     let refused = if refused > 0 { format!(", {refused} more refused") } else { String::new() };
-    writeln!(
-        out,
-        "spent       {requests} requests, {spent} bytes ({}), to find out",
-        bytes(spent)
-    )?;
+    let requests = counted(requests, "request", "requests");
+    writeln!(out, "spent       {requests}, {spent} bytes ({}), to find out", bytes(spent))?;
     writeln!(out, "regions     {}{in_hand}{refused}", plan.regions)?;
     let (planned, len) = (plan.requests(), plan.bytes());
-    writeln!(out, "to fetch    {planned} requests, {len} bytes ({})", bytes(len))?;
-    writeln!(out, "over-fetch  {} bytes of them lie between regions", plan.over_fetch)?;
+    let planned = counted(planned, "request", "requests");
+    writeln!(out, "to fetch    {planned}, {len} bytes ({})", bytes(len))?;
+    writeln!(out, "over-fetch  {} of these bytes lie between regions", plan.over_fetch)?;
     Ok(out.flush()?)
 }

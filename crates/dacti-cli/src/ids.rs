@@ -1,8 +1,9 @@
-//! The file of ids of one's own: lines of a UUID and a path. Knows nothing of which paths there
-//! are.
+//! The file for `--ids`, which gives paths ids of their own: each line is a UUID and a path.
 
 use crate::outcome::Failure;
 use crate::output::shown;
+use dacti::update::Update;
+use dacti::{Content, InputName};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 /// The paths that are given an id.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// What the file is called, printable.
+    /// The name of the file, printable.
     file: String,
     /// By path, with the number of the line.
     by_path: BTreeMap<String, (Uuid, u64)>,
@@ -51,12 +52,30 @@ impl Ids {
         Ok(ids)
     }
 
-    /// The path's id and the number of its line. Each is asked for once.
+    /// Takes the id of a path, with the number of its line.
     pub(crate) fn take(&mut self, path: &str) -> Option<(Uuid, u64)> {
         self.by_path.remove(path)
     }
 
-    /// All were to be taken.
+    /// Puts content under a path, with the id that the path is given.
+    pub(crate) fn put(
+        &mut self,
+        update: &mut Update,
+        path: String,
+        content: Content<'_>,
+    ) -> Result<(), Failure> {
+        let Some((id, line)) = self.take(&path) else {
+            update.put(path, content)?;
+            return Ok(());
+        };
+        let name = InputName::path_with_id(path, id);
+        update.put(name, content).map(drop).map_err(|error| match error {
+            dacti::Error::ReservedId { .. } => self.wrong(line, &error.to_string()),
+            error => error.into(),
+        })
+    }
+
+    /// Fails if a path was not taken.
     pub(crate) fn end(&self) -> Result<(), Failure> {
         match self.by_path.iter().min_by_key(|(_, (_, line))| line) {
             Some((path, (_, line))) => Err(self.wrong(*line, &format!("{path:?} is not packed"))),
@@ -64,7 +83,7 @@ impl Ids {
         }
     }
 
-    /// What is wrong with a line.
+    /// Returns the failure of a line.
     pub(crate) fn wrong(&self, line: u64, what: &str) -> Failure {
         Failure::Failed(format!("{}, line {line}: {what}", self.file))
     }

@@ -1,33 +1,51 @@
-//! Interruption by the user: work stops where it can be stopped cleanly, so that nothing is left
-//! behind under a temporary name.
+//! Interruption by the user or the system: work stops in order, so that no temporary file stays,
+//! and the program ends by the signal that asked for it.
 
 use crate::outcome::Failure;
 use core::ops::ControlFlow;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+use std::sync::{Arc, LazyLock};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+/// One flag for each signal.
+static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
+    LazyLock::new(|| [SIGINT, SIGTERM].map(|signal| (signal, Arc::default())));
+/// The signal that was seen first; 0 for none.
+static SEEN: AtomicI32 = AtomicI32::new(0);
 
-/// From now on the first interrupt asks the work to stop, and the second ends the program.
+/// From now on the first signal asks the work to stop, and the second one ends the program.
 pub(crate) fn listen() {
-    // Where no handler can be set, an interrupt ends the program at once, as it does by default.
-    let _ = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
+    for (signal, asked) in &*ASKED {
+        // In this order: the first signal must not find the flag that it sets itself. If no handler
+        // can be set, a signal ends the program at once, as it does by default.
+        let _ = flag::register_conditional_default(*signal, Arc::clone(asked));
+        let _ = flag::register(*signal, Arc::clone(asked));
+    }
 }
 
-/// Whether the user wants the work to stop.
+/// Returns whether the work is to stop.
 pub(crate) fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+    let asked = ASKED.iter().find(|(_, asked)| asked.load(Ordering::Relaxed));
+    if let Some((signal, _)) = asked {
+        let _ = SEEN.compare_exchange(0, *signal, Ordering::Relaxed, Ordering::Relaxed);
+    }
+    asked.is_some()
 }
 
-/// The same, for work that asks its caller whether to go on.
+/// Returns the same for work that asks its caller whether to go on.
 pub(crate) fn go_on() -> ControlFlow<()> {
     if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// The same, as an error.
+/// Returns the same as an error.
 pub(crate) fn check() -> Result<(), Failure> {
-    if asked() { Err(Failure::Failed("interrupted".into())) } else { Ok(()) }
+    if asked() { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// Ends the program by the signal that was seen, so that its caller sees one: a shell stops the
+/// script that called it.
+pub(crate) fn end() {
+    // If the system refuses, the program ends with an exit code.
+    let _ = low_level::emulate_default_handler(SEEN.load(Ordering::Relaxed));
 }

@@ -1,4 +1,4 @@
-//! Key files: whose keys are trusted, and what signs.
+//! Key files: the public keys that a reader trusts, and the private key that signs.
 //!
 //! A private key that others may read is no private key: it is refused, as ssh does. Specification:
 //! `docs/spec/dacti-seal.md`, "Key files".
@@ -6,7 +6,9 @@
 use crate::outcome::Failure;
 use crate::output::shown;
 use dacti::Package;
-use dacti::seal::{KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, PublicKey, SealPolicy, SecretKey};
+use dacti::seal::{
+    KEY_TEXT_LEN_MAX, KeyFault, KeyMisuse, KeySearch, PublicKey, SealPolicy, SecretKey,
+};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,17 +17,17 @@ use uuid::Uuid;
 /// Whose signatures count.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Trust {
-    /// Take only regions that are signed with the key in this file (a public one), for the package
-    /// that the key is for. May be given several times: one of the keys is enough.
+    /// Accept only regions that are signed with the public key in this file, for the key's package.
+    /// May be given several times: a signature by one of the keys is enough.
     #[arg(long = "key", value_name = "PUB")]
     keys: Vec<PathBuf>,
-    /// The publisher's package that is wanted, where it is not the one in the key's file.
+    /// The publisher's package to accept, in place of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "keys", value_parser = package_id)]
     package_id: Option<Uuid>,
 }
 
 impl Trust {
-    /// The package, which hands out only what is signed by one of the keys, where there are some.
+    /// Makes the package refuse regions that none of the keys has signed, if any are given.
     pub(crate) fn applied(&self, package: Package) -> Result<Package, Failure> {
         if self.keys.is_empty() {
             return Ok(package);
@@ -34,7 +36,12 @@ impl Trust {
         Ok(package.require(SealPolicy::Signature(keys)))
     }
 
-    /// Whether signatures are required.
+    /// Returns the files of the keys.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.keys.iter().map(PathBuf::as_path)
+    }
+
+    /// Returns whether signatures are required.
     pub(crate) fn is_required(&self) -> bool {
         !self.keys.is_empty()
     }
@@ -42,7 +49,7 @@ impl Trust {
     fn read(&self, path: &Path) -> Result<PublicKey, Failure> {
         let text = read_text(path, &open(path)?)?;
         let key = PublicKey::from_text(&text).map_err(|error| {
-            if SecretKey::is_shown_in(&text) {
+            if KeySearch::finds_in(text.as_bytes()) {
                 let what = "is the private key: give the public one, which `dacti key show` prints";
                 return Failure::Failed(format!("{}: {what}", shown(path)));
             }
@@ -55,7 +62,7 @@ impl Trust {
     }
 }
 
-/// Reads a private key, which others may not.
+/// Reads a private key from a file that only its owner can read.
 pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     let file = open(path)?;
     let text = read_text(path, &file)?;
@@ -64,17 +71,7 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
-/// Whether a file shows a private key. What is shorter than a key's digits, or longer than a key
-/// file may be, is not read.
-pub(crate) fn is_private(path: &Path) -> bool {
-    let lens = 64..=u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX);
-    std::fs::metadata(path).is_ok_and(|found| found.is_file() && lens.contains(&found.len()))
-        && open(path)
-            .and_then(|file| read_text(path, &file))
-            .is_ok_and(|text| SecretKey::is_shown_in(&text))
-}
-
-/// Reads the public part of a key of either kind, and whether it was a private one.
+/// Reads the public part of a private or public key. Returns whether the key is private.
 pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     let file = open(path)?;
     let text = read_text(path, &file)?;
@@ -91,7 +88,7 @@ pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     }
 }
 
-/// A publisher's package: any UUID with hyphens but the nil one, which stands for none.
+/// Reads the UUID of a publisher's package, with hyphens. The nil UUID stands for no package.
 pub(crate) fn package_id(text: &str) -> Result<Uuid, String> {
     let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
     Uuid::parse_str(text)
@@ -104,7 +101,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// The text of a key file, no longer than one may be.
+/// Reads the text of a key file, up to the longest text that one may have.
 fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let len_max = u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -113,20 +110,20 @@ fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
         .map_err(|_| Failure::Failed(format!("{}: is not text, so it has no key", shown(path))))
 }
 
-/// Refuses a private key that the system would show to others. What is no regular file, such as a
-/// pipe, is its maker's affair; where files have no such mode, so is every file.
+/// Refuses a private key that other users may read. Only regular files are checked, on systems
+/// whose files have such a mode.
 fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Asked of what was opened and read, and not of what has its name by now.
+        // Of the open file: another one may have taken its name meanwhile.
         let found = file.metadata().map_err(|error| cannot_read(path, &error))?;
         let mode = found.permissions().mode() & 0o777;
         if found.is_file() && mode & 0o077 != 0 {
             let shown = shown(path);
             return Err(Failure::Failed(format!(
-                "{shown}: is a private key with mode {mode:03o}, open to others: take it from \
-                 them with `chmod 600 {shown}`, and make a new key if they may have read it"
+                "{shown}: is a private key with mode {mode:03o}, open to others: close it with \
+                 `chmod 600 {shown}`, and make a new key if others may have read it"
             )));
         }
     }

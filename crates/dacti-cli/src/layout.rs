@@ -1,4 +1,4 @@
-//! The layouts of packages, and how long their slices are.
+//! The layout of a new package, and the length of its slices.
 
 use clap::ValueEnum;
 use dacti::LayoutChoice;
@@ -18,7 +18,7 @@ impl From<Layout> for LayoutChoice {
     }
 }
 
-/// A length with an optional unit, or `auto`.
+/// Reads a length with an optional unit, or `auto`.
 pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
     if text == "auto" {
         return Ok(dacti::layout::SLICE_LEN);

@@ -1,9 +1,9 @@
 //! The `dacti` program: packages from the command line.
 //!
-//! Each verb is a file of its own that knows its arguments and nothing of the others. What they
-//! share is how to open a package (`remote`), how to fail (`outcome`), what to print (`output`),
-//! which paths are meant (`select`), which of them are one (`files`), which keys count (`keys`),
-//! how many threads work (`threads`) and how far they are (`progress`).
+//! Each verb is one file below `verbs`, and no verb uses another one. The modules beside that
+//! folder are shared: they open packages (`remote`), choose regions (`select`) and files
+//! (`collect`, `patterns`), check outputs (`files`), read keys (`keys`), and print (`output`,
+//! `progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -15,14 +15,18 @@ mod dry_run;
 mod files;
 mod hint;
 mod ids;
+mod input;
 mod interrupt;
+mod json;
 mod keys;
 mod layout;
 mod outcome;
 mod output;
+mod patterns;
 mod progress;
 mod remote;
 mod select;
+mod sniff;
 mod threads;
 mod update;
 mod verbs;
@@ -32,23 +36,23 @@ use outcome::{Failure, Outcome};
 use std::process::ExitCode;
 use verbs::Verb;
 
-/// Packages on plain static hosting: one file that gives up any of its regions in a few range
+/// Pack files into one package on plain static hosting, and read any of them by a few range
 /// requests.
 #[derive(Debug, Parser)]
 #[command(name = "dacti", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
-    /// Print nothing but errors and what is lost.
+    /// Print only errors, and messages about lost data.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Say what is done with each region.
+    /// Name each region as it is packed, put, read or unpacked.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     verbose: bool,
 }
 
 const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with loss (what is lost was printed).";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with loss (messages name the lost parts).";
 
 /// How much to say on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +70,7 @@ fn main() -> ExitCode {
         _ => Talk::Normal,
     };
     match cli.verb.run(talk) {
-        // Where standard output was closed, whoever reads it has seen enough.
+        // A closed standard output means that its reader has seen enough.
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Loss) => ExitCode::from(3),
         Ok(Outcome::Differs) => ExitCode::FAILURE,
@@ -77,6 +81,11 @@ fn main() -> ExitCode {
         Err(Failure::Failed(message)) => {
             output::error(&message);
             ExitCode::FAILURE
+        }
+        Err(Failure::Interrupted) => {
+            output::error(&"interrupted");
+            interrupt::end();
+            ExitCode::from(130)
         }
     }
 }

@@ -1,18 +1,18 @@
 //! How a verb ends.
 
-use crate::hint;
-use crate::output::shown;
+use crate::output::{printable, shown};
+use crate::{hint, sniff};
 use std::io;
 use std::path::Path;
 
-/// A verb that did its work.
+/// How a verb has succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All of it.
+    /// All work was done.
     Done,
-    /// What could be done; the rest was told.
+    /// Some work was done, and messages have told about the rest.
     Loss,
-    /// All of it, and what was compared is not the same, which the exit code is to tell.
+    /// All work was done, and the exit code is to tell that the packages differ.
     Differs,
 }
 
@@ -22,27 +22,32 @@ impl Outcome {
     }
 }
 
-/// A verb that did not.
+/// Why a verb has failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The reason, for people.
     Failed(String),
-    /// The arguments do not go together.
+    /// The arguments contradict each other.
     Usage(String),
     /// The reader of standard output is gone.
     OutputClosed,
+    /// A signal asked the program to stop.
+    Interrupted,
 }
 
 impl Failure {
-    /// Something that failed with a package.
+    /// Returns the failure of work on a package.
     pub(crate) fn with(package: &Path, error: &dacti::Error) -> Self {
+        if let Some(failure) = Self::of_input(error) {
+            return failure;
+        }
         match error {
             // These name the file already.
             dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
                 Self::Failed(told(error))
             }
             dacti::Error::NotFound { region } => Self::Failed(format!(
-                "{}: no region {region}: list what there is with `dacti ls`",
+                "{}: no region {region}: list the regions with `dacti ls`",
                 shown(package)
             )),
             dacti::Error::NotAFile { .. } | dacti::Error::Remote { .. } => {
@@ -52,12 +57,39 @@ impl Failure {
                 let told = hint::told(source);
                 Self::Failed(format!("cannot {action} {}: {told}", shown(package)))
             }
+            dacti::Error::Container(cause) => Self::Failed(container_fault(package, cause)),
             error => Self::Failed(format!("{}: {error}", shown(package))),
+        }
+    }
+
+    /// Returns the failure if an input or the user has caused it, and not the package.
+    fn of_input(error: &dacti::Error) -> Option<Self> {
+        match error {
+            dacti::Error::Stopped => Some(Self::Interrupted),
+            dacti::Error::PrivateKey { name, file } => {
+                let what = "is a private key and would be published";
+                Some(Self::Failed(match file {
+                    Some(file) => format!("{} {what}: leave it out with --exclude", shown(file)),
+                    None => format!("the content of {} {what}", printable(name)),
+                }))
+            }
+            _ => None,
         }
     }
 }
 
-/// An error, with what a name that looks like a URL can be.
+/// Returns the fault of a file that should be a package, with the kind of file that it is.
+fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
+    let shown = shown(package);
+    if let daicon_core::Error::NotDaicon { found } = fault
+        && let Some(kind) = sniff::kind_of(package, found)
+    {
+        return format!("{shown} is not a daicon container: {kind}");
+    }
+    format!("{shown}: {fault}")
+}
+
+/// Returns an error, with the verbs that take a URL if the name looks like one.
 fn told(error: &dacti::Error) -> String {
     match error {
         dacti::Error::Io { path, source, .. }
@@ -72,12 +104,12 @@ fn told(error: &dacti::Error) -> String {
     }
 }
 
-/// What is wrong with a region's content, with the option that allows a longer one.
+/// Returns the fault of a region's content, with the option that allows a longer one.
 pub(crate) fn content_fault(error: &io::Error) -> String {
     with_option(&hint::told(error), error.get_ref().and_then(|error| error.downcast_ref()))
 }
 
-/// What is wrong with a region before its content is read, with that option.
+/// Returns the fault of a region before its content is read, with the same option.
 pub(crate) fn region_fault(error: &dacti::Error) -> String {
     let cause = match error {
         dacti::Error::Index(cause) => Some(cause),
@@ -95,11 +127,11 @@ fn with_option(error: &dyn core::fmt::Display, cause: Option<&dacti_index::Error
 
 impl From<dacti::Error> for Failure {
     fn from(error: dacti::Error) -> Self {
-        Self::Failed(told(&error))
+        Self::of_input(&error).unwrap_or_else(|| Self::Failed(told(&error)))
     }
 }
 
-/// Only standard output is written without a name.
+/// Takes an IO error for one of standard output: errors of files name their file.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

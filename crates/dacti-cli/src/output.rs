@@ -1,47 +1,69 @@
-//! What is printed: messages for people on standard error, results on standard output.
+//! Prints results on standard output, and messages for people on standard error.
 
 use crate::Talk;
 use core::fmt::Display;
 use dacti::Package;
 use serde::Serialize;
+use serde_json::ser::Formatter;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
-/// Standard output, buffered. Flush it: an error at the end would be lost otherwise.
+/// Returns standard output, buffered. Callers flush it, because dropping it hides errors.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(64 * 1024, io::stdout().lock())
 }
 
-/// One JSON value on a line of its own.
+/// Prints one JSON value on a line of its own. In texts, characters that could move the cursor or
+/// turn the direction of text are escaped.
 pub(crate) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escaped))?;
     out.write_all(b"\n")
 }
 
-/// A message that the user has to see.
+/// Compact JSON in which every invisible character is escaped.
+struct Escaped;
+
+impl Formatter for Escaped {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !is_plain(*c)) {
+            let (plain, behind) = rest.split_at(at);
+            out.write_all(plain.as_bytes())?;
+            c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?;
+            rest = behind.get(c.len_utf8()..).unwrap_or_default();
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+/// Prints a message that `--quiet` does not suppress.
 pub(crate) fn error(message: &dyn Display) {
     line("error: ", message);
 }
 
-/// A message about something that was left out or is odd.
+/// Prints a message about something that was left out or looks odd.
 pub(crate) fn warning(message: &dyn Display) {
     line("warning: ", message);
 }
 
-/// Messages of one kind that are shown. A hostile package has millions.
+/// Messages of one kind that are printed. A hostile package can cause millions.
 const SHOWN_MAX: usize = 100;
 
-/// Many messages that the user has to see. The first are shown; `hint` says where the rest is.
+/// Prints the first of many errors. `hint` says where the rest can be found.
 pub(crate) fn errors<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
     lines("error: ", messages, hint);
 }
 
-/// Many messages about what is odd, as [`errors`].
+/// Prints the first of many warnings, as [`errors`].
 pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
     lines("warning: ", messages, hint);
 }
 
-/// Warns where lookup keys are of no use, so that regions were found by a scan of the index.
+/// Warns if the fences are damaged, because every look-up scans the index then.
 pub(crate) fn fences_fault(package: &Package, talk: Talk) {
     if talk >= Talk::Normal {
         let fault = package.view().fences_fault();
@@ -51,7 +73,7 @@ pub(crate) fn fences_fault(package: &Package, talk: Talk) {
 
 fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: &str) {
     let mut out = BufWriter::new(io::stderr().lock());
-    // Where standard error is gone there is nobody to tell.
+    // Without standard error, nobody can be told.
     for message in messages.by_ref().take(SHOWN_MAX) {
         let _ = writeln!(out, "dacti: {prefix}{}", printable(&message.to_string()));
     }
@@ -62,21 +84,21 @@ fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: 
     let _ = out.flush();
 }
 
-/// A message that is good to know.
+/// Prints a message that `--quiet` suppresses.
 pub(crate) fn note(message: &dyn Display) {
     line("", message);
 }
 
 fn line(prefix: &str, message: &dyn Display) {
-    // Where standard error is gone there is nobody to tell.
+    // Without standard error, nobody can be told.
     let message = printable(&message.to_string());
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }
 
-/// A text as it may be shown on a terminal: what could move the cursor or is not seen is escaped,
-/// and then the backslash too, so that no name looks like another that was escaped.
+/// Returns a text that is safe on a terminal: invisible characters, and those that move the cursor,
+/// are escaped. If any is escaped, backslashes are too, so that no two names look the same.
 ///
-/// What this gives it leaves as it is.
+/// Applied twice, it changes nothing the second time.
 pub(crate) fn printable(text: &str) -> String {
     if text.chars().all(is_plain) {
         return text.into();
@@ -91,30 +113,36 @@ pub(crate) fn printable(text: &str) -> String {
     })
 }
 
-/// A file's name, printable.
+/// Returns the name of a file, printable.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// Whether a character is seen as what it is. `std` knows which are not: controls, format
-/// characters such as those that change the direction of text, line separators, odd blanks, and
-/// what Unicode has not assigned. Marks that combine with the letter before them are plain.
+/// Returns whether a character is visible. `std` escapes those that are not: controls, format
+/// characters such as those that turn the direction of text, line separators, odd blanks, and
+/// unassigned code points. Marks that combine with the letter before them are plain.
 fn is_plain(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // In front of the text, where `str` escapes marks as well, stands a letter.
+    // Behind a letter, `str` does not escape combining marks.
     let mut text = String::from('a');
     text.push(c);
     text.escape_debug().skip(1).eq([c])
 }
 
-/// A length as people read it, exact below a kibibyte.
+/// Returns a length as people read it, exact below a kibibyte.
 pub(crate) fn bytes(len: u64) -> String {
     indicatif::BinaryBytes(len).to_string()
 }
 
-/// Bytes in hexadecimal.
+/// Returns a count with its noun in the right number.
+pub(crate) fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
+    let count = count.into();
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// Returns bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
@@ -125,7 +153,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{json, printable};
 
     #[test]
     fn what_moves_the_cursor_is_escaped() {
@@ -147,6 +175,16 @@ mod tests {
         ] {
             assert_eq!(printable(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
+    }
+
+    #[test]
+    fn json_escapes_what_is_not_visible() {
+        let text = "a\u{9b}b\u{202e}c\u{7f}d\u{e0041}e\u{fc}\n";
+        let mut out = Vec::new();
+        json(&mut out, &text).unwrap();
+        let expected = "\"a\\u009bb\\u202ec\\u007fd\\udb40\\udc41e\u{fc}\\n\"\n";
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), expected);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
     }
 
     #[test]

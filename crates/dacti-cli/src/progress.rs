@@ -1,15 +1,14 @@
-//! Progress bars, on a terminal, for what takes over a second.
+//! Progress bars, on a terminal, for work that takes over a second.
 
 use crate::Talk;
 use core::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Instant;
 
-/// How long work may go on in silence.
+/// The time after which a bar shows itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar that shows itself when the work takes long. Where standard error is no terminal, it never
-/// does.
+/// A bar that shows itself once the work takes long, if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct Bar {
     inner: ProgressBar,
@@ -18,7 +17,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// A bar that counts bytes.
+    /// Returns a bar that counts bytes.
     pub(crate) fn bytes(what: &'static str, total: u64, talk: Talk) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         let template =
@@ -27,11 +26,11 @@ impl Bar {
             bar.set_style(style);
         }
         bar.set_message(what);
-        // Shown already means: not to be shown any more.
+        // A quiet bar counts as shown already.
         Self { inner: bar, start: Instant::now(), shown: talk == Talk::Quiet }
     }
 
-    /// Where the work is now.
+    /// Sets how much is done.
     pub(crate) fn set(&mut self, done: u64, total: u64) {
         self.inner.set_length(total);
         self.inner.set_position(done);

@@ -1,4 +1,4 @@
-//! Packages by path or URL: what every verb that reads them takes.
+//! Opens packages by path or URL, with the options that all reading verbs share.
 
 use crate::outcome::Failure;
 use crate::output;
@@ -11,41 +11,41 @@ use dacti::{Error, Limits, Package};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How packages under URLs are read, and what that may cost.
+/// Options of reading: bounds on its cost, and how URLs are read.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "What reading may cost, and packages under URLs")]
+#[command(next_help_heading = "Cost of reading, and packages under URLs")]
 pub(crate) struct Remote {
-    /// Say on standard error what was read, and by how many requests.
+    /// Print on standard error how many requests were sent and how many bytes were read.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// End with an error before more bytes are fetched, or read from a file.
+    /// Fail before more bytes than this are fetched, or read from a file.
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
-    /// End with an error before more requests are sent, or reads of a file are made.
+    /// Fail before more requests than this are sent, or reads of a file are made.
     #[arg(long, value_name = "N")]
     max_requests: Option<u64>,
-    /// Bytes between two regions that are fetched for nothing, to save a request.
+    /// Fetch two regions by one request if at most this many unused bytes lie between them.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().gap_len_max)]
     gap: u64,
-    /// Seconds that a server may say nothing.
+    /// Seconds to wait for a silent server.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     timeout: u64,
-    /// A header field that each request carries, as `Name: value`. May be given several times. It
-    /// does not follow a redirect to another server, and is refused for object stores.
+    /// A header field for each request, as `Name: value`. May be given several times. It is not
+    /// sent to another server that a redirect names, and is refused for object stores.
     #[arg(long = "header", value_name = "FIELD", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// Requests under way at once.
+    /// How many requests may be under way at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
-    /// The URL of a copy of the package's head, which is read from there alone: caches that hold
-    /// whole objects can keep it for a shorter time than the package.
+    /// Read the package's head from this URL, which has a copy of it. A cache of whole objects can
+    /// keep the copy for a shorter time than the package.
     #[arg(long, value_name = "URL")]
     head: Option<String>,
-    /// Read the file whole, however long, where its server has no ranges. Without it, files of at
-    /// most 1 MiB are.
+    /// Read a file of any length whole if its server has no ranges. Without this option, only files
+    /// of at most 1 MiB are read so.
     #[arg(long)]
     allow_whole: bool,
-    /// Whether to count what is read, though it is not to be told.
+    /// Whether to count reads without printing them.
     #[arg(skip)]
     pub(crate) counts: bool,
 }
@@ -63,7 +63,7 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().into(), value.trim().into()))
 }
 
-/// An open package, and what counts its cost.
+/// An open package, with the counter of its cost.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) package: Package,
@@ -77,18 +77,18 @@ enum Count {
     None,
 }
 
-/// Tells what was read.
+/// Tells the cost of reading.
 #[derive(Debug)]
 pub(crate) struct Costs(Count);
 
 impl Opened {
-    /// The package, and what tells its cost later.
+    /// Returns the package, and the counter of its cost.
     pub(crate) fn into_parts(self) -> (Package, Costs) {
         (self.package, Costs(self.count))
     }
 }
 
-/// Schemes of URLs, and whether a server answers there or an object store.
+/// Schemes of URLs, for servers and for object stores.
 const SCHEMES: [(&str, Kind); 10] = [
     ("http", Kind::Server),
     ("https", Kind::Server),
@@ -108,7 +108,7 @@ enum Kind {
     Store,
 }
 
-/// The URL that a package is given by, where it is one.
+/// Returns the URL of a package, if it is given by one.
 pub(crate) fn url(package: &Path) -> Option<&str> {
     kind_and_url(package).map(|(_, url)| url)
 }
@@ -125,13 +125,18 @@ impl Remote {
     pub(crate) fn open(&self, package: &Path, limits: Limits) -> Result<Opened, Failure> {
         if matches!(kind_and_url(package), Some((Kind::Store, _))) && !self.headers.is_empty() {
             return Err(Failure::Usage(
-                "--header is for http and https URLs: a request to an object store is signed as it \
-                 is, and what the store needs besides is set in the environment, such as \
+                "--header is for http and https URLs: requests to an object store are signed with \
+                 the fields that they have. Set what the store needs in the environment, such as \
                  AWS_REQUEST_PAYER=true"
                     .into(),
             ));
         }
         self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
+    }
+
+    /// Returns whether no option bounds the cost of reading.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        self.max_bytes.is_none() && self.max_requests.is_none()
     }
 
     fn try_open(&self, package: &Path, limits: Limits) -> Result<Opened, Error> {
@@ -189,7 +194,7 @@ impl Remote {
         }
     }
 
-    /// The limits of a verb, where each read is a request.
+    /// Returns the limits of a verb for a source whose reads are requests.
     fn limits(&self, limits: &Limits, remote: &Limits) -> Limits {
         Limits {
             gap_len_max: self.gap,
@@ -201,7 +206,7 @@ impl Remote {
 }
 
 impl Costs {
-    /// Requests, or reads of a file, and bytes so far, where they are counted.
+    /// Returns the requests, or reads of a file, and the bytes so far, if they are counted.
     pub(crate) fn spent(&self) -> (u64, u64) {
         match &self.0 {
             Count::None => (0, 0),
@@ -210,7 +215,7 @@ impl Costs {
         }
     }
 
-    /// Says what was read, where that was asked for, and that a file was read whole, always.
+    /// Prints the cost if --stats asks for it. That a file was read whole is always printed.
     pub(crate) fn tell(&self, remote: &Remote) {
         if let Count::Url(source) = &self.0
             && source.is_whole()

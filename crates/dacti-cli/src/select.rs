@@ -1,81 +1,172 @@
-//! Which paths are meant: globs as they are given on the command line.
+//! Which regions are meant by the paths, ids and patterns of the command line.
+//!
+//! A text that names a region means only that region. Other texts are read as patterns. Unicode is
+//! brought into form C first, as file names of some systems are not.
 
 use crate::outcome::Failure;
 use crate::output::shown;
 use dacti::{Listed, Located, Package, RegionName};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobMatcher};
+use std::borrow::Cow;
 use std::path::Path;
 use uuid::Uuid;
 
-/// Paths that match any of some globs.
+/// A path or pattern of the command line.
 ///
-/// `*` and `?` stay within a part of the path, `**` crosses parts. A glob without a slash means a
-/// name in any folder; one that begins with a slash is matched from the root.
+/// `*` and `?` stay within a part of the path, `**` crosses parts. A pattern without a slash means
+/// a name in any folder; one that begins with a slash is matched from the root.
 #[derive(Debug, Clone)]
-pub(crate) struct Globs(GlobSet);
+pub(crate) struct Pattern {
+    /// The text without a slash in front.
+    name: String,
+    /// Whether the text is matched from the root.
+    rooted: bool,
+    /// `None` if the text is no glob; it can still be a name.
+    glob: Option<GlobMatcher>,
+}
 
-impl Globs {
-    pub(crate) fn new<'g>(globs: impl IntoIterator<Item = &'g String>) -> Result<Self, Failure> {
-        let wrong = |error: &globset::Error| Failure::Usage(format!("wrong glob: {error}"));
-        let mut set = GlobSetBuilder::new();
-        for glob in globs {
-            let (anywhere, glob) = match glob.strip_prefix('/') {
-                Some(rooted) => ("", rooted),
-                None => (if glob.contains('/') { "" } else { "**/" }, &glob[..]),
-            };
-            let glob =
-                GlobBuilder::new(&format!("{anywhere}{glob}")).literal_separator(true).build();
-            set.add(glob.map_err(|error| wrong(&error))?);
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// `names` are the paths and ids that it may mean. If one of them is the text, the text is no
+    /// glob.
+    pub(crate) fn new<N: AsRef<str>>(
+        text: &str,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, Failure> {
+        let text = path(text);
+        let name = text.strip_prefix('/').unwrap_or(&text).to_owned();
+        let mut pattern = Self { rooted: text.contains('/'), name, glob: None };
+        if names.into_iter().any(|name| pattern.matches(name.as_ref())) {
+            return Ok(pattern);
         }
-        Ok(Self(set.build().map_err(|error| wrong(&error))?))
+        let anywhere = if pattern.rooted { "" } else { "**/" };
+        let glob = GlobBuilder::new(&format!("{anywhere}{}", pattern.name))
+            .literal_separator(true)
+            .build()
+            .map_err(|error| Failure::Usage(format!("wrong pattern: {error}")))?;
+        pattern.glob = Some(glob.compile_matcher());
+        Ok(pattern)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn matches(&self, path: &str) -> bool {
-        self.0.is_match(path)
+    /// Returns whether the pattern means this path or id.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        if let Some(glob) = &self.glob {
+            return glob.is_match(name);
+        }
+        let last = name.rsplit('/').next().unwrap_or(name);
+        name == self.name || (!self.rooted && last == self.name)
     }
 }
 
-/// What a key on the command line means, and the region that it names, if any: an id where it looks
-/// like one and the package has it, else a path.
+/// Returns a path of the command line in Unicode normalisation form C, as packages have paths.
+pub(crate) fn path(text: &str) -> Cow<'_, str> {
+    dacti_names::normalize(text)
+}
+
+/// Moves the regions that a pattern means out of `listed`: all of them if there is no pattern.
+///
+/// The others stay, to tell what there is if none is meant.
+pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<Listed>, Failure> {
+    let Some(text) = text else { return Ok(core::mem::take(listed)) };
+    let pattern = Pattern::new(text, listed.iter().map(Listed::name))?;
+    let all = core::mem::take(listed);
+    let (wanted, others) = all.into_iter().partition(|region| pattern.matches(&region.name()));
+    *listed = others;
+    Ok(wanted)
+}
+
+/// Finds the region that a text names: by its id if the text is the id of a region, else by its
+/// path.
 pub(crate) fn find<'k>(
     package: &Package,
-    key: &'k str,
+    text: &'k str,
 ) -> Result<(RegionName<'k>, Option<Located>), dacti::Error> {
-    let hyphenated = key.len() == uuid::fmt::Hyphenated::LENGTH;
-    if let Some(id) = Uuid::parse_str(key).ok().filter(|_| hyphenated)
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    if let Some(id) = Uuid::parse_str(text).ok().filter(|_| hyphenated)
         && let Some(located) = package.find(id)?
     {
         return Ok((RegionName::Id(id), Some(located)));
     }
-    Ok((RegionName::Path(key), package.find(key)?))
+    Ok((RegionName::Path(text), package.find(text)?))
 }
 
-/// A glob that matches none of these regions.
-pub(crate) fn nothing_matches(package: &Path, glob: &str, listed: &[Listed]) -> Failure {
-    let folder = format!("{}/", glob.trim_matches('/'));
-    let mut paths = listed.iter().filter_map(|listed| listed.path.as_deref());
-    let what = if paths.any(|path| path.starts_with(&folder)) {
-        format!("it is a folder, and \"{folder}**\" means what is in it")
-    } else {
-        "list what there is with `dacti ls`".into()
+/// Returns the failure of a pattern that means none of these regions.
+pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> Failure {
+    let paths = listed.iter().filter_map(|listed| listed.path.as_deref());
+    let what = meant(text, paths).unwrap_or_else(|| LIST.into());
+    Failure::Failed(format!("{}: nothing matches {text:?}: {what}", shown(package)))
+}
+
+/// How to find the names of regions.
+pub(crate) const LIST: &str = "list what there is with `dacti ls`";
+
+/// Suggests a path in place of one that names no region.
+pub(crate) fn meant<'p>(
+    text: &str,
+    paths: impl Iterator<Item = &'p str> + Clone,
+) -> Option<String> {
+    let wanted = path(text);
+    let wanted = wanted.trim_matches('/');
+    let folder = format!("{wanted}/");
+    if !wanted.is_empty() && paths.clone().any(|path| path.starts_with(&folder)) {
+        return Some(format!("it is a folder, and \"{folder}**\" means what is in it"));
+    }
+    let near = paths.filter_map(|path| Some((nearness(wanted, path)?, path)));
+    near.min().map(|(_, path)| format!("did you mean {path:?}? If not, {LIST}"))
+}
+
+/// Returns how far a path is from the one that was wanted; less is nearer. `None` if it is too far.
+fn nearness(wanted: &str, path: &str) -> Option<usize> {
+    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let stem = |name: &str| match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+        _ => name.to_owned(),
     };
-    Failure::Failed(format!("{}: nothing matches {glob:?}: {what}", shown(package)))
+    let (lower, wanted_lower) = (path.to_lowercase(), wanted.to_lowercase());
+    if lower == wanted_lower {
+        return Some(0);
+    }
+    let (name, wanted_name) = (last(path), last(wanted));
+    if name == wanted_name {
+        return Some(1);
+    }
+    if stem(&name) == stem(&wanted_name) {
+        return Some(2);
+    }
+    // One typing mistake in the whole path.
+    (edits_at_most_one(&lower, &wanted_lower)).then_some(3)
+}
+
+/// Returns whether one inserted, deleted, replaced or swapped character makes one text the other.
+fn edits_at_most_one(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
+    if long.len().saturating_sub(short.len()) > 1 {
+        return false;
+    }
+    let start = short.iter().zip(long).take_while(|(a, b)| a == b).count();
+    let (short, long) =
+        (short.get(start..).unwrap_or_default(), long.get(start..).unwrap_or_default());
+    if short.len() < long.len() {
+        return long.get(1..) == Some(short);
+    }
+    let swapped = matches!((short, long), ([a, b, rest @ ..], [c, d, more @ ..])
+        if a == d && b == c && rest == more);
+    swapped || short.get(1..) == long.get(1..)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Globs;
+    use super::{Pattern, meant};
 
     #[track_caller]
-    fn check(glob: &str, path: &str, expected: bool) {
+    fn check(pattern: &str, path: &str, expected: bool) {
+        let none: [&str; 0] = [];
         assert_eq!(
-            Globs::new([&glob.to_owned()]).unwrap().matches(path),
+            Pattern::new(pattern, none).unwrap().matches(path),
             expected,
-            "{glob} {path}"
+            "{pattern} {path}"
         );
     }
 
@@ -90,5 +181,45 @@ mod tests {
         check("/index.html", "index.html", true);
         check("/index.html", "a/index.html", false);
         check("/*/*.html", "a/index.html", true);
+    }
+
+    #[test]
+    fn a_name_that_exists_is_no_glob() {
+        let names = ["pages/[slug].js", "pages/s.js", "{a,b}", "a", "x*", "xy", "back\\slash"];
+        let matched = |text: &str| {
+            let pattern = Pattern::new(text, names).unwrap();
+            names.into_iter().filter(|name| pattern.matches(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(matched("pages/[slug].js"), ["pages/[slug].js"]);
+        assert_eq!(matched("[slug].js"), ["pages/[slug].js"]);
+        assert_eq!(matched("{a,b}"), ["{a,b}"]);
+        assert_eq!(matched("x*"), ["x*"]);
+        assert_eq!(matched("/x*"), ["x*"]);
+        assert_eq!(matched("back\\slash"), ["back\\slash"]);
+        assert_eq!(matched("pages/*.js"), ["pages/[slug].js", "pages/s.js"]);
+    }
+
+    #[test]
+    fn names_in_form_d_mean_those_in_form_c() {
+        let pattern = Pattern::new("cafe\u{301}*", ["a"]).unwrap();
+        assert!(pattern.matches("docs/caf\u{e9}.txt"));
+    }
+
+    #[test]
+    fn a_near_miss_is_told() {
+        let paths = ["README.md", "docs/index.html", "docs/guide/a.txt"];
+        let told = |text: &str| meant(text, paths.into_iter()).unwrap_or_default();
+        for (text, path) in [
+            ("readme.md", "README.md"),
+            ("readme", "README.md"),
+            ("index.html", "docs/index.html"),
+            ("docs/index.htm", "docs/index.html"),
+            ("docs/idnex.html", "docs/index.html"),
+        ] {
+            assert!(told(text).starts_with(&format!("did you mean {path:?}?")), "{}", told(text));
+        }
+        assert!(told("docs").starts_with("it is a folder"));
+        assert!(told("docs/guide/").starts_with("it is a folder"));
+        assert_eq!(told("nothing/like/it"), "");
     }
 }

@@ -1,19 +1,19 @@
-//! How many threads do the work: what may be asked for, and what the system gives.
+//! Reads the number of threads, and starts them.
 
 use core::num::NonZeroUsize;
 use std::io;
 use std::thread::{Builder, Scope};
 
-/// More threads than this help no machine, and some systems do not survive them.
+/// More threads than this help no machine.
 const MAX: usize = 1024;
 
-/// A number of threads on the command line.
+/// Reads a number of threads.
 pub(crate) fn parse(text: &str) -> Result<NonZeroUsize, String> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= MAX);
     threads.ok_or_else(|| format!("expected a number from 1 to {MAX}"))
 }
 
-/// Starts as many of `wanted` threads as the system gives, which is an error where it gives none.
+/// Starts up to `wanted` threads. It is an error only if the system gives none.
 pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     wanted: usize,
@@ -23,7 +23,7 @@ pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
         match Builder::new().spawn_scoped(scope, work()) {
             Ok(_) => {}
             Err(error) if started == 0 => return Err(error),
-            // The others do its part.
+            // The threads that have started do all work.
             Err(_) => break,
         }
     }

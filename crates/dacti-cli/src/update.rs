@@ -1,53 +1,75 @@
-//! What `put` and `rm` share: how a package is opened for an update, and what becomes of the plan.
+//! The part that `put`, `rm` and `sync` share: opens a package for an update, plans the update, and
+//! shows, saves or carries out the plan.
 
 pub(crate) mod show;
 pub(crate) mod standing;
 
+use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
+use core::time::Duration;
 use dacti::Encoding;
-use dacti::update::{PlannedUpdate, Update, UpdateOptions};
+use dacti::update::{PlannedUpdate, Update, UpdateFault, UpdateOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// How to update.
+/// Options of an update.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Print what would be done, step by step, and change nothing.
+    /// Print the steps of the update, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Write the plan to this file, and the bytes that it appends to OUT.data, and change nothing:
-    /// `dacti apply OUT PKG` carries it out.
+    /// Write the plan to OUT and the bytes that it appends to OUT.data, and change nothing. `dacti
+    /// apply OUT PKG` carries the plan out.
     #[arg(long, value_name = "OUT", conflicts_with = "dry_run")]
     plan: Option<PathBuf>,
-    /// Sign new regions with the private key in this file. A signed package needs it, or
+    /// Sign new regions with the private key in this file. A signed package needs this option or
     /// --unsigned.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, where it is not the one in the key's file.
+    /// The publisher's package to sign for, in place of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Leave new regions of a signed package without a signature: readers who require one refuse
-    /// them.
+    /// Leave new regions of a signed package unsigned. Readers who require signatures refuse them.
     #[arg(long)]
     unsigned: bool,
-    /// How new regions are stored; as the package's others are by default.
+    /// How new regions are stored; by default as the other regions of the package.
     #[arg(long, value_enum)]
     encoding: Option<Stored>,
     /// Brotli's quality: 0 is fast, 11 is small.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// Threads that encode, at most 1024; as many as there are cores by default. Changes no byte.
+    /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
+    /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Print what was done, or would be, as JSON.
+    /// Wait while another writer has the package. Without it, the update fails then.
+    #[arg(long)]
+    wait: bool,
+    /// Print the changes and the plan as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
+}
+
+/// How often a lock is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Returns the failure of an update, with the option that is the way out.
+fn failed(package: &Path, error: &dacti::Error) -> Failure {
+    let dacti::Error::Update(fault) = error else { return Failure::with(package, error) };
+    let way_out = match fault {
+        UpdateFault::Locked { .. } => return Failure::Failed(format!("{error}; --wait waits")),
+        UpdateFault::NeedsKey => "--sign KEY signs them, --unsigned leaves them unsigned",
+        UpdateFault::NotSigned => "run again without --sign",
+        UpdateFault::KeyOfOtherPackage { .. } => "--package-id UUID signs for another package",
+        _ => return Failure::with(package, error),
+    };
+    Failure::Failed(format!("{}: {error}; {way_out}", output::shown(package)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,8 +79,16 @@ enum Stored {
 }
 
 impl Options {
-    /// Opens the package; other writers are locked out from here on.
-    pub(crate) fn open(&self, package: &Path, force: bool) -> Result<Update, Failure> {
+    /// Opens the package, and locks out other writers from here on.
+    ///
+    /// `inputs` are the files that the verb reads: a saved plan must not replace one of them.
+    pub(crate) fn open(
+        &self,
+        package: &Path,
+        inputs: &[&Path],
+        force: bool,
+    ) -> Result<Update, Failure> {
+        self.check_plan(package, inputs)?;
         let options = UpdateOptions {
             encoding: self.encoding.map(|encoding| match encoding {
                 Stored::None => Encoding::NONE,
@@ -69,8 +99,8 @@ impl Options {
             threads: self.threads,
             ..UpdateOptions::default()
         };
-        let failed = |error| Failure::with(package, &error);
-        let mut update = Update::open(package, options).map_err(failed)?;
+        let failed = |error| failed(package, &error);
+        let mut update = self.open_alone(package, options)?;
         if let Some(path) = &self.sign {
             let key = keys::read_private(path)?;
             let key = match self.package_id {
@@ -85,6 +115,40 @@ impl Options {
         Ok(update)
     }
 
+    /// Refuses a plan whose files would replace the package or another input.
+    fn check_plan(&self, package: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let mut data = plan.as_os_str().to_owned();
+        data.push(".data");
+        let mut all = inputs.to_vec();
+        all.push(package);
+        all.extend(self.sign.as_deref());
+        for path in [plan, Path::new(&data)] {
+            Output { path, option: "--plan", has_standard: false }.check(&all)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the package as its only writer. With --wait, another writer is waited for.
+    fn open_alone(&self, package: &Path, options: UpdateOptions) -> Result<Update, Failure> {
+        let mut told = false;
+        loop {
+            match Update::open(package, options.clone()) {
+                Err(dacti::Error::Update(UpdateFault::Locked { .. })) if self.wait => {
+                    if !told {
+                        let package = output::shown(package);
+                        output::note(&format!("waiting for another writer of {package}"));
+                        interrupt::listen();
+                        told = true;
+                    }
+                    interrupt::check()?;
+                    std::thread::sleep(LOCK_INTERVAL);
+                }
+                opened => return opened.map_err(|error| failed(package, &error)),
+            }
+        }
+    }
+
     /// Plans the update, and shows, saves or carries it out.
     pub(crate) fn finish(
         &self,
@@ -92,7 +156,7 @@ impl Options {
         update: Update,
         talk: Talk,
     ) -> Result<Outcome, Failure> {
-        let failed = |error| Failure::with(package, &error);
+        let failed = |error| failed(package, &error);
         interrupt::listen();
         let planned = {
             let mut bar = Bar::bytes("encoding", 0, talk);
@@ -110,7 +174,7 @@ impl Options {
             return self.save(out, &summary, &planned, talk);
         }
         if self.json {
-            // Printed when it is done, so that it does not say what was not.
+            // Printed at the end, because it says that the update is done.
             self.carry_out(package, planned, &summary, talk)?;
             output::json(&mut std::io::stdout().lock(), &summary.applied())?;
             return Ok(Outcome::Done);
@@ -158,7 +222,7 @@ impl Options {
         summary: &show::Summary,
         talk: Talk,
     ) -> Result<(), Failure> {
-        let failed = |error| Failure::with(package, &error);
+        let failed = |error| failed(package, &error);
         let mut bar = Bar::bytes("writing", 0, talk);
         planned
             .apply_with(&mut |at| {

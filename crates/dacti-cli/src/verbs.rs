@@ -17,6 +17,7 @@ mod put;
 mod rm;
 mod serve;
 mod sign;
+mod sync;
 mod unpack;
 mod verify;
 
@@ -34,6 +35,7 @@ pub(crate) enum Verb {
     Verify(verify::Args),
     Put(put::Args),
     Rm(rm::Args),
+    Sync(sync::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Key(key::Args),
@@ -48,7 +50,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// Does what the arguments ask for.
+    /// Runs the verb.
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         match self {
             Self::Pack(args) => args.run(talk),
@@ -59,6 +61,7 @@ impl Verb {
             Self::Verify(args) => args.run(talk),
             Self::Put(args) => args.run(talk),
             Self::Rm(args) => args.run(talk),
+            Self::Sync(args) => args.run(talk),
             Self::Plan(args) => args.run(),
             Self::Apply(args) => args.run(talk),
             Self::Key(args) => args.run(talk),

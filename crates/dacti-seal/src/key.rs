@@ -159,13 +159,6 @@ impl SecretKey {
         Ok(Self::from_seed(&seed, package))
     }
 
-    /// Returns whether a text contains a private key. This finds more than
-    /// [`from_text`](Self::from_text) reads: keys among other lines, and keys of other versions.
-    #[must_use]
-    pub fn is_shown_in(text: &str) -> bool {
-        text.lines().any(|line| line.split_whitespace().next() == Some(PRIVATE))
-    }
-
     /// Returns the text of the key: a warning, and the line with the key. Write it to a file that
     /// only its owner can read.
     #[must_use]
@@ -241,22 +234,6 @@ mod tests {
         assert_eq!(message[..23], *b"dacti-seal signature v0");
         assert_eq!(message[23..39], PACKAGE.to_bytes_le());
         assert_eq!(message[39..], *digest);
-    }
-
-    #[test]
-    fn a_private_key_is_seen_whatever_is_around_it() {
-        let private = key().to_text();
-        let other = SecretKey::from_seed(&[9; 32], Uuid::nil()).to_text();
-        for text in [&private, &other, &format!("a line\n{private}"), &format!("{private}{other}")]
-        {
-            assert!(SecretKey::is_shown_in(text), "{text}");
-        }
-        let public = key().public().to_text();
-        for text in
-            [&public[..], "", "as `dacti-ed25519-private 1` says", "dacti-ed25519-privately x"]
-        {
-            assert!(!SecretKey::is_shown_in(text), "{text}");
-        }
     }
 
     #[test]

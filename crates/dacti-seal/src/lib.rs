@@ -20,6 +20,7 @@ mod error;
 mod key;
 mod limits;
 mod seal;
+mod search;
 #[cfg(test)]
 mod test_data;
 mod verify;
@@ -33,6 +34,7 @@ pub use key::{
 };
 pub use limits::KEYS_MAX;
 pub use seal::Seal;
+pub use search::KeySearch;
 pub use verify::{
     SealPolicy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,
 };

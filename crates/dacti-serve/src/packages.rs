@@ -8,7 +8,7 @@ use crate::work::{self, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use dacti::fetch::ReadAt;
-use dacti::seal::{KEY_TEXT_LEN_MAX, SecretKey};
+use dacti::seal::KeySearch;
 use dacti::{Limits, Package};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -24,6 +24,9 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The start of every package, up to the signature's version.
 const SIGNATURE: &[u8; 7] = b"\xffdaicon";
+
+/// Bytes of a file that are searched at once.
+const READ_LEN: usize = 64 * 1024;
 
 /// A file at one time. A package that was updated is another state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -205,31 +208,38 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A private key is not served: its holder can sign as its owner, and a folder that is tried
-    /// out may contain one.
+    /// A file that is no package is searched once, as long as it stays the same: a private key is
+    /// not served, because its holder can sign as its owner, and a folder that is tried out may
+    /// contain one. The regions of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
-        if self.is_private_key()? {
-            return Ok(Known::Secret);
-        }
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;
-        if read < signature.len() || signature != *SIGNATURE {
-            return Ok(Known::Other);
+        let file = Arc::new(self);
+        if read == signature.len() && signature == *SIGNATURE {
+            let (work, _client) = Work::new(OPEN_READ_MAX, OPEN_TIME_MAX);
+            let source: Arc<dyn ReadAt> = Arc::<Self>::clone(&file);
+            let (package, _) = work.run(|| Package::from_source(source, limits));
+            // A broken package is a file like others.
+            if let Ok(package) = package {
+                return Ok(Known::Package(Arc::new(Served::new(package))));
+            }
         }
-        let (work, _client) = Work::new(OPEN_READ_MAX, OPEN_TIME_MAX);
-        let (package, _) = work.run(|| Package::from_source(Arc::new(self), limits));
-        // A broken package is a file like others.
-        let package = package.ok().map(|package| Arc::new(Served::new(package)));
-        Ok(package.map_or(Known::Other, Known::Package))
+        let is_secret = file.shows_private_key()?;
+        Ok(if is_secret { Known::Secret } else { Known::Other })
     }
 
-    fn is_private_key(&self) -> io::Result<bool> {
-        let Some(len) = usize::try_from(self.len).ok().filter(|len| *len <= KEY_TEXT_LEN_MAX)
-        else {
-            return Ok(false);
-        };
-        let text = self.read_up_to(0, len)?;
-        Ok(str::from_utf8(&text).is_ok_and(SecretKey::is_shown_in))
+    fn shows_private_key(&self) -> io::Result<bool> {
+        let (mut search, mut at) = (KeySearch::default(), 0_u64);
+        let mut buf = vec![0; READ_LEN];
+        while !search.has_found() {
+            let read = self.read_at(at, &mut buf)?;
+            if read == 0 {
+                break;
+            }
+            search.feed(buf.get(..read).unwrap_or_default());
+            at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        }
+        Ok(search.has_found())
     }
 }
 

@@ -285,6 +285,14 @@ pub enum Error {
         /// Its length when it was read, in bytes.
         found: u64,
     },
+    /// An input that shows a private key, with which anyone who reads it could sign.
+    #[error("{name}: its content shows a private key, and would publish it: leave it out")]
+    PrivateKey {
+        /// The region.
+        name: String,
+        /// The file that the content was to come from, if any.
+        file: Option<PathBuf>,
+    },
     /// A damaged region of a package that is compacted.
     #[error(
         "{name:?} is damaged, so it is not taken over: {fault}; nothing was written: put the \
@@ -446,6 +454,7 @@ impl Error {
             | Self::Unnamed
             | Self::RegionTooLong { .. }
             | Self::Changed { .. }
+            | Self::PrivateKey { .. }
             | Self::Stopped
             | Self::NoSealToSign { .. }
             | Self::Compaction { .. }

@@ -1,5 +1,6 @@
-//! A planned update as people and programs want to read it.
+//! Shows a planned update, as text and as JSON.
 
+use crate::json::Place;
 use crate::output::{bytes, printable};
 use dacti::Span;
 use dacti::update::{
@@ -11,11 +12,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use uuid::Uuid;
 
-/// What `put` and `rm` print with `--json`.
+/// The object that `put`, `rm` and `sync` print with `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     package: String,
-    /// Whether it was carried out.
+    /// Whether the update was carried out.
     applied: bool,
     added: usize,
     replaced: usize,
@@ -27,13 +28,13 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Serialize)]
 struct ChangeLine {
-    change: &'static str,
-    name: String,
+    kind: &'static str,
+    path: Option<String>,
     id: Uuid,
     len: u64,
 }
 
-/// A plan in short; `dacti put --plan` writes it whole.
+/// A plan in short; `dacti put --plan` writes all of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlanLine {
     strategy: String,
@@ -57,9 +58,8 @@ struct RejectedLine {
 #[derive(Debug, Serialize)]
 struct StepLine {
     step: usize,
-    action: &'static str,
-    at: u64,
-    len: u64,
+    kind: &'static str,
+    place: Option<Place>,
 }
 
 impl Summary {
@@ -78,12 +78,12 @@ impl Summary {
         }
     }
 
-    /// The same when it was carried out.
+    /// Returns the summary of an update that was carried out.
     pub(crate) fn applied(self) -> Self {
         Self { applied: true, ..self }
     }
 
-    /// One line about what was done.
+    /// Returns one line about the update.
     pub(crate) fn text(&self) -> String {
         let package = printable(&self.package);
         if self.plans.is_empty() {
@@ -115,10 +115,10 @@ impl Summary {
     }
 }
 
-/// Changes that are listed one by one.
+/// The most changes that are listed one by one.
 const CHANGES_SHOWN: usize = 20;
 
-/// The whole update, for `--dry-run`.
+/// Prints the whole update, for `--dry-run`.
 pub(crate) fn update(
     out: &mut impl Write,
     summary: &Summary,
@@ -141,7 +141,7 @@ pub(crate) fn update(
     plans(out, planned.plans())
 }
 
-/// Plans, with their steps numbered through, each behind an empty line.
+/// Prints plans, each after an empty line. The numbers of steps run through all plans.
 pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
     let mut steps = 0_usize;
     for (plan, number) in plans.iter().zip(1..) {
@@ -155,7 +155,7 @@ pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
     Ok(())
 }
 
-/// One plan: strategy, cost and steps.
+/// Prints one plan: strategy, cost and steps.
 fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
     writeln!(out, "\nstrategy: {}: {}", plan.strategy, meaning(plan.strategy))?;
     for rejected in &plan.rejected {
@@ -164,19 +164,15 @@ fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
     let cost = &plan.cost;
     let slice = bytes(plan.slice_len);
     writeln!(out, "\ncost, with slices of {slice}:")?;
-    writeln!(
-        out,
-        "  slices dirtied {:>12}   that caches hold and must fetch again",
-        cost.slices_dirtied
-    )?;
+    writeln!(out, "  slices dirtied {:>12}   that caches must fetch again", cost.slices_dirtied)?;
     writeln!(out, "  slices fresh   {:>12}   that no cache can hold yet", cost.slices_fresh)?;
     writeln!(out, "  bytes written  {:>12}", cost.bytes_written)?;
     writeln!(
         out,
-        "  bytes padding  {:>12}   zeros that take no space where files have holes",
+        "  bytes padding  {:>12}   zeros; they take no space in a file system with holes",
         cost.bytes_padding
     )?;
-    writeln!(out, "  bytes dying    {:>12}   that only old views reach", cost.bytes_dying)?;
+    writeln!(out, "  bytes dying    {:>12}   that only old views use", cost.bytes_dying)?;
     writeln!(out, "  file length    {:>12}   now {}", plan.after().len, plan.before.len)?;
     writeln!(out, "\nsteps:")?;
     for (step, i) in plan.steps.iter().zip(1_usize..) {
@@ -185,7 +181,7 @@ fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// What a step does.
+/// Returns a step in words.
 fn sentence(step: &Step) -> String {
     match &step.action {
         Action::Append(append) => {
@@ -193,7 +189,7 @@ fn sentence(step: &Step) -> String {
             format!("append   {start:#x} to {end:#x}: {}", parts(append))
         }
         Action::Reserve(reserve) => {
-            let what = "of the head that nobody reads yet";
+            let what = "of the head that no reader uses yet";
             format!("reserve  {} bytes at {:#x} {what}", reserve.after.len(), reserve.at)
         }
         Action::Barrier(barrier) => format!("barrier  every cache has {}", proven(barrier)),
@@ -212,7 +208,7 @@ fn sentence(step: &Step) -> String {
     }
 }
 
-/// What a barrier asks for.
+/// Returns the condition of a barrier in words.
 fn proven(barrier: &Barrier) -> String {
     let is_head = |probe: &&Probe| probe.span == Span { start: 0, end: dacti::HEAD_LEN };
     let heads = barrier.probes.iter().filter(is_head).count();
@@ -224,7 +220,7 @@ fn proven(barrier: &Barrier) -> String {
     if heads > 0 { format!("the head as it is, and {ranges}") } else { ranges }
 }
 
-/// What is appended.
+/// Returns the parts of an appended block in words.
 fn parts(append: &Append) -> String {
     let mut regions = 0_usize;
     let mut has = (false, false, false);
@@ -244,7 +240,7 @@ fn parts(append: &Append) -> String {
         n => parts.push(format!("{n} regions")),
     }
     for (is_there, what) in
-        [(has.0, "lookup keys"), (has.1, "a new index"), (has.2, "an extension table")]
+        [(has.0, "fences"), (has.1, "a new index"), (has.2, "an extension table")]
     {
         if is_there {
             parts.push(what.into());
@@ -253,7 +249,7 @@ fn parts(append: &Append) -> String {
     parts.join(", ")
 }
 
-/// A little-endian number.
+/// Returns a little-endian number.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
@@ -263,7 +259,7 @@ fn meaning(strategy: Strategy) -> &'static str {
         Strategy::Delta => "entries in the head, published by a length of one byte",
         Strategy::FirstTable => "slots of the first table, published by its count",
         Strategy::SecondTable => "the second table anew, the index as it is",
-        Strategy::Fold => "a new index behind the old end, as large as the whole package's",
+        Strategy::Fold => "a new index of all regions behind the old end",
     }
 }
 
@@ -278,13 +274,15 @@ const fn verb(kind: ChangeKind) -> &'static str {
 
 impl From<&Change> for ChangeLine {
     fn from(change: &Change) -> Self {
-        let change_ = match change.kind {
+        let kind = match change.kind {
             ChangeKind::Added => "added",
             ChangeKind::Replaced => "replaced",
             ChangeKind::Removed => "removed",
             ChangeKind::Unchanged => "unchanged",
         };
-        Self { change: change_, name: change.name.clone(), id: change.id, len: change.len }
+        let has_path = change.name != change.id.to_string();
+        let path = has_path.then(|| change.name.clone());
+        Self { kind, path, id: change.id, len: change.len }
     }
 }
 
@@ -312,13 +310,16 @@ impl From<&Plan> for PlanLine {
 
 impl StepLine {
     fn new(step: usize, of: &Step) -> Self {
-        let len = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let (action, at, len) = match &of.action {
-            Action::Append(append) => ("append", append.at, append.span().len()),
-            Action::Reserve(reserve) => ("reserve", reserve.at, len(&reserve.after)),
-            Action::Barrier(_) => ("barrier", 0, 0),
-            Action::Switch(switch) => ("switch", switch.at, len(&switch.after)),
+        let at = |at: u64, bytes: &[u8]| {
+            let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            Some(Span { start: at, end: at.saturating_add(len) })
         };
-        Self { step, action, at, len }
+        let (kind, span) = match &of.action {
+            Action::Append(append) => ("append", Some(append.span())),
+            Action::Reserve(reserve) => ("reserve", at(reserve.at, &reserve.after)),
+            Action::Barrier(_) => ("barrier", None),
+            Action::Switch(switch) => ("switch", at(switch.at, &switch.after)),
+        };
+        Self { step, kind, place: span.map(Place::from) }
     }
 }

@@ -3,7 +3,7 @@
 use dacti::update::SavedStanding;
 use serde::Serialize;
 
-/// How far a package has come.
+/// How many steps of a plan are done.
 #[derive(Debug, Serialize)]
 pub(crate) struct Standing {
     steps: usize,
@@ -17,7 +17,7 @@ impl From<SavedStanding> for Standing {
     }
 }
 
-/// Where a package stands, in words.
+/// Returns the same in words.
 pub(crate) fn text(found: SavedStanding) -> String {
     let SavedStanding { done, steps, begun, .. } = found;
     let next = done.saturating_add(1);

@@ -1,4 +1,4 @@
-//! `dacti apply`: a saved plan is carried out.
+//! `dacti apply`: carries out a saved plan.
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -7,25 +7,25 @@ use crate::{Talk, interrupt, output};
 use dacti::update::{Extent, SavedPlan};
 use std::path::PathBuf;
 
-/// Carry out a saved plan on a package, or what is left of it.
+/// Carry out a saved plan on a package.
 ///
 /// The plan and its bytes are checked before anything is written. After a crash at any point the
-/// package opens as it was or as it is to be, and --resume goes on.
+/// package opens in its old state or in its new one, and --resume goes on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The saved plan; its bytes lie beside it, in PLAN.data.
+    /// The saved plan. Its bytes are in the file PLAN.data.
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Carry out this step alone, which must be the next. `dacti plan` numbers them.
+    /// Carry out only this step, which must be the next one. `dacti plan` shows the numbers.
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     step: Option<usize>,
-    /// Go on where an earlier run has stopped.
+    /// Carry out the steps that an earlier run has left.
     #[arg(long)]
     resume: bool,
-    /// Print as JSON how many steps are done.
+    /// Print how many steps are done as one JSON object.
     #[arg(long)]
     json: bool,
 }

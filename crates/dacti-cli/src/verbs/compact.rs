@@ -1,10 +1,11 @@
-//! `dacti compact`: a new file with what counts of a package, and nothing else.
+//! `dacti compact`: writes a new file with only those bytes of a package that are in use.
 
+use crate::files::Output;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
-use crate::output::{bytes, shown};
+use crate::output::{bytes, counted, shown};
 use crate::progress::Bar;
-use crate::{Talk, files, interrupt, keys, output, threads};
+use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::Package;
@@ -13,51 +14,50 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Write a new file with what counts of a package: sorted, without dead bytes, with room for
-/// updates.
+/// Write a package into a new file: sorted, without dead bytes, and with room for updates.
 ///
-/// Regions are stored as they are, each with its seal; none is encoded or signed again. The names
-/// list becomes one segment. The new file is read back, and appears under its name only when it was
-/// found to hold the same regions. It is another file, for another URL.
+/// Regions move with their stored bytes and seals: none is encoded or signed again. The names list
+/// becomes one segment. The new file is read back, and gets its name only if it holds the same
+/// regions. It has a file id of its own: publish it under another URL.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package. It stays as it is.
+    /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The new file. Where it exists, it is replaced; PKG itself is refused.
+    /// The new file. An existing file is replaced, unless it is PKG.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// The layout; by default the one that PKG has.
+    /// The layout of the new file; by default that of PKG.
     #[arg(long, value_enum)]
     layout: Option<Layout>,
-    /// Length of the slices in which caches hold the file; by default the one of PKG, or 1MiB.
+    /// The length of the slices in which caches hold the file; by default that of PKG, or 1MiB.
     #[arg(long, value_name = "N", value_parser = slice_len)]
     slice: Option<u64>,
-    /// keep: each moves along with its region. digests: so they do, and a package without gets
-    /// digests. drop: none is left.
+    /// keep: each seal moves with its region. digests: the same, and a package without seals gets
+    /// digests. drop: no seals.
     #[arg(long, value_enum, default_value_t = Seals::Keep)]
     seals: Seals,
-    /// In a signed package, the private key that signs the names list, where that has to be
-    /// written anew. Nothing else is signed.
+    /// Sign the names list with the private key in this file, if a signed package needs a new names
+    /// list. Nothing else is signed.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, where it is not the one in the key's file.
+    /// The publisher's package to sign for, in place of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// In a signed package, leave a names list unsigned that has to be written anew.
+    /// Leave the names list unsigned, if a signed package needs a new names list.
     #[arg(long)]
     unsigned_names: bool,
-    /// Leave out this component, which is none of dacti's. May be given several times.
+    /// Leave out this component of another project. May be given several times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
-    /// Brotli's quality for a names list that is written anew: 0 is fast, 11 is small.
+    /// Brotli's quality for a new names list: 0 is fast, 11 is small.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// Threads that copy and hash, at most 1024; as many as there are cores by default.
+    /// Threads that copy and hash, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Print what was made as JSON.
+    /// Print one JSON object about the new file.
     #[arg(long)]
     json: bool,
 }
@@ -95,19 +95,14 @@ struct Proof {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        if self.output.as_os_str() == "-" {
-            let message = "a package cannot be written to standard output: -o ./- is a file";
-            return Err(Failure::Usage(message.into()));
-        }
         if self.sign.is_some() && matches!(self.seals, Seals::Drop) {
-            let message = "--sign signs the names list, and --seals drop leaves out all signatures";
+            let message =
+                "--sign and --seals drop contradict each other: drop leaves out all signatures";
             return Err(Failure::Usage(message.into()));
         }
         let (from, to) = (&self.package, &self.output);
-        if files::place(to).is_some_and(|place| files::is_at(from, &place)) {
-            let message = "is the package that is to be compacted: name another file";
-            return Err(Failure::Failed(format!("{} {message}", shown(to))));
-        }
+        let inputs: Vec<&Path> = self.sign.as_deref().into_iter().chain([&**from]).collect();
+        Output { path: to, option: "-o", has_standard: false }.check(&inputs)?;
         let options = self.options()?;
         let package = Package::open(from).map_err(|error| Failure::with(from, &error))?;
         let compacted = {
@@ -153,26 +148,35 @@ impl Args {
         let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
         let (to, len) = (shown(&self.output), bytes(built.len));
         let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
-        output::note(&format!("{to}: {} regions, {len} where there were {old_len}", built.regions));
+        output::note(&format!(
+            "{to}: {}, {len} in place of {old_len}",
+            counted(built.regions, "region", "regions")
+        ));
         if *names_dropped > 0 {
-            output::note(&format!("{names_dropped} names without a region were dropped"));
+            output::note(&format!(
+                "dropped {} without a region",
+                counted(*names_dropped, "name", "names")
+            ));
         }
         if *hot_dropped > 0 {
-            let what = "hot regions did not fit the head any more and lie behind it";
-            output::note(&format!("{hot_dropped} {what}"));
+            let regions = counted(*hot_dropped, "hot region does", "hot regions do");
+            output::note(&format!("{regions} not fit the head any more"));
         }
         if !names_kept {
-            output::note(&"the names list was written anew, as one segment");
+            output::note(&"the names list was written as one new segment");
         }
         let seals = match (proof.digests, proof.signatures) {
             (0, _) => String::new(),
-            (digests, 0) => format!(", {digests} digests fit"),
-            (digests, signed) => format!(", {digests} digests fit, {signed} signatures are kept"),
+            (digests, 0) => format!(", {digests} digests are right"),
+            (digests, signed) => {
+                format!(", {digests} digests are right, {signed} signatures are kept")
+            }
         };
         output::note(&format!(
-            "both hold the same: {} regions by id, encoding, length and hash, {} names; {proven} \
+            "both files have the same {} (by id, encoding, length and hash) and {}; {proven} were \
              read back{seals}",
-            proof.regions, proof.names,
+            counted(proof.regions, "region", "regions"),
+            counted(proof.names, "name", "names"),
         ));
     }
 }

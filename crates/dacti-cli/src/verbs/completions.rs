@@ -1,4 +1,4 @@
-//! `dacti completions`: what a shell needs to complete the program's arguments.
+//! `dacti completions`: prints scripts that let shells complete arguments.
 
 use crate::Cli;
 use crate::outcome::{Failure, Outcome};
@@ -7,11 +7,11 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 use std::io::Write;
 
-/// Print a script that has a shell complete verbs, options and files.
+/// Print a script that lets a shell complete verbs, options and files.
 ///
-/// Where it goes depends on the shell: bash takes it from
-/// ~/.local/share/bash-completion/completions/dacti, fish from
-/// ~/.config/fish/completions/dacti.fish, zsh from a file _dacti in a folder of its fpath.
+/// Save it where the shell looks for it: for bash as
+/// ~/.local/share/bash-completion/completions/dacti, for fish as
+/// ~/.config/fish/completions/dacti.fish, for zsh as _dacti in a folder of its fpath.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell.
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        // Made in memory: what makes it panics where standard output is closed.
+        // Made in memory, because the generator panics if standard output is closed.
         let mut script = Vec::new();
         generate(self.shell, &mut Cli::command(), "dacti", &mut script);
         let mut out = output::stdout();

@@ -1,5 +1,4 @@
-//! `dacti diff`: how two packages differ, and what a holder of the one must fetch to have the
-//! other.
+//! `dacti diff`: shows how two packages differ.
 
 use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
@@ -15,24 +14,24 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Show how two packages differ: regions added (+), changed (~), removed (-) and renamed (>), and
-/// what a holder of OLD must fetch to have NEW.
+/// how many bytes turn OLD into NEW.
 ///
-/// Regions are compared as they are stored: first by their place where NEW is OLD grown, then by
-/// the digests in their seals, and byte by byte only where there are none.
+/// Stored bytes are compared: by their place if NEW is a later state of OLD, else by the digests in
+/// the seals, and byte by byte if there are no seals.
 ///
-/// Exit code 0, whether they differ or not, unless --exit-code is given.
+/// The exit code is 0 in either case, unless --exit-code is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package that is at hand.
+    /// The package to compare with.
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The package that is wanted.
+    /// The package to compare.
     #[arg(value_name = "NEW")]
     new: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// End with 1 where regions or their paths differ, and with 0 where they do not. What fails
-    /// ends with 1 too, with a message.
+    /// Exit with 1 if regions or their paths differ, and with 0 if not. A failure exits with 1 too,
+    /// with a message.
     #[arg(long)]
     exit_code: bool,
     /// Print one JSON object.
@@ -56,8 +55,8 @@ struct Json<'d> {
 
 #[derive(Debug, Serialize)]
 struct Line<'d> {
-    id: Uuid,
     path: Option<&'d str>,
+    id: Uuid,
     old_len: Option<u64>,
     new_len: Option<u64>,
 }
@@ -95,7 +94,7 @@ impl Args {
         let (old, old_costs) = open(&self.old)?.into_parts();
         let (new, new_costs) = open(&self.new)?.into_parts();
         if self.dry_run.dry_run {
-            let then = "digests of regions in both, 32 bytes each, near ones by one request";
+            let then = "the digests of regions that both have, 32 bytes each";
             for (path, package, costs) in
                 [(&self.old, &old, &old_costs), (&self.new, &new, &new_costs)]
             {
@@ -195,7 +194,7 @@ impl<'d> From<&'d Difference> for Json<'d> {
         let lines = |list: &'d [Differing]| {
             let line = |differing: &'d Differing| {
                 let Differing { id, path, old_len, new_len } = differing;
-                Line { id: *id, path: path.as_deref(), old_len: *old_len, new_len: *new_len }
+                Line { path: path.as_deref(), id: *id, old_len: *old_len, new_len: *new_len }
             };
             list.iter().map(line).collect()
         };

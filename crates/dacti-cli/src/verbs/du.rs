@@ -1,8 +1,8 @@
-//! `dacti du`: what the bytes of a package are used for, and when compaction pays.
+//! `dacti du`: shows the use of the bytes of a package, and whether compaction pays.
 
 use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
-use crate::output::{self, bytes};
+use crate::output::{self, bytes, counted};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt};
@@ -12,11 +12,12 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Show what the bytes of a package are used for: live, dead, padding, duplicate; what is left for
-/// updates; and whether compaction pays.
+/// Show the use of the bytes of a package: live, dead, padding, duplicate; the room for updates;
+/// and whether compaction pays.
 ///
-/// Compaction pays where it saves a quarter of the file and no less than a slice, or where the
-/// package was folded and its index takes more than a slice, which every update writes again.
+/// Compaction pays if it saves a quarter of the file and at least one slice. It also pays if the
+/// package was folded and its index is longer than a slice, because every update writes the index
+/// again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Do not look for equal contents, for which regions of equal length are read.
+    /// Do not look for equal contents. Looking for them reads regions of equal length.
     #[arg(long)]
     no_duplicates: bool,
     /// Print one JSON object.
@@ -94,8 +95,8 @@ impl Args {
         self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         if self.dry_run.dry_run {
-            let then = "bytes that nobody claims, and, without --no-duplicates, regions as long as \
-                        another";
+            let then = "unclaimed bytes and, without --no-duplicates, regions that are as long as \
+                        another one";
             let costs = (&costs, &self.remote);
             dry_run::print_list(&self.package, &package, then, costs, self.json)?;
             return Ok(Outcome::Done);
@@ -149,9 +150,9 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;
     part("seals", usage.seals, "")?;
     part("names", usage.names, &segments)?;
-    part("index", usage.index, "groups in use, lookup keys")?;
-    part("head", usage.head, "signature, tables, components")?;
-    part("reserve", usage.reserve, "slots and entries that are not in use")?;
+    part("index", usage.index, "groups in use, fences")?;
+    part("head", usage.head, "preamble, tables, components")?;
+    part("reserve", usage.reserve, "free slots and entries")?;
     part("padding", usage.padding, "zeros")?;
     part("dead", usage.dead, &dead)?;
     part("total", total, "")
@@ -160,14 +161,15 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
 fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Result<()> {
     writeln!(out)?;
     if usage.outside > 0 {
-        writeln!(out, "lost        {} regions do not lie within the file", usage.outside)?;
+        writeln!(out, "lost        {} regions are not within the file", usage.outside)?;
     }
     if let Some(equal) = &usage.duplicates {
         let dacti::report::Duplicates { regions, len, candidates, read } = *equal;
         writeln!(
             out,
-            "duplicate   {len} of the live bytes, in {regions} regions; by BLAKE3 of stored bytes, \
-             of {candidates} regions as long as another {read} bytes were read"
+            "duplicate   {len} of the live bytes, in {}; to find them, {read} bytes \
+             of {candidates} regions of equal length were read",
+            counted(regions, "region", "regions"),
         )?;
     }
     let left = &usage.reserve_left;
@@ -175,7 +177,7 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
         let place = left.t2_place.map_or("none".into(), |at| format!("at {at:#x}"));
         writeln!(
             out,
-            "left        {} entries in the delta groups, {} of which are empty; {} slots of T1, {} \
+            "left        {} entries in the delta groups ({} groups are empty), {} slots of T1, {} \
              of T2; a place for T2: {place}",
             left.entries, left.delta_groups, left.t1_slots, left.t2_slots,
         )?;
@@ -185,8 +187,10 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
     let compaction = &usage.compaction;
     let verdict = match (compaction.saves_enough, compaction.updates_are_dear) {
         (true, _) => "pays: it saves a quarter of the file, and a slice, or more",
-        (false, true) => "pays: each update writes an index of more than a slice again",
-        (false, false) => "does not pay: it saves less than a quarter of the file, or a slice",
+        (false, true) => "pays: each update writes an index again that is longer than a slice",
+        (false, false) => {
+            "does not pay: it saves less than a quarter of the file, or less than a slice"
+        }
     };
     let (len, saved) = (bytes(compaction.len), bytes(compaction.saved));
     writeln!(out, "compaction  {verdict}; a file of about {len}, {saved} less")

@@ -1,59 +1,86 @@
-//! `dacti get`: one region.
+//! `dacti get`: prints one region.
 
 mod terminal;
 
 use crate::dry_run::{self, DryRun};
+use crate::files::Output;
+use crate::json::Place;
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, content_fault, region_fault};
 use crate::remote::{self, Remote};
-use crate::{Talk, files, interrupt, output, select};
-use dacti::{AtomicFile, Error, Limits, Located, Package};
+use crate::{Talk, interrupt, output, select};
+use dacti::{AtomicFile, Error, Limits, Located, Package, RegionName};
+use serde::Serialize;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use terminal::TextOnly;
+use uuid::Uuid;
 
-/// Print one region, decoded.
+/// Print the content of one region.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Its path, or its id as a UUID with hyphens.
+    /// The path of the region, or its id as a UUID with hyphens.
     #[arg(value_name = "PATH|UUID")]
-    key: String,
-    /// Write to this file, which appears whole or not at all, and not to standard output; - is
-    /// standard output.
+    region: String,
+    /// Write the content to this file, which appears whole or not at all; - is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Print the stored bytes, not decoded.
+    /// Print the stored bytes without decoding them.
     #[arg(long)]
     raw: bool,
-    /// The most bytes that the region may decode to.
+    /// Refuse a region whose content is longer than this many bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
     max_len: u64,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Print the dry run as one JSON object.
-    #[arg(long, requires = "dry_run")]
+    /// Print one JSON object about the region, with -o FILE, or about the cost, with --dry-run.
+    #[arg(long)]
     json: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
+/// The object that `get --json` prints.
+#[derive(Debug, Serialize)]
+struct Got<'g> {
+    path: Option<String>,
+    id: Uuid,
+    kind: &'static str,
+    place: Place,
+    encoding: String,
+    output: &'g Path,
+    len: u64,
+}
+
 impl Args {
     pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
         self.check_output()?;
+        if self.json && !self.dry_run.dry_run && !self.is_to_file() {
+            let message = "--json needs -o FILE, because standard output is for the content; with \
+                           --dry-run it needs no file";
+            return Err(Failure::Usage(message.into()));
+        }
         self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
         let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
         let package = self.trust.applied(package)?;
-        let (key, found) = select::find(&package, &self.key).map_err(failed)?;
+        let name_text = select::path(&self.region);
+        let (name, found) = match select::find(&package, &name_text) {
+            // A folder, say, whose slash at the end no region can have.
+            Err(Error::Path { .. }) if self.meant(&package).is_some() => {
+                return Err(self.not_found(&package, RegionName::Path(&name_text)));
+            }
+            found => found.map_err(failed)?,
+        };
         let Some(located) = found else {
             costs.tell(&self.remote);
-            return Err(failed(Error::NotFound { region: key.to_string() }));
+            return Err(self.not_found(&package, name));
         };
         if talk == Talk::Verbose {
             let Located { id, span, encoding, .. } = located;
@@ -71,7 +98,7 @@ impl Args {
             return Ok(Outcome::Done);
         }
         if self.output.is_some() {
-            // To standard output there is nothing to clean up.
+            // Without a file there is nothing to clean up.
             interrupt::listen();
         }
         let content = self.content(&package, located);
@@ -80,6 +107,19 @@ impl Args {
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
         copied?;
+        if let Some(file) = self.output.as_deref().filter(|_| self.json) {
+            let found = std::fs::metadata(file);
+            let got = Got {
+                path: matches!(name, RegionName::Path(_)).then(|| name_text.into_owned()),
+                id: located.id,
+                kind: "region",
+                place: located.span.into(),
+                encoding: located.encoding.to_string(),
+                output: file,
+                len: found.map(|found| found.len()).unwrap_or_default(),
+            };
+            output::json(&mut io::stdout().lock(), &got)?;
+        }
         Ok(Outcome::Done)
     }
 
@@ -100,24 +140,35 @@ impl Args {
         self.output.as_deref().is_some_and(|path| path.as_os_str() != "-")
     }
 
+    /// Returns the failure of a name that no region has.
+    fn not_found(&self, package: &Package, name: RegionName<'_>) -> Failure {
+        let meant = self.meant(package).unwrap_or_else(|| select::LIST.into());
+        Failure::Failed(format!("{}: no region {name}: {meant}", output::shown(&self.package)))
+    }
+
+    /// Suggests another name, from the list of a package on disk, which costs no request.
+    fn meant(&self, package: &Package) -> Option<String> {
+        if remote::url(&self.package).is_some() || !self.remote.is_unbounded() {
+            return None;
+        }
+        let listed = package.list().ok()?;
+        select::meant(&self.region, listed.iter().filter_map(|listed| listed.path.as_deref()))
+    }
+
     /// Refuses, before anything is read, an output that is the package, or that `-o` cannot make.
     fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
-        output.map_or(Ok(()), AtomicFile::check).map_err(|error| {
-            Failure::Failed(format!("{error}, which -o makes: -o - is standard output"))
-        })?;
-        let place = output.and_then(files::place);
-        let is_file = remote::url(&self.package).is_none();
-        let same = is_file && place.is_some_and(|place| files::is_at(&self.package, &place));
-        if same {
-            let shown = output::shown(&self.package);
-            return Err(Failure::Failed(format!("{shown} is both package and output")));
+        let mut inputs: Vec<&Path> = self.trust.files().collect();
+        if remote::url(&self.package).is_none() {
+            inputs.push(&self.package);
         }
-        Ok(())
+        let output = output.map(|path| Output { path, option: "-o", has_standard: true });
+        output.map_or(Ok(()), |output| output.check(&inputs))
     }
 
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {
-        // Decoded before anything is created or printed, so that most errors leave nothing behind.
+        // Decode the start before anything is created or printed, so that most errors leave
+        // nothing.
         let mut first = vec![0; 64 * 1024];
         let read = read_start(content, &mut first)
             .map_err(|error| self.unreadable(&content_fault(&error)))?;
@@ -145,7 +196,7 @@ impl Args {
         Ok(out.flush()?)
     }
 
-    /// Hands `first` and the rest of the content on, piece by piece.
+    /// Passes on `first` and the rest of the content, piece by piece.
     fn copy_all(
         &self,
         first: &[u8],
@@ -166,13 +217,13 @@ impl Args {
     }
 
     fn unreadable(&self, fault: &str) -> Failure {
-        Failure::Failed(format!("{}: {:?}: {fault}", output::shown(&self.package), self.key))
+        Failure::Failed(format!("{}: {:?}: {fault}", output::shown(&self.package), self.region))
     }
 
     fn binary(&self) -> Failure {
         Failure::Failed(format!(
-            "{:?} is binary: -o FILE writes it to a file, and a pipe takes it too",
-            self.key
+            "{:?} is binary, and standard output is a terminal: use `-o FILE` or a pipe",
+            self.region
         ))
     }
 }

@@ -1,33 +1,38 @@
-//! `dacti inspect`: what a package is made of, down to what every byte is for.
+//! `dacti inspect`: the parts of a file, down to the use of every byte.
 
 mod json;
 mod names;
 mod odd;
+mod outline;
 mod svg;
 mod text;
 
 use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 use dacti::Limits;
+use dacti::fetch::{FileSource, ReadAt};
 use dacti::report::FileMap;
-use std::io::Write;
+use outline::{Container, Fault, Outline};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Show what a package is made of: head, tables, components, groups, and what every byte is for.
+/// Show the parts of a file: format, tables, components, groups, and the use of every byte.
+///
+/// A package is shown with its index, layout and seals. Any other daicon file on disk is shown
+/// with its format, tables and components.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package.
+    /// The package, or another daicon file.
     #[arg(value_name = "PKG")]
     package: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Print one JSON object: format, length, tables, components, index, diagnostics, layout,
-    /// seals, map.
+    /// Print one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
-    /// Print a picture of the package as SVG: each byte of the head, and the whole file to scale.
+    /// Print a picture as SVG: each byte of the first 64 KiB, and the whole file to scale.
     #[arg(long, conflicts_with = "json")]
     svg: bool,
     #[command(flatten)]
@@ -36,32 +41,82 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
+        if let Some(source) = self.other_format() {
+            return self.show_container(&source);
+        }
         let failed = |error| Failure::with(&self.package, &error);
         self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
         if self.dry_run.dry_run {
-            let then = "of the bytes that nobody claims, the first ones";
+            let then = "the first 64 MiB of unclaimed bytes";
             let costs = (&costs, &self.remote);
             dry_run::print_list(&self.package, &package, then, costs, self.json)?;
             return Ok(Outcome::Done);
         }
         let mut out = output::stdout();
+        let outline = Outline::of(&package);
         if !self.json && !self.svg {
-            // First what needs no index: one inspects what is at fault.
-            text::print_head(&mut out, &package)?;
+            // First the parts that need no index: people inspect files that are damaged.
+            text::print_outline(&mut out, &outline)?;
+            text::print_layout(&mut out, &package)?;
+            text::print_seals(&mut out, &package)?;
             out.flush()?;
         }
         let scan = package.scan_index().map_err(failed)?;
         let (groups, map) = (scan.groups(), FileMap::of(&package, &scan).map_err(failed)?);
         if self.json {
-            output::json(&mut out, &json::Inspection::new(&package, groups, &map))?;
+            let inspection = json::Inspection::of_package(&package, &outline, groups, &map);
+            output::json(&mut out, &inspection)?;
         } else if self.svg {
-            svg::print(&mut out, &output::shown(&self.package), &map)?;
+            svg::print(&mut out, &output::shown(&self.package), &map.claims)?;
         } else {
-            text::print_index(&mut out, &package, groups, &map)?;
+            text::print_groups(&mut out, &package, groups)?;
+            text::print_map(&mut out, &map.claims)?;
+            text::print_shared(&mut out, map.shared)?;
+            text::print_odd(&mut out, &odd::lines(&package, &map))?;
         }
         out.flush()?;
         costs.tell(&self.remote);
         Ok(Outcome::Done)
+    }
+
+    /// Returns the file if it is a daicon file on disk that is not a package.
+    ///
+    /// Every fault is left to the reader of packages, which has a message for it.
+    fn other_format(&self) -> Option<FileSource> {
+        if remote::url(&self.package).is_some() || self.dry_run.dry_run {
+            return None;
+        }
+        let source = FileSource::open(&self.package).ok()?;
+        let bytes = source.read_up_to(0, 28).ok()?;
+        let mut walker: daicon_core::TableWalker = daicon_core::TableWalker::new(None);
+        let event = walker.feed(&bytes).ok()??;
+        let daicon_core::Event::Preamble(header) = event else { return None };
+        (header.id.get() != dacti::PACKAGE_FORMAT.id).then_some(source)
+    }
+
+    fn show_container(&self, source: &dyn ReadAt) -> Result<Outcome, Failure> {
+        let container = Container::read(source).map_err(|fault| match fault {
+            Fault::Container(error) => Failure::with(&self.package, &error.into()),
+            Fault::Io(error) => {
+                Failure::Failed(format!("cannot read {}: {error}", output::shown(&self.package)))
+            }
+        })?;
+        let mut out = output::stdout();
+        if self.json {
+            output::json(&mut out, &json::Inspection::of_container(&container))?;
+        } else if self.svg {
+            svg::print(&mut out, &output::shown(&self.package), &container.claims)?;
+        } else {
+            self.print_container(&mut out, &container)?;
+        }
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    fn print_container(&self, out: &mut impl Write, container: &Container) -> io::Result<()> {
+        text::print_outline(out, &container.outline)?;
+        text::print_map(out, &container.claims)?;
+        text::print_odd(out, &container.odd)
     }
 }

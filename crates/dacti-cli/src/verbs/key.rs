@@ -1,4 +1,4 @@
-//! `dacti key`: the keys of publishers.
+//! `dacti key`: makes and shows the keys of publishers.
 
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, shown};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Keys that sign packages, and that check signatures.
+/// Make and show the keys that sign packages and check signatures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -24,30 +24,29 @@ enum Verb {
 
 /// Make a new key: a private file, which only its owner can read, and a public one beside it.
 ///
-/// The private file signs (`dacti pack --sign FILE`): keep it, and keep it to yourself. The public
-/// one, FILE.pub, is for those who read the package (`dacti get --key FILE.pub`). Both name the
-/// publisher's package that the key is for: one UUID for all versions of one package. Files that
-/// exist are not replaced.
+/// The private file signs (`dacti pack --sign FILE`): keep it secret, and do not lose it. The
+/// public file, FILE.pub, is for readers of the package (`dacti get --key FILE.pub`). Both files
+/// name the publisher's package: one UUID for all versions of one package. Existing files are not
+/// replaced.
 #[derive(Debug, clap::Args)]
 struct New {
-    /// The private file. The public one has .pub behind this name.
+    /// The private file. The name of the public file is this name and .pub.
     #[arg(long, short, value_name = "FILE", default_value = "dacti.key")]
     output: PathBuf,
-    /// The publisher's package that the key is for; a new random UUID where none is given.
+    /// The publisher's package that the key is for; by default a new random UUID.
     #[arg(long, value_name = "UUID", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Print what was made as JSON: `private`, `public` (the files), `public_key`, `package_id`.
+    /// Print one JSON object about the key.
     #[arg(long)]
     json: bool,
 }
 
-/// Print the public part of a key, whichever file it is in.
+/// Print the public part of a key, from its private or its public file.
 #[derive(Debug, clap::Args)]
 struct Show {
-    /// A private or a public key's file.
+    /// The private or the public file of the key.
     file: PathBuf,
-    /// Print one JSON object: `public_key`, `package_id`, `private` (whether the file has the
-    /// private part too).
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -90,7 +89,7 @@ impl New {
             output::json(&mut io::stdout().lock(), &made)?;
         } else if talk >= Talk::Normal {
             let (private, public) = (shown(private), shown(public));
-            output::note(&format!("{private}: the private key: keep it to yourself"));
+            output::note(&format!("{private}: the private key: keep it secret"));
             output::note(&format!("{public}: the public key, for package {package_id}"));
         }
         Ok(Outcome::Done)
@@ -112,7 +111,7 @@ impl Show {
     }
 }
 
-/// A key from the system's randomness.
+/// Makes a key from the system's randomness.
 fn new_key(package: Option<Uuid>) -> Result<SecretKey, Failure> {
     let failed = |error| Failure::Failed(format!("the system gives no random bytes: {error}"));
     let (mut seed, mut random) = ([0; 32], [0; 16]);
@@ -122,15 +121,15 @@ fn new_key(package: Option<Uuid>) -> Result<SecretKey, Failure> {
     Ok(SecretKey::from_seed(&seed, package))
 }
 
-/// Writes both files, or none. The public one comes first: a private file that stands has its
-/// public one beside it.
+/// Writes both files, or none. The public file comes first, so that no private file is without
+/// one.
 fn write_both(
     (private_at, private): (&Path, &SecretKey),
     (public_at, public): (&Path, &PublicKey),
 ) -> Result<(), Failure> {
     write_new(public_at, &public.to_text(), 0o666)?;
     write_new(private_at, &private.to_text(), 0o600).inspect_err(|_| {
-        // It was made just now, and is of no use alone.
+        // Made just now, and of no use alone.
         let _ = std::fs::remove_file(public_at);
     })
 }
@@ -141,14 +140,14 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
         let shown = shown(path);
         Failure::Failed(match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                format!("{shown} exists, and a key is not replaced: give another name with -o")
+                format!("{shown} exists, and keys are not replaced: give another name with -o")
             }
             _ => format!("cannot write {shown}: {error}"),
         })
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
-    // Named as all files of ours that a killed run may leave, which `pack` does not take.
+    // `pack` leaves out files of this name, which a killed run can leave.
     builder.prefix(".dacti-").suffix(".tmp");
     #[cfg(unix)]
     {
@@ -166,5 +165,5 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
 }
 
 fn hex(key: &PublicKey) -> String {
-    crate::output::hex(key.key())
+    output::hex(key.key())
 }

@@ -1,10 +1,11 @@
-//! `dacti ls`: the regions of a package.
+//! `dacti ls`: lists the regions of a package.
 
 use crate::dry_run::{self, DryRun};
+use crate::json::Place;
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::remote::Remote;
-use crate::select::{self, Globs};
+use crate::select;
 use crate::{Talk, output};
 use dacti::{Limits, Listed};
 use serde::Serialize;
@@ -12,9 +13,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// List the regions of a package: those with paths by path, then the others by id.
+/// List the regions of a package: those with a path by path, then the others by id.
 ///
-/// No region is read for it: of what is listed, `--key` checks the names list alone.
+/// Regions are not read, so --key checks only the signature of the names list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
@@ -22,28 +23,29 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Only paths that match. Without a slash it means a name in any folder, with one in front it
-    /// starts at the root; regions without a path match by their id.
-    glob: Option<String>,
+    /// List only regions whose path matches this pattern. Regions without a path match by their id.
+    /// Without a slash a pattern means a name in any folder; with a slash in front it starts at the
+    /// root. A pattern that is the path of a region means only that region.
+    pattern: Option<String>,
     #[command(flatten)]
     trust: Trust,
-    /// Print id, place, lengths and encoding too.
+    /// Print id, place, lengths and encoding, too.
     #[arg(long, short)]
     long: bool,
-    /// Print one JSON object a line: `id`, `path`, `at`, `stored_len`, `decoded_len`, `encoding`.
+    /// Print one JSON object a line, which docs/json.md describes.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
-/// One line of `ls --json`. Lengths and places are in bytes; what is not known is null.
+/// One line of `ls --json`.
 #[derive(Debug, Serialize)]
 struct Line<'l> {
-    id: Uuid,
     path: Option<&'l str>,
-    at: u64,
-    stored_len: u64,
+    id: Uuid,
+    kind: &'static str,
+    place: Place,
     decoded_len: Option<u64>,
     encoding: String,
 }
@@ -51,10 +53,10 @@ struct Line<'l> {
 impl<'l> From<&'l Listed> for Line<'l> {
     fn from(listed: &'l Listed) -> Self {
         Self {
-            id: listed.located.id,
             path: listed.path.as_deref(),
-            at: listed.located.span.start,
-            stored_len: listed.located.span.len(),
+            id: listed.located.id,
+            kind: "region",
+            place: listed.located.span.into(),
             decoded_len: listed.decoded_len,
             encoding: listed.located.encoding.to_string(),
         }
@@ -63,7 +65,6 @@ impl<'l> From<&'l Listed> for Line<'l> {
 
 impl Args {
     pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        let globs = Globs::new(&self.glob)?;
         let failed = |error| Failure::with(&self.package, &error);
         self.remote.counts = self.dry_run.dry_run;
         let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
@@ -75,22 +76,17 @@ impl Args {
         }
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
-        let listed = package.list_lossy(&mut faults).map_err(failed)?;
+        let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
         let mut out = output::stdout();
-        let mut matched = false;
-        for listed in &listed {
-            if globs.is_empty() || globs.matches(&listed.name()) {
-                matched = true;
-                self.print(&mut out, listed)?;
-            }
-        }
+        let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
+        wanted.iter().try_for_each(|listed| self.print(&mut out, listed))?;
         out.flush()?;
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        // Where names are lost, what has no name may be what was meant.
-        if let Some(glob) = self.glob.filter(|_| !matched && faults.is_empty()) {
-            return Err(select::nothing_matches(&self.package, &glob, &listed));
+        // If names are lost, a region without a name may be the one that was meant.
+        if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
+            return Err(select::nothing_matches(&self.package, &pattern, &listed));
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }
@@ -105,7 +101,8 @@ impl Args {
             return writeln!(out, "{name}");
         }
         let decoded = line.decoded_len.map_or_else(|| "-".into(), |len| len.to_string());
-        let Line { id, at, stored_len, encoding, .. } = line;
+        let Line { id, encoding, .. } = line;
+        let (at, stored_len) = (listed.located.span.start, listed.located.span.len());
         writeln!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4} {name}")
     }
 }

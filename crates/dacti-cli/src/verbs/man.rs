@@ -1,4 +1,4 @@
-//! `dacti man`: the program's manual pages, made from what `--help` says.
+//! `dacti man`: writes the manual pages, made from the texts of `--help`.
 
 use crate::outcome::{Failure, Outcome};
 use crate::{Cli, Talk, output};
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Write the manual pages, one for each verb, as dacti.1, dacti-pack.1 and so on.
 ///
-/// Pages that exist are replaced. Below a folder that `manpath` lists they belong into `man1`, for
-/// example ~/.local/share/man/man1.
+/// Existing pages are replaced. `man` finds them in the folder `man1` below a folder that `manpath`
+/// lists, for example in ~/.local/share/man/man1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder to write into; it is made where it does not exist.
+    /// The folder to write into. It is made if it does not exist.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
@@ -35,7 +35,7 @@ impl Args {
     }
 }
 
-/// Writes a command's page and those of its verbs, and says how many.
+/// Writes the page of a command and those of its verbs. Returns how many.
 fn write_pages(command: &Command, directory: &Path) -> Result<u64, Failure> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();

@@ -1,11 +1,12 @@
-//! `dacti pack`: a directory or files become a package.
+//! `dacti pack`: makes a package of folders and files.
 
-use crate::collect::{Collector, LeftOut, Symlinks};
+use crate::collect::{Collected, Collector, Filters, LeftOut};
+use crate::files::Output;
 use crate::ids::Ids;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::select::Globs;
+use crate::select::Pattern;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
@@ -16,72 +17,66 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Build a package from a directory or files.
+/// Make a package of folders and files.
 ///
-/// A directory gives all files below it, with paths relative to it; a file gives its name. Names
-/// are brought into Unicode normalisation form C. Folders without files are not kept. The package
-/// appears whole or not at all, and the same input gives the same bytes.
+/// A folder gives all files below it, with paths relative to it; a file gives its name. Hidden
+/// files are left out unless --hidden is given. Names are brought into Unicode normalisation form
+/// C. Folders without files are not kept. The package appears whole or not at all, and the same
+/// input gives the same bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directories and files.
+    /// Folders and files.
     #[arg(required = true, value_name = "DIR|FILE")]
     inputs: Vec<PathBuf>,
     /// The package to write.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// cdn: with room for updates and caches. compact: for a file that never changes.
+    /// cdn: a package that can be updated. compact: a smaller file that never changes.
     #[arg(long, value_enum, default_value_t = Layout::Cdn)]
     layout: Layout,
-    /// Length of the slices in which caches hold the package: the end is padded to it, and updates
-    /// begin at a multiple. auto is 1MiB. A power of two from 4KiB to 1GiB.
+    /// The length of the slices in which caches hold the package. The end is padded to a multiple
+    /// of it, at which updates begin. A power of two from 4KiB to 1GiB; auto is 1MiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
-    /// Leave room in the head for so many updates of so many regions each, until the package is
-    /// compacted. Only for the cdn layout; regions that are hot take what room they need.
+    /// Leave room in the head for N updates of REGIONS regions each, so that they need no new
+    /// index. Only for the cdn layout.
     #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates, conflicts_with = "hot")]
     expect_updates: Option<ExpectedUpdates>,
-    /// Write no digests behind regions, by which readers tell damaged and stale bytes. The compact
-    /// layout has none anyway.
+    /// Write no digests behind regions. Without digests, readers cannot see damaged and stale
+    /// bytes. The compact layout never has digests.
     #[arg(long)]
     no_seals: bool,
     /// Sign every region with the private key in this file, made with `dacti key new`. Only for
     /// the cdn layout, with seals.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, where it is not the one in the key's file.
+    /// The publisher's package to sign for, in place of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Put the files whose paths match this glob into the head, so that the request that opens the
-    /// package brings them: at most 255, of some 50 kB in all as they are stored. May be given
+    /// Put files whose path matches this pattern into the head, so that the request that opens the
+    /// package brings them: at most 255 files, and about 50 kB of stored bytes. May be given
     /// several times. Only for the cdn layout.
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "PATTERN")]
     hot: Vec<String>,
-    /// auto: brotli where the whole becomes smaller, else none; where --hot files fit the head in
-    /// one of them alone, that one.
+    /// auto: brotli if it makes the package smaller, else none. If the --hot files fit the head in
+    /// only one encoding, auto takes that one.
     #[arg(long, value_enum, default_value_t = Encoding::Auto)]
     encoding: Encoding,
     /// Brotli's quality: 0 is fast, 11 is small.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// Take only paths that match this glob. May be given several times.
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
-    /// Leave out paths that match this glob, folders with all that is in them. May be given
-    /// several times.
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
     /// comment.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
-    /// What to do about symbolic links.
-    #[arg(long, value_enum, default_value_t = Symlinks::Refuse)]
-    symlinks: Symlinks,
-    /// Threads that encode, at most 1024; as many as there are cores by default. Changes no byte.
+    /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
+    /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Print what was built as JSON.
+    /// Print one JSON object about the package.
     #[arg(long)]
     json: bool,
 }
@@ -107,18 +102,15 @@ struct Summary<'p> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        if self.output.as_os_str() == "-" {
-            let message = "a package cannot be written to standard output: -o ./- is a file";
-            return Err(Failure::Usage(message.into()));
-        }
         if self.expect_updates.is_some() && self.layout == Layout::Compact {
-            let message = "--expect-updates needs the cdn layout: compact leaves no room";
+            let message =
+                "--expect-updates needs the cdn layout: the compact layout has no room for updates";
             return Err(Failure::Usage(message.into()));
         }
+        let inputs: Vec<&Path> = self.sign.iter().chain(&self.ids).map(PathBuf::as_path).collect();
+        Output { path: &self.output, option: "-o", has_standard: false }.check(&inputs)?;
         let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
-        let collector = Collector::new(&self.include, &self.exclude, self.symlinks, &self.output)?;
-        let collected = collector.collect(&self.inputs)?;
-        LeftOut::refuse_nothing(collected.files.len(), collected.left_out.filtered)?;
+        let collected = self.collect()?;
         let mut builder = PackageBuilder::new(self.options());
         if let Some(path) = &self.sign {
             builder.sign(self.key(path)?);
@@ -128,7 +120,7 @@ impl Args {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
             }
-            let is_hot = hot.matches(&path);
+            let is_hot = hot.iter().any(|pattern| pattern.matches(&path));
             let add = |name: InputName| {
                 let content = Content::file(file);
                 if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) }
@@ -162,32 +154,46 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// What is to be hot. A glob that matches nothing is a mistake.
-    fn hot(&self, inputs: &[(String, PathBuf)]) -> Result<Globs, Failure> {
-        for glob in &self.hot {
-            let one = Globs::new([glob])?;
-            if !inputs.iter().any(|(path, _)| one.matches(path)) {
-                let message = format!("--hot {glob:?}: matches nothing of what is packed");
-                return Err(Failure::Failed(message));
-            }
+    /// Finds the files to pack.
+    fn collect(&self) -> Result<Collected, Failure> {
+        let inputs: Vec<_> = self.inputs.iter().map(PathBuf::as_path).collect();
+        let collector = Collector::new(&self.filters, &inputs, &self.output)?;
+        let mut collected = Collected::default();
+        for input in inputs {
+            collected.append(collector.collect(input)?);
         }
-        Globs::new(&self.hot)
+        LeftOut::refuse_nothing(collected.files.len(), collected.left_out.filtered)?;
+        collector.tell_unused()?;
+        Ok(collected)
     }
 
-    /// That shorter slices would do for the expected updates, where they would.
+    /// Returns the patterns of hot files. A pattern that matches nothing is a mistake.
+    fn hot(&self, inputs: &[(String, PathBuf)]) -> Result<Vec<Pattern>, Failure> {
+        let pattern = |text: &String| {
+            let pattern = Pattern::new(text, inputs.iter().map(|(path, _)| path))?;
+            if !inputs.iter().any(|(path, _)| pattern.matches(path)) {
+                let message = format!("--hot {text:?} matches no packed file");
+                return Err(Failure::Failed(message));
+            }
+            Ok(pattern)
+        };
+        self.hot.iter().map(pattern).collect()
+    }
+
+    /// Recommends shorter slices, if the expected updates do with them.
     fn shorter_slices(&self, built: &Built) -> Option<String> {
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
         (padding.slice_len < self.slice).then(|| {
             format!(
-                "each update is padded to {}: --slice {} does, where no cache has longer slices",
+                "each update is padded to {}; --slice {} does as well if no cache has longer slices",
                 output::bytes(self.slice),
                 padding.slice_len
             )
         })
     }
 
-    /// The key to sign with.
+    /// Reads the key to sign with.
     fn key(&self, path: &Path) -> Result<SecretKey, Failure> {
         let key = keys::read_private(path)?;
         Ok(match self.package_id {
@@ -234,15 +240,18 @@ impl Args {
         if talk >= Talk::Normal {
             let shared = match shared_len {
                 0 => String::new(),
-                len => format!(", {} saved by storing equal contents once", output::bytes(len)),
+                len => {
+                    format!(", {} saved by storing equal contents once", output::bytes(len))
+                }
             };
             let names = match names_len {
                 0 => String::new(),
                 len => format!(", names list of {}", output::bytes(len)),
             };
             output::note(&format!(
-                "{}: {regions} regions, {} stored as {} ({encoding}){shared}{names}, file of {}",
+                "{}: {}, {} stored as {} ({encoding}){shared}{names}, file of {}",
                 output::shown(package),
+                output::counted(regions, "region", "regions"),
                 output::bytes(content_len),
                 output::bytes(stored_len),
                 output::bytes(len),
@@ -252,13 +261,15 @@ impl Args {
     }
 }
 
-/// Updates and the regions of each, as in `100/20`.
+/// Reads updates and the regions of each, as in `100/20`.
 fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
     let parts = text.split_once('/');
     let numbers = parts.and_then(|(updates, regions)| {
         Some(ExpectedUpdates { updates: updates.parse().ok()?, regions: regions.parse().ok()? })
     });
-    numbers.ok_or_else(|| "expected updates and the regions of each, such as 100/20".into())
+    numbers.ok_or_else(|| {
+        "expected a number of updates and the regions of each, such as 100/20".into()
+    })
 }
 
 #[cfg(test)]

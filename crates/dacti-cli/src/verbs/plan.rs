@@ -1,4 +1,4 @@
-//! `dacti plan`: a saved plan, and how far a package has come with it.
+//! `dacti plan`: shows a saved plan, and how much of it is done.
 
 use crate::outcome::{Failure, Outcome};
 use crate::output;
@@ -9,22 +9,22 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Show a plan that `dacti put --plan` or `dacti rm --plan` has saved, and how far a package has
-/// come with it.
+/// Show a plan that `dacti put`, `rm` or `sync` has saved with --plan, and which of its steps are
+/// done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The saved plan; its bytes lie beside it, in PLAN.data.
+    /// The saved plan. Its bytes are in the file PLAN.data.
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
-    /// The package that it is for.
+    /// The package of the plan. With it, the steps that are done are shown too.
     #[arg(value_name = "PKG")]
     package: Option<PathBuf>,
-    /// Print as JSON.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-/// What `plan` and `apply` print with `--json`.
+/// The object that `plan --json` prints.
 #[derive(Debug, Serialize)]
 struct Line {
     plans: Vec<show::PlanLine>,

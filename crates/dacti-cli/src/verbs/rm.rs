@@ -2,25 +2,26 @@
 
 use crate::Talk;
 use crate::outcome::{Failure, Outcome};
-use crate::select::{self, Globs};
+use crate::select::{self, Pattern};
 use crate::update::Options;
 use dacti::{Listed, RegionName};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Take regions out of a package, without breaking anyone who reads it.
+/// Remove regions from a package without breaking anyone who reads it.
 ///
-/// They are not found any more; their bytes stay in the file, for those who read it as it was,
-/// until `dacti compact` makes a new one.
+/// New readers do not find them any more. Their bytes stay in the file for those who have opened it
+/// before, until `dacti compact` writes a new file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Paths, ids as UUIDs with hyphens, or globs: what names no region is taken as a glob.
-    /// Without a slash a glob means a name in any folder; with one in front it starts at the root.
-    #[arg(required = true, value_name = "PATH|UUID|GLOB")]
-    keys: Vec<String>,
+    /// What to remove: a path, an id as a UUID with hyphens, or a pattern. A text that names no
+    /// region is taken for a pattern. Without a slash a pattern means a name in any folder; with a
+    /// slash in front it starts at the root.
+    #[arg(required = true, value_name = "PATH|UUID|PATTERN")]
+    regions: Vec<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -28,40 +29,38 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let mut update = self.options.open(&self.package, false)?;
+        let mut update = self.options.open(&self.package, &[], false)?;
         let mut listed: Option<Vec<Listed>> = None;
         let mut chosen = BTreeSet::new();
-        for key in &self.keys {
-            // What breaks the rules of paths may be a glob.
-            let found = match select::find(update.package(), key) {
+        for text in &self.regions {
+            let text = &*select::path(text);
+            // A pattern may break the rules of paths.
+            let found = match select::find(update.package(), text) {
                 Err(dacti::Error::Path { .. }) => None,
                 found => Some(found.map_err(failed)?),
             };
-            if let Some((key, Some(found))) = found {
+            if let Some((name, Some(found))) = found {
                 if chosen.insert(found.id) {
-                    update.remove(key).map_err(failed)?;
+                    update.remove(name).map_err(failed)?;
                 }
                 continue;
             }
-            let globs = Globs::new([key])?;
             if listed.is_none() {
                 listed = Some(update.package().list().map_err(failed)?);
             }
-            let mut matched = false;
-            for region in listed.iter().flatten().filter(|region| globs.matches(&region.name())) {
-                matched = true;
+            let listed = listed.as_deref().unwrap_or_default();
+            let pattern = Pattern::new(text, listed.iter().map(Listed::name))?;
+            let meant: Vec<_> =
+                listed.iter().filter(|region| pattern.matches(&region.name())).collect();
+            if meant.is_empty() {
+                return Err(select::nothing_matches(&self.package, text, listed));
+            }
+            for region in meant {
                 let id = region.located.id;
                 if chosen.insert(id) {
-                    let key = region.path.as_deref().map_or(RegionName::Id(id), RegionName::Path);
-                    update.remove(key).map_err(failed)?;
+                    let name = region.path.as_deref().map_or(RegionName::Id(id), RegionName::Path);
+                    update.remove(name).map_err(failed)?;
                 }
-            }
-            if !matched {
-                return Err(select::nothing_matches(
-                    &self.package,
-                    key,
-                    listed.as_deref().unwrap_or_default(),
-                ));
             }
         }
         self.options.finish(&self.package, update, talk)

@@ -1,4 +1,4 @@
-//! `dacti serve`: an origin for development and small sites.
+//! `dacti serve`: serves packages over HTTP, for development and small sites.
 
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
@@ -11,39 +11,39 @@ use tokio::signal;
 
 /// Serve a package, a file or a directory over HTTP.
 ///
-/// Ranges, lifetimes for caches and CORS are as readers of packages need them. The regions of a
-/// package are pages at /PKG/-/PATH, and the copy of its head for caches of whole objects is
-/// /PKG.head. Names that start with a dot are not served. With -v each request is logged.
+/// Ranges, lifetimes for caches and CORS are set as readers of packages need them. The regions of a
+/// package are pages at /PKG/-/PATH. /PKG.head is a copy of its head, for caches of whole objects.
+/// Names that start with a dot are not served. With -v each request is logged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to serve: neither .. nor a link leads out of it.
+    /// The package, file or folder to serve. Neither .. nor a link leads out of it.
     #[arg(value_name = "PKG|DIR", default_value = ".")]
     path: PathBuf,
-    /// Where to listen; port 0 takes any that is free.
+    /// The address to listen at. Port 0 takes any free port.
     #[arg(long, short, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080",
         value_parser = listen)]
     listen: SocketAddr,
     /// Answer 404 for a folder without an index.html, in place of an index page.
     #[arg(long)]
     no_index: bool,
-    /// Connections at once; further ones wait.
+    /// The most connections at once. Further ones wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().connections_max,
         value_parser = connections)]
     connections_max: usize,
-    /// Seconds that a connection may make no progress.
+    /// Seconds after which a connection without progress is closed.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().idle_max.as_secs(),
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_max: u64,
     /// Seconds for which caches may keep a package's head, and other files.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().head_max_age)]
     head_max_age: u32,
-    /// Seconds for which caches may keep what never changes. Where packages are built anew under
-    /// their old names, 0.
+    /// Seconds for which caches may keep bytes that never change. Give 0 if packages are rebuilt
+    /// under their old names.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().data_max_age)]
     data_max_age: u32,
 }
 
-/// More would need more file descriptors than systems give.
+/// Reads a number of connections. More would need more file descriptors than systems give.
 fn connections(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| "expected a number from 1 to 65536".into())
@@ -62,7 +62,7 @@ impl Args {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed("start threads", &error))?;
         let outcome = runtime.block_on(self.serve(talk));
-        // A disk that does not answer is not waited for.
+        // Do not wait for a disk that does not answer.
         runtime.shutdown_background();
         outcome
     }
@@ -85,7 +85,7 @@ impl Args {
         } else {
             server
         };
-        // Listened for before anybody is told where the server is.
+        // Before the address is printed: a script may send the signal as soon as it reads it.
         let stop = stop().map_err(|error| failed("listen for signals", &error))?;
         let mut out = std::io::stdout();
         writeln!(out, "{}", server.url())?;
@@ -102,7 +102,7 @@ fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot {what}: {error}"))
 }
 
-/// Ends when the user, or the system, wants the server to stop.
+/// Waits for a signal to stop the server.
 #[cfg(unix)]
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
@@ -119,7 +119,7 @@ fn stop() -> std::io::Result<impl Future<Output = ()>> {
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Where no signal can be waited for, the user ends the program.
+        // Without signals, the user ends the program.
         if signal::ctrl_c().await.is_err() {
             core::future::pending().await
         }

@@ -1,9 +1,10 @@
-//! `dacti sign`: a package that is there becomes a signed one, in a new file.
+//! `dacti sign`: writes a signed copy of a package.
 
+use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
-use crate::output::{bytes, shown};
+use crate::output::{bytes, counted, shown};
 use crate::progress::Bar;
-use crate::{Talk, files, interrupt, keys, output, threads};
+use crate::{Talk, interrupt, keys, output, threads};
 use core::num::NonZeroUsize;
 use dacti::Package;
 use dacti::compact::{CompactOptions, Compacted};
@@ -12,33 +13,31 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Sign a package that is there: write a new file with the same regions, stored as they are, each
-/// with a new signature.
+/// Write a signed copy of a package: the same stored bytes, each region with a new signature.
 ///
-/// It is what `compact` makes, with other seals: a signature needs room behind each region, so the
-/// file itself cannot be signed in place. What a region has is held against its digest before it is
-/// signed; whether somebody else has signed it is not asked.
+/// A signature needs room behind its region, so a package cannot be signed in place. Each region is
+/// checked against its digest before it is signed. Signatures that it has already are not checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package. It stays as it is.
+    /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The signed file. Where it exists, it is replaced; PKG itself is refused.
+    /// The signed file. An existing file is replaced, unless it is PKG.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// The private key that signs, made with `dacti key new`.
+    /// The file of the private key, made with `dacti key new`.
     #[arg(long, value_name = "KEY")]
     key: PathBuf,
-    /// The publisher's package to sign for, where it is not the one in the key's file.
+    /// The publisher's package to sign for, in place of the one that the key's file names.
     #[arg(long, value_name = "UUID", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Leave out this component, which is none of dacti's. May be given several times.
+    /// Leave out this component of another project. May be given several times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
-    /// Threads that copy, hash and sign, at most 1024; as many as there are cores by default.
+    /// Threads that copy, hash and sign, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Print what was made as JSON.
+    /// Print one JSON object about the signed file.
     #[arg(long)]
     json: bool,
 }
@@ -48,9 +47,9 @@ struct Json<'p> {
     package: &'p Path,
     len: u64,
     regions: u64,
-    /// Hot regions that lie behind the head now.
+    /// Hot regions that do not lie in the head any more.
     hot_dropped: u64,
-    /// Signatures that were read back and found to be by the key.
+    /// Signatures that were read back, and were found to be by the key.
     signatures: u64,
     public_key: String,
     package_id: Uuid,
@@ -58,15 +57,9 @@ struct Json<'p> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        if self.output.as_os_str() == "-" {
-            let message = "a package cannot be written to standard output: -o ./- is a file";
-            return Err(Failure::Usage(message.into()));
-        }
         let (from, to) = (&self.package, &self.output);
-        if files::place(to).is_some_and(|place| files::is_at(from, &place)) {
-            let message = "is the package that is to be signed: name another file";
-            return Err(Failure::Failed(format!("{} {message}", shown(to))));
-        }
+        let inputs: Vec<&Path> = Some(&*self.key).into_iter().chain([&**from]).collect();
+        Output { path: to, option: "-o", has_standard: false }.check(&inputs)?;
         let key = keys::read_private(&self.key)?;
         let key = match self.package_id {
             Some(package) => key.for_package(package),
@@ -101,21 +94,21 @@ impl Args {
                 regions: built.regions,
                 hot_dropped: *hot_dropped,
                 signatures: proof.signatures,
-                public_key: crate::output::hex(key.public().key()),
+                public_key: output::hex(key.public().key()),
                 package_id: key.package(),
             };
             return Ok(output::json(&mut std::io::stdout().lock(), &json)?);
         }
         if talk >= Talk::Normal && *hot_dropped > 0 {
-            let what = "hot regions did not fit the head with their signatures and lie behind it";
-            output::note(&format!("{hot_dropped} {what}"));
+            let regions = counted(*hot_dropped, "hot region does", "hot regions do");
+            output::note(&format!("with signatures, {regions} not fit the head any more"));
         }
         if talk >= Talk::Normal {
             output::note(&format!(
-                "{}: {} regions signed for package {}, file of {}; read back, and all signatures \
-                 fit",
+                "{}: {} signed for package {}, file of {}; all signatures were read back and are \
+                 right",
                 shown(&self.output),
-                built.regions,
+                counted(built.regions, "region", "regions"),
                 key.package(),
                 bytes(built.len),
             ));

@@ -1,58 +1,72 @@
-//! `dacti unpack`: regions become files, all of them below one folder.
+//! `dacti unpack`: writes regions to files below one folder.
 
+pub(super) mod names;
 pub(super) mod place;
+pub(super) mod reason;
 
 use crate::dry_run::{self, DryRun};
+use crate::json;
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, region_fault};
 use crate::progress::Bar;
 use crate::remote::Remote;
-use crate::select::{self, Globs};
-use crate::{Talk, interrupt, output, threads};
+use crate::select;
+use crate::{Talk, files, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti::{Limits, Listed, Located, Package, Readers, UnverifiedReader};
-use place::{Place, Portability, Recorded, Refusal};
+use names::{FolderLimits, Portability, TooManyFolders};
+use place::{Place, Recorded, Refusal};
+use reason::Reason;
 use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use uuid::Uuid;
 
-/// Write many regions to files.
+/// Write regions to files below a folder.
 ///
-/// Nothing is written outside of the target folder: not by a path, not by a link that lies there.
-/// Each file appears whole or not at all. What cannot be written as it is named is left out and
-/// said, with exit code 3.
+/// Nothing is written outside of the folder: no path and no link leads out of it. Each file appears
+/// whole or not at all. A region that cannot be written under its name is left out: a message names
+/// it, and the exit code is 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// Only paths that match. Without a slash it means a name in any folder; with one in front it
-    /// starts at the root.
-    glob: Option<String>,
-    /// The folder to write into; it is made where it does not exist.
+    /// Write only regions whose path matches this pattern. Regions without a path match by their
+    /// id. Without a slash a pattern means a name in any folder; with a slash in front it starts at
+    /// the root. A pattern that is the path of a region means only that region.
+    pattern: Option<String>,
+    /// The folder to write into. It is made if it does not exist.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-    /// Replace files that exist. Without it they are left as they are.
+    /// Replace existing files. Without this option they stay as they are.
     #[arg(long)]
     overwrite: bool,
-    /// Refuse names that other systems cannot have: reserved on Windows, or the same but for upper
-    /// and lower case. Always on where the system is one of those.
+    /// Refuse names that not every system can have: names that Windows reserves, and names that
+    /// only differ in case. Windows always applies both rules, and macOS the one about case.
     #[arg(long)]
     portable: bool,
-    /// Threads that decode and write, at most 1024; as many as there are cores by default.
+    /// Folders, one in the other, that one file may be in. Files that are deeper are refused, and
+    /// the others are written.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_depth: usize,
+    /// The most folders that the paths may need in all; by default four for each region, and
+    /// 10,000.
+    #[arg(long, value_name = "N")]
+    max_folders: Option<u64>,
+    /// Threads that decode and write, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// The most bytes that one region may decode to. What is longer is refused, and the others go
-    /// on.
+    /// Refuse regions whose content is longer than this many bytes. The others are written.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
     max_len: u64,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Print what was done as JSON.
+    /// Print the result as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -68,13 +82,25 @@ struct Summary {
 
 #[derive(Debug, Serialize)]
 struct Refused {
-    path: String,
-    reason: String,
+    path: Option<String>,
+    id: Uuid,
+    kind: &'static str,
+    place: json::Place,
+    message: String,
+}
+
+impl Refused {
+    fn new(job: &Job, reason: Reason) -> Self {
+        let Located { id, span, .. } = job.located;
+        let path = (job.name != id.to_string()).then(|| job.name.clone());
+        Self { path, id, kind: reason.kind, place: span.into(), message: reason.message }
+    }
 }
 
 impl Refused {
     fn line(&self) -> String {
-        format!("{}: {}", output::printable(&self.path), self.reason)
+        let name = self.path.clone().unwrap_or_else(|| self.id.to_string());
+        format!("{}: {}", output::printable(&name), self.message)
     }
 }
 
@@ -83,11 +109,11 @@ impl Refused {
 struct Job {
     name: String,
     located: Located,
-    /// Why it is not written, as its name alone tells, or what stands there.
-    refusal: Option<String>,
+    /// Why the region is not written, if its name or an existing file says so.
+    refusal: Option<Reason>,
 }
 
-/// What a thread tells of one region.
+/// What happened to one region.
 enum Told {
     Written {
         index: usize,
@@ -96,15 +122,14 @@ enum Told {
     },
     Refused {
         index: usize,
-        reason: String,
+        reason: Reason,
     },
-    /// The target itself fails: going on would fail as well.
-    Failed(String),
+    /// The folder cannot be written, so that the other regions would fail too.
+    Failed(Failure),
 }
 
 impl Args {
     pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        let globs = Globs::new(&self.glob)?;
         self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
@@ -112,29 +137,29 @@ impl Args {
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
-        let is_wanted = |listed: &Listed| globs.is_empty() || globs.matches(&listed.name());
-        if let Some(glob) = self.glob.as_ref().filter(|_| !listed.iter().any(is_wanted)) {
+        let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
+        if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
             output::errors(faults.iter(), "");
-            // Where names are lost, what has no name may be what was meant.
+            // If names are lost, a region without a name may be the one that was meant.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
                 let what = "names are lost, and nothing is left that matches";
                 return Err(Failure::Failed(format!(
-                    "{shown}: {what} {glob:?}: nothing was written"
+                    "{shown}: {what} {pattern:?}: nothing was written"
                 )));
             }
-            return Err(select::nothing_matches(&self.package, glob, &listed));
+            return Err(select::nothing_matches(&self.package, pattern, &listed));
         }
-        listed.retain(is_wanted);
         let shown = output::shown(&self.directory);
-        let mut jobs = self.jobs(listed);
+        let mut jobs = self.jobs(wanted)?;
         if self.dry_run.dry_run {
             if let Ok(place) = Place::existing(&self.directory, self.overwrite) {
                 refuse(&mut jobs, &place);
             }
             let refused = jobs.iter().filter(|job| job.refusal.is_some()).count();
             let refused = u64::try_from(refused).unwrap_or(u64::MAX);
-            let readers = package.unverified_readers_at(wanted(&jobs).map(|(_, job)| job.located));
+            let readers =
+                package.unverified_readers_at(to_write(&jobs).map(|(_, job)| job.located));
             dry_run::print(&self.package, readers.plan(), refused, &costs, self.json)?;
             output::errors(faults.iter(), "");
             costs.tell(&self.remote);
@@ -157,27 +182,58 @@ impl Args {
             return Err(Failure::Failed(format!("nothing was written to {shown}")));
         }
         if talk >= Talk::Normal && !self.json {
-            let (files, bytes) = (summary.files, output::bytes(summary.bytes));
-            output::note(&format!("{files} files, {bytes}, written to {shown}"));
+            let files = output::counted(summary.files, "file", "files");
+            let bytes = output::bytes(summary.bytes);
+            output::note(&format!("{files}, {bytes}, written to {shown}"));
         }
         Ok(Outcome::with_loss(!faults.is_empty() || !summary.refused.is_empty()))
     }
 
-    /// What is to be written, in the order of the file, so that it is read from front to back.
-    /// Names are judged in the order of the list before, so that paths win over ids.
-    fn jobs(&self, listed: Vec<Listed>) -> Vec<Job> {
+    /// Returns the regions to write, in the order of the file, so that it is read from front to
+    /// back. Names are judged in the order of the list, in which paths come before ids.
+    fn jobs(&self, listed: Vec<Listed>) -> Result<Vec<Job>, Failure> {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
             case: self.portable || cfg!(any(windows, target_os = "macos")),
         };
         let names: Vec<String> = listed.iter().map(Listed::name).collect();
-        let clashes = place::clashes(&names, portability);
-        let jobs = listed.into_iter().zip(names).zip(clashes);
+        let refusals = names::refusals(&names, portability, self.folder_limits(names.len()));
+        let refusals = refusals.map_err(|TooManyFolders(count)| {
+            Failure::Failed(format!(
+                "{}: the paths need {count} folders, which is more than {} regions should: \
+                 --max-folders {count} makes them",
+                output::shown(&self.package),
+                names.len(),
+            ))
+        })?;
+        let own = self.own_name();
+        let jobs = listed.into_iter().zip(names).zip(refusals);
         let mut jobs: Vec<Job> = jobs
-            .map(|((listed, name), refusal)| Job { name, located: listed.located, refusal })
+            .map(|((listed, name), refusal)| {
+                let is_own = own.as_ref().is_some_and(|own| *own == name);
+                let refusal = refusal
+                    .or_else(|| is_own.then(|| Reason::new("package", "is the package itself")));
+                Job { name, located: listed.located, refusal }
+            })
             .collect();
         jobs.sort_by_key(|job| job.located.span.start);
-        jobs
+        Ok(jobs)
+    }
+
+    /// Returns how many folders may be made. A tree of real files has fewer folders than files.
+    fn folder_limits(&self, regions: usize) -> FolderLimits {
+        let by_default = u64::try_from(regions).unwrap_or(u64::MAX).saturating_mul(4);
+        let count_max = self.max_folders.unwrap_or(by_default.saturating_add(10_000));
+        FolderLimits { depth_max: self.max_depth, count_max }
+    }
+
+    /// Returns the path that the package itself has below the folder, if it lies there.
+    fn own_name(&self) -> Option<String> {
+        let place = files::place(&self.package).filter(|place| place.exists())?;
+        let folder = self.directory.canonicalize().ok()?;
+        let relative = place.strip_prefix(folder).ok()?;
+        let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
+        Some(parts?.join("/"))
     }
 
     fn write_all(
@@ -196,12 +252,12 @@ impl Args {
         let total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(job.located.span.len()));
         let mut bar = Bar::bytes("unpacking", total, talk);
         let (numbers, readers): (Vec<usize>, Vec<Located>) =
-            wanted(jobs).map(|(index, job)| (index, job.located)).unzip();
+            to_write(jobs).map(|(index, job)| (index, job.located)).unzip();
         let readers = package.unverified_readers_at(readers);
         let stop = AtomicBool::new(false);
         let (tell, told) = channel();
         let mut failure = None;
-        let mut refused: Vec<(usize, String)> = { jobs.iter().enumerate() }
+        let mut refused: Vec<(usize, Reason)> = { jobs.iter().enumerate() }
             .filter_map(|(index, job)| Some((index, job.refusal.clone()?)))
             .collect();
         std::thread::scope(|scope| {
@@ -212,7 +268,8 @@ impl Args {
             });
             drop(tell);
             if let Err(error) = started {
-                failure = Some(format!("cannot start a thread: {error}"));
+                let message = format!("cannot start a thread: {error}");
+                failure = Some(Failure::Failed(message));
             }
             let mut done = 0_u64;
             for told in told {
@@ -227,22 +284,20 @@ impl Args {
                         bar.set(done, total);
                     }
                     Told::Refused { index, reason } => refused.push((index, reason)),
-                    Told::Failed(message) => {
+                    Told::Failed(cause) => {
                         stop.store(true, Ordering::Relaxed);
-                        failure = failure.take().or(Some(message));
+                        failure = failure.take().or(Some(cause));
                     }
                 }
             }
         });
         refused.sort();
         summary.refused.extend(
-            refused.into_iter().filter_map(|(i, reason)| {
-                Some(Refused { path: jobs.get(i)?.name.clone(), reason })
-            }),
+            refused.into_iter().filter_map(|(i, reason)| Some(Refused::new(jobs.get(i)?, reason))),
         );
         interrupt::check()?;
-        if let Some(message) = failure {
-            return Err(Failure::Failed(message));
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         // A fault of the server ends the run, and so does another package in this one's place.
         readers.finish().map_err(|error| {
@@ -252,12 +307,12 @@ impl Args {
     }
 }
 
-/// What is to be written, and its place among all.
-fn wanted(jobs: &[Job]) -> impl Iterator<Item = (usize, &Job)> {
+/// Returns the regions to write, with their numbers.
+fn to_write(jobs: &[Job]) -> impl Iterator<Item = (usize, &Job)> {
     jobs.iter().enumerate().filter(|(_, job)| job.refusal.is_none())
 }
 
-/// Finds out what cannot be written for what stands there, before it is fetched.
+/// Refuses regions whose place is taken, before they are fetched.
 fn refuse(jobs: &mut [Job], place: &Place) {
     if place.is_empty() {
         return;
@@ -267,7 +322,7 @@ fn refuse(jobs: &mut [Job], place: &Place) {
     }
 }
 
-/// Takes regions one by one until there are none.
+/// Writes regions one by one until none is left.
 fn write_some<'j>(
     readers: &Readers<'_, UnverifiedReader>,
     job: &dyn Fn(usize) -> Option<(usize, &'j Job)>,
@@ -279,12 +334,12 @@ fn write_some<'j>(
         let Some((n, reader)) = readers.next() else { return };
         let Some((index, job)) = job(n) else { return };
         let written = reader
-            .map_err(|error| Refusal::Refused(region_fault(&error)))
+            .map_err(|error| Refusal::Refused(Reason::new("content", region_fault(&error))))
             .and_then(|mut content| place.write(&job.name, &mut content, &Recorded::default()));
         let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },
-            Err(Refusal::Failed(message)) => Told::Failed(message),
+            Err(Refusal::Failed(cause)) => Told::Failed(cause),
         };
         if tell.send(told).is_err() {
             return;

@@ -1,22 +1,23 @@
-//! `dacti verify`: is a package whole?
+//! `dacti verify`: checks whether a package is whole.
 
 use crate::dry_run::{self, DryRun};
+use crate::json::{Found, Regions};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt, output, threads};
 use core::num::NonZeroUsize;
-use dacti::Limits;
 use dacti::report::{Finding, Report};
+use dacti::{Limits, Listed, Package};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Verify a package: structure, bounds, overlaps, and that every region fits its digest, with --key
-/// has a signature that counts, and decodes.
+/// Check a package: structure, bounds, overlaps, and that every region decodes, has the right
+/// digest and, with --key, a signature by a trusted key.
 ///
-/// Exit code 0: everything can be read. 3: something is lost, the rest reads. 1: nothing can be
-/// read.
+/// Exit code 0: everything can be read. 3: something is lost, and the rest can be read. 1: nothing
+/// can be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
@@ -24,12 +25,12 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     trust: Trust,
-    /// Threads that decode, at most 1024; as many as there are cores by default.
+    /// Threads that decode, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Print the report as one JSON object.
+    /// Print the report as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -42,13 +43,7 @@ struct Json {
     regions: u64,
     stored_len: u64,
     decoded_len: u64,
-    findings: Vec<JsonFinding>,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonFinding {
-    loss: bool,
-    message: String,
+    findings: Vec<Found>,
 }
 
 impl Args {
@@ -75,7 +70,7 @@ impl Args {
             package.verify(self.threads, progress).map_err(failed)?
         };
         if self.json {
-            output::json(&mut std::io::stdout().lock(), &json(&report))?;
+            output::json(&mut std::io::stdout().lock(), &json(&report, &package))?;
         } else {
             self.print(&report, talk);
         }
@@ -85,7 +80,7 @@ impl Args {
 
     fn print(&self, report: &Report, talk: Talk) {
         let hint = ": --json has all";
-        // What was removed leaves its name in the list: that is as it should be.
+        // A removed region leaves its name in the list, which is no fault.
         let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
         let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);
         let (losses, odd): (Vec<_>, Vec<_>) =
@@ -104,8 +99,9 @@ impl Args {
                 lost => format!("{lost} faults"),
             };
             output::note(&format!(
-                "{}: {verdict}; {regions} regions, {} stored, {} decoded",
+                "{}: {verdict}; {}, {} stored, {} decoded",
                 output::shown(&self.package),
+                output::counted(regions, "region", "regions"),
                 output::bytes(stored_len),
                 output::bytes(decoded_len),
             ));
@@ -120,17 +116,22 @@ fn names_without_regions(count: usize) {
         n => format!("{n} names have no region"),
     };
     output::note(&format!(
-        "{names}, as is so after a removal: nobody is shown them, and dacti compact drops them \
-         (--json lists them)"
+        "{names}, because a removed region leaves its name: readers do not see it, and `dacti \
+         compact` drops it (--json lists all)"
     ));
 }
 
-fn json(report: &Report) -> Json {
+fn json(report: &Report, package: &Package) -> Json {
     let Report { regions, stored_len, decoded_len, .. } = *report;
-    let findings = report
-        .findings
-        .iter()
-        .map(|finding| JsonFinding { loss: finding.is_loss(), message: finding.to_string() });
-    let (whole, findings) = (report.is_whole(), findings.collect());
-    Json { whole, regions, stored_len, decoded_len, findings }
+    // Regions are looked up only if a finding names one.
+    let named =
+        |finding: &Finding| matches!(finding, Finding::Region { .. } | Finding::Length { .. });
+    let listed = match report.findings.iter().any(named) {
+        true => package.list_lossy(&mut Vec::new()).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let place = |listed: &Listed| (listed.name(), (listed.located.id, listed.located.span));
+    let places: Regions = listed.iter().map(place).collect();
+    let findings = report.findings.iter().map(|finding| Found::new(finding, &places)).collect();
+    Json { whole: report.is_whole(), regions, stored_len, decoded_len, findings }
 }

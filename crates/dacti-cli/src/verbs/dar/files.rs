@@ -5,7 +5,8 @@ use super::get::{Places, first_root};
 use super::{Reading, failed, open_archive};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::verbs::unpack::place::{Place, Portability, Recorded, Refusal, clashes};
+use crate::verbs::unpack::names::{FolderLimits, Portability, refusals};
+use crate::verbs::unpack::place::{Place, Recorded, Refusal};
 use crate::{Talk, interrupt, output};
 use core::time::Duration;
 use dacti_dar::unixfs::{self, FileReader, Kind, Node, UnixFsError};
@@ -194,14 +195,16 @@ impl Files {
         let is_folder = |job: &Job| matches!(job.node, Kind::Folder | Kind::Shard);
         let names: Vec<String> =
             jobs.iter().filter(|job| !is_folder(job)).map(|job| job.path.clone()).collect();
-        let mut told = clashes(&names, portability).into_iter();
+        // The walk has bounded depth and number of the entries.
+        let limits = FolderLimits { depth_max: usize::MAX, count_max: u64::MAX };
+        let mut told = refusals(&names, portability, limits).unwrap_or_default().into_iter();
         jobs.retain(|job| {
             if is_folder(job) {
                 return true;
             }
             match told.next().flatten() {
                 Some(reason) => {
-                    summary.refuse(job.path.clone(), reason);
+                    summary.refuse(job.path.clone(), reason.message);
                     false
                 }
                 None => true,
@@ -219,10 +222,10 @@ impl Summary {
     fn note(&mut self, path: &str, refusal: Refusal) -> Result<(), Failure> {
         match refusal {
             Refusal::Refused(reason) => {
-                self.refuse(path.to_owned(), reason);
+                self.refuse(path.to_owned(), reason.message);
                 Ok(())
             }
-            Refusal::Failed(message) => Err(Failure::Failed(message)),
+            Refusal::Failed(failure) => Err(failure),
         }
     }
 }
@@ -316,7 +319,7 @@ impl Writing<'_> {
     }
 
     fn file(&mut self, job: &Job, store: &mut impl BlockStore) -> Result<u64, Refusal> {
-        let refused = |error: UnixFsError| Refusal::Refused(error.to_string());
+        let refused = |error: UnixFsError| Refusal::Refused(error.to_string().into());
         let node = node(store, &job.cid).map_err(refused)?;
         let reader = FileReader::new(store, &job.cid, node).map_err(refused)?;
         let mut bounded = Bounded { reader, len: self.max_len, total: self.left, done: 0 };
@@ -326,7 +329,7 @@ impl Writing<'_> {
     }
 
     fn symlink(&self, job: &Job, store: &mut impl BlockStore) -> Result<(), Refusal> {
-        let node = node(store, &job.cid).map_err(|error| Refusal::Refused(error.to_string()))?;
+        let node = node(store, &job.cid).map_err(|error| Refusal::Refused(error.to_string().into()))?;
         match node.target() {
             Some(target) => self.place.symlink(&job.path, &target),
             None => Err(Refusal::Refused("is a symbolic link whose target is not UTF-8".into())),

@@ -9,7 +9,8 @@ use crate::collect::is_leftover;
 use crate::outcome::Failure;
 use crate::output::shown;
 use crate::progress::Bar;
-use crate::{Talk, files, keys};
+use crate::{Talk, files};
+use dacti::seal::KeySearch;
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
 use dacti_dar::{BlockStore, Cid, ReadError, fits};
 use std::collections::HashMap;
@@ -151,29 +152,34 @@ impl Tree {
         if !found.is_file() {
             return Err(Failure::Failed(format!("{} is neither a file nor a folder", shown(path))));
         }
-        // An archive is published, and everybody who reads a private key in it can sign.
-        if keys::is_private(path) {
-            let what = "is a private key and would be published: move it out of the folder";
-            return Err(Failure::Failed(format!("{} {what}", shown(path))));
-        }
         let metadata = self.metadata(found);
         let leaves = self.leaves(path).map_err(|error| cannot_read(path, &error))?;
+        // An archive is published, and anyone who reads a private key in it can sign.
+        let Some(leaves) = leaves else {
+            let what = "is a private key and would be published: move it out of the folder";
+            return Err(Failure::Failed(format!("{} {what}", shown(path))));
+        };
         Ok(self.build(|builder| builder.file(leaves, &metadata)))
     }
 
-    /// Reads a file and names its leaves.
-    fn leaves(&mut self, path: &Path) -> Result<Vec<Item>, std::io::Error> {
+    /// Reads a file and names its leaves; `None` if the file shows a private key.
+    fn leaves(&mut self, path: &Path) -> Result<Option<Vec<Item>>, std::io::Error> {
         let number = self.files.len();
         self.files.push(path.into());
         let mut source = File::open(path)?;
         let mut leaves = Vec::new();
         let mut offset = 0_u64;
+        let mut search = KeySearch::default();
         loop {
             let mut chunk = Vec::new();
             source.by_ref().take(u64::from(self.profile.chunk_len)).read_to_end(&mut chunk)?;
             // A file of whole chunks ends in an empty read, which is no leaf.
             if chunk.is_empty() && !leaves.is_empty() {
-                return Ok(leaves);
+                return Ok(Some(leaves));
+            }
+            search.feed(&chunk);
+            if search.has_found() {
+                return Ok(None);
             }
             let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
             let item = Item::leaf(&chunk);
@@ -184,7 +190,7 @@ impl Tree {
             self.done = self.done.saturating_add(u64::from(len));
             self.bar.set(self.done, self.done);
             if len < self.profile.chunk_len {
-                return Ok(leaves);
+                return Ok(Some(leaves));
             }
         }
     }

@@ -1,22 +1,21 @@
-//! What may be shown on a terminal: text, held against that piece by piece. Knows nothing of where
-//! the pieces come from.
+//! Lets only text reach a terminal, piece by piece.
 
-/// The most bytes that a piece leaves for the next: a character without its last byte.
+/// The most bytes that are held back for the next piece: a character without its last byte.
 const CUT_MAX: usize = 3;
 
-/// The bytes are no text.
+/// The fault of bytes that are not text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Binary;
 
-/// Lets text through and nothing else.
+/// A filter that passes text and refuses other bytes.
 #[derive(Debug, Default)]
 pub(super) struct TextOnly {
     held: Vec<u8>,
 }
 
 impl TextOnly {
-    /// What may be shown of a piece and of what was held back before it. The start of a character,
-    /// and a carriage return at the end, are held back until more is known.
+    /// Returns the text of a piece and of the bytes that were held back before it. A character that
+    /// is cut at the end, or a last carriage return, is held back.
     pub(super) fn pass(&mut self, piece: &[u8]) -> Result<Vec<u8>, Binary> {
         let mut bytes = core::mem::take(&mut self.held);
         bytes.extend_from_slice(piece);
@@ -33,14 +32,14 @@ impl TextOnly {
         if is_text(&bytes, &self.held) { Ok(bytes) } else { Err(Binary) }
     }
 
-    /// Whether the text may end here.
+    /// Checks that the text may end here.
     pub(super) fn end(&self) -> Result<(), Binary> {
         if self.held.is_empty() { Ok(()) } else { Err(Binary) }
     }
 }
 
-/// Whether bytes may be shown: UTF-8 without control characters but tabs and line ends, and without
-/// those that change its direction. A carriage return by itself would write over the line.
+/// Returns whether bytes may be shown: UTF-8 whose only control characters are tabs and line ends,
+/// without characters that turn its direction. A carriage return alone would overwrite the line.
 fn is_text(bytes: &[u8], next: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
     let mut chars = text.chars().peekable();
@@ -49,7 +48,7 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
             '\n' | '\t' => true,
             '\r' => match chars.peek() {
                 Some(after) => *after == '\n',
-                // Behind it stands a cut character, which is no line feed.
+                // A held-back character follows, which is not a line feed.
                 None => next.is_empty(),
             },
             c => !c.is_control() && !turns_text(c),
@@ -61,7 +60,7 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
     true
 }
 
-/// Characters that change the direction of text, and so what it seems to be.
+/// Returns whether a character turns the direction of text.
 fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,10 +1,12 @@
-//! `inspect --json`: one object, stable and documented in the program's README.
+//! `inspect --json`: one object, which `docs/json.md` describes.
 
 use super::names::{label, name_of};
 use super::odd;
+use super::outline::{self, Container, Outline};
+use crate::json::Place;
 use crate::output::hex;
 use dacti::index::GroupSummary;
-use dacti::report::{Claim, FileMap};
+use dacti::report::{Claim, Claimant, FileMap};
 use dacti::seal::{SealKind, Seals};
 use dacti::{Package, Span};
 use serde::Serialize;
@@ -16,7 +18,8 @@ pub(super) struct Inspection {
     length: u64,
     tables: Vec<Table>,
     components: Vec<Component>,
-    index: Index,
+    /// Null in a file that is not a package.
+    index: Option<Index>,
     diagnostics: Vec<String>,
     layout: Option<Layout>,
     seals: Option<Sealed>,
@@ -32,8 +35,7 @@ struct Format {
 
 #[derive(Debug, Serialize)]
 struct Table {
-    at: u64,
-    len: u64,
+    place: Place,
     components: u64,
 }
 
@@ -45,19 +47,12 @@ struct Component {
     at: u64,
     /// The eight bytes of data, in hexadecimal.
     data: String,
-    region: Option<Stored>,
-}
-
-#[derive(Debug, Serialize)]
-struct Stored {
-    at: u64,
-    len: u64,
+    place: Option<Place>,
 }
 
 #[derive(Debug, Serialize)]
 struct Index {
-    at: u64,
-    len: u64,
+    place: Place,
     entries: u64,
     groups: Vec<Group>,
 }
@@ -79,43 +74,64 @@ struct Layout {
     t1_slots: u32,
     t2_places: [u32; 2],
     t2_slots: u32,
-    keys: Stored,
+    fences: Place,
 }
 
 #[derive(Debug, Serialize)]
 struct Sealed {
     kind: &'static str,
-    /// Null where nothing is signed.
+    /// Null if nothing is signed.
     package_id: Option<Uuid>,
     keys: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Stretch {
-    at: u64,
-    len: u64,
-    what: String,
+    kind: String,
+    /// Of a component.
+    id: Option<Uuid>,
+    place: Place,
     count: u64,
 }
 
 impl Inspection {
-    pub(super) fn new(package: &Package, groups: &[GroupSummary], map: &FileMap) -> Self {
-        let view = package.view();
-        let (id, version) = (view.format(), view.version().to_string());
-        let index = view.index();
+    /// Describes a daicon file that is not a package.
+    pub(super) fn of_container(container: &Container) -> Self {
+        let Container { outline, claims, odd } = container;
+        let Outline { format, version, len, tables, components } = outline;
         Self {
-            format: Format { id, name: name_of(id), version },
-            length: view.len(),
-            tables: view.tables().iter().copied().map(table).collect(),
-            components: view.components().iter().map(component).collect(),
-            index: Index {
-                at: index.start,
-                len: index.len(),
-                entries: groups
-                    .iter()
-                    .fold(0, |sum, group| sum.saturating_add(group.length.into())),
+            format: Format { id: *format, name: name_of(*format), version: version.to_string() },
+            length: *len,
+            tables: tables.iter().copied().map(table).collect(),
+            components: components.iter().map(|found| component(found, *len)).collect(),
+            index: None,
+            diagnostics: odd.clone(),
+            layout: None,
+            seals: None,
+            map: claims.iter().map(stretch).collect(),
+        }
+    }
+
+    /// Describes a package.
+    pub(super) fn of_package(
+        package: &Package,
+        outline: &Outline,
+        groups: &[GroupSummary],
+        map: &FileMap,
+    ) -> Self {
+        let view = package.view();
+        let Outline { format, version, len, tables, components } = outline;
+        let (index, entries) = (view.index(), groups.iter().map(|group| u64::from(group.length)));
+        Self {
+            format: Format { id: *format, name: name_of(*format), version: version.to_string() },
+            length: *len,
+            tables: tables.iter().copied().map(table).collect(),
+            components: components.iter().map(|found| component(found, *len)).collect(),
+            index: Some(Index {
+                place: index.into(),
+                entries: entries.sum(),
                 groups: groups.iter().map(group).collect(),
-            },
+            }),
             diagnostics: odd::lines(package, map),
             layout: view.layout().map(layout),
             seals: view.seals().map(sealed),
@@ -125,20 +141,17 @@ impl Inspection {
 }
 
 fn table(span: Span) -> Table {
-    let entries_len = span.len().saturating_sub(24);
-    Table { at: span.start, len: span.len(), components: entries_len / 28 }
+    Table { place: span.into(), components: outline::entries(span) }
 }
 
-fn component(component: &dacti::container::Component) -> Component {
-    let has_region = component.id != dacti_names::NAMES_ID;
-    let region = component.span().ok().filter(|_| has_region);
+fn component(component: &dacti::container::Component, len: u64) -> Component {
     Component {
         id: component.id,
         name: name_of(component.id),
         version: component.version.to_string(),
         at: component.at,
         data: hex(&component.data),
-        region: region.map(|span| Stored { at: span.start, len: span.len() }),
+        place: outline::region(component, len).map(Place::from),
     }
 }
 
@@ -157,7 +170,7 @@ fn layout(layout: &dacti::layout::Layout) -> Layout {
         t1_slots: layout.t1_slots,
         t2_places: layout.t2_places,
         t2_slots: layout.t2_slots,
-        keys: Stored { at: layout.fences.start, len: layout.fences.len() },
+        fences: layout.fences.into(),
     }
 }
 
@@ -172,5 +185,9 @@ fn sealed(seals: &Seals) -> Sealed {
 
 fn stretch(claim: &Claim) -> Stretch {
     let Claim { span, claimant, count } = *claim;
-    Stretch { at: span.start, len: span.len(), what: label(claimant), count }
+    let id = match claimant {
+        Claimant::Component(id) => Some(id),
+        _ => None,
+    };
+    Stretch { kind: label(claimant), id, place: span.into(), count }
 }

@@ -3,7 +3,7 @@
 use dacti::Package;
 use dacti::report::{FileMap, Finding};
 
-/// What is odd, a line each: what readers pass over, overlaps, bytes that nobody claims.
+/// Returns harmless oddities, a line each: what readers ignore, overlaps, unclaimed bytes.
 pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
     let view = package.view();
     let container = Finding::of_container(view);
@@ -18,11 +18,11 @@ pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
     }
     if map.outside > 0 {
         let outside = map.outside;
-        lines.push(format!("{outside} regions or components do not lie within the file"));
+        lines.push(format!("{outside} regions or components are not within the file"));
     }
     let unclaimed = map.unclaimed_len();
     if unclaimed > 0 {
-        lines.push(format!("{unclaimed} bytes that are not zero belong to nobody"));
+        lines.push(format!("{unclaimed} bytes are unclaimed and not zero"));
     }
     lines
 }

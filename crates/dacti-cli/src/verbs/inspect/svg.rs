@@ -1,8 +1,8 @@
-//! `inspect` as a picture: the head byte by byte, the file to scale, and what the colours mean.
+//! `inspect` as a picture: the head byte by byte, the file to scale, and the meaning of colours.
 
 use super::names::label;
 use crate::output::bytes;
-use dacti::report::{Claim, Claimant, FileMap};
+use dacti::report::{Claim, Claimant};
 use dacti::{HEAD_LEN, Span};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,19 +14,19 @@ const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// What is narrower than this is drawn only where nothing stands yet: so a row has a bounded
-/// number of rectangles, however many claims.
+/// Rectangles narrower than this are skipped, so that a row has a bounded number of them, however
+/// many claims there are.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.
-pub(super) fn print(out: &mut impl Write, name: &str, map: &FileMap) -> io::Result<()> {
-    let len = map.claims.last().map_or(0, |claim| claim.span.end);
+pub(super) fn print(out: &mut impl Write, name: &str, claims: &[Claim]) -> io::Result<()> {
+    let len = claims.last().map_or(0, |claim| claim.span.end);
     let head = Span { start: 0, end: len.min(HEAD_LEN) };
     let grids = [
         (format!("the head: {}", bytes(head.len())), head),
         (format!("the file: {}", bytes(len)), Span { start: 0, end: len }),
     ];
-    let kinds = kinds(map);
+    let kinds = kinds(claims);
     let grid_height = ROW * f64::from(ROWS) + LINE * 2.0;
     let lines = f64::from(u32::try_from(kinds.len()).unwrap_or(u32::MAX)) + 1.0;
     let height = MARGIN * 2.0 + LINE * (lines + 1.0) + grid_height * 2.0;
@@ -40,7 +40,7 @@ pub(super) fn print(out: &mut impl Write, name: &str, map: &FileMap) -> io::Resu
         y += LINE;
         text(out, MARGIN, y, &escaped(&title))?;
         y += LINE / 2.0;
-        grid(out, y, span, map, &kinds)?;
+        grid(out, y, span, claims, &kinds)?;
         y += ROW * f64::from(ROWS) + LINE / 2.0;
     }
     for (claimant, (colour, len)) in &kinds {
@@ -55,10 +55,10 @@ pub(super) fn print(out: &mut impl Write, name: &str, map: &FileMap) -> io::Resu
     writeln!(out, "</svg>")
 }
 
-/// What there is in the file, with a colour and its bytes.
-fn kinds(map: &FileMap) -> BTreeMap<Claimant, (String, u64)> {
+/// Returns the kinds of claims in the file, each with a colour and its sum of bytes.
+fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
     let mut kinds: BTreeMap<_, (String, u64)> = BTreeMap::new();
-    for Claim { span, claimant, .. } in &map.claims {
+    for Claim { span, claimant, .. } in claims {
         let (_, len) = kinds.entry(*claimant).or_default();
         *len = len.saturating_add(span.len());
     }
@@ -84,7 +84,7 @@ fn grid(
     out: &mut impl Write,
     top: f64,
     span: Span,
-    map: &FileMap,
+    claims: &[Claim],
     kinds: &BTreeMap<Claimant, (String, u64)>,
 ) -> io::Result<()> {
     let row_len = span.len().div_ceil(ROWS.into()).max(1);
@@ -92,10 +92,10 @@ fn grid(
     for row in 0..ROWS {
         let end = start.saturating_add(row_len).min(span.end);
         let y = top + ROW * f64::from(row);
-        let first = map.claims.partition_point(|claim| claim.span.end <= start);
-        let claims = map.claims.iter().skip(first).take_while(|claim| claim.span.start < end);
+        let first = claims.partition_point(|claim| claim.span.end <= start);
+        let in_row = claims.iter().skip(first).take_while(|claim| claim.span.start < end);
         let mut drawn_to = 0.0_f64;
-        for Claim { span, claimant, .. } in claims {
+        for Claim { span, claimant, .. } in in_row {
             let x = |at: u64| WIDTH * share(at.saturating_sub(start), row_len);
             let (from, to) = (x(span.start.max(start)).max(drawn_to), x(span.end.min(end)));
             if to - drawn_to < NARROW {
@@ -113,7 +113,7 @@ fn grid(
     Ok(())
 }
 
-/// `part` of `whole`, as far as a picture needs it.
+/// Returns `part` of `whole`, as exactly as a picture needs it.
 #[expect(clippy::cast_precision_loss, reason = "a picture is less exact than that")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
@@ -123,7 +123,7 @@ fn text(out: &mut impl Write, x: f64, y: f64, text: &str) -> io::Result<()> {
     writeln!(out, r#"<text x="{x}" y="{y:.1}">{text}</text>"#)
 }
 
-/// A text within an element.
+/// Escapes a text for an element.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

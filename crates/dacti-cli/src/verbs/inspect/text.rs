@@ -1,75 +1,66 @@
-//! `inspect` for people: what one wants to see first, first.
+//! `inspect` for people: the most wanted parts come first.
 
 use super::names::name_of;
-use super::odd;
-use crate::output::{bytes, hex, printable};
+use super::outline::{self, Outline};
+use crate::output::{bytes, counted, hex, printable};
 use dacti::Package;
 use dacti::container::Component;
 use dacti::index::GroupSummary;
-use dacti::report::{Claim, Claimant, FileMap};
+use dacti::report::{Claim, Claimant};
 use dacti::seal::SealKind;
 use std::io::{self, Write};
 
-/// Groups that are shown one by one.
+/// The most groups that are shown one by one.
 const GROUPS_SHOWN: usize = 12;
 
-/// What head and tables say.
-pub(super) fn print_head(out: &mut impl Write, package: &Package) -> io::Result<()> {
-    let view = package.view();
-    let name = name_of(view.format()).unwrap_or("unknown format");
-    writeln!(out, "format      {} {name}, version {}", view.format(), view.version())?;
-    writeln!(out, "length      {} bytes ({})", view.len(), bytes(view.len()))?;
-    for table in view.tables() {
-        let components = table.len().saturating_sub(24) / 28;
-        writeln!(out, "table       at {:#x}, {components} components", table.start)?;
+/// Prints format, tables and components.
+pub(super) fn print_outline(out: &mut impl Write, outline: &Outline) -> io::Result<()> {
+    let Outline { format, version, len, tables, components } = outline;
+    let name = name_of(*format).unwrap_or("unknown format");
+    writeln!(out, "format      {format} {name}, version {version}")?;
+    writeln!(out, "length      {len} bytes ({})", bytes(*len))?;
+    for table in tables {
+        let entries = counted(outline::entries(*table), "component", "components");
+        writeln!(out, "table       at {:#x}, {entries}", table.start)?;
     }
-    for component in view.components() {
-        print_component(out, component)?;
-    }
-    print_layout(out, package)?;
-    print_seals(out, package)
+    components.iter().try_for_each(|component| print_component(out, component, *len))
 }
 
-/// The groups of the index, what every byte is for, and what is odd.
-pub(super) fn print_index(
-    out: &mut impl Write,
-    package: &Package,
-    groups: &[GroupSummary],
-    map: &FileMap,
-) -> io::Result<()> {
-    print_groups(out, package, groups)?;
+/// Prints the use of every byte.
+pub(super) fn print_map(out: &mut impl Write, claims: &[Claim]) -> io::Result<()> {
     writeln!(out, "\nbytes")?;
-    for claim in &map.claims {
-        print_claim(out, claim)?;
+    claims.iter().try_for_each(|claim| print_claim(out, claim))
+}
+
+/// Prints how many regions share their bytes.
+pub(super) fn print_shared(out: &mut impl Write, shared: u64) -> io::Result<()> {
+    match shared {
+        0 => Ok(()),
+        1 => writeln!(out, "1 region shares its bytes with another"),
+        n => writeln!(out, "{n} regions share their bytes with another"),
     }
-    if map.shared > 0 {
-        writeln!(out, "{} regions share their bytes with another", map.shared)?;
-    }
-    let diagnostics = odd::lines(package, map);
-    if !diagnostics.is_empty() {
+}
+
+/// Prints harmless oddities.
+pub(super) fn print_odd(out: &mut impl Write, lines: &[String]) -> io::Result<()> {
+    if !lines.is_empty() {
         writeln!(out, "\nodd")?;
     }
-    for line in diagnostics {
-        writeln!(out, "{}", printable(&line))?;
-    }
-    Ok(())
+    lines.iter().try_for_each(|line| writeln!(out, "{}", printable(line)))
 }
 
-fn print_component(out: &mut impl Write, component: &Component) -> io::Result<()> {
+fn print_component(out: &mut impl Write, component: &Component, len: u64) -> io::Result<()> {
     let name = name_of(component.id).unwrap_or("unknown component");
     let Component { id, version, at, .. } = component;
     write!(out, "component   {id} {name}, version {version}, at {at:#x}: ")?;
-    match component.span() {
-        Ok(_) if component.id == dacti_names::NAMES_ID => {
-            writeln!(out, "data {}", hex(&component.data))
-        }
-        Ok(span) if span.is_empty() => writeln!(out, "region empty"),
-        Ok(span) => writeln!(out, "region {span} ({})", bytes(span.len())),
-        Err(_) => writeln!(out, "data {}", hex(&component.data)),
+    match outline::region(component, len) {
+        Some(span) if span.is_empty() => writeln!(out, "region empty"),
+        Some(span) => writeln!(out, "region {span} ({})", bytes(span.len())),
+        None => writeln!(out, "data {}", hex(&component.data)),
     }
 }
 
-fn print_layout(out: &mut impl Write, package: &Package) -> io::Result<()> {
+pub(super) fn print_layout(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let Some(layout) = package.view().layout() else { return Ok(()) };
     writeln!(
         out,
@@ -81,8 +72,8 @@ fn print_layout(out: &mut impl Write, package: &Package) -> io::Result<()> {
     )
 }
 
-/// What the package says of its seals: nothing that is proven by saying it.
-fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
+/// Prints the seals that the package claims to have. They are not checked.
+pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let Some(seals) = package.view().seals() else { return Ok(()) };
     match seals.kind {
         SealKind::Digest => writeln!(out, "seals       a digest behind each region")?,
@@ -94,7 +85,7 @@ fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
     { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", hex(key)))
 }
 
-fn print_groups(
+pub(super) fn print_groups(
     out: &mut impl Write,
     package: &Package,
     groups: &[GroupSummary],
@@ -104,19 +95,28 @@ fn print_groups(
     if index.is_empty() {
         return writeln!(out, "index       empty: no groups, no entries");
     }
-    writeln!(out, "index       {index}, {} groups, {entries} entries", groups.len())?;
+    writeln!(
+        out,
+        "index       {index}, {}, {}",
+        number(groups.len(), "group", "groups"),
+        counted(entries, "entry", "entries")
+    )?;
     let shown = groups.iter().filter(|group| group.length > 0);
     for group in shown.clone().take(GROUPS_SHOWN) {
         let GroupSummary { at, length, base, encoding } = group;
-        writeln!(out, "  group     at {at:#x}: {length} entries, {encoding}, base {base:#x}")?;
+        writeln!(
+            out,
+            "  group     at {at:#x}: {}, {encoding}, base {base:#x}",
+            counted(*length, "entry", "entries")
+        )?;
     }
     match shown.count().saturating_sub(GROUPS_SHOWN) {
         0 => {}
-        more => writeln!(out, "  and {more} more groups with entries")?,
+        more => writeln!(out, "  and {} with entries", number(more, "more group", "more groups"))?,
     }
     match groups.iter().filter(|group| group.length == 0).count() {
         0 => Ok(()),
-        empty => writeln!(out, "  {empty} groups without entries"),
+        empty => writeln!(out, "  {} without entries", number(empty, "group", "groups")),
     }
 }
 
@@ -127,13 +127,23 @@ fn print_claim(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
             Some(name) => format!("component {name}"),
             None => claimant.to_string(),
         },
-        Claimant::Regions => format!("{count} regions"),
+        Claimant::Regions => counted(*count, "region", "regions"),
+        Claimant::SealedRegions if *count == 1 => "1 region with its seal".into(),
         Claimant::SealedRegions => format!("{count} regions, each with its seal"),
-        Claimant::Replaced => format!("{count} replaced regions"),
-        Claimant::Groups => format!("index groups, {count} entries"),
-        Claimant::GroupsRoom => format!("room for {count} index entries"),
-        Claimant::TableRoom => format!("room for {count} components"),
+        Claimant::Replaced => counted(*count, "replaced region", "replaced regions"),
+        Claimant::Groups => format!("index groups, {}", counted(*count, "entry", "entries")),
+        Claimant::GroupsRoom => {
+            format!("room for {}", counted(*count, "index entry", "index entries"))
+        }
+        Claimant::TableRoom => {
+            format!("room for {}", counted(*count, "component", "components"))
+        }
         _ => claimant.to_string(),
     };
     writeln!(out, "{:#014x} {:>14}  {what}", span.start, span.len())
+}
+
+/// Returns a number of things in memory with their noun.
+fn number(count: usize, one: &str, many: &str) -> String {
+    counted(u64::try_from(count).unwrap_or(u64::MAX), one, many)
 }

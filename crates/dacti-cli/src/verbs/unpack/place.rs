@@ -1,16 +1,15 @@
-//! The folder that is unpacked into, and what may be written there.
+//! The folder that regions are written into.
 //!
-//! Every access goes through a handle of the folder that cannot leave it, whatever links lie in it.
+//! Every access goes through a handle of the folder, which no link in it can leave.
 
 mod tree;
 
-use crate::outcome::content_fault;
+use super::reason::Reason;
+use crate::outcome::{Failure, content_fault};
 use crate::output;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -19,10 +18,10 @@ pub(in crate::verbs) use tree::Recorded;
 /// Why a region was not written.
 #[derive(Debug)]
 pub(in crate::verbs) enum Refusal {
-    /// This one cannot be: the others go on.
-    Refused(String),
-    /// None can be.
-    Failed(String),
+    /// Only this region cannot be written.
+    Refused(Reason),
+    /// No region can be written.
+    Failed(Failure),
 }
 
 /// A folder to write into.
@@ -33,7 +32,7 @@ pub(in crate::verbs) struct Place {
 }
 
 impl Place {
-    /// Opens the folder, and makes it where it does not exist.
+    /// Opens the folder. It is made if it does not exist.
     pub(in crate::verbs) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
         Self::existing(path, overwrite)
@@ -69,16 +68,16 @@ impl Place {
         Ok(len)
     }
 
-    /// Whether something may stand there that keeps files from being written.
+    /// Returns whether the folder has no entries, so that no place in it is taken.
     pub(in crate::verbs) fn is_empty(&self) -> bool {
         self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
     }
 
-    /// Why a file would not be written, as far as that shows before.
-    pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<String> {
+    /// Returns why a file would not be written, as far as that is known before.
+    pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<Reason> {
         let path = Path::new(path);
         let folder = path.parent().unwrap_or(Path::new(""));
-        // A folder that is not there, or that a link leads to, is left to the write.
+        // The write finds out about a folder that is missing or behind a link.
         let folder = self.dir.open_dir_nofollow_all(folder).ok()?;
         match self.check_free(&folder, path.file_name()?) {
             Err(Refusal::Refused(reason)) => Some(reason),
@@ -86,24 +85,24 @@ impl Place {
         }
     }
 
-    /// Whether a name may be written in a folder.
+    /// Checks that a name may be written in a folder.
     fn check_free(&self, folder: &Dir, name: &OsStr) -> Result<(), Refusal> {
         match folder.symlink_metadata(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(refusal(&error)),
             Ok(found) if found.is_dir() => {
-                Err(Refusal::Refused("a folder of that name exists".into()))
+                Err(Refusal::Refused(Reason::new("exists", "a folder of that name exists")))
             }
             Ok(_) if !self.overwrite => {
-                let reason = "exists already, and --overwrite was not given";
-                Err(Refusal::Refused(reason.into()))
+                let reason = "exists already: --overwrite replaces it";
+                Err(Refusal::Refused(Reason::new("exists", reason)))
             }
-            // Replaced by name: where it is a link, the link goes, not what it leads to.
+            // Of a link, only the link is replaced.
             Ok(_) => Ok(()),
         }
     }
 
-    /// The folder at `path`, made where it does not exist, reached through no link.
+    /// Opens the folder at `path` without following links. It is made if it does not exist.
     fn folder(&self, path: &Path) -> io::Result<Dir> {
         if let Ok(dir) = self.dir.open_dir_nofollow_all(path) {
             return Ok(dir);
@@ -133,7 +132,7 @@ impl OpenNoFollow for Dir {
 fn open_nofollow(dir: &Dir, part: &Path) -> io::Result<Dir> {
     if dir.symlink_metadata(part)?.is_symlink() {
         return Err(io::Error::other(format!(
-            "{} is a link, which is not followed",
+            "{} is a link, and links are not followed",
             output::shown(part)
         )));
     }
@@ -144,11 +143,12 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
     let (mut buf, mut len) = (vec![0; 64 * 1024], 0_u64);
     loop {
         if crate::interrupt::asked() {
-            return Err(Refusal::Failed("interrupted".into()));
+            return Err(Refusal::Failed(Failure::Interrupted));
         }
-        // What cannot be read is this region's fault, what cannot be written may be the disk's.
-        let read =
-            content.read(&mut buf).map_err(|error| Refusal::Refused(content_fault(&error)))?;
+        // A fault of reading is the region's; a fault of writing may be the disk's.
+        let read = content
+            .read(&mut buf)
+            .map_err(|error| Refusal::Refused(Reason::new("content", content_fault(&error))))?;
         if read == 0 {
             return Ok(len);
         }
@@ -158,124 +158,14 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
     }
 }
 
-/// Whether what the system says holds for this file or for all.
+/// Returns whether an error of the system holds for this file only, or for all.
 fn refusal(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::ReadOnlyFilesystem => Refusal::Failed(format!("cannot write: {error}")),
-        _ => Refusal::Refused(error.to_string()),
-    }
-}
-
-/// What systems differ in, where it matters for names.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::verbs) struct Portability {
-    /// Names that Windows cannot have are refused.
-    pub(in crate::verbs) reserved: bool,
-    /// Names that only differ in case are refused, but for the first.
-    pub(in crate::verbs) case: bool,
-}
-
-/// Why names cannot be written side by side, by position. Of names that are one, the first wins,
-/// and of a file and a folder of one name the folder, with all that is in it.
-pub(in crate::verbs) fn clashes(names: &[String], portability: Portability) -> Vec<Option<String>> {
-    let key = |name: &str| if portability.case { name.to_lowercase() } else { name.to_owned() };
-    let mut told: Vec<Option<String>> = names
-        .iter()
-        .map(|name| portability.reserved.then(|| name.split('/').find_map(not_portable)).flatten())
-        .collect();
-    let mut folders = HashSet::new();
-    for (name, _) in names.iter().zip(&told).filter(|(_, told)| told.is_none()) {
-        for (end, _) in name.rmatch_indices('/') {
-            // Where a folder is known, those in which it lies are.
-            if !folders.insert(key(name.get(..end).unwrap_or_default())) {
-                break;
-            }
+        | io::ErrorKind::ReadOnlyFilesystem => {
+            Refusal::Failed(Failure::Failed(format!("cannot write: {error}")))
         }
-    }
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    for (name, told) in names.iter().zip(&mut told).filter(|(_, told)| told.is_none()) {
-        let key = key(name);
-        if folders.contains(&key) {
-            *told = Some("is a folder of other regions".into());
-            continue;
-        }
-        *told = match seen.entry(key) {
-            Entry::Vacant(place) => {
-                place.insert(name);
-                None
-            }
-            Entry::Occupied(first) if first.get() == name => {
-                Some("another region has that name".into())
-            }
-            Entry::Occupied(first) => Some(format!("differs from {:?} only in case", first.get())),
-        };
-    }
-    told
-}
-
-/// Why a part of a path cannot be a name on every system.
-fn not_portable(part: &str) -> Option<String> {
-    const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
-    let stem = part.split('.').next().unwrap_or(part).trim_end().to_lowercase();
-    let numbered = ["com", "lpt"].iter().any(|device| {
-        stem.strip_prefix(device).is_some_and(|number| {
-            matches!(
-                number,
-                "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
-            )
-        })
-    });
-    if numbered || RESERVED.contains(&&*stem) {
-        return Some(format!("{part:?} is a device on Windows"));
-    }
-    if part.ends_with(['.', ' ']) {
-        return Some(format!("{part:?} ends in a dot or a blank, which Windows drops"));
-    }
-    let forbidden = |c: char| c.is_control() || r#"<>:"\|?*"#.contains(c);
-    part.chars().find(|c| forbidden(*c)).map(|c| format!("{c:?} cannot be in a name on Windows"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Portability, clashes, not_portable};
-
-    #[test]
-    fn names_that_windows_cannot_have() {
-        for name in ["CON", "con.txt", "Com1", "lpt9.log", "a.", "a ", "a:b", "a\\b", "nul .txt"] {
-            assert!(not_portable(name).is_some(), "{name}");
-        }
-        for name in ["console", "com", "com10", ".a", "a b", "ü", "lpt"] {
-            assert_eq!(not_portable(name), None, "{name}");
-        }
-    }
-
-    #[track_caller]
-    fn check(names: &[&str], case: bool, expected: &[bool]) {
-        let portability = Portability { reserved: false, case };
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let told: Vec<_> = clashes(&names, portability).iter().map(Option::is_some).collect();
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn names_that_differ_in_case_only_clash_where_asked() {
-        check(&["a/B", "a/b", "a/c", "A/b"], true, &[false, true, false, true]);
-        check(&["a/B", "a/b", "a/c", "A/b"], false, &[false; 4]);
-        check(&["a", "a"], false, &[false, true]);
-    }
-
-    #[test]
-    fn folders_win_over_files_of_their_name() {
-        check(&["a", "a/b", "a/b/c", "ab"], false, &[true, true, false, false]);
-        check(&["a/b/c", "a/b", "a"], false, &[false, true, true]);
-        check(&["a", "A/b"], false, &[false, false]);
-        check(&["a", "A/b"], true, &[true, false]);
-        check(&["A/B", "a/b/c"], true, &[true, false]);
-        // What is refused makes no folder.
-        let names = ["a", "a/nul"].map(Into::into);
-        let told = clashes(&names, Portability { reserved: true, case: true });
-        assert_eq!((told[0].is_none(), told[1].is_some()), (true, true));
+        _ => Refusal::Refused(Reason::new("write", error.to_string())),
     }
 }

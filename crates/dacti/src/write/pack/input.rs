@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::Range;
 use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{NAMES_ID, Name, region_id};
+use dacti_seal::KeySearch;
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -292,9 +293,18 @@ impl Input {
         }
     }
 
+    /// Returns the whole content if it lies in memory and shows no private key.
+    fn checked_in_memory(&self) -> Result<Option<&[u8]>, Error> {
+        let bytes = self.in_memory();
+        match bytes.is_some_and(KeySearch::finds_in) {
+            true => Err(self.private_key()),
+            false => Ok(bytes),
+        }
+    }
+
     /// Appends the whole content, which is short, to `out`.
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-        if let Some(bytes) = self.in_memory() {
+        if let Some(bytes) = self.checked_in_memory()? {
             out.extend_from_slice(bytes);
             return Ok(());
         }
@@ -309,7 +319,7 @@ impl Input {
 
     /// Returns the whole content, which is short: from memory, or read into `buf`.
     pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
-        if let Some(bytes) = self.in_memory() {
+        if let Some(bytes) = self.checked_in_memory()? {
             return Ok(bytes);
         }
         buf.clear();
@@ -319,10 +329,13 @@ impl Input {
 
     /// Opens the content as a stream. At its end, [`check_unchanged`](Self::check_unchanged) tells
     /// whether it is the content that was added.
+    ///
+    /// Reading ends with an error as soon as the content shows a private key. A region of another
+    /// package is not searched: it was published there.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
-        Ok(match &self.source {
+        let reader: Box<dyn Read + '_> = match &self.source {
+            Source::Kept(kept) => return Ok(Box::new(kept.open()?)),
             Source::Bytes(bytes) => Box::new(&bytes[..]),
-            Source::Kept(kept) => Box::new(kept.open()?),
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
@@ -334,7 +347,17 @@ impl Input {
             Source::Spooled { file, at } => {
                 Box::new(Spooled { file, at: *at, end: at.saturating_add(self.len) })
             }
-        })
+        };
+        Ok(Box::new(Searched { reader, search: KeySearch::default() }))
+    }
+
+    /// Returns the error of an input that shows a private key.
+    fn private_key(&self) -> Error {
+        let file = match &self.source {
+            Source::File { path, .. } => Some(path.clone()),
+            _ => None,
+        };
+        Error::PrivateKey { name: self.to_string(), file }
     }
 
     /// Checks that the content, of which `read` bytes were read, is the content that was added.
@@ -373,6 +396,9 @@ impl Input {
 
     /// Returns an error of the system with the origin of this input.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
+        if error.get_ref().is_some_and(|error| error.is::<ShowsPrivateKey>()) {
+            return self.private_key();
+        }
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
             Source::Kept(kept) => kept.failed(error),
@@ -382,6 +408,28 @@ impl Input {
         }
     }
 }
+
+/// Content that ends with an error if it shows a private key.
+struct Searched<R> {
+    reader: R,
+    search: KeySearch,
+}
+
+impl<R: Read> Read for Searched<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buf)?;
+        self.search.feed(buf.get(..read).unwrap_or_default());
+        if self.search.has_found() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, ShowsPrivateKey));
+        }
+        Ok(read)
+    }
+}
+
+/// The fault of such content.
+#[derive(Debug, thiserror::Error)]
+#[error("it shows a private key")]
+struct ShowsPrivateKey;
 
 /// Sorts inputs by path, then those without a path by id. A path that comes twice is an error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {

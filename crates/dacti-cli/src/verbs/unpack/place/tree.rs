@@ -1,6 +1,7 @@
 //! Folders, symbolic links, modes and times: the parts of a tree that packages do not have, and
 //! DAR archives do.
 
+use super::super::reason::Reason;
 use super::{Place, Refusal, refusal};
 use std::io;
 use std::path::{Component, Path};
@@ -55,7 +56,7 @@ impl Place {
     /// Makes a symbolic link that cannot lead out of the place.
     pub(in crate::verbs) fn symlink(&self, path: &str, target: &str) -> Result<(), Refusal> {
         if let Some(reason) = leads_out(path, target) {
-            return Err(Refusal::Refused(reason));
+            return Err(Refusal::Refused(Reason::new("link", reason)));
         }
         let path = Path::new(path);
         let name = path.file_name().unwrap_or(path.as_os_str());

@@ -1,0 +1,68 @@
+//! The parts that JSON objects of several verbs share. `docs/json.md` describes them.
+
+use dacti::Span;
+use dacti::report::{Finding, Overlap};
+use serde::Serialize;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Bytes of a file.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Place {
+    at: u64,
+    len: u64,
+}
+
+impl From<Span> for Place {
+    fn from(span: Span) -> Self {
+        Self { at: span.start, len: span.len() }
+    }
+}
+
+/// One finding of a check.
+#[derive(Debug, Serialize)]
+pub(crate) struct Found {
+    kind: &'static str,
+    /// Whether something cannot be read because of it.
+    loss: bool,
+    path: Option<String>,
+    id: Option<Uuid>,
+    place: Option<Place>,
+    message: String,
+}
+
+/// Ids and places of regions, by their paths or ids as text.
+pub(crate) type Regions = HashMap<String, (Uuid, Span)>;
+
+impl Found {
+    pub(crate) fn new(finding: &Finding, regions: &Regions) -> Self {
+        let (kind, name) = match finding {
+            Finding::Container(_) | Finding::ContainerMore { .. } => ("container", None),
+            Finding::Layout(_) => ("layout", None),
+            Finding::Keys(_) => ("fences", None),
+            Finding::Seals(_) => ("seals", None),
+            Finding::Names(_) => ("names", None),
+            Finding::Overlap(_) => ("overlap", None),
+            Finding::Entry(_) => ("entry", None),
+            Finding::Region { name, .. } => ("region", Some(name)),
+            Finding::Length { name, .. } => ("length", Some(name)),
+            Finding::HiddenIds { .. } => ("hidden ids", None),
+            Finding::NameWithoutRegion { path } => ("name without region", Some(path)),
+            _ => ("other", None),
+        };
+        let place = match finding {
+            Finding::Overlap(Overlap { second, .. }) => Some(second.span.into()),
+            _ => None,
+        };
+        let region = name.and_then(|name| regions.get(name));
+        let id = region.map(|(id, _)| *id);
+        Self {
+            kind,
+            loss: finding.is_loss(),
+            path: name.filter(|name| id.is_none_or(|id| id.to_string() != **name)).cloned(),
+            id,
+            place: place.or_else(|| region.map(|(_, span)| (*span).into())),
+            message: finding.to_string(),
+        }
+    }
+}

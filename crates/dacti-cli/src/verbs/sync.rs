@@ -1,0 +1,100 @@
+//! `dacti sync`: makes a published package equal to a folder.
+
+use crate::Talk;
+use crate::collect::{Collected, Collector, Filters};
+use crate::ids::Ids;
+use crate::outcome::{Failure, Outcome};
+use crate::output::{self, counted, shown};
+use crate::update::Options;
+use dacti::update::Update;
+use dacti::{Content, RegionName};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Make a package equal to a folder, without breaking anyone who reads it.
+///
+/// New and changed files are put, and one small write in the first 64 KiB publishes all of it. With
+/// --delete, regions that are not files of the folder are removed by the same write, among them
+/// those of files that --exclude or a .dactiignore leaves out: the package holds what `dacti pack`
+/// would pack. Regions without a path stay.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The package.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// The folder, whose files have paths relative to it.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Remove regions that are not files of the folder.
+    #[arg(long)]
+    delete: bool,
+    #[command(flatten)]
+    filters: Filters,
+    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
+    /// comment.
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
+        if !self.folder.is_dir() {
+            let folder = shown(&self.folder);
+            return Err(Failure::Failed(format!(
+                "{folder} is not a folder: put it with `dacti put`"
+            )));
+        }
+        let Collected { files, left_out } = self.collect()?;
+        let paths: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
+        let inputs: Vec<&Path> = files.iter().map(|(_, file)| file.as_path()).collect();
+        let mut update = self.options.open(&self.package, &inputs, false)?;
+        for (path, file) in files {
+            if talk == Talk::Verbose {
+                output::note(&output::printable(&path));
+            }
+            ids.put(&mut update, path, Content::file(file))?;
+        }
+        ids.end()?;
+        let others = self.others(&update, &paths)?;
+        if self.delete {
+            for path in &others {
+                let removed = update.remove(RegionName::Path(path));
+                removed.map_err(|error| Failure::with(&self.package, &error))?;
+            }
+        }
+        if talk >= Talk::Normal {
+            left_out.notes().iter().for_each(|line| output::note(line));
+            if !self.delete && !others.is_empty() {
+                let count = u64::try_from(others.len()).unwrap_or(u64::MAX);
+                let regions = counted(count, "region is no file", "regions are no files");
+                output::note(&format!("{regions} of the folder: --delete removes such regions"));
+            }
+        }
+        self.options.finish(&self.package, update, talk)
+    }
+
+    fn collect(&self) -> Result<Collected, Failure> {
+        let collector = Collector::new(&self.filters, &[&self.folder], &self.package)?;
+        let collected = collector.collect(&self.folder)?;
+        collector.tell_unused()?;
+        if collected.files.is_empty() && self.delete {
+            return Err(Failure::Failed(format!(
+                "{}: no file is left to keep, and --delete would remove all regions: \
+                 `dacti rm PKG '**'` does that",
+                shown(&self.folder)
+            )));
+        }
+        Ok(collected)
+    }
+
+    /// Returns the paths of the package that are no files of the folder.
+    fn others(&self, update: &Update, paths: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
+        let listed = update.package().list();
+        let listed = listed.map_err(|error| Failure::with(&self.package, &error))?;
+        let named = listed.into_iter().filter_map(|region| region.path);
+        Ok(named.filter(|path| !paths.contains(path)).collect())
+    }
+}

@@ -1,0 +1,217 @@
+//! Finds private keys in bytes of any kind, so that no program publishes one by mistake.
+//!
+//! It takes bytes piece by piece and keeps a few numbers between pieces. It allocates nothing.
+//! Specification: `docs/spec/dacti-seal.md`, "Key files".
+
+/// What each text of a private key has in front of its digits.
+const MARKER: &[u8; 21] = b"dacti-ed25519-private";
+/// Where the marker's own start occurs in it again: 8 matched bytes end in its first byte.
+const REPEATED: (usize, usize) = (8, 1);
+/// Hexadecimal digits of a private key.
+const DIGITS: u32 = 64;
+/// Bytes behind a marker in which its digits are looked for.
+const WINDOW: u32 = 512;
+
+/// A search for private keys in bytes that come piece by piece.
+///
+/// It finds the marker `dacti-ed25519-private`, in any case, with 64 hexadecimal digits in the 512
+/// bytes behind it. It does not matter what stands around them: quotes, JSON, a mail's `>`, a
+/// comment, bytes that are not text. Blanks, line ends and punctuation may stand between the
+/// digits. Zero bytes are passed over, so that UTF-16 is searched as well.
+///
+/// ```
+/// use dacti_seal::KeySearch;
+///
+/// let mut search = KeySearch::default();
+/// search.feed(b"KEY=\"dacti-ed25519-");
+/// search.feed(b"private 1 ");
+/// assert!(!search.has_found());
+/// search.feed(&[b'0'; 64]);
+/// assert!(search.has_found());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct KeySearch {
+    /// Bytes of the marker that end the bytes so far.
+    matched: usize,
+    /// Bytes in which digits of the last marker may still come.
+    window: u32,
+    /// Digits so far.
+    digits: u32,
+    found: bool,
+}
+
+impl KeySearch {
+    /// Returns whether `bytes` show a private key.
+    #[must_use]
+    pub fn finds_in(bytes: &[u8]) -> bool {
+        let mut search = Self::default();
+        search.feed(bytes);
+        search.has_found()
+    }
+
+    /// Takes the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let mut rest = piece;
+        while let [byte, behind @ ..] = rest {
+            if self.found {
+                return;
+            }
+            if self.matched == 0 && self.window == 0 {
+                // Almost all bytes are passed here.
+                let Some(start) = rest.iter().position(|byte| byte | 0x20 == MARKER[0]) else {
+                    return;
+                };
+                rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
+                self.matched = 1;
+                continue;
+            }
+            self.take(*byte);
+            rest = behind;
+        }
+    }
+
+    /// Returns whether a private key was found in the bytes so far.
+    #[must_use]
+    pub const fn has_found(&self) -> bool {
+        self.found
+    }
+
+    fn take(&mut self, byte: u8) {
+        if byte == 0 {
+            return;
+        }
+        if self.window > 0 {
+            self.window = self.window.saturating_sub(1);
+            self.digits = match byte {
+                _ if byte.is_ascii_hexdigit() => self.digits.saturating_add(1),
+                _ if byte.is_ascii_alphabetic() => 0,
+                _ => self.digits,
+            };
+            self.found = self.digits >= DIGITS;
+        }
+        let byte = byte.to_ascii_lowercase();
+        let mut matched = self.matched;
+        while matched > 0 && MARKER.get(matched) != Some(&byte) {
+            matched = if matched == REPEATED.0 { REPEATED.1 } else { 0 };
+        }
+        matched = if MARKER.get(matched) == Some(&byte) { matched.saturating_add(1) } else { 0 };
+        if matched == MARKER.len() {
+            (matched, self.window, self.digits) = (0, WINDOW, 0);
+        }
+        self.matched = matched;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeySearch, MARKER, REPEATED};
+    use crate::SecretKey;
+    use crate::test_data::key;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+    use uuid::Uuid;
+
+    const DIGITS: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const LINE: &str = "dacti-ed25519-private 1 \
+        000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
+        00112233-4455-6677-8899-aabbccddeeff";
+
+    /// Searches whole, and cut at every place.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: bool) {
+        assert_eq!(KeySearch::finds_in(bytes), expected, "{}", bytes.escape_ascii());
+        let cuts = if bytes.len() < 1000 { bytes.len() } else { 0 };
+        for cut in 0..=cuts {
+            let mut search = KeySearch::default();
+            search.feed(&bytes[..cut]);
+            search.feed(&bytes[cut..]);
+            assert_eq!(search.has_found(), expected, "cut at {cut}: {}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_whatever_stands_around_it() {
+        // spec: R-SEAL-18
+        let wrapped = LINE.replace("0a0b", "0a\r\n> 0b");
+        let json = LINE.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        for text in [
+            String::from(LINE),
+            format!("{LINE}\n"),
+            format!("\u{feff}{LINE}"),
+            format!("KEY=\"{LINE}\""),
+            format!("export KEY='{LINE}'"),
+            format!("{{\"key\": \"{LINE}\"}}"),
+            format!("[{json}]"),
+            format!("> {LINE}"),
+            format!("# {LINE}"),
+            format!("// {LINE}"),
+            format!("<p>{LINE}</p>"),
+            format!("- key: {LINE}"),
+            format!("prefix{LINE}suffix"),
+            format!("dacti-ed{LINE}"),
+            format!("dacti-ed25519-private is its marker: {LINE}"),
+            LINE.replace(' ', "\t"),
+            LINE.replace(' ', "%20"),
+            LINE.replace(' ', "\r\n"),
+            LINE.to_uppercase(),
+            LINE.replace(" 1 ", " 2 "),
+            format!("dacti-ed25519-private={DIGITS}"),
+            wrapped,
+        ] {
+            check(text.as_bytes(), true);
+        }
+        let wide: Vec<u8> = LINE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        check(&wide, true);
+        let wide: Vec<u8> = LINE.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        check(&wide, true);
+        check(&[b"caf\xe9 \xff\xfe", LINE.as_bytes(), b"\xff"].concat(), true);
+        let far = [&*std::vec![b'd'; 100_000], LINE.as_bytes(), &[7; 100_000]].concat();
+        check(&far, true);
+    }
+
+    #[test]
+    fn the_texts_of_private_keys_are_found() {
+        let private = key().to_text();
+        let other = SecretKey::from_seed(&[9; 32], Uuid::nil()).to_text();
+        for text in [&private, &other, &format!("a line\n{private}"), &format!("{private}{other}")]
+        {
+            assert!(KeySearch::finds_in(text.as_bytes()), "{text}");
+        }
+        let public = key().public().to_text();
+        for text in
+            [&public[..], "", "as `dacti-ed25519-private 1` says", "dacti-ed25519-privately x"]
+        {
+            assert!(!KeySearch::finds_in(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_about_keys_are_not_keys() {
+        for text in [
+            "",
+            "dacti-ed25519-private",
+            "as `dacti-ed25519-private 1` says",
+            "dacti-ed25519-private 1 <64 hexadecimal digits> <UUID of the package>",
+            "dacti-ed25519-private 1 0001…1e1f 00112233-4455-6677-8899-aabbccddeeff",
+        ] {
+            check(text.as_bytes(), false);
+        }
+        check(LINE.replace("private", "public").as_bytes(), false);
+        check(
+            format!("dacti-ed25519-private 1 {}", DIGITS.replace("0a0b", "0a0x")).as_bytes(),
+            false,
+        );
+        check(format!("{DIGITS} dacti-ed25519-private").as_bytes(), false);
+        let far = format!("dacti-ed25519-private{}{DIGITS}", ".".repeat(512));
+        check(far.as_bytes(), false);
+    }
+
+    #[test]
+    fn the_marker_repeats_its_start_at_one_place() {
+        for len in 1..MARKER.len() {
+            let again = (1..len).rev().find(|n| MARKER[..*n] == MARKER[len - n..len]);
+            assert_eq!(again, (len == REPEATED.0).then_some(REPEATED.1), "{len}");
+        }
+    }
+}
