@@ -38,7 +38,7 @@ const LOOK_UPS: &[(&str, Way)] = &[
         p.visit_many([THERE], |_, region| {
             told = region.map(drop);
             ControlFlow::Break(())
-        });
+        }).unwrap();
         told
     }),
 ];

@@ -39,7 +39,7 @@ impl Found {
         let (kind, name) = match finding {
             Finding::Container(_) | Finding::ContainerMore { .. } => ("container", None),
             Finding::Layout(_) => ("layout", None),
-            Finding::Keys(_) => ("fences", None),
+            Finding::Fences(_) => ("fences", None),
             Finding::Seals(_) => ("seals", None),
             Finding::Names(_) => ("names", None),
             Finding::Overlap(_) => ("overlap", None),

@@ -329,7 +329,8 @@ impl Writing<'_> {
     }
 
     fn symlink(&self, job: &Job, store: &mut impl BlockStore) -> Result<(), Refusal> {
-        let node = node(store, &job.cid).map_err(|error| Refusal::Refused(error.to_string().into()))?;
+        let node =
+            node(store, &job.cid).map_err(|error| Refusal::Refused(error.to_string().into()))?;
         match node.target() {
             Some(target) => self.place.symlink(&job.path, &target),
             None => Err(Refusal::Refused("is a symbolic link whose target is not UTF-8".into())),
