@@ -9,6 +9,7 @@ mod dar_faults;
 mod dar_golden;
 mod dar_growth;
 mod dar_hostile;
+mod dar_remote;
 mod dar_round_trip;
 mod dar_salvage;
 mod dar_support;

@@ -3,6 +3,7 @@
 use crate::outcome::Failure;
 use crate::output;
 use core::time::Duration;
+use dacti::dar::DarSource;
 use dacti::fetch::RemoteSource;
 use dacti::fetch::StoreOptions;
 use dacti::fetch::{Counted, FileSource, ReadAt};
@@ -123,7 +124,12 @@ fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
 impl Remote {
     /// Opens a package in a file or under a URL.
     pub(crate) fn open(&self, package: &Path, limits: Limits) -> Result<Opened, Failure> {
-        if matches!(kind_and_url(package), Some((Kind::Store, _))) && !self.headers.is_empty() {
+        self.check_headers(package)?;
+        self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
+    }
+
+    fn check_headers(&self, path: &Path) -> Result<(), Failure> {
+        if matches!(kind_and_url(path), Some((Kind::Store, _))) && !self.headers.is_empty() {
             return Err(Failure::Usage(
                 "--header is for http and https URLs: requests to an object store are signed with \
                  the fields that they have. Set what the store needs in the environment, such as \
@@ -131,7 +137,7 @@ impl Remote {
                     .into(),
             ));
         }
-        self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
+        Ok(())
     }
 
     /// Returns whether no option bounds the cost of reading.
@@ -158,6 +164,33 @@ impl Remote {
             return Ok(Opened { package, count: Count::File(counted) });
         }
         Ok(Opened { package: Package::from_source(source, limits)?, count: Count::None })
+    }
+
+    /// Tells whether reads are counted or limited.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.stats || self.max_bytes.is_some() || self.max_requests.is_some()
+    }
+
+    /// Opens a DAR archive or a CAR in a file or under a URL.
+    pub(crate) fn open_dar(&self, path: &Path) -> Result<(DarSource, Costs), Failure> {
+        self.check_headers(path)?;
+        let limits = Limits::default();
+        let opened = || -> Result<(DarSource, Count), Error> {
+            if let Some((kind, url)) = kind_and_url(path) {
+                let (source, remote) = match kind {
+                    Kind::Server => DarSource::open_url(url, &self.options(&limits))?,
+                    Kind::Store => DarSource::open_store(url, &self.store_options(&limits))?,
+                };
+                return Ok((source, Count::Url(remote)));
+            }
+            let file: Arc<dyn ReadAt> = Arc::new(FileSource::open(path)?);
+            let [reads, bytes] =
+                [self.max_requests, self.max_bytes].map(|max| max.unwrap_or(u64::MAX));
+            let counted = Counted::bounded(file, reads, bytes);
+            Ok((DarSource::new(Arc::new(counted.clone())), Count::File(counted)))
+        };
+        let (source, count) = opened().map_err(|error| Failure::with(path, &error))?;
+        Ok((source, Costs(count)))
     }
 
     fn options(&self, limits: &Limits) -> HttpOptions {

@@ -68,6 +68,8 @@ pub struct Summary {
     pub absent_car_roots: CidList,
     /// Elements of the header that are not understood.
     pub unknown_elements: u64,
+    /// The order of links that the header states. Nothing proves it if no block depends on it.
+    pub link_order: LinkOrder,
     /// Whether the archive has an index.
     pub indexed: bool,
     /// The length of the archive.
@@ -540,6 +542,7 @@ impl Order {
     /// Counts the parts of the header that the blocks do not confirm.
     pub(crate) fn judge_header(&mut self, header: &Header) {
         self.summary.unknown_elements = header.unknown_elements;
+        self.summary.link_order = header.link_order;
         let absent = |cid: &Cid| !cid.is_identity() && self.table.find_cid(cid).is_none();
         let roots = header.car_roots.iter().flat_map(CidList::iter);
         self.summary.absent_car_roots = roots.filter(absent).collect();

@@ -72,7 +72,8 @@ pub struct Walked<'w> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubDag {
-    /// The contiguous range of the block and of all blocks first written under it.
+    /// The contiguous range of the block and of all blocks first written under it. Empty for an
+    /// identity CID, whose links lead to ranges outside.
     pub range: ByteRange,
     /// Ranges outside of it that back-references name: ascending, not overlapping.
     pub outside: Vec<ByteRange>,

@@ -14,6 +14,8 @@
     reason = "this crate needs std; alloc's paths would gain nothing"
 )]
 
+#[cfg(feature = "dar")]
+pub mod dar;
 mod error;
 pub mod fetch;
 mod find;

@@ -8,18 +8,20 @@ mod get;
 mod inspect;
 mod list;
 mod salvage;
+mod source;
 mod tree;
 mod verify;
 
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::remote::Remote;
 use crate::{Talk, output};
 use dacti::AtomicFile;
-use dacti_dar::{Archive, Cid, CidList, Error, Limits, ReadAt, ReadError, ReadOptions, Reader};
-use dacti_dar::{Structure, Summary, UnknownHash, Wrong};
+use dacti_dar::{Archive, Cid, CidList, Error, Limits, LinkOrder, ReadAt, ReadError, ReadFrom};
+use dacti_dar::{ReadOptions, Reader, Structure, Summary, UnknownHash, Wrong};
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use source::Source;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Work on DAR archives: whole DAGs in one file, each block found by one look-up.
@@ -71,6 +73,8 @@ struct Reading {
     /// Accept blocks that nothing proves: their hash function is unknown, or their digest too short.
     #[arg(long)]
     trust_unknown_hashes: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// The number of missing blocks that are listed at most.
@@ -124,28 +128,17 @@ fn way_out(error: &Error) -> &'static str {
 }
 
 fn shown(path: &Path) -> String {
-    if is_standard(path) { "standard input".into() } else { path.display().to_string() }
+    if is_standard(path) { "standard input".into() } else { output::shown(path) }
 }
 
-/// Opens a file for reads at positions. Standard input is copied to a temporary file first.
-fn open(path: &Path) -> Result<File, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
-    if !is_standard(path) {
-        let file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(Failure::Failed(format!("{} is a folder, not an archive", shown(path))));
-        }
-        return Ok(file);
-    }
-    let mut file = tempfile::tempfile().map_err(unreadable)?;
-    io::copy(&mut io::stdin().lock(), &mut file).map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
-    Ok(file)
+/// Opens an archive or a CAR: a file, a URL, or standard input, which is copied to a temporary file
+/// first.
+fn open(path: &Path, reading: &Reading) -> Result<Source, Failure> {
+    Source::open(path, &reading.remote)
 }
 
-fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<File>, Failure> {
-    Archive::open_with(open(path)?, &reading.options()).map_err(failed(path))
+fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<Source>, Failure> {
+    Archive::open_with(open(path, reading)?, &reading.options()).map_err(failed(path))
 }
 
 /// An archive read in order: from standard input as it comes, else from its file. Archives of the
@@ -158,14 +151,14 @@ fn open_stream(
 ) -> Result<Reader<Box<dyn Read>>, Failure> {
     if !is_standard(path) {
         // A cut archive cannot be opened by its trailer. Reading in order tells where it ends.
-        let archive = Archive::open_with(open(path)?, &reading.options());
+        let archive = Archive::open_with(open(path, reading)?, &reading.options());
         if let Ok(archive) = archive
             && !archive.has_marks().map_err(failed(path))?
         {
             return archive.into_stream().map_err(failed(path));
         }
     }
-    Ok(Reader::with_options(watched(path, what, talk)?, &reading.options()))
+    Ok(Reader::with_options(watched(path, what, reading, talk)?, &reading.options()))
 }
 
 /// The target of an archive: a file that appears whole or not at all, or standard output.
@@ -253,14 +246,24 @@ impl<W: Write> Write for Watched<W> {
     }
 }
 
-/// Opens an archive's bytes in order, with a progress bar: standard input, or a file.
-fn watched(path: &Path, what: &'static str, talk: Talk) -> Result<Box<dyn Read>, Failure> {
+/// The length of a read of a source whose reads are requests.
+const REQUEST_LEN: usize = 4 << 20;
+
+/// Opens an archive's bytes in order, with a progress bar: standard input, a file or a URL.
+fn watched(
+    path: &Path,
+    what: &'static str,
+    reading: &Reading,
+    talk: Talk,
+) -> Result<Box<dyn Read>, Failure> {
     if is_standard(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file = open(path)?;
-    let total = ReadAt::len(&file).unwrap_or(0);
-    Ok(Box::new(Watched::new(file, what, total, talk)))
+    let source = open(path, reading)?;
+    let total = source.len().unwrap_or(0);
+    let len = if source.is_remote() { REQUEST_LEN } else { 128 << 10 };
+    let bytes = io::BufReader::with_capacity(len, ReadFrom::new(source, 0));
+    Ok(Box::new(Watched::new(bytes, what, total, talk)))
 }
 
 /// Counts as JSON. Fields may be added, and none is ever removed.
@@ -275,6 +278,7 @@ struct Counts {
     missing_more: bool,
     absent_car_roots: Texts,
     unknown_header_elements: u64,
+    link_order: &'static str,
     unknown_codec: u64,
     undecodable: u64,
     unproven: u64,
@@ -308,6 +312,10 @@ impl From<&Summary> for Counts {
             missing_more: summary.missing_more,
             absent_car_roots: Texts(summary.absent_car_roots.clone()),
             unknown_header_elements: summary.unknown_elements,
+            link_order: match summary.link_order {
+                LinkOrder::MerkleSearchTree => "mst",
+                _ => "bytes",
+            },
             unknown_codec: summary.unknown_codec,
             undecodable: summary.undecodable,
             unproven: summary.unproven,

@@ -105,7 +105,7 @@ struct FromCarJson {
 
 impl FromCar {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let source = open(&self.car)?;
+        let source = open(&self.car, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Watched::new(Sink::create(&self.out.output)?, "converting", total, talk);
         let link_order = match self.link_order {

@@ -1,8 +1,9 @@
 //! `dacti dar extract --files`: the files, folders and symbolic links of a UnixFS DAG, written
 //! below one folder by the code that `dacti unpack` uses.
 
-use super::get::{Places, first_root};
-use super::{Reading, failed, open_archive};
+use super::failed;
+use super::get::{Places, write_dar};
+use super::source::Source;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::verbs::unpack::names::{FolderLimits, Portability, refusals};
@@ -10,7 +11,7 @@ use crate::verbs::unpack::place::{Place, Recorded, Refusal};
 use crate::{Talk, interrupt, output};
 use core::time::Duration;
 use dacti_dar::unixfs::{self, FileReader, Kind, Node, UnixFsError};
-use dacti_dar::{BlockStore, Cid};
+use dacti_dar::{Archive, BlockStore, Cid, ReadError, WriteOptions};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -78,26 +79,22 @@ struct Job {
 impl Files {
     pub(super) fn run(
         &self,
+        opened: Archive<Source>,
         archive: &Path,
-        cid: Option<&Cid>,
-        reading: &Reading,
+        cid: &Cid,
         json: bool,
         talk: Talk,
     ) -> Result<Outcome, Failure> {
-        let unreadable = failed(archive);
-        let opened = open_archive(archive, reading)?;
-        let cid = match cid {
-            Some(cid) => cid.clone(),
-            None => first_root(&opened).map_err(&unreadable)?,
-        };
-        let mut store = Places::walk(&opened, &cid, talk).map_err(&unreadable)?;
+        let len = opened.len();
+        let opened = local(opened, cid, talk).map_err(failed(archive))?;
+        let mut store = Places::walk(&opened, cid).map_err(failed(archive))?;
         let mut summary = Summary::default();
-        let jobs = self.jobs(archive, &mut store, &cid, &mut summary)?;
+        let jobs = self.jobs(archive, &mut store, cid, &mut summary)?;
         let shown = output::shown(&self.directory);
         let place = Place::open(&self.directory, self.overwrite)
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
         interrupt::listen();
-        let total = self.max_total.unwrap_or(opened.len().saturating_mul(256).max(1 << 30));
+        let total = self.max_total.unwrap_or(len.saturating_mul(256).max(1 << 30));
         let mut writing = Writing { place: &place, left: total, max_len: self.max_len };
         let bar = Bar::bytes("writing", 0, talk);
         writing.all(&jobs, &mut store, &mut summary, bar)?;
@@ -228,6 +225,19 @@ impl Summary {
             Refusal::Failed(failure) => Err(failure),
         }
     }
+}
+
+/// Returns an archive that is read without requests: if the source is remote, the DAG is copied to a
+/// temporary file, in few requests, as the blocks of files are read in their own order.
+fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Source>, ReadError> {
+    if !archive.source().is_remote() {
+        return Ok(archive);
+    }
+    let options = WriteOptions { index: true, ..WriteOptions::default() };
+    let sink = io::BufWriter::new(tempfile::tempfile()?);
+    let (sink, _) = write_dar(&archive, cid, sink, &options, talk)?;
+    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Archive::open(Source::of_file(file))
 }
 
 /// Tells why a name cannot be written in any folder.

@@ -1,22 +1,22 @@
 //! `dacti dar get` and `dacti dar extract`: one block, and the DAG under one.
 
 use super::files::Files;
-use super::{Counts, Reading, Sink, failed, note_written, open_archive, parse_cid};
+use super::source::Source;
+use super::{Counts, Reading, Sink, convert, failed, note_written, open_archive, parse_cid};
 use super::{print_json, warn};
-use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::{Talk, output};
 use dacti::AtomicFile;
 use dacti_dar::{
     Archive, BlockPlace, BlockStore, CarWriter, Cid, CidList, Misuse, ReadAt, ReadError,
     WriteOptions,
 };
-use dacti_dar::{Error, Summary, Writer, write_dag};
+use dacti_dar::{Error, Summary, Walk, Writer, resolve, write_dag};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Print one block, checked against its CID.
 #[derive(Debug, clap::Args)]
@@ -104,6 +104,10 @@ pub(crate) struct Extract {
     /// The file to write; - is standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "files")]
     output: Option<PathBuf>,
+    /// A path from there: names of UnixFS folders, keys of maps and numbers of lists, with slashes
+    /// between them.
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
     #[command(flatten)]
     files: Files,
     /// Write a CAR v1, and not a DAR.
@@ -120,63 +124,133 @@ pub(crate) struct Extract {
     reading: Reading,
 }
 
-/// The blocks of a DAG, by the places that a walk has found.
+/// The blocks of a DAG by their places, which a walk has found.
 pub(super) struct Places<'a> {
-    archive: &'a Archive<File>,
-    met: HashMap<Cid, BlockPlace>,
-    bar: Bar,
-    done: u64,
-    total: u64,
+    archive: &'a Archive<Source>,
+    found: HashMap<Cid, BlockPlace>,
 }
 
 impl<'a> Places<'a> {
     /// Walks the DAG under a block, and notes the places of all its blocks.
-    pub(super) fn walk(
-        archive: &'a Archive<File>,
-        cid: &Cid,
-        talk: Talk,
-    ) -> Result<Self, ReadError> {
+    pub(super) fn walk(archive: &'a Archive<Source>, cid: &Cid) -> Result<Self, ReadError> {
         let mut walk = archive.dag(cid)?;
-        let (mut met, mut total) = (HashMap::new(), 0_u64);
+        let mut found = HashMap::new();
         while let Some(block) = walk.next_block()? {
             let len = u32::try_from(block.data.len()).unwrap_or(u32::MAX);
-            total = total.saturating_add(u64::from(len));
-            met.insert(block.cid, BlockPlace { offset: block.at, len, subtree_len: 0 });
+            found.insert(block.cid, BlockPlace { offset: block.at, len, subtree_len: 0 });
         }
-        let bar = Bar::bytes("extracting", total, talk);
-        Ok(Self { archive, met, bar, done: 0, total })
+        Ok(Self { archive, found })
     }
 }
 
 impl BlockStore for Places<'_> {
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
-        let other = || self.met.get(&cid.other_version()?);
-        let Some(located) = self.met.get(cid).or_else(other) else { return Ok(false) };
+        let other = || self.found.get(&cid.other_version()?);
+        let Some(located) = self.found.get(cid).or_else(other) else { return Ok(false) };
         let Some(data) = self.archive.block_at(cid, located)? else { return Ok(false) };
-        self.done = self.done.saturating_add(data.len() as u64);
-        self.bar.set(self.done, self.total);
         *into = data;
         Ok(true)
     }
 }
 
+/// The blocks of a DAG in the order of a walk, which is the order in which a writer asks for them.
+/// Each is read once.
+struct Walked<'a> {
+    walk: Walk<'a, Source>,
+    /// A block that the writer has not asked for yet: the ones that it asks for before are missing.
+    next: Option<(Cid, Vec<u8>)>,
+    bar: Bar,
+    done: u64,
+}
+
+impl BlockStore for Walked<'_> {
+    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
+        if self.next.is_none()
+            && let Some(block) = self.walk.next_block()?
+        {
+            self.done = self.done.saturating_add(block.data.len() as u64);
+            self.bar.set(self.done, self.done);
+            self.next = Some((block.cid, block.data.to_vec()));
+        }
+        match self.next.take_if(|(next, _)| next.is_same_block(cid)) {
+            Some((_, data)) => *into = data,
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Any block of an archive, by its index.
+struct Indexed<'a>(&'a Archive<Source>);
+
+impl BlockStore for Indexed<'_> {
+    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
+        let found = find(self.0, cid)?;
+        into.extend(found.iter().flatten());
+        Ok(found.is_some())
+    }
+}
+
+/// Returns the block that an argument or the first root names, or that a path leads to from there.
+pub(super) fn top(
+    archive: &Archive<Source>,
+    shown: &Path,
+    cid: Option<&Cid>,
+    path: Option<&str>,
+) -> Result<Cid, Failure> {
+    let cid = match cid {
+        Some(cid) => cid.clone(),
+        None => first_root(archive).map_err(failed(shown))?,
+    };
+    let Some(path) = path else { return Ok(cid) };
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+    let found = resolve(&mut Indexed(archive), &cid, &names)
+        .map_err(|error| Failure::Failed(format!("{}: {path}: {error}", output::shown(shown))))?;
+    found.ok_or_else(|| {
+        let shown = output::shown(shown);
+        Failure::Failed(format!("{shown}: nothing is at {} under {cid}", output::printable(path)))
+    })
+}
+
+/// Writes the DAG under a block as an archive.
+pub(super) fn write_dar<W: Write>(
+    archive: &Archive<Source>,
+    cid: &Cid,
+    sink: W,
+    options: &WriteOptions,
+    talk: Talk,
+) -> Result<(W, Summary), ReadError> {
+    let link_order = archive.header()?.link_order;
+    let options = WriteOptions { link_order, ..options.clone() };
+    let bar = Bar::bytes("extracting", 0, talk);
+    let mut store = Walked { walk: archive.dag(cid)?, next: None, bar, done: 0 };
+    let mut writer = Writer::with_options(sink, &options)?;
+    write_dag(&mut writer, cid, &mut store)?;
+    writer.finish()
+}
+
 impl Extract {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let Some(output) = &self.output else {
-            let (path, cid) = (&self.archive, self.cid.as_ref());
-            return self.files.run(path, cid, &self.reading, self.json, talk);
+            let (cid, path) = (self.cid.as_ref(), self.path.as_deref());
+            let archive = open_archive(&self.archive, &self.reading)?;
+            let cid = top(&archive, &self.archive, cid, path)?;
+            return self.files.run(archive, &self.archive, &cid, self.json, talk);
         };
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
-        let cid = match &self.cid {
-            Some(cid) => cid.clone(),
-            None => first_root(&archive).map_err(&unreadable)?,
-        };
+        let cid = top(&archive, &self.archive, self.cid.as_ref(), self.path.as_deref())?;
         let sink = Sink::create(output)?;
         let (sink, summary) = if self.car {
             write_car(&archive, &cid, sink, talk)
         } else {
-            self.write_dar(&archive, &cid, sink, talk)
+            write_dar(
+                &archive,
+                &cid,
+                sink,
+                &convert::write_options(&self.reading, !self.no_index),
+                talk,
+            )
         }
         .map_err(&unreadable)?;
         sink.commit()?;
@@ -188,39 +262,15 @@ impl Extract {
         note_written(output, &summary, talk);
         Ok(Outcome::Done)
     }
-
-    fn write_dar(
-        &self,
-        archive: &Archive<File>,
-        cid: &Cid,
-        sink: Sink,
-        talk: Talk,
-    ) -> Result<(Sink, Summary), ReadError> {
-        let mut store = Places::walk(archive, cid, talk)?;
-        let read = self.reading.options();
-        let options = WriteOptions {
-            limits: read.limits,
-            unknown_hash: read.unknown_hash,
-            index: !self.no_index,
-            car_roots: None,
-            link_order: archive.header()?.link_order,
-            allow_padding: false,
-            missing_max: read.missing_max,
-            threads: true,
-        };
-        let mut writer = Writer::with_options(sink, &options)?;
-        write_dag(&mut writer, cid, &mut store)?;
-        writer.finish()
-    }
 }
 
-pub(super) fn first_root(archive: &Archive<File>) -> Result<Cid, ReadError> {
+pub(super) fn first_root(archive: &Archive<Source>) -> Result<Cid, ReadError> {
     let root = archive.roots()?.into_iter().next();
     root.map(|root| root.cid).ok_or(Error::Misuse(Misuse::NoSuchBlock).into())
 }
 
 fn write_car(
-    archive: &Archive<File>,
+    archive: &Archive<Source>,
     cid: &Cid,
     sink: Sink,
     talk: Talk,

@@ -1,11 +1,11 @@
 //! `dacti dar inspect`: the parts of an archive and their places. Reads only both ends.
 
+use super::source::Source;
 use super::{Reading, Texts, failed, open_archive};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use dacti_dar::{Archive, IndexBucket, ReadError};
 use serde::Serialize;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -82,7 +82,7 @@ impl Args {
     }
 }
 
-fn look(archive: &Archive<File>) -> Result<Json, ReadError> {
+fn look(archive: &Archive<Source>) -> Result<Json, ReadError> {
     let header = archive.header()?;
     let (marks, roots) = (archive.has_marks()?, archive.roots()?);
     let footer_at = archive.len().saturating_sub(80);

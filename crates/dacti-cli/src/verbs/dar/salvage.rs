@@ -41,7 +41,7 @@ struct Json {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let source = open(&self.archive)?;
+        let source = open(&self.archive, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Watched::new(Sink::create(&self.out.output)?, "saving", total, talk);
         let options = convert::write_options(&self.reading, !self.no_index);

@@ -9,4 +9,6 @@ mod place;
 mod remote;
 
 pub use dacti_http::{Options as SessionOptions, is_presigned};
+#[cfg(feature = "dar")]
+pub(crate) use open::source;
 pub use options::HttpOptions;

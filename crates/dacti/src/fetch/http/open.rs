@@ -8,6 +8,14 @@ use crate::remote::{AsyncPackage, RemoteSource, Runner};
 use crate::{Error, Package};
 use std::sync::Arc;
 
+/// Opens the source at a URL, whatever its bytes mean.
+#[cfg(feature = "dar")]
+pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, Error> {
+    let runner = Runner::new()?;
+    let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
+    Ok(RemoteSource::new(runner, Arc::new(remote)))
+}
+
 impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///

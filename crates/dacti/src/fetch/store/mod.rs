@@ -26,4 +26,6 @@ mod options;
 mod remote;
 mod spending;
 
+#[cfg(feature = "dar")]
+pub(crate) use open::source;
 pub use options::StoreOptions;

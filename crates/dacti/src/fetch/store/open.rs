@@ -6,6 +6,14 @@ use crate::remote::{AsyncPackage, RemoteSource, Runner};
 use crate::{Error, Package};
 use std::sync::Arc;
 
+/// Opens the source at a URL, whatever its bytes mean.
+#[cfg(feature = "dar")]
+pub(crate) fn source(url: &str, options: &StoreOptions) -> Result<RemoteSource, Error> {
+    let runner = Runner::new()?;
+    let remote = runner.wait(StoreRemote::open(url.to_owned(), options.clone()))?;
+    Ok(RemoteSource::new(runner, Arc::new(remote)))
+}
+
 impl Package {
     /// Opens the package at a URL of an object store: `s3://BUCKET/KEY`, `gs://BUCKET/KEY`,
     /// `az://CONTAINER/KEY` or `file:///PATH`. [`StoreOptions`] documents the credentials.

@@ -1,0 +1,81 @@
+//! The sources of archives and CARs: files, standard input, URLs of servers and object stores.
+
+use super::{is_standard, shown};
+use crate::outcome::Failure;
+use crate::remote::{Costs, Remote, url};
+use dacti::dar::DarSource;
+use dacti_dar::ReadAt;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::Path;
+
+/// A source, and the costs that it tells when it is dropped.
+#[derive(Debug)]
+pub(super) struct Source {
+    inner: Inner,
+    costs: Option<(Costs, Remote)>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    File(File),
+    Counted(DarSource),
+}
+
+impl Source {
+    /// Opens a path, a URL, or standard input, which is copied to a temporary file first.
+    pub(super) fn open(path: &Path, remote: &Remote) -> Result<Self, Failure> {
+        let unreadable =
+            |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
+        if is_standard(path) {
+            let mut file = tempfile::tempfile().map_err(unreadable)?;
+            io::copy(&mut io::stdin().lock(), &mut file).map_err(unreadable)?;
+            file.rewind().map_err(unreadable)?;
+            return Ok(Self { inner: Inner::File(file), costs: None });
+        }
+        if url(path).is_some() || remote.is_counted() {
+            let (source, costs) = remote.open_dar(path)?;
+            let costs = Some((costs, remote.clone()));
+            return Ok(Self { inner: Inner::Counted(source), costs });
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.is_dir() {
+            return Err(Failure::Failed(format!("{} is a folder, not an archive", shown(path))));
+        }
+        Ok(Self { inner: Inner::File(file), costs: None })
+    }
+
+    /// Makes a source of a file that was written for this run.
+    pub(super) fn of_file(file: File) -> Self {
+        Self { inner: Inner::File(file), costs: None }
+    }
+
+    /// Tells whether each read is a request.
+    pub(super) fn is_remote(&self) -> bool {
+        matches!(self.inner, Inner::Counted(_))
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Some((costs, remote)) = &self.costs {
+            costs.tell(remote);
+        }
+    }
+}
+
+impl ReadAt for Source {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.inner {
+            Inner::File(file) => ReadAt::read_at(file, offset, buffer),
+            Inner::Counted(source) => source.read_at(offset, buffer),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        match &self.inner {
+            Inner::File(file) => ReadAt::len(file),
+            Inner::Counted(source) => ReadAt::len(source),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! DAR archives in files, in memory, under URLs and in object stores: the sources of packages, for
+//! the readers of the crate `dacti-dar`.
+//!
+//! Archives under URLs are read by the same requests, budgets and retries as packages. They are
+//! never changed in place, so that no cache can hold a stale part of one.
+//!
+//! ```no_run
+//! # #[cfg(feature = "http")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use dacti::dar::{Archive, DarSource};
+//! use dacti::fetch::HttpOptions;
+//!
+//! let url = "https://example.org/site.dar";
+//! let (source, remote) = DarSource::open_url(url, &HttpOptions::default())?;
+//! let archive = Archive::open(source)?;
+//! let cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq".parse()?;
+//! let block = archive.get(&cid)?; // four requests of at most 64 KiB
+//! println!("{:?} by {} requests", block, remote.stats().requests);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "http"))]
+//! # fn main() {}
+//! ```
+
+#[cfg(any(feature = "http", feature = "store"))]
+use crate::Error;
+#[cfg(feature = "http")]
+use crate::fetch::HttpOptions;
+use crate::fetch::ReadAt;
+#[cfg(any(feature = "http", feature = "store"))]
+use crate::fetch::RemoteSource;
+#[cfg(feature = "store")]
+use crate::fetch::StoreOptions;
+use std::io;
+use std::sync::Arc;
+
+pub use dacti_dar::{Archive, Cid, ReadError, ReadOptions, Reader, SubDag, Walk};
+
+/// A source of packages as a source of DAR archives.
+#[derive(Debug, Clone)]
+pub struct DarSource(Arc<dyn ReadAt>);
+
+impl DarSource {
+    /// Makes a source of any source of packages.
+    #[must_use]
+    pub fn new(source: Arc<dyn ReadAt>) -> Self {
+        Self(source)
+    }
+
+    /// Opens the archive at an `http` or `https` URL. The second value tells what was spent.
+    ///
+    /// # Errors
+    /// `Remote`.
+    #[cfg(feature = "http")]
+    pub fn open_url(url: &str, options: &HttpOptions) -> Result<(Self, Arc<RemoteSource>), Error> {
+        Ok(Self::of_remote(crate::fetch::http::source(url, options)?))
+    }
+
+    /// Opens the archive at a URL of an object store. The second value tells what was spent.
+    ///
+    /// # Errors
+    /// `Remote`.
+    #[cfg(feature = "store")]
+    pub fn open_store(
+        url: &str,
+        options: &StoreOptions,
+    ) -> Result<(Self, Arc<RemoteSource>), Error> {
+        Ok(Self::of_remote(crate::fetch::store::source(url, options)?))
+    }
+
+    #[cfg(any(feature = "http", feature = "store"))]
+    fn of_remote(source: RemoteSource) -> (Self, Arc<RemoteSource>) {
+        let source = Arc::new(source);
+        (Self(Arc::clone(&source) as Arc<dyn ReadAt>), source)
+    }
+}
+
+impl dacti_dar::ReadAt for DarSource {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut got = 0_usize;
+        while let Some(room) = buffer.get_mut(got..).filter(|room| !room.is_empty()) {
+            let at = offset.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
+            match self.0.read_at(at, room) {
+                Ok(0) => break,
+                Ok(more) => got = got.saturating_add(more),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(got)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len())
+    }
+}

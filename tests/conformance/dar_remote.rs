@@ -1,0 +1,83 @@
+//! `dacti dar` over HTTP: requests are counted, and what comes back is compared with the file.
+
+use crate::dar_cli::Folder;
+use crate::dar_support::{cid, tree, tree_plan, write};
+use dacti_tests::served::Served;
+use std::fs;
+
+/// Requests and bytes of a run with `--stats`.
+fn spent(err: &str) -> (u64, u64) {
+    let line = err.lines().find(|line| line.contains(" requests, ")).expect("it tells");
+    let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter(|text| !text.is_empty());
+    let mut next = || numbers.next().expect("a number").parse().expect("a number");
+    (next(), next())
+}
+
+#[test]
+fn a_block_takes_four_requests_and_a_sub_dag_four() {
+    let folder = Folder::new();
+    let blocks = tree(24 * 1000 + 1, 400, 5);
+    fs::create_dir(folder.at("site")).expect("a folder");
+    fs::write(folder.at("site/x.dar"), write(&tree_plan(&blocks, true))).expect("a file");
+    let served = Served::start(&folder.at("site"), &[]);
+    let url = format!("http://{}/x.dar", served.address);
+    for number in [0, 1, 777, 12_345, 24_000] {
+        let name = cid(&blocks[number].cid).to_string();
+        let (_, err) = folder.ends(0, &["get", &url, &name, "-o", "block", "--stats"]);
+        assert_eq!(fs::read(folder.at("block")).expect("it is there"), blocks[number].data);
+        let (requests, bytes) = spent(&err);
+        assert!(requests <= 4 && bytes <= 4 << 16, "{number}: {requests} requests, {bytes} bytes");
+    }
+    // A subtree of 2,667 blocks, 1 MB, in one range.
+    let child = cid(&blocks[1].cid).to_string();
+    let (_, err) = folder.ends(0, &["extract", &url, &child, "-o", "remote.dar", "--stats"]);
+    let (requests, bytes) = spent(&err);
+    folder.ends(0, &["extract", "site/x.dar", &child, "-o", "local.dar"]);
+    let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
+    let most = read("local.dar").len() as u64 + (4 << 16);
+    assert!(requests <= 4 && bytes <= most, "{requests} requests, {bytes} bytes");
+    assert_eq!(read("remote.dar"), read("local.dar"));
+    // The whole archive, by every verb that reads one.
+    for verb in ["verify", "ls", "roots", "inspect"] {
+        let remote = folder.run(&[verb, &url], None);
+        let local = folder.run(&[verb, "site/x.dar"], None);
+        assert_eq!((remote.status.code(), &remote.stdout), (Some(0), &local.stdout), "{verb}");
+    }
+    for (verb, more) in [("to-car", None), ("index", Some("--remove")), ("salvage", None)] {
+        let arguments = |source| {
+            [verb, source, "-o", "x"].into_iter().chain(more).collect::<Vec<_>>()
+        };
+        folder.ends(0, &arguments(&url));
+        let remote = read("x");
+        folder.ends(0, &arguments("site/x.dar"));
+        assert!(remote == read("x"), "{verb}");
+    }
+    // A budget ends it.
+    let (_, err) = folder.ends(1, &["verify", &url, "--max-bytes", "100000"]);
+    assert!(!err.is_empty());
+    let (_, err) = folder.ends(1, &["roots", &url.replace("x.dar", "absent.dar")]);
+    assert!(err.contains("404"), "{err}");
+}
+
+#[test]
+fn files_come_by_path_over_http() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.at("in/a/b")).expect("a folder");
+    let large: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(folder.at("in/a/b/large"), &large).expect("a file");
+    fs::write(folder.at("in/other"), vec![7; 3_000_000]).expect("a file");
+    fs::create_dir(folder.at("site")).expect("a folder");
+    folder.ends(0, &["create", "in", "-o", "site/x.dar"]);
+    let served = Served::start(&folder.at("site"), &[]);
+    let url = format!("http://{}/x.dar", served.address);
+    let extract = ["extract", &url, "--path", "a/b", "--files", "-C", "out", "--stats"];
+    let (_, err) = folder.ends(0, &extract);
+    assert_eq!(fs::read(folder.at("out/large")).expect("it is there"), large);
+    let (requests, bytes) = spent(&err);
+    assert!(requests <= 10 && bytes < 3_500_000, "{requests} requests, {bytes} bytes");
+    let (_, err) = folder.ends(1, &["extract", &url, "--path", "a/c", "-o", "x"]);
+    assert!(err.contains("nothing is at a/c"), "{err}");
+    // The same from the file.
+    folder.ends(0, &["extract", "site/x.dar", "--path", "/a/b/", "--files", "-C", "local"]);
+    assert_eq!(fs::read(folder.at("local/large")).expect("it is there"), large);
+}
