@@ -485,7 +485,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [
         (take_steps as fn(&mut Value), "there is no switch"),
-        (set_last_position, "bytes outside the package head are written in place"),
+        (set_last_position, "a step writes into old bytes outside the head"),
     ];
     for (change, expected_error) in changes {
         let mut json = json.clone();
