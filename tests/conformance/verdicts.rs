@@ -140,7 +140,7 @@ fn bases(path: &Path) -> [Base; 4] {
 
 #[test]
 fn a_fault_of_the_index_header_is_told_alike_by_every_way() {
-    // spec: R-IDX-03, R-IDX-04, R-IDX-05, R-LAY-21
+    // spec: R-IDX-03, R-IDX-04, R-IDX-05, R-LAY-22
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p.dacti-pack");
     let bases = bases(&path);
@@ -157,12 +157,12 @@ fn a_fault_of_the_index_header_is_told_alike_by_every_way() {
         ("R-IDX-05: all groups", |b, f| put(f, b.at + 4, &[0xff; 4])),
     ];
     let folded: &[(&str, Change)] = &[
-        ("R-LAY-21: no groups", |b, f| put(f, b.at, &[0; 8])),
-        ("R-LAY-21: a group less", |b, f| {
+        ("R-LAY-22: no groups", |b, f| put(f, b.at, &[0; 8])),
+        ("R-LAY-22: a group less", |b, f| {
             let groups = ((b.len - 8) / GROUP - 1) as u32;
             put(f, b.at + 4, &groups.to_le_bytes());
         }),
-        ("R-LAY-21: zeros", |b, f| put(f, b.at, &vec![0; b.len as usize])),
+        ("R-LAY-22: zeros", |b, f| put(f, b.at, &vec![0; b.len as usize])),
     ];
     let mut checked = 0;
     for base in &bases {
@@ -174,7 +174,7 @@ fn a_fault_of_the_index_header_is_told_alike_by_every_way() {
         files.push(("R-IDX-05: a byte too short", format!("error corrupt {header}"), short));
         let more: &[_] = if base.is_folded() { folded } else { &[] };
         for (rule, change) in corrupt.iter().chain(more) {
-            files.push((rule, format!("error corrupt {header}"), base.change(change)));
+            files.push((*rule, format!("error corrupt {header}"), base.change(change)));
         }
         for (rule, expected, file) in files {
             // The reference says the same.
@@ -233,7 +233,7 @@ fn an_empty_index_has_no_region_by_any_way() {
 
 #[test]
 fn a_group_of_zeros_behind_the_head_hides_no_region() {
-    // spec: R-LAY-21, R-LKP-16
+    // spec: R-LAY-22, R-LKP-16
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p.dacti-pack");
     for base in bases(&path).into_iter().filter(Base::is_folded) {

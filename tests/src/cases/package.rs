@@ -563,35 +563,35 @@ pub(super) const CASES: &[Case] = &[
         promising(&Layout { end: 12_288, ..PROMISE }, |_| ())
     }),
     // An index behind the head.
-    good("package_index_behind_the_head", "R-LAY-21", || folded(|_| ())),
-    bad("package_index_behind_the_head_of_zeros", INDEX_BEHIND, "R-LAY-21", || {
+    good("package_index_behind_the_head", "R-LAY-22", || folded(|_| ())),
+    bad("package_index_behind_the_head_of_zeros", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index.fill(0))
     }),
-    bad("package_index_behind_the_head_with_a_reserve", INDEX_BEHIND, "R-LAY-21", || {
+    bad("package_index_behind_the_head_with_a_reserve", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index.extend([0; GROUP as usize]))
     }),
-    bad("package_index_behind_the_head_with_a_byte_more", INDEX_BEHIND, "R-LAY-21", || {
+    bad("package_index_behind_the_head_with_a_byte_more", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index.push(0))
     }),
-    bad("package_index_behind_the_head_counts_too_few", INDEX_BEHIND, "R-LAY-21", || {
+    bad("package_index_behind_the_head_counts_too_few", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index[4] = 1)
     }),
     bad(
         "package_index_behind_the_head_with_an_empty_group",
         "error corrupt group header at 0x11800",
-        "R-LAY-21",
+        "R-LAY-22",
         || folded(|index| index[8 + GROUP as usize..].fill(0)),
     ),
     bad(
         "package_index_behind_the_head_of_version_1",
         "error unsupported index header at 0x10000",
-        "R-IDX-04, R-LAY-21",
+        "R-IDX-04, R-LAY-22",
         || folded(|index| index[0] = 1),
     ),
-    good("package_index_at_the_end_of_the_head_with_a_reserve", "R-LAY-21", || {
+    good("package_index_at_the_end_of_the_head_with_a_reserve", "R-LAY-22", || {
         index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100]))
     }),
-    good("package_index_behind_the_head_without_a_layout", "R-LAY-21", || {
+    good("package_index_behind_the_head_without_a_layout", "R-LAY-22", || {
         index_behind(65_536, component(small(7), 108, 80), |index| {
             index[8 + GROUP as usize..].fill(0);
             index.extend([0; 100]);

@@ -45,7 +45,7 @@ pub(crate) struct Groups<'b> {
 impl IndexRegion {
     /// The region at `span`, of a package with or without a layout.
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Self {
-        // spec: R-LAY-21
+        // spec: R-LAY-22
         let is_full = has_layout && span.start >= HEAD_LEN && !span.is_empty();
         let mut region =
             Self { span, is_full, groups_in_head: None, fences: None, fences_fault: None };
