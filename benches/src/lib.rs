@@ -68,8 +68,7 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
             })
             .collect();
         let extension_at = if i + 1 < tables { at + table_len } else { 0 };
-        let table =
-            TableSpec { at, components: &components, extension_at, ..TableSpec::default() };
+        let table = TableSpec { at, components: &components, extension_at, ..TableSpec::default() };
         table.emit(&mut file[at as usize..]).expect("the buffer has room");
     }
     file

@@ -497,7 +497,8 @@ proptest! {
         let (format, version) = (uuid_of(format.to_be_bytes()), Version::new(major, minor));
         let head = PreambleSpec { format, version };
         let components = &specs[..];
-        let ours = TableSpec { region_base: base, extension_at: extension, slots, components, at: 28 };
+        let ours =
+            TableSpec { region_base: base, extension_at: extension, slots, components, at: 28 };
         let mut out = vec![junk; expected.len() + 5];
         let emitted = emit_container(&head, &[ours], &mut out);
         // The next table must not share bytes with the preamble or this table, slots included.

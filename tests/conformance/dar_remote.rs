@@ -41,12 +41,13 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
     for verb in ["verify", "ls", "roots", "inspect"] {
         let remote = folder.run(&[verb, &url], None);
         let local = folder.run(&[verb, "site/x.dar"], None);
-        assert_eq!((remote.status.code(), &remote.stdout), (Some(0), &local.stdout), "{verb}");
+        let err = String::from_utf8_lossy(&remote.stderr);
+        let told = (remote.status.code(), &remote.stdout);
+        assert_eq!(told, (Some(0), &local.stdout), "{verb}: {err}");
     }
     for (verb, more) in [("to-car", None), ("index", Some("--remove")), ("salvage", None)] {
-        let arguments = |source| {
-            [verb, source, "-o", "x"].into_iter().chain(more).collect::<Vec<_>>()
-        };
+        let arguments =
+            |source| [verb, source, "-o", "x"].into_iter().chain(more).collect::<Vec<_>>();
         folder.ends(0, &arguments(&url));
         let remote = read("x");
         folder.ends(0, &arguments("site/x.dar"));

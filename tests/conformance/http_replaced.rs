@@ -146,7 +146,7 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
         }
         let (_server, package) = open();
         let paths = paths();
-        let keys = paths.iter().map(|path| RegionName::from(path));
+        let keys = paths.iter().map(RegionName::from);
         assert_replaced(package.visit_many(keys, |_, _| ControlFlow::Continue(())));
         let (_server, package) = open();
         let found = package.regions().expect("they are in the head");

@@ -138,6 +138,9 @@ fn serve(
     }
 }
 
+/// The bytes that a look at the head asks for.
+const HEAD: Span = Span { start: 0, end: 65_536 };
+
 /// A region's content: 1 KiB that is no other's.
 fn content(n: u32) -> Vec<u8> {
     n.to_le_bytes().repeat(256)
@@ -184,10 +187,13 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
         assert_eq!(got.expect("it is there"), content(*n));
     }
     let (seen, data_rounds) = server.expect(0, concurrency);
-    assert_eq!(seen, told.reads, "the regions");
+    // spec: R-HTTP-65
+    let mut expected = told.reads.clone();
+    expected.insert(0, HEAD);
+    assert_eq!(seen, expected, "the head once more, and the regions");
     rounds += index_rounds + data_rounds;
-    let requests = 1 + plan.requests() + told.requests();
-    let bytes = 65_536 + plan.bytes() + told.bytes();
+    let requests = 1 + plan.requests() + told.requests() + 1;
+    let bytes = 2 * HEAD.len() + plan.bytes() + told.bytes();
     assert_eq!((source.stats().requests, source.stats().bytes), (requests, bytes));
     println!(
         "{} regions: {requests} requests, {bytes} bytes, {rounds} rounds, {:?}",
@@ -226,8 +232,8 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds <= 2 * least, "{rounds}");
     assert!(rounds * 10 <= one_by_one);
     assert!(requests <= 2 * (1 + 1 + 3), "{requests}");
-    // Its bytes: the regions with their digests, the head, and at most the whole index.
-    let needed = (COUNT * 1_056) as u64 + 65_536;
+    // Its bytes: the regions with their digests, the head twice, and at most the whole index.
+    let needed = (COUNT * 1_056) as u64 + 2 * HEAD.len();
     assert!(bytes <= 2 * needed && bytes - needed <= 20_000 * 25, "{bytes}");
 
     // None next to another, and nothing may be fetched for nothing: a request each, 64 of them at
@@ -242,7 +248,7 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
 
 #[test]
 fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
-    // spec: R-HTTP-25
+    // spec: R-HTTP-25, R-HTTP-65
     // Every request of more than one region lies in its second byte behind the head.
     let server = Server::start(packed(3_000), |first, body| {
         if first > 70_000 && body.len() > 100_000 {
@@ -258,12 +264,13 @@ fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     let before = source.stats().requests;
     let told = package.plan_get_at(found.iter().copied());
     assert_eq!(told.reads.len(), 1);
-    server.expect(2, 1);
+    // All of them, the wrong one, and the head again.
+    server.expect(3, 1);
     for (n, got) in package.get_many_at(found).into_iter().enumerate() {
         assert_eq!(got.expect("it is read again"), content(n as u32));
     }
     let stats = source.stats();
-    assert_eq!((stats.requests - before, stats.stale, stats.retries), (2, 1, 1));
+    assert_eq!((stats.requests - before, stats.stale, stats.retries), (3, 1, 1));
     let (seen, _) = server.expect(0, 1);
     assert_eq!(seen.iter().map(Span::len).min(), Some(1_056), "that region alone");
 }
@@ -407,7 +414,8 @@ fn regions_without_digests_are_compared_by_many_requests_at_once() {
     assert_eq!((found.unchanged, found.changed.len()), (47, 1));
     for server in &servers {
         let (seen, rounds) = server.expect(0, 1);
-        assert_eq!((seen.len(), rounds), (48, 3));
+        // The head once more, behind the regions.
+        assert_eq!((seen.len(), rounds), (49, 4));
     }
 }
 

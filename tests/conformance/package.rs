@@ -90,6 +90,15 @@ fn fixtures_of_the_index_are_read_by_the_facade_too() {
     });
 }
 
+/// Whether a package opens that has no region, and a seal component with just this fault, by which
+/// regions would be refused.
+pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
+    let Ok(package) = Package::from_bytes(file.to_vec()) else { return false };
+    let seals_fault = package.view().seals_fault();
+    seals_fault.is_some_and(|own| package_verdict(&own.into()) == fault)
+        && package.regions().is_ok_and(|regions| regions.is_empty())
+}
+
 /// If a package opens, its map covers every byte of the file once, and verifying it ends.
 pub fn check_map(file: &[u8]) {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return };

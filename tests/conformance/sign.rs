@@ -185,7 +185,7 @@ fn a_key_is_not_replaced() {
     let keys = Keys::new();
     let new = |file: &Path| dacti(["key", "new", "-o", text(file)]);
     let line = new(&keys.private).failure().to_owned();
-    let exists = "exists, and a key is not replaced: give another name with -o";
+    let exists = "exists, and keys are not replaced: give another name with -o";
     assert!(line.ends_with(&format!("own.key.pub {exists}")), "{line}");
     fs::remove_file(&keys.public).expect("it is there");
     let line = new(&keys.private).failure().to_owned();
@@ -445,7 +445,7 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
     assert!(!signed.exists());
     // Nor in place, nor with a key that others have.
     let refused = dacti(["sign", text(&source), "-o", text(&source), "--key", key]);
-    assert!(refused.failure().ends_with("is the package that is to be signed: name another file"));
+    assert!(refused.failure().ends_with("is an input of this command: name another file with -o"));
     set_mode(&keys.private, 0o644);
     assert!(sign().failure().contains("open to others"));
 }
@@ -487,7 +487,7 @@ fn hot_files_stay_hot_where_they_fit() {
     assert_eq!(sign("that does not")["hot_dropped"], 2);
     assert!(same(&signed));
     let said = dacti(["sign", text(&source), "-o", text(&made), "--key", key]).err;
-    let expected = "2 hot regions did not fit the head with their signatures and lie behind it";
+    let expected = "with signatures, 2 hot regions do not fit the head any more";
     assert!(said.contains(expected), "{said}");
 }
 

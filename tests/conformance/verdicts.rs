@@ -38,7 +38,8 @@ const LOOK_UPS: &[(&str, Way)] = &[
         p.visit_many([THERE], |_, region| {
             told = region.map(drop);
             ControlFlow::Break(())
-        }).unwrap();
+        })
+        .unwrap();
         told
     }),
 ];

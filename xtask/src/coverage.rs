@@ -1,5 +1,5 @@
-//! `fuzz TARGET`: libFuzzer on one entry point, guided by coverage, until it finds a fault or its time
-//! is over.
+//! `fuzz TARGET`: libFuzzer on one entry point, guided by coverage, until it finds a fault or its
+//! time is over.
 //!
 //! The program is a workspace of its own, `fuzz/`: every crate in it is instrumented. The stable
 //! compiler can do that. libFuzzer is C++, so a compiler for it has to be there.

@@ -1,5 +1,5 @@
-//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them; `fuzz TARGET`: one
-//! of their entry points, guided by coverage.
+//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them; `fuzz TARGET`:
+//! one of their entry points, guided by coverage.
 //!
 //! The tests are ordinary ones, so that every machine can run them. Two variables rule them:
 //! `DACTI_FUZZ_ITERATIONS`, the rounds of each test, and `DACTI_FUZZ_SEED`, a decimal number.

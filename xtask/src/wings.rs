@@ -10,12 +10,15 @@ use std::collections::BTreeSet;
 /// A top-level module of the facade, and the others that it may name. Whoever adds an edge argues
 /// for it in ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    // An error names the place of a package without its secrets.
+    ("error", &["fetch"]),
     ("threads", &["error"]),
     ("hash", &["threads"]),
     // `open_url` and `open_store` are calls of a package, and stand beside what they open.
     ("fetch", &["error", "read", "remote"]),
     ("find", &["error", "fetch", "read", "threads"]),
+    // DAR archives by the same fetch layer.
+    ("dar", &["error", "fetch", "read", "remote"]),
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
     ("report", &["error", "fetch", "find", "hash", "read", "threads"]),

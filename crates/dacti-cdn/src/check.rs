@@ -582,7 +582,7 @@ mod tests {
         plan.steps.remove(0);
         let fault = check(&plan, &snapshot).unwrap_err();
         let expected = "law W8 is broken by step 0: the first step is no barrier on the whole \
-                        head as it is";
+                        current head";
         assert_eq!(std::string::ToString::to_string(&fault), expected);
         let laws: Vec<_> = [Breach::Read, Breach::NoBarrier, Breach::Torn, Breach::NoSwitch]
             .iter()

@@ -418,7 +418,11 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         // spec: R-CDN-43
-        refused("\"version\":0", "\"version\":1", "plan version 1 is not supported");
+        refused(
+            "\"version\":0",
+            "\"version\":1",
+            "plan version 1, but only version 0 is supported",
+        );
         refused("\"version\":0", "\"version\":0,\"more\":1", "unknown field `more`");
         refused("\"slices_fresh\"", "\"sliced\":1,\"slices_fresh\"", "unknown field `sliced`");
         refused("{\"switch\":", "{\"flip\":", "unknown variant `flip`");

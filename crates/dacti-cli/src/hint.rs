@@ -2,11 +2,20 @@
 
 use core::error::Error;
 use dacti::fetch::FetchError;
+use dacti::report::Finding;
 use std::io;
 
 /// Returns an error with its option, if there is one.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     option(error).map_or_else(|| error.to_string(), |option| format!("{error}, with {option}"))
+}
+
+/// Returns a finding with its option, if there is one.
+pub(crate) fn of_finding(finding: &Finding) -> String {
+    match finding {
+        Finding::Region { name, error } => format!("{name:?}: {}", told(&**error)),
+        finding => finding.to_string(),
+    }
 }
 
 /// Finds the option that helps.

@@ -1,5 +1,6 @@
 //! The parts that JSON objects of several verbs share. `docs/json.md` describes them.
 
+use crate::hint;
 use dacti::Span;
 use dacti::report::{Finding, Overlap};
 use serde::Serialize;
@@ -62,7 +63,7 @@ impl Found {
             path: name.filter(|name| id.is_none_or(|id| id.to_string() != **name)).cloned(),
             id,
             place: place.or_else(|| region.map(|(_, span)| (*span).into())),
-            message: finding.to_string(),
+            message: hint::of_finding(finding),
         }
     }
 }

@@ -70,8 +70,8 @@ impl Patterns {
 
     /// Returns whether the patterns take a file, by its own path or by a folder that it is in.
     pub(crate) fn takes_file(&self, path: &Path) -> bool {
-        let folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
-        let by_folder = folders.filter_map(|folder| self.verdict(folder, true)).next();
+        let mut folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        let by_folder = folders.find_map(|folder| self.verdict(folder, true));
         self.verdict(path, false).or(by_folder).unwrap_or_default()
     }
 

@@ -89,7 +89,7 @@ mod tests {
         match expected {
             None => assert_eq!(found, None),
             Some(expected) => {
-                assert!(found.is_some_and(|kind| kind.contains(expected)), "{found:?}")
+                assert!(found.is_some_and(|kind| kind.contains(expected)), "{found:?}");
             }
         }
     }

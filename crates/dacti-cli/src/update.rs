@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 /// Options of an update.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Options {
     /// Print the steps of the update, and change nothing.
     #[arg(long)]
@@ -100,7 +101,7 @@ impl Options {
             ..UpdateOptions::default()
         };
         let failed = |error| failed(package, &error);
-        let mut update = self.open_alone(package, options)?;
+        let mut update = self.open_alone(package, &options)?;
         if let Some(path) = &self.sign {
             let key = keys::read_private(path)?;
             let key = match self.package_id {
@@ -130,7 +131,7 @@ impl Options {
     }
 
     /// Opens the package as its only writer. With --wait, another writer is waited for.
-    fn open_alone(&self, package: &Path, options: UpdateOptions) -> Result<Update, Failure> {
+    fn open_alone(&self, package: &Path, options: &UpdateOptions) -> Result<Update, Failure> {
         let mut told = false;
         loop {
             match Update::open(package, options.clone()) {

@@ -353,7 +353,7 @@ impl TryFrom<&str> for Cid {
 impl From<cid::Cid> for Cid {
     fn from(cid: cid::Cid) -> Self {
         let hash = cid.hash();
-        let version = if cid.version() == Version::V0 { 0 } else { 1 };
+        let version = u8::from(cid.version() != Version::V0);
         let digest_len = u16::from(hash.size());
         let prefix = Prefix { version, codec: cid.codec(), hash: hash.code(), digest_len };
         Self { prefix, digest: Digest::new(hash.digest()) }

@@ -202,7 +202,7 @@ fn write_roots<W: Write, S: ReadAt>(
     for cid in identities {
         if !writer.is_root(cid) {
             write_dag(writer, cid, store)?;
-            report.further_roots.push(&cid);
+            report.further_roots.push(cid);
         }
     }
     Ok(())

@@ -148,9 +148,10 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             other: Ahead::default(),
             done: false,
         };
-        let located = match cid.is_identity() {
-            true => None,
-            false => Some(walk.locate(cid, None)?.ok_or(Error::Misuse(Misuse::NoSuchBlock))?),
+        let located = if cid.is_identity() {
+            None
+        } else {
+            Some(walk.locate(cid, None)?.ok_or(Error::Misuse(Misuse::NoSuchBlock))?)
         };
         walk.start = Some((cid.clone(), located));
         Ok(walk)
@@ -466,12 +467,11 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         if at >= to {
             return Ok(());
         }
-        let after = match self.after.remove(&at) {
-            Some(after) => after,
-            None => {
-                let (head, head_len) = self.read_head(at, to)?;
-                After { head, body_at: at.saturating_add(head_len), digests: Vec::new() }
-            }
+        let after = if let Some(after) = self.after.remove(&at) {
+            after
+        } else {
+            let (head, head_len) = self.read_head(at, to)?;
+            After { head, body_at: at.saturating_add(head_len), digests: Vec::new() }
         };
         let (after, takes) = self.takes_frame(after, at, region.floor)?;
         self.after.insert(at, after);

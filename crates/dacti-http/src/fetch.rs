@@ -179,10 +179,11 @@ impl Fetch {
         Self::new(session, Kind::Head, span, 0, Begin { step, waits: 0 })
     }
 
-    /// Returns the fetch of a region.
+    /// Returns the fetch of a region, or of a part of a range that was found wrong as a whole.
     #[must_use]
     pub fn range(session: &Session, span: Span) -> Self {
-        Self::part(session, span, span.start)
+        // spec: R-HTTP-05
+        Self::part(session, span, session.region_start(span))
     }
 
     /// Returns the fetch of a part of a region that starts at `region_at`. The region's start gives

@@ -153,6 +153,14 @@ impl Session {
         }
     }
 
+    /// Returns where the region starts that `span` is a part of, as far as the session knows: the
+    /// start of a range that was found wrong as a whole, or that of `span`.
+    pub(crate) fn region_start(&self, span: Span) -> u64 {
+        let doubted = self.doubted.iter().map(|doubted| doubted.span);
+        let whole = doubted.filter(|doubted| doubted.contains(&span));
+        whole.map(|whole| whole.start).min().unwrap_or(span.start)
+    }
+
     /// Counts a redirect. Call it before following one.
     ///
     /// # Errors

@@ -195,7 +195,8 @@ impl Origin {
         Ok(answer::failed(StatusCode::NOT_FOUND, "no such region"))
     }
 
-    /// Finds a region and reads a short one, after loading the parts of the package that this needs.
+    /// Finds a region and reads a short one, after loading the parts of the package that this
+    /// needs.
     async fn prepare(
         &self,
         served: &Arc<Served>,

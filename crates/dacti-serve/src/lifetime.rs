@@ -1,7 +1,8 @@
 //! How long caches may keep an answer.
 //!
-//! A package that grows in place changes its head only, and appended bytes are aligned. So any whole
-//! range after the head stays the same for ever. Answers that depend on the length do not. Specification: `docs/spec/dacti-cdn.md`.
+//! A package that grows in place changes its head only, and appended bytes are aligned. So any
+//! whole range after the head stays the same for ever. Answers that depend on the length do not.
+//! Specification: `docs/spec/dacti-cdn.md`.
 
 use crate::range::{Asked, Form};
 use dacti::HEAD_LEN;

@@ -157,8 +157,8 @@ impl Served {
         let len = self.package.view().index().len();
         if len > INDEX_LEN_MAX {
             return Err(Fault::new(format_args!(
-                "the index has {len} bytes and cannot be searched: no more than {INDEX_LEN_MAX} are \
-                 loaded: pack it again, with fences"
+                "the index has {len} bytes and cannot be searched: no more than {INDEX_LEN_MAX} \
+                 are loaded: pack it again, with fences"
             )));
         }
         let (work, _client) = Work::new(len.saturating_add(LOOKUP_LEN_MAX), time);
@@ -169,7 +169,7 @@ impl Served {
 /// The bounds of reading one region for a client.
 pub(crate) fn region_work() -> (Work, Client) {
     // A region is read whole up to 4 MiB, with its seal, and once more if it does not fit.
-    Work::new(32 << 20, Duration::from_secs(60))
+    Work::new(32 << 20, Duration::from_mins(1))
 }
 
 #[cfg(test)]
@@ -218,7 +218,7 @@ mod tests {
             .find(|path| matches!(served.find(path), Ok(Found::Needs(Load::Table))));
         let far = far.expect("most entries are after the head");
         assert!(!served.is_loaded(Load::Table));
-        assert!(served.load(Load::Table, Duration::from_secs(60)) > 3_000 * 24);
+        assert!(served.load(Load::Table, Duration::from_mins(1)) > 3_000 * 24);
         let reads = source.1.load(Relaxed);
         for n in 0..3_000 {
             assert!(matches!(served.find(&n.to_string()), Ok(Found::Region(_))));
@@ -226,7 +226,7 @@ mod tests {
         assert!(matches!(served.find(&far), Ok(Found::Region(_))));
         assert!(matches!(served.find("no such"), Ok(Found::Absent)));
         assert_eq!(source.1.load(Relaxed), reads, "nothing more is read");
-        served.load(Load::Table, Duration::from_secs(60));
+        served.load(Load::Table, Duration::from_mins(1));
         assert_eq!(source.1.load(Relaxed), reads);
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let package = Package::from_source(Arc::new(source), Limits::default()).unwrap();
         let served = Served { lookup_len_max: 0, ..Served::new(package) };
         assert_eq!(served.load(Load::Table, Duration::ZERO), 0);
-        assert_eq!(served.load(Load::Table, Duration::from_secs(60)), 0, "it is remembered");
+        assert_eq!(served.load(Load::Table, Duration::from_mins(1)), 0, "it is remembered");
         let fault = served.find("7").unwrap_err().to_string();
         assert!(fault.contains("more work than this server allows"), "{fault}");
     }

@@ -102,9 +102,11 @@ fn names_its_host(request: &hyper::Request<Incoming>) -> bool {
     }
 }
 
+type TakeLogged = dyn Fn(&Logged<'_>) + Send + Sync;
+
 /// A function that takes each answered request.
 #[derive(Clone, Default)]
-struct Log(Option<Arc<dyn Fn(&Logged<'_>) + Send + Sync>>);
+struct Log(Option<Arc<TakeLogged>>);
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,8 +208,8 @@ impl Server {
         format!("{}{}", self.url(), if is_package { "/-/" } else { "" })
     }
 
-    /// Answers requests until `stop` is done. Then it accepts no more connections, and requests under
-    /// way have [`Options::stop_max`] to finish.
+    /// Answers requests until `stop` is done. Then it accepts no more connections, and requests
+    /// under way have [`Options::stop_max`] to finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(self.options.connections_max.max(1)));
         let graceful = GracefulShutdown::new();

@@ -77,6 +77,10 @@ impl DarSource {
 
 impl dacti_dar::ReadAt for DarSource {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        // A fetch past the end is taken for one of a file that was cut.
+        let rest = self.0.len().saturating_sub(offset);
+        let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
         let mut got = 0_usize;
         while let Some(room) = buffer.get_mut(got..).filter(|room| !room.is_empty()) {
             let at = offset.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));

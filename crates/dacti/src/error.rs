@@ -443,6 +443,7 @@ impl Error {
             Self::OtherIndex { .. }
             | Self::IndexNotFilled { .. }
             | Self::EmptyGroup { .. }
+            | Self::Overlap { .. }
             | Self::Compaction { fault: CompactionFault::Unproven(_) } => ErrorKind::Corrupt,
             Self::Damaged { fault, .. } => fault.kind(),
             Self::NotFound { .. } => ErrorKind::NotFound,
@@ -464,12 +465,11 @@ impl Error {
             | Self::NotSeekable { .. }
             | Self::Option { .. } => ErrorKind::Misuse,
             Self::TooLongToVerify { .. } | Self::TotalTooLong { .. } => ErrorKind::Limit,
-            Self::Overlap { .. } => ErrorKind::Corrupt,
         }
     }
 
-    /// Returns the structure at fault, by its name in the specification; `None` if the package itself
-    /// is not at fault.
+    /// Returns the structure at fault, by its name in the specification; `None` if the package
+    /// itself is not at fault.
     #[must_use]
     pub fn what(&self) -> Option<String> {
         match self {

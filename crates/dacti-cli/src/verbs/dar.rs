@@ -70,7 +70,8 @@ struct Reading {
     /// The longest block that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().block_len_max)]
     max_block: u32,
-    /// Accept blocks that nothing proves: their hash function is unknown, or their digest too short.
+    /// Accept blocks that nothing proves: their hash function is unknown, or their digest too
+    /// short.
     #[arg(long)]
     trust_unknown_hashes: bool,
     #[command(flatten)]

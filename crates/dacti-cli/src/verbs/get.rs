@@ -123,8 +123,8 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Returns the content. A file gets its name when all of it is verified; standard output gets no
-    /// byte before that.
+    /// Returns the content. A file gets its name when all of it is verified; standard output gets
+    /// no byte before that.
     fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
         Ok(match (self.raw, self.is_to_file(), self.trust.is_required()) {
             (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),

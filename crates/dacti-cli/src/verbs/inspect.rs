@@ -108,13 +108,13 @@ impl Args {
         } else if self.svg {
             svg::print(&mut out, &output::shown(&self.package), &container.claims)?;
         } else {
-            self.print_container(&mut out, &container)?;
+            Self::print_container(&mut out, &container)?;
         }
         out.flush()?;
         Ok(Outcome::Done)
     }
 
-    fn print_container(&self, out: &mut impl Write, container: &Container) -> io::Result<()> {
+    fn print_container(out: &mut impl Write, container: &Container) -> io::Result<()> {
         text::print_outline(out, &container.outline)?;
         text::print_map(out, &container.claims)?;
         text::print_odd(out, &container.odd)

@@ -186,7 +186,8 @@ impl Args {
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
         (padding.slice_len < self.slice).then(|| {
             format!(
-                "each update is padded to {}; --slice {} does as well if no cache has longer slices",
+                "each update is padded to {}; --slice {} does as well if no cache has longer \
+                 slices",
                 output::bytes(self.slice),
                 padding.slice_len
             )

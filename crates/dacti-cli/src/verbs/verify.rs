@@ -6,7 +6,7 @@ use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::remote::Remote;
-use crate::{Talk, interrupt, output, threads};
+use crate::{Talk, hint, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use dacti::report::{Finding, Report};
 use dacti::{Limits, Listed, Package};
@@ -79,15 +79,15 @@ impl Args {
     }
 
     fn print(&self, report: &Report, talk: Talk) {
-        let hint = ": --json has all";
+        let rest = ": --json has all";
         // A removed region leaves its name in the list, which is no fault.
         let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
         let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);
         let (losses, odd): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|finding| finding.is_loss());
-        output::errors(losses.iter(), hint);
+        output::errors(losses.iter().map(|finding| hint::of_finding(finding)), rest);
         if talk >= Talk::Normal {
-            output::warnings(odd.iter(), hint);
+            output::warnings(odd.iter(), rest);
             names_without_regions(names.len());
         }
         if talk >= Talk::Normal {
@@ -126,9 +126,10 @@ fn json(report: &Report, package: &Package) -> Json {
     // Regions are looked up only if a finding names one.
     let named =
         |finding: &Finding| matches!(finding, Finding::Region { .. } | Finding::Length { .. });
-    let listed = match report.findings.iter().any(named) {
-        true => package.list_lossy(&mut Vec::new()).unwrap_or_default(),
-        false => Vec::new(),
+    let listed = if report.findings.iter().any(named) {
+        package.list_lossy(&mut Vec::new()).unwrap_or_default()
+    } else {
+        Vec::new()
     };
     let place = |listed: &Listed| (listed.name(), (listed.located.id, listed.located.span));
     let places: Regions = listed.iter().map(place).collect();

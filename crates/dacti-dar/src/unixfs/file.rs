@@ -13,8 +13,8 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a file's bytes, one chunk in memory at a time.
 ///
-/// The lengths that the nodes state are checked. Below the top no part is empty, so that the work
-/// is bounded by the bytes that are read.
+/// The lengths that the nodes state are checked. Below the top no part is empty but the only part of
+/// an empty file, so that the work is bounded by the bytes that are read.
 #[derive(Debug)]
 pub struct FileReader<'s, S> {
     store: &'s mut S,
@@ -82,9 +82,10 @@ impl<'s, S: BlockStore> FileReader<'s, S> {
             return Err(UnixFsError::Kind { cid: cid.clone(), expected: "file" });
         }
         let empty = depth > 0 && node.data.is_empty() && node.links.is_empty();
+        let is_only = self.done == 0 && self.to_come.iter().all(|part| matches!(part, Part::Close));
         let sizes_fit = node.block_sizes.is_empty() || node.block_sizes.len() == node.links.len();
         let contradiction = len.zip(node.file_size).is_some_and(|(len, stated)| len != stated);
-        if empty || !sizes_fit || contradiction || depth > DEPTH_MAX {
+        if empty && !is_only || !sizes_fit || contradiction || depth > DEPTH_MAX {
             return Err(UnixFsError::File(cid.clone()));
         }
         if let Some(len) = len.or(node.file_size) {

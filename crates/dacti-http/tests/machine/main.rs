@@ -2,7 +2,7 @@
 //!
 //! No socket is involved: the machine of `dacti-http` is fed directly.
 
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -106,7 +106,7 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
         Right => (right, bytes(span), End::Complete),
         Unframed => (partial(span, &total), bytes(span), End::Complete),
         StarOf(n) => {
-            let span = Span { start: span.start, end: span.start + n };
+            let span = Span { end: span.start + n, ..span };
             (framed(partial(span, "*"), span.len()), bytes(span), End::Complete)
         }
         Star => (framed(partial(span, "*"), span.len()), bytes(span), End::Complete),
@@ -141,14 +141,9 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
             let span = longer(n);
             (framed(partial(span, "*"), span.len()), bytes(span), End::Complete)
         }
-        NotSatisfiable => {
-            let answer = Response::new(416).with_field("Content-Range", b"*/77");
-            (answer, b"no".to_vec(), End::Complete)
-        }
+        NotSatisfiable => (not_satisfiable("*/77"), b"no".to_vec(), End::Complete),
         NotSatisfiableOf(len) => {
-            let range = format!("bytes */{len}");
-            let response = Response::new(416).with_field("Content-Range", range.as_bytes());
-            (response, b"no".to_vec(), End::Complete)
+            (not_satisfiable(&format!("bytes */{len}")), b"no".to_vec(), End::Complete)
         }
         Strict if request.range.is_some_and(|range| range.end > len) => {
             return reply(NotSatisfiableOf(len), request, file);
@@ -162,6 +157,10 @@ fn reply(act: Act, request: &Request, file: &[u8]) -> Reply {
         Act::None(end) => return Reply { answer: None, body: Vec::new(), end },
     };
     Reply { answer: Some(answer), body, end }
+}
+
+fn not_satisfiable(range: &str) -> Response {
+    Response::new(416).with_field("Content-Range", range.as_bytes())
 }
 
 fn partial(span: Span, total: &str) -> Response {
@@ -282,7 +281,7 @@ fn play_span(session: &mut Session, acts: &[Act], span: Span) -> Run {
         _ if got.iter().all(|byte| *byte == 0) => Some(Doubt::Zeros),
         _ => Some(Doubt::Digest),
     };
-    let mut fetch = Fetch::range(&session, span);
+    let mut fetch = Fetch::range(session, span);
     let run = run(&mut fetch, session, &FILE, act, doubt);
     if let Ok(bytes) = &run.result {
         assert!(*bytes == truth);

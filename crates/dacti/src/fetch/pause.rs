@@ -25,9 +25,11 @@ impl fmt::Display for Pause<'_> {
     }
 }
 
+type Tell = dyn Fn(Pause<'_>) + Send + Sync;
+
 /// A function that is called when a fetch waits for seconds, so that a program can say so.
 #[derive(Clone, Default)]
-pub struct OnPause(Option<Arc<dyn Fn(Pause<'_>) + Send + Sync>>);
+pub struct OnPause(Option<Arc<Tell>>);
 
 impl OnPause {
     /// Calls `tell` on each pause, on the thread that fetches.
@@ -60,11 +62,10 @@ pub(crate) async fn telling<T>(
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = core::pin::pin!(work);
-    match tokio::time::timeout(PAUSE, &mut work).await {
-        Ok(done) => done,
-        Err(_) => {
-            on_pause.tell(place, why, at_most.saturating_sub(PAUSE));
-            work.await
-        }
+    if let Ok(done) = tokio::time::timeout(PAUSE, &mut work).await {
+        done
+    } else {
+        on_pause.tell(place, why, at_most.saturating_sub(PAUSE));
+        work.await
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each step is cheaper than the next: what earlier look-ups learned, the groups in the head, the
 //! block that the fences lead to, and a scan of the index. The parts that do the steps do not know
-//! each other, and only the scan knows the source. Specification: `docs/spec/dacti-index.md`, "Which entry counts";
+//! each other, and only the scan knows the source. Specification: `docs/spec/dacti-index.md`,
+//! "Which entry counts";
 //! `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, read_span};
@@ -95,6 +96,7 @@ impl Finder {
     }
 
     /// Returns what earlier look-ups learned about `id`; `None` if they learned too little.
+    #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
         match self.head_groups.recall(id) {
@@ -118,7 +120,7 @@ impl Finder {
                 found => found?,
             },
             None => match self.view.groups_in_head() {
-                Some(groups) => self.head_groups.find(groups, id)?,
+                Some(groups) => self.head_groups.find(groups, id).map_err(of_index)?,
                 None => scan::find(&*self.source, &self.view, id)?,
             },
         };
@@ -251,7 +253,16 @@ fn found_by(search: &Search<'_>) -> Option<Located> {
     }
 }
 
-#[cfg(all(test, feature = "write"))]
+/// Returns the fault of the index that a look-up in its groups met.
+fn of_index(error: dacti_lookup::Error) -> Error {
+    match error {
+        dacti_lookup::Error::Index(fault) => fault.into(),
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "write")]
 mod tests {
     use super::Finder;
     use crate::{BuildOptions, EncodingChoice, Limits, Package, PackageBuilder};

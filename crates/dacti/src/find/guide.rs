@@ -116,6 +116,7 @@ impl Guide {
     }
 
     /// Finds `id` in the run. `None` if only a search can tell.
+    #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     pub(crate) fn find(&self, id: Uuid) -> Option<Option<Located>> {
         let slot = self.slot_of(id);

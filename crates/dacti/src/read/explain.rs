@@ -1,6 +1,7 @@
 //! Tells swapped bytes from altered ones, after a digest did not fit.
 //!
-//! It computes the digest again under the other ids of the index, as many as the limits allow. Specification: `docs/spec/dacti-seal.md`, "Verification".
+//! It computes the digest again under the other ids of the index, as many as the limits allow.
+//! Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::fetch::source::ReadAt;
 use crate::find::scan;

@@ -5,9 +5,9 @@
 //! `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An index behind
 //! the head".
 
-use crate::Error;
 use crate::fetch::source::ReadAt;
-use crate::read::view::in_head_or_read;
+use crate::read::view::{in_head_or_read, read_failed};
+use crate::{Error, ErrorKind};
 use dacti_index::{Event, GROUP_LEN, GROUPS_MAX, INDEX_HEADER_LEN, IndexReader, index_len};
 use dacti_lookup::{FENCE_LEN, LOOKUP_HEADER_LEN, Lookup, RUN_LEN, RUNS_MAX};
 use daicon_core::{HEAD_LEN, Span, Window};
@@ -106,17 +106,22 @@ impl IndexRegion {
 
     /// Adds the fences of the lookup region at `lookup`. Without fences the index is scanned, so a
     /// fault of theirs is only kept.
+    ///
+    /// # Errors
+    /// `Replaced`: the index of another file would be scanned.
     pub(crate) fn with_fences(
         mut self,
         source: &dyn ReadAt,
         head: &Window<'_>,
         lookup: Result<Option<Span>, Error>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         match lookup.and_then(|span| self.read_fences(source, head, span)) {
             Ok(fences) => self.fences = fences,
+            // spec: R-HTTP-32
+            Err(fault) if fault.kind() == ErrorKind::Replaced => return Err(fault),
             Err(fault) => self.fences_fault = Some(fault.into()),
         }
-        self
+        Ok(self)
     }
 
     fn read_fences(
@@ -126,26 +131,43 @@ impl IndexRegion {
         span: Option<Span>,
     ) -> Result<Option<Fences>, Error> {
         let Some(span) = span else { return Ok(None) };
-        let Some(groups) = self.read_group_count(source, head) else { return Ok(None) };
+        let Some(groups) = self.read_group_count(source, head)? else { return Ok(None) };
         Fences::read(source, head, span, self.span, groups).map(Some)
     }
 
     /// Reads how many groups the index has. Returns `None` for a header at fault: without fences
     /// each look-up scans the index, and meets the fault.
-    fn read_group_count(&self, source: &dyn ReadAt, head: &Window<'_>) -> Option<u32> {
-        let span = Span::new(self.span.start, INDEX_HEADER_LEN)?;
-        if !self.span.contains(&span) {
-            return None;
-        }
+    ///
+    /// # Errors
+    /// `Replaced`.
+    fn read_group_count(
+        &self,
+        source: &dyn ReadAt,
+        head: &Window<'_>,
+    ) -> Result<Option<u32>, Error> {
+        let header = Span::new(self.span.start, INDEX_HEADER_LEN);
+        let Some(span) = header.filter(|header| self.span.contains(header)) else {
+            return Ok(None);
+        };
+        let unless_replaced = |error: Error| match error.kind() {
+            ErrorKind::Replaced => Err(error),
+            _ => Ok(None),
+        };
         loop {
-            let bytes = in_head_or_read(source, head, span).ok()?;
+            let bytes = match in_head_or_read(source, head, span) {
+                Ok(bytes) => bytes,
+                Err(error) => return unless_replaced(error),
+            };
             let fault = match self.group_count(&bytes) {
-                Ok(groups) => return Some(groups),
+                Ok(groups) => return Ok(Some(groups)),
                 Err(fault) => fault,
             };
             let is_read = matches!(bytes, Cow::Owned(_));
-            if !(is_read && source.doubt(span, fault.doubt()?).unwrap_or(false)) {
-                return None;
+            let Some(doubt) = fault.doubt().filter(|_| is_read) else { return Ok(None) };
+            match source.doubt(span, doubt) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => return unless_replaced(read_failed(error)),
             }
         }
     }
@@ -164,7 +186,8 @@ impl IndexRegion {
         self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction.get())
     }
 
-    /// Keeps the first fault that made a search scan the index; later ones are most likely the same.
+    /// Keeps the first fault that made a search scan the index; later ones are most likely the
+    /// same.
     pub(crate) fn note_contradiction(&self, fault: Error) {
         if let Some(fences) = &self.fences {
             let _ = fences.contradiction.set(fault.into());

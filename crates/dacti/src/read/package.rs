@@ -22,8 +22,8 @@ use std::sync::{Arc, OnceLock};
 
 /// An open package.
 ///
-/// It reads by the [`View`] that it took when it was opened, so a package that grows meanwhile keeps
-/// its contents. Threads share a package without waiting for each other.
+/// It reads by the [`View`] that it took when it was opened, so a package that grows meanwhile
+/// keeps its contents. Threads share a package without waiting for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -82,12 +82,18 @@ impl Package {
     /// # Errors
     /// Errors of the source; faults of the head and the tables.
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
-        let view = Arc::new(View::read(&*source)?);
+        let view = View::read(&*source)?;
+        Ok(Self::from_view(source, view, limits))
+    }
+
+    /// As [`from_source`](Self::from_source), with the view that was read from `source`.
+    pub(crate) fn from_view(source: Arc<dyn ReadAt>, view: View, limits: Limits) -> Self {
+        let view = Arc::new(view);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
-        Ok(Self { finder, limits, trust, explainer, hash_pool, proofs: Arc::default(), names })
+        Self { finder, limits, trust, explainer, hash_pool, proofs: Arc::default(), names }
     }
 
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies

@@ -42,7 +42,8 @@ impl Trust {
         self.is_nothing
     }
 
-    /// Returns the span to read for a region: its stored bytes, and its seal if the policy needs it.
+    /// Returns the span to read for a region: its stored bytes, and its seal if the policy needs
+    /// it.
     pub(crate) fn span(&self, located: Located) -> Result<Span, Error> {
         let (seals, policy) = self.required()?;
         let seal = dacti_seal::seal_span(&located, seals, policy)?;

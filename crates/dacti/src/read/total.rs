@@ -60,8 +60,8 @@ impl Total {
     /// Counts decoded bytes.
     pub(crate) fn spend(&self, len: usize) -> io::Result<()> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        let spend = |left: u64| left.checked_sub(len);
-        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        let less = |left: u64| left.checked_sub(len);
+        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         let limit = self.limit;
         spent.map(drop).map_err(|_| {
             // What is left would do for a shorter region, and no answer may depend on the order.

@@ -1,4 +1,5 @@
-//! The view that a reader has of a package: its head, its tables, and the components of this family.
+//! The view that a reader has of a package: its head, its tables, and the components of this
+//! family.
 //!
 //! Specification: `docs/spec/dacti-package.md`.
 
@@ -113,7 +114,7 @@ impl View {
         };
         let window = window(head, len);
         let index = IndexRegion::new(index, has_layout, &window);
-        let index = index.with_fences(source, &window, lookup.map_err(Error::from));
+        let index = index.with_fences(source, &window, lookup.map_err(Error::from))?;
         let name_flags = match NAMES.find(components) {
             ComponentMatch::Found(component) => Some(Flags::from_data(component.data)),
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,

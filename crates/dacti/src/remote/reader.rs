@@ -1,13 +1,13 @@
 //! The content of one region while it is fetched, for async programs.
 
+use super::Fetching;
 use super::gathered::{Gathered, Operation};
 use super::package::fetch;
-use crate::read::view::read_failed;
 use crate::seal::Verdict;
 use crate::{Error, ErrorKind, Located, RegionReader, UnverifiedReader, VerifiedReader};
 use bytes::Bytes;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use futures_util::Stream;
@@ -29,8 +29,8 @@ pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 /// or, with the features `http` and `store`, of `tokio`. All of them can be mixed. A stream ends
 /// after its first error.
 ///
-/// It hands out the bytes of the reader under it, with the same checks, errors and cost. A call that
-/// is dropped halfway loses nothing: the next one goes on.
+/// It hands out the bytes of the reader under it, with the same checks, errors and cost. A call
+/// that is dropped halfway loses nothing: the next one goes on.
 pub struct AsyncReader<R> {
     reader: R,
     drive: Drive,
@@ -137,7 +137,7 @@ pub(super) struct Drive {
     gathered: Arc<Gathered>,
     operation: Arc<Operation>,
     /// The fetch that has to end before the reader goes on.
-    fetching: Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>,
+    fetching: Option<Fetching<()>>,
 }
 
 impl Drive {
@@ -166,7 +166,7 @@ impl Drive {
                 self.fetching = Some(Box::pin(fetch(remote, Arc::clone(operation), span, told)));
                 continue;
             }
-            let error = match done.map_err(read_failed) {
+            let error = match done.map_err(Error::from_read) {
                 Ok(done) => return Poll::Ready(Ok(done)),
                 Err(error) => error,
             };

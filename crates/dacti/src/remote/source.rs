@@ -98,17 +98,21 @@ impl RemoteSource {
     /// Opens the package.
     pub(crate) fn into_package(mut self, limits: Limits) -> Result<(Package, Arc<Self>), Error> {
         // A senseless head may come from a stale cache, or from a file that is being uploaded.
-        for n in 0.. {
-            if !View::read(&self).is_err_and(|fault| is_odd(&fault)) {
-                break;
-            }
+        let mut n = 0_u32;
+        let view = loop {
+            let fault = match View::read(&self) {
+                Ok(view) => break view,
+                Err(fault) if is_odd(&fault) => fault,
+                Err(error) => return Err(error),
+            };
             match self.runner.wait(Arc::clone(&self.remote).reloaded(n))? {
                 Some(fresh) => self.remote = fresh,
-                None => break,
+                None => return Err(fault),
             }
-        }
+            n = n.saturating_add(1);
+        };
         let source = Arc::new(self);
-        let package = Package::from_source(Arc::clone(&source) as Arc<dyn ReadAt>, limits)?;
+        let package = Package::from_view(Arc::clone(&source) as Arc<dyn ReadAt>, view, limits);
         source.remote.opened(package.view());
         Ok((package, source))
     }

@@ -136,7 +136,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(error))
     }
 
-    /// Returns the error for every further read, if another file was found in the place of this one.
+    /// Returns the error for every further read, if another file was found in the place of this
+    /// one.
     fn ended(&self) -> Option<Error> {
         None
     }

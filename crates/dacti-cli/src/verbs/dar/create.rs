@@ -17,6 +17,7 @@ use std::path::PathBuf;
 /// The archive has one root for each argument. Private keys of dacti are refused, and temporary
 /// files of dacti and the output itself are left out.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {
     /// Files and folders.
     #[arg(required = true, value_name = "DIR|FILE")]

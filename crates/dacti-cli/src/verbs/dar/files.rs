@@ -20,34 +20,45 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The options of writing files.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "the fields are the options' names")]
 pub(super) struct Files {
     /// Write the files of a UnixFS DAG, and no archive. A folder's entries are written into DIR, a
     /// single file under the name of its CID.
     ///
     /// Nothing is written outside of DIR, neither by a name nor by a link. A file appears whole or
     /// not at all. Entries that cannot be written are left out and listed, with exit code 3.
-    #[arg(long, conflicts_with_all = ["output", "car", "no_index"])]
+    #[arg(long, conflicts_with_all = NOT_FILES)]
     pub(super) files: bool,
     /// The folder to write into. It is made if it does not exist.
-    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", requires = "files")]
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", requires = "files",
+        conflicts_with_all = NOT_FILES)]
     directory: PathBuf,
     /// Replace files that exist. Without it they stay as they are.
-    #[arg(long, requires = "files")]
+    #[arg(long, requires = "files",
+        conflicts_with_all = NOT_FILES)]
     overwrite: bool,
     /// Refuse names that other systems cannot have. Always on, if this system is one of those.
-    #[arg(long, requires = "files")]
+    #[arg(long, requires = "files",
+        conflicts_with_all = NOT_FILES)]
     portable: bool,
     /// The longest file that is written, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 40, requires = "files")]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 40, requires = "files",
+        conflicts_with_all = NOT_FILES)]
     max_len: u64,
     /// The most bytes that all files may have; by default 256 times the archive, and 1 GiB at
     /// least. The archive holds each block once, and files may repeat it.
-    #[arg(long, value_name = "BYTES", requires = "files")]
+    #[arg(long, value_name = "BYTES", requires = "files",
+        conflicts_with_all = NOT_FILES)]
     max_total: Option<u64>,
     /// The most files, folders and links that are written.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, requires = "files")]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, requires = "files",
+        conflicts_with_all = NOT_FILES)]
     max_files: usize,
 }
+
+/// The options for an archive or CAR as the output. Each option of files has to refuse them by
+/// itself, as what it requires is waived where a conflict stands.
+const NOT_FILES: [&str; 3] = ["output", "car", "no_index"];
 
 /// The longest path, and the longest name in it.
 const PATH_LEN_MAX: usize = 4096;
@@ -227,8 +238,8 @@ impl Summary {
     }
 }
 
-/// Returns an archive that is read without requests: if the source is remote, the DAG is copied to a
-/// temporary file, in few requests, as the blocks of files are read in their own order.
+/// Returns an archive that is read without requests: if the source is remote, the DAG is copied to
+/// a temporary file, in few requests, as the blocks of files are read in their own order.
 fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Source>, ReadError> {
     if !archive.source().is_remote() {
         return Ok(archive);

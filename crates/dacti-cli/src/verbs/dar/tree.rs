@@ -216,6 +216,7 @@ impl Tree {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no modes")]
 fn mode(found: &fs::Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
     Some(found.permissions().mode() & 0o7777)

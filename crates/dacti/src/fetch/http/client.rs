@@ -43,8 +43,8 @@ impl fmt::Debug for Client {
 
 /// Takes the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Takes bytes at `at` bytes from the start of the fetch. They replace all bytes that were taken
-    /// from there on before.
+    /// Takes bytes at `at` bytes from the start of the fetch. They replace all bytes that were
+    /// taken from there on before.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -352,17 +352,22 @@ fn ended(error: reqwest::Error) -> (End, Option<String>) {
     (end, Some(chain(&error.without_url())))
 }
 
-/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data.
+/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data, and the end
+/// of a connection during the handshake as an early end. Servers that speak no TLS cause either.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {
         let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+        if io.is_some_and(|error| is_tls_kind(error.kind())) {
             return true;
         }
         source = error.source();
     }
     false
+}
+
+const fn is_tls_kind(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 fn origin(url: &Url) -> String {

@@ -203,7 +203,13 @@ impl Remote for HttpRemote {
     }
 
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
-        Box::pin(async move { self.look().await.err().unwrap_or(error) })
+        Box::pin(async move {
+            match self.look().await {
+                Err(now) if now.kind() == ErrorKind::Replaced => now,
+                // A look that failed for another reason explains nothing.
+                Ok(()) | Err(_) => error,
+            }
+        })
     }
 
     fn ended(&self) -> Option<Error> {

@@ -143,8 +143,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
 }
 
 impl Error {
-    /// Returns the doubt about a region's bytes that this fault raises: they may be other bytes than
-    /// those that were published.
+    /// Returns the doubt about a region's bytes that this fault raises: they may be other bytes
+    /// than those that were published.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
         match self {

@@ -128,8 +128,8 @@ impl Client {
     /// Returns the object's length, for an object without a first byte to ask for.
     pub(super) async fn len(&self) -> Option<u64> {
         let held = self.spending.request(0).ok()?;
-        let head = timeout(self.first_byte_timeout, self.store.head(&self.path));
-        let meta = head.await.ok()?.ok()?;
+        let asked = timeout(self.first_byte_timeout, self.store.head(&self.path));
+        let meta = asked.await.ok()?.ok()?;
         held.brought(0);
         Some(meta.size)
     }
@@ -167,8 +167,9 @@ impl Client {
     }
 }
 
-const ONLY: &str = "this is no URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY or \
-    file:///PATH";
+const ONLY: &str = "this is no URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
+    az://CONTAINER/KEY or file:///PATH";
+
 /// Returns the URL for the client, which takes the bucket from it, and sometimes the account.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
@@ -190,7 +191,7 @@ fn retries(options: &StoreOptions) -> RetryConfig {
     RetryConfig {
         max_retries: options.retries_max,
         // Also for the requests by which the client gets credentials.
-        retry_timeout: options.first_byte_timeout / 2,
+        retry_timeout: options.first_byte_timeout.checked_div(2).unwrap_or_default(),
         ..RetryConfig::default()
     }
 }

@@ -78,8 +78,8 @@ impl Package {
     /// bytes that the source reads ahead, one region, and 400 bytes for each name.
     ///
     /// # Errors
-    /// As [`confirm`](Self::confirm), after the last region: another file is in the package's place,
-    /// and the regions that were handed out may be of either.
+    /// As [`confirm`](Self::confirm), after the last region: another file is in the package's
+    /// place, and the regions that were handed out may be of either.
     pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -145,8 +145,8 @@ impl Package {
         }
     }
 
-    /// Returns a region from bytes that were read together with others. If they are wrong, it is read
-    /// by itself.
+    /// Returns a region from bytes that were read together with others. If they are wrong, it is
+    /// read by itself.
     fn part<'p>(
         &'p self,
         located: Located,

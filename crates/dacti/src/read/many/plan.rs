@@ -56,8 +56,8 @@ impl GetPlan {
         self.unknown == 0
     }
 
-    /// Finds regions by the bytes in memory, and adds the reads that [`Package::find_many`] would make
-    /// for the others. Returns the regions in the order of their names.
+    /// Finds regions by the bytes in memory, and adds the reads that [`Package::find_many`] would
+    /// make for the others. Returns the regions in the order of their names.
     fn look_up(&mut self, package: &Package, names: &[RegionName<'_>]) -> Vec<Located> {
         let list = package.names_in_hand();
         let (mut asked, mut unnamed): (Vec<Asked>, u64) = (Vec::new(), 0);
@@ -112,8 +112,8 @@ impl GetPlan {
         self.index.extend(unknown.reads(package));
     }
 
-    /// Adds the reads that find the names list. Returns the reads of the list itself, and whether it
-    /// is found.
+    /// Adds the reads that find the names list. Returns the reads of the list itself, and whether
+    /// it is found.
     fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
         let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
@@ -191,8 +191,8 @@ impl Package {
 
     /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
     ///
-    /// `unknown` is 1 if the names list is not found yet: [`find`](Self::find) of [`NAMES_ID`] finds
-    /// it. Each further segment of the list takes one read more, and maybe one to find it.
+    /// `unknown` is 1 if the names list is not found yet: [`find`](Self::find) of [`NAMES_ID`]
+    /// finds it. Each further segment of the list takes one read more, and maybe one to find it.
     #[must_use]
     pub fn plan_list(&self) -> GetPlan {
         let in_hand = |span: &Span| self.lent(*span).is_none();

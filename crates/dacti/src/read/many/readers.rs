@@ -31,9 +31,12 @@ pub struct Readers<'p, R = RegionReader> {
     plan: GetPlan,
 }
 
+/// Opens the stream of a region over a source of its bytes.
+type OpenOver<R> = fn(Arc<dyn ReadAt>, &Package, Located, Encoding, u64) -> Result<R, Error>;
+
 /// Makes the stream of a region from a source of its bytes.
 struct Over<R> {
-    stream: fn(Arc<dyn ReadAt>, &Package, Located, Encoding, u64) -> Result<R, Error>,
+    stream: OpenOver<R>,
     share: fn(&mut R, &Arc<Total>),
 }
 
@@ -279,16 +282,13 @@ impl ReadAt for Part {
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         let span = Span::new(at, u64::try_from(buf.len()).unwrap_or(u64::MAX));
-        match span.and_then(|span| self.shared(span)) {
-            Some(bytes) => {
-                buf.copy_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            None => {
-                let read = self.source.read_at(at, buf);
-                self.health.note(&read);
-                read
-            }
+        if let Some(bytes) = span.and_then(|span| self.shared(span)) {
+            buf.copy_from_slice(bytes);
+            Ok(bytes.len())
+        } else {
+            let read = self.source.read_at(at, buf);
+            self.health.note(&read);
+            read
         }
     }
 

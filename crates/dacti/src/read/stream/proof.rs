@@ -228,6 +228,7 @@ impl Proofs {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "tests compute small numbers of their own")]
 mod tests {
     use super::{PIECE_LEN, PieceHasher, Proofs, Proven};
     use crate::fetch::source::{BytesSource, ReadAt};

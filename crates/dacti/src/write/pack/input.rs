@@ -296,10 +296,7 @@ impl Input {
     /// Returns the whole content if it lies in memory and shows no private key.
     fn checked_in_memory(&self) -> Result<Option<&[u8]>, Error> {
         let bytes = self.in_memory();
-        match bytes.is_some_and(KeySearch::finds_in) {
-            true => Err(self.private_key()),
-            false => Ok(bytes),
-        }
+        if bytes.is_some_and(KeySearch::finds_in) { Err(self.private_key()) } else { Ok(bytes) }
     }
 
     /// Appends the whole content, which is short, to `out`.
@@ -396,7 +393,10 @@ impl Input {
 
     /// Returns an error of the system with the origin of this input.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
-        if error.get_ref().is_some_and(|error| error.is::<ShowsPrivateKey>()) {
+        if error
+            .get_ref()
+            .is_some_and(<dyn core::error::Error + Send + Sync + 'static>::is::<ShowsPrivateKey>)
+        {
             return self.private_key();
         }
         match &self.source {
