@@ -503,8 +503,9 @@ fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("the other one is as good");
-    // Two heads and the index header of each; a look at the head between them.
-    assert_eq!(source.stats().requests, 5);
+    // Two heads, the index header of each, and the fences of the second; a look at the head
+    // between.
+    assert_eq!(source.stats().requests, 6, "{:?}", server.seen());
     let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
     assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");
 }

@@ -4,7 +4,6 @@
 use crate::grown::Grown;
 use crate::support::fixtures;
 use core::ops::ControlFlow;
-use dacti::Span;
 use dacti::compact::{CompactOptions, Compacted, CompactionFault, SealsChoice};
 use dacti::fetch::{BytesSource, Counted, ReadAt};
 use dacti::report::{

@@ -50,8 +50,8 @@ const TASKS: &[Task] = &[
     Task { name: "ci", args: "", about: "every verb below that judges the tree", run: ci::ci },
     Task {
         name: "check",
-        args: "",
-        about: "rustfmt, clippy and rustdoc, warnings denied",
+        args: "[--peers]",
+        about: "rustfmt, clippy and rustdoc, warnings denied; --peers: the benches beside others",
         run: check::check,
     },
     Task {

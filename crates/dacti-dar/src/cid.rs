@@ -416,6 +416,11 @@ impl fmt::Debug for Cid {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "tests compute small numbers of their own"
+)]
 mod tests {
     use super::*;
     use alloc::string::ToString;

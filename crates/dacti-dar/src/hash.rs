@@ -153,6 +153,7 @@ impl<'a> Hashed<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests compute small numbers of their own")]
 mod tests {
     use super::*;
 

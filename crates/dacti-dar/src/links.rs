@@ -145,6 +145,7 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::string::String;
     use alloc::{format, vec};
+    use core::slice::from_ref;
     use ipld_core::codec::Links as _;
     use ipld_core::ipld::Ipld;
     use serde_ipld_dagcbor::codec::DagCborCodec;
@@ -215,12 +216,12 @@ mod tests {
         let x = raw(b"x");
         let link = cbor_link(&x);
         let list = |rest: &[u8]| [&[0x82][..], &link, rest].concat();
-        check(DAG_CBOR, &list(&[0xf6]), Some(&[x.clone()]));
+        check(DAG_CBOR, &list(&[0xf6]), Some(from_ref(&x)));
         for float in [&[0xf9, 0, 0][..], &[0xfa, 0, 0, 0, 0], &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0]] {
-            check(DAG_CBOR, &list(float), Some(&[x.clone()]));
+            check(DAG_CBOR, &list(float), Some(from_ref(&x)));
         }
         // A number in more bytes than necessary is no fault.
-        check(DAG_CBOR, &list(&[0x18, 1]), Some(&[x.clone()]));
+        check(DAG_CBOR, &list(&[0x18, 1]), Some(from_ref(&x)));
         for wrong in [
             // Bytes behind the item, and too few.
             &[0xf6, 0][..],
@@ -251,8 +252,8 @@ mod tests {
         let node = |link: &[u8], rest: &[u8]| {
             [&[0x12, u8::try_from(link.len()).unwrap()][..], link, rest].concat()
         };
-        check(DAG_PB, &node(&hash, &[]), Some(&[x.clone()]));
-        check(DAG_PB, &node(&hash, &[0x0a, 0]), Some(&[x.clone()]));
+        check(DAG_PB, &node(&hash, &[]), Some(from_ref(&x)));
+        check(DAG_PB, &node(&hash, &[0x0a, 0]), Some(from_ref(&x)));
         check(DAG_PB, &[], Some(&[]));
         // No hash, two hashes, no CID, two names, an unknown field.
         check(DAG_PB, &node(&[0x18, 5], &[]), None);
@@ -275,14 +276,14 @@ mod tests {
             check(
                 DAG_JSON,
                 format!("{open}{{\"/\":\"{x}\"}}{close}").as_bytes(),
-                Some(&[x.clone()]),
+                Some(from_ref(&x)),
             );
             let open = "{\"a\":".repeat(depth);
             let close = "}".repeat(depth);
             check(
                 DAG_JSON,
                 format!("{open}{{\"/\":\"{x}\"}}{close}").as_bytes(),
-                Some(&[x.clone()]),
+                Some(from_ref(&x)),
             );
         }
     }
@@ -293,13 +294,13 @@ mod tests {
         let x = raw(b"x");
         let good = |text: &str, links: &[Cid]| check(DAG_JSON, text.as_bytes(), Some(links));
         let link = format!("{{\"/\":\"{x}\"}}");
-        good(&format!(" [ 1, -0.5e+3 , null,true,false ,{link}] \n"), &[x.clone()]);
-        good(&format!("{{ \"\\u002f\" : \"{x}\" }}"), &[x.clone()]);
-        good(&format!("[{{\"/\":{{\"bytes\":\"AQI\"}}}},{link}]"), &[x.clone()]);
+        good(&format!(" [ 1, -0.5e+3 , null,true,false ,{link}] \n"), from_ref(&x));
+        good(&format!("{{ \"\\u002f\" : \"{x}\" }}"), from_ref(&x));
+        good(&format!("[{{\"/\":{{\"bytes\":\"AQI\"}}}},{link}]"), from_ref(&x));
         // An object with another key is no link.
         good(&format!("{{\"/\":\"{x}\",\"a\":1}}"), &[]);
         good(&format!("{{\"a\":1,\"/\":\"{x}\"}}"), &[]);
-        good(&format!("{{\"/\":{{\"a\":{link}}}}}"), &[x.clone()]);
+        good(&format!("{{\"/\":{{\"a\":{link}}}}}"), from_ref(&x));
         good("{}", &[]);
         good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\"", &[]);
         for wrong in [

@@ -104,6 +104,7 @@ enum RootEntry {
 
 /// The depth-first order of one archive.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "`link_order` is the name in the public options")]
 pub(crate) struct Order {
     pub(crate) limits: Limits,
     pub(crate) unknown_hash: UnknownHash,

@@ -166,7 +166,7 @@ mod tests {
         let wide: Vec<u8> = LINE.encode_utf16().flat_map(u16::to_be_bytes).collect();
         check(&wide, true);
         check(&[b"caf\xe9 \xff\xfe", LINE.as_bytes(), b"\xff"].concat(), true);
-        let far = [&*std::vec![b'd'; 100_000], LINE.as_bytes(), &[7; 100_000]].concat();
+        let far = [&*std::vec![b'd'; 100_000], LINE.as_bytes(), &*std::vec![7; 100_000]].concat();
         check(&far, true);
     }
 

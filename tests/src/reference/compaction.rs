@@ -214,8 +214,11 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
     out
 }
 
+/// A region: its ID, its tag and its entry of the index.
+type Place = (Id, [u8; 4], Entry);
+
 /// The stored bytes of some regions, one after the other, with their seals.
-fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<(Id, [u8; 4], Entry)>) {
+fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     let mut data = Vec::new();
     let mut places = Vec::new();
     for region in regions {

@@ -66,6 +66,10 @@ impl<'t> Scanner<'t> {
     }
 
     /// Enters an object up to its first value, or reads a whole link, bytes or empty object.
+    #[expect(
+        clippy::option_option,
+        reason = "`None` is a fault, and `Some(None)` a value without an inside"
+    )]
     fn object(&mut self, take: &mut dyn FnMut(&str) -> bool) -> Option<Option<Container>> {
         let start = self.at;
         if let Some(text) = self.only_member("/") {
@@ -158,6 +162,10 @@ impl<'t> Scanner<'t> {
         (self.at > start).then_some(())
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "`None` is a fault, and `Some(None)` a value without an inside"
+    )]
     fn literal(&mut self, word: &str) -> Option<Option<Container>> {
         self.text.get(self.at..)?.starts_with(word).then_some(())?;
         self.at = self.at.saturating_add(word.len());

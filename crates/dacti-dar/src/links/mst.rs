@@ -33,6 +33,7 @@ impl<'b> Cursor<'b> {
         self.bytes()?.strip_prefix(&[0])
     }
 
+    #[expect(clippy::option_option, reason = "`None` is a fault, and `Some(None)` a null")]
     fn link_or_null(&mut self) -> Option<Option<&'b [u8]>> {
         match self.0.strip_prefix(&[0xf6]) {
             Some(rest) => {

@@ -156,8 +156,8 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
             push_number(&mut message, 4, child.content);
         }
         metadata.push(&mut message);
-        let links = children.into_iter().map(|child| (String::new(), child)).collect();
-        self.keep(links, &message, content)
+        let links: Vec<_> = children.into_iter().map(|child| (String::new(), child)).collect();
+        self.keep(&links, &message, content)
     }
 
     /// Builds a symbolic link.
@@ -166,7 +166,7 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         push_number(&mut message, 1, SYMLINK);
         push_bytes(&mut message, 2, target);
         metadata.push(&mut message);
-        self.keep(Vec::new(), &message, target.len() as u64)
+        self.keep(&[], &message, target.len() as u64)
     }
 
     /// Builds a folder, sharded if it is large. Names must be distinct. Returns `None` if a sharded
@@ -186,7 +186,7 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         };
         if size <= self.profile.folder_size_max {
             let content = sum(entries.iter().map(|(_, item)| item.content));
-            return Some(self.keep(entries, &message, content));
+            return Some(self.keep(&entries, &message, content));
         }
         let mut placed = Vec::new();
         for (name, item) in entries {
@@ -225,12 +225,12 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         push_number(&mut message, 6, FANOUT);
         metadata.push(&mut message);
         let content = sum(links.iter().map(|(_, item)| item.content));
-        Some(self.keep(links, &message, content))
+        Some(self.keep(&links, &message, content))
     }
 
-    fn keep(&mut self, links: Vec<(String, Item)>, message: &[u8], content: u64) -> Item {
+    fn keep(&mut self, links: &[(String, Item)], message: &[u8], content: u64) -> Item {
         let below = sum(links.iter().map(|(_, item)| item.total));
-        let block = encode(&links, message);
+        let block = encode(links, message);
         let cid = cid(DAG_PB, &block);
         let total = below.saturating_add(block.len() as u64);
         (self.sink)(&cid, block);

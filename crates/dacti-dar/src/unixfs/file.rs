@@ -13,8 +13,8 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a file's bytes, one chunk in memory at a time.
 ///
-/// The lengths that the nodes state are checked. Below the top no part is empty but the only part of
-/// an empty file, so that the work is bounded by the bytes that are read.
+/// The lengths that the nodes state are checked. Below the top no part is empty but the only part
+/// of an empty file, so that the work is bounded by the bytes that are read.
 #[derive(Debug)]
 pub struct FileReader<'s, S> {
     store: &'s mut S,

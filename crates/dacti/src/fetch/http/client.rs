@@ -352,8 +352,8 @@ fn ended(error: reqwest::Error) -> (End, Option<String>) {
     (end, Some(chain(&error.without_url())))
 }
 
-/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data, and the end
-/// of a connection during the handshake as an early end. Servers that speak no TLS cause either.
+/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data, and the
+/// end of a connection during the handshake as an early end. Servers that speak no TLS cause either.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {
@@ -361,7 +361,9 @@ fn is_tls(error: &reqwest::Error) -> bool {
         if io.is_some_and(|error| is_tls_kind(error.kind())) {
             return true;
         }
-        source = error.source();
+        // The source of an error of IO is that of the error in it, which may be one of IO as well.
+        let within = io.and_then(io::Error::get_ref).map(|error| error as &dyn core::error::Error);
+        source = within.or_else(|| error.source());
     }
     false
 }

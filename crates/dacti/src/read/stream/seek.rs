@@ -215,9 +215,9 @@ impl Package {
         Ok(RegionSeeker { reader: self.stored_reader_at(located)?, at: 0 })
     }
 
-    /// A range of a region's content, decoded and verified, at most
-    /// [`Limits::region_len_max`] bytes. The part of the range that lies past the content's end is
-    /// left out.
+    /// Reads a range of a region's content, decoded and verified, of at most
+    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes. The part of the range past
+    /// the content's end is left out.
     ///
     /// Cost: an encoded region is decoded from its start to the range's end, and what comes before
     /// the range is dropped. A seal covers the whole region, so the first range of a sealed region

@@ -1,8 +1,6 @@
 //! Photo cards: a picture, and a caption in an extension table.
 
-#![no_std]
-#[cfg(feature = "std")]
-extern crate std;
+#![cfg_attr(not(feature = "std"), no_std)]
 
 use daicon_core::{
     Error, Format, RegionLayout, Requirement, TableSpec, Uuid, Version, container_len,
@@ -53,7 +51,7 @@ pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 /// # Errors
 /// The file is no card, or cannot be read.
 #[cfg(feature = "std")]
-pub fn caption(file: std::fs::File) -> Result<std::vec::Vec<u8>, daicon_core::io::ReadError> {
+pub fn caption(file: std::fs::File) -> Result<Vec<u8>, daicon_core::io::ReadError> {
     let mut card = daicon_core::io::Container::open(file, &FORMAT)?;
     let caption = card.require(&CAPTION)?;
     card.read_region(&caption, 1000)

@@ -1,7 +1,6 @@
 //! Cards, byte by byte.
 
 use daicon_core::ErrorKind;
-use std::io::Write;
 
 const CARD: &[u8; 143] = b"\xffdaicon0\
     \x0e\x9f\x1f\x8c\x56\x5a\x3b\x4c\x9d\x55\x3f\x2f\x6f\x0f\x7b\x21\x01\0\0\0\
@@ -11,6 +10,7 @@ const CARD: &[u8; 143] = b"\xffdaicon0\
     \x62\x4c\x9a\x3b\x3e\x0f\x0b\x4d\xa1\xde\x6a\x5f\x2f\x9c\x8e\x43\x01\0\0\0\x8b\0\0\0\x04\0\0\0\
     picturecap!";
 
+#[expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 fn written() -> Vec<u8> {
     let start = photo_card::start(b"picture", "cap!").unwrap();
     [&start[..], b"picture", b"cap!"].concat()
@@ -31,7 +31,7 @@ fn picture_and_caption_come_back() {
 fn a_caption_comes_from_a_file() {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join(format!("photo-card-{}", std::process::id()));
-    std::fs::File::create(&path).unwrap().write_all(CARD).unwrap();
+    std::fs::write(&path, CARD).unwrap();
     let caption = photo_card::caption(std::fs::File::open(&path).unwrap());
     std::fs::remove_file(&path).unwrap();
     assert_eq!(caption.unwrap(), b"cap!");
