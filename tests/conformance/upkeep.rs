@@ -674,10 +674,10 @@ fn components_of_others_are_left_out_only_where_that_is_asked_for() {
     // spec: R-CMP-06
     // Its regions overlap in part, which a compactor refuses: the second is moved behind the first.
     let mut file = fixture("package_of_neither_layout");
-    let entry = [1_u32, 3].map(u32::to_le_bytes).concat();
+    let entry = [0x51_u32, 3].map(u32::to_le_bytes).concat();
     let places: Vec<_> = (0..file.len() - 8).filter(|at| file[*at..*at + 8] == entry[..]).collect();
     let &[at] = &places[..] else { panic!("one entry: {places:?}") };
-    file[at..at + 8].copy_from_slice(&[2_u32, 2].map(u32::to_le_bytes).concat());
+    file[at..at + 8].copy_from_slice(&[0x52_u32, 2].map(u32::to_le_bytes).concat());
     let id = uuid::Uuid::from_bytes(small(77));
     let expected = CompactionFault::ForeignComponent { id };
     assert_eq!(fault(&file, &CompactOptions::default()), expected);

@@ -72,6 +72,7 @@ impl Names {
         self.segments.len()
     }
 
+    #[cfg(feature = "write")]
     /// Returns the content of the only segment; `None` if there are several or none.
     pub(crate) fn only_segment(&self) -> Option<&[u8]> {
         match &self.segments[..] {

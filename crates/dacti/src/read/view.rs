@@ -294,6 +294,7 @@ impl View {
     }
 }
 
+#[cfg(feature = "write")]
 /// Whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
     let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];

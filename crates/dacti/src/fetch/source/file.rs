@@ -37,6 +37,7 @@ impl FileSource {
         Ok(Self { file, opened_len: found.len(), len: OnceLock::new() })
     }
 
+    #[cfg(feature = "write")]
     /// A file that is open for reading.
     pub(crate) fn of(file: File) -> io::Result<Self> {
         let opened_len = file.metadata()?.len();

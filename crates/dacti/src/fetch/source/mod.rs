@@ -11,6 +11,7 @@ mod told;
 pub use bytes::BytesSource;
 pub use counted::{Counted, ReadStats};
 pub use file::FileSource;
+#[cfg(any(feature = "async", feature = "write"))]
 pub(crate) use file::read_file_at;
 #[cfg(any(feature = "async", feature = "write"))]
 pub(crate) use file::write_file_at;

@@ -12,6 +12,7 @@ mod verified;
 
 pub(crate) use proof::Proofs;
 pub use reader::RegionReader;
+#[cfg(feature = "async")]
 pub(crate) use seek::RangeReader;
 pub use seek::RegionSeeker;
 pub use unverified::UnverifiedReader;

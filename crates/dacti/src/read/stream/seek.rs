@@ -66,6 +66,17 @@ impl RegionSeeker {
         self.reader.verdict()
     }
 
+    /// Returns the number of bytes from the position to the end of the piece that is verified with
+    /// it; without a seal there are no pieces. A read of one piece needs one fetch, so that a read
+    /// that is repeated after each fetch makes progress.
+    fn left_in_piece(&self) -> usize {
+        if !self.reader.is_judged() {
+            return usize::MAX;
+        }
+        let within = usize::try_from(self.at).unwrap_or(usize::MAX) & PIECE_LEN.wrapping_sub(1);
+        PIECE_LEN.saturating_sub(within)
+    }
+
     /// Returns the number of bytes behind the position.
     fn left(&self) -> usize {
         usize::try_from(self.len().saturating_sub(self.at)).unwrap_or(usize::MAX)
@@ -141,7 +152,7 @@ impl RangeReader {
             let left = usize::try_from(self.left).unwrap_or(usize::MAX);
             // A decoder tells no length before its end, so nothing long is allocated on its word.
             let len = match &self.content {
-                Content::Seek(seeker) => left.min(seeker.left()),
+                Content::Seek(seeker) => left.min(seeker.left()).min(seeker.left_in_piece()),
                 Content::Decode(_) => left.min(PIECE_LEN),
             };
             let mut piece = Vec::new();
