@@ -484,7 +484,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [
-        (take_steps as fn(&mut Value), "there is no switch"),
+        (take_steps as fn(&mut Value), "the plan has no switch"),
         (set_last_position, "a step writes into old bytes outside the head"),
     ];
     for (change, expected_error) in changes {
