@@ -353,7 +353,7 @@ fn ended(error: reqwest::Error) -> (End, Option<String>) {
 }
 
 /// Whether a connection failed at TLS. The TLS library tells its faults as invalid data, and the
-/// end of a connection during the handshake as an early end. Servers that speak no TLS cause either.
+/// end of a connection during the handshake as an early end. A server without TLS causes either.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {
