@@ -1,8 +1,8 @@
 //! Proves that a plan of any origin keeps the laws.
 //!
-//! It carries out the plan on the snapshot, step by step, and takes nothing from the planner. The
-//! content of regions is known by digests only. The content of a new index is known if the snapshot
-//! has the entries. Specification: `docs/spec/dacti-cdn.md`, "Laws".
+//! It carries out the plan on the snapshot, step by step, and takes nothing from the planner. It
+//! compares the content of regions by digests. It can compare a new index only if the snapshot has
+//! the entries. Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
 mod fault;
 mod head;
@@ -19,8 +19,8 @@ use alloc::vec::Vec;
 use daicon_core::{Span, to_u64};
 use published::Published;
 
-/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5, and that its
-/// own claims are true.
+/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5, and that the
+/// claims of the plan are true.
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. If
 /// not, it proves only that a barrier covers all of the new index before the switch.
@@ -77,7 +77,7 @@ struct Run<'p> {
     digest: Digest,
     len: u64,
     pieces: Vec<&'p Piece>,
-    /// Whether a barrier has proven each of them.
+    /// Whether a barrier has proven each piece.
     proven: Vec<bool>,
     /// Whether a barrier has proven the current head.
     head_proven: bool,
@@ -309,7 +309,7 @@ mod tests {
     const FOREIGN: ComponentSpec =
         ComponentSpec::with_data(Uuid::from_u128(77), Version::new(1, 0), [9; 8]);
 
-    /// Five regions, and a component of somebody else in the second table.
+    /// A package of five regions, with an unknown component in the second table.
     fn world() -> World {
         let mut world = fresh(5);
         let index = Region::new(4168, 8 + 61_360);
@@ -342,8 +342,8 @@ mod tests {
         (plan, snapshot)
     }
 
-    /// Lengths, digests of the head and the cost as the steps make them, so that a changed plan
-    /// fails by what was changed and not by its digests.
+    /// Sets the lengths, the digests of the head and the cost to those that the steps make. A
+    /// changed plan then fails by the change itself, and not by a digest.
     fn repair(plan: &mut Plan, snapshot: &Snapshot) {
         let mut head = snapshot.head.clone();
         let mut len = snapshot.len;
@@ -372,7 +372,7 @@ mod tests {
         plan.cost = Cost { bytes_dying, ..Cost::of(&plan.steps, plan.slice_len) };
     }
 
-    /// A plan of the strategy, changed and repaired, breaks that law in that way.
+    /// Checks that a plan of `strategy`, changed and repaired, is refused with `expected`.
     #[track_caller]
     fn breaks(strategy: Strategy, expected: Breach, change: impl FnOnce(&mut Plan)) {
         let (mut plan, snapshot) = planned(strategy);
@@ -419,11 +419,13 @@ mod tests {
         // spec: R-CDN-10
         use Strategy::{Delta, FirstTable, Fold};
         breaks(Delta, Breach::BytesReused, |plan| shift(plan, |at| at - 65_536));
-        // The second table in force, the layout region, the length of another delta group.
+        // Writes into the current second table, the layout region, the length of another delta
+        // group.
         for at in [504, 1000, 4176 + 12] {
             breaks(Delta, Breach::Read, |plan| reserve(plan).at = at);
         }
-        // The entry of the first component of the first table, and the place in force.
+        // Writes into the entry of the first component of the first table, and into the current
+        // place.
         breaks(FirstTable, Breach::Read, |plan| reserve(plan).at = 52);
         breaks(Fold, Breach::Read, |plan| reserve(plan).at = 504);
         breaks(Delta, Breach::OutsideHead, |plan| reserve(plan).at = 65_535);
@@ -432,7 +434,7 @@ mod tests {
     #[test]
     fn a_new_table_keeps_what_the_old_one_had() {
         // spec: R-CDN-26
-        // The third entry is somebody else's: dropped, of another version, with other data.
+        // The third entry is an unknown component: dropped, of another version, with other data.
         for strategy in [Strategy::SecondTable, Strategy::Fold] {
             let entry = 24 + 2 * 28;
             breaks(strategy, Breach::Lost, |plan| reserve(plan).after[20] = 2);
@@ -446,7 +448,7 @@ mod tests {
     fn what_is_published_stands_before_it_behind_a_barrier() {
         // spec: R-CDN-11
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
-        // An entry's offset, a component's offset, the offset of the index.
+        // Another offset of an entry, of a component, of the index.
         breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
         breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
@@ -500,7 +502,7 @@ mod tests {
                 plan.steps.push(again);
             });
         }
-        // An edit that the switch leaves out.
+        // The switch leaves out an edit.
         breaks(Delta, Breach::Incomplete, |plan| {
             plan.edits.push(Edit::Remove { id: id(3) });
         });
@@ -515,7 +517,7 @@ mod tests {
         let padded = |plan: &mut Plan| drop(append(plan).pieces.pop());
         breaks(Strategy::Delta, Breach::Unaligned, padded);
         breaks(Strategy::Delta, Breach::Unaligned, |plan| shift(plan, |at| at + 4096));
-        // Bytes that no cost counts, and a file of as many as somebody likes.
+        // An append that leaves a gap, small or huge, after the end of the file.
         for by in [65_536, 1 << 62] {
             breaks(Strategy::Delta, Breach::Gap, |plan| shift(plan, |at| at + by));
         }
@@ -526,7 +528,8 @@ mod tests {
             let after = plan.after();
             plan.steps.insert(2, Step { action: second, after });
         });
-        // The first may be empty: it would hide the second from who asks the plan for its block.
+        // The first append may be empty: then a caller who asks the plan for its append gets that
+        // one.
         breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
             let (at, after) = (append(plan).at, plan.before);
             let empty = Action::Append(Append { at, pieces: Vec::new() });

@@ -48,7 +48,7 @@ pub struct Put {
     /// Digest of the stored bytes and the seal.
     pub digest: Digest,
     /// Length of the replaced region with its seal, or 0 if the caller does not know it. It only
-    /// counts into the dead bytes; a fold finds it out by itself.
+    /// adds to the count of dead bytes; a fold finds the length by itself.
     pub replaced_len: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Plans as JSON: positions as numbers, bytes in hex, UUIDs and encodings as text.
 //!
-//! Unknown fields and values are refused, because nobody may carry out a plan without understanding
-//! all of it. Specification: `docs/spec/dacti-cdn.md`, "The plan as JSON".
+//! Unknown fields and values are refused: a program must understand all of a plan before it carries
+//! it out. Specification: `docs/spec/dacti-cdn.md`, "The plan as JSON".
 
 use crate::{Cost, Digest, Edit, Plan, Rejected, State, Step, Strategy};
 use alloc::string::{String, ToString};
@@ -306,7 +306,7 @@ mod tests {
         assert!(error.contains(expected), "{error}");
     }
 
-    /// Returns every leaf of `value` with a value that it does not have, told by its path.
+    /// Returns one changed copy of `value` for each leaf, with the path of that leaf.
     fn mutants(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
         let below = |key: &str, child: &Value, put: &dyn Fn(Value) -> Value, out: &mut Vec<_>| {
             let mut inner = Vec::new();
@@ -368,7 +368,8 @@ mod tests {
             let mut changed = Vec::new();
             mutants(&value, "", &mut changed);
             for (path, value) in changed {
-                // What is told and not carried out: why other ways were not taken, what dies.
+                // These fields inform, and no program carries them out: rejected strategies, dying
+                // bytes.
                 let told = ["/rejected", "/cost/bytes_dying", "/purge"];
                 let told = told.iter().any(|told| path.contains(told));
                 if told || path.ends_with("/replaced_len") {
@@ -378,7 +379,7 @@ mod tests {
                 if mutant == plan {
                     continue;
                 }
-                // A plan may go without its closing barrier.
+                // A plan is valid without its closing barrier.
                 let last = plan.steps.len() - 1;
                 let probe = std::format!("/steps/{last}/action/barrier/probes/-0");
                 if path == std::format!("/steps/-{last}") || path == probe {

@@ -356,24 +356,25 @@ mod tests {
     fn groups_for_updates_give_way_to_hot_regions() {
         // spec: R-LAY-12, R-LAY-13
         let none = Span::default();
-        // One filled group, the index whole in the head. 2,632 bytes are there with ten groups, and
-        // 6,136 more for each that gives way.
+        // One filled group, and the whole index in the head. Ten groups leave 2,632 bytes, and each
+        // delta group that gives way adds 6,136.
         check_hot((1, 200, 2632), Some((9, 4168, none)));
         check_hot((1, 200, 2633), Some((8, 10_304, none)));
         check_hot((1, 200, 2632 + 8 * 6136), Some((1, 53_256, none)));
-        // Then the group goes behind the head, and one fence of 8 bytes with 32 in front into it.
+        // Then the filled group lies after the head: its one fence takes 8 bytes, after a header of
+        // 32.
         let fences = |end| Span { start: 1536, end };
         let len = 2632 + 8 * 6136 + 1;
         check_hot((1, 200, len), Some((1, 59_392, fences(59_392 - len))));
         check_hot((1, 200, 57_856 - 40), Some((1, 59_392, fences(1576))));
         check_hot((1, 200, 57_856 - 39), None);
         assert_eq!(IndexPlace::hot_len_max(1, 200), 57_856 - 40);
-        // Ten filled groups never lie in the head whole, as one more lists the hot regions.
+        // Ten filled groups never fit the head: an eleventh group lists the hot regions.
         check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
         // No filled group: all regions are hot.
         check_hot((0, 0, 57_856), Some((1, 59_392, none)));
         check_hot((0, 0, 57_857), None);
-        // 393 groups, 3,144 bytes of fences and 32 in front, of 14,904.
+        // 393 groups: their fences take 3,144 bytes and 32 for the header, of 14,904.
         check_hot((393, 100_001, 14_904 - 3176), Some((8, 16_440, fences(4712))));
         check_hot((393, 100_001, 14_904 - 3175), Some((7, 22_576, fences(22_576 - 11_729))));
         // 3,922 groups with a stride of 3, as without hot regions: 1,308 fences.
@@ -388,18 +389,18 @@ mod tests {
     #[test]
     fn a_caller_may_choose_the_delta_groups() {
         // spec: R-LAY-20
-        // 9 filled groups leave one in the head; five begin the index in it, and let it go on
-        // behind it: 65,536 - 8 - 5 * 6136 = 34,848.
+        // With 9 filled groups, one delta group fits the head. Five delta groups put the start of
+        // the index into the head and the rest after it: 65,536 - 8 - 5 * 6136 = 34,848.
         let place = IndexPlace::with_delta_groups(9, 5).unwrap();
         assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
         assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);
         assert_eq!(place.fences, Span { start: 1536, end: 34_848 });
-        // Where the index fits the head with them, the rest of the head is theirs too.
+        // If the index fits the head with these delta groups, further delta groups fill the head.
         assert_eq!(IndexPlace::with_delta_groups(3, 2), Ok(IndexPlace::cdn(3, 765)));
         assert_eq!(IndexPlace::with_delta_groups(393, 8), Ok(IndexPlace::cdn(393, 100_000)));
         let none = IndexPlace::with_delta_groups(393, 0).unwrap();
         assert_eq!((none.span.start, none.groups, none.delta_groups), (65_528, 393, 0));
-        // Ten leave 2,632 bytes, for 325 fences of at most 256 groups each.
+        // Ten delta groups leave 2,632 bytes, for 325 fences of at most 256 groups each.
         assert!(IndexPlace::with_delta_groups(325 * 256, 10).is_ok());
         let refused = |found, max| Err(Misuse::DeltaGroups { found, max }.into());
         assert_eq!(IndexPlace::with_delta_groups(325 * 256 + 1, 10), refused(10, 9));

@@ -42,10 +42,10 @@ pub struct Padding {
 /// Returns the room that a new package of `entries` regions should leave. `stored_len_mean` is the
 /// mean number of stored bytes.
 ///
-/// - An update takes `regions + 1` entries, with the one of the names list, in one group. So a
-///   group takes `255 / (regions + 1)` updates, and the delta groups are as many as the updates
-///   need: at least one, and at most ten or as many as the fences leave room for with a stride of
-///   at most ten. Updates of more than 254 regions always fold, so they get one delta group.
+/// - An update takes `regions + 1` entries of one group; the last is for the names list. So a group
+///   takes `255 / (regions + 1)` updates. The number of delta groups is the one that the updates
+///   need, at least one and at most ten, and at most as many as leave room for fences with a stride
+///   of at most ten. Updates of more than 254 regions always fold, so they get one delta group.
 /// - Tables have 16 and 8 slots, because their places are fixed and free slots cost nothing.
 /// - The slice length is the smallest power of two that holds the bytes of an update, from 64 KiB
 ///   to the default of 1 MiB.
@@ -87,9 +87,9 @@ mod tests {
         // 127 updates of one region and one names list fit a group.
         check(127, 1, 100_000, 1000, (1, 65_536));
         check(128, 1, 100_000, 1000, (2, 65_536));
-        // 255 / 101 = 2 in each: nine groups for 18 updates.
+        // 255 / 101 = 2 updates in each group: nine groups for 18 updates.
         check(18, 100, 100_000, 1000, (9, 131_072));
-        // Ten at most, and none for updates that fold.
+        // At most ten groups, and only one if every update folds.
         check(u64::MAX, 1, 100_000, 1000, (10, 65_536));
         check(1000, 255, 100_000, 1000, (1, 524_288));
         check(0, 0, 0, 0, (1, 65_536));
@@ -101,7 +101,8 @@ mod tests {
         // 3,922 groups: ten delta groups leave 2,632 bytes, for 325 fences: stride 13 is too large.
         // Nine leave 8,768: 1,092 fences, stride 4.
         check(u64::MAX, 1, 1_000_000, 1000, (9, 65_536));
-        // 39,216 groups take 3,922 fences of stride 10: 31,408 bytes, which six leave not: 27,176.
+        // 39,216 groups take 3,922 fences of stride 10: 31,408 bytes. Six delta groups leave
+        // 27,176.
         check(u64::MAX, 1, 10_000_000, 1000, (5, 65_536));
     }
 }

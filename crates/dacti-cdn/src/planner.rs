@@ -70,7 +70,7 @@ mod tests {
 
     type Model = BTreeMap<Uuid, (u64, u64)>;
 
-    /// Plans, checks and applies an update, and holds the package against a model.
+    /// Plans, checks and applies an update, and compares the package with a model.
     #[track_caller]
     fn update(world: &mut World, model: &mut Model, edits: &[Edit], policy: &UpdatePolicy) -> Plan {
         let mut snapshot = world.snapshot().unwrap();
@@ -150,7 +150,7 @@ mod tests {
         let mut world = fresh(5);
         let mut model = world.regions();
         let policy = UpdatePolicy::default();
-        // Nine groups of 255: two updates of 100 in each, as none is split.
+        // Nine groups of 255: each takes two updates of 100, because no update is split.
         let batch: Vec<_> = (0..100).map(|n| put(n, 3)).collect();
         for i in 0..18 {
             let plan = update(&mut world, &mut model, &batch, &policy);
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(plan.strategy, Strategy::Fold);
         assert_eq!(plan.cost.slices_dirtied, 1);
         assert!(world.snapshot().unwrap().delta_groups().is_empty());
-        // From now on each update folds, into one place after the other.
+        // From now on each update folds, and the places of the second table alternate.
         let places = [504_u32, 752, 504];
         for place in places {
             let plan = update(&mut world, &mut model, &batch[..1], &policy);

@@ -1,7 +1,7 @@
 //! A published package as a planner sees it: its head, its tables, and its room for updates.
 //!
-//! A snapshot has no content. It has the entries of the delta groups, and all entries only for a
-//! fold. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
+//! A snapshot has no content of regions. It has the entries of the delta groups, and for a fold all
+//! entries. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 mod reader;
 mod room;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) const NONE: Encoding = Encoding::NONE;
 
-/// A sparse file: pieces by their start, zeros between and behind them, and its length.
+/// A sparse file: pieces by their start, zeros between and after them, and its length.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) bytes: Vec<u8>,
@@ -29,8 +29,8 @@ pub(crate) struct World {
     pub(crate) layout: Layout,
 }
 
-/// A fresh package of `entries` regions of 10 stored bytes with seals of 32 behind them, ids from
-/// `id(0)` up, in the cdn layout with slices of 64 KiB.
+/// Returns a fresh package of `entries` regions. Each has 10 stored bytes and a seal of 32, ids
+/// count up from `id(0)`, and the layout is the cdn layout with slices of 64 KiB.
 pub(crate) fn fresh(entries: u32) -> World {
     let groups: Vec<u32> = (0..entries).collect();
     let filled = entries.div_ceil(255);
@@ -66,7 +66,7 @@ pub(crate) fn fresh(entries: u32) -> World {
 }
 
 impl World {
-    /// Tables, layout and seals anew, with further components in either table.
+    /// Writes tables, layout and seals anew, with further components in either table.
     pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
         self.bytes[1000..1080].copy_from_slice(&self.layout.emit().unwrap());
         self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
@@ -99,8 +99,7 @@ impl World {
         out
     }
 
-    /// Carries a plan out, with zeros for the bytes of edits, and holds each step against what it
-    /// says.
+    /// Carries out a plan, with zeros for the bytes of edits, and checks the state after each step.
     pub(crate) fn apply(&mut self, plan: &Plan, snapshot: &Snapshot) {
         let derived = Derived::of(plan, snapshot).unwrap();
         if let Some(derived) = derived {
@@ -129,7 +128,7 @@ impl World {
                     self.bytes[at..at + after.len()].copy_from_slice(after);
                 }
                 Action::Barrier(barrier) => {
-                    // Of long regions nobody has the digest.
+                    // Long regions have no digest, so their probes are skipped.
                     let known = |probe: &&Probe| probe.digest != Digest::default();
                     for probe in barrier.probes.iter().filter(known) {
                         assert_eq!(Digest::of(&self.read(probe.span)), probe.digest);
@@ -170,7 +169,7 @@ impl World {
         reader.finish()
     }
 
-    /// Returns the same with all entries.
+    /// Returns a snapshot of this package with all entries.
     pub(crate) fn scanned(&self) -> Snapshot {
         let mut snapshot = self.snapshot().unwrap();
         let mut scan = snapshot.entries_reader().unwrap();

@@ -1,6 +1,6 @@
 //! Why a fetch failed, and the way out.
 //!
-//! Errors hold no text and no boxes: messages of the network's library stay with its caller.
+//! Errors hold no text and no boxes. The caller keeps the messages of its network library.
 //! [`Error::kind`] is for programs, `Display` for people.
 
 use crate::fault::{Coding, Fault};
@@ -11,7 +11,7 @@ use daicon_core::Span;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A cache lacks bytes that a newer head refers to, or has other ones.
+    /// A cache lacks bytes that a newer head refers to, or has other bytes.
     Stale,
     /// Another file is at the URL now.
     Replaced,
@@ -48,7 +48,7 @@ impl fmt::Display for ErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// A fetch was called out of turn, or after it had failed.
+    /// A function of a fetch was called out of turn, or after the fetch had failed.
     #[error("a fetch was called out of turn: follow what `want` returns")]
     OutOfTurn,
 }
@@ -57,7 +57,7 @@ pub enum Misuse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The URL did not bring the bytes, with and without tags.
+    /// No answer brought the right bytes, with or without tags.
     #[error(
         "bytes {span}: the server {fault}, {}: {}",
         if *.tags { "with ?g= too" } else { "and this URL takes no ?g=" },
@@ -82,7 +82,7 @@ pub enum Error {
         /// The file's length, if the server told it.
         len: Option<u64>,
     },
-    /// The server encodes its answers, so that a range is no range of the file.
+    /// The server encodes its answers, so its ranges are no ranges of the file.
     #[error(
         "bytes {span}: the server sends {coding}, although only identity was accepted: switch \
          compression off there for packages"

@@ -1,18 +1,18 @@
 //! Faults of answers.
 //!
-//! A fault is not yet an error: asking again cures most of them. Specification:
+//! A fault is not yet an error: another request cures most faults. Specification:
 //! `docs/spec/dacti-http.md`, "Answers".
 
 use core::fmt;
 use daicon_core::Span;
 
-/// Why an answer, or its absence, is of no use.
+/// Why an answer cannot be used, or did not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// No connection was made.
     Unreachable,
-    /// The server's TLS was refused: its certificate, or its way of talking.
+    /// The server's TLS was refused: its certificate, or its version of the protocol.
     Tls,
     /// The connection ended before the answer did.
     Reset,
@@ -32,7 +32,7 @@ pub enum Fault {
     },
     /// 206 without a valid `Content-Range`, or in several parts.
     NoRange,
-    /// 206 with another range than the request.
+    /// 206 with a range that was not requested.
     OtherRange {
         /// The range of the answer.
         found: Span,
@@ -56,8 +56,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether an upload that is still in progress explains the fault of a range that ends at
-    /// `end`: the bytes may come later.
+    /// Returns whether an unfinished upload can explain the fault of a range that ends at `end`.
+    /// The bytes may come later.
     pub(crate) const fn may_be_upload(&self, end: u64) -> bool {
         match self {
             Self::NotSatisfiable { .. } | Self::Short { .. } | Self::Doubt(_) => true,
@@ -75,7 +75,7 @@ pub enum Doubt {
     Digest,
     /// They contradict bytes that were read before, or the format.
     Contradiction,
-    /// They are zero in a place that cannot be.
+    /// They are zero in a place that must not be zero.
     Zeros,
 }
 
@@ -135,7 +135,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// The action of the server, as the end of "the server …".
+/// Writes the action of the server, as the end of a sentence that begins with "the server".
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! One range on its way: the request to send next, and the meaning of its answer.
+//! The fetch of one range: which request to send next, and what each answer means.
 //!
 //! The machine holds no bytes: deliveries borrow the slices that it is fed. It has no clock, no
 //! random numbers and no URL, and never asks what the bytes mean. Specification:
@@ -44,8 +44,8 @@ pub enum End {
 
 /// Bytes of the file.
 ///
-/// They count when the fetch is done. Until then a later delivery may begin at an earlier position
-/// and replaces everything that was delivered from there on.
+/// The bytes count only once the fetch is done. Before that, a later delivery may begin at an
+/// earlier position; it replaces everything that was delivered from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery<'b> {
     /// The absolute position of the first byte.
@@ -75,9 +75,9 @@ enum State {
 /// A wait before the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
-    /// Before retry number `n`, from 0, or as long as the server asked.
+    /// Before retry number `n`, from 0. The server may have asked for a number of seconds.
     Retry { n: u32, secs: Option<u64> },
-    /// For an upload to finish, for the `n`th time, from 0.
+    /// Before try number `n`, from 0, for bytes of an upload that goes on.
     Upload { n: u32 },
 }
 
@@ -106,9 +106,9 @@ pub struct Fetch {
     next_at: u64,
     /// The first byte that the latest request asked for.
     asked_at: u64,
-    /// The end of the range that a head is asked for by: 65,536, or the length that a 416 told.
+    /// The end of the range to request for a head: 65,536, or the length that a 416 stated.
     head_end: u64,
-    /// Where an answer to a head ended whose total was `*`.
+    /// The end of the latest answer to a head that had `*` as its total.
     short_end: Option<u64>,
     /// Bytes of the session's budget that are set aside for this fetch.
     held: u64,
@@ -126,7 +126,8 @@ pub struct Fetch {
     /// The fault that led to the escalation.
     cause: Option<Fault>,
     len: Option<u64>,
-    /// The state that the bytes come from; of a range, the latest that the session did not know.
+    /// The state of the file that the bytes come from. For a range, the latest state that the
+    /// session did not know.
     mark: Option<Mark>,
     /// Ranges that the session had fetched when this fetch began.
     ranges_before: u64,
@@ -179,7 +180,7 @@ impl Fetch {
         Self::new(session, Kind::Head, span, 0, Begin { step, waits: 0 })
     }
 
-    /// Returns the fetch of a region, or of a part of a range that was found wrong as a whole.
+    /// Returns the fetch of a region, or of a part of a larger range that was found wrong.
     #[must_use]
     pub fn range(session: &Session, span: Span) -> Self {
         // spec: R-HTTP-05
@@ -210,9 +211,9 @@ impl Fetch {
         Ok(Self { len, ..fetch })
     }
 
-    /// Returns the span of the bytes. It is final once the fetch is done: a head ends with a
-    /// shorter file, or is the whole file if the server sent a short one; a whole file ends where
-    /// its body does.
+    /// Returns the span of the bytes. It is final once the fetch is done. A head is shorter if the
+    /// file is, and is the whole file if the server sent a short file whole. A whole file ends
+    /// where its body ends.
     #[must_use]
     pub const fn span(&self) -> Span {
         self.span
@@ -313,7 +314,7 @@ impl Fetch {
         let start = reading.at;
         reading.at = start.saturating_add(to_u64(taken));
         self.state = State::Reading(reading);
-        // A whole file has other bytes before the wanted ones.
+        // In a whole file, other bytes come before the wanted ones.
         let skip = usize::try_from(self.next_at.saturating_sub(start)).unwrap_or(usize::MAX);
         let delivery = bytes.get(..taken).and_then(|bytes| bytes.get(skip..));
         let at = self.next_at;
@@ -326,8 +327,8 @@ impl Fetch {
         (delivery.map(|bytes| Delivery { at, bytes }), more)
     }
 
-    /// Takes the end of an answer, or of the attempt to get one. Do not call it after
-    /// [`response`](Self::response) or [`body`](Self::body) wanted no more.
+    /// Takes the end of an answer, or of an attempt that got none. Do not call it after
+    /// [`response`](Self::response) or [`body`](Self::body) has asked for no further bytes.
     pub fn end(&mut self, session: &mut Session, end: End) {
         let fault = match end {
             End::Complete | End::Reset => Fault::Reset,
@@ -371,8 +372,8 @@ impl Fetch {
         self.state = State::Ended;
     }
 
-    /// Returns whether the bytes of this finished fetch must wait for a look at the head: an answer
-    /// came from a state that is not known to belong to the session's file. Call
+    /// Returns whether this finished fetch needs a look at the head before its bytes are used: an
+    /// answer came from a state that is not known to belong to the session's file. Call
     /// [`looked`](Self::looked) after the look.
     ///
     /// Returns false after [`Session::LOOKS_MAX`] looks, for servers whose answers always differ.
@@ -383,8 +384,8 @@ impl Fetch {
             && self.mark.is_some_and(|mark| !states.knows(&mark))
     }
 
-    /// Records that the head was fetched since and is the session's: the state of these bytes is
-    /// known from now on.
+    /// Records that the head was fetched since and belongs to the session's file. From now on the
+    /// state of these bytes is known.
     pub fn looked(&self, session: &mut Session) {
         session.states_mut().count_look();
         if let Some(mark) = self.mark {
@@ -392,7 +393,7 @@ impl Fetch {
         }
     }
 
-    /// Compares the head that this finished fetch brought with the session's latest one. If the
+    /// Compares the head that this finished fetch brought with the session's latest head. If the
     /// file is the same, the state of the answer is known from now on.
     ///
     /// # Errors
@@ -435,7 +436,8 @@ impl Fetch {
         Ok(())
     }
 
-    /// Counts bytes that came. Those of a whole file of unknown length were not set aside.
+    /// Counts bytes that came. The bytes of a whole file of unknown length were not set aside
+    /// before.
     fn account(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         self.hold_up_to(session, len)?;
         session.ledger_mut().take(len);
@@ -470,8 +472,8 @@ impl Fetch {
         self.state = State::Done;
     }
 
-    /// Returns whether the file ends with the bytes of a head: by the answer's total, or because
-    /// two answers in a row ended there whose total was `*`.
+    /// Returns whether the file ends with the bytes of a head: the answer states that total, or two
+    /// answers in a row with the total `*` ended there.
     fn ends_with_file(&mut self) -> bool {
         if self.len.is_some() {
             return self.len == Some(self.next_at);

@@ -75,7 +75,7 @@ mod tests {
         check(&[(630, 640), (640, 650)], &[(630, 640), (640, 650)]);
         check(&[(640, 650), (655, 704)], &[(640, 704)]);
         check(&[(690, 704), (704, 710)], &[(690, 704), (704, 710)]);
-        // One region may: a single range stays as it is.
+        // A single range may cross a slice: it stays as it is.
         check(&[(690, 710), (710, 720)], &[(690, 710), (710, 720)]);
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Whether the two differ in a property that both have.
+    /// Returns whether the two states differ in a property that both have.
     fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
         differ(self.validator, other.validator)

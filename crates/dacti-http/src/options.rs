@@ -1,16 +1,16 @@
-//! The bounds of a session, and its patience.
+//! The limits of a session on requests, bytes and time.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Budget", "Retry".
 
 /// The bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Times that a request is sent again in one step of the escalation, if the server did not
-    /// answer or could not serve it at the moment.
+    /// How often a request is repeated in one step of the escalation, if the server did not answer
+    /// or could not serve it at the moment.
     pub retries_max: u32,
-    /// Times among them that a request is sent again after the server was silent for too long.
+    /// How many of these retries may follow a server's long silence.
     pub silent_retries_max: u32,
-    /// Times in one step that a range is continued after an answer ended early.
+    /// How often in one step a range is resumed after an answer ended early.
     pub resumes_max: u32,
     /// The first wait before a retry. It doubles from one retry to the next; half of it is random.
     pub backoff_millis: u64,
@@ -18,10 +18,10 @@ pub struct Options {
     pub backoff_millis_max: u64,
     /// The longest wait that a server may ask for by `Retry-After`; a longer one is an error.
     pub retry_after_secs_max: u64,
-    /// Waits for bytes that a newer head refers to and that no cache and no server has yet: an
-    /// upload may be in progress.
+    /// How often to wait for bytes that a newer head refers to and that no server or cache has yet:
+    /// an upload may be in progress.
     pub upload_waits_max: u32,
-    /// The first of these waits; it doubles from one to the next.
+    /// The first of these waits. It doubles from one to the next.
     pub upload_wait_millis: u64,
     /// The longest time until the answer begins, the connection included.
     pub first_byte_millis_max: u64,
@@ -35,7 +35,7 @@ pub struct Options {
     pub skip_len_max: u64,
     /// The longest file that is read whole from a server without ranges.
     pub whole_len_max: u64,
-    /// Whether a file of any length may be read whole then.
+    /// Whether a file of any length may be read whole from such a server.
     pub allow_whole: bool,
     /// Bytes of bodies that the session may take.
     pub bytes_max: u64,
@@ -47,9 +47,9 @@ impl Options {
     /// Returns the most requests that one fetch can take.
     ///
     /// Each step of the escalation has its retries and resumes. There are four steps at most,
-    /// because a fetch that began with a tag may fall back to the plain URL, and one more for each
-    /// wait for an upload. One more retry is for a stale answer, one for a redirect that led
-    /// astray, and one for a head that is asked for by a shorter range.
+    /// because a fetch that began with a tag may fall back to the plain URL. Each wait for an
+    /// upload adds one step. One more retry each is for a stale answer, for a redirect to a wrong
+    /// place, and for a head that is requested again by a shorter range.
     #[must_use]
     pub const fn requests_per_fetch_max(&self) -> u64 {
         // Sums of a few u32 are far below the maximum of u64.

@@ -36,7 +36,7 @@ impl Response {
         let value = value.trim_ascii();
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("content-range") {
-            // Two of them may contradict each other: trust neither.
+            // Two fields of one name may contradict each other, so neither is used.
             let first = !core::mem::replace(&mut self.has_range, true);
             self.content_range = ContentRange::parse(value).filter(|_| first);
         } else if is("content-length") {

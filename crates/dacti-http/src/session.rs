@@ -1,7 +1,7 @@
 //! A session: the state that all fetches of one file share.
 //!
-//! It keeps the budget, counts, remembers the slices for which an edge was stale, and judges heads:
-//! the same state, a later one, an earlier one, another file. It reads no head itself.
+//! It keeps the budget, counts events, remembers the slices for which a cache was stale, and judges
+//! heads: the same state, a later one, an earlier one, another file. It reads no head itself.
 //! Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
 
 use crate::ledger::more;
@@ -37,14 +37,14 @@ pub struct Session {
     options: Options,
     ledger: Ledger,
     grid: Grid,
-    /// From here on the plain URL was stale and a slice's tag was not.
+    /// From this slice on, the plain URL was stale and a slice's tag was not.
     stale_from: Option<u64>,
     states: States,
     identity: Option<Identity>,
     doubted: VecDeque<Doubted>,
     /// Why the session has ended for good.
     ended: Option<Error>,
-    /// Whether waiting for an upload has already been in vain.
+    /// Whether a wait for an upload has already failed.
     waited_in_vain: bool,
     /// Ranges that were fetched so far.
     ranges: u64,
@@ -118,7 +118,7 @@ impl Session {
         } else {
             more(&mut stats.escalations);
         }
-        // The oldest range is forgotten: it is most likely cured, and begins anew otherwise.
+        // The oldest range is dropped. It is most likely cured; if not, its escalation begins anew.
         if self.doubted.len() >= DOUBTED_MAX {
             self.doubted.pop_front();
         }
@@ -126,8 +126,8 @@ impl Session {
         Ok(())
     }
 
-    /// Returns how a range begins that was found wrong `times` times before; `None` if no step is
-    /// left.
+    /// Returns the first step for a range that was found wrong `times` times before; `None` if no
+    /// step is left.
     fn begin_after(&self, times: u32) -> Option<Begin> {
         let (step, steps) = match (self.options.tags, times) {
             (true, 0) => (Step::Plain, 3),
@@ -140,7 +140,7 @@ impl Session {
         (waits <= waits_max).then_some(Begin { step, waits })
     }
 
-    /// Returns how the fetch of `span`, whose region starts in `slice`, begins.
+    /// Returns the first step for `span`, whose region starts in `slice`.
     pub(crate) fn begin(&self, span: Span, slice: u64) -> Begin {
         let doubted = self.doubted.iter().filter(|doubted| doubted.span.overlaps(&span));
         let times = doubted.map(|doubted| doubted.times.saturating_sub(1)).max();
@@ -153,8 +153,8 @@ impl Session {
         }
     }
 
-    /// Returns where the region starts that `span` is a part of, as far as the session knows: the
-    /// start of a range that was found wrong as a whole, or that of `span`.
+    /// Returns the start of the region that contains `span`. This is the start of a larger range
+    /// that was found wrong, or else the start of `span`.
     pub(crate) fn region_start(&self, span: Span) -> u64 {
         let doubted = self.doubted.iter().map(|doubted| doubted.span);
         let whole = doubted.filter(|doubted| doubted.contains(&span));
@@ -231,7 +231,7 @@ impl Session {
         self.ranges > self.confirmed
     }
 
-    /// The number of looks at the head for the sake of changed validators, at most.
+    /// The most looks at the head that changed validators may cause.
     pub const LOOKS_MAX: u32 = 8;
 
     /// Returns the counts.
@@ -295,14 +295,14 @@ impl Session {
         self.waited_in_vain = in_vain;
     }
 
-    /// Whether the plain URL is known to be stale for this slice.
+    /// Returns whether the plain URL is known to be stale for this slice.
     fn is_known_stale(&self, slice: u64) -> bool {
         self.stale_from.is_some_and(|from| slice >= from)
     }
 
     /// Notes that a slice's tag brought bytes that the plain URL did not.
     pub(crate) fn learn_stale(&mut self, slice: u64) {
-        // A fault in the bytes that the file was packed with says nothing about appended ones.
+        // A fault in bytes that the packer wrote says nothing about appended bytes.
         if self.grid.is_appended(slice) {
             self.stale_from = Some(self.stale_from.map_or(slice, |from| from.min(slice)));
         }

@@ -13,11 +13,11 @@ pub(crate) enum Step {
     Nonce,
 }
 
-/// How a range begins after the caller found its bytes wrong.
+/// How the fetch of a range begins after its bytes were found wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Begin {
     pub(crate) step: Step,
-    /// Waits for an upload so far; the fetch begins with the last of them.
+    /// Waits for an upload so far. The fetch begins with the last of them.
     pub(crate) waits: u32,
 }
 

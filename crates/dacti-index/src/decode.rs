@@ -222,7 +222,7 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
         let input = stored.get(read..).unwrap_or_default();
         let output = out.get_mut(written..).unwrap_or_default();
         let full = output.is_empty();
-        // If the buffer is full, the stream may still end without a further byte, or be too long.
+        // If the buffer is full, one more byte shows whether the stream ends here or is too long.
         let mut probe = [0];
         let output = if full { &mut probe[..] } else { output };
         let progress = decoder.decode(input, output)?;
@@ -274,7 +274,8 @@ pub fn decode_to_vec(
             return Ok(out);
         }
         if written == out.len() {
-            // Doubling follows the bytes that were really decoded, so a bomb cannot pass the limit.
+            // The buffer grows only as bytes are decoded, so a decompression bomb cannot pass the
+            // limit.
             let grown = to_u64(out.len()).saturating_mul(2).max(to_u64(STEP));
             grow(&mut out, grown.min(decoded_len_max.saturating_add(1)), &decoder)?;
         } else if progress.read == 0 && progress.written == 0 {
@@ -320,7 +321,7 @@ mod tests {
         stored
     }
 
-    /// Decodes with every combination of piece sizes and holds them against each other.
+    /// Decodes with every combination of piece sizes and compares the results.
     #[track_caller]
     fn check(encoding: Encoding, stored: &[u8], cap: u64, expected: Result<&[u8], Error>) {
         let located = located(encoding, stored);

@@ -68,8 +68,8 @@ impl IndexReader {
         }
     }
 
-    /// Takes the wanted bytes, and returns what they are. Ignores bytes past the wanted span. A
-    /// shorter slice means that the file ends there.
+    /// Takes the wanted bytes, and returns the structure in them. Ignores bytes past the wanted
+    /// span. A shorter slice means that the file ends there.
     ///
     /// # Errors
     /// Any fault of the index. The walk has ended then.
@@ -215,7 +215,7 @@ mod tests {
         Span { start: 100, end: file.len() as u64 }
     }
 
-    /// Finds `id` and says how many feeds and bytes it took.
+    /// Finds `id`. Returns its offset, and how many feeds and bytes it took.
     fn find(file: &[u8], id: u128) -> (Option<u64>, usize, u64) {
         let mut finder = Finder::new(region(file), Uuid::from_u128(id)).unwrap();
         let (mut feeds, mut bytes) = (0, 0);

@@ -1,6 +1,6 @@
 //! The fixed structures of the index, exactly as they lie on disk.
 //!
-//! They are views of unchecked bytes. Specification: `docs/spec/dacti-index.md`.
+//! The fields are unchecked bytes. Specification: `docs/spec/dacti-index.md`.
 
 use crate::Encoding;
 use bytemuck::{Pod, Zeroable};

@@ -1,6 +1,6 @@
 //! A block: the groups from one fence to the next, searched by interpolation and checked for order.
 //!
-//! A block knows the two fences that bound it, and nothing else of its run. Specification:
+//! A block has the two fences that bound it, and no other part of its run. Specification:
 //! `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
 use crate::order::{RunOrder, first_id, prefix};
@@ -76,8 +76,8 @@ impl<'b> Block<'b> {
         Self { bytes, at, groups, fence, next_fence: Some(next_fence) }
     }
 
-    /// Finds `id`, or the place where it would be. Takes the block as sorted, and looks at few
-    /// entries.
+    /// Finds `id`, or the place at which it would be. Assumes that the block is sorted, and looks
+    /// at few entries.
     pub(crate) fn find(&self, id: Uuid) -> Result<Place, Error> {
         let target = id.as_u128();
         let gap = gap(self.fence, self.next_fence.unwrap_or(u64::MAX), entries_in(self.groups));

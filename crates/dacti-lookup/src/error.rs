@@ -3,7 +3,7 @@
 use core::fmt;
 use daicon_core::{ErrorKind, to_u64};
 
-/// The structure that an error speaks of.
+/// The structure at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
@@ -160,7 +160,8 @@ pub enum Error {
     /// More than a reader accepts.
     #[error("{what} at {at:#x}: {found} is above the limit of {limit}: scan the index")]
     LimitExceeded {
-        /// The structure with the number: the header for its runs, a run for its stride.
+        /// The structure that holds the number: the header for a count of runs, a run for its
+        /// stride.
         what: Structure,
         /// Its start, absolute.
         at: u64,

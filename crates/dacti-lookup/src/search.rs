@@ -119,7 +119,7 @@ impl<'b> Search<'b> {
     fn likely_groups(&self) -> Option<(u32, LikelyGroups)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
-            // Ids that share their fences are not spread evenly.
+            // Ids with equal fences are not spread evenly.
             return None;
         }
         let (first, groups) = run.block_groups(*block);
@@ -322,8 +322,8 @@ mod tests {
 
     #[test]
     fn evenly_spread_ids_are_in_the_likely_part_of_their_block() {
-        // One group is enough where the place is 2 √n from its ends, those of the block aside:
-        // 2 x 211 of 510 places, 147 + 2 x 201 of 765, 6 x 75 + 2 x 165 of 2,040.
+        // One group is enough if the place is at least 2 √n from the group's ends, except for ends
+        // of the block: 2 x 211 of 510 places, 147 + 2 x 201 of 765, 6 x 75 + 2 x 165 of 2,040.
         for (stride, per_cent) in [(2, 82), (3, 71), (8, 38)] {
             let world = World::new(&[ids(Kind::Random, 40_000)], 255, stride);
             let lookup = world.lookup();
@@ -461,7 +461,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// Whatever the fences say, a search in sorted groups answers as a scan does, or in an
+        /// With any fences, a search in sorted groups either gives the answer of a scan or an
         /// error.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
@@ -490,8 +490,9 @@ mod tests {
             }
         }
 
-        /// A flipped bit in the groups or the region: what was not touched is never said to be
-        /// absent. Equal fences do not bound a block, so this is about ids that differ in them.
+        /// After a flip of a bit in the groups or the region, no untouched region is reported
+        /// absent. Equal fences do not bound a block, so the ids of this test differ in their
+        /// fences.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
             kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),
@@ -506,7 +507,8 @@ mod tests {
             for (i, id) in world.all.iter().enumerate().filter(|(i, _)| Some(*i) != touched) {
                 match flipped.try_search(*id) {
                     Ok(Some(SearchOutcome::Absent)) => prop_assert!(false, "{} was there", id),
-                    // Its own entry, or the one that was turned into another of this id.
+                    // The found entry is the region's own, or the entry whose id the flip turned
+                    // into this id.
                     Ok(Some(answer)) => {
                         let entry = world.entry(answer);
                         prop_assert!(entry == Some(i) || entry == touched, "{}", id);
@@ -517,7 +519,7 @@ mod tests {
             }
         }
 
-        /// Any bytes at all: no panic, and an end.
+        /// For any bytes: no panic, and the search ends.
         #[test]
         fn any_region_over_any_index_ends(
             header in prop::collection::vec(any::<u8>(), 0..200),

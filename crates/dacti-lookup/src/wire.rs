@@ -1,7 +1,6 @@
 //! The fixed structures of the lookup region, exactly as they lie on disk.
 //!
-//! They are views of unchecked bytes. Specification: `docs/spec/dacti-lookup.md`, "The lookup
-//! region".
+//! The fields are unchecked bytes. Specification: `docs/spec/dacti-lookup.md`, "The lookup region".
 
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_HEADER_LEN, INDEX_ENTRY_LEN};

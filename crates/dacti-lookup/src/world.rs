@@ -15,14 +15,14 @@ const BASE: u64 = 1 << 33;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Random,
-    /// 0, 1, 2: every fence but the last is equal.
+    /// Ids 0, 1, 2 and so on: all fences but the last are equal.
     Sequential,
     EqualPrefix,
-    /// Fences that are equal in twos and threes.
+    /// Ids of which two or three in a row have equal fences.
     Pairs,
-    /// The low part of the time leads, so ids made one after the other are spread out.
+    /// The low part of the time comes first, so successive ids are spread out.
     V1,
-    /// The time leads: all ids of a batch are close together.
+    /// The time comes first: all ids of a batch are close together.
     V7,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn ids(kind: Kind, count: usize) -> Vec<Uuid> {
 
 #[derive(Debug, Clone)]
 pub(crate) struct World {
-    /// The ids of all entries, run by run. The entry of the i-th has the offset i.
+    /// The ids of all entries, run by run. The entry of id number `i` has the offset `i`.
     pub(crate) all: Vec<Uuid>,
     per_group: usize,
     fences_at: usize,
@@ -61,7 +61,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Runs of groups with `per_group` entries each, the last of a run perhaps with fewer.
+    /// Creates runs of groups with `per_group` entries each. The last group of a run may have
+    /// fewer.
     pub(crate) fn new(runs: &[Vec<Uuid>], per_group: usize, stride: u32) -> Self {
         let (mut index, mut specs, mut firsts) = (std::vec![0; 8], Vec::new(), Vec::new());
         let mut offset = 0;
@@ -96,7 +97,8 @@ impl World {
         span.slice_of(&self.index, INDEX_AT).unwrap()
     }
 
-    /// The outcome and the number of feeds. Feeding likely bytes first must not change the outcome.
+    /// Returns the outcome and the number of feeds. Feeding likely bytes first must not change the
+    /// outcome.
     pub(crate) fn search(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
         let whole = self.search_in_blocks(id);
         assert_eq!(self.search_in_parts(id), whole.0, "{id}");
@@ -149,7 +151,7 @@ impl World {
         Ok(search.outcome())
     }
 
-    /// The number of the entry that was found.
+    /// Returns the number of the entry that was found.
     pub(crate) fn entry(&self, answer: SearchOutcome) -> Option<usize> {
         let SearchOutcome::Found(located) = answer else { return None };
         let offset = located.at - Self::group_at(0);
@@ -157,7 +159,7 @@ impl World {
         Some(group as usize * self.per_group + entry as usize)
     }
 
-    /// The number of the region that was found, by its offset.
+    /// Returns the number of the region that was found, from its offset.
     pub(crate) fn number(&self, answer: SearchOutcome) -> Option<usize> {
         let SearchOutcome::Found(located) = answer else { return None };
         let number = (located.span.start - BASE) as usize;
@@ -165,7 +167,7 @@ impl World {
         Some(number)
     }
 
-    /// By the documentation of `Search`, for one run.
+    /// Returns the most feeds that the documentation of `Search` allows for one run.
     pub(crate) fn feeds_max(&self) -> usize {
         2 + (self.fence_count() + 1).ilog2() as usize
     }

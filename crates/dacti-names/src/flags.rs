@@ -2,7 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-names.md`, "The component".
 
-/// What the component's table data says about the names list.
+/// The flags of the component's table data, which describe the names list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags {
     /// Whether some path has an explicit id. A look-up by path must then read the names list.

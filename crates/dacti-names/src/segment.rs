@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use daicon_core::{Span, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// The most segments that a reader follows. Writers merge segments long before.
+/// The most segments that a reader follows. Writers merge segments long before a chain is that
+/// long.
 pub const SEGMENTS_MAX: usize = 64;
 
 /// A path with the id of its region.

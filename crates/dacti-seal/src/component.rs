@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Length of the component's region without any key.
 pub const COMPONENT_LEN_MIN: u64 = 64;
-/// The first bytes under the component's own digest.
+/// The prefix of the bytes that the component's own digest hashes.
 pub const COMPONENT_DOMAIN: &[u8; 23] = b"dacti-seal component v0";
 
 /// The kind of a package's seals.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// Length of a digest.
 pub const DIGEST_LEN: usize = 32;
-/// The first bytes under a region's digest. No other use of BLAKE3 begins with them.
+/// The prefix of the bytes that a region's digest hashes. No other use of BLAKE3 begins with it.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
 /// Number of bytes under a digest.
 const INPUT_LEN: usize = 80;

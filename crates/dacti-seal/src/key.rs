@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// The first bytes of a signed message. No other use of the keys begins with them.
+/// The prefix of a signed message. No other use of the keys begins with it.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
 /// Length of a signed message.
 pub const MESSAGE_LEN: usize = 71;
@@ -118,8 +118,8 @@ impl fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// Creates the key of `seed`, for `package`. The seed must be 32 truly random bytes: whoever
-    /// has the seed can sign.
+    /// Creates the key of `seed`, for `package`. The seed must be 32 truly random bytes. Anybody
+    /// who has the seed can sign.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32], package: Uuid) -> Self {
         Self { key: SigningKey::from_bytes(seed), package }
@@ -245,7 +245,7 @@ mod tests {
         assert!(public.signed(PACKAGE, digest, signature));
         assert!(!public.signed(Uuid::nil(), digest, signature));
         assert!(!public.signed(PACKAGE, &[0; 32], signature));
-        // The same key serves another package, where its signatures are others.
+        // The same key also serves another package, with other signatures.
         let other = key().for_package(Uuid::from_u128(9));
         assert_eq!(other.public(), public.clone().for_package(Uuid::from_u128(9)));
         assert_eq!(other.public().key(), public.key());
@@ -306,7 +306,8 @@ mod tests {
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
         let nil = Uuid::nil().to_string();
         check(&line(["dacti-ed25519-public", "1", HEX, &nil]), KeyFault::Package);
-        // The neutral element, under which a forged signature fits, and bytes that are no point.
+        // The neutral element, under which a forged signature is valid, and bytes that are no
+        // point.
         let one: String = format!("01{}", "00".repeat(31));
         let none: String = format!("02{}", "00".repeat(31));
         for bytes in [one, none] {

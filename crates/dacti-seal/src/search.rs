@@ -3,21 +3,21 @@
 //! It takes bytes piece by piece and keeps a few numbers between pieces. It allocates nothing.
 //! Specification: `docs/spec/dacti-seal.md`, "Key files".
 
-/// What each text of a private key has in front of its digits.
+/// The text before the digits of each private key.
 const MARKER: &[u8; 21] = b"dacti-ed25519-private";
-/// Where the marker's own start occurs in it again: 8 matched bytes end in its first byte.
+/// After 8 matched bytes and a mismatch, the eighth byte counts as the first of a new match.
 const REPEATED: (usize, usize) = (8, 1);
 /// Hexadecimal digits of a private key.
 const DIGITS: u32 = 64;
-/// Bytes behind a marker in which its digits are looked for.
+/// Bytes after a marker in which the search looks for digits.
 const WINDOW: u32 = 512;
 
 /// A search for private keys in bytes that come piece by piece.
 ///
 /// It finds the marker `dacti-ed25519-private`, in any case, with 64 hexadecimal digits in the 512
-/// bytes behind it. It does not matter what stands around them: quotes, JSON, a mail's `>`, a
-/// comment, bytes that are not text. Blanks, line ends and punctuation may stand between the
-/// digits. Zero bytes are passed over, so that UTF-16 is searched as well.
+/// bytes after it. The text around them does not matter: quotes, JSON, a mail's `>`, a comment,
+/// bytes that are not text. Blanks, line ends and punctuation may stand between the digits. Zero
+/// bytes are skipped, so that UTF-16 is searched as well.
 ///
 /// ```
 /// use dacti_seal::KeySearch;
@@ -31,7 +31,7 @@ const WINDOW: u32 = 512;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeySearch {
-    /// Bytes of the marker that end the bytes so far.
+    /// Bytes of the marker that match the end of the bytes so far.
     matched: usize,
     /// Bytes in which digits of the last marker may still come.
     window: u32,
@@ -117,7 +117,7 @@ mod tests {
         000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
         00112233-4455-6677-8899-aabbccddeeff";
 
-    /// Searches whole, and cut at every place.
+    /// Searches in the whole of `bytes`, and in `bytes` cut at every place.
     #[track_caller]
     fn check(bytes: &[u8], expected: bool) {
         assert_eq!(KeySearch::finds_in(bytes), expected, "{}", bytes.escape_ascii());

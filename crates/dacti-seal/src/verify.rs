@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub enum SealPolicy {
     /// Nothing. Seals are not read.
     Nothing,
-    /// A matching digest: the bytes are the packed ones, whoever packed them.
+    /// A matching digest: the bytes are those of the packer, whoever that was.
     Digest,
     /// A matching digest, signed with one of these keys for the key's package.
     Signature(Vec<PublicKey>),
@@ -36,7 +36,7 @@ pub enum Verdict {
 
 /// The verification of one region whose stored bytes come in pieces.
 ///
-/// [`new`](Self::new) refuses a region that the policy would refuse whatever its bytes are.
+/// [`new`](Self::new) refuses a region that the policy would refuse for any stored bytes.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
@@ -406,7 +406,7 @@ mod tests {
         // spec: R-SEAL-14, R-SEAL-17
         let wrong_key = Err(Error::WrongKey { at: AT });
         check(&HELLO_SEALED, Some(&signed()), &trust(&other_key()), wrong_key);
-        // Not named by the component either.
+        // The component does not name that key, either.
         let unnamed = Seals { keys: std::vec![], ..signed() };
         check(&HELLO_SEALED, Some(&unnamed), &trust(&other_key()), wrong_key);
 
@@ -416,14 +416,14 @@ mod tests {
         let policy = SealPolicy::Signature(std::vec![wanted]);
         let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
         check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
-        // The component lies about the package: the signature fits neither.
+        // The component states a wrong package: the signature fits neither package.
         let liar = Seals { package: expected, ..signed() };
         let altered = Error::Altered { what: Structure::Signature, at: AT + 38 };
         check(&HELLO_SEALED, Some(&liar), &policy, Err(altered));
         let found = Uuid::from_u128(10);
         let liar = Seals { package: found, ..signed() };
         check(&HELLO_SEALED, Some(&liar), &policy, wrong(found));
-        // A stranger who signs for the wanted package.
+        // An unknown key signs for the wanted package.
         let stranger = SecretKey::from_seed(&[9; 32], PACKAGE);
         let mut bytes = HELLO_SEALED;
         let sealed = Seal::new(bytes[6..38].try_into().unwrap(), Some(&stranger));
@@ -440,7 +440,7 @@ mod tests {
         let encoding = dacti_index::Encoding::BROTLI;
         let located = dacti_index::Located { encoding, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
-        // One byte less: its seal is looked for one byte before where it is.
+        // With one byte less, the seal is expected one byte too early.
         let span = Span { start: AT, end: AT + 5 };
         let located = dacti_index::Located { span, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
@@ -487,7 +487,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// A digest that the caller has computed counts as one that the verifier has.
+        /// A digest that the caller has computed counts like the verifier's own.
         #[test]
         fn a_callers_own_hasher_is_as_good(stored: Vec<u8>, id: u128, right: bool) {
             let end = AT + stored.len() as u64;

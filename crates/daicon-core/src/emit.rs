@@ -1,8 +1,7 @@
 //! Writes preambles and tables into a caller's buffer.
 //!
-//! A file that is accepted here is a file that readers accept. Reserved fields and free slots
-//! become zero, whatever the buffer held before. Specification: `docs/spec/daicon.md`, "The
-//! writer's duties".
+//! Readers accept every file that this module accepts. Reserved fields and free slots become zero,
+//! whatever the buffer held before. Specification: `docs/spec/daicon.md`, "The writer's duties".
 
 use crate::{
     COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN,
@@ -80,7 +79,7 @@ impl TableSpec<'_> {
         Ok(end)
     }
 
-    /// Checks what one table can be checked for. Returns its span, free slots included.
+    /// Checks one table by itself. Returns its span, free slots included.
     fn check(&self) -> Result<Span, Error> {
         let span = Span::new(self.at, self.emitted_len()?);
         let span = span.ok_or(Misuse::PastLastPosition { at: self.at })?;

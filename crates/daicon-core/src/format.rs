@@ -96,7 +96,7 @@ impl<'a> Requirement<'a> {
     }
 }
 
-/// What a file has for a requirement.
+/// The result of looking for a required component in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComponentMatch<'c> {
     /// The component, in a version that serves.

@@ -1,4 +1,5 @@
-//! Containers in files and in everything else that reads and seeks. Needs the feature `std`.
+//! Containers in files and in other sources that implement `Read` and `Seek`. Needs the feature
+//! `std`.
 
 use crate::{
     Component, ComponentMatch, Error, Format, Requirement, Span, Structure, TableWalker, to_u64,
@@ -123,10 +124,10 @@ impl<S: Read + Seek> Container<S> {
 /// This allocates only for bytes that are there, whatever the length of the span.
 ///
 /// # Errors
-/// As the source.
+/// Errors of the source.
 pub fn read_at(source: &mut (impl Read + Seek), span: Span) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Systems differ in what they make of a position past the end.
+    // Operating systems differ in how they treat a seek past the end, so this never seeks there.
     if !span.is_empty() && span.start < source.seek(SeekFrom::End(0))? {
         source.seek(SeekFrom::Start(span.start))?;
         source.take(span.len()).read_to_end(&mut bytes)?;

@@ -149,12 +149,12 @@ mod tests {
     fn no_read_is_joined_across_a_border() {
         let slices = Some(Slices { from: 64, len: 32 });
         let joining = Joining { slices, ..JOINING };
-        // Before the first border reads are joined; at it and behind it they are not.
+        // Spans before the first border are joined; spans on two sides of a border are not.
         check(&[(20, 31), (31, 40)], joining, &[(20, 40, 2)]);
         check(&[(50, 64), (64, 70)], joining, &[(50, 64, 1), (64, 70, 1)]);
         check(&[(64, 70), (90, 96)], Joining { gap_len_max: 99, ..joining }, &[(64, 96, 2)]);
         check(&[(90, 96), (96, 99)], joining, &[(90, 96, 1), (96, 99, 1)]);
-        // A span that crosses one is read as it is, alone.
+        // A span that crosses a border is read alone.
         check(&[(90, 100), (100, 101)], joining, &[(90, 100, 1), (100, 101, 1)]);
         let none = Joining { slices: Some(Slices { from: 0, len: 0 }), ..JOINING };
         check(&[(50, 64), (64, 70)], none, &[(50, 70, 2)]);

@@ -148,8 +148,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     pub fn want(&self) -> Option<Span> {
         match &self.state {
             State::Preamble => Some(Span { start: 0, end: PREAMBLE_LEN }),
-            // An extension offset may point anywhere. `feed` judges it, so that a caller that has
-            // found enough can stop before.
+            // An extension offset may point anywhere. Only `feed` checks it, so a caller that has
+            // found enough can stop before a bad one.
             State::TableHeader { at } => {
                 Some(Span { start: *at, end: at.saturating_add(TABLE_HEADER_LEN) })
             }
@@ -160,7 +160,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Takes the wanted bytes, and returns what they are.
+    /// Takes the wanted bytes, and returns the structure in them.
     ///
     /// Ignores bytes past the wanted span. A shorter slice means that the file ends there.
     ///
@@ -493,8 +493,8 @@ mod tests {
 
     #[test]
     fn tables_that_share_bytes_are_refused() {
-        // In the preamble, in the first table, and a second table whose entries would run into the
-        // first.
+        // Targets in the preamble and in the first table. At 27, the second table's header reaches
+        // into the first table.
         for (target, expected) in [(4, 4), (27, 27), (29, 29), (79, 79)] {
             let mut file = two_tables(component(1, 0), component(2, 0));
             set_extension(&mut file[28..], target);

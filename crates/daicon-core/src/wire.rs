@@ -1,6 +1,6 @@
 //! The fixed structures of the container, exactly as they lie on disk.
 //!
-//! They are views of unchecked bytes. Specification: `docs/spec/daicon.md`.
+//! The fields are unchecked bytes. Specification: `docs/spec/daicon.md`.
 
 use crate::{U16Le, U32Le, U64Le, UuidLe, Version};
 use bytemuck::{Pod, Zeroable};

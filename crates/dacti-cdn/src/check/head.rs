@@ -7,12 +7,12 @@ use dacti_index::{GROUP_LEN, INDEX_ENTRY_LEN};
 use daicon_core::Span;
 
 impl Snapshot {
-    /// Returns whether `span` lies in one room of unused bytes.
+    /// Returns whether `span` lies in one range of unused bytes.
     pub(super) fn nobody_reads(&self, span: Span) -> bool {
         self.unread().iter().any(|room| room.contains(&span))
     }
 
-    /// Returns the rooms of unused bytes: free slots of the first table, the unused place of the
+    /// Returns the ranges of unused bytes: free slots of the first table, the unused place of the
     /// second table, free entries of delta groups, and base and encoding of empty delta groups.
     fn unread(&self) -> Vec<Span> {
         let mut unread = Vec::new();

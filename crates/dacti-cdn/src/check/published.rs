@@ -165,7 +165,7 @@ impl<'p> Published<'p> {
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
-            // A new index has its own fences, or none.
+            // A new index has fences of its own, or none.
             if after.is_none() && before.id == LOOKUP_ID && folds {
                 continue;
             }
@@ -242,7 +242,7 @@ impl Published<'_> {
             }
             return Ok(());
         }
-        // Their data is a region, which may have another region base now.
+        // The data of both is a region, and a new table may give it another region base.
         let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             before.span() == after.span()
         } else {

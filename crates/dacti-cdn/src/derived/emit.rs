@@ -181,7 +181,7 @@ impl<F> Pieces<F> {
         }
         let base = listed.iter().map(|listed| listed.start).min().unwrap_or_default();
         let entry = |listed: &Listed| {
-            // The grouper has checked that the base reaches them.
+            // The grouper has checked that the base reaches these regions.
             let offset = u32::try_from(listed.start.saturating_sub(base)).unwrap_or(u32::MAX);
             Entry::new(listed.id, offset, listed.size)
         };

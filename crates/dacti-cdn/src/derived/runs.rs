@@ -19,9 +19,9 @@ use uuid::Uuid;
 enum Cut {
     /// Not divided.
     Whole,
-    /// The regions of the first package, and the others by windows of 4 GiB from its end.
+    /// The regions of the packed file form one range, and the others windows of 4 GiB from its end.
     Fresh,
-    /// By windows of 4 GiB from the start of the file.
+    /// Windows of 4 GiB from the start of the file.
     Windows,
 }
 

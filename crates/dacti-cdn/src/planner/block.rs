@@ -8,7 +8,8 @@ use daicon_core::Span;
 /// A block that is being laid out.
 #[derive(Debug)]
 pub(crate) struct Block {
-    /// Its start: the next multiple of the slice length at or after the file's physical end.
+    /// Start of the block: the first multiple of the slice length that is not below the file's
+    /// physical end.
     pub(crate) at: u64,
     pub(crate) end: u64,
     pieces: Vec<Piece>,
@@ -35,7 +36,8 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, PieceContent::Edit { edit, digest })?;
-            // An edit without bytes has no piece. So a reader of the plan could not know its place.
+            // An edit without bytes has no piece, so its place must follow from the plan without
+            // one.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }

@@ -75,7 +75,7 @@ pub(crate) fn steps<'p>(
     let Slot { group, base, encoding } = slot;
     let mut entries = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
-        // They fit, because the group was chosen for them and sizes were checked.
+        // The offsets fit: the group was chosen for these regions, and their sizes were checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
         entries.extend_from_slice(bytes_of(&Entry::new(put.id, offset, size)));
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(found, base);
     }
 
-    /// Group 8 of nine as a packer or an update left it.
+    /// A package whose group 8 of nine is in use, with that length, base and encoding.
     fn used(length: u8, base: u64, tag: [u8; 4]) -> World {
         let mut world = fresh(5);
         world.bytes[53_264..53_272].copy_from_slice(&base.to_le_bytes());
@@ -199,16 +199,16 @@ mod tests {
         let some: Vec<_> = (0..5).map(|n| put(n, 1)).collect();
         switched(&fresh(5), &some, 8, Some(at));
         switched(&used(250, 65_536, *b"none"), &some, 8, None);
-        // It has room for four, or lists regions in another encoding.
+        // Group 8 has room for four entries only, or lists regions in another encoding.
         switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
         switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
-        // The last byte that it reaches, and the first that it does not.
+        // The last position that the group base reaches, and the first that it does not reach.
         let mut world = used(9, 65_536, *b"none");
         world.len = 1 << 32;
         switched(&world, &some, 8, None);
         world.len = (1 << 32) + 65_536;
         switched(&world, &some, 7, Some(world.len));
-        // What a crash left behind the published end is passed over.
+        // The update skips bytes that a crash left after the published end.
         world.len = 131_073;
         let snapshot = world.snapshot().unwrap();
         let plan = plan(&snapshot, &some, &UpdatePolicy::default()).unwrap();

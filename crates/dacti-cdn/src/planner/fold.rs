@@ -156,8 +156,9 @@ mod tests {
         assert_eq!(check(&plan, &snapshot), Ok(()));
         world.apply(&plan, &snapshot);
         assert_eq!(world.regions().len(), 2600);
-        // Two regions with seals take 66 bytes, so the fences start at 72; two runs, of one group
-        // and of ceil(2598 / 255) = 11, and 12 fences: 16 + 2 * 16 + 12 * 8 = 144 bytes.
+        // Two regions with seals take 66 bytes, so the fences start at 72. The index has two runs,
+        // of one group and of ceil(2598 / 255) = 11 groups, and 12 fences: 16 + 2 * 16 + 12 * 8 =
+        // 144 bytes.
         let fences = Span { start: at + 72, end: at + 216 };
         let index = Span { start: fences.end, end: fences.end + 8 + 12 * 6136 };
         let after = world.snapshot().unwrap();

@@ -84,7 +84,7 @@ pub(crate) fn steps<'p>(
         steps.append(append);
     }
     steps.reserve(to.start, &table)?;
-    // The layout names places by 32 bits, so the high half of the offset stays zero.
+    // The layout stores places in 32 bits, so the high half of the offset stays zero.
     let at = u32::try_from(to.start).unwrap_or(u32::MAX);
     steps.switch(Field::Extension, T1_EXTENSION_AT, &at.to_le_bytes())?;
     Ok(steps)
@@ -106,8 +106,8 @@ impl Second {
             base,
             components: Vec::new(),
             rest: Vec::new(),
-            // The position of the third table, because the old offset may lead back to an earlier
-            // table.
+            // This is the position of the third table, or 0. The old offset may lead back to an
+            // earlier table, and must not be copied.
             extension_at: snapshot.tables.get(2).map_or(0, |third| third.span.start),
         };
         if let Some(new) = new {
@@ -123,7 +123,7 @@ impl Second {
             if found.id == NAMES_ID && wanted.explicit_ids {
                 spec.data = Flags { explicit_ids: true }.to_data();
             }
-            // Only the data of the names component is known to be no region.
+            // Of all components, only the data of the names component is known to be no region.
             let here = base == old_base || found.id == NAMES_ID;
             second.take(spec, here, old_base, slots);
         }
@@ -138,8 +138,8 @@ impl Second {
         Ok(second)
     }
 
-    /// Adds a component to the table if `here` is true and there is a slot, or else to the rest
-    /// with that base.
+    /// Adds a component to the table if `here` is true and there is a slot. Otherwise adds it to
+    /// the rest, with that base.
     fn take(&mut self, spec: ComponentSpec, here: bool, base: u64, slots: usize) {
         if here && self.components.len() < slots {
             self.components.push(spec);
@@ -148,7 +148,7 @@ impl Second {
         }
     }
 
-    /// Appends one table for each base of the rest. Each leads to the one before. Returns the
+    /// Appends one table for each base of the rest, each linked to the table before it. Returns the
     /// number of tables.
     fn append_rest(&mut self, block: &mut Block) -> Result<usize, Error> {
         let mut rest = core::mem::take(&mut self.rest);
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::FirstTable));
         }
         assert_eq!(component(&world, 13).unwrap().at, 28 + 24 + 15 * 28);
-        // Six more slots in the second table, and from then on tables of their own.
+        // The second table has six free slots. From then on new components get tables of their own.
         for n in 14..24 {
             assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::SecondTable));
         }
@@ -274,7 +274,7 @@ mod tests {
             ComponentSpec::with_data(Uuid::from_u128(u128::from(n)), Version::new(1, 0), [n; 8])
         };
         world.write_tables(&[], &[index, foreign(1), foreign(2)]);
-        // Past 4 GiB the new index cannot be named from base 0.
+        // Past 4 GiB, base 0 does not reach the new index.
         world.len = 5 << 32;
         assert_eq!(update(&mut world, &[Edit::Remove { id: id(0) }]), Ok(Strategy::Fold));
         let first = component(&world, 1).unwrap();
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn without_a_second_table_in_its_place_there_is_no_fold() {
         let mut world = fresh(5);
-        // The first table's extension is where the layout does not name a place.
+        // The second table is in neither of the places that the layout names.
         world.layout.t2_places = [1200, 1448];
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let snapshot = world.scanned();

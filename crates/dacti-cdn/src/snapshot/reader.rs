@@ -1,7 +1,7 @@
-//! Reads a snapshot: the head first, then those of the tables, layout, seals and index header that
-//! lie outside of it.
+//! Reads a snapshot: first the head, then the tables, the layout, the seal component and the index
+//! header that lie outside the head.
 //!
-//! Before a planner sees a snapshot, its rooms for updates are checked: they must lie in the head
+//! The rooms for updates are checked before a planner sees the snapshot: they must lie in the head
 //! and overlap nothing. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 use super::{DeltaGroup, Snapshot, TableBytes};
@@ -135,7 +135,7 @@ impl SnapshotReader {
         let Some(want) = self.walker.want() else { return Err(Misuse::FedAfterEnd.into()) };
         let tables = self.walker.tables().len();
         self.walker.feed(bytes)?;
-        // Entries follow the header of a table. Tables of the head come with the head.
+        // Entries follow the header of a table. Tables in the head come with it.
         if self.walker.tables().len() > tables {
             self.tables.push(TableBytes { span: want, bytes: cut(bytes, want).to_vec() });
         } else if let Some(table) = self.tables.last_mut()
@@ -240,7 +240,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns the place of the second table, if it stands in one and lists the index.
+    /// Returns the current place of the second table, if the table stands in a place and lists the
+    /// index.
     fn place_in_force(&self) -> Option<usize> {
         let second = self.tables.get(1)?;
         let place = self.t2_spans().iter().position(|place| place.start == second.span.start)?;

@@ -29,7 +29,8 @@ impl Fetch {
         session.stats_mut().count(&fault);
         let progress = self.next_at > self.asked_at;
         if self.kind != Kind::Range {
-            // Halves of two states would make a head that never existed.
+            // A head made of two answers may mix two states of the file, so it is fetched from its
+            // start.
             self.next_at = 0;
             self.head_end = HEAD_LEN;
             self.span.end = if self.kind == Kind::Head { HEAD_LEN } else { self.span.end };
@@ -50,7 +51,7 @@ impl Fetch {
             Fault::Status(status) if is_passing(status) => {
                 self.retry(session, fault, retry_after_secs);
             }
-            // The whole file was asked for because ranges do not work.
+            // The whole file was requested because the server ignores ranges.
             Fault::Whole { len } if self.kind == Kind::Whole => {
                 self.give_up(session, Error::NoRanges { span: self.span, len });
             }
@@ -58,7 +59,7 @@ impl Fetch {
         }
     }
 
-    /// After a fault that may pass: repeats the request later.
+    /// Handles a fault that may pass: repeats the request later.
     fn retry(&mut self, session: &mut Session, fault: Fault, retry_after_secs: Option<u64>) {
         let max = session.options().retry_after_secs_max;
         if let (Fault::Status(status), Some(secs)) = (fault, retry_after_secs)
@@ -89,14 +90,15 @@ impl Fetch {
         }
     }
 
-    /// After an answer that another edge, or another key of the cache, would not give.
+    /// Repeats a request after an answer that another server of the cache, or another URL, may
+    /// correct.
     fn retry_stale(&mut self, session: &mut Session, fault: Fault) {
         let options = session.options();
         let max = if options.tags { 1 } else { options.retries_max };
         if self.step == Step::Plain && self.stale_retries < max {
             let n = self.stale_retries;
             self.stale_retries = n.saturating_add(1);
-            // Before a tag there is no reason to wait.
+            // The next step has a tag, so there is no reason to wait.
             self.state = if options.tags {
                 State::Ready { resolve: false }
             } else {
@@ -122,7 +124,7 @@ impl Fetch {
         self.state = State::Ready { resolve: false };
     }
 
-    /// After the last step: waits for bytes that an upload may still bring.
+    /// Follows the last step: waits for bytes that an upload may still bring, or gives up.
     fn wait_or_give_up(&mut self, session: &mut Session, fault: Fault) {
         if !fault.may_be_upload(self.span.end) || self.kind == Kind::Whole {
             let error = self.final_error(fault, session.options().tags);
@@ -140,7 +142,7 @@ impl Fetch {
         self.state = State::Waiting(Pause::Upload { n });
     }
 
-    /// After a status that no retry changes.
+    /// Ends the fetch after a status that no retry changes.
     fn refuse(&mut self, session: &mut Session, status: u16) {
         if self.step != Step::Plain {
             // Some servers refuse a query. The fault of the plain URL is the reason.
@@ -175,7 +177,7 @@ impl Fetch {
     fn final_error(&self, fault: Fault, tags: bool) -> Error {
         let span = self.span;
         match fault {
-            // A file that ends before the range is an old one; its server may well have ranges.
+            // A whole file that ends before the range is an old one, and says nothing about ranges.
             Fault::Whole { len } if len.is_none_or(|len| len >= span.end) => {
                 Error::NoRanges { span, len }
             }
@@ -190,7 +192,7 @@ impl Fetch {
     }
 }
 
-/// Whether a status describes the moment and not the request.
+/// Returns whether a status is temporary, and not a property of the request.
 const fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }

@@ -1,4 +1,4 @@
-//! Judges the head of an answer: whether its body is the wanted bytes.
+//! Judges the head of an answer: whether its body has the wanted bytes.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Answers".
 
@@ -91,8 +91,8 @@ impl Fetch {
 
     /// Notes the state of the file that an answer's bytes come from.
     ///
-    /// The state of a head counts once the head was judged. If the head comes from a copy, the
-    /// first range gives the first known state.
+    /// The state of a head counts once the head was judged. If the head comes from a cached copy,
+    /// the first range gives the first known state.
     fn note(&mut self, session: &mut Session, mark: Mark) {
         if self.kind == Kind::Head {
             self.mark = Some(mark);

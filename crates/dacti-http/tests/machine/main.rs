@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 const LEN: u64 = 200_000;
 const MANY: u64 = 1 << 16;
 
-/// What a server does with one request.
+/// How the server answers one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Right,
@@ -29,7 +29,7 @@ enum Act {
     Unframed,
     /// With a total of `*`.
     Star,
-    /// So many bytes from the first one on, with a total of `*`.
+    /// This many bytes from the first one on, with a total of `*`.
     StarOf(u64),
     /// With another `ETag` and total.
     Grown(u64),
@@ -39,11 +39,11 @@ enum Act {
     /// 200 of a file that is shorter.
     WholeOf(u64),
     WholeCut(u64, End),
-    /// The range's headers, and bytes of so much further on.
+    /// The range's headers, and the bytes that lie this much further on.
     Shifted(u64),
     /// The range's headers, and zeros.
     Zeros,
-    /// A range so much further on, honestly.
+    /// The range that lies this much further on, with headers that say so.
     Elsewhere(u64),
     NoContentRange,
     Multipart,
@@ -51,13 +51,13 @@ enum Act {
     GzipWhole,
     /// So many bytes, then the end.
     Cut(u64, End),
-    /// So many bytes, and a `Content-Range` that says so.
+    /// This many bytes, and a `Content-Range` that says so.
     Fewer(u64),
-    /// More bytes than asked for, and a `Content-Length` that says so.
+    /// This many bytes too many, and a `Content-Length` that says so.
     Longer(u64),
-    /// More bytes than asked for, unframed.
+    /// More bytes than the request asked for, without a length.
     Endless,
-    /// More bytes than asked for, and a `Content-Range` that says so.
+    /// This many bytes too many, and a `Content-Range` that says so.
     Wider(u64),
     NotSatisfiable,
     /// 416 of a file of this length.
@@ -80,7 +80,7 @@ struct Reply {
     end: End,
 }
 
-/// Never zero, and not the same at any two places that are near.
+/// A file without zeros, in which nearby bytes differ.
 static FILE: LazyLock<Vec<u8>> =
     LazyLock::new(|| (0..LEN).map(|at| 1 + ((at * 7 + at / 251) % 255) as u8).collect());
 
@@ -160,7 +160,7 @@ fn not_satisfiable(range: &str) -> Response {
 }
 
 fn partial(span: Span, total: &str) -> Response {
-    // Of no bytes there is no range: an act that would have one has none that can be read.
+    // An empty span gives an invalid range, on purpose.
     let last = span.end.wrapping_sub(1);
     let range = format!("bytes {}-{last}/{total}", span.start);
     Response::new(206).with_field("content-range", range.as_bytes())
@@ -174,13 +174,13 @@ fn framed(answer: Response, len: u64) -> Response {
 #[derive(Debug)]
 struct Run {
     result: Result<Vec<u8>, Error>,
-    /// Each request as `FIRST-LAST` with its tag behind it.
+    /// Each request as `FIRST-LAST`, and its tag after a space.
     sent: Vec<String>,
     waits: Vec<u64>,
 }
 
-/// Does what a fetch wants until it ends, against a server that acts as `act` says for each
-/// request. `doubt` judges the bytes.
+/// Does the actions that a fetch wants until it ends, against a server that answers each request as
+/// `act` says. `doubt` judges the bytes.
 fn run(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -241,7 +241,7 @@ fn shown(request: &Request) -> String {
     format!("{range}{tag}{resolve}")
 }
 
-/// Patient with silence, and never waiting for an upload.
+/// Options that allow much silence, and no wait for an upload.
 fn options() -> Options {
     Options {
         skip_len_max: 70_000,
@@ -264,7 +264,7 @@ fn session() -> Session {
     session
 }
 
-/// Plays `acts` to the fetch of 1,000 bytes from 100,000 on, the last one for ever.
+/// Fetches 1,000 bytes from 100,000 on. The server follows `acts`, and repeats the last act.
 fn play(session: &mut Session, acts: &[Act]) -> Run {
     play_span(session, acts, Span { start: 100_000, end: 101_000 })
 }
@@ -290,7 +290,7 @@ fn unavailable(fault: Fault, requests: u32, tags: bool) -> Error {
 }
 
 const P: &str = "100000-100999";
-/// The same, of a session with default slices.
+/// The same range, in a session with default slices.
 const P_OF_MIB: &str = P;
 const G: &str = "100000-100999 g=65536";
 const N: &str = "100000-100999 g=65536-N";
@@ -349,7 +349,7 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     for n in 1..=10 {
         for _ in 0..2 {
             let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
-            // Resumed, by answers of two states: the later counts.
+            // The fetch is resumed by an answer of another state, and that state counts.
             let acts = [Cut(10, End::Reset), Grown(n)];
             let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
             assert!(run.result.is_ok());
@@ -361,7 +361,7 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     }
     let expected: Vec<_> = (0..20).map(|n| n % 2 == 0 && n < 16).collect();
     assert_eq!(wanted, expected, "each state once, and eight at most");
-    // A look brings a head, whose state is known by that.
+    // A look brings a head, and so its state is known.
     let mut session = self::session();
     assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
     assert!(run_head(&mut Fetch::fresh_head(&session), &mut session, &[Grown(5)]).result.is_ok());
@@ -421,7 +421,7 @@ fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
         let doubt = session.doubt(span, Doubt::Digest);
         assert_eq!(doubt.is_err(), sent == N, "{doubt:?}");
     }
-    // A part of it is no better than the whole, and others are not concerned.
+    // A part of a wrong range begins at the same step, and other ranges are not affected.
     session.doubt(span, Doubt::Digest).unwrap();
     session.doubt(span, Doubt::Digest).unwrap();
     let part = Span { start: 100_999, end: 101_009 };
@@ -471,7 +471,7 @@ fn an_answer_cut_short_is_taken_up_at_the_next_missing_byte() {
         }
     }
     check(&[Fewer(300), Right], &[P, "100300-100999"]);
-    // The old end of the file lies within the range: the rest is not there on this edge.
+    // The old end of the file lies within the range, so this cache lacks the rest.
     let sent = [P, "100300-100999", "100300-100999", "100300-100999 g=65536"];
     check(&[Fewer(300), NotSatisfiable, NotSatisfiable, Right], &sent);
 }
@@ -525,7 +525,7 @@ fn a_server_error_is_retried_and_then_escalated() {
     for status in [500, 502, 503, 504, 520] {
         let act = Status(status);
         check(&[act, act, Right], &[P, P, P]);
-        // Behind two tiers of caches the one that broke off answers another query.
+        // The tag leads past a cache in front that cannot reach the next one.
         check(&[act, act, act, act, Right], &[P, P, P, P, G]);
         let error = unavailable(Fault::Status(status), 12, true);
         let stats = check_error(&[act], &[P, P, P, P, G, G, G, G, N, N, N, N], error);
@@ -533,7 +533,7 @@ fn a_server_error_is_retried_and_then_escalated() {
         let text = error.to_string();
         assert!(text.contains("with ?g= too"), "{text}");
         assert!(text.contains("compare no validators between slices"), "{text}");
-        // A server that refuses the query had the same fault without it.
+        // A server that refuses the query had the same fault without the query.
         let acts = [act, act, act, act, Status(404)];
         check_error(&acts, &[P, P, P, P, G], unavailable(Fault::Status(status), 5, false));
     }
@@ -581,11 +581,11 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         assert_eq!(run.waits, [1_000, 2_000], "{act:?}");
         let text = run.result.unwrap_err().to_string();
         assert!(text.contains("an upload is in progress"), "{text}");
-        // It was in vain, so the next range does not wait.
+        // The wait failed, so the next range does not wait.
         let run = play(&mut session, &[act]);
         assert!(run.waits.is_empty() && run.result.is_err(), "{act:?}");
     }
-    // The same for ranges whose bytes were found wrong later.
+    // The same for ranges whose bytes are found wrong later.
     let mut session = patient_session();
     let span = Span { start: 100_000, end: 101_000 };
     for waits in [&[][..], &[], &[], &[], &[1_000], &[2_000]] {
@@ -599,7 +599,7 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         let run = play(&mut session, &[act]);
         assert!(run.waits.iter().all(|wait| *wait < 1_000), "{act:?}: {:?}", run.waits);
     }
-    // A head of an empty file, as one that is being copied.
+    // The head of an empty file, such as a file that is being copied.
     let mut session = patient_session();
     let mut fetch = Fetch::head(&session);
     let acts = [NotSatisfiableOf(0), NotSatisfiableOf(0), NotSatisfiableOf(0), Right];
@@ -693,7 +693,7 @@ fn an_edge_known_to_be_stale_is_asked_with_the_tag_at_once() {
     assert_eq!(play_span(&mut session, &[Right], later).sent, ["150000-150009 g=131072"]);
     let fresh = Span { start: 5, end: 9 };
     assert_eq!(play_span(&mut session, &[Right], fresh).sent, ["5-8"]);
-    // The tag is of no use any more: what comes next goes without it.
+    // The tag no longer helps, so the next fetch goes without it.
     let run = play(&mut session, &[Zeros, Right]);
     assert_eq!(run.sent, [G, N]);
     assert_eq!(play(&mut session, &[Right]).sent, [P]);
@@ -741,13 +741,13 @@ fn a_whole_file_serves_where_the_range_is_near_its_start() {
         let expected = counted(|stats| (stats.requests, stats.bytes, stats.whole) = (1, bytes, 1));
         assert_eq!(session.stats(), expected);
     }
-    // Cut before the range began, and within it.
+    // The answer is cut before the range begins, and within the range.
     for (cut, sent) in [(50_000, "60000-60499"), (60_100, "60100-60499")] {
         let mut session = session();
         let run = play_span(&mut session, &[WholeCut(cut, End::Reset), Right], span);
         assert_eq!(run.sent, ["60000-60499", sent]);
     }
-    // A file that ends before the range does is an old one.
+    // A whole file that ends before the range ends is an old one.
     let run = play_span(&mut session(), &[WholeOf(60_499), Right], span);
     assert_eq!(run.sent, ["60000-60499"; 2]);
 }
@@ -777,7 +777,7 @@ fn a_head_is_asked_for_plainly_and_then_with_a_nonce() {
         (&[Status(416), Status(416), Right], &[H, H, HN]),
         (&[Gzip, Gzip, Right], &[H, H, HN]),
         (&[Status(503), Right], &[H, H]),
-        // Never taken up where it was cut: the rest may be of another state.
+        // A head is never resumed: the rest may be of another state.
         (&[Cut(40_000, End::Reset), Right], &[H, H]),
         (&[Fewer(40_000), Fewer(40_000), Right], &[H, H, HN]),
         (&[Longer(1), Right], &[H, H]),
@@ -805,7 +805,7 @@ fn a_file_that_ends_before_its_head_is_complete() {
         assert_eq!((run.result, run.sent.len()), (Ok(file.to_vec()), 1), "{act:?}");
         assert_eq!((fetch.span().len(), fetch.file_len()), (80, Some(80)));
     }
-    // No total tells that the file ends there, but a second answer ends there too.
+    // No total says that the file ends there, but a second answer ends there, too.
     let mut session = session();
     let mut fetch = Fetch::head(&session);
     let run = run_head_of(&mut fetch, &mut session, &[Star], file);
@@ -831,13 +831,13 @@ fn a_head_is_asked_for_by_the_length_that_a_416_tells() {
     let run = run_head_of(&mut fetch, &mut session, &[Strict], file);
     assert_eq!((run.result, run.sent), (Ok(file.to_vec()), vec![H.to_owned(), "0-79".to_owned()]));
     assert_eq!((fetch.file_len(), session.stats().stale), (Some(80), 0));
-    // Once in a row: a second 416 is a fault as usual.
+    // Only one 416 shortens the range: a second 416 is a fault.
     let mut session = self::session();
     let acts = [NotSatisfiableOf(80), NotSatisfiableOf(70), Right];
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
     assert_eq!(run.sent, [H, "0-79", H]);
     assert_eq!(run.result.unwrap().len(), 65_536);
-    // The file has grown in between: the head is longer than the range asked for.
+    // The file has grown in between: the head is longer than the requested range.
     let mut session = self::session();
     let acts = [NotSatisfiableOf(80), Right];
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
@@ -881,7 +881,7 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     let other = Identity { file_id: [2; 16], generation: [9, 9, 9] };
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
     assert_eq!(session.judge(other), Err(replaced));
-    // That ends the session for good, whoever asks next.
+    // That ends the session for good, for each caller.
     assert_eq!(session.judge(head([2, 0, 0])), Err(replaced));
     assert_eq!(session.ended(), Some(replaced));
     // Without a view the session can begin again, with another file.
@@ -953,7 +953,7 @@ fn ranges_want_a_confirmation_until_a_later_head_was_judged() {
     assert!(session.wants_confirmation());
     let (mut before, mut after) = (Fetch::fresh_head(&session), Fetch::fresh_head(&session));
     assert!(run_head(&mut before, &mut session, &[Right]).result.is_ok());
-    // A range that came after the request for the head is not covered by it.
+    // A head does not confirm a range that came after the request for that head.
     assert!(play(&mut session, &[Right]).result.is_ok());
     before.judge(&mut session, identity).unwrap();
     assert!(session.wants_confirmation());
@@ -982,7 +982,7 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Right], &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent), (90_000, vec!["whole".to_owned()]));
-    // A cut one is begun again, as there is no range to take it up by.
+    // A cut answer without ranges is fetched from its start.
     let mut fetch = Fetch::whole(&session, None).unwrap();
     let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
     let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
@@ -1010,7 +1010,7 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     assert_eq!(budget(1_999, 9), (true, Some(spent), 0, 1_000));
     assert_eq!(budget(2_000, 2), (true, None, 1, 2_000));
 
-    // What is under way counts, until it is given up.
+    // Fetches in progress count, until they are cancelled.
     let mut session = Session::new(Options { bytes_max: 1_500, ..options() });
     let span = Span { start: 0, end: 1_000 };
     let (mut first, mut second) = (Fetch::range(&session, span), Fetch::range(&session, span));
@@ -1021,12 +1021,12 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     let mut third = Fetch::range(&session, span);
     assert!(matches!(third.want(&mut session, 0), Ok(Want::Send(_))));
 
-    // A whole file is not read where that would pass it.
+    // A whole file is not read if it would pass the budget.
     let mut session = Session::new(Options { bytes_max: 60_000, ..options() });
     let span = Span { start: 60_000, end: 60_500 };
     assert_eq!(play_span(&mut session, &[Whole, Right], span).sent.len(), 2);
     assert_eq!(session.stats().bytes, 500);
-    // One of unknown length ends where the budget does.
+    // A file of unknown length is read until the budget ends.
     let mut fetch = Fetch::whole(&session, None).unwrap();
     let run = run_head(&mut fetch, &mut session, &[WholeUnframed]);
     assert!(matches!(run.result, Err(Error::BytesSpent { max: 60_000, .. })));
@@ -1124,7 +1124,7 @@ proptest! {
         // spec: R-HTTP-50, R-HTTP-51, R-HTTP-53
         let mut session = Session::new(Options { tags, bytes_max, requests_max, ..options() });
         session.set_grid(Grid { slice_len: 4_096, fresh_end: 50_000 });
-        // Several fetches, so that what the session has learnt is in play.
+        // Several fetches in one session, so that its memory matters.
         for n in 0..4 {
             let before = session.stats().requests;
             let acts = &acts[n % acts.len()..];
@@ -1139,7 +1139,7 @@ proptest! {
             let stats = session.stats();
             prop_assert_eq!(stats.requests - before, sent.len() as u64);
             prop_assert!(stats.requests <= requests_max && stats.bytes <= bytes_max);
-            // Nothing is left set aside, however it ended.
+            // No budget stays set aside, however the fetch ended.
             let mut rest = session.clone();
             let mut fetch = Fetch::range(&rest, Span { start: 0, end: bytes_max - stats.bytes });
             let free = fetch.want(&mut rest, 0).is_ok();

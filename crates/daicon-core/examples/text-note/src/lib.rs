@@ -1,4 +1,4 @@
-//! Text notes: a file format of one text, and all that a format built on `daicon-core` needs.
+//! Text notes, a file format that holds one text: an example of a format built on `daicon-core`.
 //!
 //! A note is a daicon file of the format [`FORMAT`]. It requires one component, the text component
 //! of `docs/spec/daicon.md`, "An example component: text". Readers skip further components and
@@ -262,7 +262,7 @@ mod tests {
             expected a version that serves 0.1, found 0.2";
         let file = start(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
         check(&file, Err((ErrorKind::Unsupported, expected)));
-        // Beside one that serves, it is somebody else's.
+        // Next to an entry that serves, an entry of another version is ignored.
         let components = [text(Version::new(1, 0), 0, 8), text(TEXT.version, 1, 6)];
         check(&start(0, &components), Ok("daicon"));
     }
@@ -327,7 +327,8 @@ mod tests {
         assert_eq!(read(&mut Cursor::new(HI), 3).unwrap(), "hi\n");
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
-        // The largest size that an entry can name costs nothing where the bytes are not there.
+        // An entry may claim the largest size. The reader allocates only for bytes that the file
+        // has.
         let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::Truncated));

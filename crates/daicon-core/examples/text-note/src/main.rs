@@ -1,6 +1,6 @@
 //! `text-note write FILE TEXT` and `text-note read FILE`.
 //!
-//! It knows arguments, files and exit codes, and nothing of the format.
+//! This file deals with arguments, files and exit codes; the library has the format.
 
 use core::error::Error;
 use std::ffi::OsString;
@@ -41,7 +41,7 @@ fn read(file: &OsString) -> Result<(), Box<dyn Error>> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Standard error may be closed; there is nobody left to tell then.
+/// If standard error is closed, the message has nowhere to go.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
