@@ -33,7 +33,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("dacti-index", &["emit", "ranges"]),
     ("dacti-lookup", &["emit"]),
     ("dacti-cdn", &["planner"]),
-    ("dacti-dar", &["convert", "encode", "writer"]),
+    ("dacti-dar", &["convert", "encode", "salvage", "writer"]),
 ];
 
 pub fn findings(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
@@ -44,15 +44,12 @@ pub fn findings(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
         if name == FACADE {
             findings.extend(wings(&imports));
         }
-        let mut open = Vec::new();
         if let Some((_, writers)) = WRITERS.iter().find(|(owner, _)| *owner == name) {
-            open.extend(written(name, writers, &imports));
+            findings.extend(written(name, writers, &imports));
         }
         if !CIRCULAR.contains(&name) {
-            open.extend(circles(name, &imports));
+            findings.extend(circles(name, &imports));
         }
-        // Not judged until the crates keep it.
-        open.iter().for_each(|finding| eprintln!("layers: {finding}"));
     }
     Ok(findings)
 }

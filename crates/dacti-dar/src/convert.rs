@@ -15,19 +15,10 @@ use crate::hash::{Fit, digest_head, fits};
 use crate::links::links;
 use crate::order::{Summary, Work};
 use crate::reader::Reader;
-use crate::source::{ReadAt, ReadError, ReadFrom};
+use crate::source::{BlockStore, ReadAt, ReadError, ReadFrom};
 use crate::stream::{ReadOptions, StreamEvent};
 use crate::table::BlockTable;
 use crate::writer::Writer;
-
-/// A source of blocks for [`write_dag`].
-pub trait BlockStore {
-    /// Appends the block of a CID to `into`, which is empty. Returns false if the store lacks it.
-    ///
-    /// # Errors
-    /// An error of the store.
-    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError>;
-}
 
 /// Writes the DAG under a root, depth-first, as far as the store has it. A root that was written
 /// before becomes a back-reference. Returns false if the store lacks the root.

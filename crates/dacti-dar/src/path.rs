@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::cbor::{Attempt, item_head, items_len};
 use crate::cid::Cid;
-use crate::convert::BlockStore;
+use crate::source::BlockStore;
 use crate::unixfs::{self, Node, UnixFsError};
 
 const DAG_CBOR: u64 = 0x71;

@@ -1,9 +1,10 @@
-//! Positioned reads, the streams made of them, and the errors of readers and writers that move
-//! bytes.
+//! Positioned reads, the streams made of them, stores of blocks, and the errors of readers and
+//! writers that move bytes.
 
 use alloc::vec::Vec;
 use std::io::{self, Read};
 
+use crate::cid::Cid;
 use crate::error::Error;
 
 /// An error of a reader or writer that moves bytes.
@@ -27,6 +28,15 @@ impl ReadError {
             Self::Io(_) => None,
         }
     }
+}
+
+/// A source of blocks: for [`write_dag`](crate::write_dag), and for paths and files within a DAG.
+pub trait BlockStore {
+    /// Appends the block of a CID to `into`, which is empty. Returns false if the store lacks it.
+    ///
+    /// # Errors
+    /// An error of the store.
+    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError>;
 }
 
 /// Positioned reads: all that random access needs of a source.

@@ -5,13 +5,6 @@
 use crate::{Entry, Error, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, IndexHeader, Misuse};
 use daicon_core::{U32Le, bytes_of, to_u64};
 
-/// Returns the length of an index of `groups` groups.
-#[must_use]
-pub const fn index_len(groups: u32) -> u64 {
-    // 2^32 groups have fewer than 2^45 bytes, so this cannot saturate.
-    INDEX_HEADER_LEN.saturating_add(GROUP_LEN.saturating_mul(groups as u64))
-}
-
 /// Writes the header of an index of `groups` groups at the start of `out`. Returns the number of
 /// bytes written.
 ///
@@ -70,8 +63,8 @@ fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{emit_group, emit_header, index_len};
-    use crate::{Encoding, Entry, Error, GroupHeader, Misuse};
+    use super::{emit_group, emit_header};
+    use crate::{Encoding, Entry, Error, GroupHeader, Misuse, index_len};
     use uuid::Uuid;
 
     #[test]

@@ -31,7 +31,7 @@ mod wire;
 #[cfg(feature = "alloc")]
 pub use decode::decode_to_vec;
 pub use decode::{Decoder, Progress, decode_into};
-pub use emit::{emit_group, emit_header, index_len};
+pub use emit::{emit_group, emit_header};
 pub use encoding::Encoding;
 pub use error::{Error, Misuse, Structure};
 pub use group::{Group, Located};
@@ -41,7 +41,7 @@ pub use ranges::{IdRange, id_ranges};
 pub use reader::{Event, Finder, IndexReader};
 pub use wire::{
     Entry, GROUP_ENTRIES, GROUP_HEADER_LEN, GROUP_LEN, GroupHeader, INDEX_ENTRY_LEN,
-    INDEX_HEADER_LEN, IndexHeader,
+    INDEX_HEADER_LEN, IndexHeader, index_len,
 };
 
 use daicon_core::Version;

@@ -18,6 +18,13 @@ pub const GROUP_ENTRIES: usize = 255;
 /// Length of a group with room for all its entries.
 pub const GROUP_LEN: u64 = 6136;
 
+/// Returns the length of an index of `groups` groups.
+#[must_use]
+pub const fn index_len(groups: u32) -> u64 {
+    // 2^32 groups have fewer than 2^45 bytes, so this cannot saturate.
+    INDEX_HEADER_LEN.saturating_add(GROUP_LEN.saturating_mul(groups as u64))
+}
+
 /// The header of an index.
 ///
 /// | at | bytes | field |

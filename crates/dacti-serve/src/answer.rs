@@ -4,8 +4,8 @@
 //! has grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
 
 use crate::body::Body;
-use crate::file::Opened;
 use crate::lifetime::Lifetimes;
+use crate::opened::Opened;
 use crate::range::{Asked, asked};
 use crate::read::{PIECE, read_later, read_now};
 use bytes::Bytes;

@@ -3,10 +3,11 @@
 use crate::answer::{self, Answer, Request};
 use crate::lifetime::{Kind, Lifetimes};
 use crate::lookup::{Load, Served};
+use crate::opened::Opened;
+use crate::options::Options;
 use crate::packages::{Known, Packages, growth};
 use crate::page;
 use crate::region::{self, Prepared};
-use crate::server::Options;
 use crate::site::{Found, Site};
 use crate::target::Target;
 use core::time::Duration;
@@ -34,16 +35,6 @@ pub(crate) struct Origin {
     /// The turns of regions: each takes a thread and some memory.
     regions: Arc<Semaphore>,
     index_pages: bool,
-}
-
-/// A file that is served.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) file: Arc<File>,
-    /// The length that is served.
-    pub(crate) len: u64,
-    pub(crate) kind: Kind,
-    package: Option<Arc<Served>>,
 }
 
 impl Origin {
@@ -284,8 +275,8 @@ fn missing() -> Answer {
 mod tests {
     use super::Origin;
     use crate::lookup::Served;
+    use crate::options::Options;
     use crate::region::{Prepared, prepare};
-    use crate::server::Options;
     use crate::site::Site;
     use crate::work;
     use core::future::Future;

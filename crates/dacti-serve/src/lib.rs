@@ -9,6 +9,8 @@ mod body;
 mod file;
 mod lifetime;
 mod lookup;
+mod opened;
+mod options;
 mod packages;
 mod page;
 mod range;
@@ -19,5 +21,6 @@ mod site;
 mod target;
 mod work;
 
-pub use server::{Logged, Options, Server};
+pub use options::Options;
+pub use server::{Logged, Server};
 pub use site::Site;

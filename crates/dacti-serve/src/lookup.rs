@@ -6,7 +6,7 @@
 
 use crate::work::{Client, Work};
 use core::time::Duration;
-use dacti::{Error, Located, Package, region_id};
+use dacti::{Located, Package, Uuid, region_id};
 use std::sync::{Arc, OnceLock};
 
 /// Bytes that a look-up may read before the whole index is loaded for it.
@@ -73,46 +73,34 @@ impl Served {
         // A text that is no path names no region.
         let Ok(hashed) = region_id(path) else { return Ok(Found::Absent) };
         let flags = self.package.view().name_flags();
-        if flags.is_some_and(|flags| flags.explicit_ids) {
-            if !self.has_names()? {
-                return Ok(Found::Needs(Load::Names));
+        let explicit = flags.is_some_and(|flags| flags.explicit_ids);
+        if !explicit {
+            let found = self.find_id(hashed)?;
+            if flags.is_some() || !matches!(found, Found::Absent) {
+                return Ok(found);
             }
-            let names = self.package.names().map_err(Fault::new)?;
-            let id = names.find(path).map_or(hashed, |name| name.id);
-            return self.find_id(|located| located.id.cmp(&id), |package| package.find(id));
+            // The package does not tell whether its names list gives ids of its own.
         }
-        let found =
-            self.find_id(|located| located.id.cmp(&hashed), |package| package.find(hashed))?;
-        if flags.is_some() || !matches!(found, Found::Absent) {
-            return Ok(found);
-        }
-        // The package does not tell whether its names list gives ids of its own.
         if !self.has_names()? {
             return Ok(Found::Needs(Load::Names));
         }
         let names = self.package.names().map_err(Fault::new)?;
-        match names.find(path).filter(|name| name.id != hashed) {
-            Some(name) => {
-                let id = name.id;
-                self.find_id(|located| located.id.cmp(&id), |package| package.find(id))
-            }
-            None => Ok(Found::Absent),
+        match names.find(path) {
+            Some(name) if explicit || name.id != hashed => self.find_id(name.id),
+            None if explicit => self.find_id(hashed),
+            _ => Ok(Found::Absent),
         }
     }
 
-    fn find_id(
-        &self,
-        compare: impl Fn(&Located) -> core::cmp::Ordering,
-        find: impl FnOnce(&Package) -> Result<Option<Located>, Error>,
-    ) -> Result<Found, Fault> {
+    fn find_id(&self, id: Uuid) -> Result<Found, Fault> {
         let to_found = |found: Option<Located>| found.map_or(Found::Absent, Found::Region);
         if let Some(table) = self.table.get() {
             let table = table.as_ref().map_err(Clone::clone)?;
-            let found = table.binary_search_by(compare).ok().and_then(|at| table.get(at));
-            return Ok(to_found(found.copied()));
+            let found = table.binary_search_by_key(&id, |located| located.id);
+            return Ok(to_found(found.ok().and_then(|at| table.get(at)).copied()));
         }
         let (work, _client) = Work::new(self.lookup_len_max, Duration::from_secs(10));
-        let (found, passed) = work.run(|| find(&self.package));
+        let (found, passed) = work.run(|| self.package.find(id));
         if passed {
             return Ok(Found::Needs(Load::Table));
         }

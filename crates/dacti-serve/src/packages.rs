@@ -3,7 +3,7 @@
 
 use crate::lifetime::Kind;
 use crate::lookup::{Load, Served};
-use crate::server::Options;
+use crate::options::Options;
 use crate::work::{self, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;

@@ -50,7 +50,7 @@ pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String>
 fn href(name: &str) -> String {
     let (name, slash) = name.strip_suffix('/').map_or((name, ""), |name| (name, "/"));
     // A name with a colon would be a scheme.
-    format!("./{}{slash}", utf8_percent_encode(name, crate::server::ESCAPED))
+    format!("./{}{slash}", utf8_percent_encode(name, crate::target::ESCAPED))
 }
 
 struct Page(String);

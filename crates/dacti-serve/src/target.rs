@@ -1,7 +1,11 @@
 //! The path of a request: the file that it names, and perhaps a region of that. It does not ask
 //! whether they exist.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+
+/// All characters but those that a URL has unescaped: RFC 3986, section 2.3.
+pub(crate) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Separates the path of a package from that of a region.
 const REGION: &str = "/-/";

@@ -52,7 +52,7 @@ pub use write::{compact, update};
 pub use dacti_cdn::HEAD_LEN;
 pub use dacti_index::{Encoding, Located};
 pub use dacti_names::region_id;
-pub use daicon_core::Span;
+pub use daicon_core::{Span, Uuid};
 
 /// The container under a package: components and versions.
 pub mod container {

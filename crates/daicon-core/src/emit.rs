@@ -5,19 +5,9 @@
 
 use crate::{
     COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN,
-    SIGNATURE, Span, TABLE_HEADER_LEN, TABLES_MAX, Table, TableHeader, U32Le, Version, bytes_of,
-    cast, to_u64,
+    PreambleSpec, SIGNATURE, Span, TABLE_HEADER_LEN, TABLES_MAX, Table, TableHeader, U32Le,
+    bytes_of, cast, to_u64,
 };
-use uuid::Uuid;
-
-/// The content of a preamble, which is the first 28 bytes of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PreambleSpec {
-    /// The format's UUID.
-    pub format: Uuid,
-    /// The format's version.
-    pub version: Version,
-}
 
 /// A component table to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

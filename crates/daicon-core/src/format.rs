@@ -3,8 +3,8 @@
 //! Specification: `docs/spec/daicon.md`, "Versions", "Duties of a format's author".
 
 use crate::{
-    Component, ComponentSpec, Error, Event, FormatHeader, PreambleSpec, Region, TableWalker,
-    Version, Window, to_u64,
+    Component, ComponentSpec, Error, Event, FormatHeader, Region, TableWalker, Version, Window,
+    to_u64,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,15 @@ pub struct Format<'a> {
     pub minors: &'a [u16],
     /// Components that every file of the format must have.
     pub requires: &'a [Requirement<'a>],
+}
+
+/// The content of a preamble, which is the first 28 bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreambleSpec {
+    /// The format's UUID.
+    pub format: Uuid,
+    /// The format's version.
+    pub version: Version,
 }
 
 /// A component with the lowest version that serves a reader.

@@ -3,7 +3,7 @@
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
 use crate::work::{Key, Work};
-use dacti_dar::Cid;
+use cid::{Cid, multihash::Multihash};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom};
@@ -155,7 +155,7 @@ const IDENTITY: u64 = 0;
 const RAW: u64 = 0x55;
 
 fn cid(key: &Key) -> Cid {
-    Cid::new_v1(RAW, multihash::Multihash::wrap(IDENTITY, key.id.as_bytes()).expect("it fits"))
+    Cid::new_v1(RAW, Multihash::wrap(IDENTITY, key.id.as_bytes()).expect("it fits"))
 }
 
 fn car_offsets(mut file: impl Read + Seek) -> Offsets {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::folder::node;
 use super::{Kind, Node, UnixFsError};
 use crate::cid::Cid;
-use crate::convert::BlockStore;
+use crate::source::BlockStore;
 
 /// The deepest tree of a file. 174 links a node make ten levels more than enough.
 const DEPTH_MAX: usize = 64;

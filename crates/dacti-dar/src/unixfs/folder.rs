@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::hamt::{HASH_TYPE, Places, prefix, prefix_len};
 use super::{Kind, Node, UnixFsError};
 use crate::cid::Cid;
-use crate::convert::BlockStore;
+use crate::source::BlockStore;
 
 /// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,17 @@
+//! A file that is served: its bytes, its length and its kind.
+
+use crate::lifetime::Kind;
+use crate::lookup::Served;
+use std::fs::File;
+use std::sync::Arc;
+
+/// A file that is served.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: Arc<File>,
+    /// The length that is served.
+    pub(crate) len: u64,
+    pub(crate) kind: Kind,
+    /// The package that the file is, if it is one.
+    pub(crate) package: Option<Arc<Served>>,
+}
