@@ -185,7 +185,7 @@ pub(crate) fn id(n: u32) -> Uuid {
     Uuid::from_u128(0x0100_0000_0000_4000_8000_0000_0000_0000 + (u128::from(n) << 96))
 }
 
-/// A region of so many bytes that nobody looks at them.
+/// A region too long to store in a test: its digest is a placeholder.
 pub(crate) fn put_long(n: u32, size: u64) -> Edit {
     let digest = Digest::default();
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })

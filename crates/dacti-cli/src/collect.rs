@@ -1,4 +1,4 @@
-//! Finds the files to pack, and decides about everything that is not a plain file with a plain
+//! Finds the files to pack, and decides about entries that are not a regular file with a plain
 //! name.
 
 use crate::outcome::Failure;
@@ -19,8 +19,8 @@ const IGNORE_FILE: &str = ".dactiignore";
 /// Which files of a folder are taken.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Filters {
-    /// Take only files of folders that match this pattern, alone or with a folder around them.
-    /// Patterns are spelled as in gitignore; the name of a file means only that file. May be given
+    /// Take only files of folders that match this pattern, or whose folder matches it. Patterns are
+    /// written as in gitignore; the name of an existing file means only that file. May be given
     /// several times.
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Filters {
     /// Fail if a pattern of --include or --exclude matches nothing. Without it, that is a warning.
     #[arg(long)]
     strict: bool,
-    /// What to do about symbolic links in folders.
+    /// How to treat symbolic links in folders.
     #[arg(long, value_enum, default_value_t = Symlinks::Refuse)]
     symlinks: Symlinks,
 }
@@ -66,7 +66,7 @@ impl Collected {
     }
 }
 
-/// Counts of files that were left out, to be told to the user.
+/// Counts of files that were left out, for a message to the user.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
     pub(crate) symlinks: u64,
@@ -106,7 +106,7 @@ impl LeftOut {
         Err(Failure::Failed(message.into()))
     }
 
-    /// Returns what to tell the user, a line each.
+    /// Returns the messages for the user, a line each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let Self { symlinks, empty_folders, own_output, leftovers, hidden, filtered: _ } = self;
@@ -135,7 +135,7 @@ pub(crate) struct Collector {
     hidden: bool,
     strict: bool,
     symlinks: Symlinks,
-    /// The package's own place. A link there is replaced, and the file that it leads to stays.
+    /// The path of the output. A link there is replaced, and the file that it leads to stays.
     output: Option<PathBuf>,
 }
 
@@ -157,7 +157,7 @@ impl Collector {
     /// Finds the files of an input: a file, or all files below a folder.
     pub(crate) fn collect(&self, input: &Path) -> Result<Collected, Failure> {
         let mut collected = Collected::default();
-        // A link on the command line is meant as the file or folder that it leads to.
+        // A link on the command line stands for the file or folder that it leads to.
         let metadata = std::fs::metadata(input).map_err(|error| cannot_read(input, &error))?;
         if metadata.is_dir() {
             self.walk(input, &mut collected)?;
@@ -167,7 +167,7 @@ impl Collector {
         Ok(collected)
     }
 
-    /// Tells which patterns have matched nothing, once all inputs were collected.
+    /// Reports the patterns that have matched nothing, once all inputs were collected.
     pub(crate) fn tell_unused(&self) -> Result<(), Failure> {
         let unused: Vec<_> = self.include.unused().chain(self.exclude.unused()).collect();
         if let Some(first) = unused.first().filter(|_| self.strict) {
@@ -205,13 +205,14 @@ impl Collector {
             folders.meet(entry.depth(), kind.is_dir());
             if kind.is_dir() {
                 ignores.enter(entry.depth(), entry.path())?;
-                // With --include, paths are judged file by file, with the names of the folders.
+                // With --include, files are judged one by one, together with the names of their
+                // folders.
                 if self.include.is_empty() {
                     path_of(relative, entry.path())?;
                 }
                 continue;
             }
-            // A link to a folder stands for the files in it, which may be wanted.
+            // The files in a folder that a link leads to may match a pattern.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
             } else {
@@ -223,7 +224,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Returns whether patterns or its name leave out an entry, and counts it then.
+    /// Returns whether an entry is left out, by patterns or by its name, and counts it then.
     fn leaves_out(
         &self,
         relative: &Path,
@@ -240,7 +241,7 @@ impl Collector {
             left_out.leftovers = left_out.leftovers.saturating_add(1);
             return true;
         }
-        // It says what to pack, and is of no use in a package.
+        // The file serves this program only, and a package does not need it.
         if entry.file_name() == IGNORE_FILE {
             return true;
         }
@@ -302,8 +303,8 @@ impl Collector {
         Ok(())
     }
 
-    /// Returns whether patterns leave out a path. Those of the command line count before those of
-    /// files, and those of a deeper folder before those of the folders around it.
+    /// Returns whether patterns leave out a path. Patterns of the command line come before those of
+    /// files, and patterns of a deeper folder before those of the folders around it.
     fn excludes(&self, relative: &Path, is_dir: bool, path: &Path, ignores: &Ignores) -> bool {
         let verdict = self.exclude.verdict(relative, is_dir);
         verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
@@ -314,8 +315,8 @@ impl Collector {
         self.include.is_empty() || self.include.takes_file(relative)
     }
 
-    /// Returns whether a walk failed at an entry that is left out anyway: a link that leads nowhere
-    /// or back.
+    /// Returns whether a walk failed at an entry that is left out anyway, such as a link to a
+    /// missing file or to a folder around it.
     fn is_unwanted(&self, root: &Path, ignores: &Ignores, error: &walkdir::Error) -> bool {
         let Some(path) = error.path() else { return false };
         let relative = relative(root, path);
@@ -326,16 +327,16 @@ impl Collector {
             || (leads_nowhere && !self.includes(relative))
     }
 
-    /// Returns whether an entry of a walk stands at the package's own place, or leads there.
+    /// Returns whether an entry of a walk is the output itself, or a link to it.
     fn is_output(&self, entry: &DirEntry) -> bool {
         let Some(output) = &self.output else { return false };
-        // The name first: it rules out nearly all without asking the system.
+        // The name is compared first: that decides most cases without a call to the system.
         (entry.path_is_symlink() || output.file_name() == Some(entry.file_name()))
             && files::is_at(entry.path(), output)
     }
 }
 
-/// The names of the inputs' files, which patterns may mean.
+/// The names of files below the inputs. A pattern may be such a name.
 struct Names<'i> {
     inputs: &'i [&'i Path],
     /// Names in any folder that look like patterns. Most folders have none.
@@ -343,8 +344,8 @@ struct Names<'i> {
 }
 
 impl Names<'_> {
-    /// Returns whether a file or folder has this name: a path from an input on if `rooted`, else a
-    /// name in any folder.
+    /// Returns whether a file or folder has this name. If `rooted`, the name is a path that starts
+    /// at an input; otherwise it is a name in any folder.
     fn has(&self, name: &str, rooted: bool) -> bool {
         if rooted {
             let at = |input: &&Path| input.join(name).symlink_metadata().is_ok();
@@ -355,7 +356,7 @@ impl Names<'_> {
 
     fn odd_names(&self) -> HashSet<String> {
         let walks = self.inputs.iter().map(|input| WalkDir::new(input).min_depth(0));
-        // Faults are left to the walk that collects.
+        // The walk that collects reports the faults.
         let entries = walks.flatten().filter_map(Result::ok);
         let names = entries
             .map(|entry| dacti_names::normalize(&entry.file_name().to_string_lossy()).into_owned());
@@ -363,7 +364,7 @@ impl Names<'_> {
     }
 }
 
-/// The `.dactiignore` files of the folders that a walk is in, from the root on.
+/// The `.dactiignore` files of the folders around the current entry, from the root on.
 #[derive(Debug, Default)]
 struct Ignores(Vec<(usize, Gitignore)>);
 
@@ -377,7 +378,7 @@ impl Ignores {
         Ok(())
     }
 
-    /// Forgets the folders that an entry at `depth` is not in.
+    /// Drops the files of folders that do not contain an entry at `depth`.
     fn leave(&mut self, depth: usize) {
         while self.0.last().is_some_and(|(folder, _)| *folder >= depth) {
             self.0.pop();
@@ -406,8 +407,8 @@ fn symlink(file: &Path) -> Failure {
     })
 }
 
-/// Returns whether a file has the name of a temporary file of this program, which stays if a run is
-/// killed.
+/// Returns whether a file has the name of a temporary file of this program. Such a file is left if
+/// a run is killed.
 pub(crate) fn is_leftover(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(".dacti-") && name.ends_with(".tmp")
@@ -417,7 +418,7 @@ fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-/// Refuses to replace a file that is no package: it may be somebody's only copy.
+/// Refuses to replace a file that is no package: it may be the only copy of something else.
 fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     let is_empty = std::fs::metadata(file).is_ok_and(|found| found.len() == 0);
     if is_empty || dacti::Package::open(file).is_ok() {
@@ -449,7 +450,8 @@ impl Folders {
     }
 }
 
-/// A relative file name as a path in a package: UTF-8, in normalisation form C, with slashes.
+/// Returns a relative file name as a path in a package: UTF-8, in normalisation form C, with
+/// slashes.
 fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
     let parts: Option<Vec<&str>> = relative.iter().map(OsStr::to_str).collect();
     let Some(parts) = parts else {

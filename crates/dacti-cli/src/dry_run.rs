@@ -1,4 +1,4 @@
-//! `--dry-run` of verbs that read: prints the cost of a run in place of the run.
+//! `--dry-run` of verbs that read: prints the cost of a run instead of the run's result.
 
 use crate::json::Place;
 use crate::outcome::Failure;
@@ -9,11 +9,11 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
-/// Whether to print the cost of a run in place of the run.
+/// The option that prints the cost of a run and stops.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DryRun {
-    /// Print the requests and bytes that this command would take, and write nothing. To find them,
-    /// the head is read, and the parts of the index and of the names list that say where the
+    /// Print the requests and bytes that this command would take, and write nothing. To plan them,
+    /// the head is read, and those parts of the index and the names list that tell where the
     /// regions are.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -40,7 +40,7 @@ struct Spent {
 
 /// Prints the cost of reading the index and the names list, and `then`: the reads that follow.
 ///
-/// To find it, the entry of the names list is looked up.
+/// This looks up the entry of the names list.
 pub(crate) fn print_list(
     path: &Path,
     package: &Package,
@@ -52,7 +52,7 @@ pub(crate) fn print_list(
     if !plan.is_complete() {
         let names = package.find(dacti_names::NAMES_ID);
         let names = names.map_err(|error| Failure::with(path, &error))?;
-        // With fences, the look-up has brought the groups that it needed.
+        // If the package has fences, the look-up has already read the groups that it needed.
         plan = package.plan_list();
         plan.reads = package.plan_get_at(names).reads;
     }
@@ -66,7 +66,8 @@ pub(crate) fn print_list(
     Ok(())
 }
 
-/// Prints a plan for regions whose places are known. `refused` further regions would not be read.
+/// Prints a plan for regions whose places are known. `refused` counts regions that a run would not
+/// read.
 pub(crate) fn print(
     package: &Path,
     plan: &GetPlan,

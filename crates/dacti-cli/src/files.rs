@@ -1,4 +1,4 @@
-//! Which files a verb may write, so that no input is lost and no device is replaced.
+//! Decides which files a verb may write, so that no input is lost and no device is replaced.
 
 use crate::outcome::Failure;
 use crate::output::shown;
@@ -11,14 +11,14 @@ pub(crate) struct Output<'o> {
     pub(crate) path: &'o Path,
     /// The option that names it.
     pub(crate) option: &'static str,
-    /// Whether the verb can write to standard output in its place.
+    /// Whether the verb can write to standard output instead.
     pub(crate) has_standard: bool,
 }
 
 impl Output<'_> {
     /// Refuses an output that is one of the verb's inputs, or that is no place for a regular file.
     ///
-    /// A link to a regular file is fine: the link is replaced, and the file stays.
+    /// A link to a regular file is allowed: the link is replaced, and the file stays.
     pub(crate) fn check(self, inputs: &[&Path]) -> Result<(), Failure> {
         if self.path.as_os_str() == "-" && !self.has_standard {
             let option = self.option;
@@ -69,7 +69,7 @@ impl Output<'_> {
     }
 }
 
-/// Returns whether a folder's links stand for devices and open files, such as `/dev/stdout`.
+/// Returns whether a folder has links to devices and open files, such as `/dev/stdout`.
 fn is_of_system(folder: &Path) -> bool {
     let folder = folder.canonicalize().unwrap_or_default();
     folder == Path::new("/dev") || folder == Path::new("/dev/fd") || folder.starts_with("/proc")
@@ -99,7 +99,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Returns the place of a path, with all links to its folder followed. A link in the last part is
-/// not followed: a file that is renamed to this path replaces the link, and not its target.
+/// not followed, because a file that is renamed to this path replaces the link and not its target.
 pub(crate) fn place(path: &Path) -> Option<PathBuf> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink()) {
         return path.canonicalize().ok();
@@ -108,7 +108,7 @@ pub(crate) fn place(path: &Path) -> Option<PathBuf> {
     Some(folder.join(path.file_name()?))
 }
 
-/// Returns whether a path, or the file that it leads to, is at `place`.
+/// Returns whether a path is at `place`, or is a link to it.
 pub(crate) fn is_at(path: &Path, place: &Path) -> bool {
     self::place(path).is_some_and(|found| found == place)
         || path.canonicalize().is_ok_and(|found| found == place)

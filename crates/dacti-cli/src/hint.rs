@@ -1,16 +1,16 @@
-//! The option that helps against an error of reading.
+//! Names the option that helps against an error of reading.
 
 use core::error::Error;
 use dacti::fetch::FetchError;
 use dacti::report::Finding;
 use std::io;
 
-/// Returns an error with its option, if there is one.
+/// Returns an error with the option that helps, if there is one.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     option(error).map_or_else(|| error.to_string(), |option| format!("{error}, with {option}"))
 }
 
-/// Returns a finding with its option, if there is one.
+/// Returns a finding with the option that helps, if there is one.
 pub(crate) fn of_finding(finding: &Finding) -> String {
     match finding {
         Finding::Region { name, error } => format!("{name:?}: {}", told(&**error)),
@@ -21,7 +21,7 @@ pub(crate) fn of_finding(finding: &Finding) -> String {
 /// Finds the option that helps.
 fn option(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
-    // Each step goes to a cause, and the chain is finite.
+    // The loop ends, because each step goes to a cause, and the chain of causes is finite.
     while let Some(error) = next {
         if let Some(fetch) = error.downcast_ref::<FetchError>() {
             return match fetch {

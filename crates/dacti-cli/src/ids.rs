@@ -1,4 +1,4 @@
-//! The file for `--ids`, which gives paths ids of their own: each line is a UUID and a path.
+//! The file for `--ids`, which gives explicit ids to paths: each line is a UUID and a path.
 
 use crate::outcome::Failure;
 use crate::output::shown;
@@ -57,7 +57,7 @@ impl Ids {
         self.by_path.remove(path)
     }
 
-    /// Puts content under a path, with the id that the path is given.
+    /// Puts content under a path, with the path's explicit id if the file gives one.
     pub(crate) fn put(
         &mut self,
         update: &mut Update,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What to put, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Input {
-    /// The path of the region, or that of the folder; `None` for the name that the file has.
+    /// The path of the region or of the folder; `None` to use the file's own name.
     pub(crate) prefix: Option<String>,
     pub(crate) source: Source,
 }
@@ -31,7 +31,7 @@ impl Source {
         if is_pipe(&file) { Self::Pipe(file) } else { Self::File(file) }
     }
 
-    /// Returns the content of a source that is read once, from front to back.
+    /// Returns the content of a source that can be read only once, from front to back.
     pub(crate) fn content(&self) -> Result<Content<'static>, Failure> {
         match self {
             Self::Standard => Ok(Content::reader(std::io::stdin())),
@@ -47,8 +47,8 @@ impl Source {
 }
 
 impl Input {
-    /// Reads an argument. A file or folder that has the whole text as its name is meant before
-    /// PATH=FILE.
+    /// Reads an argument. If a file or folder has the whole text as its name, the text means that
+    /// file or folder, and not PATH=FILE.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         Self::parse_with(text, &|name| PathBuf::from(name).symlink_metadata().is_ok())
     }
@@ -80,8 +80,8 @@ impl Input {
     }
 }
 
-/// Splits at the first equals sign that has no backslash in front. In front of it, a backslash is
-/// dropped before an equals sign or another backslash.
+/// Splits at the first equals sign without a backslash before it. In the first part, a backslash is
+/// dropped if an equals sign or another backslash follows it.
 fn split(text: &str) -> Option<(String, &str)> {
     let (mut path, mut chars) = (String::new(), text.char_indices().peekable());
     while let Some((at, c)) = chars.next() {

@@ -1,5 +1,5 @@
-//! Interruption by the user or the system: work stops in order, so that no temporary file stays,
-//! and the program ends by the signal that asked for it.
+//! Interruption by the user or the system. Work stops in order, so that no temporary file is left,
+//! and the program ends by the signal that it received.
 
 use crate::outcome::Failure;
 use core::ops::ControlFlow;
@@ -14,17 +14,17 @@ static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
 /// The signal that was seen first; 0 for none.
 static SEEN: AtomicI32 = AtomicI32::new(0);
 
-/// From now on the first signal asks the work to stop, and the second one ends the program.
+/// Starts listening: the first signal asks the work to stop, and the second ends the program.
 pub(crate) fn listen() {
     for (signal, asked) in &*ASKED {
-        // In this order: the first signal must not find the flag that it sets itself. If no handler
-        // can be set, a signal ends the program at once, as it does by default.
+        // The order matters: the first signal must not find the flag set that it sets itself. If no
+        // handler can be set, a signal ends the program at once, as by default.
         let _ = flag::register_conditional_default(*signal, Arc::clone(asked));
         let _ = flag::register(*signal, Arc::clone(asked));
     }
 }
 
-/// Returns whether the work is to stop.
+/// Returns whether the work must stop.
 pub(crate) fn asked() -> bool {
     let asked = ASKED.iter().find(|(_, asked)| asked.load(Ordering::Relaxed));
     if let Some((signal, _)) = asked {
@@ -33,7 +33,7 @@ pub(crate) fn asked() -> bool {
     asked.is_some()
 }
 
-/// Returns the same for work that asks its caller whether to go on.
+/// Returns the same as [`asked`], for functions that ask a callback whether to go on.
 pub(crate) fn go_on() -> ControlFlow<()> {
     if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -43,8 +43,8 @@ pub(crate) fn check() -> Result<(), Failure> {
     if asked() { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
-/// Ends the program by the signal that was seen, so that its caller sees one: a shell stops the
-/// script that called it.
+/// Ends the program by the signal that was received, so that a shell also stops the script that
+/// called the program.
 pub(crate) fn end() {
     // If the system refuses, the program ends with an exit code.
     let _ = low_level::emulate_default_handler(SEEN.load(Ordering::Relaxed));

@@ -24,7 +24,7 @@ impl From<Span> for Place {
 #[derive(Debug, Serialize)]
 pub(crate) struct Found {
     kind: &'static str,
-    /// Whether something cannot be read because of it.
+    /// Whether the finding means that bytes are lost.
     loss: bool,
     path: Option<String>,
     id: Option<Uuid>,

@@ -1,6 +1,6 @@
 //! Key files: the public keys that a reader trusts, and the private key that signs.
 //!
-//! A private key that others may read is no private key: it is refused, as ssh does. Specification:
+//! A private key that other users can read is refused, as ssh does. Specification:
 //! `docs/spec/dacti-seal.md`, "Key files".
 
 use crate::outcome::Failure;
@@ -21,13 +21,14 @@ pub(crate) struct Trust {
     /// May be given several times: a signature by one of the keys is enough.
     #[arg(long = "key", value_name = "PUB")]
     keys: Vec<PathBuf>,
-    /// The publisher's package to accept, in place of the one that the key's file names.
+    /// The publisher's package to accept, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "keys", value_parser = package_id)]
     package_id: Option<Uuid>,
 }
 
 impl Trust {
-    /// Makes the package refuse regions that none of the keys has signed, if any are given.
+    /// Returns the package with a seal policy: if keys are given, it refuses regions that none of
+    /// them has signed.
     pub(crate) fn applied(&self, package: Package) -> Result<Package, Failure> {
         if self.keys.is_empty() {
             return Ok(package);
@@ -101,7 +102,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// Reads the text of a key file, up to the longest text that one may have.
+/// Reads the text of a key file, up to the longest valid length.
 fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let len_max = u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -116,7 +117,7 @@ fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Of the open file: another one may have taken its name meanwhile.
+        // The mode comes from the open file, because another file may have taken its name.
         let found = file.metadata().map_err(|error| cannot_read(path, &error))?;
         let mode = found.permissions().mode() & 0o777;
         if found.is_file() && mode & 0o077 != 0 {

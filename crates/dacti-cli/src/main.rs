@@ -1,9 +1,8 @@
 //! The `dacti` program: packages from the command line.
 //!
-//! Each verb is one file below `verbs`, and no verb uses another one. The modules beside that
-//! folder are shared: they open packages (`remote`), choose regions (`select`) and files
-//! (`collect`, `patterns`), check outputs (`files`), read keys (`keys`), and print (`output`,
-//! `progress`).
+//! Each verb is one file in `verbs`, and no verb uses another. The modules beside that folder are
+//! shared: they open packages (`remote`), choose regions (`select`) and files (`collect`,
+//! `patterns`), check outputs (`files`), read keys (`keys`), and print (`output`, `progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,
@@ -70,7 +69,7 @@ fn main() -> ExitCode {
         _ => Talk::Normal,
     };
     match cli.verb.run(talk) {
-        // A closed standard output means that its reader has seen enough.
+        // If standard output is closed, its reader has seen enough.
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Loss) => ExitCode::from(3),
         Ok(Outcome::Differs) => ExitCode::FAILURE,

@@ -10,9 +10,9 @@ use std::path::Path;
 pub(crate) enum Outcome {
     /// All work was done.
     Done,
-    /// Some work was done, and messages have told about the rest.
+    /// Some work was not done, and messages have named it.
     Loss,
-    /// All work was done, and the exit code is to tell that the packages differ.
+    /// All work was done, and the exit code tells that the packages differ.
     Differs,
 }
 
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// Returns the failure if an input or the user has caused it, and not the package.
+    /// Returns the failure if the user or an input has caused it, and not the package.
     fn of_input(error: &dacti::Error) -> Option<Self> {
         match error {
             dacti::Error::Stopped => Some(Self::Interrupted),
@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-/// Returns the fault of a file that should be a package, with the kind of file that it is.
+/// Returns the message for a file that is no package, with the kind of file that it is.
 fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     let shown = shown(package);
     if let daicon_core::Error::NotDaicon { found } = fault
@@ -89,7 +89,7 @@ fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     format!("{shown}: {fault}")
 }
 
-/// Returns an error, with the verbs that take a URL if the name looks like one.
+/// Returns an error. If the name looks like a URL, the message lists the verbs that take URLs.
 fn told(error: &dacti::Error) -> String {
     match error {
         dacti::Error::Io { path, source, .. }
@@ -131,7 +131,7 @@ impl From<dacti::Error> for Failure {
     }
 }
 
-/// Takes an IO error for one of standard output: errors of files name their file.
+/// An IO error without further context is one of standard output: errors of files name their file.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

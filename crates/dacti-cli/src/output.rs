@@ -50,7 +50,7 @@ pub(crate) fn warning(message: &dyn Display) {
     line("warning: ", message);
 }
 
-/// Messages of one kind that are printed. A hostile package can cause millions.
+/// The most messages of one kind that are printed. A hostile package can cause millions.
 const SHOWN_MAX: usize = 100;
 
 /// Prints the first of many errors. `hint` says where the rest can be found.
@@ -58,12 +58,12 @@ pub(crate) fn errors<M: Display>(messages: impl Iterator<Item = M>, hint: &str) 
     lines("error: ", messages, hint);
 }
 
-/// Prints the first of many warnings, as [`errors`].
+/// Does the same as [`errors`], for warnings.
 pub(crate) fn warnings<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
     lines("warning: ", messages, hint);
 }
 
-/// Warns if the fences are damaged, because every look-up scans the index then.
+/// Warns if the fences are damaged: every look-up then scans the index.
 pub(crate) fn fences_fault(package: &Package, talk: Talk) {
     if talk >= Talk::Normal {
         let fault = package.view().fences_fault();
@@ -73,7 +73,7 @@ pub(crate) fn fences_fault(package: &Package, talk: Talk) {
 
 fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: &str) {
     let mut out = BufWriter::new(io::stderr().lock());
-    // Without standard error, nobody can be told.
+    // If standard error is closed, messages are lost; there is no other place for them.
     for message in messages.by_ref().take(SHOWN_MAX) {
         let _ = writeln!(out, "dacti: {prefix}{}", printable(&message.to_string()));
     }
@@ -98,7 +98,7 @@ fn line(prefix: &str, message: &dyn Display) {
 /// Returns a text that is safe on a terminal: invisible characters, and those that move the cursor,
 /// are escaped. If any is escaped, backslashes are too, so that no two names look the same.
 ///
-/// Applied twice, it changes nothing the second time.
+/// A second application changes nothing.
 pub(crate) fn printable(text: &str) -> String {
     if text.chars().all(is_plain) {
         return text.into();
@@ -118,14 +118,14 @@ pub(crate) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// Returns whether a character is visible. `std` escapes those that are not: controls, format
+/// Returns whether a character is visible. `std` escapes the invisible ones: controls, format
 /// characters such as those that turn the direction of text, line separators, odd blanks, and
-/// unassigned code points. Marks that combine with the letter before them are plain.
+/// unassigned code points. A mark that combines with the letter before it is visible.
 fn is_plain(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // Behind a letter, `str` does not escape combining marks.
+    // `str` does not escape a combining mark that follows a letter.
     let mut text = String::from('a');
     text.push(c);
     text.escape_debug().skip(1).eq([c])
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn letters_of_all_scripts_are_shown() {
-        // With marks that no composed form has, and an emoji with its variation selector.
+        // Letters with marks that have no composed form, and an emoji with its variation selector.
         for text in
             ["हिन्दी", "ภาษาไทย", "עברית", "日本語", "x\u{323}\u{307}", "\u{2764}\u{fe0f}", "'\"\\"]
         {

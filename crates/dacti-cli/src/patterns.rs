@@ -1,7 +1,7 @@
 //! Patterns that choose files of a folder, in the spelling of gitignore.
 //!
-//! A pattern that is the name of an existing file or folder means only that one. Other patterns are
-//! read as globs.
+//! If a pattern is the name of an existing file or folder, it means only that one. Other patterns
+//! are globs.
 
 use crate::outcome::Failure;
 use core::cell::Cell;
@@ -21,15 +21,15 @@ struct Pattern {
     /// The pattern as it was given.
     text: String,
     matcher: Gitignore,
-    /// Whether it has matched anything so far.
+    /// Whether the pattern has matched anything so far.
     used: Cell<bool>,
 }
 
 impl Patterns {
     /// Reads the patterns of an option.
     ///
-    /// `exists` says whether a file or folder has a name: it is given a path, and whether the path
-    /// starts at the root.
+    /// `exists` returns whether a file or folder has a name. Its arguments are a path, and whether
+    /// the path starts at the root.
     pub(crate) fn new(
         option: &'static str,
         texts: &[String],
@@ -49,8 +49,8 @@ impl Patterns {
         self.patterns.is_empty()
     }
 
-    /// Returns whether the patterns take a path: of those that match it, the last one decides.
-    /// `None` if none matches.
+    /// Returns whether the patterns take a path. The last pattern that matches decides; `None` if
+    /// none matches.
     pub(crate) fn verdict(&self, path: &Path, is_dir: bool) -> Option<bool> {
         let normal = dacti_names::normalize(&path.to_string_lossy()).into_owned();
         let mut verdict = None;
@@ -68,7 +68,7 @@ impl Patterns {
         verdict
     }
 
-    /// Returns whether the patterns take a file, by its own path or by a folder that it is in.
+    /// Returns whether the patterns take a file, by its own path or by a folder around it.
     pub(crate) fn takes_file(&self, path: &Path) -> bool {
         let mut folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
         let by_folder = folders.find_map(|folder| self.verdict(folder, true));
@@ -94,8 +94,8 @@ pub(crate) fn read(file: &Path, folder: &Path) -> Result<Gitignore, Failure> {
     builder.build().map_err(|error| failed(&error))
 }
 
-/// Compiles a pattern of the command line. Gitignore takes a faulty glob for a name; on the command
-/// line that is a mistake.
+/// Compiles a pattern of the command line. Gitignore reads a faulty glob as a plain name; on the
+/// command line it is an error.
 fn matcher(line: &str) -> Result<Gitignore, ignore::Error> {
     if let Err(error) = globset::Glob::new(line.trim_start_matches('!')) {
         return Err(ignore::Error::Glob { glob: Some(line.into()), err: error.kind().to_string() });
@@ -108,7 +108,7 @@ fn matcher(line: &str) -> Result<Gitignore, ignore::Error> {
 /// Returns a pattern as a line of gitignore, with the characters of an existing name escaped.
 fn line(text: &str, exists: &dyn Fn(&str, bool) -> bool) -> String {
     let text = dacti_names::normalize(text);
-    // Gitignore has no `./`; shells have, for a file that is not an option.
+    // Gitignore does not allow `./`, but shells complete file names with it.
     let rooted = text.strip_prefix("./").map(|rest| format!("/{rest}"));
     let text = rooted.as_deref().unwrap_or(&text);
     let name = text.trim_start_matches('/').trim_end_matches('/');
@@ -118,7 +118,7 @@ fn line(text: &str, exists: &dyn Fn(&str, bool) -> bool) -> String {
     escaped(text)
 }
 
-/// Returns whether a pattern has characters with a meaning in gitignore.
+/// Returns whether a pattern has characters that are special in gitignore.
 pub(crate) fn has_wildcards(text: &str) -> bool {
     text.starts_with(['#', '!'])
         || text.ends_with(' ')

@@ -26,7 +26,7 @@ impl Bar {
             bar.set_style(style);
         }
         bar.set_message(what);
-        // A quiet bar counts as shown already.
+        // A quiet bar never shows itself, so it counts as shown.
         Self { inner: bar, start: Instant::now(), shown: talk == Talk::Quiet }
     }
 

@@ -12,17 +12,17 @@ use dacti::{Error, Limits, Package};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Options of reading: bounds on its cost, and how URLs are read.
+/// Options of reading: limits on its cost, and how URLs are read.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Cost of reading, and packages under URLs")]
 pub(crate) struct Remote {
     /// Print on standard error how many requests were sent and how many bytes were read.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// Fail before more bytes than this are fetched, or read from a file.
+    /// Fail before more than this many bytes are fetched, or read from a file.
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
-    /// Fail before more requests than this are sent, or reads of a file are made.
+    /// Fail before more than this many requests are sent, or reads of a file are made.
     #[arg(long, value_name = "N")]
     max_requests: Option<u64>,
     /// Fetch two regions by one request if at most this many unused bytes lie between them.
@@ -35,15 +35,15 @@ pub(crate) struct Remote {
     /// sent to another server that a redirect names, and is refused for object stores.
     #[arg(long = "header", value_name = "FIELD", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// How many requests may be under way at once.
+    /// How many requests may be in progress at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
     /// Read the package's head from this URL, which has a copy of it. A cache of whole objects can
     /// keep the copy for a shorter time than the package.
     #[arg(long, value_name = "URL")]
     head: Option<String>,
-    /// Read a file of any length whole if its server has no ranges. Without this option, only files
-    /// of at most 1 MiB are read so.
+    /// If a server has no ranges, read the whole file, however long it is. Without this option,
+    /// only files of at most 1 MiB are read whole.
     #[arg(long)]
     allow_whole: bool,
     /// Whether to count reads without printing them.
@@ -140,7 +140,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Returns whether no option bounds the cost of reading.
+    /// Returns whether no option limits the cost of reading.
     pub(crate) fn is_unbounded(&self) -> bool {
         self.max_bytes.is_none() && self.max_requests.is_none()
     }
@@ -248,7 +248,7 @@ impl Costs {
         }
     }
 
-    /// Prints the cost if --stats asks for it. That a file was read whole is always printed.
+    /// Prints the cost if --stats asks for it. A file that was read whole is always reported.
     pub(crate) fn tell(&self, remote: &Remote) {
         if let Count::Url(source) = &self.0
             && source.is_whole()

@@ -1,7 +1,7 @@
-//! Which regions are meant by the paths, ids and patterns of the command line.
+//! Finds the regions that the paths, ids and patterns of the command line mean.
 //!
 //! A text that names a region means only that region. Other texts are read as patterns. Unicode is
-//! brought into form C first, as file names of some systems are not.
+//! brought into form C first, because file names of some systems are in another form.
 
 use crate::outcome::Failure;
 use crate::output::shown;
@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 /// A path or pattern of the command line.
 ///
-/// `*` and `?` stay within a part of the path, `**` crosses parts. A pattern without a slash means
-/// a name in any folder; one that begins with a slash is matched from the root.
+/// `*` and `?` stay within a part of the path, `**` crosses parts. A pattern without a slash
+/// matches a name in any folder; a pattern that begins with a slash matches from the root.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    /// The text without a slash in front.
+    /// The text without a slash at its start.
     name: String,
     /// Whether the text is matched from the root.
     rooted: bool,
@@ -28,8 +28,8 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Reads a pattern.
     ///
-    /// `names` are the paths and ids that it may mean. If one of them is the text, the text is no
-    /// glob.
+    /// `names` are the paths and ids that the text may mean. If one of them equals the text, the
+    /// text is no glob.
     pub(crate) fn new<N: AsRef<str>>(
         text: &str,
         names: impl IntoIterator<Item = N>,
@@ -66,7 +66,7 @@ pub(crate) fn path(text: &str) -> Cow<'_, str> {
 
 /// Moves the regions that a pattern means out of `listed`: all of them if there is no pattern.
 ///
-/// The others stay, to tell what there is if none is meant.
+/// The other regions stay in `listed`, for the message if none matches.
 pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<Listed>, Failure> {
     let Some(text) = text else { return Ok(core::mem::take(listed)) };
     let pattern = Pattern::new(text, listed.iter().map(Listed::name))?;
@@ -76,7 +76,7 @@ pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<L
     Ok(wanted)
 }
 
-/// Finds the region that a text names: by its id if the text is the id of a region, else by its
+/// Finds the region that a text names: by id if the text is the id of a region, and otherwise by
 /// path.
 pub(crate) fn find<'k>(
     package: &Package,
@@ -91,7 +91,7 @@ pub(crate) fn find<'k>(
     Ok((RegionName::Path(text), package.find(text)?))
 }
 
-/// Returns the failure of a pattern that means none of these regions.
+/// Returns the failure of a pattern that matches none of these regions.
 pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> Failure {
     let paths = listed.iter().filter_map(|listed| listed.path.as_deref());
     let what = meant(text, paths).unwrap_or_else(|| LIST.into());
@@ -116,7 +116,7 @@ pub(crate) fn meant<'p>(
     near.min().map(|(_, path)| format!("did you mean {path:?}? If not, {LIST}"))
 }
 
-/// Returns how far a path is from the one that was wanted; less is nearer. `None` if it is too far.
+/// Returns the distance of a path from the wanted one; less is nearer. `None` if it is too far.
 fn nearness(wanted: &str, path: &str) -> Option<usize> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let stem = |name: &str| match name.rsplit_once('.') {
@@ -138,7 +138,7 @@ fn nearness(wanted: &str, path: &str) -> Option<usize> {
     (edits_at_most_one(&lower, &wanted_lower)).then_some(3)
 }
 
-/// Returns whether one inserted, deleted, replaced or swapped character makes one text the other.
+/// Returns whether one inserted, deleted, replaced or swapped character makes the texts equal.
 fn edits_at_most_one(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes that are looked at: the signature of a tar file stands at 257.
+/// The bytes that are compared: the signature of a tar file stands at 257.
 const LEN: u64 = 512;
 
 /// Kinds of files by their first bytes.
@@ -53,7 +53,7 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let trimmed = bytes.trim_ascii_start();
-    // Of the signature's first bytes only as many are known as were read.
+    // If only a part of the signature was read, only that part is compared.
     let known = |signature: &[u8]| {
         let len = signature.len().min(trimmed.len());
         len >= 2 && trimmed.get(..len) == signature.get(..len)

@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use std::io;
 use std::thread::{Builder, Scope};
 
-/// More threads than this help no machine.
+/// No machine gains from more threads than this.
 const MAX: usize = 1024;
 
 /// Reads a number of threads.
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Result<NonZeroUsize, String> {
     threads.ok_or_else(|| format!("expected a number from 1 to {MAX}"))
 }
 
-/// Starts up to `wanted` threads. It is an error only if the system gives none.
+/// Starts up to `wanted` threads. Fewer are no error, unless the system gives none.
 pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     wanted: usize,

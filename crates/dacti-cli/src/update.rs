@@ -1,4 +1,4 @@
-//! The part that `put`, `rm` and `sync` share: opens a package for an update, plans the update, and
+//! The code that `put`, `rm` and `sync` share: opens a package for an update, plans the update, and
 //! shows, saves or carries out the plan.
 
 pub(crate) mod show;
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Leave new regions of a signed package unsigned. Readers who require signatures refuse them.
     #[arg(long)]
     unsigned: bool,
-    /// How new regions are stored; by default as the other regions of the package.
+    /// How new regions are stored; by default like the other regions of the package.
     #[arg(long, value_enum)]
     encoding: Option<Stored>,
     /// Brotli's quality: 0 is fast, 11 is small.
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Wait while another writer has the package. Without it, the update fails then.
+    /// Wait while another writer has the package. Without this option, the update fails.
     #[arg(long)]
     wait: bool,
     /// Print the changes and the plan as one JSON object, which docs/json.md describes.
@@ -60,7 +60,7 @@ pub(crate) struct Options {
 /// How often a lock is tried.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Returns the failure of an update, with the option that is the way out.
+/// Returns the failure of an update, with the option that helps.
 fn failed(package: &Path, error: &dacti::Error) -> Failure {
     let dacti::Error::Update(fault) = error else { return Failure::with(package, error) };
     let way_out = match fault {
@@ -82,7 +82,7 @@ enum Stored {
 impl Options {
     /// Opens the package, and locks out other writers from here on.
     ///
-    /// `inputs` are the files that the verb reads: a saved plan must not replace one of them.
+    /// `inputs` are the files that the verb reads. A saved plan must not replace one of them.
     pub(crate) fn open(
         &self,
         package: &Path,
@@ -130,7 +130,7 @@ impl Options {
         Ok(())
     }
 
-    /// Opens the package as its only writer. With --wait, another writer is waited for.
+    /// Opens the package as its only writer. With --wait, waits for another writer to finish.
     fn open_alone(&self, package: &Path, options: &UpdateOptions) -> Result<Update, Failure> {
         let mut told = false;
         loop {
@@ -175,7 +175,7 @@ impl Options {
             return self.save(out, &summary, &planned, talk);
         }
         if self.json {
-            // Printed at the end, because it says that the update is done.
+            // The object is printed last, because it says that the update is done.
             self.carry_out(package, planned, &summary, talk)?;
             output::json(&mut std::io::stdout().lock(), &summary.applied())?;
             return Ok(Outcome::Done);

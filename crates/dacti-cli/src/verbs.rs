@@ -1,4 +1,4 @@
-//! The verbs of the program, one file each. No verb uses another one.
+//! The verbs of the program, one file each. No verb uses another.
 
 mod apply;
 mod compact;

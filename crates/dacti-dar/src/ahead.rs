@@ -1,8 +1,8 @@
-//! Cuts the bytes that the blocking reader has read into batches of whole frames, and has a thread
-//! hash their blocks before the machine reaches them.
+//! Cuts bytes that the blocking reader has read into batches of whole frames. A thread hashes the
+//! blocks of a batch before the machine reaches them.
 //!
 //! The machine judges each frame as usual and reuses only the hash. At the first frame that is not
-//! whole and plain, this file stops, and the machine reads on without it.
+//! whole and plain, this file stops, and the machine reads on without hashes from the thread.
 
 use alloc::collections::VecDeque;
 use core::mem;
@@ -66,7 +66,7 @@ impl Ahead {
     }
 
     /// Makes the frame at `pos` available here, if frames are read ahead. `at_frame` says that the
-    /// machine waits for a frame. Returns false if the machine must take the bytes from the window.
+    /// machine waits for a frame. Returns false if the machine must read from the window.
     pub(crate) fn fill<R: Read>(
         &mut self,
         window: &mut Window<R>,

@@ -1,7 +1,7 @@
 //! Random access: the trailer, the roots, and one block by its CID through the index.
 //!
 //! Reads the end of the source, then only the ranges that a caller asks for. Every block that it
-//! returns is proved. Only a reading of the whole archive proves the whole archive.
+//! returns is proved. To prove the whole archive, read all of it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -74,8 +74,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(archive)
     }
 
-    /// Reads the directory, which stands right before the trailer. The lengths alone prove that it
-    /// fits the start of the index, so that the start is not read.
+    /// Reads the directory, which stands right before the trailer. The lengths alone prove that the
+    /// directory fits the start of the index, so the start is not read.
     fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
         let what = Structure::IndexDirectory;
         let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
@@ -284,9 +284,9 @@ impl<S: ReadAt> Archive<S> {
         Err(Error::OutOfBounds { what: Structure::RootList, at, target, from, to })
     }
 
-    /// Returns the places that the index gives for a CID in either version, without reading the
-    /// block, so that nothing is proved. Almost always there is one place or none; more if several
-    /// digests begin alike.
+    /// Returns the places that the index gives for a CID in either version. It does not read the
+    /// block, so nothing is proved. Almost always there is one place or none; there are more if
+    /// several digests begin alike.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`], a fault of the index, or an error of the source.
@@ -358,8 +358,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(None)
     }
 
-    /// Reads the block at a place, if it is the block of that CID. Returns `None` if another block
-    /// stands there whose digest begins alike.
+    /// Reads the block at a place, if the block has that CID. Returns `None` if another block
+    /// stands there, with a digest that begins alike.
     ///
     /// # Errors
     /// A fault of the block, or an error of the source.
@@ -392,7 +392,7 @@ impl<S: ReadAt> Archive<S> {
         }
     }
 
-    /// Reads the whole archive in order, with marks or without. Only this proves all of it.
+    /// Reads the whole archive in order, with marks or without. Only this proves the whole archive.
     ///
     /// # Errors
     /// A fault of the header or, without marks, of the list of roots.
@@ -404,7 +404,7 @@ impl<S: ReadAt> Archive<S> {
         })
     }
 
-    /// As [`Self::stream`], of an archive that is needed no longer.
+    /// Does the same as [`Self::stream`], and consumes the archive.
     ///
     /// # Errors
     /// As [`Self::stream`].
@@ -436,7 +436,7 @@ impl<S: ReadAt> Archive<S> {
 
 fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, usize), Error> {
     let what = Structure::RootList;
-    // The list's count is wrong if a root needs bytes beyond the list's end.
+    // If a root needs bytes beyond the list's end, the list's count is wrong.
     let wrong = Error::invalid(what, at, Wrong::Cid);
     let (cid, cid_len) = Cid::read(bytes).map_err(|fault| match fault {
         CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },

@@ -133,7 +133,7 @@ impl CarReader {
         &self.header
     }
 
-    /// Returns the number of blocks that were believed without proof.
+    /// Returns the number of blocks that were accepted without proof.
     #[must_use]
     pub fn unproven(&self) -> u64 {
         self.unproven
@@ -403,7 +403,7 @@ impl<R: Read> CarStream<R> {
             self.window.fill(want.start, want.len)?;
             self.machine.step(self.window.bytes())?;
         }
-        // A list of millions of roots leaves no memory behind.
+        // After a list of millions of roots, its memory is freed.
         self.window.shrink();
         Ok(self.machine.header())
     }

@@ -79,8 +79,8 @@ pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
     walk(bytes, items, |_| true)
 }
 
-/// As [`items_len`]. Shows every item to `judge`, the contents of lists, maps and tags included.
-/// The walk ends if `judge` returns false. Text need not be UTF-8.
+/// Does the same as [`items_len`], and shows every item to `judge`, the contents of lists, maps and
+/// tags included. The walk ends if `judge` returns false. Text need not be UTF-8.
 pub(crate) fn walk<'b>(
     bytes: &'b [u8],
     items: u64,

@@ -25,10 +25,10 @@ pub(crate) const DAG_PB: u64 = 0x70;
 /// The length of the text of a CID of version 0.
 const V0_TEXT_LEN: usize = 46;
 
-/// The signs of the bases that are no power of two: 58, 36 and 10. Their decoders take time in the
-/// square of the text's length.
+/// The multibase prefixes of bases that are no power of two: 58, 36 and 10. Their decoders take
+/// time in the square of the text's length.
 const UNEVEN_BASES: [char; 5] = ['z', 'Z', 'k', 'K', '9'];
-/// The longest text in such a base. The CID of any hash function is shorter.
+/// The longest text in such a base. The CID of any hash function is shorter than this.
 const UNEVEN_TEXT_LEN_MAX: usize = 256;
 
 /// The longest digest of a hash function, in bytes.
@@ -43,7 +43,8 @@ pub(crate) const CID_LEN_MAX: usize = PREFIX_LEN_MAX + DIGEST_LEN_MAX;
 /// The longest identity CID.
 pub(crate) const IDENTITY_CID_LEN_MAX: usize = PREFIX_LEN_MAX + IDENTITY_LEN_MAX;
 
-/// All of a CID but its digest. The blocks of one bucket of the index have it in common.
+/// All parts of a CID except its digest. The blocks of one bucket of the index have the same
+/// prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// CID version, 0 or 1.
@@ -328,7 +329,7 @@ impl FromStr for Cid {
 
     fn from_str(text: &str) -> Result<Self, CidError> {
         let text = text.rsplit_once("/ipfs/").map_or(text, |(_, text)| text);
-        // A CID of version 0 has no sign of its base.
+        // The text of a CID of version 0 has no multibase prefix.
         let bytes = match text.len() {
             V0_TEXT_LEN if text.starts_with("Qm") => Base::Base58Btc.decode(text),
             len if len > UNEVEN_TEXT_LEN_MAX && text.starts_with(UNEVEN_BASES) => {
@@ -466,7 +467,7 @@ mod tests {
         assert!(v0.is_same_block(&v1) && v0 != v1);
         assert_eq!(v1.other_version(), Some(v0.clone()));
         assert_eq!(Cid::from(cid::Cid::try_from(&v0).unwrap()), v0);
-        // Other bases are read too, and long texts in uneven ones are refused.
+        // Other bases are read, too. Long texts in bases that are no power of two are refused.
         for base in [Base::Base16Lower, Base::Base58Btc, Base::Base36Lower, Base::Base64Url] {
             let text = multibase::encode(base, v1.to_bytes());
             assert_eq!(text.parse().as_ref(), Ok(&v1), "{text}");

@@ -1,5 +1,5 @@
 //! The SHA3-512 over the CIDs of all blocks. It is a fifth of all work and independent of the rest,
-//! so that a thread of its own may take it.
+//! so a thread of its own may do it.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -50,7 +50,7 @@ impl CidDigest {
         }
         if let Some(helper) = &self.helper {
             let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_LEN + 256));
-            // The thread takes every batch, so that sending cannot fail.
+            // The thread takes every batch, so sending cannot fail.
             let sent = helper.batches.send(batch);
             debug_assert!(sent.is_ok(), "the thread ends when the sender is dropped");
             return;
@@ -63,7 +63,7 @@ impl CidDigest {
     pub(crate) fn finish(&mut self) -> [u8; 64] {
         if let Some(Helper { batches, thread }) = self.helper.take() {
             drop(batches);
-            // The thread cannot panic; if it did, the digest would fit no archive.
+            // The thread cannot panic. If it did, the resulting digest would fit no archive.
             self.hasher = thread.join().unwrap_or_default();
         }
         self.hasher.update(&self.batch);

@@ -50,8 +50,8 @@ pub fn write_dag<W: Write>(
         };
         match result {
             Ok(_) => {}
-            // A link was skipped whose block has the same bytes: this block can be a root later.
-            // Loops, which only unchecked hashes can make, are skipped too.
+            // A skipped link names a block with the same bytes, so this block must wait: it can
+            // become a root later. Loops, which only unchecked hashes can make, are skipped too.
             Err(ReadError::Format(Error::Misuse(Misuse::AmbiguousSkip | Misuse::Loop))) => {
                 writer.skip();
             }
@@ -81,7 +81,7 @@ pub struct FromCar {
     pub summary: Summary,
 }
 
-/// Blocks in a source whose places are known. An earlier pass has found and proved them.
+/// A source of blocks whose places are known, because an earlier pass has found and proved them.
 pub(crate) struct PlacedStore<S> {
     pub(crate) source: S,
     pub(crate) table: BlockTable,
@@ -101,7 +101,7 @@ impl<S: ReadAt> BlockStore for PlacedStore<S> {
             let end = at.saturating_add(got as u64);
             return Err(Error::Truncated { what, at, needed, end }.into());
         }
-        // The source may have changed since it was proved.
+        // The source may have changed since the block was proved.
         if let Fit::No(found) = fits(cid, into) {
             let expected = digest_head(cid.digest());
             let (what, at) = (Structure::CarSection, located.offset);
@@ -111,10 +111,10 @@ impl<S: ReadAt> BlockStore for PlacedStore<S> {
     }
 }
 
-/// Makes a DAR of a CAR, version 1 or 2. The CAR's roots come first, in their order; then the
-/// blocks that they do not reach, each under a root of its own DAG.
+/// Makes a DAR of a CAR, version 1 or 2. The CAR's roots come first, in their order. The blocks
+/// that the roots do not reach follow, each under a root of its own DAG.
 ///
-/// Memory: 66 to 133 bytes per distinct block for finding it, and the same again for writing it.
+/// Memory: 66 to 133 bytes for each distinct block to find it, and the same again to write it.
 ///
 /// # Errors
 /// A fault of the CAR, a limit, an error of the source or the sink.
@@ -182,7 +182,8 @@ fn write_roots<W: Write, S: ReadAt>(
             continue;
         }
         if cid.is_identity() && !sections.contains(&cid) {
-            // No section of the CAR: the blocks that it links to are roots in its place.
+            // The CAR has no section for this root. The blocks that the root links to become roots
+            // instead.
             report.absent_roots.push(&cid);
             write_links(writer, store, &cid, report)?;
         } else if !write_dag(writer, &cid, store)? {
@@ -216,8 +217,8 @@ fn write_links<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Writes the blocks that were not reached. Blocks that no other such block links to come first;
-/// then the rest, which only loops of unchecked hashes leave.
+/// Writes the blocks that were not reached. Blocks without a link from another such block come
+/// first. The rest form loops, which only unchecked hashes can make.
 pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut PlacedStore<S>,

@@ -34,11 +34,11 @@ pub struct WriteOptions {
     pub link_order: LinkOrder,
     /// Accept zeros after the last section of a CAR, in [`from_car`](crate::from_car).
     pub allow_padding: bool,
-    /// The number of missing blocks that the summary lists at most.
+    /// The most missing blocks that the summary lists.
     pub missing_max: u32,
-    /// Let threads help: one takes the digest of all CIDs, and [`Writer`](crate::Writer) has
-    /// another check blocks against their CIDs. A block that does not fit its CID is then refused a
-    /// little later. The writer has failed then, and neither the block nor later bytes reach the
+    /// Lets threads help: one takes the digest of all CIDs, and [`Writer`](crate::Writer) has
+    /// another check blocks against their CIDs. The writer then refuses a block that does not fit
+    /// its CID a little later. It has failed then, and neither the block nor later bytes reach the
     /// sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
 }
@@ -60,17 +60,17 @@ pub enum Placed {
     Inline,
 }
 
-/// The time at which a block is checked against its CID.
+/// When a block is checked against its CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Before it is placed.
     Now,
-    /// By the caller, before the bytes leave the process.
+    /// The caller checks it, before the bytes leave the process.
     Later,
 }
 
 impl Proof {
-    /// Blocks of unknown hashes are checked now, as the encoder refuses or believes them.
+    /// Blocks of unknown hashes are checked now, because the encoder refuses or trusts them.
     fn allowed(self, prefix: &Prefix) -> Self {
         if hash_is_known(prefix.hash, prefix.digest_len) { self } else { Self::Now }
     }
@@ -152,8 +152,8 @@ impl Encoder {
         self.order.table.prefix(bucket)?.with(digest)
     }
 
-    /// Skips the link that [`Self::expected`] returns. The archive shows no trace of it, and its
-    /// block may still be given until a block below it is.
+    /// Skips the link that [`Self::expected`] returns. The archive shows no trace of the skip, and
+    /// the block may still be added until a block below it is added.
     pub fn skip(&mut self) {
         self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);
@@ -270,7 +270,7 @@ impl Encoder {
         if cid.is_identity() {
             return Err(Error::Misuse(Misuse::Identity));
         }
-        // A link has brought the prefix of every block that may come.
+        // Each block that may come has a prefix that some link has brought.
         let table = &self.order.table;
         let digest = cid.digest();
         let key = table.bucket_of(cid).map(|bucket| (bucket, table.hash(bucket, digest)));
@@ -289,12 +289,12 @@ impl Encoder {
         Ok((Placed::Written { at }, proof))
     }
 
-    /// Returns the waiting link that a reader takes the block by. It must name the block.
+    /// Returns the waiting link by which a reader takes the block. The link must name the block.
     fn link_of(&mut self, cid: &Cid, data: &[u8], proof: Proof) -> Result<(Taken, Proof), Error> {
         let Some(taken) = self.expected_link(cid) else {
             return Ok((self.fit(cid, data)?, Proof::Now));
         };
-        // If the expected link names the block, only skipped links can take it instead.
+        // If the expected link names the block, only a skipped link can take the block instead.
         if self.skipped.is_empty() && proof.allowed(&Prefix::of(cid)) == Proof::Later {
             return Ok((taken, Proof::Later));
         }

@@ -75,7 +75,7 @@ pub fn multihash(code: u64, data: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
 pub enum Fit {
     /// The block hashes to the CID.
     Yes,
-    /// The block does not. Holds the first 8 bytes of the block's own digest.
+    /// The block does not fit. Holds the first 8 bytes of the block's own digest.
     No(u64),
     /// Nothing proves the block: the hash function is unknown, or the digest too short or too long.
     Unknown,
@@ -110,12 +110,13 @@ impl<'a> Hashed<'a> {
         Self::with(data, None)
     }
 
-    /// As [`Self::new`], with a digest that was taken of the same bytes before.
+    /// Does the same as [`Self::new`], with a digest that was taken of the same bytes before.
     pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data, first, others: Vec::new(), work: 0 }
     }
 
-    /// As [`Self::new`], with all the digests of a block whose bytes are not at hand.
+    /// Does the same as [`Self::new`], with all the digests of a block whose bytes are not
+    /// available.
     pub(crate) fn known(digests: Vec<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data: &[], first: None, others: digests, work: 0 }
     }
@@ -143,7 +144,7 @@ impl<'a> Hashed<'a> {
         if self.first.is_some_and(|hash| hash.code() == code) {
             return self.first.as_ref();
         }
-        // At most as many as there are known functions.
+        // The list is at most as long as the number of known functions.
         if !self.others.iter().any(|hash| hash.code() == code) {
             self.work = self.work.saturating_add(self.data.len() as u64);
             self.others.push(multihash(code, self.data)?);

@@ -34,7 +34,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Tells whether the block hashes to the expected CID, whose digest may be cut.
+    /// Tells whether the block hashes to the expected CID, whose digest may be truncated.
     pub(crate) fn is_proved(&self) -> bool {
         match (&self.found, &self.expected) {
             (Some(found), Some(cid)) => found.digest().starts_with(cid.digest()),
@@ -122,7 +122,8 @@ impl HashThread {
     }
 }
 
-/// The thread cannot panic; if it did, the reader or writer would fail.
+/// Returns the error for a thread that has ended early. The thread cannot panic, so this is
+/// unexpected.
 fn ended() -> io::Error {
     io::Error::other("the thread that hashes blocks has ended")
 }

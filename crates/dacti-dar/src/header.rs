@@ -1,5 +1,5 @@
 //! The metadata list after the magic. Element 0 may be a CAR's list of roots, and element 1 the
-//! order of links; other elements are kept and not understood.
+//! order of links. Other elements are unknown here; they are kept.
 
 use alloc::vec::Vec;
 

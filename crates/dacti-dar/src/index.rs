@@ -262,8 +262,8 @@ impl Search {
         if len <= most {
             return Step::Read { record: self.low, count: len };
         }
-        // Digests are spread evenly, so that the digest gives the place. After two wrong guesses,
-        // halving bounds the cost of a hostile index.
+        // Digests are spread evenly, so the digest predicts the place. After two wrong guesses,
+        // halving limits the cost of a hostile index.
         let guess = if self.tries < 2 {
             let span = u128::from(self.high_head.saturating_sub(self.low_head)).max(1);
             let into = u128::from(self.head.saturating_sub(self.low_head));
@@ -332,8 +332,8 @@ impl Search {
             self.high = record;
             self.high_head = first;
         } else if record > self.low {
-            // Only hits: more may stand on both sides. The search goes on with those before; the
-            // limit on candidates ends it soon.
+            // All records of this read match, so more may stand on both sides. The search goes on
+            // before them, and the limit on candidates soon ends it.
             self.high = record;
             self.high_head = first;
         } else {

@@ -6,8 +6,8 @@
 /// [`Error::LimitExceeded`]: crate::Error::LimitExceeded
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest block in bytes. The index has room for 4 GiB, and networks exchange 2 MiB at
-    /// most, so that the default of 32 MiB is ample.
+    /// The longest block in bytes. The index has room for 4 GiB. Networks exchange 2 MiB at most,
+    /// so the default of 32 MiB is ample.
     pub block_len_max: u32,
     /// The longest header of a DAR or a CAR. A list of 250,000 roots takes about 10 MiB; the
     /// default is 64 MiB.
@@ -49,9 +49,9 @@ impl Default for Limits {
 /// The treatment of a CID whose hash function this crate does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownHash {
-    /// Refuse each block that nothing proves.
+    /// Refuse each block that cannot be proved.
     #[default]
     Refuse,
-    /// Believe the block. Nothing proves it then.
+    /// Accept the block without proof.
     Trust,
 }

@@ -1,5 +1,5 @@
-//! The links inside a block, in their order, one file per codec. Identity CIDs are entered; other
-//! links are not followed.
+//! The links inside a block, in their order, one file per codec. The links inside an identity CID
+//! count as links of the block; other links are not followed.
 //!
 //! Each codec is walked by its structure alone, without recursion: a block of any nesting is read,
 //! and `R-DARLNK-05` says which blocks are valid.
@@ -111,7 +111,7 @@ fn take(bytes: &[u8], order: LinkOrder, out: &mut Vec<Cid>, nesting: u32) -> boo
             out.push(cid);
             true
         }
-        // A link may be an identity CID of any length, as only its links are kept.
+        // A link may be an identity CID of any length, because only the links in it are kept.
         Ok(_) | Err(CidFault::DigestTooLong(_)) => {
             let Some((codec, content)) = read_identity(bytes) else { return false };
             if let Some(inner) = nesting.checked_sub(1) {
@@ -223,11 +223,11 @@ mod tests {
         // A number in more bytes than necessary is no fault.
         check(DAG_CBOR, &list(&[0x18, 1]), Some(from_ref(&x)));
         for wrong in [
-            // Bytes behind the item, and too few.
+            // A byte after the item, and too few bytes.
             &[0xf6, 0][..],
             &[],
-            // Another tag; the tag of links on text, on a number, on bytes without the zero, on a
-            // CID with a byte behind it, on itself.
+            // Another tag; then tag 42 on text, on a number, on bytes without the zero, on a CID
+            // with a further byte, on another tag 42.
             &[0xc0, 0xf6],
             &[0xd8, 0x2a, 0x61, 0],
             &[0xd8, 0x2a, 7],
@@ -261,7 +261,7 @@ mod tests {
         check(DAG_PB, &node(&[0x0a, 1, 7], &[]), None);
         check(DAG_PB, &node(&[&hash[..], &[0x12, 0, 0x12, 0]].concat(), &[]), None);
         check(DAG_PB, &node(&[&hash[..], &[0x20, 0]].concat(), &[]), None);
-        // Data twice, a field of another type, a field that is cut.
+        // Data twice, a field of another type, a truncated field.
         check(DAG_PB, &node(&hash, &[0x0a, 0, 0x0a, 0]), None);
         check(DAG_PB, &node(&hash, &[0x08, 0]), None);
         check(DAG_PB, &node(&hash, &[0x0a, 1]), None);

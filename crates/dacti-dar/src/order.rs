@@ -1,11 +1,11 @@
 //! The depth-first order that readers and writers share: the waiting links, the block that a frame
-//! may be, the ends of subtrees, and the contents of the trailer. Sees no bytes of frames and does
-//! no IO.
+//! may hold, the ends of subtrees, and the contents of the trailer. Sees no bytes of frames and
+//! does no IO.
 //!
-//! Links wait on one stack, as digests with the number of their prefix. The blocks that brought
-//! them are its levels. A block is taken by the topmost waiting link that its bytes hash to, and
-//! the links above that one are skipped for good. The stack is a vector, so that a deep DAG costs
-//! memory and no call stack.
+//! Waiting links are on one stack, as digests with the number of their prefix. Each block that
+//! brought links is a level of the stack. The topmost waiting link to which a block's bytes hash
+//! takes the block, and the links above it are skipped for good. The stack is a vector, so a deep
+//! DAG costs memory but no call stack.
 
 use alloc::vec::Vec;
 
@@ -61,14 +61,15 @@ pub struct Summary {
     pub unknown_codec: u64,
     /// Blocks that are invalid in their codec. They count as blocks without links.
     pub undecodable: u64,
-    /// Blocks of an unknown hash function, believed without proof.
+    /// Blocks of an unknown hash function, accepted without proof.
     pub unproven: u64,
     /// Roots that the header lists and whose blocks the archive lacks; identity CIDs are not
-    /// counted. Either the CAR lacked them too, or the header is damaged: nothing tells which.
+    /// counted. Either the CAR lacked them too, or the header is damaged: the archive cannot tell
+    /// which.
     pub absent_car_roots: CidList,
     /// Elements of the header that are not understood.
     pub unknown_elements: u64,
-    /// The order of links that the header states. Nothing proves it if no block depends on it.
+    /// The order of links that the header states. If no block depends on it, it is not proved.
     pub link_order: LinkOrder,
     /// Whether the archive has an index.
     pub indexed: bool,
@@ -80,7 +81,7 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Work {
-    /// Bytes that were hashed to prove blocks. Threads count apart.
+    /// Bytes that were hashed to prove blocks. Bytes that a thread hashed are not included.
     pub hashed: u64,
     /// Waiting links that were compared with a block.
     pub compared: u64,
@@ -347,8 +348,8 @@ impl Order {
     }
 
     /// Takes a block by the link that [`Self::fit`] found. Returns its number. The subtrees of the
-    /// blocks above that link end at `here`: the offset of the frame, or of a back-reference to it.
-    /// `fresh` is the hash of the block's key if the caller knows that the table lacks the block.
+    /// blocks above that link end at `here`, the offset of the frame or of a back-reference to it.
+    /// Pass `fresh`, the hash of the block's key, if the table is known to lack the block.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
@@ -412,7 +413,7 @@ impl Order {
             }
             None => self.table.insert(bucket, digest, frame_at, len, &self.limits)?,
         };
-        // A block stands once: its repeats are back-references.
+        // Each block has one frame: its repeats are back-references.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.push(self.table.prefix_bytes(bucket), digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);
@@ -453,7 +454,7 @@ impl Order {
             self.stack.extend_from_slice(&bucket.to_le_bytes());
         }
         let any = !found.is_empty();
-        // A block of very many links leaves no memory allocated.
+        // After a block of very many links, its memory is freed.
         found.truncate(0);
         found.shrink_to(4096);
         self.found = found;
@@ -463,7 +464,7 @@ impl Order {
     /// Tells whether a back-reference at the link taken would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
         // Levels above the link end here. An open block below the link is an ancestor. Blocks are
-        // numbered as they are opened, so that the levels are sorted.
+        // numbered in the order in which they are opened, so the levels are sorted.
         let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
         let level = level.and_then(|place| self.levels.get(place));
         let ends = level.is_some_and(|level| level.base > taken.height);

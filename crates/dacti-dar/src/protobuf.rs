@@ -15,7 +15,7 @@ pub(crate) enum Field<'b> {
     Fixed(u64),
 }
 
-/// The fields of a message: their numbers and values. A fault is one last `None`.
+/// The fields of a message: their numbers and values. After a fault, the last item is `None`.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'b>(&'b [u8]);
 

@@ -86,8 +86,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Reads the next block and passes over other events. `None` means that the archive is
-    /// complete.
+    /// Reads the next block and skips other events. `None` means that the archive is complete.
     ///
     /// # Errors
     /// As [`Self::next_event`].

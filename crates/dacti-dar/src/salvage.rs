@@ -1,9 +1,9 @@
 //! Salvage: the blocks of a cut or damaged archive that its bytes still prove, as a new archive.
 //!
-//! Two ways find them. In order, from the header on: a frame whose block no waiting link takes is
-//! lost, and the frames after it are read on as far as they fit. By the index, if it is readable:
-//! each record names a place and the first bytes of a digest, and the block there has a CID that it
-//! proves itself.
+//! Two ways find them. The first reads in order, from the header on: a frame whose block no waiting
+//! link takes is lost, and the next frames are read as far as they fit. The second uses the index,
+//! if it is readable: each record names a place and the first bytes of a digest, and the block
+//! there must prove its own CID.
 
 use alloc::vec::Vec;
 use std::io::Write;
@@ -29,7 +29,7 @@ use crate::writer::Writer;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// Frames that were read and that nothing proves.
+    /// Frames whose blocks could not be proved.
     pub lost_frames: u64,
     /// The offset at which reading in order ended, if not at the end mark.
     pub stopped_at: Option<u64>,
@@ -43,8 +43,8 @@ pub struct Salvaged {
     pub summary: Summary,
 }
 
-/// The comparisons with waiting links that reading in order may take. Lost frames are compared with
-/// every link that waits, so that a hostile archive could ask for more.
+/// The most comparisons with waiting links while frames are read in order. Each lost frame is
+/// compared with every waiting link, so a hostile archive could cause more.
 const COMPARED_MAX: u64 = 1 << 28;
 
 /// Writes a new archive of all blocks that a damaged one still proves.
@@ -119,11 +119,11 @@ impl<'s, S: ReadAt> Saver<'s, S> {
     }
 
     fn note_root(&mut self, cid: &Cid) {
-        // A million roots are compared by the writer, which refuses a second one.
+        // The writer refuses a second root of the same CID, so duplicates need no check here.
         self.roots.push(cid.clone());
     }
 
-    /// Reads the frames in order, as far as they can be told apart.
+    /// Reads the frames in order, as far as their borders can be found.
     fn read_frames(&mut self, report: &mut Salvaged) -> Result<(), ReadError> {
         let limits = self.options.limits;
         let mut order = Order::new(limits, self.options.unknown_hash, 0, false);
@@ -198,7 +198,7 @@ impl<'s, S: ReadAt> Saver<'s, S> {
         }
         let buckets: Vec<IndexBucket> = archive.buckets().unwrap_or_default().to_vec();
         for bucket in buckets {
-            // Reads of 48 KB: the records are at hand one after another.
+            // Each read has at most 48 KB, because the records stand one after another.
             let mut record = 0_u64;
             while record < bucket.count {
                 let count = bucket.count.saturating_sub(record).min(2048);

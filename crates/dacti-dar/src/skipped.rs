@@ -1,5 +1,5 @@
 //! The waiting links that a writer has skipped since it last wrote a block, found by their digests.
-//! A reader cannot see a skip, so that a block that hashes to a skipped link must not follow it.
+//! A reader cannot see a skip, so a block that hashes to a skipped link must not follow it.
 
 use alloc::collections::BTreeSet;
 use core::hash::BuildHasher;
@@ -10,7 +10,8 @@ use crate::hash::{Hashed, hash_is_known};
 use crate::limits::UnknownHash;
 use crate::order::Order;
 
-/// See the file's head. Memory: about 10 to 20 bytes for each link.
+/// The skipped links, as the documentation of this file describes. Memory: about 10 to 20 bytes for
+/// each link.
 #[derive(Debug, Default)]
 pub(crate) struct SkippedLinks {
     /// The height of the stack at each link.

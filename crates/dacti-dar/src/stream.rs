@@ -44,14 +44,13 @@ pub struct ReadOptions {
     pub limits: Limits,
     /// The treatment of unknown hash functions.
     pub unknown_hash: UnknownHash,
-    /// The number of missing blocks that the summary lists at most. Each costs the memory of its
-    /// CID.
+    /// The most missing blocks that the summary lists. Each costs the memory of its CID.
     pub missing_max: u32,
-    /// Let threads help: one takes the digest of all CIDs, and [`Reader`](crate::Reader) has
+    /// Lets threads help: one takes the digest of all CIDs, and [`Reader`](crate::Reader) has
     /// another hash blocks ahead of it. Archives below about 256 KiB start no thread. With threads
     /// a reader reads up to 1 MiB ahead, or five times the longest block.
     pub threads: bool,
-    /// Accept zeros after the last section of a CAR.
+    /// Accepts zeros after the last section of a CAR.
     pub allow_padding: bool,
 }
 
@@ -172,8 +171,8 @@ const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
 /// The longest mark and identity CID.
 const LONG_ROOT_LEN_MAX: u64 = (varint::LEN_MAX + IDENTITY_CID_LEN_MAX) as u64;
 
-/// The first bytes to ask for. Every archive is longer, so that a reader of a pipe never waits in
-/// vain.
+/// The first bytes to ask for. Every archive is longer, so a reader of a pipe never waits for bytes
+/// that do not come.
 const HEADER_TRY: u64 = 64;
 
 impl StreamReader {
@@ -285,7 +284,8 @@ impl StreamReader {
         self.state == State::Item && self.unmarked.is_none()
     }
 
-    /// As [`Self::step`], with a digest of the block whose whole frame comes next in `bytes`.
+    /// Does the same as [`Self::step`], with a digest of the block whose whole frame comes next in
+    /// `bytes`.
     pub(crate) fn step_hashed(
         &mut self,
         bytes: &[u8],

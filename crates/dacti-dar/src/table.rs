@@ -2,8 +2,8 @@
 //! subtree.
 //!
 //! Memory per distinct block: 24 bytes of record, the digest (32 bytes for sha2-256), and 9 bytes
-//! of hash table at a load of at most 7/8. The three grow by doubling, so that a block takes 66 to
-//! 133 bytes, 100 on average.
+//! of hash table at a load of at most 7/8. The three grow by doubling, so a block takes 66 to 133
+//! bytes, 100 on average.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -25,8 +25,8 @@ pub(crate) type Id = u32;
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
-    /// The bucket by which its keys are hashed and compared: the first of the two versions of a
-    /// prefix, so that both versions of a CID find one block.
+    /// The bucket by which its keys are hashed and compared. The two versions of a prefix share the
+    /// bucket that came first, so that both versions of a CID find one block.
     home: u16,
     bytes: Vec<u8>,
     digests: Vec<u8>,
@@ -63,7 +63,7 @@ pub(crate) struct BlockTable {
     buckets: Vec<Bucket>,
     by_prefix: BTreeMap<Prefix, u16>,
     entries: Vec<Entry>,
-    /// Each has the upper half of its key's hash, so that the table grows without a look at the
+    /// Each element has the upper half of its key's hash, so the table can grow without reading the
     /// keys.
     table: HashTable<(u32, Id)>,
     hasher: DefaultHashBuilder,
@@ -192,7 +192,7 @@ impl BlockTable {
         self.insert_hashed(hash, bucket, digest, offset, len, limits).map(Some)
     }
 
-    /// As [`Self::insert`], for a block that the table is known to lack.
+    /// Does the same as [`Self::insert`], for a block that the table is known to lack.
     pub(crate) fn insert_hashed(
         &mut self,
         hash: u32,

@@ -1,9 +1,9 @@
 //! Walks the DAG under one block by random access: its contiguous range, and the ranges of blocks
 //! that stand earlier in the archive. Follows the order of the frames and never recurses.
 //!
-//! The index gives the end of a subtree; without an index, one reading of the archive does. The
-//! walk checks that a waiting link takes each frame inside a subtree, and that none takes the frame
-//! after it.
+//! The index gives the end of a subtree. Without an index, one reading of the whole archive gives
+//! it. The walk checks that a waiting link takes each frame inside a subtree, and that no waiting
+//! link takes the frame after it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -49,7 +49,7 @@ struct Ahead {
     bytes: Vec<u8>,
 }
 
-/// A frame after a subtree, with the digests of its block that were taken.
+/// A frame after a subtree, with the digests of its block that were computed so far.
 #[derive(Debug)]
 struct After {
     head: Head,
@@ -94,7 +94,7 @@ pub struct Walk<'a, S> {
     start: Option<(Cid, Option<BlockPlace>)>,
     /// The header was read, if the order of links depends on it.
     knows_link_order: bool,
-    /// Frames after subtrees that were looked at before.
+    /// Frames after subtrees that were checked before.
     after: HashMap<u64, After>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
@@ -111,8 +111,8 @@ enum Next {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Walks the DAG under a block: depth-first, each block once, back-references followed. An
-    /// index makes this one look-up; without one the archive is read once.
+    /// Walks the DAG under a block: depth-first, each block once, back-references followed. With an
+    /// index this takes one look-up; without an index the archive is read once.
     ///
     /// # Errors
     /// [`Misuse::NoSuchBlock`], a fault of the index, or an error of the source.
@@ -256,7 +256,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         }
         let at = region.pos;
         if let Some(&id) = self.by_offset.get(&at) {
-            // A back-reference has led here before.
+            // A back-reference has led to this frame before.
             let taken = self.order.fit_known(id, region.floor);
             let taken = taken.ok_or(bad_reference(at, Wrong::UnexpectedReference))?;
             if self.order.loops(&taken, id) {
@@ -405,7 +405,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             self.order.take_reference(&taken, id, at);
             return Ok(Next::Moved);
         }
-        // The block stands before this DAG and was not read yet: walk its own range.
+        // The block stands before this DAG and was not read yet, so the walk enters the block's own
+        // range.
         self.enter(at, target, floor)
     }
 
@@ -460,8 +461,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Checks that no waiting link takes the frame after a subtree. The subtree is longer than
-    /// stated otherwise. No frame is read or hashed twice for this.
+    /// Checks that no waiting link takes the frame after a subtree. Otherwise the subtree is longer
+    /// than stated. No frame is read or hashed twice for this.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {
@@ -533,8 +534,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             return Ok(());
         }
         let most = u64::from(self.order.limits.read_len_max);
-        // The first range is read once. The walk leaves other ranges and comes back, so that
-        // reading ahead starts small there and doubles while the reading goes on.
+        // The first range is read once. The walk leaves other ranges and comes back, so reading
+        // ahead starts small there and doubles while the reading goes on.
         let other = &self.other.bytes;
         let on = self.other.start.saturating_add(other.len() as u64) == at;
         let doubled = (other.len() as u64).saturating_mul(2);

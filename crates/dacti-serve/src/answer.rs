@@ -1,7 +1,7 @@
 //! Answers: status, fields and body.
 //!
-//! Files have no validators, because caches that compare those of slices break off a package that
-//! has grown between two of them. `docs/spec/dacti-cdn.md` has the reasons.
+//! Files have no validators: a cache that compares the validators of slices would stop a transfer
+//! if the package has grown between two slices. `docs/spec/dacti-cdn.md` has the reasons.
 
 use crate::body::Body;
 use crate::lifetime::Lifetimes;
@@ -36,11 +36,11 @@ const SOON: HeaderValue = HeaderValue::from_static("1");
 const ORIGINS: HeaderValue = HeaderValue::from_static("*");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The fields of a request that count.
+/// The request's header fields that the server reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'r> {
     headers: &'r HeaderMap,
-    /// Whether only the fields are asked for.
+    /// Whether the client asks for the header fields only.
     head: bool,
     lifetimes: &'r Lifetimes,
 }
@@ -58,7 +58,7 @@ impl<'r> Request<'r> {
         self.headers.get(name)
     }
 
-    /// Returns the wanted range, unless the client wants it of other content than that with `tag`.
+    /// Returns the wanted range; `None` if the client wants it only of content with another tag.
     pub(crate) fn range(&self, tag: Option<&HeaderValue>) -> Option<&'r [u8]> {
         if self.head || self.field(&IF_RANGE).is_some_and(|wanted| Some(wanted) != tag) {
             return None;
@@ -66,8 +66,8 @@ impl<'r> Request<'r> {
         self.field(&RANGE).map(HeaderValue::as_bytes)
     }
 
-    /// Whether the client takes a Brotli stream. A client that gives weights gets none: only one
-    /// that asks for it plainly can use a range of it.
+    /// Returns whether the client takes a Brotli stream. A client that gives weights gets no
+    /// stream: only a client that asks for Brotli without weights can use a range of it.
     pub(crate) fn accepts_brotli(&self) -> bool {
         let accepted = self.field(&ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         accepted.is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "br"))
@@ -87,7 +87,7 @@ pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> 
     part(&asked, opened.len, content_type(path), lifetime, |_| body)
 }
 
-/// A short answer is read at once, so that it leaves with its fields.
+/// A short answer is read at once, so that its first bytes leave with the header.
 async fn read(opened: &Opened, span: Range<u64>) -> Body {
     let file = &opened.file;
     let len = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(usize::MAX);
@@ -96,7 +96,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> Body {
             Some(read) => read,
             None => read_later(Arc::clone(file), span.start, len).await,
         };
-        // A short or failed read is tried again when it is sent.
+        // If the read is short or fails, the body reads again.
         if let Ok(bytes) = read
             && bytes.len() == len
         {
@@ -148,7 +148,7 @@ pub(crate) fn whole(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> An
     answer
 }
 
-/// Answers with an index page. It holds its turn until the client has it.
+/// Answers with an index page. The page holds its permit until the client has it.
 pub(crate) fn page(
     text: String,
     request: &Request<'_>,
@@ -192,7 +192,7 @@ pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
     answer
 }
 
-/// Answers a browser's question about scripts of other sites.
+/// Answers a browser's question whether scripts of other sites may read.
 pub(crate) fn preflight() -> Answer {
     let mut answer = empty(StatusCode::NO_CONTENT, &NO_STORE);
     let headers = answer.headers_mut();
@@ -212,14 +212,14 @@ pub(crate) fn moved(to: &str) -> Answer {
     answer
 }
 
-/// Returns the media type of a file or region by its path.
+/// Returns the media type for the path of a file or region.
 pub(crate) fn content_type(path: &str) -> HeaderValue {
     if path.ends_with(".dacti-pack") {
         return HeaderValue::from_static("application/prs.dacti-pack");
     }
     let guessed = mime_guess::from_path(path).first_raw();
     match guessed.unwrap_or("application/octet-stream") {
-        // Files of packages and sites are UTF-8 today.
+        // Text files of packages and sites are taken to be UTF-8.
         text @ ("text/html" | "text/css" | "text/plain" | "text/javascript" | "text/markdown") => {
             HeaderValue::try_from(format!("{text}; charset=utf-8"))
                 .unwrap_or(HeaderValue::from_static(text))

@@ -15,8 +15,8 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
-/// A client that takes fewer bytes a second than this after [`PATIENCE`] is cut off: it would hold
-/// its connection and its turn for ever.
+/// The least bytes a second after [`PATIENCE`]. A slower client is cut off, because it would hold
+/// its connection and its permit for ever.
 const RATE_MIN: u64 = 1024;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -25,7 +25,7 @@ pub(crate) struct Body {
     source: Source,
     sent: u64,
     started: Instant,
-    /// Given back when the client has the whole body, or leaves.
+    /// The permit is given back when the client has the whole body, or leaves.
     _turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -35,7 +35,7 @@ enum Source {
     Whole(Bytes),
     /// Bytes of a file.
     File(FileBody),
-    /// Pieces that another thread makes. An error ends the connection, so that no client takes a
+    /// Pieces that another thread makes. An error ends the connection, so that no client mistakes a
     /// part for the whole.
     Pieces(Receiver<io::Result<Bytes>>),
 }
@@ -53,7 +53,7 @@ impl Body {
         Self::new(Source::Whole(bytes), None)
     }
 
-    /// Returns a body that holds a turn until it is sent, because it takes memory for as long.
+    /// Returns a body that holds a permit until it is sent, because it takes memory until then.
     pub(crate) fn held(bytes: Bytes, turn: OwnedSemaphorePermit) -> Self {
         Self::new(Source::Whole(bytes), Some(turn))
     }
@@ -81,7 +81,7 @@ impl http_body::Body for Body {
         }
         let piece = match &mut body.source {
             Source::Whole(left) => {
-                // Piece by piece, so that the client's speed is known.
+                // The body is sent piece by piece, so that the client's speed can be measured.
                 let piece = left.split_to(left.len().min(PIECE));
                 (!piece.is_empty()).then_some(Ok(piece))
             }
@@ -111,7 +111,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Whether a client that took `sent` bytes in this time is too slow.
+/// Returns whether a client that took `sent` bytes in this time is too slow.
 fn is_slow(elapsed: Duration, sent: u64) -> bool {
     sent < elapsed.saturating_sub(PATIENCE).as_secs().saturating_mul(RATE_MIN)
 }

@@ -20,10 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// The suffix of a copy of a package's head. Caches that hold whole objects keep it for a shorter
-/// time than the package.
+/// The suffix of the URL of a copy of a package's head. Caches that hold whole objects keep the
+/// copy for a shorter time than the package.
 const SIDE_CAR: &str = ".head";
-/// The longest wait of a request for its turn.
+/// The longest wait of a request for a permit.
 const TURN: Duration = Duration::from_secs(10);
 
 /// Answers requests of all connections.
@@ -32,7 +32,7 @@ pub(crate) struct Origin {
     site: Site,
     lifetimes: Lifetimes,
     packages: Packages,
-    /// The turns of regions: each takes a thread and some memory.
+    /// The permits for reading regions: each region takes a thread and some memory.
     regions: Arc<Semaphore>,
     index_pages: bool,
 }
@@ -194,14 +194,14 @@ impl Origin {
         region: String,
         request: &Request<'_>,
     ) -> io::Result<(Result<Prepared, String>, Option<OwnedSemaphorePermit>)> {
-        // The names list, the index, and the look-up itself.
+        // At most three rounds: load the names list, load the index, and look up.
         for _ in 0..3 {
             let Some(turn) = self.turn().await else { break };
             let brotli = request.accepts_brotli();
             let (prepared, turn) =
                 region::prepare(Arc::clone(served), region.clone(), brotli, turn).await;
             let Ok(Prepared::Needs(load)) = prepared else { return Ok((prepared, turn)) };
-            // Nobody waits for a load with a turn of his own.
+            // A request that waits for a load holds no permit.
             drop(turn);
             match timeout(TURN, self.packages.load(served, load)).await {
                 Ok(loaded) => loaded?,
@@ -314,7 +314,7 @@ mod tests {
     fn a_names_list_is_loaded_once_and_a_failure_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         build(&dir.path().join("p.dacti-pack"), 50);
-        // With room for the list, and without.
+        // With room for the names list, and without.
         for (names_len_max, expected) in
             [(1 << 20, StatusCode::OK), (64, StatusCode::INTERNAL_SERVER_ERROR)]
         {
@@ -338,7 +338,7 @@ mod tests {
         }
     }
 
-    /// A file that tells of each read past its head, and waits for leave.
+    /// A file that reports each read past its head, and waits for a permission.
     #[derive(Debug)]
     struct Slow {
         bytes: BytesSource,

@@ -1,8 +1,8 @@
 //! Finds regions of a package that is served, with bounded work and memory.
 //!
-//! Most look-ups read a block of the index or nothing. A package may need its names list, or its
-//! whole index: these are loaded once, by one request at a time, and a failure is remembered as
-//! long as the file stays the same.
+//! Most look-ups read a block of the index, or nothing. Some need the names list or the whole
+//! index. These are loaded once, by one request at a time. A failure is remembered as long as the
+//! file stays the same.
 
 use crate::work::{Client, Work};
 use core::time::Duration;
@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 const LOOKUP_LEN_MAX: u64 = 1 << 20;
 /// Bytes of an index that is loaded whole. Its entries take 56 bytes of memory for 24 of these.
 const INDEX_LEN_MAX: u64 = 32 << 20;
-/// Bytes that loading a names list may read.
+/// Bytes that a load of a names list may read.
 const NAMES_READ_MAX: u64 = 64 << 20;
 
 /// A package that is served, with the parts of it that were loaded.
@@ -70,7 +70,7 @@ impl Served {
 
     /// Finds the region at `path`. It blocks on the disk.
     pub(crate) fn find(&self, path: &str) -> Result<Found, Fault> {
-        // A text that is no path names no region.
+        // A text that is not a valid path names no region.
         let Ok(hashed) = region_id(path) else { return Ok(Found::Absent) };
         let flags = self.package.view().name_flags();
         let explicit = flags.is_some_and(|flags| flags.explicit_ids);
@@ -107,12 +107,12 @@ impl Served {
         found.map(to_found).map_err(Fault::new)
     }
 
-    /// Whether the names list is in memory.
+    /// Returns whether the names list is in memory.
     pub(crate) fn has_names(&self) -> Result<bool, Fault> {
         self.names.get().map_or(Ok(false), |loaded| loaded.clone().map(|()| true))
     }
 
-    /// Whether a part is in memory, or is known to be at fault.
+    /// Returns whether a part is in memory, or is known to be at fault.
     pub(crate) fn is_loaded(&self, load: Load) -> bool {
         match load {
             Load::Names => self.names.get().is_some(),
@@ -121,7 +121,7 @@ impl Served {
     }
 
     /// Loads a part within `time`, and returns the bytes of memory that it takes. It blocks on the
-    /// disk, and does not end early if the client leaves: the next one needs the result, too.
+    /// disk, and goes on if the client leaves: the next client needs the result, too.
     pub(crate) fn load(&self, load: Load, time: Duration) -> u64 {
         match load {
             Load::Names => {
@@ -130,7 +130,7 @@ impl Served {
                     let (names, _) = work.run(|| self.package.names().map(drop));
                     names.map_err(Fault::new)
                 });
-                // The list does not tell its length: a guess that suits most.
+                // The list does not state its length in memory, so this is an estimate.
                 if loaded.is_ok() { self.package.limits().names_len_max / 4 } else { 0 }
             }
             Load::Table => {
@@ -154,9 +154,9 @@ impl Served {
     }
 }
 
-/// The bounds of reading one region for a client.
+/// Returns the limits on the work of reading one region for a client.
 pub(crate) fn region_work() -> (Work, Client) {
-    // A region is read whole up to 4 MiB, with its seal, and once more if it does not fit.
+    // A region is read whole up to 4 MiB, with its seal, and once more if it is longer.
     Work::new(32 << 20, Duration::from_mins(1))
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use std::io;
     use std::sync::Arc;
 
-    /// Bytes that are read within the bounds of work, and counted.
+    /// A source whose reads are limited by the current work, and counted.
     #[derive(Debug)]
     struct Bounded(BytesSource, AtomicU64);
 
@@ -200,7 +200,7 @@ mod tests {
         let source = Arc::new(source);
         let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
         let served = Served { lookup_len_max: 0, ..Served::new(package) };
-        // This region's entry is not in the head, and no look-up may read anything.
+        // The entry of the region `far` is not in the head, and look-ups may read nothing.
         let far = (0..3_000)
             .map(|n| n.to_string())
             .find(|path| matches!(served.find(path), Ok(Found::Needs(Load::Table))));

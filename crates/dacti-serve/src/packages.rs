@@ -28,7 +28,7 @@ const SIGNATURE: &[u8; 7] = b"\xffdaicon";
 /// Bytes of a file that are searched at once.
 const READ_LEN: usize = 64 * 1024;
 
-/// A file at one time. A package that was updated is another state.
+/// The state of a file at one time. An updated package has another state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     path: String,
@@ -37,8 +37,8 @@ struct State {
     identity: Identity,
 }
 
-/// Tells a file from another that took its place with the same length and time. Lengths of packages
-/// are often equal, because they are padded, and many tools copy the times of files.
+/// Tells a file from another file that took its place with the same length and time. Lengths of
+/// packages are often equal, because packages are padded, and many tools copy the times of files.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]
@@ -58,7 +58,7 @@ const fn identity(_: &Metadata) -> Identity {}
 #[derive(Debug, Clone)]
 pub(crate) enum Known {
     Package(Arc<Served>),
-    /// No package, or one that cannot be read.
+    /// A file that is no package, or a package that cannot be read.
     Other,
     /// A private key, which is never served.
     Secret,
@@ -95,7 +95,7 @@ impl Packages {
             region_len_max: options.region_len_max,
             stream_len_max: options.region_len_max,
             names_len_max: options.names_len_max,
-            // Nobody reads an index to explain a damaged region to a client.
+            // A client gets no explanation of a damaged region, so no index is read for one.
             explained_entries_max: 0,
             ..Limits::default()
         };
@@ -187,12 +187,12 @@ impl Packages {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<State, Cell>> {
-        // A map is whole between any two of its calls.
+        // No call on the map can leave it half changed.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns whether the file grows only, as the layout of a package promises.
+/// Returns whether the file only grows, as the layout of a package promises.
 pub(crate) fn growth(known: &Known) -> Kind {
     let Known::Package(served) = known else { return Kind::Other };
     if served.package().view().layout().is_some() { Kind::Grows } else { Kind::Other }
@@ -208,9 +208,9 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A file that is no package is searched once, as long as it stays the same: a private key is
-    /// not served, because its holder can sign as its owner, and a folder that is tried out may
-    /// contain one. The regions of a package were searched when they were packed.
+    /// A file that is no package is searched once for a private key, as long as it stays the same.
+    /// A private key is not served, because anybody who has it can sign as its owner. The regions
+    /// of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;
@@ -219,7 +219,7 @@ impl Source {
             let (work, _client) = Work::new(OPEN_READ_MAX, OPEN_TIME_MAX);
             let source: Arc<dyn ReadAt> = Arc::<Self>::clone(&file);
             let (package, _) = work.run(|| Package::from_source(source, limits));
-            // A broken package is a file like others.
+            // A broken package is served as a plain file.
             if let Ok(package) = package {
                 return Ok(Known::Package(Arc::new(Served::new(package))));
             }

@@ -29,7 +29,7 @@ pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String>
     let mut found = BTreeSet::new();
     for name in names.all() {
         let Some(rest) = name.path.strip_prefix(folder) else { continue };
-        // Of a deeper path the first folder is shown.
+        // Of a deeper path, only the first folder is shown.
         let end = rest.find('/').map_or(rest.len(), |at| at.saturating_add(1));
         found.extend(rest.get(..end).filter(|name| !name.is_empty()));
     }

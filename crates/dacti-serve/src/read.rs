@@ -1,5 +1,5 @@
-//! Positioned reads that block no other request: at once if the system has the bytes in memory, and
-//! otherwise on a thread that may wait.
+//! Positioned reads that block no other request. If the system has the bytes in memory, a read is
+//! immediate. Otherwise it runs on a thread that may wait.
 
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 /// Bytes of one read.
 pub(crate) const PIECE: usize = 64 * 1024;
 
-/// Reads `len` bytes from `at`, at most [`PIECE`], if that needs no waiting. Returns `None` if it
-/// does, or if the system cannot tell.
+/// Reads `len` bytes from `at`, at most [`PIECE`]. Returns `None` if the read would wait, or if the
+/// system cannot tell.
 pub(crate) fn read_now(file: &File, at: u64, len: usize) -> Option<io::Result<Bytes>> {
     #[cfg(target_os = "linux")]
     {
@@ -23,7 +23,7 @@ pub(crate) fn read_now(file: &File, at: u64, len: usize) -> Option<io::Result<By
                 piece.truncate(read);
                 Some(Ok(piece.freeze()))
             }
-            // Not in memory, or the file system does not tell.
+            // The bytes are not in memory, or the file system cannot tell.
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => None,
             Err(error) => Some(Err(error.into())),
         }

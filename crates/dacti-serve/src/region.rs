@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 /// A region of at most this many stored and decoded bytes is verified whole before it is sent.
 const WHOLE_MAX: u64 = 4 << 20;
 
-/// A region that was found, or why not.
+/// A region that was found, or the reason why not.
 pub(crate) enum Prepared {
     Page(Box<(Page, Content)>),
     Absent,
@@ -27,8 +27,8 @@ pub(crate) enum Prepared {
     Needs(Load),
 }
 
-/// Finds the region at `path` and reads a short one. The turn goes with the work and comes back
-/// with its result: it is given back when the work ends, not when the client leaves.
+/// Finds the region at `path` and reads a short one. The permit moves with the work and comes back
+/// with the result. So it is given back when the work ends, and not when the client leaves.
 pub(crate) async fn prepare(
     served: Arc<Served>,
     path: String,
@@ -67,7 +67,7 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
     Ok(Prepared::Page(Box::new((page, content))))
 }
 
-/// Answers with a region. The turn is held for as long as the answer takes memory or a thread.
+/// Answers with a region. The answer holds the permit while it takes memory or a thread.
 pub(crate) fn answer(
     (page, content): (Page, Content),
     file: Arc<File>,
@@ -85,7 +85,8 @@ pub(crate) struct Page {
     located: Located,
     /// Whether the stored Brotli stream is sent.
     encoded: bool,
-    /// Names these bytes for ever: a package that grows by appending uses no place twice.
+    /// An `ETag` that never names other bytes: a package that grows by appending uses no place
+    /// twice.
     tag: Option<HeaderValue>,
 }
 
@@ -154,7 +155,7 @@ impl Page {
                 let (start, len) = (self.located.span.start, self.located.span.len());
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
-                    // Without a seal there is nothing to hold the bytes against.
+                    // Without a seal, the bytes cannot be checked.
                     if content.verdict() == Some(Verdict::Unchecked) {
                         let at = |n: u64| start.saturating_add(n);
                         return Body::file(file, at(span.start)..at(span.end));

@@ -1,4 +1,4 @@
-//! Connections: their number, their time, and their end.
+//! Connections: how many there are, how long they may take, and how they end.
 
 use crate::Site;
 use crate::answer::{self, Answer};
@@ -42,7 +42,7 @@ pub struct Server {
     log: Log,
 }
 
-/// Whether a request has the `Host` field that its version requires: RFC 9112, section 3.2.
+/// Returns whether a request has the `Host` field that its version requires: RFC 9112, section 3.2.
 fn names_its_host(request: &hyper::Request<Incoming>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -141,7 +141,7 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> String {
         let name = utf8_percent_encode(self.origin.only().unwrap_or_default(), ESCAPED);
-        // A server that listens at all addresses is reached at the loopback one.
+        // A server that listens at all addresses can be reached at the loopback address.
         let mut address = self.address;
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -158,8 +158,8 @@ impl Server {
         format!("{}{}", self.url(), if is_package { "/-/" } else { "" })
     }
 
-    /// Answers requests until `stop` is done. Then it accepts no more connections, and requests
-    /// under way have [`Options::stop_max`] to finish.
+    /// Answers requests until `stop` completes. Then it accepts no more connections, and requests
+    /// in progress have [`Options::stop_max`] to finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(self.options.connections_max.max(1)));
         let graceful = GracefulShutdown::new();
@@ -174,12 +174,12 @@ impl Server {
             }
         }
         drop(self.listener);
-        // Those that take longer end with the runtime.
+        // Connections that take longer end with the runtime.
         let _ = tokio::time::timeout(self.options.stop_max, graceful.shutdown()).await;
     }
 
     fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
-        // Where the system refuses, answers come a little later.
+        // If the system refuses, answers only come a little later.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_read_timeout(Some(self.options.idle_max));
@@ -207,7 +207,7 @@ impl Server {
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that leaves, or does not talk HTTP, is no fault of the server.
+            // It is no fault of the server if a client leaves or sends something that is not HTTP.
             let _ = connection.await;
             drop(place);
         });
@@ -223,7 +223,7 @@ async fn accept(
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, place));
     }
-    // Most likely it has no file descriptor left, until other connections end.
+    // Most likely the system has no file descriptor left until other connections end.
     tokio::time::sleep(PAUSE).await;
     None
 }

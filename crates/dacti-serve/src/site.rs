@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The files that a server sends. It never opens a file outside of them, whatever the path of a
-/// request or a symbolic link says.
+/// The files that a server sends. The server never opens another file, for any request path and any
+/// symbolic link.
 #[derive(Debug)]
 pub struct Site {
     dir: Dir,
-    /// The one file of `dir` that is served; `None` if all of them are.
+    /// The name of the one served file in `dir`; `None` if all files are served.
     only: Option<String>,
 }
 
@@ -41,12 +41,12 @@ impl Site {
         Ok(Self { dir, only: Some(name.into()) })
     }
 
-    /// Returns the name of the one file that is served, if it is one.
+    /// Returns the name of the one served file, if the site is one file.
     pub(crate) fn only(&self) -> Option<&str> {
         self.only.as_deref()
     }
 
-    /// Finds the thing at `path`, relative to the site.
+    /// Finds the file or directory at `path`, relative to the site.
     pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
         if self.only.as_deref().is_some_and(|only| only != path) {
             return Err(io::ErrorKind::NotFound.into());

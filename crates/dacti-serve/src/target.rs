@@ -1,5 +1,5 @@
-//! The path of a request: the file that it names, and perhaps a region of that. It does not ask
-//! whether they exist.
+//! The path of a request: the file that it names, and perhaps a region of that file. Whether they
+//! exist is not checked here.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
@@ -20,23 +20,23 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads the path of a request's target. Returns `None` if it names nothing that is served: it
-    /// is not UTF-8, or has an empty part, `.`, `..`, or a name that starts with a dot, as private
-    /// files have. Exceptions are `.well-known` and the one file that is served, `only`.
+    /// Reads the path of a request's target. Returns `None` if it names nothing that is served: the
+    /// path is not UTF-8, or has an empty part, `.`, `..`, or a name that starts with a dot.
+    /// Exceptions are `.well-known` and `only`, the one file that is served.
     pub(crate) fn parse(path: &str, only: Option<&str>) -> Option<Self> {
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let asked = decoded.strip_prefix('/')?;
         let directory = asked.is_empty() || asked.ends_with('/');
         let path = asked.strip_suffix('/').unwrap_or(asked);
         let served = |part: &str| Some(part) == only || is_served(part);
-        // A region's path follows the rules of packages.
+        // The path of a region must be valid in packages.
         let file = path.find(REGION).and_then(|at| path.get(..at)).unwrap_or(path);
         let good = asked.is_empty() || file.split('/').all(served);
         good.then(|| Self { path: path.into(), directory })
     }
 
-    /// Returns the package and the path of a region in it, if the path may name one. A path that
-    /// ends with `/` means the `index.html` in it.
+    /// Returns the package and the path of a region in it, if the path may name one. If the path
+    /// ends with `/`, the region is its `index.html`.
     pub(crate) fn region(&self) -> Option<(&str, String)> {
         let (package, region) = match self.path.split_once(REGION) {
             Some((package, region)) => (package, region),
@@ -54,7 +54,7 @@ impl Target {
     }
 }
 
-/// Whether a file of this name is served.
+/// Returns whether a file of this name is served.
 pub(crate) fn is_served(name: &str) -> bool {
     let hidden = name.starts_with('.') && name != ".well-known";
     !name.is_empty() && !hidden && !name.contains(['\0', '\\'])

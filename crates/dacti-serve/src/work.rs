@@ -1,7 +1,7 @@
-//! Bounds on the work of one request: bytes read, time, and whether the client is still there.
+//! Limits on the work of one request: bytes read, time, and whether the client is still there.
 //!
-//! A package reads its file on the thread that asks it. So the bounds are set for a thread, and
-//! each read of a package's file holds to them.
+//! A package reads its file on the thread of its caller. So the limits are set for a thread, and
+//! each read of a package's file on that thread obeys them.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
 
-/// The bounds of the work on a thread.
+/// The limits of the work on a thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     bytes_left: u64,
@@ -23,7 +23,8 @@ pub(crate) struct Work {
     passed: bool,
 }
 
-/// Ends the work that it belongs to when it is dropped: the client is gone.
+/// The client that waits for some work. When this is dropped, the client is gone, and the work
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Client(Arc<AtomicBool>);
 
@@ -43,8 +44,8 @@ impl Work {
         (Self { bytes_left: bytes, end, abandoned, passed: false }, client)
     }
 
-    /// Runs `work` within these bounds. Returns its result, and whether it was stopped by the bound
-    /// on bytes or time.
+    /// Runs `work` within these limits. Returns its result, and whether the limit on bytes or time
+    /// has stopped it.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> (T, bool) {
         struct Restore(Option<Work>);
         impl Drop for Restore {
@@ -60,7 +61,7 @@ impl Work {
     }
 }
 
-/// Takes a read of `len` bytes out of the bounds of the work on this thread.
+/// Counts a read of `len` bytes against the limits of the work on this thread.
 pub(crate) fn read(len: usize) -> io::Result<()> {
     CURRENT.with_borrow_mut(|work| {
         let Some(work) = work else { return Ok(()) };

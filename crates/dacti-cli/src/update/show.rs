@@ -34,7 +34,7 @@ struct ChangeLine {
     len: u64,
 }
 
-/// A plan in short; `dacti put --plan` writes all of it.
+/// A short form of a plan; `dacti put --plan` writes all of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlanLine {
     strategy: String,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Carry out a saved plan on a package.
 ///
 /// The plan and its bytes are checked before anything is written. After a crash at any point the
-/// package opens in its old state or in its new one, and --resume goes on.
+/// package opens in its old or its new state, and --resume does the remaining steps.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The saved plan. Its bytes are in the file PLAN.data.
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Carry out only this step, which must be the next one. `dacti plan` shows the numbers.
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     step: Option<usize>,
-    /// Carry out the steps that an earlier run has left.
+    /// Carry out the steps that an earlier run has left undone.
     #[arg(long)]
     resume: bool,
     /// Print how many steps are done as one JSON object.

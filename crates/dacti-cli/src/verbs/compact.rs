@@ -18,7 +18,7 @@ use uuid::Uuid;
 ///
 /// Regions move with their stored bytes and seals: none is encoded or signed again. The names list
 /// becomes one segment. The new file is read back, and gets its name only if it holds the same
-/// regions. It has a file id of its own: publish it under another URL.
+/// regions. It has a new file id, so publish it under another URL.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, which is not changed.

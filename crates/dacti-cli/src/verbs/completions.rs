@@ -9,9 +9,9 @@ use std::io::Write;
 
 /// Print a script that lets a shell complete verbs, options and files.
 ///
-/// Save it where the shell looks for it: for bash as
-/// ~/.local/share/bash-completion/completions/dacti, for fish as
-/// ~/.config/fish/completions/dacti.fish, for zsh as _dacti in a folder of its fpath.
+/// Save the script where the shell looks for it: for bash
+/// ~/.local/share/bash-completion/completions/dacti, for fish
+/// ~/.config/fish/completions/dacti.fish, for zsh _dacti in a folder of $fpath.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell.
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        // Made in memory, because the generator panics if standard output is closed.
+        // The script is made in memory, because the generator panics if standard output is closed.
         let mut script = Vec::new();
         generate(self.shell, &mut Cli::command(), "dacti", &mut script);
         let mut out = output::stdout();

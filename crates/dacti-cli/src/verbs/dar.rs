@@ -1,5 +1,5 @@
-//! `dacti dar`: DAR archives and CARs. Each verb of this verb is a file of its own; the sources,
-//! sinks and messages that they share are here.
+//! `dacti dar`: DAR archives and CARs. Each of its verbs has a file of its own; the sources, sinks
+//! and messages that they share are here.
 
 mod convert;
 mod create;
@@ -70,15 +70,14 @@ struct Reading {
     /// The longest block that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().block_len_max)]
     max_block: u32,
-    /// Accept blocks that nothing proves: their hash function is unknown, or their digest too
-    /// short.
+    /// Accept blocks without proof if their hash function is unknown or their digest is too short.
     #[arg(long)]
     trust_unknown_hashes: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
-/// The number of missing blocks that are listed at most.
+/// The most missing blocks that are listed.
 const MISSING_MAX: u32 = 10_000;
 
 impl Reading {
@@ -142,8 +141,9 @@ fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<Source>, Failu
     Archive::open_with(open(path, reading)?, &reading.options()).map_err(failed(path))
 }
 
-/// An archive read in order: from standard input as it comes, else from its file. Archives of the
-/// first implementation need their trailer, so that they are read from files only.
+/// Opens an archive to read it in order: from standard input as it comes, or from its file.
+/// Archives of the first implementation are read only from files, because reading them needs their
+/// trailer.
 fn open_stream(
     path: &Path,
     what: &'static str,
@@ -151,7 +151,7 @@ fn open_stream(
     talk: Talk,
 ) -> Result<Reader<Box<dyn Read>>, Failure> {
     if !is_standard(path) {
-        // A cut archive cannot be opened by its trailer. Reading in order tells where it ends.
+        // A truncated archive has no trailer. Reading it in order finds the place where it ends.
         let archive = Archive::open_with(open(path, reading)?, &reading.options());
         if let Ok(archive) = archive
             && !archive.has_marks().map_err(failed(path))?
@@ -247,7 +247,7 @@ impl<W: Write> Write for Watched<W> {
     }
 }
 
-/// The length of a read of a source whose reads are requests.
+/// The length of a read if each read is a request.
 const REQUEST_LEN: usize = 4 << 20;
 
 /// Opens an archive's bytes in order, with a progress bar: standard input, a file or a URL.
@@ -291,7 +291,7 @@ fn texts(cids: &[Cid]) -> Vec<String> {
     cids.iter().map(Cid::to_string).collect()
 }
 
-/// A list of CIDs as JSON texts. Millions of them are written one by one.
+/// A list of CIDs as JSON texts. There may be millions, so they are written one by one.
 #[derive(Debug)]
 struct Texts(CidList);
 
@@ -360,7 +360,7 @@ fn warn(summary: &Summary, talk: Talk) {
     }
 }
 
-/// Notes in one line what was written.
+/// Prints one line about the written archive.
 fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     if talk >= Talk::Normal {
         let Summary { blocks, roots, .. } = summary;
@@ -373,7 +373,7 @@ fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     }
 }
 
-/// Prints a result to standard output, or to standard error if the archive goes to the output.
+/// Prints a result to standard output, or to standard error if the archive goes to standard output.
 fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     if is_standard(path) {
         return Ok(output::json(&mut io::stderr().lock(), value)?);

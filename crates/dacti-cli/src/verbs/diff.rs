@@ -16,10 +16,10 @@ use uuid::Uuid;
 /// Show how two packages differ: regions added (+), changed (~), removed (-) and renamed (>), and
 /// how many bytes turn OLD into NEW.
 ///
-/// Stored bytes are compared: by their place if NEW is a later state of OLD, else by the digests in
-/// the seals, and byte by byte if there are no seals.
+/// Stored bytes are compared: by their places if NEW is a later state of OLD; otherwise by the
+/// digests in the seals; without seals, byte by byte.
 ///
-/// The exit code is 0 in either case, unless --exit-code is given.
+/// The exit code is 0 whether the packages differ or not, unless --exit-code is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package to compare with.
@@ -30,8 +30,8 @@ pub(crate) struct Args {
     new: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Exit with 1 if regions or their paths differ, and with 0 if not. A failure exits with 1 too,
-    /// with a message.
+    /// Exit with 1 if regions or their paths differ, and with 0 otherwise. A failure also exits
+    /// with 1, and prints a message.
     #[arg(long)]
     exit_code: bool,
     /// Print one JSON object.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Show the use of the bytes of a package: live, dead, padding, duplicate; the room for updates;
+/// Show how the bytes of a package are used: live, dead, padding, duplicate; the room for updates;
 /// and whether compaction pays.
 ///
 /// Compaction pays if it saves a quarter of the file and at least one slice. It also pays if the
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
-    /// Do not look for equal contents. Looking for them reads regions of equal length.
+    /// Do not look for equal contents. The search reads regions that have equal lengths.
     #[arg(long)]
     no_duplicates: bool,
     /// Print one JSON object.

@@ -72,7 +72,7 @@ impl Args {
         let package = self.trust.applied(package)?;
         let name_text = select::path(&self.region);
         let (name, found) = match select::find(&package, &name_text) {
-            // A folder, say, whose slash at the end no region can have.
+            // The text may be a folder's path with a slash at its end, which no region's path has.
             Err(Error::Path { .. }) if self.meant(&package).is_some() => {
                 return Err(self.not_found(&package, RegionName::Path(&name_text)));
             }
@@ -98,7 +98,7 @@ impl Args {
             return Ok(Outcome::Done);
         }
         if self.output.is_some() {
-            // Without a file there is nothing to clean up.
+            // Without a file, an interrupted run leaves nothing to clean up.
             interrupt::listen();
         }
         let content = self.content(&package, located);
@@ -130,7 +130,7 @@ impl Args {
             (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),
             (true, false, _) => Box::new(package.stored_reader_at(located)?),
             (false, true, _) => Box::new(package.unverified_reader_at(located)?),
-            // A signature is required, so a region without one is refused by the type.
+            // This reader type refuses a region without a signature, because one is required.
             (false, false, true) => Box::new(package.verified_reader_at(located)?),
             (false, false, false) => Box::new(package.reader_at(located)?),
         })
@@ -155,7 +155,8 @@ impl Args {
         select::meant(&self.region, listed.iter().filter_map(|listed| listed.path.as_deref()))
     }
 
-    /// Refuses, before anything is read, an output that is the package, or that `-o` cannot make.
+    /// Refuses an output that is the package itself, or that `-o` cannot write, before anything is
+    /// read.
     fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
         let mut inputs: Vec<&Path> = self.trust.files().collect();
@@ -167,8 +168,8 @@ impl Args {
     }
 
     fn copy(&self, content: &mut dyn Read) -> Result<(), Failure> {
-        // Decode the start before anything is created or printed, so that most errors leave
-        // nothing.
+        // The start is decoded before anything is created or printed, so that most errors leave
+        // nothing behind.
         let mut first = vec![0; 64 * 1024];
         let read = read_start(content, &mut first)
             .map_err(|error| self.unreadable(&content_fault(&error)))?;
@@ -196,7 +197,7 @@ impl Args {
         Ok(out.flush()?)
     }
 
-    /// Passes on `first` and the rest of the content, piece by piece.
+    /// Copies `first` and the rest of the content, piece by piece.
     fn copy_all(
         &self,
         first: &[u8],
@@ -228,7 +229,7 @@ impl Args {
     }
 }
 
-/// Fills `buf` as far as the content goes.
+/// Fills `buf`, or less if the content ends.
 fn read_start(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

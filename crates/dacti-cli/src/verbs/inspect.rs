@@ -56,7 +56,7 @@ impl Args {
         let mut out = output::stdout();
         let outline = Outline::of(&package);
         if !self.json && !self.svg {
-            // First the parts that need no index: people inspect files that are damaged.
+            // The parts that need no index come first, because people inspect damaged files.
             text::print_outline(&mut out, &outline)?;
             text::print_layout(&mut out, &package)?;
             text::print_seals(&mut out, &package)?;
@@ -82,7 +82,7 @@ impl Args {
 
     /// Returns the file if it is a daicon file on disk that is not a package.
     ///
-    /// Every fault is left to the reader of packages, which has a message for it.
+    /// On any fault, the reader of packages opens the file again and reports it.
     fn other_format(&self) -> Option<FileSource> {
         if remote::url(&self.package).is_some() || self.dry_run.dry_run {
             return None;

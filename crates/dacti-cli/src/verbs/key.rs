@@ -129,7 +129,7 @@ fn write_both(
 ) -> Result<(), Failure> {
     write_new(public_at, &public.to_text(), 0o666)?;
     write_new(private_at, &private.to_text(), 0o600).inspect_err(|_| {
-        // Made just now, and of no use alone.
+        // The public file was made just now, and is useless without the private file.
         let _ = std::fs::remove_file(public_at);
     })
 }
@@ -147,7 +147,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
-    // `pack` leaves out files of this name, which a killed run can leave.
+    // A killed run can leave a file of this name, and `pack` leaves it out.
     builder.prefix(".dacti-").suffix(".tmp");
     #[cfg(unix)]
     {

@@ -24,8 +24,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     dry_run: DryRun,
     /// List only regions whose path matches this pattern. Regions without a path match by their id.
-    /// Without a slash a pattern means a name in any folder; with a slash in front it starts at the
-    /// root. A pattern that is the path of a region means only that region.
+    /// A pattern without a slash matches a name in any folder; a pattern that begins with a slash
+    /// matches from the root. A pattern that is the path of a region means only that region.
     pattern: Option<String>,
     #[command(flatten)]
     trust: Trust,
@@ -84,7 +84,7 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        // If names are lost, a region without a name may be the one that was meant.
+        // If a part of the names list is lost, a region without a name may be the wanted one.
         if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
             return Err(select::nothing_matches(&self.package, &pattern, &listed));
         }

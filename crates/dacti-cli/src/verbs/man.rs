@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Write the manual pages, one for each verb, as dacti.1, dacti-pack.1 and so on.
+/// Write the manual pages, one for each verb: dacti.1, dacti-pack.1 and so on.
 ///
 /// Existing pages are replaced. `man` finds them in the folder `man1` below a folder that `manpath`
 /// lists, for example in ~/.local/share/man/man1.

@@ -34,15 +34,16 @@ pub(crate) struct Args {
     /// cdn: a package that can be updated. compact: a smaller file that never changes.
     #[arg(long, value_enum, default_value_t = Layout::Cdn)]
     layout: Layout,
-    /// The length of the slices in which caches hold the package. The end is padded to a multiple
-    /// of it, at which updates begin. A power of two from 4KiB to 1GiB; auto is 1MiB.
+    /// The length of the slices in which caches hold the package. The end of the package is padded
+    /// to a multiple of this length, and updates begin there. A power of two from 4KiB to 1GiB;
+    /// auto is 1MiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
     /// Leave room in the head for N updates of REGIONS regions each, so that they need no new
     /// index. Only for the cdn layout.
     #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates, conflicts_with = "hot")]
     expect_updates: Option<ExpectedUpdates>,
-    /// Write no digests behind regions. Without digests, readers cannot see damaged and stale
+    /// Write no digests after regions. Without digests, readers cannot detect damaged and stale
     /// bytes. The compact layout never has digests.
     #[arg(long)]
     no_seals: bool,
@@ -54,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Put files whose path matches this pattern into the head, so that the request that opens the
-    /// package brings them: at most 255 files, and about 50 kB of stored bytes. May be given
+    /// package also brings them: at most 255 files, and about 50 kB of stored bytes. May be given
     /// several times. Only for the cdn layout.
     #[arg(long, value_name = "PATTERN")]
     hot: Vec<String>,
@@ -68,8 +69,7 @@ pub(crate) struct Args {
     quality: u8,
     #[command(flatten)]
     filters: Filters,
-    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
-    /// comment.
+    /// Give explicit ids to paths. Each line of the file is a UUID and a path; # starts a comment.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
     /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
@@ -180,7 +180,7 @@ impl Args {
         self.hot.iter().map(pattern).collect()
     }
 
-    /// Recommends shorter slices, if the expected updates do with them.
+    /// Recommends shorter slices, if the expected updates fit in them.
     fn shorter_slices(&self, built: &Built) -> Option<String> {
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
@@ -262,7 +262,7 @@ impl Args {
     }
 }
 
-/// Reads updates and the regions of each, as in `100/20`.
+/// Reads a number of updates and of regions in each, such as `100/20`.
 fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
     let parts = text.split_once('/');
     let numbers = parts.and_then(|(updates, regions)| {

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// The saved plan. Its bytes are in the file PLAN.data.
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
-    /// The package of the plan. With it, the steps that are done are shown too.
+    /// The package of the plan. If it is given, the output marks the steps that are done.
     #[arg(value_name = "PKG")]
     package: Option<PathBuf>,
     /// Print one JSON object.

@@ -11,20 +11,21 @@ use std::path::{Path, PathBuf};
 
 /// Add regions to a package, or replace them, without breaking anyone who reads it.
 ///
-/// New bytes go behind the old end, and one small write in the first 64 KiB publishes all of them:
-/// readers and caches see the old package or the new one. Regions with unchanged content are not
-/// put again.
+/// New bytes go after the old end, and one small write in the first 64 KiB publishes all of them:
+/// readers and caches see either the old package or the new one. Regions with unchanged content are
+/// skipped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// What to put: PATH=FILE, where - is standard input; PATH=FOLDER for all files below a folder;
-    /// a folder, whose files have paths relative to it; a file under its own name. If a file has
-    /// the whole text as its name, that file is put. A backslash before = makes it part of PATH.
+    /// What to put: PATH=FILE (FILE can be - for standard input); PATH=FOLDER for all files below a
+    /// folder; a folder, whose files have paths relative to it; or a file, under its own name. If a
+    /// file has the whole text as its name, that file is put. To use = in PATH, write a backslash
+    /// before it.
     #[arg(required = true, value_name = "PATH=FILE|FOLDER")]
     inputs: Vec<String>,
-    /// Put regions again that have the same content already.
+    /// Put regions even if their content is unchanged.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

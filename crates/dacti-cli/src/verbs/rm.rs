@@ -1,4 +1,4 @@
-//! `dacti rm`: regions are taken out of a published package.
+//! `dacti rm`: removes regions from a published package.
 
 use crate::Talk;
 use crate::outcome::{Failure, Outcome};
@@ -10,16 +10,16 @@ use std::path::PathBuf;
 
 /// Remove regions from a package without breaking anyone who reads it.
 ///
-/// New readers do not find them any more. Their bytes stay in the file for those who have opened it
-/// before, until `dacti compact` writes a new file.
+/// New readers do not find the regions any more. The bytes stay in the file for readers that opened
+/// it earlier, until `dacti compact` writes a new file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// What to remove: a path, an id as a UUID with hyphens, or a pattern. A text that names no
-    /// region is taken for a pattern. Without a slash a pattern means a name in any folder; with a
-    /// slash in front it starts at the root.
+    /// region is read as a pattern. A pattern without a slash matches a name in any folder; a
+    /// pattern that begins with a slash matches from the root.
     #[arg(required = true, value_name = "PATH|UUID|PATTERN")]
     regions: Vec<String>,
     #[command(flatten)]
@@ -34,7 +34,7 @@ impl Args {
         let mut chosen = BTreeSet::new();
         for text in &self.regions {
             let text = &*select::path(text);
-            // A pattern may break the rules of paths.
+            // A pattern need not be a valid path.
             let found = match select::find(update.package(), text) {
                 Err(dacti::Error::Path { .. }) => None,
                 found => Some(found.map_err(failed)?),

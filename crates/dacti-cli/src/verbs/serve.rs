@@ -16,14 +16,15 @@ use tokio::signal;
 /// Names that start with a dot are not served. With -v each request is logged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package, file or folder to serve. Neither .. nor a link leads out of it.
+    /// The package, file or folder to serve. Files outside of it are never sent, even if a request
+    /// has .. or a link leads there.
     #[arg(value_name = "PKG|DIR", default_value = ".")]
     path: PathBuf,
     /// The address to listen at. Port 0 takes any free port.
     #[arg(long, short, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080",
         value_parser = listen)]
     listen: SocketAddr,
-    /// Answer 404 for a folder without an index.html, in place of an index page.
+    /// Answer 404 for a folder without an index.html, instead of an index page.
     #[arg(long)]
     no_index: bool,
     /// The most connections at once. Further ones wait.
@@ -37,13 +38,14 @@ pub(crate) struct Args {
     /// Seconds for which caches may keep a package's head, and other files.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().head_max_age)]
     head_max_age: u32,
-    /// Seconds for which caches may keep bytes that never change. Give 0 if packages are rebuilt
+    /// Seconds for which caches may keep bytes that never change. Give 0 if you rebuild packages
     /// under their old names.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().data_max_age)]
     data_max_age: u32,
 }
 
-/// Reads a number of connections. More would need more file descriptors than systems give.
+/// Reads a number of connections. A larger number would need more file descriptors than systems
+/// allow.
 fn connections(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| "expected a number from 1 to 65536".into())
@@ -62,7 +64,7 @@ impl Args {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed("start threads", &error))?;
         let outcome = runtime.block_on(self.serve(talk));
-        // Do not wait for a disk that does not answer.
+        // Threads that wait for a disk are not waited for.
         runtime.shutdown_background();
         outcome
     }
@@ -85,7 +87,8 @@ impl Args {
         } else {
             server
         };
-        // Before the address is printed: a script may send the signal as soon as it reads it.
+        // Listens for signals before the address is printed, because a script may send one as soon
+        // as it reads the address.
         let stop = stop().map_err(|error| failed("listen for signals", &error))?;
         let mut out = std::io::stdout();
         writeln!(out, "{}", server.url())?;
@@ -119,7 +122,7 @@ fn stop() -> std::io::Result<impl Future<Output = ()>> {
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Without signals, the user ends the program.
+        // Without signals, the user ends the program by other means.
         if signal::ctrl_c().await.is_err() {
             core::future::pending().await
         }

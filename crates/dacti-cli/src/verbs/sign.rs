@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 /// Write a signed copy of a package: the same stored bytes, each region with a new signature.
 ///
-/// A signature needs room behind its region, so a package cannot be signed in place. Each region is
-/// checked against its digest before it is signed. Signatures that it has already are not checked.
+/// A signature needs room after its region, so a package cannot be signed in place. Each region is
+/// checked against its digest before it is signed. Existing signatures are not checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, which is not changed.
@@ -47,9 +47,9 @@ struct Json<'p> {
     package: &'p Path,
     len: u64,
     regions: u64,
-    /// Hot regions that do not lie in the head any more.
+    /// Hot regions that no longer lie in the head.
     hot_dropped: u64,
-    /// Signatures that were read back, and were found to be by the key.
+    /// Signatures that were read back and checked with the key.
     signatures: u64,
     public_key: String,
     package_id: Uuid,

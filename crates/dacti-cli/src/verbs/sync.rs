@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 /// Make a package equal to a folder, without breaking anyone who reads it.
 ///
-/// New and changed files are put, and one small write in the first 64 KiB publishes all of it. With
-/// --delete, regions that are not files of the folder are removed by the same write, among them
-/// those of files that --exclude or a .dactiignore leaves out: the package holds what `dacti pack`
-/// would pack. Regions without a path stay.
+/// New and changed files are put, and one small write in the first 64 KiB publishes them all. With
+/// --delete, the same write removes regions that are not files of the folder. A file that --exclude
+/// or a .dactiignore leaves out counts as missing: the package holds what `dacti pack` would pack.
+/// Regions without a path stay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.
@@ -90,7 +90,7 @@ impl Args {
         Ok(collected)
     }
 
-    /// Returns the paths of the package that are no files of the folder.
+    /// Returns the paths in the package for which the folder has no file.
     fn others(&self, update: &Update, paths: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
         let listed = update.package().list();
         let listed = listed.map_err(|error| Failure::with(&self.package, &error))?;

@@ -35,8 +35,8 @@ pub(crate) struct Args {
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// Write only regions whose path matches this pattern. Regions without a path match by their
-    /// id. Without a slash a pattern means a name in any folder; with a slash in front it starts at
-    /// the root. A pattern that is the path of a region means only that region.
+    /// id. A pattern without a slash matches a name in any folder; a pattern that begins with a
+    /// slash matches from the root. A pattern that is the path of a region means only that region.
     pattern: Option<String>,
     /// The folder to write into. It is made if it does not exist.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// only differ in case. Windows always applies both rules, and macOS the one about case.
     #[arg(long)]
     portable: bool,
-    /// Folders, one in the other, that one file may be in. Files that are deeper are refused, and
-    /// the others are written.
+    /// The most folders, one inside the other, that one file may be in. Deeper files are refused,
+    /// and the others are written.
     #[arg(long, value_name = "N", default_value_t = 128)]
     max_depth: usize,
     /// The most folders that the paths may need in all; by default four for each region, and
@@ -109,7 +109,7 @@ impl Refused {
 struct Job {
     name: String,
     located: Located,
-    /// Why the region is not written, if its name or an existing file says so.
+    /// The reason why the region is not written, if its name or an existing file prevents it.
     refusal: Option<Reason>,
 }
 
@@ -124,7 +124,7 @@ enum Told {
         index: usize,
         reason: Reason,
     },
-    /// The folder cannot be written, so that the other regions would fail too.
+    /// The folder cannot be written, so the other regions would fail, too.
     Failed(Failure),
 }
 
@@ -190,7 +190,7 @@ impl Args {
     }
 
     /// Returns the regions to write, in the order of the file, so that it is read from front to
-    /// back. Names are judged in the order of the list, in which paths come before ids.
+    /// back. Names are judged in the order of the listing, in which paths come before ids.
     fn jobs(&self, listed: Vec<Listed>) -> Result<Vec<Job>, Failure> {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
@@ -299,7 +299,7 @@ impl Args {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        // A fault of the server ends the run, and so does another package in this one's place.
+        // The run ends at a fault of the server, or if another package has replaced this one.
         readers.finish().map_err(|error| {
             output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
             Failure::with(&self.package, &error)

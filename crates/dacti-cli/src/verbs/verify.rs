@@ -80,7 +80,7 @@ impl Args {
 
     fn print(&self, report: &Report, talk: Talk) {
         let rest = ": --json has all";
-        // A removed region leaves its name in the list, which is no fault.
+        // The name of a removed region stays in the list, and that is no fault.
         let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
         let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);
         let (losses, odd): (Vec<_>, Vec<_>) =
@@ -123,7 +123,7 @@ fn names_without_regions(count: usize) {
 
 fn json(report: &Report, package: &Package) -> Json {
     let Report { regions, stored_len, decoded_len, .. } = *report;
-    // Regions are looked up only if a finding names one.
+    // The regions are listed only if a finding needs a region's path.
     let named =
         |finding: &Finding| matches!(finding, Finding::Region { .. } | Finding::Length { .. });
     let listed = if report.findings.iter().any(named) {

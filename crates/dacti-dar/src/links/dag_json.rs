@@ -46,7 +46,7 @@ impl<'t> Scanner<'t> {
                 open.push(container);
                 continue;
             }
-            // A value has ended, and with it perhaps the containers around it.
+            // A value has ended, and perhaps the containers around it have ended, too.
             loop {
                 self.blank();
                 let Some(&container) = open.last() else {

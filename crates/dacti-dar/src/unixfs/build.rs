@@ -60,7 +60,7 @@ impl Profile {
     }
 }
 
-/// The facts that a node records of a file beside its bytes.
+/// The metadata of a file that a node records beside its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// Permission bits.
@@ -170,7 +170,7 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
     }
 
     /// Builds a folder, sharded if it is large. Names must be distinct. Returns `None` if a sharded
-    /// folder would have two names with one hash, for which the format has no room.
+    /// folder would have two names with the same hash: the format has no room for both.
     pub fn folder(&mut self, entries: Vec<(String, Item)>, metadata: &Metadata) -> Option<Item> {
         let mut entries = entries;
         entries.sort_by(|one, other| one.0.cmp(&other.0));

@@ -21,7 +21,7 @@ pub enum UnixFsError {
         /// The kind that is needed.
         expected: &'static str,
     },
-    /// A sharded folder contradicts the hashes of its names, or has a form that nobody writes.
+    /// A sharded folder contradicts the hashes of its names, or has a form that no writer makes.
     #[error("block {0} is no valid part of a sharded folder")]
     Shard(Cid),
     /// A file contradicts the lengths that it states, or is nested without end.

@@ -8,13 +8,13 @@ use super::{Kind, Node, UnixFsError};
 use crate::cid::Cid;
 use crate::source::BlockStore;
 
-/// The deepest tree of a file. 174 links a node make ten levels more than enough.
+/// The deepest tree of a file. With 174 links a node, ten levels are more than enough.
 const DEPTH_MAX: usize = 64;
 
 /// Reads a file's bytes, one chunk in memory at a time.
 ///
-/// The lengths that the nodes state are checked. Below the top no part is empty but the only part
-/// of an empty file, so that the work is bounded by the bytes that are read.
+/// The lengths that the nodes state are checked. Below the top no part is empty, except for the
+/// only part of an empty file. So the work is limited by the bytes that are read.
 #[derive(Debug)]
 pub struct FileReader<'s, S> {
     store: &'s mut S,

@@ -11,7 +11,7 @@ use crate::source::BlockStore;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The name, as it is stored. It may be anything: nobody has checked it.
+    /// The stored name. It may be any bytes: it was not checked.
     pub name: Vec<u8>,
     /// The CID of the entry's node.
     pub cid: Cid,
@@ -76,7 +76,7 @@ fn list_sharded(
         if !same || node.hash_type != HASH_TYPE || Places::of(b"", fanout).is_none() {
             return Err(wrong());
         }
-        // A shard below the top that has nothing in it could be linked without end.
+        // A part below the top without any entry could be linked without end.
         if node.links.is_empty() && !shard.path.is_empty() {
             return Err(wrong());
         }
@@ -87,7 +87,7 @@ fn list_sharded(
             let place = core::str::from_utf8(digits).ok();
             let place = place.and_then(|digits| u64::from_str_radix(digits, 16).ok());
             let place = place.filter(|&place| prefix(place, fanout).as_bytes() == digits);
-            // Each place stands once, in order, so that no block can be read twice as another.
+            // The places in a part ascend, so no block can be read twice under another place.
             let place = place.filter(|&place| place < fanout && before < Some(place));
             let place = place.ok_or_else(wrong)?;
             before = Some(place);
@@ -100,7 +100,7 @@ fn list_sharded(
             } else {
                 return Err(wrong());
             }
-            // A shard in waiting holds an entry at least.
+            // Each part that waits holds at least one entry.
             if entries.len().saturating_add(to_read.len()) > entries_max {
                 return Ok(None);
             }

@@ -41,7 +41,7 @@ pub struct Link {
 pub struct Node {
     /// Its kind.
     pub kind: Kind,
-    /// Its bytes: of a file, the ones before its links' bytes; of a symbolic link, the target.
+    /// The node's bytes: in a file, those before its links' bytes; in a symbolic link, the target.
     pub data: Vec<u8>,
     /// Its links.
     pub links: Vec<Link>,

@@ -24,7 +24,7 @@ pub(super) fn write_options(reading: &Reading, index: bool) -> WriteOptions {
     }
 }
 
-/// Copy an archive and give it an index, or take it away. Blocks and header stay as they are.
+/// Copy an archive and add an index, or remove the index. Blocks and header stay as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Index {
     /// The archive; - is standard input.
@@ -60,7 +60,7 @@ impl Index {
     }
 }
 
-/// Make a DAR of a CAR, version 1 or 2. Every block is kept, and the CAR's own list of roots.
+/// Make a DAR of a CAR, version 1 or 2. All blocks and the CAR's own list of roots are kept.
 ///
 /// Blocks that no root reaches become further roots, and are listed.
 #[derive(Debug, clap::Args)]
@@ -138,7 +138,7 @@ impl FromCar {
     }
 }
 
-/// Notes the first CIDs of a list, or with --verbose all.
+/// Prints the first CIDs of a list, or all with --verbose.
 fn list(cids: &CidList, what: &str, talk: Talk) {
     let most = if talk == Talk::Verbose { usize::MAX } else { 10 };
     for cid in cids.iter().take(most) {
@@ -150,8 +150,8 @@ fn list(cids: &CidList, what: &str, talk: Talk) {
     }
 }
 
-/// Make a CAR v1 of a DAR: its blocks in their order, and the list of roots of the CAR that it came
-/// from, or its own.
+/// Make a CAR v1 of a DAR, with its blocks in their order. The list of roots is that of the CAR
+/// that the DAR was made from, or else the DAR's own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ToCar {
     /// The archive; - is standard input, which is copied to a temporary file first.

@@ -11,8 +11,8 @@ use dacti_dar::{WriteOptions, Writer, write_dag};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Make an archive of files and folders as a UnixFS DAG: the one that IPFS nodes make with raw
-/// leaves and CIDs of version 1, for folders of any size.
+/// Make an archive of files and folders as a UnixFS DAG. The DAG is the one that IPFS nodes make
+/// with raw leaves and CIDs of version 1, for folders of any size.
 ///
 /// The archive has one root for each argument. Private keys of dacti are refused, and temporary
 /// files of dacti and the output itself are left out.
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..=2_097_152))]
     chunk: Option<u32>,
-    /// The treatment of symbolic links in folders: keep them as links, refuse them, follow them, or
+    /// How to treat symbolic links in folders: keep them as links, refuse them, follow them, or
     /// skip them.
     #[arg(long, value_name = "HOW", default_value = "keep")]
     symlinks: Links,
@@ -107,7 +107,7 @@ impl Args {
         let mut writer = Writer::with_options(sink, &options).map_err(&unwritable)?;
         let mut written = Vec::new();
         for (_, cid) in &roots {
-            // The same content twice is one root.
+            // Two arguments with the same content make one root.
             if !written.contains(cid) {
                 write_dag(&mut writer, cid, &mut tree).map_err(&unwritable)?;
                 written.push(cid.clone());

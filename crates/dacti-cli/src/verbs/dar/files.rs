@@ -25,19 +25,21 @@ pub(super) struct Files {
     /// Write the files of a UnixFS DAG, and no archive. A folder's entries are written into DIR, a
     /// single file under the name of its CID.
     ///
-    /// Nothing is written outside of DIR, neither by a name nor by a link. A file appears whole or
-    /// not at all. Entries that cannot be written are left out and listed, with exit code 3.
+    /// Nothing is written outside of DIR: names and links cannot lead out of it. A file appears
+    /// whole or not at all. Entries that cannot be written are left out and listed, and the exit
+    /// code is 3.
     #[arg(long, conflicts_with_all = NOT_FILES)]
     pub(super) files: bool,
     /// The folder to write into. It is made if it does not exist.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".", requires = "files",
         conflicts_with_all = NOT_FILES)]
     directory: PathBuf,
-    /// Replace files that exist. Without it they stay as they are.
+    /// Replace files that exist. Without this option they stay as they are.
     #[arg(long, requires = "files",
         conflicts_with_all = NOT_FILES)]
     overwrite: bool,
-    /// Refuse names that other systems cannot have. Always on, if this system is one of those.
+    /// Refuse names that other systems cannot have. The rules of the system that runs dacti always
+    /// apply.
     #[arg(long, requires = "files",
         conflicts_with_all = NOT_FILES)]
     portable: bool,
@@ -56,8 +58,8 @@ pub(super) struct Files {
     max_files: usize,
 }
 
-/// The options for an archive or CAR as the output. Each option of files has to refuse them by
-/// itself, as what it requires is waived where a conflict stands.
+/// The options for an archive or a CAR as the output. Each option about files lists them as
+/// conflicts, because clap drops the options that it requires if they conflict.
 const NOT_FILES: [&str; 3] = ["output", "car", "no_index"];
 
 /// The longest path, and the longest name in it.
@@ -203,7 +205,7 @@ impl Files {
         let is_folder = |job: &Job| matches!(job.node, Kind::Folder | Kind::Shard);
         let names: Vec<String> =
             jobs.iter().filter(|job| !is_folder(job)).map(|job| job.path.clone()).collect();
-        // The walk has bounded depth and number of the entries.
+        // The walk has already limited the depth and the number of the entries.
         let limits = FolderLimits { depth_max: usize::MAX, count_max: u64::MAX };
         let mut told = refusals(&names, portability, limits).unwrap_or_default().into_iter();
         jobs.retain(|job| {
@@ -226,7 +228,7 @@ impl Summary {
         self.refused.push(Refused { path, reason });
     }
 
-    /// Notes a refusal of one entry; returns the failure of all.
+    /// Records the refusal of one entry; returns a failure that holds for all entries.
     fn note(&mut self, path: &str, refusal: Refusal) -> Result<(), Failure> {
         match refusal {
             Refusal::Refused(reason) => {
@@ -238,8 +240,8 @@ impl Summary {
     }
 }
 
-/// Returns an archive that is read without requests: if the source is remote, the DAG is copied to
-/// a temporary file, in few requests, as the blocks of files are read in their own order.
+/// Returns an archive that is read without requests. A remote DAG is copied to a temporary file in
+/// few requests, because files are read in another order than their blocks are stored.
 fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Source>, ReadError> {
     if !archive.source().is_remote() {
         return Ok(archive);
@@ -322,8 +324,8 @@ impl Writing<'_> {
                 summary.note(&job.path, refusal)?;
             }
         }
-        // Links come last, so that no file is written through one. Modes and times of folders come
-        // after them, the innermost first.
+        // Links come last, so that no file is written through a link. Then the modes and times of
+        // folders are set, from the innermost folder on.
         for job in jobs.iter().filter(|job| job.node == Kind::Symlink) {
             match self.symlink(job, store) {
                 Ok(()) => summary.symlinks = summary.symlinks.saturating_add(1),
@@ -359,7 +361,7 @@ impl Writing<'_> {
     }
 }
 
-/// Reads no more than the limits allow.
+/// A reader that reads no more than the limits allow.
 struct Bounded<R> {
     reader: R,
     len: u64,

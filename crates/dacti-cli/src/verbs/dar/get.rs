@@ -154,10 +154,11 @@ impl BlockStore for Places<'_> {
 }
 
 /// The blocks of a DAG in the order of a walk, which is the order in which a writer asks for them.
-/// Each is read once.
+/// Each block is read once.
 struct Walked<'a> {
     walk: Walk<'a, Source>,
-    /// A block that the writer has not asked for yet: the ones that it asks for before are missing.
+    /// The next block of the walk. If the writer asks for another block first, that block is
+    /// missing.
     next: Option<(Cid, Vec<u8>)>,
     bar: Bar,
     done: u64,
@@ -191,7 +192,8 @@ impl BlockStore for Indexed<'_> {
     }
 }
 
-/// Returns the block that an argument or the first root names, or that a path leads to from there.
+/// Returns the block at the top: the one that the argument names, or the first root, or the block
+/// that a path leads to from there.
 pub(super) fn top(
     archive: &Archive<Source>,
     shown: &Path,

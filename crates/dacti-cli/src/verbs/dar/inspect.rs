@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Show the parts of an archive and what its ends say; blocks are not read.
+/// Show the parts of an archive from its header and its trailer. Blocks are not read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The archive; - is standard input.

@@ -42,7 +42,7 @@ impl Ls {
         loop {
             let event = reader.next_event().map_err(&unreadable);
             if event.is_err() {
-                // The blocks before the fault are listed all the same.
+                // The blocks before the fault are printed, too.
                 out.flush()?;
             }
             let line = match event? {

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// Save the blocks of a cut or damaged archive as a new archive.
 ///
-/// Blocks are found in order, as far as the archive can be read, and by its index. Every block is
-/// proved by its hash. Exit code 3: something was lost.
+/// Blocks are found by reading in order, as far as the archive can be read, and by its index. Every
+/// block is proved by its hash. Exit code 3: something was lost.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The archive; - is standard input, which is copied to a temporary file first.

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
 
-/// A source, and the costs that it tells when it is dropped.
+/// A source. It prints its costs when it is dropped.
 #[derive(Debug)]
 pub(super) struct Source {
     inner: Inner,

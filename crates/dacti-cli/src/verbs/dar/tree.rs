@@ -1,8 +1,8 @@
-//! Local files and folders as a DAG of UnixFS: the blocks that they become, and where the bytes of
-//! each block are read from.
+//! Local files and folders as a UnixFS DAG: their blocks, and the place from which the bytes of
+//! each block are read.
 //!
-//! A first pass takes CIDs and keeps inner nodes in memory. The bytes of files are read again when
-//! their block is written, and checked then.
+//! A first pass computes CIDs and keeps inner nodes in memory. The bytes of a file are read again,
+//! and checked, when its block is written.
 
 use super::create::{Guards, Links};
 use crate::collect::is_leftover;
@@ -19,7 +19,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The deepest folder. No system goes deeper.
+/// The deepest folder. No operating system allows deeper ones.
 const DEPTH_MAX: u32 = 1000;
 
 /// The place of a block's bytes.
@@ -64,7 +64,7 @@ impl Tree {
 
     /// Adds a file or a folder that the command line names. Returns its root.
     pub(super) fn add(&mut self, path: &Path) -> Result<Cid, Failure> {
-        // A link that is named itself stands for its target.
+        // A link on the command line stands for its target.
         let found = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
         if found.is_dir() {
             return Ok(self.folder(path, DEPTH_MAX)?.cid);
@@ -154,7 +154,7 @@ impl Tree {
         }
         let metadata = self.metadata(found);
         let leaves = self.leaves(path).map_err(|error| cannot_read(path, &error))?;
-        // An archive is published, and anyone who reads a private key in it can sign.
+        // Anybody who reads a private key in a published archive can sign with it.
         let Some(leaves) = leaves else {
             let what = "is a private key and would be published: move it out of the folder";
             return Err(Failure::Failed(format!("{} {what}", shown(path))));
@@ -242,7 +242,7 @@ fn time(time: SystemTime) -> Option<(i64, u32)> {
     }
 }
 
-/// An earlier archive at the output's place is replaced. Another file there would be lost.
+/// An earlier archive at this path is replaced. Another file there would be lost.
 fn refuse_what_is_no_archive(path: &Path) -> Result<(), Failure> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
@@ -283,7 +283,7 @@ impl BlockStore for Tree {
 }
 
 impl Guards {
-    /// Tells whether a path is that of the output, or leads there.
+    /// Returns whether a path is the output, or a link to it.
     pub(super) fn is_output(&self, path: &Path) -> bool {
         self.output.as_ref().is_some_and(|output| files::is_at(path, output))
     }

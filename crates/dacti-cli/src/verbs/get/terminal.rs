@@ -1,6 +1,6 @@
-//! Lets only text reach a terminal, piece by piece.
+//! Passes only text to a terminal, piece by piece.
 
-/// The most bytes that are held back for the next piece: a character without its last byte.
+/// The most bytes that are held back for the next piece: a character that lacks its last byte.
 const CUT_MAX: usize = 3;
 
 /// The fault of bytes that are not text.
@@ -38,8 +38,9 @@ impl TextOnly {
     }
 }
 
-/// Returns whether bytes may be shown: UTF-8 whose only control characters are tabs and line ends,
-/// without characters that turn its direction. A carriage return alone would overwrite the line.
+/// Returns whether bytes may be shown. They must be UTF-8, have no control characters except tabs
+/// and line ends, and no characters that turn the direction of text. A carriage return without a
+/// line feed could overwrite the line.
 fn is_text(bytes: &[u8], next: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
     let mut chars = text.chars().peekable();
@@ -48,7 +49,7 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
             '\n' | '\t' => true,
             '\r' => match chars.peek() {
                 Some(after) => *after == '\n',
-                // A held-back character follows, which is not a line feed.
+                // The character that was held back comes next, and it is no line feed.
                 None => next.is_empty(),
             },
             c => !c.is_control() && !turns_text(c),
@@ -69,7 +70,7 @@ fn turns_text(c: char) -> bool {
 mod tests {
     use super::{Binary, TextOnly};
 
-    /// Passes pieces of every length, which must all come to the same.
+    /// Passes the bytes in pieces of each length, and expects the same result each time.
     #[track_caller]
     fn check(bytes: &[u8], text: bool) {
         for len in 1..=bytes.len().max(1) {

@@ -3,7 +3,7 @@
 use dacti::Package;
 use dacti::report::{FileMap, Finding};
 
-/// Returns harmless oddities, a line each: what readers ignore, overlaps, unclaimed bytes.
+/// Returns harmless oddities, a line each: ignored parts, overlaps, unclaimed bytes.
 pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
     let view = package.view();
     let container = Finding::of_container(view);

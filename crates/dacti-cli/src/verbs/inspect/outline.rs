@@ -1,6 +1,6 @@
-//! The parts of a file that every daicon file has: format, tables and components.
+//! The parts that every daicon file has: format, tables and components.
 //!
-//! A package has them already when it is open; any other file is read here. Specification:
+//! An open package has them already; for any other file, this module reads them. Specification:
 //! `docs/spec/daicon.md`.
 
 use super::names::name_of;
@@ -74,8 +74,8 @@ impl Outline {
 }
 
 impl Container {
-    /// Reads the tables of a file, and as many unclaimed bytes as it takes to tell zeros from
-    /// other bytes.
+    /// Reads the tables of a file, and unclaimed bytes up to a limit, to tell zeros from other
+    /// bytes.
     pub(super) fn read(source: &dyn ReadAt) -> Result<Self, Fault> {
         let len = source.len();
         let mut walker: TableWalker = TableWalker::new(Some(len));

@@ -14,8 +14,8 @@ const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// Rectangles narrower than this are skipped, so that a row has a bounded number of them, however
-/// many claims there are.
+/// Rectangles narrower than this are skipped. So the number of rectangles in a row is limited, for
+/// any number of claims.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.
@@ -70,7 +70,7 @@ fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
             Claimant::Unclaimed => "#d00000".into(),
             Claimant::NotLookedAt => "#ffffff".into(),
             _ => {
-                // By the golden angle, so that neighbours differ.
+                // Steps by the golden angle, so that neighbours get different colours.
                 hue = hue.wrapping_add(137) % 360;
                 format!("hsl({hue},60%,55%)")
             }

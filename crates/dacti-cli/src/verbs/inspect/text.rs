@@ -1,4 +1,4 @@
-//! `inspect` for people: the most wanted parts come first.
+//! `inspect` for people: the most useful parts come first.
 
 use super::names::name_of;
 use super::outline::{self, Outline};
@@ -72,7 +72,7 @@ pub(super) fn print_layout(out: &mut impl Write, package: &Package) -> io::Resul
     )
 }
 
-/// Prints the seals that the package claims to have. They are not checked.
+/// Prints the seals that the package claims. They are not checked.
 pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let Some(seals) = package.view().seals() else { return Ok(()) };
     match seals.kind {

@@ -1,4 +1,4 @@
-//! Which names can be written side by side below one folder, as far as the names alone tell.
+//! Decides which names can be written side by side below one folder, from the names alone.
 //!
 //! Memory grows with the bytes of the names, and not with the folders that they pass through.
 
@@ -31,8 +31,8 @@ pub(in crate::verbs) struct TooManyFolders(pub(in crate::verbs) u64);
 
 /// Returns for each name why it cannot be written; `None` if it can.
 ///
-/// Of equal names the first one is written. Of a file and a folder of one name, the folder is
-/// written, with all that is in it.
+/// Of equal names the first one is written. If a file and a folder have one name, the folder is
+/// written, with all its content.
 pub(in crate::verbs) fn refusals(
     names: &[String],
     portability: Portability,
@@ -77,7 +77,7 @@ pub(in crate::verbs) fn refusals(
     Ok(told)
 }
 
-/// Says why a name alone cannot be written.
+/// Returns why a name cannot be written, whatever the other names are.
 fn refusal(name: &str, portability: Portability, depth_max: usize) -> Option<Reason> {
     let depth = name.matches('/').count();
     if depth > depth_max {
@@ -115,7 +115,7 @@ fn count_folders<'p>(paths: impl Iterator<Item = &'p str>) -> u64 {
     let mut count = 0_u64;
     for path in paths {
         let common = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
-        // A slash that both have ends a folder that was counted.
+        // A slash in the common part ends a folder that was counted before.
         let own = path.as_bytes().get(common..).unwrap_or_default();
         let new = own.iter().filter(|byte| **byte == b'/').count();
         count = count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
@@ -124,7 +124,7 @@ fn count_folders<'p>(paths: impl Iterator<Item = &'p str>) -> u64 {
     count
 }
 
-/// Says why a part of a path cannot be a name on every system.
+/// Returns why a part of a path is not a valid name on every system.
 fn not_portable(part: &str) -> Option<String> {
     const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
     let stem = part.split('.').next().unwrap_or(part).trim_end().to_lowercase();
@@ -202,7 +202,7 @@ mod tests {
         check(&["a", "A/b"], false, &[false, false]);
         check(&["a", "A/b"], true, &[true, false]);
         check(&["A/B", "a/b/c"], true, &[true, false]);
-        // Between a folder's name and its content in plain order.
+        // In plain order these names come between a folder's name and its content.
         check(&["a", "a.txt", "a-b", "a/b"], false, &[true, false, false, false]);
         // A name that is refused makes no folder.
         let portability = Portability { reserved: true, case: true };

@@ -73,11 +73,11 @@ impl Place {
         self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
     }
 
-    /// Returns why a file would not be written, as far as that is known before.
+    /// Returns why a file would not be written, as far as can be told before the write.
     pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<Reason> {
         let path = Path::new(path);
         let folder = path.parent().unwrap_or(Path::new(""));
-        // The write finds out about a folder that is missing or behind a link.
+        // If a folder is missing or is a link, the write itself reports it.
         let folder = self.dir.open_dir_nofollow_all(folder).ok()?;
         match self.check_free(&folder, path.file_name()?) {
             Err(Refusal::Refused(reason)) => Some(reason),
@@ -97,7 +97,7 @@ impl Place {
                 let reason = "exists already: --overwrite replaces it";
                 Err(Refusal::Refused(Reason::new("exists", reason)))
             }
-            // Of a link, only the link is replaced.
+            // A link is replaced, and its target stays.
             Ok(_) => Ok(()),
         }
     }
@@ -145,7 +145,7 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
         if crate::interrupt::asked() {
             return Err(Refusal::Failed(Failure::Interrupted));
         }
-        // A fault of reading is the region's; a fault of writing may be the disk's.
+        // A fault of reading concerns this region; a fault of writing may concern the disk.
         let read = content
             .read(&mut buf)
             .map_err(|error| Refusal::Refused(Reason::new("content", content_fault(&error))))?;
@@ -158,7 +158,7 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
     }
 }
 
-/// Returns whether an error of the system holds for this file only, or for all.
+/// Returns whether an error of the system concerns this file only, or all files.
 fn refusal(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull

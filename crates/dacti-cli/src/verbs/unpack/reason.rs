@@ -1,6 +1,6 @@
 //! Why a region was not written.
 
-/// A kind for programs, and a message for people.
+/// The reason: a kind for programs, and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::verbs) struct Reason {
     pub(in crate::verbs) kind: &'static str,
