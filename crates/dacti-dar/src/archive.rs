@@ -48,7 +48,7 @@ impl<S: ReadAt> Archive<S> {
     /// Opens an archive with options.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// The errors of [`Self::open`].
     pub fn open_with(source: S, options: &ReadOptions) -> Result<Self, ReadError> {
         let len = source.len()?;
         let tail_at = len.saturating_sub(READ_LEN);
@@ -203,7 +203,7 @@ impl<S: ReadAt> Archive<S> {
     /// Tells whether the archive has marks. The format's first implementation wrote none.
     ///
     /// # Errors
-    /// As [`Self::header`].
+    /// The errors of [`Self::header`].
     pub fn has_marks(&self) -> Result<bool, ReadError> {
         let frames_at = self.header()?.frames_at;
         if frames_at >= self.frames_end() {
@@ -407,7 +407,7 @@ impl<S: ReadAt> Archive<S> {
     /// Does the same as [`Self::stream`], and consumes the archive.
     ///
     /// # Errors
-    /// As [`Self::stream`].
+    /// The errors of [`Self::stream`].
     pub fn into_stream(self) -> Result<Reader<Box<dyn Read>>, ReadError>
     where
         S: 'static,

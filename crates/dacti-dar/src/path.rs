@@ -99,7 +99,7 @@ fn cbor_link(bytes: &[u8]) -> Option<Cid> {
     Cid::read_all(link.strip_prefix(&[0])?).ok()
 }
 
-/// As [`in_cbor`], in a DAG-JSON block of ordinary depth.
+/// Does the same as [`in_cbor`], in a DAG-JSON block of ordinary depth.
 fn in_json<'p>(block: &[u8], path: &'p [&'p str]) -> Option<(Cid, &'p [&'p str])> {
     let value: serde_json::Value = serde_json::from_slice(block).ok()?;
     let (mut item, mut rest) = (&value, path);

@@ -89,7 +89,7 @@ impl<R: Read> Reader<R> {
     /// Reads the next block and skips other events. `None` means that the archive is complete.
     ///
     /// # Errors
-    /// As [`Self::next_event`].
+    /// The errors of [`Self::next_event`].
     pub fn next_block(&mut self) -> Result<Option<(Cid, &[u8])>, ReadError> {
         while let Some(step) = self.step()? {
             if let Step::Block { cid, data, .. } = step {
@@ -102,7 +102,7 @@ impl<R: Read> Reader<R> {
     /// Reads to the end, which proves the archive.
     ///
     /// # Errors
-    /// As [`Self::next_event`].
+    /// The errors of [`Self::next_event`].
     pub fn verify(mut self) -> Result<Summary, ReadError> {
         while self.next_block()?.is_some() {}
         Ok(self.machine.summary().clone())

@@ -221,7 +221,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     /// Walks to the end. Returns the places of all blocks.
     ///
     /// # Errors
-    /// As [`Self::next_block`].
+    /// The errors of [`Self::next_block`].
     pub fn finish(mut self) -> Result<SubDag, ReadError> {
         while self.next_block()?.is_some() {}
         let range = self.spans.first().copied().unwrap_or(ByteRange { start: 0, len: 0 });

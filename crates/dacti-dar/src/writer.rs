@@ -80,7 +80,7 @@ impl<W: Write> Writer<W> {
     /// Begins a DAG with its root. See [`Encoder::root`].
     ///
     /// # Errors
-    /// As [`Encoder::root`], and an error of the sink.
+    /// The errors of [`Encoder::root`], and an error of the sink.
     pub fn root(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
         let proof = self.proof()?;
         let (placed, proof) = self.encoder.place_root(cid, data, proof)?;
@@ -90,7 +90,7 @@ impl<W: Write> Writer<W> {
     /// Adds the next block in depth-first order. See [`Encoder::block`].
     ///
     /// # Errors
-    /// As [`Encoder::block`], and an error of the sink.
+    /// The errors of [`Encoder::block`], and an error of the sink.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
         let proof = self.proof()?;
         let (placed, proof) = self.encoder.place_block(cid, data, proof)?;
@@ -100,7 +100,7 @@ impl<W: Write> Writer<W> {
     /// Adds a back-reference to a block that was written. See [`Encoder::repeat`].
     ///
     /// # Errors
-    /// As [`Encoder::repeat`], and an error of the sink.
+    /// The errors of [`Encoder::repeat`], and an error of the sink.
     pub fn repeat(&mut self, cid: &Cid) -> Result<Placed, ReadError> {
         self.proof()?;
         let placed = self.encoder.repeat(cid)?;

@@ -1,8 +1,8 @@
-//! DAR archives in files, in memory, under URLs and in object stores: the sources of packages, for
-//! the readers of the crate `dacti-dar`.
+//! DAR archives in files, in memory, under URLs and in object stores. The crate `dacti-dar` reads
+//! them, from the same sources as packages.
 //!
 //! Archives under URLs are read by the same requests, budgets and retries as packages. They are
-//! never changed in place, so that no cache can hold a stale part of one.
+//! never changed in place, so no cache can hold a stale part of one.
 //!
 //! ```no_run
 //! # #[cfg(feature = "http")]
@@ -47,7 +47,8 @@ impl DarSource {
         Self(source)
     }
 
-    /// Opens the archive at an `http` or `https` URL. The second value tells what was spent.
+    /// Opens the archive at an `http` or `https` URL. The second value counts the requests and
+    /// bytes.
     ///
     /// # Errors
     /// `Remote`.
@@ -56,7 +57,8 @@ impl DarSource {
         Ok(Self::of_remote(crate::fetch::http::source(url, options)?))
     }
 
-    /// Opens the archive at a URL of an object store. The second value tells what was spent.
+    /// Opens the archive at a URL of an object store. The second value counts the requests and
+    /// bytes.
     ///
     /// # Errors
     /// `Remote`.
@@ -77,7 +79,7 @@ impl DarSource {
 
 impl dacti_dar::ReadAt for DarSource {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        // A fetch past the end is taken for one of a file that was cut.
+        // A fetch past the end would look like a truncated file, so the length is clipped first.
         let rest = self.0.len().saturating_sub(offset);
         let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let buffer = buffer.get_mut(..most).unwrap_or_default();

@@ -65,7 +65,7 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The lower enum may grow. Until a new kind has a name here, it counts as damage.
+            // The lower enum may grow. Until a new kind is listed here, it counts as damage.
             _ => Self::Corrupt,
         }
     }
@@ -121,7 +121,7 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
-    /// An index without a reserve whose groups do not fill its region.
+    /// An index in a package without room for updates, whose groups do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, \
          and an index behind the head has no reserve: bytes are missing, or were replaced by zeros"
@@ -134,7 +134,7 @@ pub enum Error {
         /// The region's length in bytes.
         len: u64,
     },
-    /// A group without entries, in an index without a reserve.
+    /// A group without entries, in a package without room for updates.
     #[error(
         "group header at {at:#x}: the group has no entry, and an index behind the head has no \
          reserve: bytes are missing, or were replaced by zeros"
@@ -143,10 +143,10 @@ pub enum Error {
         /// Where the group starts, absolute.
         at: u64,
     },
-    /// The fences are at fault. No look-up fails by it: the index is scanned.
+    /// The fences are at fault. Look-ups do not fail then: they scan the index.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
-    /// The fences are of another index than the one in force.
+    /// The fences belong to another index than the current one.
     #[error(
         "lookup header at {at:#x}: its fences are of the index at {index_at:#x}, not of this one"
     )]
@@ -173,13 +173,13 @@ pub enum Error {
         /// The rule that it breaks.
         fault: PathFault,
     },
-    /// The layout component is at fault, or another structure that updates rely on.
+    /// The layout component, or another structure that updates rely on, is at fault.
     #[error(transparent)]
     Cdn(#[from] dacti_cdn::Error),
     /// The package has no such region.
     #[error("there is no region {region}")]
     NotFound {
-        /// The id or path of the region, as it was asked for.
+        /// The id or path of the region, as the caller gave it.
         region: String,
     },
     /// Two inputs for one path.
@@ -222,7 +222,7 @@ pub enum Error {
         /// Its length in bytes.
         len: u64,
     },
-    /// A sealed region whose stored bytes would have to be kept to verify them.
+    /// A sealed region that is too long: its stored bytes would have to be kept to verify them.
     #[error(
         "stored region at {at:#x}: {len} bytes have to be kept to verify them before any is handed \
          out, and the limit is {limit}: write the region to a file, which is verified before it \
@@ -236,7 +236,7 @@ pub enum Error {
         /// How many are kept.
         limit: u64,
     },
-    /// Regions that take too much together.
+    /// Regions that together decode to too many bytes.
     #[error(
         "all regions together take more than {limit} bytes, far more than a package of this size \
          usually does: allow more with total_len_max"
@@ -245,7 +245,7 @@ pub enum Error {
         /// The bytes that are allowed.
         limit: u64,
     },
-    /// Two regions that share some of their stored bytes and not all.
+    /// Two regions that share some of their stored bytes, but not all.
     #[error(
         "the stored bytes of {second} at {second_at} overlap those of {first} at {first_at}, which \
          no writer of packages does: nothing was written; unpack what is whole and pack that"
@@ -255,12 +255,12 @@ pub enum Error {
         first: String,
         /// Where its stored bytes are.
         first_at: Span,
-        /// The region that takes some of them, by path or id.
+        /// The region that overlaps it, by path or id.
         second: String,
         /// Where its stored bytes are.
         second_at: Span,
     },
-    /// A region that is encoded, and so is decoded from its start.
+    /// A region that is encoded, so it can only be decoded from its start.
     #[error(
         "stored region at {at:#x}: encoded as {encoding}, so it is decoded from its start: read a \
          range or a stream"
@@ -285,12 +285,12 @@ pub enum Error {
         /// Its length when it was read, in bytes.
         found: u64,
     },
-    /// An input that shows a private key, with which anyone who reads it could sign.
+    /// An input that contains a private key: anybody who reads the package could sign with it.
     #[error("{name}: its content shows a private key, and would publish it: leave it out")]
     PrivateKey {
         /// The region.
         name: String,
-        /// The file that the content was to come from, if any.
+        /// The file that the content comes from, if any.
         file: Option<PathBuf>,
     },
     /// A damaged region of a package that is compacted.
@@ -304,7 +304,7 @@ pub enum Error {
         /// The damage.
         fault: Box<Self>,
     },
-    /// The package cannot be compacted in the way that was asked for.
+    /// The package cannot be compacted with these options.
     #[error("{fault}")]
     Compaction {
         /// The reason, and the way out.
@@ -319,7 +319,7 @@ pub enum Error {
         /// The reason, and the way out.
         why: &'static str,
     },
-    /// Hot regions in a layout without a head.
+    /// Hot regions in a layout that has no room for them in the head.
     #[error("hot regions lie in the head, and the compact layout has none: use the cdn layout")]
     NoHead,
     /// More hot regions than a group has entries.
@@ -354,11 +354,11 @@ pub enum Error {
     },
 }
 
-/// The reason why a package cannot be compacted in the way that was asked for.
+/// The reason why a package cannot be compacted with the given options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompactionFault {
-    /// A foreign component, which may hold positions that change in the new file.
+    /// An unknown component, whose data may hold positions that change in the new file.
     #[error(
         "the component {id} is unknown, and its positions may not hold in the new file: leave it \
          out with --drop-component {id}"
@@ -367,19 +367,19 @@ pub enum CompactionFault {
         /// Its id.
         id: Uuid,
     },
-    /// Seals, and a layout without seals.
+    /// The package has seals, but the chosen layout has none.
     #[error(
         "the package has seals, and the compact layout has none: keep the cdn layout, or drop the \
          seals with --seals drop"
     )]
     SealsLost,
-    /// A names list that has to be signed again.
+    /// The names list must be written anew, so it must be signed again.
     #[error(
         "the package is signed, and its names list has to be signed again: give the key with \
          --sign KEY, or leave the names list unsigned with --unsigned-names"
     )]
     NamesUnsigned,
-    /// A key, and no names list to sign with it.
+    /// A key was given, but there is no names list to sign with it.
     #[error(
         "the package is not signed, and compaction signs only the names list: pack again with \
          --sign KEY"
@@ -489,8 +489,8 @@ impl Error {
         }
     }
 
-    /// Returns the offset of the fault: absolute, and for the names list within the list. `None` if
-    /// the package itself is not at fault.
+    /// Returns the offset of the fault. It is absolute, except in a names list, where it counts
+    /// from the list's start. `None` if the package itself is not at fault.
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         match self {

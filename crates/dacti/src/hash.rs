@@ -1,4 +1,4 @@
-//! BLAKE3 of stored bytes, over several threads for many of them.
+//! BLAKE3 of stored bytes, with several threads if there are many bytes.
 //!
 //! The hash does not depend on the number of threads.
 
@@ -7,23 +7,25 @@ use core::num::NonZeroUsize;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::OnceLock;
 
-/// Bytes from which on several threads hash them.
+/// The least number of bytes that several threads hash.
 ///
-/// Measured on two cores: a second thread makes 128 and 256 KiB slower, because handing over the
-/// work takes about 10 µs. It hashes 512 KiB 1.6 times as fast, 1 MiB 1.75 times (160 µs alone),
-/// and 4 MiB 1.9 times. Below 1 MiB the gain is too small for a core that may have other work.
+/// Measured on two cores. A second thread makes 128 and 256 KiB slower, because handing over the
+/// work takes about 10 µs. It hashes 512 KiB 1.6 times as fast, 1 MiB 1.75 times (one thread takes
+/// 160 µs), and 4 MiB 1.9 times. Below 1 MiB the gain is too small for a core that may have other
+/// work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
-/// Threads that hash, started when the first long bytes come.
+/// Threads that hash. They are started when the first long bytes come.
 #[derive(Debug)]
 pub(crate) struct HashPool {
     asked: Option<NonZeroUsize>,
-    /// `None` if one thread is enough, or the system gave none: then the caller's thread hashes.
+    /// `None` if one thread is enough, or if the system gave no thread. The caller's thread hashes
+    /// then.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
 impl HashPool {
-    /// Begins without threads. It uses the threads asked for, or one for each core.
+    /// Creates a pool without threads. It starts `asked` threads later, or one for each core.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
         Self { asked, pool: OnceLock::new() }
     }
@@ -36,7 +38,7 @@ impl HashPool {
         }
     }
 
-    /// Returns the hash of bytes that are all in hand.
+    /// Returns the hash of bytes in memory.
     pub(crate) fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         if bytes.len() < PARALLEL_LEN_MIN {
             return *blake3::hash(bytes).as_bytes();
@@ -50,7 +52,8 @@ impl HashPool {
         if len < PARALLEL_LEN_MIN {
             return None;
         }
-        // Counted only now: asking the system takes longer than opening a package does.
+        // The cores are counted here, because asking the system takes longer than opening a
+        // package.
         let start = || match threads::count(self.asked) {
             NonZeroUsize::MIN => None,
             threads => ThreadPoolBuilder::new().num_threads(threads.get()).build().ok(),

@@ -70,7 +70,7 @@ impl Component {
     /// Returns the bytes of its region in `file`, which is a whole file.
     ///
     /// # Errors
-    /// As [`span_within`](Self::span_within).
+    /// The errors of [`span_within`](Self::span_within).
     pub fn bytes_in<'b>(&self, file: &'b [u8]) -> Result<&'b [u8], Error> {
         let span = self.span_within(to_u64(file.len()))?;
         // An empty region may lie outside of the file.

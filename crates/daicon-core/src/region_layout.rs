@@ -30,7 +30,7 @@ impl RegionLayout {
     /// Places a region of `len` bytes after the last one.
     ///
     /// # Errors
-    /// As [`Region::of`].
+    /// The errors of [`Region::of`].
     pub fn place(&mut self, len: usize) -> Result<Region, Misuse> {
         let past = Misuse::PastLastPosition { at: self.end };
         let span = Span::new(self.end, to_u64(len)).ok_or(past)?;

@@ -1,4 +1,4 @@
-//! What can go wrong with an update and with nothing else.
+//! The faults that only updates have.
 
 use super::ErrorKind;
 use core::fmt;
@@ -28,13 +28,13 @@ pub enum UpdateFault {
         /// The file's name.
         path: PathBuf,
     },
-    /// A plan that would break a law of publishing, or that is not one for this package.
+    /// A plan that would break a law of publishing, or that belongs to another package.
     #[error(transparent)]
     Plan(#[from] Fault),
-    /// A file that is in none of the states through which a plan leads.
+    /// A file that is in no state of the plan.
     #[error(transparent)]
     State(Box<StateFault>),
-    /// Bytes past the old end that are not of this plan.
+    /// Bytes past the old end that do not belong to this plan.
     #[error(
         "step {step}: at {at:#x} stand bytes that are not of this plan, and what was written is \
          never written over: plan the update anew"
@@ -45,7 +45,7 @@ pub enum UpdateFault {
         /// The first byte that differs, absolute.
         at: u64,
     },
-    /// The bytes that belong to a plan are not those that it was made for.
+    /// The bytes for a plan are not the bytes that the plan was made for.
     #[error(
         "the bytes for {at:#x} and on have the digest {found}, the plan was made for {expected}: \
          they were changed or belong to another plan"
@@ -74,7 +74,7 @@ pub enum UpdateFault {
         /// The number of the next, from 1.
         next: usize,
     },
-    /// A plan that was begun, and is to be begun.
+    /// A plan that is to be started, but was started before.
     #[error(
         "the plan was begun before, it stands at step {step}: resume it, or plan the update anew"
     )]
@@ -82,16 +82,16 @@ pub enum UpdateFault {
         /// Number of the step that is next, from 1.
         step: usize,
     },
-    /// A signed package, and nothing said about signatures.
+    /// A signed package, without a choice between a key and unsigned regions.
     #[error(
         "the package is signed: give its key, or say that the new regions are to stay unsigned \
          (readers who require signatures will refuse them)"
     )]
     NeedsKey,
-    /// A key, and a package without signatures.
+    /// A key for a package that has no signatures.
     #[error("the package is not signed, so there is no place for signatures: leave the key out")]
     NotSigned,
-    /// A key for another of the publisher's packages.
+    /// A key for another package of the publisher.
     #[error(
         "the key is for the package {found}, this one is {expected}: give the package's own key, \
          or its UUID with it"
@@ -105,7 +105,7 @@ pub enum UpdateFault {
     /// A key that the package does not name.
     #[error("the key is none of those that the package says it is signed with")]
     OtherKey,
-    /// A region that is both to be put and to be removed.
+    /// A region that is both put and removed.
     #[error("{name} is both to be put and to be removed")]
     PutAndRemoved {
         /// The region.
@@ -144,16 +144,16 @@ impl UpdateFault {
     }
 }
 
-/// Where a file stands that is in none of the states through which a plan leads.
+/// A file that is in no state of the plan, with the two states around the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateFault {
-    /// Number of the step that was to be done, from 1.
+    /// Number of the next step, from 1.
     pub step: usize,
     /// What the file is like.
     pub found: State,
-    /// What it was to be like before the step.
+    /// The expected state before the step.
     pub before: State,
-    /// What it was to be like after the step.
+    /// The expected state after the step.
     pub after: State,
 }
 

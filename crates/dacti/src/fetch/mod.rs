@@ -1,6 +1,6 @@
 //! Gets the bytes of a package: from files, memory, servers and object stores.
 //!
-//! It never asks what the bytes mean.
+//! No module here interprets the bytes.
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -35,7 +35,7 @@ use crate::Error;
 use std::io;
 use std::path::Path;
 
-/// Returns the text of an error and of its causes, as far as they say more.
+/// Returns the text of an error and of its causes, without repetitions.
 #[cfg(any(feature = "http", feature = "store"))]
 pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
@@ -51,7 +51,8 @@ pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     text
 }
 
-/// Returns `contents` if the check of the file succeeded, and otherwise its error for each.
+/// Returns `contents` if the check of the file succeeded. Otherwise returns the check's error for
+/// each of them.
 pub(crate) fn refuse_unless<T>(
     confirmed: Result<(), Error>,
     contents: Vec<Result<T, Error>>,

@@ -1,4 +1,4 @@
-//! Tells the program about pauses: what a fetch waits for, and how long.
+//! Tells the program about pauses: the reason why a fetch waits, and how long.
 
 use super::Location;
 use core::fmt;
@@ -50,10 +50,10 @@ impl fmt::Debug for OnPause {
     }
 }
 
-/// The time after which a silent server is a pause.
+/// The time after which a server's silence counts as a pause.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits for `work`, and tells about it if it takes longer than [`PAUSE`].
+/// Waits for `work`, and reports a pause if it takes longer than [`PAUSE`].
 pub(crate) async fn telling<T>(
     on_pause: &OnPause,
     place: &Location,

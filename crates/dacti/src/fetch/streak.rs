@@ -2,11 +2,12 @@
 
 use crate::{Error, ErrorKind};
 
-/// Ends a run over many regions if their faults come from the server: each would be the same, and
-/// each costs requests and waits.
+/// Ends a run over many regions if their faults come from the server. Each further region would
+/// meet the same fault, at the cost of requests and waits.
 ///
-/// A replaced file and a spent budget end it at once. So do three faults in a row of the same
-/// kind that say that the server is unavailable, refuses access, or lacks a feature such as ranges.
+/// A replaced file or a spent budget ends the run at once. Three faults in a row of one kind also
+/// end it, if they say that the server is unavailable, refuses access, or lacks a feature such as
+/// ranges.
 #[derive(Debug, Default)]
 pub struct FaultStreak {
     kind: Option<ErrorKind>,

@@ -1,9 +1,10 @@
-//! The blocks of an index that look-ups met: which of them were checked, and the bytes of the last
-//! ones that were read.
+//! The blocks of an index that look-ups have read: which blocks were checked, and the bytes of the
+//! latest ones.
 //!
-//! It reads nothing. All look-ups of an open package share it, and none waits for another: atomic
-//! bits tell what was checked, and if two want the same place of the cache at once, one goes
-//! without. Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
+//! This module reads nothing. All look-ups of an open package share it, and no look-up waits for
+//! another: atomic bits record which blocks were checked. If two look-ups want the same place of
+//! the cache at once, one does without it. Specification: `docs/spec/dacti-lookup.md`, "When a miss
+//! counts".
 
 use crate::Error;
 use crate::threads::known;
@@ -14,7 +15,7 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// What is remembered of an index's blocks.
+/// The blocks of an index, as far as they are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     /// How many blocks there are.
@@ -25,11 +26,11 @@ pub(crate) struct Blocks {
     checked: OnceLock<Box<[AtomicU64]>>,
     /// Blocks that were read, each at the place that its number gives it.
     kept: OnceLock<Box<[Place]>>,
-    /// One more than the number of the block of which a part was read last; 0 at first.
+    /// One more than the number of the block of which a part was read last; 0 if there is none.
     in_part: AtomicUsize,
 }
 
-/// The place of a kept block. Nobody waits for the lock.
+/// The place of a kept block. No thread waits for its lock.
 type Place = Mutex<Option<Arc<Kept>>>;
 
 #[derive(Debug)]
@@ -68,12 +69,12 @@ impl Blocks {
         Ok(())
     }
 
-    /// Feeds `search` the wanted block if it is kept, and returns whether that was enough. Bytes
-    /// that answered hits were not checked as a whole: if they contradict their fence now, they are
-    /// dropped, so that the block is read again.
+    /// Feeds `search` the wanted block if it is kept, and returns whether that was enough. Hits do
+    /// not check a block as a whole. So if a kept block contradicts its fence later, it is dropped
+    /// and read again.
     pub(crate) fn feed_kept(&self, search: &mut Search<'_>) -> bool {
         let Some((block, place)) = self.place(search) else { return false };
-        // Taken by a count, so that the place is free while the block is searched.
+        // A counted reference is taken, so that the place is free while the block is searched.
         let kept = place.try_lock().ok().and_then(|kept| kept.clone());
         let Some(kept) = kept.filter(|kept| kept.block == block) else { return false };
         let is_fed = kept.feed(search).is_ok();
@@ -83,8 +84,8 @@ impl Blocks {
         is_fed
     }
 
-    /// Feeds `search` bytes that were read for it, and keeps a block that answered: a block that
-    /// contradicts its fence may be read otherwise next time.
+    /// Feeds `search` bytes that were read for it, and keeps the block if it gave an answer. A
+    /// block that contradicts its fence is not kept, because the next read may bring other bytes.
     pub(crate) fn feed_read(
         &self,
         search: &mut Search<'_>,
@@ -102,8 +103,9 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the part of the wanted block that most likely has the region. `None` right after a
-    /// part of the same block was read: a caller who looks for neighbours needs the whole block.
+    /// Returns the part of the wanted block that most likely has the region. `None` if a part of
+    /// the same block was read just before: then the caller looks for neighbours, and needs the
+    /// whole block.
     pub(crate) fn likely_part(&self, search: &Search<'_>) -> Option<Span> {
         let (block, span) = (search.block()?, search.likely()?);
         let block = block.saturating_add(1);
@@ -143,7 +145,7 @@ fn tried<'s>(
     Ok(())
 }
 
-/// Whether the block that gave this answer did not have the region, and so was checked.
+/// Returns whether this answer is a miss, so that the block was checked.
 const fn is_miss(answer: Option<SearchOutcome>) -> bool {
     !matches!(answer, Some(SearchOutcome::Found(_)))
 }

@@ -1,10 +1,9 @@
 //! The look-up of one region, from an id to the place of its stored bytes, read top-down.
 //!
-//! Each step is cheaper than the next: what earlier look-ups learned, the groups in the head, the
-//! block that the fences lead to, and a scan of the index. The parts that do the steps do not know
-//! each other, and only the scan knows the source. Specification: `docs/spec/dacti-index.md`,
-//! "Which entry counts";
-//! `docs/spec/dacti-lookup.md`.
+//! Each step is cheaper than the next: the results of earlier look-ups, the groups in the head, the
+//! block that the fences lead to, and a scan of the index. The parts that do the steps do not use
+//! each other, and only the scan uses the source. Specification: `docs/spec/dacti-index.md`, "Which
+//! entry counts"; `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, read_span};
 use crate::find::blocks::Blocks;
@@ -34,24 +33,24 @@ pub(crate) struct Finder {
     /// Whether the groups in the head are the whole index.
     is_all_in_head: bool,
     blocks: Blocks,
-    /// Searches by fences so far, until there is a guide.
+    /// The number of searches by fences, until there is a guide.
     searches: AtomicU32,
-    /// Searches that pay for a guide; `None` if there can be none.
+    /// The number of searches from which on a guide pays; `None` if there can be no guide.
     guide_from: Option<u32>,
     guide_len_max: u64,
     guide: OnceLock<Option<Guide>>,
 }
 
-/// How far the bytes in memory lead to a region.
+/// The state of a look-up after all bytes in memory were used.
 #[derive(Debug)]
 pub(crate) enum Begun<'f> {
     /// To its place, or to its absence.
     Known(Result<Option<Located>, Error>),
-    /// To a search that wants bytes which have to be read.
+    /// A search wants bytes that have to be read.
     Search(Search<'f>),
-    /// Nowhere: the index has no fences and is scanned.
+    /// The index has no fences and must be scanned.
     Scan,
-    /// To a fault, which a look-up of this region alone handles.
+    /// There is a fault, which a look-up of this region alone handles.
     Alone,
 }
 
@@ -86,7 +85,7 @@ impl Finder {
         &self.lent
     }
 
-    /// Finds the entry of `id` that counts; its stored bytes lie within the file.
+    /// Finds the entry of `id` that counts, whose stored bytes lie within the file.
     #[inline]
     pub(crate) fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
         match self.recall(id) {
@@ -95,7 +94,7 @@ impl Finder {
         }
     }
 
-    /// Returns what earlier look-ups learned about `id`; `None` if they learned too little.
+    /// Returns the answer that earlier look-ups allow; `None` if they do not suffice.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
@@ -111,7 +110,7 @@ impl Finder {
     fn search(&self, id: Uuid) -> Result<Option<Located>, Error> {
         let found = match self.view.lookup() {
             Some(lookup) => match self.search_by_fences(&lookup, id) {
-                // An entry without a place is at fault by itself: a scan finds no better one.
+                // The entry that counts names no valid place. A scan would find the same entry.
                 Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
                 Err(fault @ Error::Lookup(_)) => {
                     self.view.index_region().note_contradiction(fault);
@@ -181,14 +180,15 @@ impl Finder {
         read_span(&*self.source, span).map_err(read_failed)
     }
 
-    /// Tells the source of a fault in the bytes of `span`. Returns true if it reads them in another
-    /// way next time.
+    /// Reports a fault in the bytes of `span` to the source. Returns true if the source reads them
+    /// in another way next time.
     fn is_read_otherwise(&self, span: Span, fault: &Error) -> Result<bool, Error> {
         let Some(why) = fault.doubt() else { return Ok(false) };
         self.source.doubt(span, why).map_err(read_failed)
     }
 
-    /// Counts a search by fences. The one that makes a guide pay builds it; others go on without.
+    /// Counts a search by fences. The search from which on a guide pays builds it; others go on
+    /// without one.
     fn count_search(&self, lookup: &Lookup<'_>) {
         let Some(from) = self.guide_from else { return };
         if self.guide.get().is_none() && self.searches.fetch_add(1, Ordering::Relaxed) == from {
@@ -197,7 +197,7 @@ impl Finder {
         }
     }
 
-    /// Looks `id` up as far as the bytes in memory lead, without reading.
+    /// Looks up `id` with the bytes in memory, without reading.
     pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
         let Some(lookup) = self.view.lookup() else {
             return if self.view.groups_in_head().is_none() {
@@ -253,7 +253,7 @@ fn found_by(search: &Search<'_>) -> Option<Located> {
     }
 }
 
-/// Returns the fault of the index that a look-up in its groups met.
+/// Returns the fault that a look-up met in the groups, as a fault of the index.
 fn of_index(error: dacti_lookup::Error) -> Error {
     match error {
         dacti_lookup::Error::Index(fault) => fault.into(),

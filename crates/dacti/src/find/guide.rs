@@ -1,8 +1,8 @@
 //! A guide to a sorted run in memory: a table that leads from the leading bits of an id to the
 //! entries that begin with them.
 //!
-//! One pass builds it, and checks the whole run as a miss requires, so a guide answers misses too.
-//! It refuses all that is not plain: a run out of order, or ids that are not spread evenly.
+//! One pass builds the guide, and checks the whole run as a miss requires. So a guide also answers
+//! misses. It is not built for a run out of order, or for ids that are not spread evenly.
 //! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use crate::fetch::source::Lent;
@@ -19,8 +19,8 @@ use uuid::Uuid;
 const AT_ONCE: u32 = 4;
 /// The most entries of a slot that are compared; a search is faster if there are more.
 const COMPARED_MAX: u32 = 16;
-/// A guide is built after one search for each so many entries: about when searches have cost as
-/// much as building it.
+/// The number of entries for each search: after one search for every 16 entries, searches have cost
+/// about as much as the guide, and it is built.
 const ENTRIES_PER_SEARCH: u32 = 16;
 /// Places of a group, used or not.
 const PLACES: u32 = 255;
@@ -34,22 +34,24 @@ pub(crate) struct Guide {
     run_at: u64,
     run_in_lent: usize,
     file_len: u64,
-    /// Leading bits that all ids of the run share, and bits behind those of a slot's number.
+    /// The leading bits that all ids of the run share, and the bits after those that give the
+    /// slot's number.
     shared_bits: u32,
     shift: u32,
-    /// The place of each slot's first entry, and above it a filter of the slot's ids. The entries
-    /// of a slot end where those of the next one begin.
+    /// For each slot, the place of its first entry in the low bits, and a filter of its ids in the
+    /// high bits. The entries of a slot end at the first entry of the next slot.
     slots: Box<[u32]>,
     place_bits: u32,
     /// The place where the entries of the last slot end.
     end: u32,
-    /// Base and encoding of all groups; `None` if they differ, or a group before the last has room.
+    /// Base and encoding of all groups. `None` if they differ, or if a group before the last is not
+    /// full.
     even: Option<(u64, Encoding)>,
 }
 
 impl Guide {
-    /// Returns how many searches pay for a guide. `None` if there can be none: the index is not one
-    /// run in lent bytes.
+    /// Returns the number of searches from which on a guide pays. `None` if there can be no guide:
+    /// the index is not one run in lent bytes.
     pub(crate) fn pays_from(lookup: &Lookup<'_>, lent: &Lent) -> Option<u32> {
         let (_, span, places) = only_run(lookup)?;
         lent.slice(span)?;
@@ -71,7 +73,8 @@ impl Guide {
         let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
         let shared = end(first.entries().first())? ^ end(last.entries().last())?;
         let slots_max = u32::try_from(len_max / 4).unwrap_or(u32::MAX);
-        // One or two entries in a slot: of an index of a million, the slots fit a core's cache.
+        // A slot has one or two entries. With an index of a million entries, the slots fit a core's
+        // cache.
         let slots = (places / 2).checked_next_power_of_two()?.min(slots_max);
         let slot_bits = slots.checked_ilog2()?;
         if slot_bits == 0 || places >> slot_bits > COMPARED_MAX {
@@ -95,7 +98,7 @@ impl Guide {
         for (n, block) in groups.chunks(usize::try_from(run.stride).ok()?).enumerate() {
             lookup.check_block(n, lent.slice(lookup.block_span(n)?)?).ok()?;
             for group in block {
-                // The next group starts behind all places of this one.
+                // The next group starts after all 255 places of this group.
                 for (entry, place) in group.entries().iter().zip(place..) {
                     slot = guide.take(entry.id.get(), place, slot)?;
                 }
@@ -106,10 +109,11 @@ impl Guide {
         Some(guide)
     }
 
-    /// Notes the next entry of the run. `slot` is the first one without a place; returns the next.
+    /// Records the next entry of the run. `slot` is the first slot without a place. Returns the new
+    /// first one.
     fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
         let (own, bit) = (self.slot_of(id), self.filter_bit(id));
-        // None if the entry before is of the same slot.
+        // If the previous entry has the same slot, this range is empty.
         self.slots.get_mut(slot..=own)?.fill(place);
         *self.slots.get_mut(own)? |= bit;
         own.checked_add(1)
@@ -136,7 +140,7 @@ impl Guide {
                 equal |= u32::from(entry.is_some_and(is_equal)).wrapping_shl(i);
             }
             let left = end.wrapping_sub(place);
-            // Places from the end on may hold anything.
+            // Places at or after the end may hold any bytes.
             equal &= !u32::MAX.wrapping_shl(left.min(AT_ONCE));
             if equal != 0 {
                 return self.located(id, place.wrapping_add(equal.trailing_zeros())).map(Some);
@@ -206,7 +210,7 @@ fn only_run<'l>(lookup: &Lookup<'l>) -> Option<(Run<'l>, Span, u32)> {
     Some((run, span, run.groups.checked_mul(PLACES)?))
 }
 
-/// Whether groups have one base and one encoding, and all but the last are full.
+/// Returns whether groups have one base and one encoding, and all but the last are full.
 fn is_even(groups: &[Group<'_>]) -> bool {
     let alike = |a: &Group<'_>, b: &Group<'_>| a.base() == b.base() && a.encoding() == b.encoding();
     let is_full = |group: &Group<'_>| group.entries().len() == GROUP_ENTRIES;
@@ -219,7 +223,7 @@ fn lead_of(id: Uuid) -> u64 {
     id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns where the entry at `place` starts, from the run's start on.
+/// Returns the start of the entry at `place`, counted from the run's start.
 #[inline]
 fn offset_of(place: u32) -> usize {
     let entries = u64::from(place).wrapping_mul(INDEX_ENTRY_LEN);

@@ -1,7 +1,7 @@
 //! The groups of an index that lie in the head: the delta groups, or all of a small index.
 //!
 //! Their entries have no order, and the newest entry of an id counts. The first look-up scans the
-//! groups, the second sorts them once. Specification: `docs/spec/dacti-index.md`, "Which entry
+//! groups; the second sorts them once. Specification: `docs/spec/dacti-index.md`, "Which entry
 //! counts".
 
 use crate::read::index_region::Groups;
@@ -12,7 +12,7 @@ use dacti_lookup::find_in_groups;
 use std::sync::OnceLock;
 use uuid::Uuid;
 
-/// What look-ups learned of the groups in the head.
+/// The groups in the head, as far as look-ups have read or sorted them.
 #[derive(Debug, Default)]
 pub(crate) struct HeadGroups {
     /// Whether there was a look-up before.
@@ -21,26 +21,26 @@ pub(crate) struct HeadGroups {
     sorted: OnceLock<Option<Sorted>>,
 }
 
-/// What the sorted groups say of an id.
+/// The answer of the sorted groups about an id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Recalled<'h> {
     /// Its entry, which may pass the file's end.
     Found(&'h Located),
     /// No group has it.
     Absent,
-    /// Nothing: the groups are not sorted yet, or the entry is at fault.
+    /// No answer: the groups are not sorted yet, or the entry is at fault.
     Nothing,
 }
 
-/// The entries that count, by id. The ids are an array of their own, so that a search loads
-/// nothing else.
+/// The entries that count, by id. The ids are an array of their own, so that a search reads only
+/// them.
 #[derive(Debug)]
 struct Sorted {
     ids: Vec<u128>,
     /// `None` for an entry whose span passes 2^64.
     located: Vec<Option<Located>>,
-    /// Where the ids of each bucket start, and where the last bucket ends. There are as many
-    /// buckets as ids, so an evenly spread id is nearly alone in its bucket.
+    /// The start of each bucket's ids, and the end of the last bucket. There are as many buckets as
+    /// ids, so an evenly spread id is nearly alone in its bucket.
     starts: Vec<usize>,
 }
 
@@ -63,15 +63,15 @@ impl Sorted {
 /// Returns the bucket of an id, of `count` buckets, by its first eight bytes.
 fn bucket_of(id: u128, count: usize) -> usize {
     let count = u128::try_from(count).unwrap_or(0);
-    // The product of two numbers of 64 bits has at most 128.
+    // The product of two 64-bit numbers fits in 128 bits.
     usize::try_from((id >> 64).wrapping_mul(count) >> 64).unwrap_or(0)
 }
 
 impl HeadGroups {
-    /// The most groups that are sorted: more than a head has room for.
+    /// The most groups that are sorted. A head has room for fewer.
     const SORTED_MAX: u32 = 16;
 
-    /// Returns what the sorted groups say of `id`.
+    /// Returns the answer of the sorted groups about `id`.
     #[inline]
     pub(crate) fn recall(&self, id: Uuid) -> Recalled<'_> {
         match self.sorted.get() {
@@ -81,14 +81,14 @@ impl HeadGroups {
         }
     }
 
-    /// Finds the entry of `id` that counts in `groups`, which are the same at each call.
+    /// Finds the entry of `id` that counts in `groups`. Each call must get the same groups.
     pub(crate) fn find(
         &self,
         groups: Groups<'_>,
         id: Uuid,
     ) -> Result<Option<Located>, dacti_lookup::Error> {
         let Groups { at, count, bytes } = groups;
-        // Written once, because all threads read it at each look-up.
+        // The flag is written only once, because all threads read it at each look-up.
         let is_asked =
             self.asked.load(Ordering::Relaxed) || self.asked.swap(true, Ordering::Relaxed);
         if is_asked
@@ -98,7 +98,7 @@ impl HeadGroups {
             match sorted.recall(id.as_u128()) {
                 Recalled::Found(located) => return Ok(Some(*located)),
                 Recalled::Absent => return Ok(None),
-                // A scan says what is wrong with the entry.
+                // A scan reports the fault of the entry.
                 Recalled::Nothing => {}
             }
         }
@@ -115,7 +115,7 @@ impl Sorted {
     }
 }
 
-/// Sorts the entries that count by id. Returns `None` if a group is cut off.
+/// Sorts the entries that count by id. Returns `None` if a group is truncated.
 fn sort(groups: Groups<'_>) -> Option<Sorted> {
     let mut found = Vec::new();
     for g in 0..groups.count {
@@ -126,7 +126,7 @@ fn sort(groups: Groups<'_>) -> Option<Sorted> {
         let entries = group.entries().iter().zip(group.regions()).rev();
         found.extend(entries.map(|(entry, located)| (entry.id.get().as_u128(), located.ok())));
     }
-    // A stable sort keeps the newest of equal ids in front.
+    // A stable sort keeps the newest of equal ids first.
     found.sort_by_key(|(id, _)| *id);
     found.dedup_by_key(|(id, _)| *id);
     let (ids, located) = found.into_iter().unzip();
@@ -197,7 +197,7 @@ mod tests {
         let mut bytes = vec![0; 6136];
         let entries = [1, 2].map(|id| Entry::new(Uuid::from_u128(id), 0, u32::from(id == 1)));
         emit_group(&GroupHeader::new(0, Encoding::NONE, 2), &entries, &mut bytes).unwrap();
-        // A base that no writer gives: the first entry then passes the last position.
+        // A base that no writer gives: with it, the first entry passes the last position.
         bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         let groups = Groups { at: 0, count: 1, bytes: &bytes };
         let head_groups = HeadGroups::default();

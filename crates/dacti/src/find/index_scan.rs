@@ -1,7 +1,6 @@
-//! What one pass over an index found.
+//! The result of one pass over an index.
 //!
-//! It refuses to know where the bytes come from. Specification: `docs/spec/dacti-index.md`, "Which
-//! entry counts".
+//! The pass itself is elsewhere. Specification: `docs/spec/dacti-index.md`, "Which entry counts".
 
 use dacti_index::{Encoding, Group, Located};
 use daicon_core::Span;
@@ -9,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The groups of an index, and every region by the entry that counts.
 ///
-/// Memory: 56 bytes an entry, 24 a group. A region may pass the file's end.
+/// Memory: 56 bytes for each entry, 24 for each group. A region may pass the end of the file.
 #[derive(Debug, Clone, Default)]
 pub struct IndexScan {
     pub(crate) groups: Vec<GroupSummary>,
@@ -19,25 +18,26 @@ pub struct IndexScan {
 }
 
 impl IndexScan {
-    /// Every group, newest first, those without entries too.
+    /// Returns every group, newest first, including groups without entries.
     #[must_use]
     pub fn groups(&self) -> &[GroupSummary] {
         &self.groups
     }
 
-    /// Every region by the entry that counts, ascending by id; the names list's own is among them.
+    /// Returns every region by the entry that counts, ascending by id, including the names list.
     #[must_use]
     pub fn regions(&self) -> &[Located] {
         &self.found
     }
 
-    /// The faults of entries that count and name no place. Their regions are not listed.
+    /// Returns the faults of entries that count but name no valid place. Their regions are not
+    /// listed.
     #[must_use]
     pub fn faults(&self) -> &[dacti_index::Error] {
         &self.faults
     }
 
-    /// The regions of entries that newer ones replaced.
+    /// Returns the regions of entries that newer entries replaced.
     #[must_use]
     pub fn replaced(&self) -> &[Located] {
         &self.replaced
@@ -51,17 +51,17 @@ pub struct GroupSummary {
     pub at: u64,
     /// Entries in use.
     pub length: u8,
-    /// The group base, absolute. Without meaning if no entry is in use.
+    /// The group base, absolute. It has no meaning if no entry is in use.
     pub base: u64,
-    /// How its regions are stored. Without meaning if no entry is in use.
+    /// How the group's regions are stored. It has no meaning if no entry is in use.
     pub encoding: Encoding,
 }
 
-/// The groups of one pass, before it is settled which entries count.
+/// The groups of one pass, before the entries that count are chosen.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     scan: IndexScan,
-    /// The faults of entries that name no place, by the entries' positions.
+    /// The faults of entries that name no valid place, by the entries' positions.
     wrong: BTreeMap<u64, dacti_index::Error>,
 }
 
@@ -71,10 +71,11 @@ impl Collected {
         let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
         let (at, base, encoding) = (group.at(), group.base(), group.encoding());
         self.scan.groups.push(GroupSummary { at, length, base, encoding });
-        // Newest first within the group, too, so that the first of an id is the one that counts.
+        // The newest entry comes first within the group, too, so the first entry of an id counts.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             self.scan.found.push(located.unwrap_or_else(|fault| {
-                // It stands in line with the entries of its id: only the one that counts is judged.
+                // A faulty entry is kept among the entries of its id, because it matters only if it
+                // counts.
                 let at = fault.at().unwrap_or_default();
                 self.wrong.insert(at, fault);
                 Located { id: entry.id.get(), span: Span::default(), encoding, at }
@@ -82,7 +83,7 @@ impl Collected {
         }
     }
 
-    /// Settles which entries count, after all groups were taken.
+    /// Chooses the entries that count, after all groups were taken.
     pub(crate) fn into_scan(mut self) -> IndexScan {
         let IndexScan { found, faults, replaced, .. } = &mut self.scan;
         // A stable sort keeps the newest of equal ids in front.

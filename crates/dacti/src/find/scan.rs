@@ -1,6 +1,6 @@
 //! Passes over the index, newest group first, in pieces that are read ahead.
 //!
-//! It refuses to know why an index is scanned. Specification: `docs/spec/dacti-index.md`.
+//! Specification: `docs/spec/dacti-index.md`.
 
 use crate::Error;
 use crate::fetch::source::{ReadAt, Told, read_span};
@@ -14,8 +14,8 @@ use daicon_core::{Span, Window};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Bytes of index that are read at once: about forty groups. A pass over the whole index reads
-/// more, from a source that prefers it.
+/// Bytes of index that are read at once: about forty groups. A pass over the whole index reads more
+/// at once if the source prefers that.
 const READ_AHEAD: u64 = 256 * 1024;
 
 /// Finds the entry of `id` that counts.
@@ -43,8 +43,8 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
-/// Finds the entries of many ids, ascending, that count, in one pass that ends at the group with
-/// the last of them.
+/// Finds the entries of many ids that count. The ids ascend. One pass suffices, and it ends at the
+/// group that has the last id.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
     view: &View,
@@ -60,7 +60,7 @@ pub(crate) fn find_all(
         return Ok(found);
     }
     walk(source, view, windows(source, view), |group| {
-        // Newest first within the group, too.
+        // The newest entry comes first within the group, too.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
@@ -98,7 +98,7 @@ pub(crate) fn scan(
     Ok(collected.into_scan())
 }
 
-/// Returns what a pass over the whole index reads if its groups are full: all bytes outside the
+/// Returns the reads of a pass over the whole index if its groups are full: all bytes outside the
 /// head, in pieces.
 pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     let (head, index) = (view.head(), view.index());
@@ -117,14 +117,14 @@ pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     windows
 }
 
-/// Returns what is read of an index for the sake of `want`.
+/// Returns the piece of an index that is read if `want` is wanted.
 fn window(want: Span, index: Span, len_max: u64) -> Span {
     let end = want.start.saturating_add(len_max).min(index.end).max(want.end);
     Span { start: want.start, end }
 }
 
 /// Hands the groups of the index to `visit`, newest first, until it breaks. Bytes that break a rule
-/// are read again as long as the source knows another way.
+/// are read again while the source has another way to read them.
 fn walk(
     source: &dyn ReadAt,
     view: &View,
@@ -155,12 +155,12 @@ fn walk(
     Ok(())
 }
 
-/// The index through a piece of it that was read ahead.
+/// The index, read through a piece that was read ahead.
 struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
     index: Span,
-    /// What is read at once, if that was decided before.
+    /// The spans of the pieces, if they were chosen before.
     windows: Vec<Span>,
     /// The last piece that was read.
     piece: Option<(Span, Vec<u8>)>,
@@ -168,7 +168,7 @@ struct ReadAhead<'s> {
 
 impl ReadAhead<'_> {
     fn bytes(&mut self, want: Span) -> Result<&[u8], Error> {
-        // The head comes first: its bytes outlive this call and borrow nothing of it.
+        // The head comes first: its bytes outlive this call, and no borrow of `self` is needed.
         if let Some(bytes) = self.head.answer(want) {
             return Ok(bytes);
         }
@@ -182,8 +182,8 @@ impl ReadAhead<'_> {
         Ok(Window::ending_file(span.start, bytes).answer(want).unwrap_or_default())
     }
 
-    /// Tells the source of a fault in the piece with `want`. Returns true if it reads the piece in
-    /// another way next time.
+    /// Reports a fault in the piece with `want` to the source. Returns true if the source reads the
+    /// piece in another way next time.
     fn is_read_otherwise(&mut self, want: Span, fault: &Error) -> Result<bool, Error> {
         let (Some((span, _)), Some(why)) = (&self.piece, fault.doubt()) else { return Ok(false) };
         if self.head.answer(want).is_some() {

@@ -1,4 +1,4 @@
-//! Tells swapped bytes from altered ones, after a digest did not fit.
+//! Tells swapped bytes from altered ones, after a digest did not match.
 //!
 //! It computes the digest again under the other ids of the index, as many as the limits allow.
 //! Specification: `docs/spec/dacti-seal.md`, "Verification".
@@ -42,7 +42,7 @@ impl Explainer {
             return error;
         }
         let (mut explained, mut tried) = (error, 0_u64);
-        // A fault of the index does not matter: the entries before it explain as much.
+        // A fault of the index does not matter here: the entries before it are used.
         let _ = scan::groups(&*self.source, &self.view, |group| {
             let ids = group.entries().iter().map(|entry| entry.id.get());
             tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
@@ -50,7 +50,7 @@ impl Explainer {
             if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
         });
         let spend = |left: u64| Some(left.saturating_sub(tried));
-        // With nothing left, all bytes are called altered.
+        // If no tries are left, all bytes are reported as altered.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
         explained
     }

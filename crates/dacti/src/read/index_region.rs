@@ -1,9 +1,9 @@
-//! The index of an open package, as it was when it was opened: its region, the rules for its header
-//! and groups, and its fences.
+//! The index of an open package in its state at the time of opening: its region, the rules for its
+//! header and groups, and its fences.
 //!
-//! Every way to a region asks here, so that all give the same verdict. Specification:
-//! `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An index behind
-//! the head".
+//! All code that reads the index uses these rules, so that each part reports the same faults.
+//! Specification: `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An
+//! index behind the head".
 
 use crate::fetch::source::ReadAt;
 use crate::read::view::{in_head_or_read, read_failed};
@@ -14,7 +14,7 @@ use daicon_core::{HEAD_LEN, Span, Window};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// The longest lookup region: with as many runs and fences as an index can have.
+/// The longest lookup region: the one for an index with the most runs and fences.
 const LOOKUP_LEN_MAX: u64 = {
     let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
     let fences = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
@@ -25,7 +25,7 @@ const LOOKUP_LEN_MAX: u64 = {
 #[derive(Debug, Clone)]
 pub(crate) struct IndexRegion {
     span: Span,
-    /// Whether its groups have to fill the region, and each to have an entry.
+    /// Whether the groups must fill the region, and each group must have an entry.
     is_full: bool,
     /// The number of groups, if the head has all of them.
     groups_in_head: Option<u32>,
@@ -43,7 +43,7 @@ pub(crate) struct Groups<'b> {
 }
 
 impl IndexRegion {
-    /// The region at `span`, of a package with or without a layout.
+    /// Creates the index region at `span`, of a package with or without a layout.
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Self {
         // spec: R-LAY-22
         let is_full = has_layout && span.start >= HEAD_LEN && !span.is_empty();
@@ -55,7 +55,7 @@ impl IndexRegion {
         region
     }
 
-    /// Its bytes, absolute. Empty for an empty index.
+    /// Returns the bytes of the region, absolute. Empty for an empty index.
     pub(crate) const fn span(&self) -> Span {
         self.span
     }
@@ -99,16 +99,16 @@ impl IndexRegion {
     pub(crate) fn first_groups_in<'h>(&self, head: &Window<'h>, count: u32) -> Option<Groups<'h>> {
         let at = self.span.start.saturating_add(INDEX_HEADER_LEN);
         let len = GROUP_LEN.saturating_mul(u64::from(count));
-        // Without groups the position may lie behind the head.
+        // If there are no groups, their position may lie after the head.
         let bytes = if count == 0 { &[] } else { head.answer(Span::new(at, len)?)? };
         Some(Groups { at, count, bytes })
     }
 
-    /// Adds the fences of the lookup region at `lookup`. Without fences the index is scanned, so a
-    /// fault of theirs is only kept.
+    /// Adds the fences of the lookup region at `lookup`. A fault in the fences is only kept,
+    /// because without fences the index is scanned.
     ///
     /// # Errors
-    /// `Replaced`: the index of another file would be scanned.
+    /// `Replaced`: the scan would read the index of another file.
     pub(crate) fn with_fences(
         mut self,
         source: &dyn ReadAt,
@@ -135,8 +135,8 @@ impl IndexRegion {
         Fences::read(source, head, span, self.span, groups).map(Some)
     }
 
-    /// Reads how many groups the index has. Returns `None` for a header at fault: without fences
-    /// each look-up scans the index, and meets the fault.
+    /// Reads how many groups the index has. Returns `None` if the header is at fault: then each
+    /// look-up scans the index, and reports the fault.
     ///
     /// # Errors
     /// `Replaced`.
@@ -181,7 +181,7 @@ impl IndexRegion {
         self.fences.is_some()
     }
 
-    /// The fault of the fences, or the first contradiction that a search met.
+    /// Returns the fault of the fences, or the first contradiction that a search met.
     pub(crate) fn fences_fault(&self) -> Option<&Arc<Error>> {
         self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction.get())
     }
@@ -195,21 +195,21 @@ impl IndexRegion {
     }
 }
 
-/// The lookup region of the index in force.
+/// The lookup region of the current index.
 #[derive(Debug, Clone)]
 struct Fences {
     span: Span,
-    /// Its bytes, unless the head has them.
+    /// The bytes of the region, unless the head has them.
     fetched: Option<Vec<u8>>,
     /// The first fault that made a search scan the index.
     contradiction: OnceLock<Arc<Error>>,
 }
 
 impl Fences {
-    /// Takes the lookup region at `span`, from the head or else read, for the index at `index`.
+    /// Takes the lookup region at `span` for the index at `index`, from the head or by a read.
     ///
     /// # Errors
-    /// `Lookup`; `OtherIndex` if the fences are of another index.
+    /// `Lookup`; `OtherIndex` if the fences belong to another index.
     fn read(
         source: &dyn ReadAt,
         head: &Window<'_>,
@@ -231,7 +231,7 @@ impl Fences {
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
     }
 
-    /// Returns the region as a view of its bytes; `None` only if `head` is another file's.
+    /// Returns the region as a view of its bytes; `None` only if `head` belongs to another file.
     fn lookup<'v>(&'v self, head: &Window<'v>) -> Option<Lookup<'v>> {
         let bytes = self.fetched.as_deref().or_else(|| head.answer(self.span))?;
         Lookup::parse(bytes, self.span.start).ok()

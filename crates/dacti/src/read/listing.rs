@@ -11,13 +11,13 @@ pub struct Listed {
     pub path: Option<String>,
     /// Its stored bytes.
     pub located: Located,
-    /// The length of its content in bytes: exact if it is stored as it is, else the hint of the
-    /// names list.
+    /// The length of its content in bytes. It is exact if the region is stored without encoding;
+    /// otherwise it is the hint of the names list.
     pub decoded_len: Option<u64>,
 }
 
 impl Listed {
-    /// Returns its path, or its id if it has no path.
+    /// Returns the path, or the id if the region has no path.
     #[must_use]
     pub fn name(&self) -> String {
         self.path.clone().unwrap_or_else(|| self.located.id.to_string())

@@ -1,6 +1,6 @@
 //! Opens packages and reads their regions.
 //!
-//! It refuses to know how packages are written. Specification: `docs/spec/dacti-package.md`.
+//! No code here writes packages. Specification: `docs/spec/dacti-package.md`.
 
 pub(crate) mod explain;
 pub(crate) mod index_region;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The names of a package, from all segments of its names list.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// Contents of the segments, newest first. Each was parsed once, so each parses.
+    /// Contents of the segments, newest first. Each was checked by `Segment::parse`.
     segments: Vec<Vec<u8>>,
     /// The stored bytes of the segments, newest first.
     places: Vec<Located>,
@@ -21,7 +21,8 @@ impl Names {
     /// Reads the segment at `located` and its older ones.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let (mut segments, mut places) = (Vec::new(), Vec::new());
-        // One limit for the whole chain: each segment takes its share from the older ones.
+        // One limit holds for the whole chain: the bytes of each segment reduce it for the older
+        // ones.
         let mut left = package.limits().names_len_max;
         let mut next = Some((located, None));
         while let Some((located, linked_len)) = next {
@@ -92,8 +93,8 @@ impl Names {
     }
 }
 
-/// Reads a segment's content, of the length in the link to it if there is one, and of at most
-/// `cap` bytes.
+/// Reads a segment's content, of at most `cap` bytes. If a link leads to the segment, the content
+/// must have the link's length.
 pub(crate) fn read_segment(
     package: &Package,
     located: Located,
@@ -103,7 +104,8 @@ pub(crate) fn read_segment(
     let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
     let Some(expected) = linked_len else { return content(None, cap) };
     match content(linked_len, cap.min(expected)) {
-        // Longer than its link says: the link is wrong, unless the cap came first.
+        // If the cap did not stop it, the content is longer than its link says, so the link is
+        // wrong.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))
         }

@@ -22,8 +22,8 @@ use std::sync::{Arc, OnceLock};
 
 /// An open package.
 ///
-/// It reads by the [`View`] that it took when it was opened, so a package that grows meanwhile
-/// keeps its contents. Threads share a package without waiting for each other.
+/// It reads by the [`View`] that it took when it was opened. So if a package grows meanwhile, its
+/// contents stay the same. Threads share a package without waiting for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -47,11 +47,12 @@ impl Package {
     /// Opens the package in the file at `path`, and maps it into memory. Look-ups then take no
     /// system call, and [`region`](Self::region) copies nothing that is stored as it is.
     ///
-    /// Opening takes longer than with [`open`](Self::open). If another program cuts the file short
-    /// meanwhile, the system ends this one: see [`MmapSource`](crate::fetch::source::MmapSource).
+    /// Opening takes longer than with [`open`](Self::open). If another program truncates the file
+    /// meanwhile, the system ends this program: see
+    /// [`MmapSource`](crate::fetch::source::MmapSource).
     ///
     /// # Errors
-    /// As [`open`](Self::open), and `Io` if the file cannot be mapped.
+    /// The errors of [`open`](Self::open), and `Io` if the file cannot be mapped.
     #[cfg(any(unix, windows))]
     pub fn open_mapped(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_with(path.as_ref(), |path| {
@@ -86,7 +87,8 @@ impl Package {
         Ok(Self::from_view(source, view, limits))
     }
 
-    /// As [`from_source`](Self::from_source), with the view that was read from `source`.
+    /// Does the same as [`from_source`](Self::from_source), with the view that was read from
+    /// `source`.
     pub(crate) fn from_view(source: Arc<dyn ReadAt>, view: View, limits: Limits) -> Self {
         let view = Arc::new(view);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
@@ -99,16 +101,17 @@ impl Package {
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
     /// `policy`.
     ///
-    /// By default a package checks the digests that it has. [`SealPolicy::Nothing`] skips them.
+    /// By default a package checks the digests that it has. [`SealPolicy::Nothing`] skips the
+    /// checks.
     #[must_use]
     pub fn require(mut self, policy: SealPolicy) -> Self {
         Arc::make_mut(&mut self.trust).require(policy);
-        // Proofs and the names list were read under another policy.
+        // Earlier proofs, and the names list, were accepted under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
         self
     }
 
-    /// The seals, and the policy of the reader.
+    /// Returns the seals and the policy of the reader.
     pub(crate) const fn trust(&self) -> &Arc<Trust> {
         &self.trust
     }
@@ -123,17 +126,17 @@ impl Package {
         &self.finder
     }
 
-    /// Tells swapped bytes from altered ones.
+    /// Returns the code that tells swapped bytes from altered ones.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
     }
 
-    /// Proofs of the regions that were verified last.
+    /// Returns the proofs of the regions that were verified last.
     pub(crate) const fn proofs(&self) -> &Arc<Proofs> {
         &self.proofs
     }
 
-    /// The threads that hash long regions.
+    /// Returns the threads that hash long regions.
     pub(crate) const fn hash_pool(&self) -> &Arc<HashPool> {
         &self.hash_pool
     }
@@ -159,11 +162,11 @@ impl Package {
 
     /// Checks once more that the source is still the file that was opened.
     ///
-    /// Digests bind a region's bytes to its id, and not to a package. If another package with the
+    /// Digests bind a region's bytes to its id, but not to a package. If another package with the
     /// same paths and lengths replaces this one at its URL, its regions can pass all checks. Calls
-    /// that read many regions end with this check. Call it after you have read many regions one by
-    /// one, and before you use them together. Cost: nothing for files and memory; over HTTP one
-    /// request, if anything was fetched since the last check.
+    /// that read many regions end with this check. Call it yourself after you have read many
+    /// regions one by one, and before you use them together. Cost: nothing for files and memory;
+    /// over HTTP one request, if anything was fetched since the last check.
     ///
     /// # Errors
     /// `Remote` of the kind `Replaced`, or the reason why the file cannot be checked.
@@ -191,10 +194,10 @@ impl Package {
 
     /// Finds the stored bytes of a region; `None` if the package has no such region.
     ///
-    /// A path is hashed to an id, without any table. Only a package that gives ids of its own has
-    /// its names list read for it. Cost: no read if the head has the index, one read of an index
-    /// block in a package with fences, and else a scan of the index up to the group with the id.
-    /// From a local file a part of the block is read first, which has nearly every region.
+    /// A path is hashed to an id, without any table. The names list is read only if the package
+    /// gives explicit ids. Cost: no read if the head has the whole index; one read of an index
+    /// block in a package with fences; otherwise a scan of the index up to the group with the id.
+    /// From a local file, a part of the block is read first, and it has nearly every region.
     ///
     /// # Errors
     /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.
@@ -226,10 +229,10 @@ impl Package {
         }
     }
 
-    /// Finds the stored bytes of a region that has to be there.
+    /// Finds the stored bytes of a region, or returns an error if the package does not have it.
     ///
     /// # Errors
-    /// As [`find`](Self::find), and `NotFound`.
+    /// The errors of [`find`](Self::find), and `NotFound`.
     pub fn locate<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Located, Error> {
         let name = name.into();
         self.find(name)?.ok_or_else(|| Error::NotFound { region: name.to_string() })
@@ -238,16 +241,16 @@ impl Package {
     /// Reads a region's content, whole and decoded, at most [`Limits::region_len_max`] bytes.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate); faults of the stored bytes.
+    /// The errors of [`locate`](Self::locate); faults of the stored bytes.
     pub fn get<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
         self.get_capped(name, self.limits.region_len_max)
     }
 
-    /// Reads a region's content, whole and decoded. A content of more than `len_max` bytes is an
-    /// error, and is not cut.
+    /// Reads a region's content, whole and decoded. If the content has more than `len_max` bytes,
+    /// this returns an error, and no truncated content.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The errors of [`get`](Self::get).
     pub fn get_capped<'a>(
         &self,
         name: impl Into<RegionName<'a>>,
@@ -257,16 +260,16 @@ impl Package {
     }
 
     /// Reads a region's content, whole, decoded and verified, at most [`Limits::region_len_max`]
-    /// bytes. It is borrowed if the region is stored as it is and its bytes are in memory: mapped,
-    /// in a package in memory, or in the head.
+    /// bytes. It is borrowed if the region is stored without encoding and its bytes are in memory:
+    /// in a mapped file, in a package in memory, or in the head.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The errors of [`get`](Self::get).
     pub fn region<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Region<'_>, Error> {
         self.region_at(self.locate(name)?)
     }
 
-    /// As [`region`](Self::region), for a region that was found before.
+    /// Does the same as [`region`](Self::region), for a region that was found before.
     ///
     /// # Errors
     /// Stored bytes outside the file; faults of the stored bytes.
@@ -275,7 +278,7 @@ impl Package {
         region(self, located, None, self.limits.region_len_max)
     }
 
-    /// Reads the stored bytes of a region that was found before, verified and not decoded.
+    /// Reads the stored bytes of a region that was found before, verified but not decoded.
     ///
     /// # Errors
     /// Stored bytes outside the file; a seal that does not fit; errors of the source.
@@ -283,12 +286,12 @@ impl Package {
         stored(self, *located).map(Cow::into_owned)
     }
 
-    /// Reads every region by the entry that counts, ascending by id, the names list's own too.
+    /// Reads every region by the entry that counts, ascending by id, including the names list.
     ///
-    /// Cost: the whole index is read; 56 bytes of memory an entry.
+    /// Cost: the whole index is read; 56 bytes of memory for each entry.
     ///
     /// # Errors
-    /// Faults of the index. Stored bytes outside the file are none.
+    /// Faults of the index. Stored bytes outside the file are no error here.
     pub fn regions(&self) -> Result<Vec<Located>, Error> {
         let scan = self.scan_index()?;
         match scan.faults.into_iter().next() {
@@ -305,7 +308,7 @@ impl Package {
         scan::scan(&**self.source(), self.view(), |_| ())
     }
 
-    /// Reads every group of the index, newest first, empty ones too.
+    /// Reads every group of the index, newest first, including empty ones.
     ///
     /// # Errors
     /// Faults of the index.
@@ -328,7 +331,7 @@ impl Package {
         Ok(self.names.get_or_init(|| names))
     }
 
-    /// The names list, if it was read before.
+    /// Returns the names list, if it was read before.
     pub(crate) fn names_in_hand(&self) -> Option<&Names> {
         self.names.get()
     }
@@ -341,8 +344,9 @@ impl Package {
         Ok(listing::join(&self.regions()?, self.names()?))
     }
 
-    /// Lists what it can of a damaged package, and puts the losses into `faults`. Without a names
-    /// list the regions are listed by id, and an entry that names no place is left out.
+    /// Lists the readable part of a damaged package, and puts the losses into `faults`. If the
+    /// names list cannot be read, the regions are listed by id. An entry that names no valid place
+    /// is left out.
     ///
     /// # Errors
     /// An index that cannot be read at all.

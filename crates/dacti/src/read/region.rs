@@ -1,4 +1,4 @@
-//! A region's content as a whole, verified, within a cap that is looked at before bytes are read.
+//! Reads the content of a region as a whole, verified. A limit is checked before bytes are read.
 
 use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
@@ -9,14 +9,14 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::io::Read;
 
-/// Stored bytes that are read at once; what is longer is decoded piece by piece.
+/// The most stored bytes that are read at once. A longer region is decoded piece by piece.
 pub(crate) const AT_ONCE: u64 = 1 << 20;
 
 /// A region's content, whole, decoded and verified.
 ///
-/// It is borrowed from the package where the region is stored as it is and its bytes are in memory:
-/// in a [mapped](crate::fetch::source::MmapSource) file, in a package in memory, and in the head of
-/// any. Otherwise it is owned.
+/// The content is borrowed from the package if the region is stored without encoding and its bytes
+/// are in memory: in a [mapped](crate::fetch::source::MmapSource) file, in a package in memory, or
+/// in the head. Otherwise it is owned.
 #[derive(Debug, Clone)]
 pub struct Region<'p> {
     located: Located,
@@ -31,25 +31,25 @@ impl<'p> Region<'p> {
         &self.located
     }
 
-    /// What was found out about its bytes before they were handed out.
+    /// Returns which checks the bytes passed before they were handed out.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// Whether the content is borrowed, so that nothing was copied.
+    /// Returns whether the content is borrowed, so that nothing was copied.
     #[must_use]
     pub const fn is_borrowed(&self) -> bool {
         matches!(self.content, Cow::Borrowed(_))
     }
 
-    /// The content: as it was borrowed, or owned.
+    /// Returns the content, borrowed or owned.
     #[must_use]
     pub fn into_content(self) -> Cow<'p, [u8]> {
         self.content
     }
 
-    /// The content as a vector; what is borrowed is copied.
+    /// Returns the content as a vector. Borrowed content is copied.
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
         self.content.into_owned()
@@ -70,9 +70,9 @@ impl AsRef<[u8]> for Region<'_> {
     }
 }
 
-/// A region, at most `len_max` bytes of content. `len_hint` only saves time.
+/// Reads a region of at most `len_max` bytes of content. `len_hint` only saves time.
 ///
-/// Bytes that are wrong are read again as long as the source knows another way.
+/// Wrong bytes are read again while the source has another way to read them.
 #[inline]
 pub(crate) fn region(
     package: &Package,
@@ -81,14 +81,14 @@ pub(crate) fn region(
     len_max: u64,
 ) -> Result<Region<'_>, Error> {
     let Span { start, end } = located.span;
-    // Of a span that ends before it starts, more than anybody allows.
+    // If a span ends before it starts, this wraps to a length above every limit.
     let len = end.wrapping_sub(start);
     if located.encoding == Encoding::NONE
         && package.trust().is_nothing()
         && len <= len_max
         && let Some(content) = package.lent_by_source().get(start, len)
     {
-        // What is asked often stays in registers, see `Package::find_id`.
+        // This path is short, so that the values stay in registers, see `Package::find_id`.
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
         return Ok(Region { located, content, verdict });
     }
@@ -103,7 +103,7 @@ struct Asked {
     len_max: u64,
 }
 
-/// As [`region`], for what is not lent as it is.
+/// Does the same as [`region`], for content that cannot be borrowed.
 #[inline(never)]
 fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Error> {
     let Asked { located, len_hint, len_max } = *asked;
@@ -115,15 +115,15 @@ fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Er
     }
 }
 
-/// Whether a fault is one of the bytes, and the source reads them in another way next time.
+/// Returns whether a fault concerns the bytes, and the source reads them in another way next time.
 pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
     let Some(why) = fault.doubt() else { return Ok(false) };
     let span = package.trust().span(located)?;
-    // What is in memory is not read again.
+    // Bytes in memory are not read again.
     Ok(package.lent(span).is_none() && package.source().doubt(span, why).map_err(read_failed)?)
 }
 
-/// Whether a region that is read whole takes one read, however long it is.
+/// Returns whether a region that is read whole takes a single read.
 pub(crate) fn is_read_at_once(located: &Located) -> bool {
     located.encoding == Encoding::NONE || located.span.len() <= AT_ONCE
 }
@@ -153,7 +153,7 @@ fn region_once(
     Ok(Region { located, content: content.into(), verdict })
 }
 
-/// The region whose stored bytes, and the seal behind them where it counts, are `bytes`.
+/// Returns the region whose stored bytes are `bytes`, followed by its seal if the policy needs it.
 pub(crate) fn region_of<'p>(
     package: &Package,
     located: Located,
@@ -163,7 +163,7 @@ pub(crate) fn region_of<'p>(
 ) -> Result<Region<'p>, Error> {
     check_len(&located, len_max)?;
     let (stored, verdict) = verified(package, located, bytes)?;
-    // Stored as it is: what was read is the content.
+    // Without encoding, the stored bytes are the content.
     let content = match located.encoding {
         Encoding::NONE => stored,
         _ => decode_to_vec(&located, &stored, len_hint, len_max)?.into(),
@@ -171,7 +171,7 @@ pub(crate) fn region_of<'p>(
     Ok(Region { located, content, verdict })
 }
 
-/// Refuses a region whose stored bytes, being its content, are too many, before they are read.
+/// Refuses a region without encoding whose stored bytes are too many, before they are read.
 fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
     if located.encoding == Encoding::NONE && located.span.len() > len_max {
         let (what, at) = (Structure::StoredRegion, located.span.start);
@@ -180,7 +180,7 @@ fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The stored bytes of a region, all of them, verified by the seal that comes with them.
+/// Reads all stored bytes of a region, and verifies them by their seal.
 pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
     let located = located.within(package.view().bound())?;
     loop {
@@ -192,7 +192,7 @@ pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]
     }
 }
 
-/// Takes the seal off `bytes`, and hands out the stored bytes where it fits.
+/// Splits the seal off `bytes`, and returns the stored bytes if the seal matches.
 fn verified<'p>(
     package: &Package,
     located: Located,
@@ -200,7 +200,7 @@ fn verified<'p>(
 ) -> Result<(Cow<'p, [u8]>, Verdict), Error> {
     let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
     if bytes.len() < len {
-        // The source was cut since it was opened.
+        // The source was truncated since it was opened.
         let (at, needed) = (located.span.start, located.span.len());
         let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (what, end) = (Structure::StoredRegion, at.saturating_add(read));

@@ -11,10 +11,11 @@ use daicon_core::Span;
 /// The seals of an open package and the policy of its reader.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
-    /// `None` if the package has no seal component. A faulty component is an error, because its
-    /// loss must not release bytes that were sealed.
+    /// `None` if the package has no seal component. A faulty component is an error: otherwise
+    /// damage to the component would switch the checks off.
     seals: Option<Result<Seals, dacti_seal::Error>>,
-    /// `None` if the reader set no policy: the seals that the package has are checked.
+    /// `None` if the reader set no policy. Then the seals of the package are checked, if it has
+    /// any.
     required: Option<SealPolicy>,
     /// Whether regions are handed out unchecked.
     is_nothing: bool,
@@ -51,7 +52,7 @@ impl Trust {
         Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
     }
 
-    /// Returns the fault that the policy finds in every region, even if the package has none.
+    /// Returns the fault that the policy finds in every region, even in a package without regions.
     pub(crate) fn lacking(&self) -> Option<dacti_seal::Error> {
         let nowhere =
             Located { id: NAMES_ID, span: Span::default(), encoding: Encoding::NONE, at: 0 };
@@ -79,7 +80,7 @@ impl Trust {
         Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hash, seal))?)
     }
 
-    /// Returns the seals and the policy in force.
+    /// Returns the seals and the current policy.
     fn required(&self) -> Result<(Option<&Seals>, &SealPolicy), Error> {
         let by_default =
             if self.seals.is_some() { &SealPolicy::Digest } else { &SealPolicy::Nothing };
@@ -91,7 +92,7 @@ impl Trust {
         Ok((seals, policy))
     }
 
-    /// The length of the seal behind each region.
+    /// Returns the length of the seal after each region.
     pub(crate) fn seal_len(&self) -> u64 {
         self.seals().map_or(0, |seals| seals.kind.seal_len())
     }

@@ -1,17 +1,17 @@
-//! The bytes that all regions of a package together may decode to, or be copied to.
+//! A limit on the bytes to which all regions of a package together decode, or are copied.
 //!
-//! A cap for each region is not enough: a small file can list thousands of regions, each of which
-//! decodes to as much as its cap allows, or all of which share the same stored bytes.
+//! A limit for each region is not enough. A small file can list thousands of regions that each
+//! decode to as much as the limit allows, or that all share the same stored bytes.
 
 use crate::{Error, Located, Package, Span};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
 
-/// Bytes that every package may decode to.
+/// Bytes that the regions of any package may decode to.
 const FLOOR: u64 = 64 << 20;
 /// Bytes of content for each stored byte. Text of all kinds stays below 100, logs below 500.
 const DECODED_RATIO: u64 = 1000;
-/// Bytes of a new file for each stored byte of the old one, which regions may share.
+/// Bytes of a new file for each stored byte of the old one. Regions may share stored bytes.
 #[cfg(feature = "write")]
 const COPIED_RATIO: u64 = 100;
 
@@ -35,7 +35,7 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
     })
 }
 
-/// Refuses to copy regions to a new file if they share so many bytes that it would be far larger.
+/// Refuses to copy regions that share so many bytes that the new file would be far larger.
 #[cfg(feature = "write")]
 pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), Error> {
     let limit = limit(package, regions, COPIED_RATIO);
@@ -43,7 +43,7 @@ pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), E
     if len > limit { Err(Error::TotalTooLong { limit }) } else { Ok(()) }
 }
 
-/// The decoded bytes that are left to the streams of several regions.
+/// The decoded bytes that the streams of several regions may still take.
 #[derive(Debug)]
 pub(crate) struct Total {
     left: AtomicU64,
@@ -51,7 +51,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// A budget for all regions together.
+    /// Returns a budget for all regions together.
     pub(crate) fn of(package: &Package, regions: &[Located]) -> Self {
         let limit = limit(package, regions, DECODED_RATIO);
         Self { left: limit.into(), limit }
@@ -64,7 +64,8 @@ impl Total {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         let limit = self.limit;
         spent.map(drop).map_err(|_| {
-            // What is left would do for a shorter region, and no answer may depend on the order.
+            // The rest would be enough for a shorter region. It is dropped, so that the result does
+            // not depend on the order.
             self.left.store(0, Ordering::Relaxed);
             io::Error::new(io::ErrorKind::QuotaExceeded, Error::TotalTooLong { limit })
         })

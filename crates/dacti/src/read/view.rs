@@ -1,5 +1,5 @@
-//! The view that a reader has of a package: its head, its tables, and the components of this
-//! family.
+//! The view that a reader has of a package: its head, its tables, and the components that this
+//! project defines.
 //!
 //! Specification: `docs/spec/dacti-package.md`.
 
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The package format: the UUID, versions and components that make a file a package.
+/// The package format: its UUID, its versions, and the components that every package must have.
 pub const PACKAGE_FORMAT: Format<'static> = Format {
     id: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
     version: Version::new(0, 1),
@@ -35,12 +35,12 @@ const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION)
 const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 
-/// The head and the tables of a package, as they were when it was opened.
+/// The head and the tables of a package in their state at the time of opening.
 #[derive(Clone)]
 pub struct View {
     header: FormatHeader,
     len: u64,
-    /// The end of the positions that the file may have.
+    /// The upper bound of positions in the file.
     bound: u64,
     head: Vec<u8>,
     tables: Vec<Span>,
@@ -65,16 +65,16 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    /// Reads head and tables from `source`: in one read, or more if tables lie outside the head.
+    /// Reads head and tables from `source`, in one read, or more if tables lie outside the head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
-        // The head comes before the length, so that all that the head of a growing file names lies
-        // within the length.
+        // The head is read before the length. If the file grows, all bytes that the head names then
+        // lie within the length.
         let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        // Nearly all packages have few tables and components. A walker with the largest room is
-        // 14 KiB, and clearing them takes a twentieth of the time to open a file.
+        // Nearly all packages have few tables and components. The walker for the largest number has
+        // 14 KiB, and clearing them would take a twentieth of the time to open a file.
         match Self::walked::<8, 32>(source, &head, len) {
             Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
                 Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
@@ -99,7 +99,7 @@ impl View {
         PACKAGE_FORMAT.check(components)?;
         let index = match INDEX.find(components) {
             ComponentMatch::Found(component) => component.span_within(len)?,
-            // `check` refuses a package without one.
+            // `check` refuses a package without an index, so this case cannot occur.
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => Span::default(),
         };
         let (layout, layout_fault) = match read_layout(source, head, components, len) {
@@ -144,61 +144,61 @@ impl View {
         self.header.id.get()
     }
 
-    /// The format's version, as the file was written.
+    /// Returns the version of the format by which the file was written.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.header.version()
     }
 
-    /// Returns the end of the positions that the file may have: its length, or no bound if the
-    /// length is a hint of a server.
+    /// Returns the upper bound of positions in the file: its length, or a far larger number if the
+    /// length is only a hint of a server.
     pub(crate) const fn bound(&self) -> u64 {
         self.bound
     }
 
-    /// The file's length in bytes, as it was when it was opened.
+    /// Returns the file's length in bytes at the time of opening.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether the file has no bytes. A package always has some.
+    /// Returns whether the file has no bytes. A package always has some.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The spans of the tables, in chain order.
+    /// Returns the spans of the tables, in chain order.
     #[must_use]
     pub fn tables(&self) -> &[Span] {
         &self.tables
     }
 
-    /// The components that count, in chain order.
+    /// Returns the components that count, in chain order.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         &self.components
     }
 
-    /// Harmless oddities of the container.
+    /// Returns the harmless oddities of the container.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// The number of oddities that were not kept.
+    /// Returns the number of oddities that were counted but not kept.
     #[must_use]
     pub const fn diagnostics_left_out(&self) -> u64 {
         self.diagnostics_left_out
     }
 
-    /// The index component's region, absolute. Empty for an empty index.
+    /// Returns the index component's region, absolute. Empty for an empty index.
     #[must_use]
     pub const fn index(&self) -> Span {
         self.index.span()
     }
 
-    /// The index region, with the rules that it obeys.
+    /// Returns the index region, with the rules that it obeys.
     pub(crate) const fn index_region(&self) -> &IndexRegion {
         &self.index
     }
@@ -208,8 +208,8 @@ impl View {
         self.index.groups_in(&self.head())
     }
 
-    /// Returns the number of entries in the index's groups that lie in the head. With the index's
-    /// start it tells which of two states of a package is later.
+    /// Returns the number of entries in those groups of the index that lie in the head. Together
+    /// with the index's start, it tells which of two states of a package is later.
     #[cfg(any(feature = "http", feature = "store"))]
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
@@ -226,13 +226,13 @@ impl View {
         entries
     }
 
-    /// The layout, by which updates are planned; `None` if the package has none or a faulty one.
+    /// Returns the layout, which updates need; `None` if the package has none, or a faulty one.
     #[must_use]
     pub const fn layout(&self) -> Option<&Layout> {
         self.layout.as_ref()
     }
 
-    /// The fault of the layout component. Regions can be read all the same.
+    /// Returns the fault of the layout component. Reading regions does not need the layout.
     #[must_use]
     pub const fn layout_fault(&self) -> Option<&Arc<Error>> {
         self.layout_fault.as_ref()
@@ -243,51 +243,51 @@ impl View {
         self.index.lookup(&self.head())
     }
 
-    /// Whether fences lead to regions, so that the index is not scanned.
+    /// Returns whether look-ups use fences, and so do not scan the index.
     #[must_use]
     pub const fn has_fences(&self) -> bool {
         self.index.has_fences()
     }
 
-    /// The fault of the fences, or the first contradiction that a search met. Regions are found all
-    /// the same.
+    /// Returns the fault of the fences, or the first contradiction that a search met. Look-ups scan
+    /// the index then.
     #[must_use]
     pub fn fences_fault(&self) -> Option<&Arc<Error>> {
         self.index.fences_fault()
     }
 
-    /// The content of the seal component, or its fault; `None` if there is none.
+    /// Returns the content of the seal component, or its fault; `None` if there is none.
     pub(crate) const fn seals_read(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
         self.seals.as_ref()
     }
 
-    /// The content of the seal component: the kind of the seals, the publisher's package and the
-    /// keys. It is not trusted: a [policy](crate::seal::SealPolicy) names the trusted keys.
+    /// Returns the content of the seal component: the kind of the seals, the publisher's package
+    /// and the keys. It is not trusted: a [policy](crate::seal::SealPolicy) names the trusted keys.
     #[must_use]
     pub fn seals(&self) -> Option<&Seals> {
         self.seals.as_ref()?.as_ref().ok()
     }
 
-    /// The kind of the seal behind each region; `None` without seals.
+    /// Returns the kind of the seal after each region; `None` without seals.
     #[must_use]
     pub fn seal_kind(&self) -> Option<Kind> {
         self.seals().map(|seals| seals.kind)
     }
 
-    /// The fault of the seal component. Then no region is handed out, unless the
-    /// [policy](crate::Package::require) is `Nothing`.
+    /// Returns the fault of the seal component. With such a fault, no region is handed out, unless
+    /// the [policy](crate::Package::require) is `Nothing`.
     #[must_use]
     pub fn seals_fault(&self) -> Option<dacti_seal::Error> {
         self.seals.as_ref()?.as_ref().err().copied()
     }
 
-    /// The flags of the names list; `None` without a names component.
+    /// Returns the flags of the names list; `None` without a names component.
     #[must_use]
     pub const fn name_flags(&self) -> Option<Flags> {
         self.name_flags
     }
 
-    /// The first bytes of the file, up to 64 KiB, as they were when it was opened.
+    /// Returns the first bytes of the file, up to 64 KiB, at the time of opening.
     #[must_use]
     pub fn head(&self) -> Window<'_> {
         window(&self.head, self.bound)
@@ -295,14 +295,14 @@ impl View {
 }
 
 #[cfg(feature = "write")]
-/// Whether this crate reads a component of this id and version.
+/// Returns whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
     let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }
 
-/// Returns how many oddities the walker counted and did not keep.
+/// Returns how many oddities the walker counted but did not keep.
 fn left_out<const TABLES: usize, const COMPONENTS: usize>(
     walker: &TableWalker<TABLES, COMPONENTS>,
 ) -> u64 {
@@ -314,9 +314,9 @@ fn window(head: &[u8], len: u64) -> Window<'_> {
     if len <= HEAD_LEN { Window::ending_file(0, head) } else { Window::new(0, head) }
 }
 
-/// Returns the end of the positions that a file may have.
+/// Returns the upper bound of positions in a file.
 fn bound(source: &dyn ReadAt) -> u64 {
-    // Half of the range of positions, so that sums do not wrap.
+    // Half of the largest position, so that sums do not wrap.
     if source.len_is_hint() { u64::MAX >> 1 } else { source.len() }
 }
 
@@ -328,7 +328,7 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
 ) -> Result<(), Error> {
     let window = window(head, bound(source));
     while let Some(want) = walker.want() {
-        // A want behind the end reads nothing, and the walker names the fault.
+        // A read past the end brings no bytes, and the walker reports the fault.
         let bytes = in_head_or_read(source, &window, want)?;
         if let Some(daicon_core::Event::Preamble(header)) = walker.feed(&bytes)? {
             PACKAGE_FORMAT.check_header(&header)?;
@@ -357,12 +357,12 @@ fn read_seals(
     len: u64,
 ) -> Result<Option<Result<Seals, dacti_seal::Error>>, Error> {
     let ComponentMatch::Found(component) = SEALS.find(components) else { return Ok(None) };
-    // R-REG-01, R-REG-02: a component outside the file is a faulty one, not a missing one.
+    // R-REG-01, R-REG-02: a component outside the file counts as faulty, not as missing.
     let span = match component.span_within(len) {
         Ok(span) => span,
         Err(fault) => return Ok(Some(Err(fault.into()))),
     };
-    // As much as the most keys take, whatever the region's length.
+    // This is enough for the most keys; the region's length in the file may be larger.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
     let bytes = in_head_or_read(source, &window(head, len), want)?;
     Ok(Some(Seals::parse(&bytes, span.start)))
@@ -382,7 +382,7 @@ pub(crate) fn in_head_or_read<'h>(
 
 /// Returns the error of a failed read.
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
-    // A source of this crate wraps an error of this crate.
+    // If the source belongs to this crate, the error of IO wraps an error of this crate.
     let source = match source.downcast::<Error>() {
         Ok(error) => return error,
         Err(source) => source,

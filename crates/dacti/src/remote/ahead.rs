@@ -1,6 +1,6 @@
-//! Reads ahead: which of them wait, which are under way, and which starts next.
+//! Reads ahead: which reads wait, which are in progress, and which starts next.
 //!
-//! It does not know how a read is done. `Read` is a read that was begun; dropping it ends it.
+//! How a read is made is up to the caller. `Read` is a read that was started; dropping it ends it.
 
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};
@@ -8,23 +8,23 @@ use std::collections::{BTreeMap, HashMap};
 /// Reads that were announced and not taken yet.
 #[derive(Debug)]
 pub(super) struct Ahead<Read> {
-    /// The most reads that are begun and not taken, so that their bytes are bounded.
+    /// The most reads that are started and not taken, which limits the memory for their bytes.
     begun_max: usize,
     begun: HashMap<Span, Read>,
-    /// Those that wait, by the number of their announcement, and their numbers.
+    /// The reads that wait, by the number of their announcement, and these numbers.
     queue: BTreeMap<u64, Span>,
     numbers: HashMap<Span, u64>,
     told: u64,
 }
 
 impl<Read> Ahead<Read> {
-    /// Begins with no reads; at most `begun_max` are begun ahead.
+    /// Creates a queue without reads. At most `begun_max` reads are started ahead.
     pub(super) fn new(begun_max: usize) -> Self {
         let (begun, queue, numbers) = (HashMap::new(), BTreeMap::new(), HashMap::new());
         Self { begun_max, begun, queue, numbers, told: 0 }
     }
 
-    /// Puts a read behind those that wait. A read that is announced twice is read ahead once.
+    /// Adds a read at the end of the queue. A read that is announced twice is read ahead once.
     pub(super) fn tell(&mut self, span: Span) {
         if self.begun.contains_key(&span) || self.numbers.contains_key(&span) {
             return;
@@ -46,7 +46,7 @@ impl<Read> Ahead<Read> {
         true
     }
 
-    /// Takes a read out; `None` if it was not begun. Then it does not wait any more either.
+    /// Takes a read out; `None` if it was not started. In both cases it no longer waits.
     pub(super) fn take(&mut self, span: Span) -> Option<Read> {
         let begun = self.begun.remove(&span);
         if begun.is_none()
@@ -84,7 +84,7 @@ mod tests {
             ahead.tell(span(n));
         }
         assert_eq!(begin(&mut ahead), [5, 1]);
-        // A read that was begun has to be taken before others begin.
+        // A started read has to be taken before others start.
         assert!(begin(&mut ahead).is_empty());
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
@@ -101,7 +101,7 @@ mod tests {
         }
         assert_eq!(begin(&mut ahead), [1]);
         assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
-        // Announced again, one waits behind the others; one that was begun does not change.
+        // A waiting read that is announced again moves to the end; a started read does not change.
         for n in [2, 1] {
             ahead.tell(span(n));
         }

@@ -1,4 +1,4 @@
-//! Runs transports that need a runtime of `tokio` for callers that may have none.
+//! Runs transports that need a runtime of `tokio`, for callers that may have no such runtime.
 
 use super::source::Runner;
 use super::{Fetching, Remote, RemoteFile};
@@ -15,12 +15,12 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Runs futures on the runtime of `tokio` that polls them; on any other executor, on a thread of
-/// its own, which is started when it is first needed.
+/// Runs futures on the runtime of `tokio` that polls them. On any other executor, it runs them on a
+/// thread of its own, which it starts at the first use.
 #[derive(Debug, Default)]
 pub(crate) struct Driver(OnceLock<Runner>);
 
-/// A task that ends when nobody waits for it any more.
+/// A task that ends when this is dropped.
 struct Task<T>(JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
@@ -45,7 +45,7 @@ impl Driver {
 
     fn own(&self) -> Result<Handle, Error> {
         if self.0.get().is_none() {
-            // Of two that are made at once, one is kept.
+            // If two runners are made at once, one is kept.
             let _ = self.0.set(Runner::new()?);
         }
         let handle = self.0.get().and_then(Runner::handle);
@@ -53,10 +53,10 @@ impl Driver {
     }
 }
 
-/// Returns the error for a task that did not end by itself.
+/// Returns the error for a task that was stopped from outside.
 fn failed(error: JoinError) -> Error {
     let Ok(panic) = error.try_into_panic() else {
-        // The runtime ends while the package is read.
+        // The runtime was shut down while the package was read.
         return read_failed(io::Error::new(io::ErrorKind::NotConnected, "the runtime has ended"));
     };
     if lacks_driver(&*panic) {
@@ -78,7 +78,7 @@ fn lacks_driver(panic: &(dyn Any + Send)) -> bool {
     text.is_some_and(|text| text.contains("`enable_io`") || text.contains("`enable_time`"))
 }
 
-/// A transport whose fetches need a runtime of `tokio`, for any executor.
+/// A transport that needs a runtime of `tokio`, made usable on any executor.
 #[derive(Debug)]
 pub(super) struct Driven {
     pub(super) driver: Arc<Driver>,

@@ -1,9 +1,9 @@
 //! A source of the bytes that were fetched so far. A read of other bytes fails, and is repeated
-//! when they are here.
+//! after they were fetched.
 //!
-//! An *operation* is the work that runs over it. It runs from its start each time that bytes came,
-//! and a run that lacked bytes does not count. The bytes of an operation are dropped when it is
-//! done.
+//! An *operation* is work that reads from this source. It runs from its start each time after new
+//! bytes came, and a run that lacked bytes does not count. The bytes of an operation are dropped
+//! when it is done.
 
 use super::{Near, Remote};
 use crate::fetch::Location;
@@ -15,7 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// The bytes of an operation, and those that it lacks.
+/// The bytes of an operation, and the spans that it lacks.
 #[derive(Debug, Default)]
 pub(super) struct Operation(Mutex<State>);
 
@@ -26,7 +26,7 @@ struct State {
     /// Spans whose bytes were wrong, and the bytes that were fetched for them since. A larger read
     /// that contains them is kept, because its other bytes may be good.
     anew: HashMap<Span, Option<Vec<u8>>>,
-    /// Those of them that this run has read.
+    /// The spans in `anew` that this run has read.
     read_anew: HashSet<Span>,
     /// Spans that could not be fetched.
     failed: HashMap<Span, Failure>,
@@ -53,8 +53,8 @@ impl Operation {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the span that the last run lacked, and those that it would have read next; `None` if
-    /// the run counts.
+    /// Takes the span that the last run lacked, and the spans that it would have read next; `None`
+    /// if the run counts.
     pub(super) fn take_missing(&self) -> Option<(Span, Vec<Span>)> {
         let mut state = self.state();
         let told = core::mem::take(&mut state.told);
@@ -79,7 +79,7 @@ impl Operation {
         }
     }
 
-    /// Makes every read of `span` fail, if the error is one that others can meet too.
+    /// Makes every read of `span` fail, if other reads can meet this error, too.
     pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
         let Error::Remote { place, kind, source } = error else { return Err(error) };
         let failure = Failure { place, kind, source: source.into() };
@@ -87,14 +87,15 @@ impl Operation {
         Ok(())
     }
 
-    /// Notes that the bytes of `span` were wrong. Returns whether they were fetched for it alone.
+    /// Records that the bytes of `span` were wrong. Returns whether they were fetched for this span
+    /// alone.
     fn doubt(&self, span: Span) -> bool {
         let mut state = self.state();
         let State { kept, anew, read_anew, .. } = &mut *state;
         if anew.contains_key(&span) && !read_anew.contains(&span) {
             return false;
         }
-        // Parts of it are as wrong as the whole.
+        // If the whole is wrong, its parts are wrong, too.
         kept.retain(|start, bytes| {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             !Span::new(*start, len).is_some_and(|kept| span.contains(&kept))
@@ -118,7 +119,7 @@ impl State {
             return anew.as_deref();
         }
         let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
-        // Few spans are kept at a time if one is part of another.
+        // At most a few spans are kept if one can be part of another, so this search is short.
         own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }
@@ -206,7 +207,7 @@ impl ReadAt for Gathered {
         if let Some(failure) = state.failed.get(&span) {
             return Err(io::Error::other(failure.error()));
         }
-        // The first missing span counts: the later reads depend on it.
+        // The first missing span counts, because the later reads depend on its bytes.
         state.missing.get_or_insert(span);
         Err(io::Error::other(NotYet))
     }
@@ -231,7 +232,7 @@ impl ReadAt for Gathered {
             return Ok(false);
         }
         if !self.current()?.doubt(span) {
-            // They are part of a larger read, which was doubted before.
+            // The bytes came with a larger read, which is fetched anew for this span alone.
             return Ok(true);
         }
         self.remote.doubt(span, why).map_err(io::Error::other)

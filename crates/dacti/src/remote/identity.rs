@@ -22,7 +22,7 @@ pub(crate) fn identity(view: &View) -> Identity {
     Identity { file_id, generation: [view.index().start, view.delta_entries(), 0] }
 }
 
-/// Returns the file and state of a head alone; `None` if tables lie past it.
+/// Returns the file and state of a head alone; `None` if tables lie past the head.
 pub(crate) fn identity_of_head(head: Vec<u8>) -> Option<Identity> {
     View::read(&HeadAlone(head)).ok().map(|view| identity(&view))
 }

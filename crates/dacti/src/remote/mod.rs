@@ -1,9 +1,9 @@
-//! Packages whose bytes are fetched range by range, over any network: the parts that blocking and
+//! Packages whose bytes are fetched range by range over any network: the code that blocking and
 //! async reading share.
 //!
-//! It knows neither HTTP nor object stores, and no transport knows who waits for it. The logic of
+//! This module uses neither HTTP nor object stores, and no transport uses this module. The logic of
 //! packages is not async: it runs over the bytes that were fetched so far, says which bytes it
-//! lacks, and is run again when they are here.
+//! lacks, and runs again after they were fetched.
 
 #[cfg(any(feature = "http", feature = "store"))]
 mod ahead;
@@ -32,7 +32,7 @@ use crate::fetch::ReadAt;
 use daicon_core::Span;
 use std::io;
 
-/// Reads that need no fetch, and the spans of those that do.
+/// Tells reads that need no fetch from reads that do.
 pub(crate) trait Near: Remote {
     /// Returns the part of `span` that lies in the file.
     fn clipped(&self, span: Span) -> Span {
@@ -45,7 +45,7 @@ pub(crate) trait Near: Remote {
         span.slice_of(&self.file().head, 0)
     }
 
-    /// Returns the bytes of `span` if they are at hand, else the span to fetch.
+    /// Returns the bytes of `span` if they are in memory, otherwise the span to fetch.
     fn near(&self, span: Span) -> Result<io::Result<Vec<u8>>, Span> {
         let span = self.clipped(span);
         if span.is_empty() {

@@ -20,20 +20,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-/// An open package whose bytes are fetched while others do their work.
+/// An open package whose bytes are fetched asynchronously.
 ///
-/// It does what a [`Package`] does, by the same code: the same requests, checks, limits and errors.
-/// Its futures can be polled on any executor and sent to other threads, and they end their requests
-/// when they are dropped. Packages under URLs are fetched on the runtime of `tokio` that polls them
-/// (one with IO and time, as `enable_all` makes it), and on any other executor by a thread that the
-/// package starts. A [`Remote`] of the caller's needs no runtime but its own.
+/// It does the work of a [`Package`] by the same code: the same requests, checks, limits and
+/// errors. Its futures can be polled on any executor and sent to other threads, and dropping them
+/// ends their requests. Packages under URLs are fetched on the runtime of `tokio` that polls them
+/// (with IO and time, as by `enable_all`). On any other executor, a thread that the package starts
+/// fetches them. A caller's own [`Remote`] needs no other runtime than its own.
 ///
-/// Nothing waits for a network on the thread that polls. Digests and decoding are computed there,
-/// without a break, region by region.
+/// The thread that polls never waits for a network. It computes digests and decodes, without a
+/// break, region by region.
 ///
-/// Memory: the bytes that a call has fetched are kept until it is done, which for
-/// [`get_many`](Self::get_many) are all the regions, and for [`list`](Self::list) the index.
-/// Streams keep what [`RegionReader`](crate::RegionReader) says.
+/// Memory: the bytes that a call has fetched are kept until it is done. For
+/// [`get_many`](Self::get_many) these are all the regions, and for [`list`](Self::list) the index.
+/// For streams see [`RegionReader`](crate::RegionReader).
 #[derive(Debug)]
 pub struct AsyncPackage {
     package: Package,
@@ -47,7 +47,8 @@ impl AsyncPackage {
     /// An error of the transport; a wrong head or table of the package.
     pub async fn from_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
         let mut remote = remote;
-        // A senseless head may come from a stale cache, or from a file that is being uploaded.
+        // A head that makes no sense may come from a stale cache, or from a file whose upload is
+        // not complete.
         for n in 0.. {
             let opened = Self::of_head(Arc::clone(&remote), limits).await;
             if !opened.as_ref().is_err_and(is_odd) {
@@ -61,7 +62,8 @@ impl AsyncPackage {
         Self::of_head(remote, limits).await
     }
 
-    /// As [`from_remote`](Self::from_remote), for a transport that needs a runtime of `tokio`.
+    /// Does the same as [`from_remote`](Self::from_remote), for a transport that needs a runtime of
+    /// `tokio`.
     #[cfg(any(feature = "http", feature = "store"))]
     pub(crate) async fn driven<R: Remote + 'static>(
         opening: impl Future<Output = Result<R, Error>> + Send + 'static,
@@ -94,7 +96,8 @@ impl AsyncPackage {
         self.gathered.remote().is_whole()
     }
 
-    /// Hands out a region only if its seal satisfies `policy`: see [`Package::require`].
+    /// Returns the package with a policy: it hands out a region only if its seal satisfies
+    /// `policy`: see [`Package::require`].
     #[must_use]
     pub fn require(self, policy: SealPolicy) -> Self {
         Self { package: self.package.require(policy), ..self }
@@ -116,16 +119,16 @@ impl AsyncPackage {
     /// [`Package::find`].
     ///
     /// # Errors
-    /// As [`Package::find`].
+    /// The errors of [`Package::find`].
     pub async fn find<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
         let key = key.into();
         self.run(&Arc::default(), |package| package.find(key)).await
     }
 
-    /// As [`find`](Self::find); a region that is not there is an error.
+    /// Does the same as [`find`](Self::find), but a missing region is an error.
     ///
     /// # Errors
-    /// As [`Package::locate`].
+    /// The errors of [`Package::locate`].
     pub async fn locate<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Located, Error> {
         let key = key.into();
         self.run(&Arc::default(), |package| package.locate(key)).await
@@ -135,25 +138,25 @@ impl AsyncPackage {
     /// bytes: see [`Package::get`].
     ///
     /// # Errors
-    /// As [`Package::get`].
+    /// The errors of [`Package::get`].
     pub async fn get<'a>(&self, key: impl Into<RegionName<'a>>) -> Result<Vec<u8>, Error> {
         let located = self.locate(key).await?;
         self.get_at(located).await
     }
 
-    /// As [`get`](Self::get), for a region that was found before.
+    /// Does the same as [`get`](Self::get), for a region that was found before.
     ///
     /// # Errors
-    /// As [`Package::region_at`].
+    /// The errors of [`Package::region_at`].
     pub async fn get_at(&self, located: Located) -> Result<Vec<u8>, Error> {
         let operation = Arc::default();
         let region = |package: &Package| package.region_at(located).map(crate::Region::into_vec);
         self.run(&operation, region).await
     }
 
-    /// Reads many regions, each whole, decoded and verified, in the order of `keys`: near ones by
-    /// one request, and many requests at once: see [`Package::get_many`]. Each region has its own
-    /// result.
+    /// Reads many regions, each whole, decoded and verified, in the order of `keys`: see
+    /// [`Package::get_many`]. Regions near each other take one request, and many requests run at
+    /// once. Each region has its own result.
     pub async fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -167,7 +170,7 @@ impl AsyncPackage {
     /// Checks once more that the file is the one that was opened: see [`Package::confirm`].
     ///
     /// # Errors
-    /// As [`Package::confirm`].
+    /// The errors of [`Package::confirm`].
     pub async fn confirm(&self) -> Result<(), Error> {
         Arc::clone(self.gathered.remote()).confirmed().await
     }
@@ -184,7 +187,7 @@ impl AsyncPackage {
     /// Returns every region by the entry that counts, ascending by id: see [`Package::regions`].
     ///
     /// # Errors
-    /// As [`Package::regions`].
+    /// The errors of [`Package::regions`].
     pub async fn regions(&self) -> Result<Vec<Located>, Error> {
         self.run(&Arc::default(), Package::regions).await
     }
@@ -192,7 +195,7 @@ impl AsyncPackage {
     /// Returns every region with its path: see [`Package::list`].
     ///
     /// # Errors
-    /// As [`Package::list`].
+    /// The errors of [`Package::list`].
     pub async fn list(&self) -> Result<Vec<Listed>, Error> {
         self.run(&Arc::default(), Package::list).await
     }
@@ -201,7 +204,7 @@ impl AsyncPackage {
     /// [`Package::reader`].
     ///
     /// # Errors
-    /// As [`Package::reader`].
+    /// The errors of [`Package::reader`].
     pub async fn reader<'a>(
         &self,
         key: impl Into<RegionName<'a>>,
@@ -210,19 +213,19 @@ impl AsyncPackage {
         self.reader_at(located)
     }
 
-    /// As [`reader`](Self::reader), for a region that was found before.
+    /// Does the same as [`reader`](Self::reader), for a region that was found before.
     ///
     /// # Errors
-    /// As [`Package::reader_at`].
+    /// The errors of [`Package::reader_at`].
     pub fn reader_at(&self, located: Located) -> Result<AsyncRegionReader, Error> {
         Ok(self.reader_over(self.package.reader_at(located)?))
     }
 
-    /// As [`reader`](Self::reader), for a region whose seal is checked for certain: see
+    /// Does the same as [`reader`](Self::reader), for a region whose seal is always checked: see
     /// [`Package::verified_reader`].
     ///
     /// # Errors
-    /// As [`Package::verified_reader`].
+    /// The errors of [`Package::verified_reader`].
     pub async fn verified_reader<'a>(
         &self,
         name: impl Into<RegionName<'a>>,
@@ -230,10 +233,11 @@ impl AsyncPackage {
         self.verified_reader_at(self.locate(name).await?)
     }
 
-    /// As [`verified_reader`](Self::verified_reader), for a region that was found before.
+    /// Does the same as [`verified_reader`](Self::verified_reader), for a region that was found
+    /// before.
     ///
     /// # Errors
-    /// As [`Package::verified_reader_at`].
+    /// The errors of [`Package::verified_reader_at`].
     pub fn verified_reader_at(&self, located: Located) -> Result<AsyncVerifiedReader, Error> {
         Ok(self.reader_over(self.package.verified_reader_at(located)?))
     }
@@ -242,7 +246,7 @@ impl AsyncPackage {
     /// keeps none: see [`UnverifiedReader`].
     ///
     /// # Errors
-    /// As [`Package::unverified_reader_at`].
+    /// The errors of [`Package::unverified_reader_at`].
     pub fn unverified_reader_at(
         &self,
         located: Located,
@@ -257,7 +261,7 @@ impl AsyncPackage {
     /// Reads a range of a region's content, decoded and verified: see [`Package::range`].
     ///
     /// # Errors
-    /// As [`Package::range`].
+    /// The errors of [`Package::range`].
     pub async fn range<'a>(
         &self,
         name: impl Into<RegionName<'a>>,
@@ -266,10 +270,10 @@ impl AsyncPackage {
         self.range_at(self.locate(name).await?, range).await
     }
 
-    /// As [`range`](Self::range), for a region that was found before.
+    /// Does the same as [`range`](Self::range), for a region that was found before.
     ///
     /// # Errors
-    /// As [`Package::range_at`].
+    /// The errors of [`Package::range_at`].
     pub async fn range_at(&self, located: Located, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let mut reader = RangeReader::new(&self.package, located, &range)?;
         let mut drive = Drive::new(Arc::clone(&self.gathered));
@@ -277,8 +281,8 @@ impl AsyncPackage {
         Ok(reader.into_bytes())
     }
 
-    /// As [`run`](Self::run), for `count` results. A fetch that fails is an error of the regions
-    /// that needed it.
+    /// Does the same as [`run`](Self::run), for `count` results. A failed fetch is an error of each
+    /// region that needed it.
     async fn run_many<T>(
         &self,
         count: usize,
@@ -305,8 +309,8 @@ impl AsyncPackage {
 /// Runs `work` over the bytes that were fetched, and fetches those that it lacks, until it lacks
 /// none.
 ///
-/// It ends, because each round brings bytes that were not there, or another way to wrong bytes, and
-/// there are few ways.
+/// This ends, because each round brings new bytes, or another way to wrong bytes, and there are few
+/// such ways.
 async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -354,7 +358,7 @@ pub(super) async fn fetch(
     }
 }
 
-/// Refuses fewer bytes than a transport was asked for: they would be fetched for ever.
+/// Refuses a transport's answer that is too short: its bytes would be fetched again for ever.
 fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if len >= span.len() {
@@ -372,7 +376,7 @@ pub(super) fn is_odd(fault: &Error) -> bool {
 }
 
 impl Error {
-    /// An error that another caller has met.
+    /// Returns an error that another caller has met.
     fn of_others(error: &dyn fmt::Display) -> Self {
         Self::io("read", "".as_ref(), io::Error::other(error.to_string()))
     }

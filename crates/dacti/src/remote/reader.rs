@@ -20,21 +20,21 @@ const CHUNK_LEN: usize = 64 * 1024;
 /// A region's content, verified before its first byte: a [`RegionReader`] for async programs.
 pub type AsyncRegionReader = AsyncReader<RegionReader>;
 
-/// A region's content whose seal is checked for certain: a [`VerifiedReader`] for async programs.
+/// A region's content whose seal is always checked: a [`VerifiedReader`] for async programs.
 pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 
 /// A region's content, decoded while it is fetched.
 ///
 /// Read it by [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an `AsyncRead` of `futures`
-/// or, with the features `http` and `store`, of `tokio`. All of them can be mixed. A stream ends
+/// or, with the features `http` and `store`, of `tokio`. These ways can be mixed. A stream ends
 /// after its first error.
 ///
-/// It hands out the bytes of the reader under it, with the same checks, errors and cost. A call
-/// that is dropped halfway loses nothing: the next one goes on.
+/// The bytes, checks, errors and cost are those of the wrapped reader. A call that is dropped
+/// before its end loses nothing: the next call goes on.
 pub struct AsyncReader<R> {
     reader: R,
     drive: Drive,
-    /// Whether the stream has told its end or an error.
+    /// Whether the stream has returned its end or an error.
     has_ended: bool,
 }
 
@@ -132,7 +132,8 @@ impl<R: Read + Unpin> tokio::io::AsyncRead for AsyncReader<R> {
     }
 }
 
-/// Runs a reader over what was fetched, and fetches what it lacks, one piece at a time.
+/// Runs a reader over the bytes that were fetched, and fetches those that it lacks, one piece at a
+/// time.
 pub(super) struct Drive {
     gathered: Arc<Gathered>,
     operation: Arc<Operation>,
@@ -161,7 +162,7 @@ impl Drive {
             let done = gathered.within(operation, &mut work);
             let remote = Arc::clone(gathered.remote());
             if let Some((span, told)) = operation.take_missing() {
-                // One piece at a time is all that it needs.
+                // The reader needs only one piece at a time.
                 operation.forget_all();
                 self.fetching = Some(Box::pin(fetch(remote, Arc::clone(operation), span, told)));
                 continue;

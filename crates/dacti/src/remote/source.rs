@@ -1,6 +1,6 @@
 //! A remote file as a source: blocking reads over async fetches.
 //!
-//! The fetches run on a runtime of the source's own, so any thread can read it, also the threads of
+//! The fetches run on a runtime of the source's own. So any thread can read it, even a thread of
 //! another runtime.
 
 use super::ahead::Ahead;
@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
-/// A package under a URL, of a server or an object store.
+/// A package under a URL of a server or an object store.
 ///
-/// The head is fetched when it is opened, other bytes when they are read, each range by itself.
-/// Ranges that are announced are read ahead.
+/// The head is fetched when the package is opened, other bytes when they are read, each range by
+/// itself. Announced ranges are read ahead.
 #[derive(Debug)]
 pub struct RemoteSource {
     remote: Arc<dyn Remote>,
@@ -29,7 +29,7 @@ pub struct RemoteSource {
     ahead: Mutex<Ahead<Begun>>,
 }
 
-/// A read that was begun ahead. Dropping it ends it.
+/// A read that was started ahead. Dropping it ends it.
 #[derive(Debug)]
 struct Begun {
     bytes: Receiver<Result<Vec<u8>, Error>>,
@@ -70,7 +70,7 @@ impl Runner {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
 
-    /// Waits for `work`. A runtime whose thread waits here goes on.
+    /// Waits for `work`. If the waiting thread belongs to a runtime, that runtime goes on.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -82,7 +82,8 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // A runtime may not wait for its threads when a thread of another runtime drops it.
+        // The runtime must not wait for its threads here, because this may run on a thread of
+        // another runtime.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -132,7 +133,7 @@ impl RemoteSource {
     /// Returns the bytes of `span`, read ahead or fetched now.
     fn fetch(&self, span: Span) -> Result<Vec<u8>, Error> {
         match self.take_ahead(span) {
-            // Bytes that were read ahead are not handed out after another file was found.
+            // If another file was found, bytes that were read ahead are not handed out.
             Some(bytes) => self.remote.ended().map_or(Ok(bytes), Err),
             None => self.runner.wait(Arc::clone(&self.remote).fetch(span)),
         }
@@ -147,11 +148,11 @@ impl RemoteSource {
         let begun = self.ahead().take(span)?;
         let bytes = begun.bytes.recv().ok();
         self.begin_ahead();
-        // The read that follows meets a failure again, and may know more ways.
+        // If the read ahead failed, the next read repeats it, and may have other ways.
         bytes.and_then(Result::ok)
     }
 
-    /// Keeps as many reads under way as there may be.
+    /// Keeps as many reads in progress as allowed.
     fn begin_ahead(&self) {
         let mut ahead = self.ahead();
         while ahead.begin_next(|span| self.begin(span)) {}
@@ -200,7 +201,7 @@ impl ReadAt for RemoteSource {
             return;
         }
         let mut ahead = self.ahead();
-        // In the form in which they are asked for when they are read.
+        // The spans are clipped as they will be when they are read.
         let far = spans.iter().filter_map(|span| self.remote.far(*span));
         far.for_each(|span| ahead.tell(span));
         drop(ahead);
@@ -222,7 +223,7 @@ impl ReadAt for RemoteSource {
         }
         self.remote.doubt(span, why).map_err(|error| {
             let explained = Arc::clone(&self.remote).explained(error);
-            // If the runtime cannot look, its error is the cause.
+            // If the runtime cannot run the check, its error is reported.
             let waited = self.runner.wait(async { Ok(explained.await) });
             io::Error::other(waited.unwrap_or_else(|error| error))
         })

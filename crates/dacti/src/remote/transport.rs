@@ -1,4 +1,4 @@
-//! What fetches the bytes of a package from afar: the trait that a transport implements.
+//! The trait that a transport implements to fetch the bytes of a package over a network.
 
 use crate::fetch::Doubt;
 use crate::{Error, View};
@@ -22,17 +22,17 @@ pub struct RemoteFile {
     pub len: u64,
     /// Whether the file may have more bytes than the length says.
     pub len_is_hint: bool,
-    /// Bytes that are best fetched at once of a region that is streamed.
+    /// Bytes that are best fetched at once from a region that is streamed.
     pub read_len: usize,
-    /// Fetches that may be under way at once.
+    /// Fetches that may be in progress at once.
     pub concurrency: usize,
 }
 
 impl RemoteFile {
-    /// The length of a file whose server does not tell it: more than any file has.
+    /// The length of a file whose server does not report it: more than any file has.
     pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
 
-    /// A file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
+    /// Creates a file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
     #[must_use]
     pub const fn new(head: Vec<u8>, len: u64) -> Self {
         Self { head, len, len_is_hint: false, read_len: 4 << 20, concurrency: 16 }
@@ -48,12 +48,12 @@ impl fmt::Debug for RemoteFile {
     }
 }
 
-/// A transport: it fetches ranges of one file, whose head it fetched before.
+/// A transport: it fetches ranges of one file. It has fetched the file's head before.
 ///
 /// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that it
-/// fetches. Two methods are enough; the others are for transports that pass caches, which may hold
-/// stale bytes, or that count. A future is polled where the package's is, on any executor; dropping
-/// it ends the fetch.
+/// fetches. Two methods are enough. The others are for transports that count, or that read through
+/// caches, which may be stale. A future is polled on the executor that polls the package's future;
+/// dropping it ends the fetch.
 ///
 /// ```
 /// use dacti::fetch::{Fetching, Remote, RemoteFile};
@@ -95,7 +95,7 @@ pub trait Remote: fmt::Debug + Send + Sync {
 
     /// Fetches all bytes of `span`, which is not empty and lies within the file's length.
     ///
-    /// A failure that other reads can meet as well is an [`Error::Remote`].
+    /// If other reads can meet the failure, too, it is an [`Error::Remote`].
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>>;
 
     /// Returns the requests and bytes that were spent so far.
@@ -103,41 +103,40 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Stats::default()
     }
 
-    /// Whether the whole file was fetched, because there was no other way.
+    /// Returns whether the whole file was fetched, because the server allows nothing else.
     fn is_whole(&self) -> bool {
         false
     }
 
-    /// Returns the bytes of `span` if the whole file is at hand; fewer only at its end.
+    /// Returns the bytes of `span` if the whole file is in memory; fewer only at its end.
     fn at_hand(&self, span: Span) -> Option<io::Result<Vec<u8>>> {
         let _ = span;
         None
     }
 
-    /// Whether there is no other way to the bytes of `span`, which were found wrong.
+    /// Returns whether there is no other way to the bytes of `span`, which were found wrong.
     fn is_final(&self, span: Span) -> bool {
         let _ = span;
         true
     }
 
-    /// Notes that the bytes of `span` were found wrong, and returns whether the next fetch takes
+    /// Records that the bytes of `span` were found wrong, and returns whether the next fetch takes
     /// another way. Called only if they are not [final](Self::is_final).
     ///
     /// # Errors
-    /// The cause, if it is known and no way is left.
+    /// The cause, if it is known and no other way is left.
     fn doubt(&self, span: Span, why: Doubt) -> Result<bool, Error> {
         let _ = (span, why);
         Ok(false)
     }
 
-    /// Returns a better error in place of `error`, which says that bytes were stale: another file
-    /// may have taken the place of the one that was opened.
+    /// Returns a better error instead of `error`, which says that bytes were stale: another file
+    /// may have replaced the one that was opened.
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(ready(error))
     }
 
-    /// Returns the error for every further read, if another file was found in the place of this
-    /// one.
+    /// Returns the error for every further read, if another file has replaced this one.
     fn ended(&self) -> Option<Error> {
         None
     }
@@ -148,20 +147,20 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
-    /// Whether the head looks like the beginning of a package whose upload is in progress.
+    /// Returns whether the head looks like the beginning of a package whose upload is in progress.
     fn may_be_upload(&self) -> bool {
         let start = self.file().head.get(..SIGNATURE.len()).unwrap_or(&self.file().head);
         SIGNATURE.starts_with(start) || start.iter().all(|byte| *byte == 0)
     }
 
-    /// Returns the same file with a fresh head, for the `n`th time, from 0: first past all caches,
+    /// Returns the same file with a fresh head, for try number `n`, from 0: first past all caches,
     /// then after waits for an upload; `None` to give up.
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         let _ = n;
         Box::pin(ready(Ok(None)))
     }
 
-    /// Takes notice of the package that was opened.
+    /// Receives the view of the package that was opened.
     fn opened(&self, view: &View) {
         let _ = view;
     }

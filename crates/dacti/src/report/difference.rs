@@ -1,4 +1,4 @@
-//! Compares two packages: how they differ, and what a holder of the old one must fetch.
+//! Compares two packages: how they differ, and which bytes a holder of the old one must fetch.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
@@ -47,9 +47,9 @@ pub struct DiffError {
 pub enum Relation {
     /// The same file: layout component (with its file id), length and head are the same.
     Same,
-    /// An update of the old one: the layout component is the same, and it is no shorter.
+    /// An update of the old one: the layout component is the same, and the file is not shorter.
     Grown,
-    /// An earlier state of the old one: the layout component is the same, and it is shorter.
+    /// An earlier state of the old one: the layout component is the same, and the file is shorter.
     Earlier,
     /// Another file with the same regions under the same paths.
     SameContent,
@@ -74,11 +74,11 @@ impl fmt::Display for Relation {
 pub struct Differing {
     /// Its id.
     pub id: Uuid,
-    /// Its path, if the names list has one; the new package's, if both have one.
+    /// The path, if a names list has one. If both packages have one, the path in the new package.
     pub path: Option<String>,
-    /// Its stored bytes in the old package; `None` if it is not there.
+    /// Its stored bytes in the old package; `None` if it is missing there.
     pub old_len: Option<u64>,
-    /// Its stored bytes in the new package; `None` if it is not there.
+    /// Its stored bytes in the new package; `None` if it is missing there.
     pub new_len: Option<u64>,
 }
 
@@ -99,23 +99,23 @@ pub struct Evidence {
     /// Regions at the same place of the same file: published bytes never change, so nothing was
     /// read.
     pub by_place: u64,
-    /// Regions of another length or encoding, or empty ones: nothing was read.
+    /// Regions that differ in length or encoding, or are empty: nothing was read.
     pub by_entry: u64,
     /// Regions compared by the digests in their seals, which bind id, encoding, length and bytes.
-    /// 32 bytes of each package were read and not the regions, so damage does not show.
+    /// Only 32 bytes of each were read, so this does not detect damage.
     pub by_digest: u64,
-    /// Regions compared by their stored bytes, up to the first that differs.
+    /// Regions compared by their stored bytes, up to the first difference.
     pub by_content: u64,
-    /// Bytes of digests and contents that were read, of both packages, without bytes between
-    /// digests that were read together.
+    /// Bytes of digests and contents that were read in both packages. Unused bytes that were read
+    /// between digests do not count.
     pub read: u64,
 }
 
 /// The bytes that a holder of the old package must fetch.
 ///
-/// Of a file that has grown: the head, if it changed, and the appended bytes. Of another file: its
-/// head, tables, index and names list, and the new and changed regions with their seals. Padding
-/// and dead bytes are not fetched.
+/// For a file that has grown: the head, if it changed, and the appended bytes. For another file:
+/// its head, tables, index and names list, and the new and changed regions with their seals.
+/// Padding and dead bytes are not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetch {
     /// The head, which is fetched whole.
@@ -152,7 +152,7 @@ pub struct Difference {
     pub changed: Vec<Differing>,
     /// Regions of the old package alone.
     pub removed: Vec<Differing>,
-    /// Regions of both whose paths differ, changed or not.
+    /// Regions in both packages whose paths differ, changed or not.
     pub renamed: Vec<Renamed>,
     /// Regions that are the same in both packages.
     pub unchanged: u64,
@@ -166,14 +166,14 @@ impl Difference {
     /// Compares two packages.
     ///
     /// It stops if `progress` returns `Break`. Cost: both indexes and names lists are read, and for
-    /// each region of both as [`Evidence`] says. Memory: 56 bytes for an entry of both, both names
-    /// lists and a pointer for a name, the lists of differences, 64 KiB for a region that is
-    /// compared (4 MiB over HTTP), and 120 bytes for each region of both with a digest.
+    /// each region in both packages the bytes that [`Evidence`] names. Memory: 56 bytes for each
+    /// entry of either package, both names lists and a pointer for each name, the lists of
+    /// differences, 64 KiB for the region that is compared (4 MiB over HTTP), and 120 bytes for
+    /// each pair of regions with digests.
     ///
     /// # Errors
-    /// An index or a names list that cannot be read; a region of both that has to be read and
-    /// cannot be; `Stopped`.
-    /// be; `Stopped`.
+    /// An index or a names list that cannot be read; a region in both packages that must be read
+    /// but cannot be; `Stopped`.
     pub fn between(
         old: &Package,
         new: &Package,
@@ -229,7 +229,7 @@ impl Difference {
         }
     }
 
-    /// Returns whether both have the same regions under the same paths.
+    /// Returns whether both packages have the same regions under the same paths.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.added.is_empty()
@@ -239,8 +239,8 @@ impl Difference {
     }
 }
 
-/// Returns whether both are states of one file: no update changes the layout component. The file id
-/// alone is not enough, because it does not depend on the slice length.
+/// Returns whether both packages are states of one file: no update changes the layout component.
+/// The file id alone is not enough, because it does not depend on the slice length.
 fn same_file(old: &Package, new: &Package) -> bool {
     let (old, new) = (old.view().layout(), new.view().layout());
     old.is_some() && old == new
@@ -251,7 +251,7 @@ fn head(package: &Package) -> &[u8] {
     view.head().answer(Span { start: 0, end: HEAD_LEN.min(view.len()) }).unwrap_or_default()
 }
 
-/// Returns the bytes to fetch of a file that has grown.
+/// Returns the bytes to fetch from a file that has grown.
 fn growth(old: &Package, new: &Package) -> Fetch {
     let (old_len, new_len) = (old.view().len(), new.view().len());
     let appended = new_len.saturating_sub(old_len);
@@ -305,7 +305,7 @@ impl<'p> Listing<'p> {
         Span { start, end: end.saturating_add(self.package.trust().seal_len()) }
     }
 
-    /// Returns the bytes to fetch of this package if only regions with the same bytes are at hand.
+    /// Returns the bytes to fetch from this package if all regions except `missing` are available.
     fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
         let failed = |error| DiffError { side: self.side, region: None, error };
         let map = FileMap::claims_of(self.package, &self.scan).map_err(failed)?;
@@ -421,7 +421,7 @@ impl<'c> Comparison<'c, '_> {
         let len_max = u64::try_from(self.piece_len()).unwrap_or(u64::MAX);
         let [old, new] = self.compared_by(How::Content);
         [(self.old, old), (self.new, new)].map(|(listing, regions)| {
-            // Longer ones are read in pieces, as long as they are the same.
+            // Longer regions are read in pieces, up to the first difference.
             let spans = regions.iter().map(|region| region.span);
             let spans = spans.filter(|span| span.len() <= len_max);
             Told::new(&**listing.package.source(), spans.collect())
@@ -434,7 +434,7 @@ impl<'c> Comparison<'c, '_> {
         lens.into_iter().fold(PIECE_LEN, usize::max)
     }
 
-    /// Returns the evidence by which a region of both is compared.
+    /// Returns the evidence by which a region in both packages is compared.
     fn how(&self, old: &Located, new: &Located) -> How {
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
         let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
@@ -449,7 +449,7 @@ impl<'c> Comparison<'c, '_> {
         }
     }
 
-    /// Takes a region of one package or both.
+    /// Takes a region that is in one package or in both.
     fn take(&mut self, old: Option<Located>, new: Option<Located>) -> Result<(), DiffError> {
         let Some(id) = old.or(new).map(|located| located.id) else { return Ok(()) };
         let is_same = match (&old, &new) {
@@ -480,7 +480,7 @@ impl<'c> Comparison<'c, '_> {
         if old == new {
             return;
         }
-        // Of several paths, the first that the other package does not have.
+        // If there are several paths, the first that the other package lacks.
         let own = |paths: &[(Uuid, &str)], others: &[(Uuid, &str)]| {
             let own = paths.iter().find(|path| !others.contains(path)).or(paths.first());
             own.map(|(_, path)| (*path).to_owned())
@@ -488,7 +488,7 @@ impl<'c> Comparison<'c, '_> {
         self.found.renamed.push(Renamed { id, old: own(old, new), new: own(new, old) });
     }
 
-    /// Returns whether a region of both is the same, by the cheapest evidence.
+    /// Returns whether a region in both packages is the same, by the cheapest evidence.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
         let (how, piece_len) = (self.how(old, new), self.piece_len());
         let evidence = &mut self.found.evidence;
@@ -521,7 +521,7 @@ enum How {
     Content,
 }
 
-/// Returns the digest in a region's seal: one that was read with others, or one that is read now.
+/// Returns the digest in a region's seal. If it was not read together with others, it is read now.
 fn read_digest(
     listing: &Listing<'_>,
     located: &Located,

@@ -1,4 +1,4 @@
-//! Holds the fences of an index against its groups, while the index is read.
+//! Checks the fences of an index against its groups, while the index is read.
 //!
 //! Specification: `docs/spec/dacti-lookup.md`, "The lookup region".
 
@@ -7,7 +7,7 @@ use core::iter::Peekable;
 use dacti_index::Group;
 use dacti_lookup::{Lookup, Run, RunOrder};
 
-/// A check of fences that takes every group of the index in turn.
+/// A check of fences that takes the groups of the index one after the other.
 #[derive(Debug)]
 pub(crate) struct FencesCheck<'k> {
     runs: Peekable<std::vec::IntoIter<Run<'k>>>,

@@ -1,7 +1,8 @@
 //! Classifies the bytes between the claims of a package: padding, remains of updates, and unclaimed
 //! bytes.
 //!
-//! It refuses to know the claims. Specification: `docs/spec/dacti-package.md`, "The cdn layout".
+//! The claims themselves are not known here. Specification: `docs/spec/dacti-package.md`, "The cdn
+//! layout".
 
 use crate::fetch::source::read_span;
 use crate::read::view::read_failed;
@@ -17,7 +18,7 @@ const PIECE_LEN: u64 = 1 << 16;
 pub(crate) struct Gaps {
     /// The bytes that replaced entries name, with their seals, ascending by start.
     replaced: Vec<Span>,
-    /// The first of them that may reach into the next gap.
+    /// The number of the first of them that may reach into the next gap.
     next: usize,
     /// Bytes that may still be checked.
     look_max: u64,
@@ -26,7 +27,7 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    /// Begins for a package whose replaced entries name `replaced`.
+    /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
@@ -74,7 +75,7 @@ impl Gaps {
         self.look_max = self.look_max.saturating_sub(gap.len());
         let mut start = gap.start;
         while start < gap.end {
-            // Padding may end at the end of the head or of a slice, so the check ends there.
+            // Padding ends at the end of the head or of a slice, so each check stops there.
             let border = match self.slice_len {
                 Some(slice_len) if start >= HEAD_LEN => {
                     start.saturating_add(1).next_multiple_of(slice_len)
@@ -90,7 +91,7 @@ impl Gaps {
         Ok(())
     }
 
-    /// Returns the bytes up to the last that is not zero, and the zeros behind it. `is_padded`
+    /// Returns the bytes up to the last one that is not zero, and the zeros after it. `is_padded`
     /// tells whether an append may have ended here.
     fn look_at_cell(
         &self,
@@ -118,7 +119,7 @@ impl Gaps {
     }
 }
 
-/// Returns where the last byte ends that is not zero; the start if all are zero.
+/// Returns the end of the last byte that is not zero; the start if all bytes are zero.
 fn last_not_zero(package: &Package, span: Span) -> Result<u64, Error> {
     let mut end = span.end;
     while end > span.start {

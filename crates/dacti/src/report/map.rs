@@ -11,7 +11,7 @@ use dacti_names::NAMES_ID;
 use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
-/// Bytes in gaps that are checked for zeros, in all gaps together.
+/// Bytes in all gaps together that are checked for zeros.
 const GAPS_LEN_MAX: u64 = 64 << 20;
 
 /// The use of a stretch of bytes.
@@ -22,7 +22,7 @@ pub enum Claimant {
     Start,
     /// A component table: header and entries in use.
     Table,
-    /// Slots behind a table's entries, or a whole place, left for later components.
+    /// Slots after a table's entries, or a whole place, left for later components.
     TableRoom,
     /// The region of a component.
     Component(Uuid),
@@ -36,13 +36,13 @@ pub enum Claimant {
     GroupsRoom,
     /// Stored bytes of regions.
     Regions,
-    /// Stored bytes of regions, each with its seal behind it.
+    /// Stored bytes of regions, each followed by its seal.
     SealedRegions,
     /// Stored bytes of the names list, and its seal if it has one.
     Names,
     /// Bytes of replaced entries, with their seals.
     Replaced,
-    /// Zeros behind packed or appended bytes, up to a multiple of the slice length.
+    /// Zeros after packed or appended bytes, up to a multiple of the slice length.
     Padding,
     /// Unclaimed zeros.
     Zeros,
@@ -93,12 +93,12 @@ impl Claim {
     }
 }
 
-/// Two claims to some of the same bytes.
+/// Two claims on some of the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap {
     /// The claim that starts first.
     pub first: Claim,
-    /// The claim that takes some of its bytes.
+    /// The claim that overlaps it.
     pub second: Claim,
 }
 
@@ -107,24 +107,24 @@ pub struct Overlap {
 pub struct FileMap {
     /// Ascending and without gaps; adjacent claims of one kind are joined.
     pub claims: Vec<Claim>,
-    /// Bytes that different claims take. Equal regions share their bytes, which is no overlap.
+    /// Bytes that different claims contain. Equal regions share their bytes; that is no overlap.
     pub overlaps: Vec<Overlap>,
     /// Regions that share all their bytes with another.
     pub shared: u64,
-    /// Regions and components that pass the end of the file, or the last position that a file can
-    /// have. They are in no claim.
+    /// Regions and components that pass the end of the file, or the last position of a file. They
+    /// are in no claim.
     pub outside: u64,
     /// The length of the seal behind each region.
     seal_len: u64,
     /// The length of all seals, each counted once.
     seals_len: u64,
-    /// The length of the names list's seals among them.
+    /// The part of `seals_len` that belongs to the names list.
     names_seals_len: u64,
 }
 
 impl FileMap {
     /// Maps a package. Cost: the index and the names list are read, and the first 64 MiB of
-    /// unclaimed bytes; 40 bytes of memory an entry.
+    /// unclaimed bytes; 40 bytes of memory for each entry.
     ///
     /// # Errors
     /// A wrong index; an error of the source.
@@ -140,7 +140,7 @@ impl FileMap {
         Self::of_looking(package, scan, GAPS_LEN_MAX)
     }
 
-    /// Maps a package without reading its gaps.
+    /// Maps a package without reading the gaps.
     pub(crate) fn claims_of(package: &Package, scan: &IndexScan) -> Result<Self, Error> {
         Self::of_looking(package, scan, 0)
     }
@@ -162,7 +162,7 @@ impl FileMap {
             claim.span.end = claim.span.end.min(len);
         }
         claims.retain(|claim| !claim.span.is_empty());
-        // Longer ones first, so that a claim within another comes after it.
+        // Longer claims come first, so that a claim within another comes after it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
         let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
         let mut last: Option<Claim> = None;
@@ -181,7 +181,7 @@ impl FileMap {
         self.seals_len
     }
 
-    /// Returns the length of the names list's seals among them.
+    /// Returns the length of the names list's seals, which is a part of all seals.
     pub(crate) const fn names_seals_len(&self) -> u64 {
         self.names_seals_len
     }
@@ -260,7 +260,7 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
-    // The layout is believed for the head alone, which is all that it describes.
+    // The layout is trusted for the head only, which is all that it describes.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {
@@ -314,7 +314,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
     for group in &scan.groups {
         let used = u64::from(group.length);
-        // A group of length 0 is room: its base and encoding mean nothing.
+        // A group of length 0 is room for updates: its base and encoding mean nothing.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
         let used_len = INDEX_ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
         let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
@@ -323,7 +323,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / INDEX_ENTRY_LEN));
         end = at.saturating_add(GROUP_LEN);
     }
-    // The room behind the last group belongs to the index; nothing more is known of it.
+    // The room after the last group belongs to the index; its use is unknown.
     claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
 }
 
@@ -343,8 +343,8 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
         };
         claims.push(region(found, seal_len, claimant));
     }
-    // No entry names the segments before the newest. A segment that cannot be read is a finding of
-    // the code that reads it.
+    // No entry names the segments before the newest one. If a segment cannot be read, the code that
+    // reads it reports that.
     let earlier = package.names().ok().and_then(|names| names.places().get(1..));
     for place in earlier.unwrap_or_default() {
         claims.push(region(place, seal_len, Claimant::Names));

@@ -1,6 +1,6 @@
 //! Reports on whole packages: verifies, maps and compares them, and counts their bytes.
 //!
-//! It refuses to know how packages are written.
+//! No code here writes packages.
 
 pub(crate) mod difference;
 mod fences_check;

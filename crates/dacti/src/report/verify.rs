@@ -29,35 +29,35 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Finding {
-    /// An oddity of the container that readers ignore. Nothing is lost by it.
+    /// An oddity of the container that readers ignore. Nothing is lost.
     Container(Diagnostic),
-    /// More such oddities, which are counted and not kept.
+    /// Further such oddities, which were counted but not kept.
     ContainerMore {
         /// How many.
         count: u64,
     },
-    /// The layout component is wrong. Reading does not need it, updating does.
+    /// The layout component is wrong. Reading does not need it, but updating does.
     Layout(Arc<Error>),
-    /// The fences are wrong, or contradict the index. Regions are found without them, more slowly.
+    /// The fences are wrong, or contradict the index. Look-ups work without them, but more slowly.
     Fences(Arc<Error>),
-    /// The seal component is wrong, so that no region can be verified.
+    /// The seal component is wrong, so no region can be verified.
     Seals(dacti_seal::Error),
-    /// The names list cannot be read: regions are found by id, and paths only by the ids hashed
-    /// from them.
+    /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
+    /// hashed.
     Names(Error),
-    /// Two structures or regions claim some of the same bytes. The format allows it, and our
+    /// Two structures or regions claim some of the same bytes. The format allows it, but our
     /// packers never do it.
     Overlap(Overlap),
-    /// An entry of the index that names no place in the file.
+    /// An entry of the index that names no valid place in the file.
     Entry(Error),
     /// A region that cannot be read.
     Region {
         /// Its path or id.
         name: String,
-        /// The reason. Regions that share their bytes share it.
+        /// The reason. Regions that share their bytes share the reason.
         error: Arc<Error>,
     },
-    /// A region whose length is not the hint of the names list.
+    /// A region whose length differs from the hint of the names list.
     Length {
         /// Its path or id.
         name: String,
@@ -66,8 +66,8 @@ pub enum Finding {
         /// The region's length, in bytes.
         found: u64,
     },
-    /// The package says that no path has an id of its own, but its names list gives some. Those
-    /// paths are listed, and not found.
+    /// The package says that no path has an explicit id, but its names list gives some. Those paths
+    /// are listed, but look-ups do not find them.
     HiddenIds {
         /// How many.
         count: u64,
@@ -80,7 +80,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Returns the oddities of a package's container: those that are kept, then the number of
+    /// Returns the oddities of a package's container: first those that are kept, then the number of
     /// others.
     pub fn of_container(view: &View) -> impl Iterator<Item = Self> {
         let count = view.diagnostics_left_out();
@@ -88,7 +88,7 @@ impl Finding {
         view.diagnostics().iter().copied().map(Self::Container).chain(more)
     }
 
-    /// Returns whether something cannot be read because of it.
+    /// Returns whether the finding means that something cannot be read.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(
@@ -145,11 +145,11 @@ pub struct VerifyProgress {
 /// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Regions that were checked, with the names list's own.
+    /// Regions that were checked, including the names list.
     pub regions: u64,
-    /// Their stored bytes; bytes that regions share count for each of them.
+    /// Their stored bytes. Bytes that regions share count for each of them.
     pub stored_len: u64,
-    /// Their decoded bytes; bytes that regions share count for each of them.
+    /// Their decoded bytes. Bytes that regions share count for each of them.
     pub decoded_len: u64,
     /// All findings, in the order of the file.
     pub findings: Vec<Finding>,
@@ -167,14 +167,14 @@ impl Package {
     /// Verifies the whole package: every structure, every bound, and every region, decoded on all
     /// cores.
     ///
-    /// It stops if `progress` returns `Break`. Cost: every byte is read, near regions by one read;
-    /// memory as for [`list`](Self::list) and [`Readers`](crate::Readers).
+    /// It stops if `progress` returns `Break`. Cost: every byte is read, and regions near each
+    /// other by one read. Memory: that of [`list`](Self::list) and [`Readers`](crate::Readers).
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
     /// than [`Limits::total_len_max`](crate::Limits::total_len_max) allows; `Stopped`; another file
-    /// in the package's place; the same fault of a server for several regions in a row. Faults of
-    /// single regions are in the report.
+    /// that has replaced the package; the same fault of a server for several regions in a row.
+    /// Faults of single regions are in the report.
     pub fn verify(
         &self,
         threads: Option<NonZeroUsize>,
@@ -204,8 +204,8 @@ impl Package {
         let mut listed: Vec<Listed> =
             own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
         listed.extend(listing::join(&scan.found, names));
-        // In the order of the file, so that disks and caches read ahead. Regions that share their
-        // bytes are adjacent, and decoded once.
+        // The order is that of the file, so that disks and caches read ahead. Regions that share
+        // their bytes are adjacent, and decoded once.
         let place = |listed: &Listed| {
             let Located { span, encoding, id, .. } = listed.located;
             (span, encoding.tag(), id)
@@ -218,7 +218,8 @@ impl Package {
         let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {
-                // A seal is for one id, so of two regions that share bytes at most one fits it.
+                // A seal is for one id. So if two regions share bytes, the seal matches at most one
+                // of them.
                 a.located.span == b.located.span
                     && a.located.encoding == b.located.encoding
                     && (seal_len == 0 || a.located.id == b.located.id)
@@ -228,7 +229,7 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once, and returns where it contradicts the fences.
+    /// Reads the index once, and returns the places at which it contradicts the fences.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
@@ -277,7 +278,7 @@ fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Fin
     findings
 }
 
-/// Decodes on several threads; each job is all regions that share some bytes. Findings come in the
+/// Decodes on several threads. Each job is all regions that share some bytes. Findings come in the
 /// order of `jobs`.
 fn decode_all(
     package: &Package,
@@ -322,7 +323,7 @@ fn decode_all(
                     let told = judge(job, decoded, report);
                     findings.extend(told.into_iter().map(|finding| (i, finding)));
                 }
-                // One region may take long: the caller is asked all the same.
+                // One region may take long, so the caller is asked in between.
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
@@ -370,7 +371,7 @@ fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Ve
 }
 
 impl Error {
-    /// Returns the error of a region's reader as it was before it became one of IO.
+    /// Returns the error of a region's reader before it was wrapped as one of IO.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,

@@ -39,7 +39,7 @@ impl AtomicFile {
         Ok(Self { temp, path: path.into() })
     }
 
-    /// Checks that [`create`](Self::create) would take this path, before anything is made.
+    /// Checks that [`create`](Self::create) would accept this path, before anything is made.
     ///
     /// # Errors
     /// `NotAFile`, as there.
@@ -63,17 +63,17 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Syncs the file to disk and gives it its name, in place of the old file.
+    /// Syncs the file to disk and gives it its name, which replaces the old file.
     ///
     /// # Errors
-    /// `Io`. The temporary file is gone then.
+    /// `Io`. The temporary file is deleted then.
     pub fn commit(self) -> Result<(), Error> {
         let path = self.path;
         let failed = |error| Error::io("write", &path, error);
         self.temp.as_file().sync_all().map_err(failed)?;
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
-        // The name is on disk when the folder is. Some systems cannot sync folders, and do it by
-        // themselves.
+        // The new name is on disk once the folder is synced. Some systems cannot sync folders, but
+        // do it by themselves.
         let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
     }

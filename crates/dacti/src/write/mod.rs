@@ -1,6 +1,6 @@
 //! Packs, updates and compacts packages.
 //!
-//! It reads packages as any reader does; no reading module imports it. Specification:
+//! It reads packages like any reader, and no reading module imports it. Specification:
 //! `docs/spec/dacti-package.md` and `docs/spec/dacti-cdn.md`.
 
 pub(crate) mod atomic;

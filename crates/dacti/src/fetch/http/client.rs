@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// Redirects that one request may follow.
 const HOPS_MAX: usize = 10;
-/// Bytes of a useless answer that are read, so that its connection can be used again.
+/// Bytes of an unusable answer that are read, so that its connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A session of requests for one URL.
@@ -43,8 +43,8 @@ impl fmt::Debug for Client {
 
 /// Takes the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Takes bytes at `at` bytes from the start of the fetch. They replace all bytes that were
-    /// taken from there on before.
+    /// Takes bytes, which begin at `at` bytes from the start of the fetch. They replace all bytes
+    /// that were taken for that position and later ones.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -58,7 +58,8 @@ impl Sink for Vec<u8> {
 }
 
 impl Client {
-    /// Returns a client for requests to `url`. The header fields go to the origin of `package_url`.
+    /// Returns a client for requests to `url`. The header fields are sent to the origin of
+    /// `package_url`.
     pub(crate) fn new(url: &str, package_url: &str, options: &HttpOptions) -> Result<Self, Error> {
         let shown = Location::from(url);
         let parsed = parse(url)?;
@@ -176,7 +177,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and follows its redirects. `Ok(Err)` tells how it ended without an answer.
+    /// Sends a request and follows its redirects. `Ok(Err)` tells how it ended if there was no
+    /// answer.
     async fn send(
         &self,
         request: Request,
@@ -197,7 +199,7 @@ impl Client {
             };
             let next = redirect(&answer, &url).filter(|_| hops < HOPS_MAX);
             let Some(next) = next else {
-                // The target of a tagged request says nothing about others.
+                // The target of a tagged request need not be the target of other requests.
                 if hops > 0 && request.tag == Tag::None && !answer.status().is_redirection() {
                     self.place.pin(url);
                     if !self.place.takes_tags() {
@@ -215,7 +217,7 @@ impl Client {
     }
 
     fn fields(&self, request: &Request, url: &Url) -> HeaderMap {
-        // The caller's fields may be secrets between the caller and the origins that it named.
+        // The caller's fields may be secrets, so only the origins that the caller named get them.
         let is_named = self.header_origins.contains(&origin(url));
         let mut fields = if is_named { self.headers.clone() } else { HeaderMap::new() };
         for (name, value) in request.fields() {
@@ -226,8 +228,8 @@ impl Client {
         fields
     }
 
-    /// Returns the next number of splitmix64, which starts from a random number of the system: good
-    /// for waits and nonces, not for secrets.
+    /// Returns the next number of splitmix64, seeded by a random number of the system. This is good
+    /// enough for waits and nonces, but not for secrets.
     fn random(&self) -> u64 {
         let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -271,7 +273,7 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// A fetch under way. Dropping it gives its part of the budget back.
+/// A fetch in progress. Dropping it gives its part of the budget back.
 struct Held<'c> {
     client: &'c Client,
     fetch: Fetch,
@@ -301,12 +303,12 @@ impl Bounds {
         Self { first_byte, silence, end: now.checked_add(all).unwrap_or(now) }
     }
 
-    /// Returns the time by which the answer must have begun.
+    /// Returns the deadline for the start of the answer.
     fn first(&self) -> Instant {
         self.within(self.first_byte)
     }
 
-    /// Returns the time by which the next bytes must have come.
+    /// Returns the deadline for the next bytes.
     fn next(&self) -> Instant {
         self.within(self.silence)
     }
@@ -317,7 +319,7 @@ impl Bounds {
     }
 }
 
-/// Returns the target of a redirect. From https only https is followed.
+/// Returns the target of a redirect. A redirect from https to http is not followed.
 fn redirect(answer: &reqwest::Response, from: &Url) -> Option<Url> {
     if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -352,8 +354,9 @@ fn ended(error: reqwest::Error) -> (End, Option<String>) {
     (end, Some(chain(&error.without_url())))
 }
 
-/// Whether a connection failed at TLS. The TLS library tells its faults as invalid data, and the
-/// end of a connection during the handshake as an early end. A server without TLS causes either.
+/// Returns whether a connection failed at TLS. The TLS library reports its faults as invalid data,
+/// and a connection that ends during the handshake as an unexpected end. A server without TLS
+/// causes either.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {
@@ -361,7 +364,8 @@ fn is_tls(error: &reqwest::Error) -> bool {
         if io.is_some_and(|error| is_tls_kind(error.kind())) {
             return true;
         }
-        // The source of an error of IO is that of the error in it, which may be one of IO as well.
+        // An IO error can wrap another error, perhaps again one of IO. Its `source` would skip that
+        // one.
         let within = io.and_then(io::Error::get_ref).map(|error| error as &dyn core::error::Error);
         source = within.or_else(|| error.source());
     }

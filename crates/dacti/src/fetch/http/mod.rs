@@ -1,6 +1,7 @@
 //! Packages at `http` and `https` URLs.
 //!
-//! The crate `dacti-http` keeps the rules of `docs/spec/dacti-http.md`; this module is the network.
+//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module does the network
+//! IO.
 
 mod client;
 mod open;

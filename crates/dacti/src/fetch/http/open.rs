@@ -8,7 +8,7 @@ use crate::remote::{AsyncPackage, RemoteSource, Runner};
 use crate::{Error, Package};
 use std::sync::Arc;
 
-/// Opens the source at a URL, whatever its bytes mean.
+/// Opens the source at a URL, for any kind of file.
 #[cfg(feature = "dar")]
 pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;
@@ -19,7 +19,7 @@ pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, E
 impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///
-    /// It does everything that a [`Package`] does, and requests only the ranges that it needs. Many
+    /// It has all functions of a [`Package`], and requests only the ranges that it needs. Many
     /// regions are fetched at once.
     ///
     /// # Errors
@@ -28,11 +28,11 @@ impl Package {
         Self::open_url_with(url, &HttpOptions::default()).map(|(package, _)| package)
     }
 
-    /// As [`open_url`](Self::open_url), with a budget and other options. The source tells the
-    /// costs.
+    /// Does the same as [`open_url`](Self::open_url), with a budget and other options. The returned
+    /// source counts the costs.
     ///
     /// # Errors
-    /// As [`open_url`](Self::open_url).
+    /// The errors of [`open_url`](Self::open_url).
     pub fn open_url_with(
         url: &str,
         options: &HttpOptions,
@@ -47,15 +47,15 @@ impl AsyncPackage {
     /// Opens the package at an `http` or `https` URL.
     ///
     /// # Errors
-    /// As [`Package::open_url`].
+    /// The errors of [`Package::open_url`].
     pub async fn open_url(url: &str) -> Result<Self, Error> {
         Self::open_url_with(url, &HttpOptions::default()).await
     }
 
-    /// As [`open_url`](Self::open_url), with a budget and other options.
+    /// Does the same as [`open_url`](Self::open_url), with a budget and other options.
     ///
     /// # Errors
-    /// As [`Package::open_url`].
+    /// The errors of [`Package::open_url`].
     pub async fn open_url_with(url: &str, options: &HttpOptions) -> Result<Self, Error> {
         Self::driven(HttpRemote::open(url.to_owned(), options.clone()), options.limits).await
     }

@@ -9,28 +9,28 @@ use dacti_http::Options;
 /// How a package is read over HTTP, and the cost that is allowed.
 #[derive(Clone)]
 pub struct HttpOptions {
-    /// The bounds of the session: budget, retries, patience, files read whole.
+    /// The limits of the session: budget, retries, waits, files read whole.
     pub session: Options,
-    /// Header fields of each request, name and value. They may be secrets: they go to the origin of
-    /// the package's URL, and nowhere else unless [`header_origins`](Self::header_origins) says so.
+    /// Header fields of each request, name and value. They may be secrets: they are sent only to
+    /// the origin of the package's URL, and to [`header_origins`](Self::header_origins).
     pub headers: Vec<(String, String)>,
-    /// Further origins, such as `https://cdn.example.com`, that get the header fields too: those of
-    /// redirects and of [`head_url`](Self::head_url).
+    /// Further origins, such as `https://cdn.example.com`, that also get the header fields: origins
+    /// of redirects, and of [`head_url`](Self::head_url).
     pub header_origins: Vec<String>,
     /// The longest time for making a connection.
     pub connect_timeout: Duration,
     /// The URL of a copy of the head. All other bytes still come from the package's URL. Caches
-    /// that hold whole objects keep such a copy for a shorter time than the package, and object
-    /// stores replace it at once, unlike a part of an object.
+    /// that hold whole objects keep such a copy for a shorter time than the package. Object stores
+    /// replace a small object at once, but cannot replace a part of an object.
     pub head_url: Option<String>,
-    /// Requests under way at once, if many regions are wanted.
+    /// Requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
     /// Bytes of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. By default they join regions more than in a file, and allow no
-    /// reads to explain a wrong digest.
+    /// Other limits of reading. By default, regions that lie further apart are joined than in a
+    /// file, and no reads are made to explain a wrong digest.
     pub limits: Limits,
-    /// Called when a fetch waits for seconds.
+    /// A function that is called when a fetch waits for seconds.
     pub on_pause: OnPause,
 }
 

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Place {
     given: Url,
     shown: Location,
-    /// All requests of a session go to one place, so that they do not see two states of two
-    /// mirrors.
+    /// All requests of a session go to one place, because two mirrors may have two states of the
+    /// file.
     pinned: Mutex<Option<Url>>,
 }
 
@@ -26,7 +26,7 @@ impl Place {
         &self.shown
     }
 
-    /// Returns the URL of a request with this tag. With `resolve` it forgets the pinned place.
+    /// Returns the URL of a request with this tag. `resolve` makes it drop the pinned place.
     pub(crate) fn url(&self, tag: Tag, resolve: bool) -> Option<Url> {
         let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         if resolve {
@@ -40,7 +40,7 @@ impl Place {
         *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
-    /// Returns whether a query can be added to the place in use.
+    /// Returns whether the current place accepts a query.
     pub(crate) fn takes_tags(&self) -> bool {
         let pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         !is_presigned(pinned.as_ref().unwrap_or(&self.given).as_str())

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub(super) struct HttpRemote {
     client: Arc<Client>,
-    /// The place of the head, if it is another one.
+    /// The client for the head's URL, if the head has its own.
     head_client: Option<Arc<Client>>,
     file: RemoteFile,
     /// The whole file, if the server has no ranges.
@@ -64,8 +64,8 @@ impl HttpRemote {
         let mut head = Vec::new();
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
         let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
-        // A copy of the head says nothing about the rest. A file that ends within the bytes at hand
-        // has their length; any other total is a hint.
+        // A copy of the head does not show the file's length. If the file ends within the bytes
+        // that came, their end is its length; any other total is a hint.
         let told = fetch.file_len().filter(|_| self.head_client.is_none());
         let ends_here = self.head_client.is_none()
             && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
@@ -74,7 +74,8 @@ impl HttpRemote {
         Ok(Self { file, ..self })
     }
 
-    /// Looks at the file's head as it is now, past all caches. Another file ends the session.
+    /// Fetches the file's current head, past all caches. If it is another file's head, the session
+    /// ends.
     async fn look(&self) -> Result<(), Error> {
         let own = identity_of_head(self.file.head.clone());
         let known = self.client.session().identity();
@@ -90,7 +91,8 @@ impl HttpRemote {
                 let judged = fetch.judge(&mut self.client.session(), now);
                 return judged.map(drop).map_err(|error| self.client.failed(error, None));
             }
-            // Some heads cannot be read without the tables after them, this package's among them.
+            // Some heads cannot be judged without the tables after them, and this package's head is
+            // one of them.
             if own.is_none() {
                 return Ok(());
             }
@@ -102,7 +104,7 @@ impl HttpRemote {
         Err(Error::Remote { place, kind: ErrorKind::Replaced, source })
     }
 
-    /// Returns how long to wait for an upload for the `n`th time, from 0; `None` to give up.
+    /// Returns how long wait number `n`, from 0, for an upload takes; `None` to give up.
     fn upload_wait(&self, n: u32) -> Option<Duration> {
         let options = *self.client.session().options();
         let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
@@ -114,8 +116,9 @@ impl HttpRemote {
         self.head_client.as_ref().unwrap_or(&self.client)
     }
 
-    /// Looks at the head again if the bytes of `fetch` come from a state of the file that is not
-    /// known: the digests of another package with the same paths would fit as well.
+    /// Looks at the head again if the bytes of `fetch` come from an unknown state of the file.
+    /// Digests alone do not suffice: those of another package with the same paths would fit as
+    /// well.
     async fn look_after(&self, fetch: &Fetch) -> Result<(), Error> {
         if !fetch.wants_look(&self.client.session()) {
             return self.check_ended();
@@ -234,7 +237,7 @@ impl Remote for HttpRemote {
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            // The first time asks past the caches, if the URL takes a tag.
+            // The first new request goes past the caches, if the URL takes a tag.
             let tags = self.client.session().options().tags;
             if n > 0 || !tags {
                 let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });
@@ -249,7 +252,7 @@ impl Remote for HttpRemote {
                 whole_lock: Mutex::default(),
                 look_lock: Mutex::default(),
             };
-            // No view was taken, so nothing that was judged before counts.
+            // No view was taken yet, so earlier judgements do not count.
             again.client.session().restart();
             let fetch = Fetch::fresh_head(&again.head_client().session());
             Ok(Some(Arc::new(again.with_head(fetch).await?) as Arc<dyn Remote>))
@@ -265,7 +268,7 @@ impl Remote for HttpRemote {
     }
 }
 
-/// A temporary file that takes a whole file.
+/// A temporary file that receives a whole file.
 #[derive(Debug)]
 struct Spool(File);
 

@@ -1,4 +1,4 @@
-//! A source that counts its reads, and may bound them.
+//! A source that counts its reads, and may limit them.
 
 use super::{Doubt, ReadAt};
 use dacti_http::Ledger;
@@ -17,8 +17,8 @@ pub struct ReadStats {
 
 /// A source that counts its reads, and may bound them.
 ///
-/// It lends nothing, so that every byte in use is counted. It is never
-/// [local](ReadAt::is_local): the counts of a file are those of ranges over a network.
+/// It lends nothing, so every byte in use is counted. It is never [local](ReadAt::is_local), so
+/// that a file is read in the same ranges as over a network.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,
@@ -32,8 +32,9 @@ impl Counted {
         Self::bounded(source, u64::MAX, u64::MAX)
     }
 
-    /// As [`new`](Self::new), for at most `reads_max` reads of `bytes_max` bytes in all. A read
-    /// that would pass a bound is an error of the kind `QuotaExceeded`, and is not made.
+    /// Does the same as [`new`](Self::new), for at most `reads_max` reads of `bytes_max` bytes in
+    /// all. A read that would pass a limit is not made, and gives an error of the kind
+    /// `QuotaExceeded`.
     #[must_use]
     pub fn bounded(source: Arc<dyn ReadAt>, reads_max: u64, bytes_max: u64) -> Self {
         Self { source, ledger: Arc::new(Mutex::new(Ledger::new(reads_max, bytes_max))) }
@@ -61,7 +62,7 @@ impl ReadAt for Counted {
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        // Bytes past the end are not there to be counted.
+        // Bytes past the end do not count, because they do not exist.
         let wanted = u64::try_from(buf.len()).unwrap_or(u64::MAX);
         let held = wanted.min(self.len().saturating_sub(at));
         let spent = self.ledger().request(held);

@@ -15,20 +15,21 @@ pub struct FileSource {
     file: File,
     /// When it was found.
     opened_len: u64,
-    /// When it was first asked for: a file that grows may have been read before that, and what was
-    /// read must not name bytes that the length does not cover.
+    /// The length at the time of the first question. Earlier reads of a growing file must not name
+    /// bytes past this length, so it is not taken before them.
     len: OnceLock<u64>,
 }
 
 impl FileSource {
-    /// Opens the file at `path`. Its length is noted when it is first asked for.
+    /// Opens the file at `path`. The length is determined when it is first asked for.
     ///
     /// # Errors
     /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket, none of which is opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
-        // Asked before it is opened: opening a pipe would wait for a writer.
+        // The kind of the file is checked before it is opened: opening a pipe would wait for a
+        // writer.
         let found = std::fs::metadata(path).map_err(failed)?;
         if !found.is_file() {
             return Err(Error::NotAFile { path: path.into() });
@@ -83,7 +84,7 @@ impl ReadAt for FileSource {
     }
 }
 
-/// Reads a file by position, without moving its cursor where the system can do that.
+/// Reads a file by position. If the system can do so, the file's cursor does not move.
 pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
     #[cfg(unix)]
     let read = std::os::unix::fs::FileExt::read_at(file, buf, at);

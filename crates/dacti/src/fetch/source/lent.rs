@@ -1,9 +1,9 @@
-//! Bytes of a source that are in memory, to hold on to.
+//! Bytes of a source that are in memory, for callers that hold them.
 
 use bytes::Bytes;
 use daicon_core::Span;
 
-/// Bytes of a source that are in memory, and do not change while they are held.
+/// Bytes of a source that are in memory. They do not change while they are held.
 #[derive(Clone, Default)]
 pub struct Lent {
     at: u64,
@@ -11,13 +11,13 @@ pub struct Lent {
 }
 
 impl Lent {
-    /// The bytes of a source from position `at` on.
+    /// Creates the bytes of a source from position `at` on.
     #[must_use]
     pub const fn new(at: u64, bytes: Bytes) -> Self {
         Self { at, bytes }
     }
 
-    /// Where the first of them is in the source.
+    /// Returns the position of the first byte in the source.
     #[must_use]
     pub const fn at(&self) -> u64 {
         self.at
@@ -30,16 +30,17 @@ impl Lent {
         &self.bytes
     }
 
-    /// Those of `span`, a span of the source; `None` where that has others, too.
+    /// Returns the bytes of `span`, a span of the source; `None` if some of them are not here.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&[u8]> {
         span.slice_of(&self.bytes, self.at)
     }
 
-    /// The `len` bytes at position `at` of the source.
+    /// Returns the `len` bytes at position `at` of the source.
     #[inline]
     pub(crate) fn get(&self, at: u64, len: u64) -> Option<&[u8]> {
-        // What lies before the first of them is past the last one then.
+        // The difference wraps for a position before the first byte, and then lies past the last
+        // byte.
         let start = usize::try_from(at.wrapping_sub(self.at)).ok()?;
         self.bytes.get(start..)?.get(..usize::try_from(len).ok()?)
     }

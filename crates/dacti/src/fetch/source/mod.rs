@@ -36,8 +36,9 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// Whether the length is a hint only, and more bytes may be there: servers and caches tell old
-    /// lengths with new heads. If so, a position past it is read before it counts as wrong.
+    /// Whether the length is only a hint, and the file may have more bytes: servers and caches
+    /// report old lengths with new heads. If so, a position past the length is read before it
+    /// counts as wrong.
     fn len_is_hint(&self) -> bool {
         false
     }
@@ -49,8 +50,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// The system's error.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Lends all bytes of `span`, if the source has them in memory and they do not change while it
-    /// is open; `None` if they have to be read.
+    /// Lends all bytes of `span`, if the source has them in memory and they do not change while the
+    /// source is open. `None` if they have to be read.
     ///
     /// Readers ask before each [`read_at`](Self::read_at), so the answer must come at once.
     fn slice(&self, span: Span) -> Option<&[u8]> {
@@ -98,33 +99,33 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
-    /// Whether a read costs little in addition to its bytes, as of a local file. A look-up then
-    /// reads a part of an index block first, and the block only if that lacks the region.
-    /// Otherwise all readers make the same reads, so that caches have them.
+    /// Whether each read is cheap, as with a local file. If so, a look-up reads a part of an index
+    /// block first, and the whole block only if that part lacks the region. If not, all readers
+    /// make the same reads, so that caches have the bytes.
     fn is_local(&self) -> bool {
         false
     }
 
-    /// Tells the source which spans are read next, each by one read and in this order, so that it
-    /// can read ahead. They queue after the spans told before. A caller that does not read them all
-    /// takes the rest back by [`will_not_read`](Self::will_not_read).
+    /// Announces the spans that are read next, each by one read and in this order, so that the
+    /// source can read ahead. They queue after spans that were announced before. A caller that does
+    /// not read them all withdraws the rest by [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Takes back spans that [`will_read`](Self::will_read) told and that were not read since.
+    /// Withdraws spans that [`will_read`](Self::will_read) announced and that were not read since.
     fn will_not_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Tells the source that the bytes of `span` were wrong. Returns true if it reads them in
+    /// Reports that the bytes of `span` were wrong. Returns true if the source reads them in
     /// another way next time, so that a new try is worthwhile.
     ///
-    /// A source of local bytes has no other way. One that reads through caches may have met a stale
-    /// one.
+    /// A source of local bytes has no other way. A source that reads through caches may have met a
+    /// stale one.
     ///
     /// # Errors
-    /// The known cause, if no way is left.
+    /// The cause, if it is known and no other way is left.
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         let _ = (span, why);
         Ok(false)
@@ -133,19 +134,19 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Checks once more that the source is still the file that was opened. Calls that read many
     /// regions do so before they report success.
     ///
-    /// A source that reads through caches looks at the file's head again, past them, if it has read
-    /// since the last look. A file of the system needs no check: it stays the one that was opened.
+    /// If a source that reads through caches has read since its last look at the file's head, it
+    /// looks again, past the caches. A local file needs no check: an open file stays the same file.
     ///
     /// # Errors
-    /// Another file is in its place, or nobody can tell.
+    /// Another file has replaced this one, or the check failed.
     fn confirm(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl Error {
-    /// Returns the doubt about a region's bytes that this fault raises: they may be other bytes
-    /// than those that were published.
+    /// Returns the doubt that this fault raises about a region's bytes: they may not be the
+    /// published bytes.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
         match self {

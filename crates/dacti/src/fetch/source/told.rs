@@ -3,7 +3,7 @@
 use super::ReadAt;
 use daicon_core::Span;
 
-/// Spans that a source was told of, until they are read or this is dropped.
+/// Spans that were announced to a source. Dropping this withdraws those that were not read.
 #[derive(Debug)]
 pub(crate) struct Told<'s> {
     source: &'s dyn ReadAt,

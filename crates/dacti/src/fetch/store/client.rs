@@ -23,8 +23,8 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use url::Url;
 
-/// Builds a store of one kind from the environment and the options. The kinds share the names of
-/// these functions and no trait.
+/// Builds a store of one kind from the environment and the options. The kinds have functions of the
+/// same names, but no common trait.
 macro_rules! store {
     ($builder:ident, $key:ident, $hints:expr, $url:expr, $options:expr, $shown:expr) => {{
         let mut builder = $builder::from_env().with_url(place($url));
@@ -125,7 +125,8 @@ impl Client {
         Ok((bytes.into(), meta))
     }
 
-    /// Returns the object's length, for an object without a first byte to ask for.
+    /// Returns the object's length. This is for an empty object, which has no first byte to
+    /// request.
     pub(super) async fn len(&self) -> Option<u64> {
         let held = self.spending.request(0).ok()?;
         let asked = timeout(self.first_byte_timeout, self.store.head(&self.path));
@@ -139,7 +140,7 @@ impl Client {
         Error::Remote { place, kind: ErrorKind::Limit, source: Box::new(error) }
     }
 
-    /// Translates an error of the store, and adds the way out.
+    /// Translates an error of the store, and adds what the user can do.
     fn failed(&self, error: &object_store::Error) -> Error {
         use object_store::Error as E;
         let text = without_queries(&chain(error));
@@ -170,7 +171,7 @@ impl Client {
 const ONLY: &str = "this is no URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
     az://CONTAINER/KEY or file:///PATH";
 
-/// Returns the URL for the client, which takes the bucket from it, and sometimes the account.
+/// Returns the URL for the client, which takes the bucket and sometimes the account from it.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -190,7 +191,7 @@ fn patience(options: &StoreOptions) -> [(ClientConfigKey, String); 2] {
 fn retries(options: &StoreOptions) -> RetryConfig {
     RetryConfig {
         max_retries: options.retries_max,
-        // Also for the requests by which the client gets credentials.
+        // This also limits the requests by which the client gets credentials.
         retry_timeout: options.first_byte_timeout.checked_div(2).unwrap_or_default(),
         ..RetryConfig::default()
     }

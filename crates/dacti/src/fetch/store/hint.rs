@@ -1,4 +1,4 @@
-//! What to set if a store does not serve an object.
+//! Advice on settings if a store does not serve an object.
 
 /// The advice for one kind of store.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Hints {
 }
 
 impl Hints {
-    /// Whether an error came from the search for credentials.
+    /// Returns whether an error came from the search for credentials.
     pub(super) fn is_about_credentials(&self, text: &str) -> bool {
         self.signs.iter().any(|sign| text.contains(sign))
     }

@@ -3,7 +3,7 @@
 //!
 //! A store has no stale caches and replaces an object as a whole. A view stays valid, because a
 //! package only grows. So the rules of `docs/spec/dacti-http.md` on ranges, joining, heads and
-//! budgets apply here, and those on tags do not: `docs/spec/dacti-http.md`, "Object stores".
+//! budgets apply here, and the rules on tags do not: see its section "Object stores".
 //!
 //! ```no_run
 //! use dacti::Package;

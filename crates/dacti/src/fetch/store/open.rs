@@ -24,11 +24,11 @@ impl Package {
         Self::open_store_with(url, &StoreOptions::default()).map(|(package, _)| package)
     }
 
-    /// As [`open_store`](Self::open_store), with a budget and other options. The source tells the
-    /// costs.
+    /// Does the same as [`open_store`](Self::open_store), with a budget and other options. The
+    /// returned source counts the costs.
     ///
     /// # Errors
-    /// As [`open_store`](Self::open_store).
+    /// The errors of [`open_store`](Self::open_store).
     pub fn open_store_with(
         url: &str,
         options: &StoreOptions,
@@ -43,15 +43,15 @@ impl AsyncPackage {
     /// Opens the package at a URL of an object store.
     ///
     /// # Errors
-    /// As [`Package::open_store`].
+    /// The errors of [`Package::open_store`].
     pub async fn open_store(url: &str) -> Result<Self, Error> {
         Self::open_store_with(url, &StoreOptions::default()).await
     }
 
-    /// As [`open_store`](Self::open_store), with a budget and other options.
+    /// Does the same as [`open_store`](Self::open_store), with a budget and other options.
     ///
     /// # Errors
-    /// As [`Package::open_store`].
+    /// The errors of [`Package::open_store`].
     pub async fn open_store_with(url: &str, options: &StoreOptions) -> Result<Self, Error> {
         Self::driven(StoreRemote::open(url.to_owned(), options.clone()), options.limits).await
     }

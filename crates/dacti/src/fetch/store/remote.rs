@@ -66,7 +66,8 @@ impl StoreRemote {
         Ok(Self { file, tag, ..remote })
     }
 
-    /// Fetches the head as it is now. Returns the properties of its object, if that has any bytes.
+    /// Fetches the current head. Returns the properties of its object, too, unless the object is
+    /// empty.
     async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
@@ -80,7 +81,7 @@ impl StoreRemote {
         }
     }
 
-    /// Whether another package is there now.
+    /// Returns whether another package is there now.
     async fn is_replaced(&self) -> Result<bool, Error> {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
@@ -88,7 +89,7 @@ impl StoreRemote {
             // The package is still being opened.
             identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
         });
-        // A head that cannot be read by itself says nothing.
+        // A head that cannot be judged by itself proves nothing.
         Ok(known.zip(now).is_some_and(|(known, now)| known != now))
     }
 
@@ -97,12 +98,12 @@ impl StoreRemote {
         self.client.error(ErrorKind::Replaced, told)
     }
 
-    /// Checks that an object with another content than before is still this package, grown: the
-    /// digests of another package with the same paths would fit as well.
+    /// Checks that an object whose content has changed is still this package, grown. Digests alone
+    /// do not suffice: those of another package with the same paths would fit as well.
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
-            // If the head is a copy, the first range gives this package's tag.
+            // If the head is a copy, the first range brings this package's tag.
             *known.get_or_insert_with(|| tag.clone()) == tag
         };
         if is_known {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Spending(Mutex<Ledger>);
 
-/// A request under way. Dropping it gives back the bytes that it did not bring.
+/// A request in progress. Dropping it gives back the budget for bytes that did not come.
 #[derive(Debug)]
 pub(super) struct Held<'s> {
     spending: &'s Spending,

@@ -1,4 +1,4 @@
-//! The digests of many regions, taken out of their seals in few reads.
+//! The digests of many regions, read from their seals in few reads.
 
 use super::reads::joining;
 use crate::Package;
@@ -13,8 +13,8 @@ use std::collections::HashMap;
 pub(crate) struct Digests(HashMap<u64, [u8; DIGEST_LEN]>);
 
 impl Digests {
-    /// Reads the digests behind the stored bytes of these regions. Memory: 60 bytes each, and one
-    /// read.
+    /// Reads the digests after the stored bytes of these regions. Memory: 60 bytes for each, and
+    /// one read.
     pub(crate) fn read<'l>(
         package: &Package,
         sealed: impl IntoIterator<Item = &'l Located>,

@@ -1,7 +1,7 @@
-//! Looks up many ids together: a block that several of them want is read once, and blocks near each
+//! Looks up many ids together. A block that several of them need is read once, and blocks near each
 //! other by one read.
 //!
-//! It leaves every fault to the look-up of a single id.
+//! If anything is at fault, the look-up of the single id reports it.
 
 use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// An id, and the place of its name among all names.
 pub(super) type Asked = (Uuid, usize);
 
-/// Takes the outcome for the name at a place.
+/// A function that takes the result for the name at a place.
 type Tell<'t> = dyn FnMut(usize, Result<Option<Located>, Error>) + 't;
 
 /// A search that wants bytes which have to be read.
@@ -27,17 +27,17 @@ struct Pending<'p> {
     search: Search<'p>,
 }
 
-/// Ids that the bytes in memory do not lead to.
+/// Ids whose look-up needs more bytes than those in memory.
 #[derive(Default)]
 pub(super) struct Unknown<'p> {
     searches: Vec<Pending<'p>>,
-    /// Ids that a scan of the index has to find.
+    /// Ids that a scan of the index must find.
     scanned: Vec<Asked>,
     /// Ids that are looked up one by one.
     alone: Vec<Asked>,
 }
 
-/// Finds ids by the bytes in memory, and returns the others.
+/// Finds ids with the bytes in memory, and returns the others.
 pub(super) fn begin<'p>(
     package: &'p Package,
     mut ids: Vec<Asked>,
@@ -71,7 +71,7 @@ impl<'p> Unknown<'p> {
         self.searches.len().saturating_add(others)
     }
 
-    /// Returns the reads that come first.
+    /// Returns the first reads to make.
     pub(super) fn reads(&mut self, package: &Package) -> Vec<Span> {
         let mut reads = Vec::new();
         if !self.scanned.is_empty() {
@@ -90,7 +90,7 @@ impl<'p> Unknown<'p> {
 
     /// Reads until all ids are found.
     pub(super) fn find(mut self, package: &'p Package, tell: &mut Tell<'_>) {
-        // A search is fed a bounded number of times.
+        // The loop ends, because each search takes a bounded number of feeds.
         while !self.searches.is_empty() {
             let reads = self.joined(package);
             let ahead = reads.iter().map(|read| read.span).collect();
@@ -127,7 +127,8 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
     }
 }
 
-/// Returns the id by which a name is looked up first; `None` if only the names list has it.
+/// Returns the id under which a name is looked up first; `None` if only the names list tells the
+/// id.
 pub(super) fn id_of(
     package: &Package,
     name: RegionName<'_>,
@@ -151,8 +152,8 @@ pub(super) fn other_id(name: RegionName<'_>, list: &Names) -> Option<Uuid> {
     list.find(path).map(|named| named.id).filter(|id| *id != hashed)
 }
 
-/// Whether a name that was not found by its hashed id is looked up in the names list: a path, in a
-/// package without a names component.
+/// Returns whether a name that was not found under its hashed id must be looked up in the names
+/// list: a path, in a package without a names component.
 pub(super) fn has_other_id(package: &Package, name: RegionName<'_>) -> bool {
     matches!(name, RegionName::Path(_)) && package.view().name_flags().is_none()
 }
@@ -170,7 +171,7 @@ pub(super) fn find_all(
     for ((i, name), slot) in names.iter().enumerate().zip(&mut found) {
         match id_of(package, *name, list) {
             Ok(Some(id)) => asked.push((id, i)),
-            // Its error is the fault of the names list.
+            // The error here is the fault of the names list.
             Ok(None) => *slot = package.find(*name),
             Err(fault) => *slot = Err(fault),
         }

@@ -24,8 +24,8 @@ impl Package {
     /// Finds the stored bytes of many regions, in the order of `names`; `None` for a name without a
     /// region. Each name has an error of its own.
     ///
-    /// As [`find`](Self::find) for each, but all of them share the reads of the index, and blocks
-    /// near each other take one read. Memory: one such read, and 400 bytes for each name.
+    /// This is [`find`](Self::find) for each name, but they share the reads of the index, and
+    /// blocks near each other take one read. Memory: one such read, and 400 bytes for each name.
     pub fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -47,7 +47,7 @@ impl Package {
         self.contents(self.find_or_tell(names))
     }
 
-    /// As [`get_many`](Self::get_many), of regions that were found before.
+    /// Does the same as [`get_many`](Self::get_many), of regions that were found before.
     pub fn get_many_at(
         &self,
         found: impl IntoIterator<Item = Located>,
@@ -70,7 +70,7 @@ impl Package {
     }
 
     /// Hands the regions of `names` to `visit`, whole and decoded, until it breaks. Each comes with
-    /// the place of its name, and has an error of its own.
+    /// the place of its name in `names`, and has an error of its own.
     ///
     /// Errors and regions in memory come first, the others in the order of the file. Regions at
     /// most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read together, up
@@ -78,8 +78,8 @@ impl Package {
     /// bytes that the source reads ahead, one region, and 400 bytes for each name.
     ///
     /// # Errors
-    /// As [`confirm`](Self::confirm), after the last region: another file is in the package's
-    /// place, and the regions that were handed out may be of either.
+    /// The errors of [`confirm`](Self::confirm), after the last region: if another file has
+    /// replaced the package, the regions may come from either file.
     pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -117,12 +117,13 @@ impl Package {
             }
         }
         let _told = Told::new(&**self.source(), reads.ahead(self));
-        // A fault of the server is every region's: it is not met again for each.
+        // A fault of the server concerns all regions, so the run ends and does not repeat it for
+        // each.
         let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);
-            // One region alone is read as it always is. So are those whose joint read fails: what
-            // fails for one of them is not the fault of the others.
+            // A region that is read alone takes its usual way. So do regions whose joint read
+            // failed: the error may concern only one of them.
             let bytes = match together {
                 [_] => None,
                 _ if ended.is_some() => None,
@@ -145,8 +146,8 @@ impl Package {
         }
     }
 
-    /// Returns a region from bytes that were read together with others. If they are wrong, it is
-    /// read by itself.
+    /// Returns a region from bytes that were read together with others. If the bytes are wrong, the
+    /// region is read by itself.
     fn part<'p>(
         &'p self,
         located: Located,
@@ -160,5 +161,6 @@ impl Package {
     }
 }
 
-/// Takes a region with the place of its name, and may lower the limit for the next ones.
+/// A function that takes a region with the place of its name, and may lower the limit for the next
+/// ones.
 type Visit<'v> = dyn FnMut(usize, Result<Region<'_>, Error>, &mut u64) -> ControlFlow<()> + 'v;

@@ -1,4 +1,4 @@
-//! The reads of many regions, told before anything is read.
+//! The reads of many regions, planned before anything is read.
 
 use super::find::{Asked, begin, has_other_id, id_of, other_id};
 use super::reads::{Early, Manner, Reads};
@@ -11,52 +11,52 @@ use daicon_core::Span;
 /// The reads that [`Package::get_many`] and similar calls would make: over HTTP, each read is one
 /// request.
 ///
-/// A plan counts no retries, resumes and escalations, so faults cost more. It ignores budgets and
-/// other threads.
+/// A plan counts no retries, resumes and escalations, so a run with faults costs more. It ignores
+/// budgets and other threads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GetPlan {
     /// Reads that find the regions: blocks of the index, and the names list if paths are looked up
-    /// in it. They come first. A package that was updated often may take more of them, and one
-    /// without fences fewer.
+    /// in it. They come first. A package with many updates may take more of these reads, and a
+    /// package without fences fewer.
     pub index: Vec<Span>,
-    /// Regions that are not found before those reads. Their own reads are not in the plan.
+    /// Regions that these reads must find first. Their own reads are not in the plan.
     pub unknown: u64,
-    /// Reads of the regions that are found, in the order in which they are sent.
+    /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,
-    /// Bytes between regions that those reads fetch for nothing, to save reads.
+    /// Unused bytes between regions that these reads fetch, to save reads.
     pub over_fetch: u64,
-    /// Regions that are found: those that the reads bring, and those in memory.
+    /// Regions whose places are known: those that the reads bring, and those in memory.
     pub regions: u64,
-    /// Regions among them whose bytes are in memory, such as in the head: they take no read.
+    /// Regions whose bytes are in memory, such as in the head. They take no read.
     pub in_hand: u64,
     /// Names that have no region.
     pub absent: u64,
-    /// Names and regions that end in an error: they take no read.
+    /// Names and regions that give an error. They take no read.
     pub faults: u64,
 }
 
 impl GetPlan {
-    /// The number of reads, those that find regions included.
+    /// Returns the number of reads, including those that find regions.
     #[must_use]
     pub fn requests(&self) -> u64 {
         count(self.index.len()).saturating_add(count(self.reads.len()))
     }
 
-    /// The bytes of all reads, those that find regions and those fetched for nothing included.
+    /// Returns the bytes of all reads, including those that find regions and unused bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let all = self.index.iter().chain(&self.reads);
         all.fold(0, |sum, span| sum.saturating_add(span.len()))
     }
 
-    /// Whether all regions are found, so that no read is missing.
+    /// Returns whether the places of all regions are known, so that the plan has all reads.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.unknown == 0
     }
 
-    /// Finds regions by the bytes in memory, and adds the reads that [`Package::find_many`] would
+    /// Finds regions with the bytes in memory, and adds the reads that [`Package::find_many`] would
     /// make for the others. Returns the regions in the order of their names.
     fn look_up(&mut self, package: &Package, names: &[RegionName<'_>]) -> Vec<Located> {
         let list = package.names_in_hand();
@@ -113,7 +113,7 @@ impl GetPlan {
     }
 
     /// Adds the reads that find the names list. Returns the reads of the list itself, and whether
-    /// it is found.
+    /// its place is known.
     fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
         let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
@@ -191,8 +191,9 @@ impl Package {
 
     /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
     ///
-    /// `unknown` is 1 if the names list is not found yet: [`find`](Self::find) of [`NAMES_ID`]
-    /// finds it. Each further segment of the list takes one read more, and maybe one to find it.
+    /// `unknown` is 1 if the place of the names list is not known: [`find`](Self::find) of
+    /// [`NAMES_ID`] finds it. Each further segment of the list takes one more read, and perhaps one
+    /// to find it.
     #[must_use]
     pub fn plan_list(&self) -> GetPlan {
         let in_hand = |span: &Span| self.lent(*span).is_none();

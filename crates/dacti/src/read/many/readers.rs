@@ -1,5 +1,5 @@
 //! Many regions as streams, in the order of the file, for any number of threads. Regions near each
-//! other share a read, and each can still be read by itself.
+//! other share a read, but a region can also be read by itself.
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
@@ -51,7 +51,7 @@ const VERIFIED: Over<RegionReader> =
 const UNVERIFIED: Over<UnverifiedReader> =
     Over { stream: UnverifiedReader::over, share: UnverifiedReader::share };
 
-/// How far the regions were handed out.
+/// The progress of handing out the regions.
 #[derive(Debug)]
 struct State<'p> {
     early: std::vec::IntoIter<(usize, Early)>,
@@ -63,7 +63,7 @@ struct State<'p> {
     bytes: Option<Arc<Shared>>,
 }
 
-/// Whether the server still serves the regions.
+/// The latest faults, which tell whether the server still serves the regions.
 #[derive(Debug, Default)]
 struct Health(Mutex<(FaultStreak, Option<Error>)>);
 
@@ -95,8 +95,8 @@ struct Shared {
     bytes: Vec<u8>,
 }
 
-/// The source of one region, whose bytes may have come with those of others. Wrong bytes are read
-/// again for this region alone. The source is told of an announced read that is not made.
+/// The source of one region, whose bytes may have come with those of others. If they are wrong,
+/// they are read again for this region alone. An announced read that is not made is withdrawn.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,
@@ -112,7 +112,7 @@ impl Package {
     ///
     /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
     /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Nothing is read
-    /// before the first stream is asked for.
+    /// before the first call of [`next`](Readers::next).
     ///
     /// ```no_run
     /// use std::io::Read;
@@ -133,14 +133,14 @@ impl Package {
         Readers::new(self, found, true, Manner::VerifiedStream, VERIFIED)
     }
 
-    /// As [`readers_at`](Self::readers_at), of the stored bytes, without decoding.
+    /// Does the same as [`readers_at`](Self::readers_at), of the stored bytes, without decoding.
     #[must_use]
     pub fn stored_readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
         Readers::new(self, found, false, Manner::VerifiedStream, VERIFIED)
     }
 
-    /// As [`readers_at`](Self::readers_at), as streams that hand bytes out before they are
-    /// verified: see [`UnverifiedReader`].
+    /// Does the same as [`readers_at`](Self::readers_at), as streams that hand bytes out before
+    /// they are verified: see [`UnverifiedReader`].
     #[must_use]
     pub fn unverified_readers_at(
         &self,
@@ -149,8 +149,8 @@ impl Package {
         Readers::new(self, found, true, Manner::Stream, UNVERIFIED)
     }
 
-    /// As [`stored_readers_at`](Self::stored_readers_at), as streams that hand bytes out before
-    /// they are verified: see [`UnverifiedReader`].
+    /// Does the same as [`stored_readers_at`](Self::stored_readers_at), as streams that hand bytes
+    /// out before they are verified: see [`UnverifiedReader`].
     #[must_use]
     pub fn unverified_stored_readers_at(
         &self,
@@ -183,7 +183,7 @@ impl<'p, R> Readers<'p, R> {
         Self { package, over, total, reads, decodes, state, health, plan }
     }
 
-    /// The reads of all streams together.
+    /// Returns the reads of all streams together.
     #[must_use]
     pub const fn plan(&self) -> &GetPlan {
         &self.plan
@@ -192,8 +192,9 @@ impl<'p, R> Readers<'p, R> {
     /// Returns the next region's place and its stream; `None` after the last. Each region has an
     /// error of its own.
     ///
-    /// Threads wait for each other while a shared read is made. It ends early if each further
-    /// region would meet the same fault of the server; [`finish`](Self::finish) returns the fault.
+    /// Threads wait for each other while a shared read is made. `None` also comes early if each
+    /// further region would meet the same fault of the server; [`finish`](Self::finish) returns the
+    /// fault.
     pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
         if self.health.ended().is_some() {
             return None;
@@ -221,8 +222,8 @@ impl<'p, R> Readers<'p, R> {
             read = self.reads.joined.get(state.read)?;
         }
         let together = self.reads.together(read);
-        // A region alone is read by its own stream. So are regions whose shared read fails, because
-        // the error may concern one of them only.
+        // A region that shares no read is read by its own stream. So are regions whose shared read
+        // fails, because the error may concern only one of them.
         if state.next == 0 && together.len() > 1 {
             let (at, bytes) = (read.span.start, read_span(&**source, read.span));
             self.health.note(&bytes);
@@ -245,7 +246,7 @@ impl<'p, R> Readers<'p, R> {
     /// region, and before you use the regions together.
     ///
     /// # Errors
-    /// The fault that ended the run early; as [`Package::confirm`].
+    /// The fault that ended the run early; the errors of [`Package::confirm`].
     pub fn finish(self) -> Result<(), Error> {
         self.health.ended().map_or_else(|| self.package.confirm(), Err)
     }
@@ -260,7 +261,7 @@ impl<'p, R> Readers<'p, R> {
 }
 
 impl Part {
-    /// Returns the bytes of `span` if they came with others and were not found wrong.
+    /// Returns the bytes of `span` if they came with those of others and were not found wrong.
     fn shared(&self, span: Span) -> Option<&[u8]> {
         let shared = self.shared.as_ref().filter(|_| !self.distrusted.load(Ordering::Relaxed))?;
         span.slice_of(&shared.bytes, shared.at)

@@ -1,6 +1,6 @@
 //! The reads that bring many regions: one for regions near each other, several for a long stream.
 //!
-//! It reads nothing. Plans and readers both come here, so a plan tells exactly the reads.
+//! Plans and readers both use this module, so a plan has exactly the reads that are made.
 
 use super::GetPlan;
 use crate::read::region::is_read_at_once;
@@ -9,7 +9,7 @@ use crate::{Error, Package};
 use dacti_index::Located;
 use daicon_core::{Joined, Joining, Slices, Span, coalesce};
 
-/// How a region is read that shares its read with no other.
+/// How a region is read if it shares its read with no other region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// Whole, into memory.
@@ -48,7 +48,8 @@ pub(super) enum Early {
 }
 
 impl Reads {
-    /// Decides the reads of the regions in `found`. `early` takes those that need none, in order.
+    /// Chooses the reads of the regions in `found`. `early` takes, in order, the regions that need
+    /// no read.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
@@ -102,7 +103,8 @@ impl Reads {
                 continue;
             }
             plan.reads.push(read.span);
-            // Ascending by start: a region that starts behind the end so far leaves a gap.
+            // The regions ascend by start. If a region starts after the end so far, it leaves a
+            // gap.
             let mut end = read.span.start;
             for one in together {
                 let gap = one.span.start.saturating_sub(end);
@@ -125,8 +127,8 @@ impl Reads {
     }
 }
 
-/// Returns how regions are joined into reads: within the caller's limits and, in the bytes that
-/// updates added, never across the slices of caches.
+/// Returns how regions are joined into reads: within the caller's limits, and never across the
+/// slices of caches in bytes that updates added.
 pub(super) fn joining(package: &Package) -> Joining {
     let slices = package.view().layout();
     let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });

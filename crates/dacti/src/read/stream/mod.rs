@@ -1,7 +1,6 @@
 //! The content of one region as a stream, whole or in parts.
 //!
-//! It refuses to know how regions are found. Specification: `docs/spec/dacti-seal.md`,
-//! "Verification".
+//! Finding regions is not done here. Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 mod proof;
 mod reader;

@@ -1,9 +1,9 @@
-//! The proof of a region: a hash of each piece of its stored bytes, made while they were held
-//! against their seal.
+//! The proof of a region: a hash of each piece of its stored bytes, made while the whole was
+//! checked against its seal.
 //!
 //! The seal covers the stored bytes as a whole, so they are read once before any of them is handed
-//! out. Bytes that are read again afterwards are held against the proof, piece by piece: a file
-//! that changes in between gives an error, never other bytes.
+//! out. Bytes that are read again are compared with the proof, piece by piece. If the file changes
+//! in between, the reader gets an error, and never other bytes.
 
 use crate::fetch::source::{Doubt, ReadAt, read_full};
 use dacti_index::Located;
@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Stored bytes of a piece, and of a piece of a long region, so that its proof stays short: at most
-/// 512 KiB for 4 GiB.
+/// Stored bytes of a piece, and of a piece of a long region. Long regions have longer pieces so
+/// that their proof stays short: at most 512 KiB for 4 GiB.
 const PIECE_LEN: u64 = 64 << 10;
 const PIECE_LEN_LONG: u64 = 256 << 10;
 const LONG_FROM: u64 = 16 << 20;
@@ -22,27 +22,27 @@ const LONG_FROM: u64 = 16 << 20;
 /// Bytes of the proofs that an open package keeps.
 const KEPT_LEN_MAX: usize = 1 << 20;
 
-/// Stored bytes of each piece but the last of a region.
+/// Returns the stored bytes of each piece except the last one of a region.
 pub(super) const fn piece_len(stored_len: u64) -> u64 {
     if stored_len < LONG_FROM { PIECE_LEN } else { PIECE_LEN_LONG }
 }
 
-/// Returns how many bytes of a proven region are read at once: whole pieces, so that none is read
-/// and hashed twice.
+/// Returns how many bytes of a proven region are read at once: whole pieces, so that no piece is
+/// read and hashed twice.
 pub(super) fn read_len(source: &dyn ReadAt, stored_len: u64) -> usize {
     let len = usize::try_from(piece_len(stored_len)).unwrap_or(usize::MAX);
     let pieces = source.read_len().checked_div(len).unwrap_or_default().max(1);
     len.saturating_mul(pieces)
 }
 
-/// The hashes of all pieces of a region's stored bytes, which fitted their seal.
+/// The hashes of all pieces of a region's stored bytes, which matched their seal.
 #[derive(Debug)]
 pub(crate) struct Proof {
     pieces: Vec<[u8; 32]>,
     pub(super) verdict: Verdict,
 }
 
-/// The hashes of the pieces of stored bytes that come one after the other.
+/// Hashes stored bytes that come in order, piece by piece.
 #[derive(Debug)]
 pub(super) struct PieceHasher {
     piece_len: usize,
@@ -77,7 +77,7 @@ impl PieceHasher {
         self.filled = 0;
     }
 
-    /// The proof that these bytes fitted their seal.
+    /// Returns the proof that these bytes matched their seal.
     pub(super) fn finish(mut self, verdict: Verdict) -> Proof {
         if self.filled > 0 {
             self.end_piece();
@@ -86,7 +86,7 @@ impl PieceHasher {
     }
 }
 
-/// The stored bytes of a region, each piece of which is held against the proof when it is read.
+/// The stored bytes of a proven region. Each piece is compared with the proof when it is read.
 #[derive(Debug)]
 pub(super) struct Proven {
     bytes: Arc<dyn ReadAt>,
@@ -99,20 +99,21 @@ impl Proven {
         Self { bytes, stored, proof }
     }
 
-    /// The number of the piece that has a position of the stored bytes.
+    /// Returns the number of the piece that contains a position of the stored bytes.
     fn piece_at(&self, at: u64) -> u64 {
         let len = piece_len(self.stored.len());
         at.saturating_sub(self.stored.start).checked_div(len).unwrap_or_default()
     }
 
-    /// Where the piece with a number starts; the end of the stored bytes for those that follow.
+    /// Returns the start of the piece with a number, or the end of the stored bytes if there is no
+    /// such piece.
     fn start_of(&self, piece: u64) -> u64 {
         let before = piece.saturating_mul(piece_len(self.stored.len()));
         self.stored.start.saturating_add(before).min(self.stored.end)
     }
 
-    /// The whole pieces that have `len` bytes from `at` on; fewer if those are more than one read
-    /// of the source brings.
+    /// Returns the span of the whole pieces that contain `len` bytes from `at` on. It has fewer
+    /// pieces if they are more than one read of the source.
     fn pieces_of(&self, at: u64, len: usize) -> Span {
         let len = u64::try_from(len.min(self.bytes.read_len())).unwrap_or(u64::MAX);
         let last = at.saturating_add(len.saturating_sub(1)).min(self.stored.end.saturating_sub(1));
@@ -120,8 +121,8 @@ impl Proven {
         Span { start, end: self.start_of(self.piece_at(last).saturating_add(1)) }
     }
 
-    /// Fills `buf` with the pieces of `span` and holds them against the proof. A source that has
-    /// another way to the bytes is asked again.
+    /// Fills `buf` with the pieces of `span` and compares them with the proof. If they differ, the
+    /// source is asked again as long as it has another way to read them.
     fn read_pieces(&self, span: Span, buf: &mut [u8]) -> io::Result<()> {
         loop {
             let filled = read_full(&*self.bytes, span.start, buf)?;
@@ -187,8 +188,8 @@ impl ReadAt for Proven {
     }
 }
 
-/// The latest proofs of an open package, so that a region that is read again, or read in ranges, is
-/// verified once.
+/// The latest proofs of an open package. With them, a region that is read again, or in ranges, is
+/// verified only once.
 #[derive(Debug, Default)]
 pub(crate) struct Proofs(Mutex<Kept>);
 
@@ -201,7 +202,7 @@ struct Kept {
 
 impl Proofs {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // The bytes that are counted may be wrong after a panic, and bound the proofs all the same.
+        // After a panic the count of bytes may be wrong, but it still limits the proofs.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -242,7 +243,7 @@ mod tests {
         (0..len).map(|i| (i / 251) as u8 ^ i as u8).collect()
     }
 
-    /// A region at position 10 of a file, with its proof.
+    /// Returns a region at position 10 of a file, with its proof.
     fn proven(content: &[u8], file: Vec<u8>) -> Proven {
         let stored = Span::new(10, content.len() as u64).unwrap();
         let mut hasher = PieceHasher::new(stored.len());

@@ -1,4 +1,4 @@
-//! The content of one region as a stream, of which nothing is handed out before it is verified.
+//! The content of one region as a stream that is verified before its first byte.
 
 use super::proof::{PieceHasher, Proofs, Proven};
 use super::spool::Spool;
@@ -14,33 +14,34 @@ use std::sync::Arc;
 /// A region's content, decoded as it is read, and verified before its first byte.
 ///
 /// If the region has a seal and the [policy](Package::require) asks for it, the stored bytes are
-/// read once and held against the seal; then they are decoded, and each piece is held against a
-/// hash that was taken when the seal was checked. So no byte is handed out that is not what was
-/// sealed, even if the file changes meanwhile. [`verdict`](Self::verdict) tells what was checked;
-/// [`VerifiedReader`](crate::VerifiedReader) is the type that exists only if something is.
+/// read once and checked against the seal. Then they are decoded, and each piece is compared with a
+/// hash that was taken during that check. So every byte that is handed out is the sealed one, even
+/// if the file changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
+/// [`VerifiedReader`](crate::VerifiedReader) exists only if there is a check.
 ///
-/// Cost: a region of more than one read is read twice if the source
-/// [is local](ReadAt::is_local). Otherwise it is fetched once, and its stored bytes are kept until
-/// the reader is dropped: up to 8 MiB in memory, more in a temporary file, at most
+/// Cost: if the source [is local](ReadAt::is_local), a region of more than one read is read twice.
+/// Otherwise it is fetched once, and its stored bytes are kept until the reader is dropped: up to 8
+/// MiB in memory, more in a temporary file, at most
 /// [`Limits::spool_len_max`](crate::Limits::spool_len_max). An open package keeps the hashes of the
-/// regions that it verified last, 1 MiB in all; those are read once.
-/// [`UnverifiedReader`] reads once and keeps nothing, and hands bytes out before the verdict.
+/// regions that it verified last, 1 MiB in all, and reads these regions once. [`UnverifiedReader`]
+/// reads once and keeps nothing, but hands bytes out before the verdict.
 ///
-/// Memory beside that: two reads of the source, or 4 MiB of a region that several threads hash, 32
-/// bytes for each 64 KiB (for each 256 KiB from 16 MiB on), and for `brot` the decoder's window of
-/// at most 16 MiB.
+/// Memory in addition: two reads of the source, or 4 MiB of a region that several threads hash; 32
+/// bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot` the
+/// decoder's window of at most 16 MiB.
 ///
-/// Errors carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source. The reader can
-/// be asked again after an error of its source; after an error of the bytes it repeats that.
+/// Errors carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source. After an error
+/// of its source, the reader can be asked again. After an error of the bytes, it repeats that
+/// error.
 #[derive(Debug)]
 pub struct RegionReader {
     inner: UnverifiedReader,
-    /// `None` once the bytes are verified, or if nothing is required of them.
+    /// `None` once the bytes are verified, or if the policy requires nothing.
     proving: Option<Proving>,
     is_judged: bool,
 }
 
-/// The first reading of the stored bytes.
+/// The first reading of the stored bytes, which checks them.
 #[derive(Debug)]
 struct Proving {
     proofs: Arc<Proofs>,
@@ -60,7 +61,7 @@ impl RegionReader {
         Self::over(source, package, located, decode_as, decoded_len_max)
     }
 
-    /// As [`new`](Self::new), with another source of the same bytes.
+    /// Does the same as [`new`](Self::new), with another source of the same bytes.
     pub(crate) fn over(
         source: Arc<dyn ReadAt>,
         package: &Package,
@@ -108,39 +109,40 @@ impl RegionReader {
         self.inner.located()
     }
 
-    /// Decoded bytes so far; of a region of one piece, one more than were handed out at first.
+    /// Returns the number of decoded bytes so far. For a region of one piece this may be one more
+    /// than were handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.inner.decoded_len()
     }
 
-    /// Whether the region's seal is checked.
+    /// Returns whether the region's seal is checked.
     pub(crate) const fn is_judged(&self) -> bool {
         self.is_judged
     }
 
-    /// Returns what was checked; `None` before the first read.
+    /// Returns which check was made; `None` before the first read.
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         self.inner.verdict()
     }
 
-    /// Verifies the region now, before anything is read. Without a seal that counts, nothing is
+    /// Verifies the region now, before anything is read. If there is no seal to check, nothing is
     /// read and the verdict is [`Verdict::Unchecked`].
     ///
     /// # Errors
-    /// Stored bytes that do not fit their seal; what the source says.
+    /// Stored bytes that do not match their seal; errors of the source.
     pub fn verify(&mut self) -> Result<Verdict, Error> {
         self.prove().map_err(Error::from_read)?;
         match self.inner.verdict() {
             Some(verdict) => Ok(verdict),
-            // Refused before: the reader repeats why.
+            // The region was refused before, and the reader repeats the error.
             None => self.inner.read(&mut [0]).map(|_| Verdict::Unchecked).map_err(Error::from_read),
         }
     }
 
-    /// Reads the stored bytes and holds them against their seal, unless that was done. After an
-    /// error of the source it goes on where it was.
+    /// Reads the stored bytes and checks them against their seal, unless that was done. After an
+    /// error of the source it goes on from the same place.
     pub(super) fn prove(&mut self) -> io::Result<()> {
         let Self { inner, proving, .. } = self;
         let Some(Proving { hasher, spool, .. }) = proving else { return Ok(()) };
@@ -154,7 +156,7 @@ impl RegionReader {
                 if let Some(spool) = spool
                     && let Err(error) = spool.put(inner.stored_piece())
                 {
-                    // The piece is lost: all of them are read again.
+                    // The piece is lost, so all pieces are read again.
                     restart(inner, hasher, Some(spool));
                     return Err(error);
                 }
@@ -197,7 +199,7 @@ impl Read for RegionReader {
         if out.is_empty() {
             return Ok(0);
         }
-        // What is one piece is judged when it is read, before it is decoded.
+        // A region of one piece is checked when it is read, before it is decoded.
         if !self.inner.is_one_piece() {
             self.prove()?;
         }
@@ -206,31 +208,31 @@ impl Read for RegionReader {
 }
 
 impl Package {
-    /// A region's content as a stream that is verified before its first byte, at most
-    /// [`Limits::stream_len_max`](crate::Limits::stream_len_max) bytes: for regions that are too
-    /// large to hold.
+    /// Opens a region's content as a stream that is verified before its first byte, at most
+    /// [`Limits::stream_len_max`](crate::Limits::stream_len_max) bytes. Use it for regions that are
+    /// too large for memory.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate) and [`reader_at`](Self::reader_at).
+    /// The errors of [`locate`](Self::locate) and [`reader_at`](Self::reader_at).
     pub fn reader<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<RegionReader, Error> {
         self.reader_at(self.locate(name)?)
     }
 
-    /// As [`reader`](Self::reader), for a region that was found before.
+    /// Does the same as [`reader`](Self::reader), for a region that was found before.
     ///
     /// # Errors
-    /// Stored bytes outside the file; an unknown encoding; a region that is stored as it is, and
-    /// longer than a stream may be; `TooLongToVerify` if the stored bytes would have to be kept and
-    /// are more than [`Limits::spool_len_max`](crate::Limits::spool_len_max).
+    /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
+    /// than a stream may be; `TooLongToVerify` if the stored bytes would have to be kept and are
+    /// more than [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view().bound())?;
         RegionReader::new(self, located, located.encoding, self.limits().stream_len_max)
     }
 
-    /// As [`reader_at`](Self::reader_at), of the stored bytes, not decoded.
+    /// Does the same as [`reader_at`](Self::reader_at), for the stored bytes without decoding.
     ///
     /// # Errors
-    /// As [`reader_at`](Self::reader_at), but for the encoding.
+    /// The errors of [`reader_at`](Self::reader_at), except for an unknown encoding.
     pub fn stored_reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view().bound())?;
         RegionReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)

@@ -1,4 +1,5 @@
-//! A part of a region's content: by position if it is stored as it is, else decoded from its start.
+//! A part of a region's content: read by position if there is no encoding, otherwise decoded from
+//! the start.
 
 use super::reader::RegionReader;
 use crate::{Error, Package, RegionName};
@@ -11,12 +12,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// Bytes of content that are decoded at once.
 const PIECE_LEN: usize = 64 << 10;
 
-/// The content of a region that is stored as it is, or the stored bytes of any, read from any
+/// The content of a region without encoding, or the stored bytes of any region, read from any
 /// position.
 ///
-/// Nothing is handed out before it is verified. If the region has a seal that counts, the first
-/// read costs all its stored bytes, as [`RegionReader`] says; every later one costs the pieces that
-/// it touches. Without a seal a read costs what it asks for. Small reads are best made through a
+/// Nothing is handed out before it is verified. If the region has a seal to check, the first read
+/// costs all its stored bytes, as described for [`RegionReader`]; every later read costs the pieces
+/// that it touches. Without a seal, a read costs its own bytes. For small reads, wrap it in a
 /// `BufReader`.
 #[derive(Debug)]
 pub struct RegionSeeker {
@@ -66,9 +67,9 @@ impl RegionSeeker {
         self.reader.verdict()
     }
 
-    /// Returns the number of bytes from the position to the end of the piece that is verified with
-    /// it; without a seal there are no pieces. A read of one piece needs one fetch, so that a read
-    /// that is repeated after each fetch makes progress.
+    /// Returns the number of bytes from the position to the end of the current piece; without a
+    /// seal there are no pieces. A read within one piece needs one fetch, so a read that is
+    /// repeated after each fetch makes progress.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;
@@ -77,7 +78,7 @@ impl RegionSeeker {
         PIECE_LEN.saturating_sub(within)
     }
 
-    /// Returns the number of bytes behind the position.
+    /// Returns the number of bytes after the position.
     fn left(&self) -> usize {
         usize::try_from(self.len().saturating_sub(self.at)).unwrap_or(usize::MAX)
     }
@@ -146,11 +147,12 @@ impl RangeReader {
         Ok(Self { content, skip: range.start, left, bytes: Vec::new() })
     }
 
-    /// Reads the range to its end. After an error of the source it goes on where it was.
+    /// Reads the range to its end. After an error of the source it goes on from the same place.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         while self.left > 0 {
             let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-            // A decoder tells no length before its end, so nothing long is allocated on its word.
+            // The length is not known before the end of decoding, so only a short buffer is
+            // allocated first.
             let len = match &self.content {
                 Content::Seek(seeker) => left.min(seeker.left()).min(seeker.left_in_piece()),
                 Content::Decode(_) => left.min(PIECE_LEN),
@@ -202,42 +204,43 @@ fn to_u64(len: usize) -> u64 {
 }
 
 impl Package {
-    /// The content of a region that is stored as it is, to be read from any position.
+    /// Opens the content of a region without encoding, to be read from any position.
     ///
     /// # Errors
-    /// As [`reader`](Self::reader); `NotSeekable` if the region is encoded.
+    /// The errors of [`reader`](Self::reader); `NotSeekable` if the region is encoded.
     pub fn seeker<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<RegionSeeker, Error> {
         self.seeker_at(self.locate(name)?)
     }
 
-    /// As [`seeker`](Self::seeker), for a region that was found before.
+    /// Does the same as [`seeker`](Self::seeker), for a region that was found before.
     ///
     /// # Errors
-    /// As [`reader_at`](Self::reader_at); `NotSeekable` if the region is encoded.
+    /// The errors of [`reader_at`](Self::reader_at); `NotSeekable` if the region is encoded.
     pub fn seeker_at(&self, located: Located) -> Result<RegionSeeker, Error> {
         RegionSeeker::new(self, located)
     }
 
-    /// As [`seeker_at`](Self::seeker_at), over the stored bytes, not decoded.
+    /// Does the same as [`seeker_at`](Self::seeker_at), for the stored bytes without decoding.
     ///
     /// # Errors
-    /// As [`stored_reader_at`](Self::stored_reader_at).
+    /// The errors of [`stored_reader_at`](Self::stored_reader_at).
     pub fn stored_seeker_at(&self, located: Located) -> Result<RegionSeeker, Error> {
         Ok(RegionSeeker { reader: self.stored_reader_at(located)?, at: 0 })
     }
 
     /// Reads a range of a region's content, decoded and verified, of at most
-    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes. The part of the range past
-    /// the content's end is left out.
+    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes. If the range passes the
+    /// content's end, the result is shorter.
     ///
-    /// Cost: an encoded region is decoded from its start to the range's end, and what comes before
-    /// the range is dropped. A seal covers the whole region, so the first range of a sealed region
-    /// costs the reading of all its stored bytes; the package keeps the proof, and later ranges of
-    /// a region that is stored as it is cost the pieces of 64 KiB (256 KiB from 16 MiB on) that
-    /// they touch. A range of a region that is neither encoded nor sealed costs its own bytes.
+    /// Cost: an encoded region is decoded from its start to the range's end, and the bytes before
+    /// the range are dropped. A seal covers the whole region, so the first range of a sealed region
+    /// costs a read of all its stored bytes. The package keeps the proof, so later ranges of a
+    /// region without encoding cost the pieces of 64 KiB (256 KiB from 16 MiB on) that they touch.
+    /// A range of a region with neither encoding nor seal costs its own bytes.
     ///
     /// # Errors
-    /// As [`reader`](Self::reader); `Index` (`TooLong`) if the range is longer than the limit.
+    /// The errors of [`reader`](Self::reader); `Index` (`TooLong`) if the range is longer than the
+    /// limit.
     pub fn range<'a>(
         &self,
         name: impl Into<RegionName<'a>>,
@@ -246,11 +249,11 @@ impl Package {
         self.range_at(self.locate(name)?, range)
     }
 
-    /// As [`range`](Self::range), for a region that was found before.
+    /// Does the same as [`range`](Self::range), for a region that was found before.
     ///
     /// # Errors
-    /// As [`reader_at`](Self::reader_at); `Index` (`TooLong`) if the range is longer than the
-    /// limit.
+    /// The errors of [`reader_at`](Self::reader_at); `Index` (`TooLong`) if the range is longer
+    /// than the limit.
     pub fn range_at(&self, located: Located, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let mut reader = RangeReader::new(self, located, &range)?;
         reader.fill().map_err(Error::from_read)?;

@@ -1,4 +1,4 @@
-//! Stored bytes that were fetched from afar, kept until they are verified and decoded.
+//! Stored bytes that were fetched over a network, kept until they are verified and decoded.
 
 use crate::fetch::source::ReadAt;
 use daicon_core::Span;
@@ -9,7 +9,7 @@ use {
     std::fs::File,
 };
 
-/// Bytes that are kept in memory; more go to a temporary file.
+/// The most bytes that are kept in memory; more go to a temporary file.
 const MEMORY_LEN_MAX: u64 = 8 << 20;
 
 /// The stored bytes of a region, as far as they have come.
@@ -23,8 +23,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// An empty spool for the bytes at `stored`; `None` if they need a temporary file and this
-    /// build of the crate makes none.
+    /// Creates an empty spool for the bytes at `stored`. `None` if they need a temporary file and
+    /// this crate was built without them.
     pub(super) fn new(stored: Span) -> Option<Self> {
         let fits = stored.len() <= MEMORY_LEN_MAX;
         (fits || cfg!(any(feature = "async", feature = "write"))).then_some(Self {
@@ -96,7 +96,7 @@ mod tests {
             let mut spool = Spool::new(Span::new(50, len).unwrap()).unwrap();
             let byte = |at: u64| (at % 253) as u8;
             for round in 0..2 {
-                // What came before a new beginning is gone.
+                // Bytes from before the new beginning are gone.
                 spool.clear();
                 let bytes: Vec<u8> = (0..len).map(|at| byte(at) ^ (1 - round)).collect();
                 bytes.chunks(70_000).for_each(|part| spool.put(part).unwrap());

@@ -1,5 +1,5 @@
-//! The content of one region as a stream, of which all but the last byte is handed out before it is
-//! verified.
+//! The content of one region as a stream that is verified at its end. Only its last byte waits for
+//! that.
 
 use super::proof::read_len;
 use crate::fetch::source::{Doubt, ReadAt, read_full, read_span};
@@ -14,8 +14,8 @@ use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Stored bytes of one read, of a region so long that several threads hash it. Other regions are
-/// read as the source prefers.
+/// Stored bytes of one read of a long region, which several threads hash. Other regions are read in
+/// pieces that the source prefers.
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
@@ -25,8 +25,8 @@ fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
     if is_long { PIECE_LONG } else { source.read_len().max(1) }
 }
 
-/// Returns the reads of a stream of the bytes at `stored`; `span` is the same with the seal behind
-/// them, if that counts. A stream that is read `whole` takes one.
+/// Returns the reads of a stream of the bytes at `stored`. `span` also has the seal after them, if
+/// the policy needs it. If the stream is read `whole`, this is one read.
 pub(crate) fn pieces(
     source: &dyn ReadAt,
     stored: Span,
@@ -49,8 +49,8 @@ pub(crate) fn pieces(
 }
 
 /// Returns the reads of a stream that is verified before its first byte, if they are more than
-/// those of [`pieces`]: whether the stored bytes are read to verify them, and the reads that hand
-/// them out.
+/// those of [`pieces`]. The first value tells whether the stored bytes are read to verify them; the
+/// second has the reads that hand them out.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,
@@ -75,14 +75,14 @@ pub(crate) fn second_pieces(
 
 /// A region's content, decoded while it is read, **before it is verified**.
 ///
-/// It reads every stored byte once and keeps none, so it suits callers that use nothing until the
-/// end: a program that writes a file under a temporary name. Everybody else takes a
+/// It reads every stored byte once and keeps none. So it suits callers that use nothing before the
+/// end, such as a program that writes a file under a temporary name. All other callers should use a
 /// [`RegionReader`](crate::RegionReader), which verifies first.
 ///
-/// If the region has a seal that counts, the last byte is kept back until the seal was found to
-/// fit. So a caller that has read to the end has verified content, and one that has not yet has
-/// bytes that may be wrong. After an error nothing that was read is to be used.
-/// [`verdict`](Self::verdict) tells what was checked.
+/// If the region has a seal to check, the last byte is kept back until the seal was found to match.
+/// So a caller that has read to the end has verified content; before the end, its bytes may be
+/// wrong. After an error, use none of the bytes. [`verdict`](Self::verdict) tells which check was
+/// made.
 ///
 /// Memory: one read of the source (64 KiB of a file), 4 MiB of a region of 16 MiB or more, and for
 /// `brot` the decoder's window of at most 16 MiB. Errors carry a [`dacti_index::Error`] or a
@@ -99,16 +99,16 @@ pub struct UnverifiedReader {
     piece: Vec<u8>,
     taken: usize,
     next_at: u64,
-    /// Where the seal is; `None` if nothing is left to verify.
+    /// The span of the seal; `None` if nothing is left to verify.
     seal: Option<Span>,
     seal_bytes: Vec<u8>,
     hasher: blake3::Hasher,
-    /// The decoded bytes that are left to this and other regions.
+    /// The number of decoded bytes that this and other regions may still take.
     total: Option<Arc<Total>>,
     /// The latest decoded byte, kept back.
     held: Option<u8>,
     verdict: Option<Verdict>,
-    /// The fault of the region, once it was told: nothing more is handed out.
+    /// The fault of the region, once it was reported. After that, nothing more is handed out.
     fault: Option<Fault>,
 }
 
@@ -122,7 +122,7 @@ enum Fault {
 
 /// Why there is nothing to hand out.
 enum Stop {
-    /// The source failed, which it may not do next time, or the seal does not fit.
+    /// The source failed, which may pass, or the seal does not match.
     Io(io::Error),
     /// The stored bytes do not decode.
     Content(dacti_index::Error),
@@ -140,10 +140,10 @@ impl From<dacti_index::Error> for Stop {
     }
 }
 
-/// The outcome of holding all stored bytes against their seal.
+/// The result of checking all stored bytes against their seal.
 pub(super) enum Judged {
     Fits,
-    /// They do not fit, and the source reads them in another way from now on.
+    /// They do not match, and the source reads them in another way from now on.
     Again(io::Error),
 }
 
@@ -158,7 +158,7 @@ impl UnverifiedReader {
         Self::over(source, package, located, decode_as, decoded_len_max)
     }
 
-    /// As [`new`](Self::new), with another source of the same bytes.
+    /// Does the same as [`new`](Self::new), with another source of the same bytes.
     pub(crate) fn over(
         source: Arc<dyn ReadAt>,
         package: &Package,
@@ -192,7 +192,7 @@ impl UnverifiedReader {
         })
     }
 
-    /// Hashes with these threads instead of one for each core.
+    /// Uses these threads to hash, instead of one for each core.
     pub(crate) fn hash_by(&mut self, pool: &Arc<HashPool>) {
         self.hash_pool = Arc::clone(pool);
     }
@@ -220,13 +220,13 @@ impl UnverifiedReader {
         self.seal.is_some()
     }
 
-    /// Returns what was checked; `None` before the end.
+    /// Returns which check was made; `None` before the end.
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
-    /// Whether the region was found wrong.
+    /// Returns whether the region was found wrong.
     pub(super) const fn is_refused(&self) -> bool {
         self.fault.is_some()
     }
@@ -239,7 +239,8 @@ impl UnverifiedReader {
         Arc::clone(&self.source)
     }
 
-    /// Whether one read brings all stored bytes, so that they are judged before they are decoded.
+    /// Returns whether one read brings all stored bytes, so that they are checked before they are
+    /// decoded.
     pub(super) fn is_one_piece(&self) -> bool {
         let stored_len = self.located.span.len();
         let piece = piece_len(&*self.source, stored_len, self.seal.is_some());
@@ -256,7 +257,7 @@ impl UnverifiedReader {
         &self.piece
     }
 
-    /// Begins anew with the first stored byte.
+    /// Starts again with the first stored byte.
     pub(super) fn rewind(&mut self) {
         self.piece.clear();
         self.taken = 0;
@@ -265,7 +266,7 @@ impl UnverifiedReader {
         self.fault = None;
     }
 
-    /// Reads from the start again, from bytes that are proven by themselves.
+    /// Starts again, from bytes that are already proven.
     pub(super) fn take_proven(&mut self, bytes: Arc<dyn ReadAt>, verdict: Verdict) {
         self.rewind();
         self.source = bytes;
@@ -273,7 +274,7 @@ impl UnverifiedReader {
         self.verdict = Some(verdict);
     }
 
-    /// Reads stored bytes from a place in the region, which are proven or need no proof.
+    /// Reads stored bytes from a place in the region. They are proven, or need no proof.
     pub(super) fn read_stored(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
         let at = self.located.span.start.saturating_add(offset);
@@ -284,8 +285,9 @@ impl UnverifiedReader {
         read_full(&*self.source, at, out)
     }
 
-    /// Reads the next piece of stored bytes; false at their end. If one piece is all of them, it is
-    /// judged at once with its seal, and read again as long as the source has another way.
+    /// Reads the next piece of stored bytes; false at their end. If this piece has all stored
+    /// bytes, it is checked at once with its seal. If it is wrong, it is read again while the
+    /// source has another way to read it.
     fn refill(&mut self) -> io::Result<bool> {
         let at = self.next_at;
         let all = Span { start: self.located.span.start, end: self.end() };
@@ -298,7 +300,7 @@ impl UnverifiedReader {
                 return Ok(true);
             }
             let Err(error) = self.judge() else { return Ok(true) };
-            // Set before the source is asked, which may fail with a reason of its own.
+            // The fault is set first, because the next call may fail with an error of its own.
             self.fault = Some(Fault::Seal);
             if !self.source.doubt(all, Doubt::Digest)? {
                 return Err(error);
@@ -330,7 +332,7 @@ impl UnverifiedReader {
         Ok(filled > 0)
     }
 
-    /// Reads the next `len` stored bytes, or as many as there are, and returns how many. The seal
+    /// Reads the next `len` stored bytes, or fewer at their end, and returns how many. The seal
     /// comes with the last of them.
     fn read_piece(&mut self, len: usize) -> io::Result<usize> {
         let stored_len = u64::try_from(len).unwrap_or(u64::MAX);
@@ -344,7 +346,7 @@ impl UnverifiedReader {
         } else {
             self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
             let read = read_full(&*self.source, self.next_at, &mut self.piece);
-            // A read that failed may be asked for again; the zeros in its place are no content.
+            // A failed read may be repeated, so the zeros in its place must not count as content.
             self.piece.truncate(*read.as_ref().unwrap_or(&0));
             if let Err(error) = read {
                 self.taken = 0;
@@ -384,37 +386,37 @@ impl UnverifiedReader {
         }
     }
 
-    /// Notes the fault of the region, and returns the error that every later read repeats.
+    /// Records the fault of the region, and returns the error that every later read repeats.
     fn refused(&mut self, fault: Fault) -> io::Error {
         self.fault = Some(fault);
         let (judged, or_else) = match fault {
             Fault::Seal => (self.judge(), io::ErrorKind::InvalidData.into()),
-            // A region that is too long is not read on to find out what was sealed.
+            // If a region is too long, the rest of its stored bytes is not read to check the seal.
             Fault::Content(fault @ dacti_index::Error::TooLong { .. }) => (Ok(()), invalid(fault)),
-            // Bytes that do not decode may be other bytes than those that were sealed.
+            // If bytes do not decode, they may not be the sealed bytes.
             Fault::Content(fault) => (self.verify(), invalid(fault)),
         };
         judged.err().unwrap_or(or_else)
     }
 
-    /// Judges the region, all of whose content was decoded.
+    /// Checks the seal of the region, after all of its content was decoded.
     fn verify(&mut self) -> io::Result<()> {
         match self.judge_all()? {
             Judged::Fits => Ok(()),
-            // Too late to read them again here: others begin anew.
+            // It is too late to read the bytes again here; a new reader can.
             Judged::Again(error) => Err(error),
         }
     }
 
-    /// Reads the stored bytes that are left and holds all of them against their seal.
+    /// Reads the remaining stored bytes and checks all of them against their seal.
     pub(super) fn judge_all(&mut self) -> io::Result<Judged> {
         if self.verdict.is_some() {
             return Ok(Judged::Fits);
         }
-        // Bytes that the decoder did not need are part of the stored bytes all the same.
+        // Bytes that the decoder did not need belong to the stored bytes, too.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // There are no stored bytes with which it would have come.
+            // The seal comes with the last stored bytes, but there are none.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
@@ -426,7 +428,7 @@ impl UnverifiedReader {
         if self.source.doubt(all, Doubt::Digest)? { Ok(Judged::Again(error)) } else { Err(error) }
     }
 
-    /// Holds the stored bytes, all of which were read, against their seal.
+    /// Checks the stored bytes, all of which were read, against their seal.
     fn judge(&mut self) -> io::Result<()> {
         if self.seal.is_none() {
             return Ok(());
@@ -434,7 +436,7 @@ impl UnverifiedReader {
         let seal = &self.seal_bytes[..];
         let verifier = self.trust.verifier(self.located).map_err(io::Error::other)?;
         if self.next_at < self.located.span.end {
-            // The file was cut since it was opened.
+            // The file was truncated since it was opened.
             let (at, needed) = (self.located.span.start, self.located.span.len());
             let (what, end) = (dacti_index::Structure::StoredRegion, self.next_at);
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
@@ -466,7 +468,8 @@ impl Read for UnverifiedReader {
                 self.verify()?;
                 return self.read(out);
             };
-            // One byte late: the byte kept back goes first, and the last one is kept back.
+            // The output is one byte late: the byte that was kept back goes first, and the last one
+            // is kept back.
             let latest = out.get(last).copied();
             let before = core::mem::replace(&mut self.held, latest);
             if let Some(before) = before {
@@ -488,7 +491,8 @@ impl Package {
     /// [`UnverifiedReader`]. [`reader`](Self::reader) is the safe way.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate) and [`unverified_reader_at`](Self::unverified_reader_at).
+    /// The errors of [`locate`](Self::locate) and
+    /// [`unverified_reader_at`](Self::unverified_reader_at).
     pub fn unverified_reader<'a>(
         &self,
         name: impl Into<RegionName<'a>>,
@@ -496,20 +500,23 @@ impl Package {
         self.unverified_reader_at(self.locate(name)?)
     }
 
-    /// As [`unverified_reader`](Self::unverified_reader), for a region that was found before.
+    /// Does the same as [`unverified_reader`](Self::unverified_reader), for a region that was found
+    /// before.
     ///
     /// # Errors
-    /// Stored bytes outside the file; an unknown encoding; a region that is stored as it is, and
-    /// longer than a stream may be.
+    /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
+    /// than a stream may be.
     pub fn unverified_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
         let located = located.within(self.view().bound())?;
         UnverifiedReader::new(self, located, located.encoding, self.limits().stream_len_max)
     }
 
-    /// As [`unverified_reader_at`](Self::unverified_reader_at), of the stored bytes, not decoded.
+    /// Does the same as [`unverified_reader_at`](Self::unverified_reader_at), for the stored bytes
+    /// without decoding.
     ///
     /// # Errors
-    /// As [`unverified_reader_at`](Self::unverified_reader_at), but for the encoding.
+    /// The errors of [`unverified_reader_at`](Self::unverified_reader_at), except for an unknown
+    /// encoding.
     pub fn unverified_stored_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
         let located = located.within(self.view().bound())?;
         UnverifiedReader::new(self, located, Encoding::NONE, self.limits().stream_len_max)

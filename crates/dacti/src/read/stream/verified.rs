@@ -1,16 +1,15 @@
-//! Streams that are verified for certain, whatever the package and its reader's policy say.
+//! Streams that are always verified, for any package and any policy.
 
 use crate::{Error, Package, RegionName, RegionReader};
 use dacti_index::Located;
 use dacti_seal::{Misuse, Verdict};
 use std::io::{self, Read};
 
-/// A region's content as a stream whose last byte comes only after the region's seal was found to
-/// fit: who has read to the end has verified content.
+/// A region's content as a stream whose seal is always checked. A caller that has read to the end
+/// has verified content.
 ///
-/// A [`RegionReader`] does the same where there is a seal and it counts, and says at run time
-/// whether that is so. This type is for those who take a stream and must not get one of which
-/// nothing is checked.
+/// A [`RegionReader`] does the same if there is a seal and the policy needs it, and tells at run
+/// time whether that was so. Use this type if a stream must never be unchecked.
 #[derive(Debug)]
 pub struct VerifiedReader(RegionReader);
 
@@ -33,7 +32,7 @@ impl VerifiedReader {
         self.0.located()
     }
 
-    /// What was found out about the content; `None` before its end. Never that it is unchecked.
+    /// Returns which check was made; `None` before the first read. It is never `Unchecked`.
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         self.0.verdict()
@@ -47,11 +46,11 @@ impl Read for VerifiedReader {
 }
 
 impl Package {
-    /// As [`reader`](Self::reader), of a region whose seal is checked.
+    /// Does the same as [`reader`](Self::reader), for a region whose seal is always checked.
     ///
     /// # Errors
-    /// As [`reader`](Self::reader); `Seal` where the package has no seals, or the
-    /// [policy](Self::require) asks for nothing.
+    /// The errors of [`reader`](Self::reader); `Seal` if the package has no seals, or the
+    /// [policy](Self::require) requires nothing.
     pub fn verified_reader<'a>(
         &self,
         key: impl Into<RegionName<'a>>,
@@ -59,10 +58,10 @@ impl Package {
         VerifiedReader::new(self, self.reader(key)?)
     }
 
-    /// As [`reader_at`](Self::reader_at), of a region whose seal is checked.
+    /// Does the same as [`reader_at`](Self::reader_at), for a region whose seal is always checked.
     ///
     /// # Errors
-    /// As [`verified_reader`](Self::verified_reader).
+    /// The errors of [`verified_reader`](Self::verified_reader).
     pub fn verified_reader_at(&self, located: Located) -> Result<VerifiedReader, Error> {
         VerifiedReader::new(self, self.reader_at(located)?)
     }

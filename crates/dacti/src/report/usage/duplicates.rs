@@ -12,7 +12,7 @@ use dacti_names::NAMES_ID;
 use daicon_core::Span;
 use std::collections::{HashMap, HashSet};
 
-/// Bytes by which regions are compared before they are read whole.
+/// The first bytes, by which regions are compared before they are read whole.
 const PREFIX_LEN: u64 = 4096;
 /// Bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 18;
@@ -20,16 +20,16 @@ const PIECE_LEN: u64 = 1 << 18;
 /// Equal stored bytes at more than one place of a package, without their seals.
 ///
 /// Regions are equal if length, encoding and BLAKE3 of their stored bytes are equal. Digests in
-/// seals do not help, because each is bound to an id. Regions with a length and encoding of their
-/// own are not read. Of the others the first 4 KiB are read, and the whole of those that are still
-/// like another. Equal contents in two encodings, or compressed in two ways, are not found.
+/// seals do not help, because each digest includes an id. Regions with a unique length or encoding
+/// are not read. Of the others the first 4 KiB are read, and then the whole of those with the same
+/// start. Equal contents in two encodings, or compressed in two ways, are not found.
 ///
-/// Compaction into the compact layout stores them once, and into the cdn layout as often as before.
+/// The compact layout stores them once; the cdn layout keeps every copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
     /// Places that have the same bytes as an earlier one.
     pub regions: u64,
-    /// Stored bytes at these places: part of [`Usage::live`](super::Usage::live).
+    /// Stored bytes at these places, which are part of [`Usage::live`](super::Usage::live).
     pub len: u64,
     /// Places that had to be read.
     pub candidates: u64,
@@ -50,7 +50,7 @@ impl Duplicates {
         });
         let class = |found: &Located| (found.span.len(), found.encoding.tag());
         places.sort_by_key(|found| (class(found), found.span.start));
-        // Regions that share their bytes are stored once.
+        // Regions that share their bytes count as one.
         places.dedup_by_key(|found| (class(found), found.span.start));
         let classes = || places.chunk_by(|a, b| class(a) == class(b)).filter(|like| like.len() > 1);
         let bytes_total = classes().flatten().map(|found| found.span.len());
@@ -66,7 +66,7 @@ impl Duplicates {
             finder.compare(like, &mut suspects)?;
         }
         drop(told);
-        // Sorted, so that the order is always the same.
+        // The suspects are sorted, so that the order is always the same.
         suspects.sort_unstable();
         let _told =
             Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
@@ -95,14 +95,14 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
 struct Finder<'f> {
     package: &'f Package,
     found: Duplicates,
-    /// Bytes of candidates that are settled, read or not.
+    /// Bytes of candidates that are decided, whether read or not.
     bytes: u64,
     bytes_total: u64,
     progress: &'f mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 }
 
 impl Finder<'_> {
-    /// Finds equal regions of one length and encoding by their first bytes. Longer ones with the
+    /// Finds equal regions of one length and encoding by their first bytes. Longer regions with the
     /// same start go to `suspects`.
     fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
@@ -116,7 +116,7 @@ impl Finder<'_> {
                 suspects.push(spans);
                 continue;
             }
-            // All of its bytes were hashed, or it differs from all others.
+            // The region was hashed whole, or differs from all others.
             for _ in &spans {
                 self.settle(len)?;
             }
@@ -152,7 +152,8 @@ impl Finder<'_> {
             self.found.read = self.found.read.saturating_add(to_u64(bytes.len()));
             self.tell()?;
             if to_u64(bytes.len()) < piece.len() {
-                // The file was cut since it was opened: the missing bytes equal nothing else.
+                // The file was truncated since it was opened. The position is hashed instead, so
+                // that the region equals no other.
                 hasher.update(&span.start.to_le_bytes());
                 break;
             }

@@ -1,7 +1,7 @@
-//! Counts the bytes of a package by their use, finds dead ones, and tells when compaction pays.
+//! Counts the bytes of a package by their use, finds dead ones, and tells whether compaction pays.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "The cdn layout". When compaction pays is a rule of
-//! this crate, not of the format: see [`Compaction`].
+//! Specification: `docs/spec/dacti-package.md`, "The cdn layout". The format does not say when
+//! compaction pays; this crate does, see [`Compaction`].
 
 mod duplicates;
 
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// Unclaimed bytes that are checked, to tell padding from dead bytes.
 const LOOK_MAX: u64 = 1 << 30;
-/// Compaction pays if it saves this part of the file, as 1 / this.
+/// Compaction pays if it saves at least one part in this many.
 const PAYS_FROM: u64 = 4;
 
 /// The bytes of a package by their use.
@@ -28,13 +28,13 @@ const PAYS_FROM: u64 = 4;
 /// length. All are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
-    /// Stored bytes of the regions that the index lists, without the names list's.
+    /// Stored bytes of the regions that the index lists, without the names list.
     pub live: u64,
-    /// Their seals, and the names list's.
+    /// The seals of these regions and of the names list.
     pub seals: u64,
-    /// Stored bytes of the names list, all segments.
+    /// Stored bytes of the names list, in all segments.
     pub names: u64,
-    /// Index header, groups in use and fences, of the index in force.
+    /// Index header, groups in use and fences, of the current index.
     pub index: u64,
     /// Signature, format header, tables, and the regions of all other components.
     pub head: u64,
@@ -43,25 +43,26 @@ pub struct Usage {
     /// Unclaimed zeros: the ends of slices, and gaps.
     pub padding: u64,
     /// All other bytes: replaced regions with their seals, old indexes and names lists, remains of
-    /// broken updates, and bytes of other programs.
+    /// interrupted updates, and bytes of other programs.
     pub dead: u64,
     /// Bytes of `dead` that entries of the index still name. The others are remains of folds, of
-    /// broken updates or of other programs, or zeros of a removed region.
+    /// interrupted updates or of other programs, or zeros of a removed region.
     pub replaced: u64,
-    /// Bytes of `dead` that were not checked: padding past 1 GiB of unclaimed bytes counts as dead.
+    /// Bytes of `dead` that were not checked: of unclaimed bytes, all after the first 1 GiB count
+    /// as dead.
     pub not_looked_at: u64,
-    /// Regions that the index lists, without the names list's own.
+    /// Regions that the index lists, without the names list.
     pub regions: u64,
-    /// Regions that share all their bytes with another, which are counted once.
+    /// Regions that share all their bytes with another region. These bytes count once.
     pub shared: u64,
-    /// Regions whose stored bytes pass the end of the file, or whose entry names no place. They are
-    /// in no number.
+    /// Regions whose stored bytes pass the end of the file, or whose entry names no valid place. No
+    /// number includes them.
     pub outside: u64,
     /// Segments of the names list.
     pub segments: u64,
     /// The room for updates.
     pub reserve_left: ReserveLeft,
-    /// Equal contents that are stored more than once, if they were asked for.
+    /// Equal contents that are stored more than once, if the caller asked for them.
     pub duplicates: Option<Duplicates>,
     /// The effect of a compaction.
     pub compaction: Compaction,
@@ -70,17 +71,17 @@ pub struct Usage {
 /// The room of the head for updates. All zero in a package without the `dacti-layout` component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReserveLeft {
-    /// Entries that still fit the delta groups: an update takes one for each region, and one more
+    /// Entries that still fit the delta groups. An update takes one for each region, and one more
     /// if it adds paths.
     pub entries: u64,
     /// Delta groups without any entry.
     pub delta_groups: u64,
-    /// Slots of the first table, for components that never move.
+    /// Free slots of the first table, for components that never move.
     pub t1_slots: u64,
-    /// Slots of the second table that is in force.
+    /// Free slots of the current second table.
     pub t2_slots: u64,
-    /// Where a fold may write the second table, absolute; `None` if the table in force is in
-    /// neither place.
+    /// The place where a fold may write the second table, absolute; `None` if the current table is
+    /// in neither place.
     pub t2_place: Option<u64>,
 }
 
@@ -94,9 +95,9 @@ pub struct Compaction {
     pub len: u64,
     /// Bytes saved.
     pub saved: u64,
-    /// It saves a quarter of the file and at least a slice.
+    /// Whether it saves a quarter of the file and at least a slice.
     pub saves_enough: bool,
-    /// No delta group is left, and each update writes an index of more than a slice.
+    /// Whether no delta group is left, and each update writes an index of more than a slice.
     pub updates_are_dear: bool,
 }
 
@@ -122,10 +123,10 @@ impl Package {
     /// Counts the bytes of the package by their use. With `duplicates`, regions of equal length are
     /// compared.
     ///
-    /// It stops if `progress` returns `Break`. Cost: the index and the names list are read, and up
-    /// to 1 GiB of unclaimed bytes; for duplicates as [`Duplicates`] says. Memory: as for
-    /// [`list`](Self::list), 40 bytes an entry for the map, and 72 for each region that may be a
-    /// duplicate.
+    /// It stops if `progress` returns `Break`. Cost: the index, the names list and up to 1 GiB of
+    /// unclaimed bytes are read; for duplicates see [`Duplicates`]. Memory: that of
+    /// [`list`](Self::list), 40 bytes for each entry of the map, and 72 for each region that may be
+    /// a duplicate.
     ///
     /// # Errors
     /// An index that cannot be read at all; an error of the source; `Stopped`.
@@ -189,7 +190,7 @@ fn parts(map: &FileMap) -> Usage {
         *part = part.saturating_add(claim.span.len());
     }
     usage.dead = usage.dead.saturating_add(usage.replaced).saturating_add(usage.not_looked_at);
-    // Claims of sealed regions contain the seals.
+    // The claims of sealed regions include their seals.
     let names_seals = map.names_seals_len();
     usage.names = usage.names.saturating_sub(names_seals);
     usage.live = usage.live.saturating_sub(map.seals_len().saturating_sub(names_seals));
@@ -212,7 +213,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     };
     let deltas = usize::try_from(delta_groups(package)).unwrap_or(usize::MAX);
     let deltas = scan.groups.get(..deltas.min(scan.groups.len())).unwrap_or_default();
-    // Groups are filled from the last to the first.
+    // Updates fill the groups from the last to the first.
     let empty = deltas.iter().take_while(|group| group.length == 0).count();
     let begun = deltas
         .get(empty)
@@ -227,15 +228,16 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     }
 }
 
-/// Returns the delta groups of the index in force: those of the packed one, until it is folded.
+/// Returns the number of delta groups in the current index: those of the packed index, until it is
+/// folded.
 fn delta_groups(package: &Package) -> u32 {
     let view = package.view();
     let fresh = view.index().start < HEAD_LEN;
     view.layout().filter(|_| fresh).map_or(0, |layout| layout.delta_groups)
 }
 
-/// Returns the effect of a compaction: layout, regions and seals stay, and the names list gets no
-/// longer.
+/// Returns the effect of a compaction in which layout, regions and seals stay the same and the
+/// names list does not grow.
 fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction {
     let view = package.view();
     let mut entries: BTreeMap<[u8; 4], usize> = BTreeMap::new();
@@ -251,7 +253,7 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         let end = index.span.end.saturating_add(data);
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
-        // One table of at most two components.
+        // The layout has one table of at most two components.
         let tables =
             PREAMBLE_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(COMPONENT_ENTRY_LEN * 2);
         (IndexPlace::compact(groups, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)

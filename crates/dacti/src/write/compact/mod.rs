@@ -1,8 +1,8 @@
-//! Compaction: a new file with the live regions of a package, stored as they were, and the proof
-//! that both files hold the same. Signing a package works the same way, with new seals.
+//! Compaction: a new file with the live regions of a package, stored as before, and a proof that
+//! both files hold the same. Signing a package works the same way, with new seals.
 //!
-//! It refuses to encode a region again, and to sign a region unasked. Specification:
-//! `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
+//! No region is encoded again, and no region is signed unless the caller asks for it.
+//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
 
 mod proof;
 
@@ -33,7 +33,7 @@ pub enum SealsChoice {
     /// Each seal moves with its region; a region without a seal gets none.
     #[default]
     Keep,
-    /// As `Keep`, and a package without seals gets digests.
+    /// Like `Keep`, but a package without seals gets digests.
     Digests,
     /// Seals are dropped.
     Drop,
@@ -42,24 +42,24 @@ pub enum SealsChoice {
 /// How to compact a package.
 #[derive(Debug, Clone, Default)]
 pub struct CompactOptions {
-    /// The layout; by default `cdn` if the package has the component `dacti-layout` or seals, else
-    /// `compact`.
+    /// The layout. By default `cdn` if the package has the component `dacti-layout` or seals, and
+    /// otherwise `compact`.
     pub layout: Option<LayoutChoice>,
-    /// For the `cdn` layout: the slice length; by default the package's, else 1 MiB.
+    /// For the `cdn` layout: the slice length. By default that of the package, or 1 MiB.
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
-    /// The key that signs a names list that is written anew, in a signed package. It signs no
-    /// region.
+    /// The key that signs the names list, if a signed package needs a new one. It signs no region.
     pub key: Option<SecretKey>,
-    /// Whether a names list that is written anew may stay unsigned, in a signed package.
+    /// Whether a new names list of a signed package may stay unsigned.
     pub unsigned_names: bool,
-    /// Foreign components to leave out. Any other foreign component is an error, because its data
-    /// may mean positions in the file.
+    /// Unknown components to leave out. Any other unknown component is an error, because its data
+    /// may be positions in the file.
     pub drop_components: Vec<Uuid>,
-    /// Brotli's quality for a names list that is written anew; by default that of a new package.
+    /// Brotli's quality for a new names list; by default that of a new package.
     pub quality: Option<u8>,
-    /// Threads that copy and hash; by default one for each core. They change no byte.
+    /// Threads that copy and hash; by default one for each core. Their number does not change the
+    /// file.
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -70,7 +70,7 @@ pub struct Compacted {
     pub built: Built,
     /// Length of the old file in bytes.
     pub old_len: u64,
-    /// Whether the names list is stored as it was, with its seal.
+    /// Whether the names list is stored as before, with its seal.
     pub names_kept: bool,
     /// Names that were dropped, because their regions are not in the index.
     pub names_dropped: u64,
@@ -81,20 +81,20 @@ pub struct Compacted {
 }
 
 impl Package {
-    /// Writes a new file at `path` with the regions of this package, stored as they are, each with
-    /// its seal: sorted, without dead bytes, with room for updates. The file gets its name only
-    /// after it was read back and found to hold the same.
+    /// Writes a new file at `path` with the regions of this package: sorted, without dead bytes,
+    /// with room for updates. Regions are stored as before, each with its seal. The file gets its
+    /// name only after it was read back and found to hold the same.
     ///
     /// `path` must not be this package's own file. The compaction stops if `progress` returns
     /// `Break`. Cost: every live byte is read once, written once, and read once from the new file.
-    /// Memory: about 250 bytes for an entry and a name, and 64 MiB for the bytes under way.
+    /// Memory: about 250 bytes for each entry and name, and 64 MiB for bytes in progress.
     ///
     /// # Errors
-    /// `Damaged` if a region's stored bytes do not fit their digest, lie outside the file, or have
-    /// no digest and do not decode; `Overlap` if regions share some of their bytes and not all;
-    /// `TotalTooLong` if regions share so many bytes that the file would become far larger;
-    /// `Compaction`; a wrong index or names list; errors of the system. The file that stood at
-    /// `path` before still does then.
+    /// `Damaged` if a region's stored bytes do not match their digest, lie outside the file, or
+    /// have no digest and do not decode; `Overlap` if regions share some of their bytes but not
+    /// all; `TotalTooLong` if regions share so many bytes that the file would become far larger;
+    /// `Compaction`; a wrong index or names list; errors of the system. A file that existed at
+    /// `path` stays unchanged then.
     pub fn compact(
         &self,
         path: impl AsRef<Path>,
@@ -104,14 +104,14 @@ impl Package {
         self.rewrite(path.as_ref(), options, None, progress)
     }
 
-    /// As [`compact`](Self::compact), and gives each region a seal signed with `key`, for the
-    /// publisher's package that the key is for. The old seal's digest is checked before; its
+    /// Does the same as [`compact`](Self::compact), and gives each region a seal signed with `key`,
+    /// for the publisher's package of that key. The digest of the old seal is checked first; its
     /// signature is not.
     ///
     /// The seals and keys of `options` have no effect. Cost: one signature more for each region.
     ///
     /// # Errors
-    /// As [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
+    /// The errors of [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
     pub fn sign(
         &self,
         path: impl AsRef<Path>,
@@ -122,7 +122,7 @@ impl Package {
         self.rewrite(path.as_ref(), options, Some(key), progress)
     }
 
-    /// Writes the new file. Without a `signer`, seals stay as they are.
+    /// Writes the new file. Without a `signer`, seals stay the same.
     fn rewrite(
         &self,
         path: &Path,
@@ -151,7 +151,7 @@ impl Package {
                 Ok(())
             });
             match built {
-                // The other parts of the head have grown.
+                // The other parts of the head have grown, so fewer hot regions fit.
                 Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
                 built => break built?,
             }
@@ -185,9 +185,9 @@ impl Rewrite<'_> {
             return Vec::new();
         }
         let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
-        // In this layout a region in the head is hot.
+        // In this layout, every region in the head counts as hot.
         let is_hot = |found: &&Located| {
-            // An empty region may lie right behind the head.
+            // The span of an empty region may lie right after the head.
             found.span.start < HEAD_LEN
                 && found.span.end.saturating_add(seal_len) <= HEAD_LEN
                 && found.id != NAMES_ID
@@ -229,7 +229,7 @@ struct LiveNames<'n> {
     alive: Vec<Name<'n>>,
     /// How many names lead nowhere.
     dropped: u64,
-    /// Whether a path has an id that is not hashed from it.
+    /// Whether a path has an explicit id.
     explicit_ids: bool,
     /// How the names list is encoded.
     encoding: Encoding,
@@ -261,8 +261,8 @@ impl<'n> LiveNames<'n> {
     }
 }
 
-/// Refuses regions that share some of their stored bytes and not all: each copy would be whole, and
-/// a small file could ask for any number of them.
+/// Refuses regions that share some of their stored bytes but not all. Each would be copied whole,
+/// so a small file could cause a very large copy.
 fn refuse_overlaps(package: &Package, scan: &IndexScan, names: &Names) -> Result<(), Error> {
     let mut spans: Vec<&Located> =
         scan.found.iter().filter(|found| !found.span.is_empty()).collect();
@@ -308,8 +308,8 @@ fn signed_by(key: &SecretKey) -> Seals {
     Seals { kind: Kind::Signature, package: key.package(), keys: vec![*public.key()] }
 }
 
-/// Returns how the new file is built, and the seals of its regions: `signed` ones, or those that
-/// they have.
+/// Returns the options of the new file, and the seals of its regions: the `signed` ones, or the
+/// existing ones.
 fn build_options(
     package: &Package,
     options: &CompactOptions,
@@ -361,7 +361,7 @@ fn build_options(
     Ok((build_options, Some(seals)))
 }
 
-/// Refuses more keys than the head has room for in front of the fences.
+/// Refuses more keys than the head has room for before the fences.
 fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
     let room = FENCES_AT.saturating_sub(SEAL_AT);
     let Some(seals) = seals.filter(|seals| seals.emitted_len() > room) else { return Ok(()) };
@@ -396,7 +396,7 @@ fn keep_regions(
     }
 }
 
-/// Signs a names list that is written anew, if the package is signed.
+/// Signs a new names list, if the package is signed.
 fn sign_names(
     builder: &mut PackageBuilder,
     seals: Option<&Seals>,

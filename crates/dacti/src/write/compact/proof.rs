@@ -1,7 +1,7 @@
-//! The proof that a compacted file holds the same as the old one: the new file is read back.
+//! The proof that a compacted file holds the same as the old one. The new file is read back for it.
 //!
-//! It refuses to know how the new file was made. Specification: `docs/spec/dacti-package.md`,
-//! "Compaction".
+//! The proof uses nothing of the code that made the file. Specification:
+//! `docs/spec/dacti-package.md`, "Compaction".
 
 use crate::error::CompactionFault;
 use crate::fetch::source::{FileSource, read_full, read_span};
@@ -16,7 +16,7 @@ use dacti_seal::{Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash}
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The parts that were found to be the same in both files.
+/// Counts of the parts that were found to be the same in both files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
     /// Regions with the same id, encoding, length and BLAKE3 of stored bytes, without the names
@@ -26,14 +26,15 @@ pub struct Proof {
     pub bytes: u64,
     /// Paths that lead to the same region, with the same length hint.
     pub names: u64,
-    /// Digests that were computed again and fit the seals in the new file, with the names list's.
+    /// Digests that were computed again and match the seals in the new file, including that of the
+    /// names list.
     pub digests: u64,
-    /// Signatures that are the same in both files; they are not verified, which takes a key. If the
-    /// package was signed anew: signatures that were verified with that key.
+    /// Signatures that are equal in both files. They are not verified, because that takes a key. If
+    /// the package was signed anew: signatures that were verified with the new key.
     pub signatures: u64,
 }
 
-/// Reads the new file back and holds it against `old`, whose index and names are given.
+/// Reads the new file back and compares it with `old`, whose index and names are given.
 pub(super) fn prove(
     old: &Package,
     scan: &IndexScan,
@@ -78,14 +79,14 @@ pub(super) fn prove(
     }
     proof.names = u64::try_from(names.len()).unwrap_or(u64::MAX);
     if let Some(list) = found.found.iter().find(|found| found.id == NAMES_ID) {
-        // Reading it has shown that its digest fits.
+        // The read has already verified the digest.
         proof.digests = proof.digests.saturating_add(u64::from(view.seals().is_some()));
         proof.bytes = proof.bytes.saturating_add(list.span.len());
     }
     Ok(proof)
 }
 
-/// Pairs every region of one index with that of the other, which must be alike.
+/// Pairs every region of one index with the region of the other that must equal it.
 fn pairs<'s>(
     old: &'s IndexScan,
     new: &'s IndexScan,

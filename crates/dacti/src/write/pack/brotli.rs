@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 
 /// Appends `content`, compressed, to `out`.
 ///
-/// An encoder that is given all of it at once takes 4 % less time than one that is fed in pieces.
+/// An encoder that gets the whole content at once takes 4 % less time than one that gets pieces.
 pub(super) fn compress(content: &[u8], quality: u8, out: &mut Vec<u8>) -> io::Result<()> {
     let mut encoder = BrotliEncoderStateStruct::new(StandardAlloc::default());
     encoder.params = params(u64::try_from(content.len()).unwrap_or(u64::MAX), quality);

@@ -9,7 +9,7 @@ use dacti_index::Encoding;
 use dacti_seal::{Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 
-/// The most bytes that are handed over at once. Shorter inputs are put together.
+/// The most bytes that are handed over at once. Shorter inputs are collected.
 pub(crate) const PIECE_LEN: u64 = 1 << 20;
 
 /// Bytes of a long input that are read at once.
@@ -43,12 +43,12 @@ impl Weigh for Piece {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealing<'k> {
     pub(crate) kind: Kind,
-    /// The key that signs; `None` for digests alone.
+    /// The key that signs; `None` for digests without signatures.
     pub(crate) key: Option<&'k SecretKey>,
 }
 
 impl Sealing<'_> {
-    /// Returns the length of the seal behind a region; 0 for no seal.
+    /// Returns the length of the seal after a region; 0 for no seal.
     pub(crate) fn len_of(sealing: Option<Self>) -> u64 {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
@@ -64,9 +64,9 @@ impl Sealing<'_> {
 pub(crate) struct Encoder<'k> {
     pub(crate) encoding: Encoding,
     pub(crate) quality: u8,
-    /// The seal behind stored bytes; `None` for no seal.
+    /// The kind of seal after stored bytes; `None` for no seal.
     pub(crate) sealing: Option<Sealing<'k>>,
-    /// Whether stored bytes are hashed although no seal asks for it.
+    /// Whether stored bytes are hashed even if no seal needs it.
     pub(crate) hashes: bool,
     /// Threads that hash long regions.
     pub(crate) hash_pool: &'k HashPool,
@@ -89,8 +89,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Fills a piece, whose memory alone counts: first all stored bytes, with room for the seals
-    /// between them, then the seals. Copies wait for memory, and they wait together if no other
+    /// Fills a piece: first all stored bytes, with room for the seals between them, then the seals.
+    /// Only the piece's memory is used. Copies wait for memory, and they wait together if no other
     /// work comes between them.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
@@ -101,11 +101,11 @@ impl Encoder<'_> {
         Ok(piece)
     }
 
-    /// Puts the stored bytes of inputs into a piece, with room for a seal behind each.
+    /// Puts the stored bytes of inputs into a piece, with room for a seal after each.
     fn put_stored(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let seal_len = self.seal_len();
         if self.encoding == Encoding::NONE {
-            // Short inputs fit a piece, so this allocates a piece and its seals at most.
+            // Short inputs fit a piece, so this allocates at most a piece and its seals.
             let len = inputs.iter().fold(0_usize, |sum, input| {
                 let len = usize::try_from(input.len).unwrap_or(usize::MAX);
                 sum.saturating_add(len).saturating_add(seal_len)
@@ -130,7 +130,8 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Hashes the stored bytes in a piece, if the hash is used, and puts the seals into their room.
+    /// Hashes the stored bytes in a piece, if the hashes are needed, and puts the seals into their
+    /// room.
     fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let (mut rest, seal_len) = (&mut piece.bytes[..], self.seal_len());
         for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
@@ -175,13 +176,13 @@ impl Encoder<'_> {
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
     }
 
-    /// Returns whether an input's bytes are stored as they come.
+    /// Returns whether an input's bytes are stored unchanged.
     fn is_copied(self, input: &Input) -> bool {
         self.encoding == Encoding::NONE || input.as_kept().is_some()
     }
 
-    /// Encodes one region with its seal, if that is at most `len_max` bytes. Of a longer one only
-    /// the length of the stored bytes is right.
+    /// Encodes one region with its seal, if it has at most `len_max` bytes. For a longer region,
+    /// only the returned length of the stored bytes is right.
     pub(super) fn encode_capped(
         self,
         input: &Input,
@@ -194,7 +195,7 @@ impl Encoder<'_> {
         }
         let mut sink = CappedSink { bytes: Vec::new(), len: 0, len_max };
         if self.is_copied(input) {
-            // It is longer than any cap, so it need not be read.
+            // The region is longer than the limit, so it need not be read.
             sink.len = input.len;
         } else {
             self.stream(input, &mut sink)?;
@@ -205,17 +206,17 @@ impl Encoder<'_> {
         Ok((encoded, sink.bytes))
     }
 
-    /// Returns whether the hash of an input's stored bytes is used.
+    /// Returns whether the hash of an input's stored bytes is needed.
     fn is_hashing(self, input: &Input) -> bool {
         self.hashes || self.sealing.is_some() || input.as_kept().is_some()
     }
 
-    /// Returns the length of the seal behind each region.
+    /// Returns the length of the seal after each region.
     fn seal_len(self) -> usize {
         usize::try_from(Sealing::len_of(self.sealing)).unwrap_or_default()
     }
 
-    /// Puts a region's seal behind its stored bytes.
+    /// Appends a region's seal to its stored bytes.
     fn append_seal(
         self,
         input: &Input,
@@ -227,11 +228,12 @@ impl Encoder<'_> {
         self.put_seal(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
     }
 
-    /// Puts a region's seal into `place`, which has its length: the seal of the package that the
-    /// region comes from, or a new one.
+    /// Puts a region's seal into `place`, which has its length. The seal is the one from the
+    /// region's package, or a new one.
     fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
         let Encoded { stored_len, digest } = encoded;
-        // Computed even if it is not used: it tells whether the bytes are sound.
+        // The seal is computed even if it is not used, because this tells whether the bytes are
+        // sound.
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
         let Some(sealing) = self.sealing else { return Ok(()) };
         if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
@@ -247,7 +249,7 @@ impl Encoder<'_> {
 
     fn stream(self, input: &Input, sink: &mut impl Write) -> Result<(), Error> {
         let mut reader = Counting { reader: input.open()?, read: 0 };
-        // One byte more than expected, so that growth is noticed.
+        // One more byte than expected is read, so that growth is noticed.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
         if self.is_copied(input) {
             let mut buf = vec![0; READ_LEN];
@@ -267,7 +269,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Returns an empty piece, with the memory of one that was written, if there is one.
+/// Returns an empty piece. It reuses the memory of a written piece, if there is one.
 fn spare_bytes(lane: &Lane<'_, Piece>) -> Vec<u8> {
     let mut bytes = lane.spare().unwrap_or_default().bytes;
     bytes.clear();
@@ -315,7 +317,7 @@ impl Write for PieceSink<'_, '_, '_> {
     }
 }
 
-/// Collects stored bytes up to a cap, and counts the rest.
+/// Collects stored bytes up to a limit, and counts the rest.
 struct CappedSink {
     bytes: Vec<u8>,
     len: u64,

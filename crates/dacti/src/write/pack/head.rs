@@ -1,5 +1,5 @@
-//! Writes the part of a package in front of the data, once the data are written: head, tables,
-//! layout and index.
+//! Writes the part of a package before the data, after the data are written: head, tables, layout
+//! and index.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
@@ -30,7 +30,7 @@ const FILE_ID_DOMAIN: &[u8] = b"dacti-layout file id v0";
 /// Groups that are written at once.
 const GROUPS_AT_ONCE: usize = 64;
 
-/// Writes the part in front of the data. Returns the file's final length.
+/// Writes the part before the data. Returns the file's final length.
 pub(super) fn write(
     plan: &Plan,
     written: &Written,
@@ -141,8 +141,8 @@ fn write_index(
         buffer.next();
     }
     if is_hot {
-        // By id, as in every group. Offsets count from 0, because hot regions lie in the head and
-        // updates anywhere.
+        // The entries are sorted by id, as in every group. Offsets count from 0, because hot
+        // regions lie in the head and updates anywhere.
         let mut hot = plan.hot.order.clone();
         hot.sort_unstable_by_key(|i| ids.get(*i));
         let entries = entries(&hot, 0, written, ids)?;
@@ -178,7 +178,7 @@ fn write_fences(
 ) -> Result<Option<ComponentSpec>, Error> {
     let IndexPlace { span, delta_groups, fences, .. } = plan.index;
     let runs = runs(plan);
-    // A search asks every run, and readers take no more runs than this.
+    // Each search asks every run, so readers accept only a limited number of runs.
     let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
     let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
@@ -194,7 +194,7 @@ fn write_fences(
     Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
 }
 
-/// Returns the groups behind the delta groups: a run for each encoding.
+/// Returns the groups after the delta groups: a run for each encoding.
 fn runs(plan: &Plan) -> Vec<RunSpec> {
     let mut runs = Vec::new();
     let mut next = plan.index.delta_groups;
@@ -218,7 +218,7 @@ fn entries(
         let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
         Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
     };
-    // The plan bounds each region's length, so that ranges stay below 4 GiB. Only a faulty encoder
+    // The plan limits each region's length, so that ranges stay below 4 GiB. Only a faulty encoder
     // makes a longer one.
     let too_long = |i: &usize| {
         let len = written.spans.get(*i).map_or(0, Span::len);
@@ -227,8 +227,8 @@ fn entries(
     inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
 }
 
-/// Returns the file id: a hash of the index and then of the digests of all stored regions in data
-/// order, or without seals of the digest of all their bytes.
+/// Returns the file id. It is a hash of the index and then of the digests of all stored regions in
+/// data order. Without seals, one digest of all their bytes takes the place of the digests.
 fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
     let digests = written.whole.as_ref().map_or(&written.digests[..], core::slice::from_ref);
     for digest in digests {
@@ -245,7 +245,7 @@ fn region(span: Span) -> Result<Region, Error> {
     Ok(Region::of(span, 0).map_err(|_| too_many)?)
 }
 
-/// Room for some groups that are written together.
+/// A buffer for groups that are written together.
 #[derive(Debug, Default)]
 struct GroupBuffer {
     bytes: Vec<u8>,

@@ -16,10 +16,10 @@ pub(super) struct Hot {
     pub(super) order: Vec<usize>,
     /// Their encoded lengths and digests, in that order.
     pub(super) encoded: Vec<Encoded>,
-    /// Their stored bytes, each with its seal behind it. If they are more than a head has room for,
+    /// Their stored bytes, each followed by its seal. If they are more than a head has room for,
     /// some are missing.
     pub(super) bytes: Vec<u8>,
-    /// The length of all of them, also if some are missing.
+    /// The length of all hot regions, including missing ones.
     pub(super) len: u64,
 }
 

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// The most bytes of a reader that are kept in memory; longer content goes to a temporary file.
+/// The most bytes from a reader that are kept in memory; longer content goes to a temporary file.
 const SPOOL_MIN: u64 = 64 * 1024;
 
-/// The name of a new region: a path, an id, or a path with an id of its own.
+/// The name of a new region: a path, an id, or a path with an explicit id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputName {
     path: Option<String>,
@@ -27,7 +27,7 @@ pub struct InputName {
 }
 
 impl InputName {
-    /// A path with an id that is not the one hashed from it.
+    /// Creates the name of a path with an explicit id.
     #[must_use]
     pub fn path_with_id(path: impl Into<String>, id: Uuid) -> Self {
         Self { path: Some(path.into()), id: Some(id) }
@@ -52,7 +52,7 @@ impl From<Uuid> for InputName {
     }
 }
 
-/// A range of bytes that the caller holds too.
+/// A range of bytes that the caller also holds.
 #[derive(Clone)]
 struct Shared {
     whole: Arc<dyn AsRef<[u8]> + Send + Sync>,
@@ -61,7 +61,8 @@ struct Shared {
 
 impl Shared {
     fn bytes(&self) -> &[u8] {
-        // The range was checked when it was added; bytes that became shorter since give less.
+        // The range was checked when it was added. If the bytes became shorter since, this returns
+        // fewer.
         (*self.whole).as_ref().get(self.range.clone()).unwrap_or_default()
     }
 }
@@ -83,15 +84,15 @@ enum Repr<'c> {
 }
 
 impl<'c> Content<'c> {
-    /// A file, read when the package is built. It must not change until then.
+    /// Takes a file, which is read when the package is built. It must not change until then.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Repr::File(path.into()))
     }
 
-    /// A range of bytes in memory, such as one buffer or one mapped file with the contents of many
-    /// regions. Nothing is copied until the package is built. `None` if the range passes the end of
-    /// the bytes.
+    /// Takes a range of bytes in memory, such as one buffer or one mapped file with the contents of
+    /// many regions. Nothing is copied until the package is built. `None` if the range passes the
+    /// end of the bytes.
     #[must_use]
     pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
     where
@@ -102,7 +103,7 @@ impl<'c> Content<'c> {
         Some(Self(Repr::Shared(Shared { whole, range })))
     }
 
-    /// All bytes of `reader`: up to 64 KiB are kept in memory, more in a temporary file.
+    /// Takes all bytes of `reader`: up to 64 KiB are kept in memory, more in a temporary file.
     #[must_use]
     pub fn reader(reader: impl Read + 'c) -> Self {
         Self(Repr::Reader(Box::new(reader)))
@@ -138,19 +139,20 @@ impl From<&Path> for Content<'_> {
     }
 }
 
-/// The paths and ids that inputs have taken, so that none is given twice.
+/// The paths and ids that inputs have taken, so that no path or id is used twice.
 ///
 /// Memory: about 30 bytes an input.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The number of the input with an id.
     ids: HashMap<Uuid, usize>,
-    /// The number of the input with a path, by the id hashed from it, if the input has another id.
+    /// The number of the input with a path, by the id hashed from the path, if the input has an
+    /// explicit id.
     paths: HashMap<Uuid, usize>,
 }
 
 impl Taken {
-    /// Notes the path of the next input after `inputs`.
+    /// Records the path of the next input after `inputs`.
     ///
     /// # Errors
     /// `DuplicatePath` if one of `inputs` has it.
@@ -168,7 +170,7 @@ impl Taken {
         Ok(())
     }
 
-    /// Notes the id of the next input after `inputs`.
+    /// Records the id of the next input after `inputs`.
     ///
     /// # Errors
     /// `DuplicateId` if one of `inputs` has it.
@@ -206,7 +208,8 @@ pub(crate) struct Input {
 
 #[derive(Debug)]
 enum Source {
-    /// Boxed because it is larger than the others, and all inputs are walked several times.
+    /// Boxed, because it is larger than the other variants, and all inputs are walked several
+    /// times.
     Kept(Box<Kept>),
     File {
         path: PathBuf,
@@ -247,13 +250,14 @@ impl Input {
         Self { path: name.path, id, len, decoded_len: Some(len), hot: false, source }.checked()
     }
 
-    /// The names list of a package, as a region of its own.
+    /// Creates the names list of a package as an input.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
         Self { path: None, id: NAMES_ID, len, decoded_len: None, hot: false, source }.checked()
     }
 
-    /// A region of another package, stored as it is there. Its length is that of its stored bytes.
+    /// Creates an input from a region of another package, stored as it is there. Its length is that
+    /// of its stored bytes.
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
         Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(Box::new(kept)) }
@@ -267,7 +271,7 @@ impl Input {
         }
     }
 
-    /// Returns its encoding in a package whose own encoding is `encoding`.
+    /// Returns its encoding in a package whose default encoding is `encoding`.
     pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
         self.as_kept().map_or(encoding, |kept| kept.located.encoding)
     }
@@ -324,11 +328,11 @@ impl Input {
         Ok(buf)
     }
 
-    /// Opens the content as a stream. At its end, [`check_unchanged`](Self::check_unchanged) tells
-    /// whether it is the content that was added.
+    /// Opens the content as a stream. After its end, [`check_unchanged`](Self::check_unchanged)
+    /// tells whether the content has changed since it was added.
     ///
-    /// Reading ends with an error as soon as the content shows a private key. A region of another
-    /// package is not searched: it was published there.
+    /// If the content has a private key, reading ends with an error. A region of another package is
+    /// not searched, because it was published there.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         let reader: Box<dyn Read + '_> = match &self.source {
             Source::Kept(kept) => return Ok(Box::new(kept.open()?)),
@@ -336,7 +340,8 @@ impl Input {
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-                // Asked of the open file: another file may have taken the name.
+                // The metadata come from the open file, because another file may have taken its
+                // name.
                 let found = file.metadata().map_err(|error| self.failed(error))?;
                 self.check_same(path, *modified, &found)?;
                 Box::new(file)
@@ -357,7 +362,8 @@ impl Input {
         Error::PrivateKey { name: self.to_string(), file }
     }
 
-    /// Checks that the content, of which `read` bytes were read, is the content that was added.
+    /// Checks that the content, of which `read` bytes were read, has not changed since it was
+    /// added.
     pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
         let Source::File { path, modified } = &self.source else { return Ok(()) };
         if read != self.len {
@@ -434,7 +440,7 @@ struct ShowsPrivateKey;
 /// Sorts inputs by path, then those without a path by id. A path that comes twice is an error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
     if inputs.iter().all(|input| input.path.is_none()) {
-        // Sorts ids alone, and moves each input once.
+        // This sorts ids alone, and moves each input only once.
         inputs.sort_by_cached_key(|input| input.id);
     } else {
         inputs.sort_by(|a, b| {
@@ -498,7 +504,8 @@ impl Spool {
             let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
             Arc::clone(self.file.insert(file))
         };
-        // Written by position: the next reader overwrites the bytes of one that failed.
+        // The bytes are written by position, so the next reader overwrites those of a reader that
+        // failed.
         let at = self.end;
         let mut len = 0_u64;
         let mut piece = start;

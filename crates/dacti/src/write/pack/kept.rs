@@ -1,6 +1,6 @@
-//! A region that is taken over from another package: its stored bytes as they are, with their seal.
+//! A region that is copied from another package: its unchanged stored bytes, with their seal.
 //!
-//! It refuses to encode anything. Specification: `docs/spec/dacti-package.md`, "Compaction".
+//! Nothing is encoded here. Specification: `docs/spec/dacti-package.md`, "Compaction".
 
 use crate::fetch::source::{ReadAt, read_full, read_span};
 use crate::read::explain::Explainer;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Decoded bytes that are checked at once.
 const DECODED_LEN: usize = 64 * 1024;
 
-/// A package whose regions are taken over.
+/// A package whose regions are copied.
 #[derive(Debug)]
 pub(crate) struct KeptFrom {
     source: Arc<dyn ReadAt>,
@@ -28,7 +28,8 @@ impl KeptFrom {
     pub(crate) fn new(package: &Package) -> Self {
         Self {
             source: Arc::clone(package.source()),
-            // Whatever its reader requires: a region with a digest is judged by that.
+            // The policy of the package's reader is ignored: if a region has a digest, the digest
+            // is checked.
             trust: Arc::new(Trust::new(package.view().seals_read().cloned())),
             explainer: package.explainer().clone(),
             decoded_len_max: package.limits().stream_len_max,
@@ -48,13 +49,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Opens the stored bytes as a stream, which ends with an error if they are seen to be damaged.
+    /// Opens the stored bytes as a stream. If they are found to be damaged, it ends with an error.
     pub(super) fn open(&self) -> Result<KeptReader<'_>, Error> {
         let located = self.located.within(self.from.source.len());
         let located = located.map_err(|error| self.damaged(error.into()))?;
         let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
-        // A digest says more than a decoder. A region without a digest in an unknown encoding
-        // cannot be judged.
+        // A digest proves more than a decoder. A region without a digest and in an unknown encoding
+        // cannot be checked.
         let decoder = (sealed.seal_span().is_none() && located.encoding == Encoding::BROTLI)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
             .transpose();
@@ -62,8 +63,8 @@ impl Kept {
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
-    /// Returns the seal that moves with the region and must fit stored bytes with this hash; no
-    /// bytes if the region has no seal or gets a new one.
+    /// Returns the seal that is copied with the region and must match stored bytes with this hash.
+    /// It is empty if the region has no seal or gets a new one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let verifier =
             self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
@@ -83,7 +84,7 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// Returns the error of a read as it was before it became one of IO.
+    /// Returns the error of a read before it was wrapped as one of IO.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,
@@ -96,7 +97,7 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct KeptReader<'k> {
     kept: &'k Kept,
-    /// The decoder that judges bytes without a digest.
+    /// The decoder that checks bytes without a digest.
     decoder: Option<Decoder>,
     at: u64,
 }

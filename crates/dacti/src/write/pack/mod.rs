@@ -38,7 +38,7 @@ use uuid::Uuid;
 /// The layout of a new package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayoutChoice {
-    /// For files that are published and updated: room in the head, padded to the slice length.
+    /// For files that are published and updated: room in the head, padding to the slice length.
     #[default]
     Cdn,
     /// For files that never change: no room, no padding, equal contents stored once.
@@ -48,8 +48,9 @@ pub enum LayoutChoice {
 /// How regions are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// Brotli if it makes the package smaller, else as they are. If hot regions fit the head with
-    /// one of the two only, that one. If Brotli does not make it smaller, the input is read twice.
+    /// Brotli if it makes the package smaller, otherwise no encoding. If hot regions fit the head
+    /// with only one of the two, that one is used. If Brotli does not make the package smaller, the
+    /// input is read twice.
     #[default]
     Auto,
     /// As they are.
@@ -67,18 +68,18 @@ pub struct BuildOptions {
     /// from 4 KiB to 1 GiB.
     pub slice_len: u64,
     /// For the `cdn` layout: the updates for which the head gets room. By default, and with hot
-    /// regions, the common amount.
+    /// regions, the usual amount.
     pub expect: Option<ExpectedUpdates>,
-    /// For the `cdn` layout: whether each region gets a digest, with which a reader notices damaged
-    /// and stale bytes. A digest costs 32 bytes a region.
+    /// For the `cdn` layout: whether each region gets a digest, by which a reader detects damaged
+    /// and stale bytes. A digest costs 32 bytes for each region.
     pub seals: bool,
     /// The encoding.
     pub encoding: EncodingChoice,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
-    /// Threads that encode; by default one for each core. They change no byte.
+    /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The most bytes that are encoded and not written yet. It changes no byte.
+    /// The most bytes that are encoded and not written yet. It does not change the package.
     pub in_flight_max: usize,
 }
 
@@ -115,7 +116,7 @@ pub struct Progress {
 pub struct Built {
     /// The file's length in bytes.
     pub len: u64,
-    /// Regions, without the names list's own.
+    /// Regions, without the names list.
     pub regions: u64,
     /// Bytes of their content.
     pub content_len: u64,
@@ -123,13 +124,13 @@ pub struct Built {
     pub stored_len: u64,
     /// The stored bytes of the names list.
     pub names_len: u64,
-    /// The stored bytes that were not written, because an equal region has them.
+    /// The stored bytes that were not written, because an equal region was written before.
     pub shared_len: u64,
     /// The encoding of the regions.
     pub encoding: Encoding,
 }
 
-/// A package that is written, and how.
+/// A package that was written, and how.
 struct Assembled {
     plan: Plan,
     written: write::Written,
@@ -137,7 +138,7 @@ struct Assembled {
     len: u64,
 }
 
-/// A package that is whole and has no name yet.
+/// A package that is complete but has no name yet.
 #[derive(Debug)]
 pub(crate) struct Draft<'d> {
     pub(crate) file: &'d File,
@@ -160,9 +161,9 @@ impl Draft<'_> {
 pub struct PackageBuilder {
     options: BuildOptions,
     key: Option<SecretKey>,
-    /// The seals of regions that are taken over; `None` if there are no such regions.
+    /// The seals of regions that are copied; `None` if there are no such regions.
     kept_seals: Option<Seals>,
-    /// The names list, if it does not follow from the inputs, and whether it gives ids of its own.
+    /// The names list, if it does not follow from the inputs, and whether it gives explicit ids.
     names_list: Option<(Input, bool)>,
     inputs: Vec<Input>,
     taken: Taken,
@@ -176,8 +177,8 @@ impl PackageBuilder {
         Self { options, ..Self::default() }
     }
 
-    /// Signs every region with `key`, for the publisher's package that the key is for. A signature
-    /// costs 64 bytes a region.
+    /// Signs every region with `key`, for the publisher's package of that key. A signature costs 64
+    /// bytes for each region.
     ///
     /// The same key and input give the same bytes. Signatures need the `cdn` layout, with seals.
     pub fn sign(&mut self, key: SecretKey) -> &mut Self {
@@ -185,13 +186,12 @@ impl PackageBuilder {
         self
     }
 
-    /// Adds a region. A file is opened only when the package is built; a reader is read now, to its
-    /// end.
+    /// Adds a region. A file is opened only when the package is built, but a reader is read to its
+    /// end now.
     ///
     /// # Errors
-    /// A path that breaks the rules or was added before, an id that is reserved or was added
-    /// before, a file that is not regular, content of 4 GiB or more, and errors of the system.
-    /// Nothing is added then.
+    /// An invalid path; a path or id that was added before; a reserved id; a file that is not
+    /// regular; content of 4 GiB or more; errors of the system. Nothing is added then.
     pub fn add<'c>(
         &mut self,
         name: impl Into<InputName>,
@@ -205,11 +205,11 @@ impl PackageBuilder {
     }
 
     /// Adds a region that lies in the head, so that it comes with the request that opens the
-    /// package. Hot regions need the `cdn` layout. There is room for at most 255 of them, about 50
-    /// kB in all as they are stored.
+    /// package. Hot regions need the `cdn` layout. There is room for at most 255 of them, with
+    /// about 50 kB of stored bytes in all.
     ///
     /// # Errors
-    /// As [`add`](Self::add). The build tells whether it fits.
+    /// The errors of [`add`](Self::add). Whether the region fits is known only at the build.
     pub fn add_hot<'c>(
         &mut self,
         name: impl Into<InputName>,
@@ -237,17 +237,17 @@ impl PackageBuilder {
     /// Builds the package as the file `path`, which appears whole or not at all.
     ///
     /// # Errors
-    /// As [`build_with`](Self::build_with).
+    /// The errors of [`build_with`](Self::build_with).
     pub fn build(self, path: impl AsRef<Path>) -> Result<Built, Error> {
         self.build_with(path, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`build`](Self::build), and tells `progress` how far it has come, from this thread. The
-    /// build stops if `progress` returns `Break`.
+    /// Does the same as [`build`](Self::build), and calls `progress` from this thread. The build
+    /// stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// Impossible options, more regions than an index holds, a file that changed, and what the
-    /// system says. The file that stood at `path` before still does then.
+    /// Impossible options; more regions than an index holds; a file that changed; errors of the
+    /// system. A file that existed at `path` stays unchanged then.
     pub fn build_with(
         self,
         path: impl AsRef<Path>,
@@ -258,22 +258,22 @@ impl PackageBuilder {
 
     /// Builds the package and writes it to `out`, from front to back: a pipe, a socket, a hasher.
     ///
-    /// A package's head is known only when all else is stored, so the package is built in an
-    /// unnamed temporary file first. That costs its length in the system's folder for temporary
-    /// files, and one copy; memory is bounded as in [`build`](Self::build). Nothing is written to
+    /// The head can be written only after everything else, so the package is first built in an
+    /// unnamed temporary file. This takes the package's length in the system's folder for temporary
+    /// files, and one copy; memory is limited as in [`build`](Self::build). Nothing is written to
     /// `out` before the package is complete.
     ///
     /// # Errors
-    /// As [`build_with`](Self::build_with), and what `out` says.
+    /// The errors of [`build_with`](Self::build_with), and those of `out`.
     pub fn build_to(self, out: impl Write) -> Result<Built, Error> {
         self.build_to_with(out, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`build_to`](Self::build_to), and tells `progress` as [`build_with`](Self::build_with)
-    /// does.
+    /// Does the same as [`build_to`](Self::build_to), and calls `progress` like
+    /// [`build_with`](Self::build_with).
     ///
     /// # Errors
-    /// As [`build_to`](Self::build_to).
+    /// The errors of [`build_to`](Self::build_to).
     pub fn build_to_with(
         mut self,
         mut out: impl Write,
@@ -299,7 +299,7 @@ impl PackageBuilder {
     /// ```
     ///
     /// # Errors
-    /// As [`build_with`](Self::build_with).
+    /// The errors of [`build_with`](Self::build_with).
     pub fn build_to_vec(mut self) -> Result<(Vec<u8>, Built), Error> {
         let mut output = Output::memory();
         let assembled = self.assemble(&mut output, &mut |_| ControlFlow::Continue(()))?;
@@ -307,7 +307,8 @@ impl PackageBuilder {
         Ok((output.into_memory(), built))
     }
 
-    /// As [`build_with`](Self::build_with); `check` sees the file before it gets its name.
+    /// Does the same as [`build_with`](Self::build_with); `check` sees the file before it gets its
+    /// name.
     pub(crate) fn build_checked(
         mut self,
         path: &Path,
@@ -344,8 +345,8 @@ impl PackageBuilder {
         Ok(Assembled { plan, written, ids, len })
     }
 
-    /// Stores with Brotli if the package becomes smaller, else as it is; with the other encoding if
-    /// hot regions fit the head with that one only.
+    /// Stores with Brotli if that makes the package smaller, and otherwise without encoding. If hot
+    /// regions fit the head with only one of the two, that one is used.
     fn store_shorter(
         &self,
         output: &mut Output,
@@ -368,7 +369,7 @@ impl PackageBuilder {
         output.truncate(0)?;
         let stored = self.store(Encoding::NONE, output, progress);
         match (stored, too_long) {
-            // The compressed regions are shorter, so they miss the room by less.
+            // The compressed regions are shorter, so they exceed the room by less.
             (
                 Err(Error::HotTooLong { bytes, .. }),
                 Some(too_long @ Error::HotTooLong { bytes: compressed, .. }),
@@ -398,7 +399,7 @@ impl PackageBuilder {
     }
 
     fn encoder<'k>(&'k self, encoding: Encoding, hash_pool: &'k HashPool) -> Encoder<'k> {
-        // Equal contents are found by their digests, and copied bytes are held against theirs.
+        // Digests find equal contents, and copied bytes are checked against their digests.
         let hashes = self.options.layout == LayoutChoice::Compact
             || self.inputs.iter().any(|input| input.as_kept().is_some());
         let (quality, sealing) = (self.options.quality, self.sealing());
@@ -425,21 +426,21 @@ impl PackageBuilder {
         Some(Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.key()] })
     }
 
-    /// Sets the seals of regions that are taken over.
+    /// Sets the seals of regions that are copied.
     pub(crate) fn keep_seals(&mut self, seals: Option<Seals>) {
         self.kept_seals = seals;
     }
 
-    /// Takes over a region as it is stored in another package: into the head if it is `hot` and has
-    /// the chosen encoding.
+    /// Copies a region as it is stored in another package, into the head if it is `hot` and has the
+    /// chosen encoding.
     pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept, hot: bool) {
         let mut input = Input::kept(path, kept);
         input.hot = hot;
         self.inputs.push(input);
     }
 
-    /// Takes over a names list as it is stored in another package. `explicit_ids` tells whether it
-    /// gives ids of its own.
+    /// Copies a names list as it is stored in another package. `explicit_ids` tells whether it
+    /// gives explicit ids.
     pub(crate) fn keep_names(&mut self, kept: Kept, explicit_ids: bool) {
         self.names_list = Some((Input::kept(None, kept), explicit_ids));
     }
@@ -493,8 +494,8 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Sorts the inputs into data order and puts the names list in front of them. Returns whether a
-    /// path has an id of its own.
+    /// Sorts the inputs into data order and puts the names list first. Returns whether a path has
+    /// an explicit id.
     fn add_names(&mut self) -> Result<bool, Error> {
         input::sort(&mut self.inputs)?;
         if let Some((list, explicit)) = self.names_list.take() {

@@ -1,5 +1,5 @@
-//! The package that is built, in a file or in memory: its data are appended, and its front is
-//! written last.
+//! The package during a build, in a file or in memory: data are appended, and the part before them
+//! is written last.
 
 use crate::fetch::source::{read_file_at, read_full_of, write_file_at};
 use crate::{AtomicFile, Error};
@@ -16,18 +16,18 @@ const HOLE: &[u8] = &[0; HOLE_LEN];
 
 const TEMPORARY: &str = "a temporary file";
 
-/// A file is synced after so many bytes, while more are made.
+/// The file is synced each time that this many bytes were added, while more are made.
 const EARLY_LEN: u64 = 16 << 20;
 
 /// Bytes that are copied at once to the caller's writer.
 const COPY_LEN: u64 = 256 * 1024;
 
-/// The package that is being built, and where it grows.
+/// The package during a build, and the file or memory that it grows in.
 #[derive(Debug)]
 pub(super) struct Output {
     place: Place,
     end: u64,
-    /// Where it ended when it was last synced.
+    /// The length at the last sync.
     early_at: u64,
     early: Option<Early>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Output {
 enum Place {
     /// A file that gets its name at the end.
     Named(AtomicFile),
-    /// A file without a name, from which the package is copied at the end.
+    /// A file without a name. The package is copied from it at the end.
     Unnamed(File),
     Memory(Vec<u8>),
 }
@@ -68,7 +68,7 @@ impl Output {
         self.end
     }
 
-    /// Appends bytes. Long runs of zeros become holes; the bytes between them are written at once.
+    /// Appends bytes. Long runs of zeros become holes; other bytes are written at once.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -135,7 +135,7 @@ impl Output {
     pub(super) fn finish(&mut self, len: u64) -> Result<(), Error> {
         self.set_len(len)?;
         self.end = len;
-        // The system tells an error of that thread once.
+        // The system reports an error of that thread once.
         self.early.take().map_or(Ok(()), Early::finish).map_err(self.failed("write"))
     }
 
@@ -217,7 +217,7 @@ fn resize(memory: &mut Vec<u8>, len: u64) -> io::Result<()> {
 
 /// A thread that syncs a file while it grows.
 ///
-/// The file is synced as a whole again before it gets its name.
+/// Before the file gets its name, it is synced once more as a whole.
 #[derive(Debug)]
 struct Early {
     asked: SyncSender<()>,
@@ -225,7 +225,7 @@ struct Early {
 }
 
 impl Early {
-    /// Returns `None` if no thread can be started: then the file is synced at its end only.
+    /// Returns `None` if no thread can be started. Then the file is synced only at its end.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (asked, asks) = sync_channel(1);
@@ -235,7 +235,7 @@ impl Early {
     }
 
     fn ask(&self) {
-        // If the thread has not begun the last request yet, that one is enough.
+        // If the thread has not begun the previous request yet, that request is enough.
         let _ = self.asked.try_send(());
     }
 
@@ -270,7 +270,7 @@ mod tests {
         assert!(std::fs::read(&path).unwrap() == expected);
     }
 
-    /// Fills an output, and returns the bytes that it must have then.
+    /// Fills an output, and returns the bytes that it must have.
     fn fill(output: &mut Output) -> Vec<u8> {
         output.skip_to(10);
         let some = |len: usize| (1..=u8::MAX).cycle().take(len).collect::<Vec<u8>>();

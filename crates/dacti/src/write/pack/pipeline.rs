@@ -2,8 +2,8 @@
 //! memory.
 //!
 //! The order makes the output independent of the number of threads. The job whose turn it is may
-//! always have one result waiting. Beyond that all jobs share one bound, so there is neither a
-//! deadlock nor a growing heap.
+//! always have one result waiting. Beyond that, all jobs share one limit. So there can be neither a
+//! deadlock nor unbounded memory.
 
 use crate::Error;
 use core::num::NonZeroUsize;
@@ -12,11 +12,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A result of a job; `weight` is the memory that it takes while it waits.
 pub(crate) trait Weigh {
-    /// Returns about the bytes of memory.
+    /// Returns the approximate memory in bytes.
     fn weight(&self) -> usize;
 }
 
-/// The jobs were stopped because another one failed, whose error is returned.
+/// The jobs were stopped because another job failed. The error of that job is returned.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -30,9 +30,9 @@ pub(crate) struct Lane<'s, T: Weigh> {
 #[derive(Debug)]
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// A result was made, or a job ended.
+    /// Signals that a result was made, or that a job ended.
     made: Condvar,
-    /// A result was taken, or another job has its turn.
+    /// Signals that a result was taken, or that another job has its turn.
     taken: Condvar,
     jobs: usize,
     weight_max: usize,
@@ -46,12 +46,12 @@ struct State<T> {
     stopped: bool,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
-    /// Results that were taken and given back, whose memory is used again.
+    /// Results that were taken and given back. Their memory is used again.
     spare: Vec<T>,
 }
 
 impl<T> State<T> {
-    /// Returns whether no result of the job waits to be taken.
+    /// Returns whether the job has no result that waits.
     fn is_empty(&self, job: usize) -> bool {
         self.made.get(&job).is_none_or(VecDeque::is_empty)
     }
@@ -61,10 +61,10 @@ impl<T> State<T> {
 const SPARE_MAX: usize = 8;
 
 /// Runs `jobs` jobs on `threads` threads. `take` gets their results, job by job, on the calling
-/// thread. It may give a result back, which later jobs fill again.
+/// thread. It may give a result back, and later jobs fill that result again.
 ///
 /// # Errors
-/// The first error in the order of the jobs, or `take`'s.
+/// The first error in the order of the jobs, or the error of `take`.
 pub(crate) fn run<T: Weigh + Send>(
     jobs: usize,
     threads: NonZeroUsize,
@@ -90,7 +90,7 @@ pub(crate) fn run<T: Weigh + Send>(
     };
     std::thread::scope(|scope| {
         crate::threads::start(scope, threads.get().min(jobs), || || shared.work(&work))?;
-        // Also if `take` fails or panics: the threads must not wait for it.
+        // The jobs stop even if `take` fails or panics: the threads must not wait for it.
         let stop = StopOnDrop(&shared);
         let result = shared.take_all(take);
         drop(stop);
@@ -104,8 +104,8 @@ impl<T: Weigh> Lane<'_, T> {
         self.shared.lock().spare.pop()
     }
 
-    /// Hands over a result. Waits while too much is under way, unless this job has its turn and
-    /// none of its results waits.
+    /// Hands over a result. Waits while too many bytes are in progress, unless this job has its
+    /// turn and none of its results waits.
     pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
@@ -133,8 +133,8 @@ impl<T: Weigh> Lane<'_, T> {
 
 impl<T: Weigh> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere leaves the state whole: every change is a single assignment under the
-        // lock. The panic itself appears when the threads are joined.
+        // A panic elsewhere does not corrupt the state: every change is a single assignment under
+        // the lock. The panic itself is repeated when the threads are joined.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,7 +148,7 @@ impl<T: Weigh> Shared<T> {
                 self.made.notify_all();
             }
         }
-        // Reached without a panic: the other threads go on.
+        // This line is reached only without a panic, so the other threads go on.
         core::mem::forget(stop);
     }
 
@@ -300,7 +300,7 @@ mod tests {
                 Ok(Ok(()))
             },
             |taken| {
-                // Enough time for the job to make more than it may.
+                // This is enough time for the job to make more results than it may.
                 for _ in 0..100 {
                     std::thread::yield_now();
                 }
@@ -310,7 +310,7 @@ mod tests {
             },
         )
         .unwrap();
-        // Three wait, one is being made, one is being taken.
+        // Three results wait, one is being made, and one is being taken.
         assert!(most <= 5, "{most}");
     }
 
@@ -332,7 +332,7 @@ mod tests {
             },
         )
         .unwrap();
-        // At most three are under way: being made, waiting, being taken.
+        // At most three results are in progress: being made, waiting, being taken.
         assert!(taken.iter().max() >= Some(&10), "{taken:?}");
     }
 

@@ -1,4 +1,4 @@
-//! Decides, before a byte is read, in which order regions are stored and which groups list them.
+//! Decides in which order regions are stored and which groups list them, before a byte is read.
 //!
 //! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
 //! that are stored one after the other, so that each group reaches its regions. Specification:
@@ -21,7 +21,7 @@ pub(super) struct Plan {
     pub(super) encoding: Encoding,
     /// Numbers of the inputs in the order in which they are stored.
     pub(super) data_order: Vec<usize>,
-    /// The regions that lie in the head; they are in no other order or range.
+    /// The regions that lie in the head. They are in no other order or range.
     pub(super) hot: Hot,
     /// For each id range, how many of `data_order` belong to it.
     pub(super) ranges: Vec<IdRange>,
@@ -34,7 +34,7 @@ pub(super) struct Plan {
     pub(super) data_at: u64,
     /// The length of all contents, with the names list.
     pub(super) content_len: u64,
-    /// Whether the package gets the component of the names list.
+    /// Whether the package gets the names component.
     pub(super) names_component: bool,
 }
 
@@ -58,7 +58,7 @@ impl Part {
 }
 
 impl Plan {
-    /// Plans for `inputs` in path order, with the names list in front.
+    /// Plans for `inputs` in path order, after the names list.
     pub(super) fn new(
         inputs: &[Input],
         hot: Hot,
@@ -70,11 +70,11 @@ impl Plan {
         if !hot.order.is_empty() {
             id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
         }
-        // In one pass: in the order of ids, each access to an input would wait for memory.
+        // One pass in input order: in id order, each access to an input would wait for memory.
         let lens: Vec<u64> = inputs
             .iter()
             .map(|input| {
-                // A region that is taken over keeps its stored length, whatever its encoding.
+                // A copied region keeps its stored length, whatever its encoding is.
                 let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
                 taken_len_max(input.len, encoding, seal_len)
             })
@@ -135,7 +135,7 @@ fn compact_tables_end(names_component: bool) -> u64 {
         .saturating_add(TABLE_HEADER_LEN)
 }
 
-/// Returns the numbers of the inputs by id. An id that comes twice is an error.
+/// Returns the numbers of the inputs by id. An id that occurs twice is an error.
 fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
     // Ids compare by their 16 bytes, in text order. They are sorted with their numbers, because
     // looking them up for each comparison takes longer.
@@ -157,15 +157,16 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
     for range in ranges {
         let end = range.first.saturating_add(range.count);
         if let Some(part) = order.get_mut(range.first..end) {
-            // Inputs are in path order, so their numbers give it.
+            // Inputs are in path order, so their numbers sort in path order, too.
             part.sort_unstable();
         }
     }
     order
 }
 
-/// Brings regions, given by id, into the order of the index. A package of one encoding stays as it
-/// is. Regions that were taken over with other encodings have a run for each, in the order of tags.
+/// Brings regions, given by id, into the order of the index. In a package of one encoding, the
+/// order stays the same. Copied regions in other encodings get a run for each encoding, in the
+/// order of tags.
 fn parts(
     inputs: &[Input],
     id_order: Vec<usize>,
@@ -224,8 +225,8 @@ mod tests {
 
     #[test]
     fn ranges_are_stored_one_by_one_in_path_order() {
-        // Inputs 0..5 in path order; by id they are 4 2 0 3 1. Each has two gigabytes, so two fit a
-        // range.
+        // Inputs 0 to 4 in path order; by id they are 4 2 0 3 1. Each has two gigabytes, so two fit
+        // a range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();
         assert_eq!(data_order(&id_order, &ranges), [2, 4, 0, 3, 1]);

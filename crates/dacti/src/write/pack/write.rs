@@ -13,15 +13,15 @@ use dacti_index::IdRange;
 use daicon_core::Span;
 use std::collections::HashMap;
 
-/// The positions and digests of written data, for the index.
+/// The positions and digests of written data, which the index needs.
 #[derive(Debug)]
 pub(super) struct Written {
     /// The stored bytes of each input, absolute, by its number.
     pub(super) spans: Vec<Span>,
     /// The start of each id range's data, absolute.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes: those of hot regions first, then in data order; zeros if they
-    /// are not used.
+    /// Digests of the stored bytes: first those of hot regions, then the others in data order. They
+    /// are zeros if they are not used.
     pub(super) digests: Vec<[u8; 32]>,
     /// The digest of all stored bytes as one, for a package without seals that has a file id.
     pub(super) whole: Option<[u8; 32]>,
@@ -64,8 +64,8 @@ pub(super) fn data(
     Ok(written)
 }
 
-/// Cuts the inputs, in data order, into batches of at most a piece. No batch crosses the border of
-/// an id range.
+/// Cuts the inputs, in data order, into batches of at most one piece. No batch crosses the border
+/// of an id range.
 pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     for range in ranges {
@@ -73,7 +73,7 @@ pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usiz
         let end = range.first.saturating_add(range.count);
         for i in range.first..end {
             let input_len = in_order.get(i).map_or(0, |input| input.len);
-            // Empty files count too: opening them takes time.
+            // Empty files count, too, because opening them takes time.
             len = len.saturating_add(input_len).saturating_add(256);
             if len > PIECE_LEN && start < i {
                 batches.push(start..i);
@@ -92,17 +92,17 @@ struct DataWriter<'w> {
     progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     told: Progress,
     written: Written,
-    /// The number of regions written so far, and the id range of the next one.
+    /// The number of regions written so far, and the number of the next one's id range.
     count: usize,
     range: usize,
     /// The length of the seal behind each region.
     seal_len: u64,
     /// Hashes all stored bytes as one, if regions are not hashed by themselves.
     whole: Option<blake3::Hasher>,
-    /// Where the region that is being written starts.
+    /// The start of the region that is being written.
     region_at: u64,
-    /// Positions of equal stored bytes within the id range; `None` if each region is stored by
-    /// itself.
+    /// Positions of equal stored bytes within the id range; `None` if equal regions are stored
+    /// separately.
     shared: Option<HashMap<Encoded, u64>>,
 }
 
@@ -194,7 +194,7 @@ impl<'w> DataWriter<'w> {
         }
     }
 
-    /// Takes regions that are complete, so that bytes that are stored already need not be written.
+    /// Takes complete regions, so that bytes that are stored already need not be written.
     fn take_whole(&mut self, mut bytes: &[u8], ends: &[Encoded]) -> Result<(), Error> {
         if self.shared.is_none() {
             self.output.append(bytes)?;

@@ -1,7 +1,7 @@
 //! The bytes of an append, piece by piece: from encoded regions, from a new index, or from the data
 //! file of a saved plan.
 //!
-//! Every piece is held against the plan's digests before it is handed out. Specification:
+//! Every piece is checked against the plan's digests before it is handed out. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
@@ -26,7 +26,7 @@ pub(super) enum Block<'b> {
     Saved {
         file: &'b File,
         path: &'b Path,
-        /// Where the append's first byte is in that file.
+        /// The position of the append's first byte in that file.
         at: u64,
     },
 }
@@ -125,7 +125,7 @@ pub(super) fn written_len(append: &Append) -> u64 {
     last.map_or(0, |piece| piece.span.end.saturating_sub(append.at))
 }
 
-/// Holds the bytes at `at` against their digest in the plan.
+/// Checks the bytes at `at` against their digest in the plan.
 fn hold_against(at: u64, content: &PieceContent, found: Digest) -> Result<(), Error> {
     match content.digest() {
         Some(expected) if expected != found => {

@@ -1,7 +1,7 @@
 //! The chain of names segments of a package, and the segment that an update writes next.
 //!
 //! An update writes the new names and merges the small segments before them. So the chain stays
-//! short, and a name is written again only each time the list doubles. Specification:
+//! short, and a name is written again only when the list has doubled. Specification:
 //! `docs/spec/dacti-names.md`, "Earlier segments".
 
 use crate::read::names::read_segment;
@@ -10,8 +10,8 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
-/// The most bytes of segments that are read to find out whether a path is listed. A path that was
-/// not met in them is written again, which costs its record and changes nothing.
+/// The most bytes of segments that are read to find out whether a path is listed. A path that they
+/// do not have is written again. This costs a record, and changes nothing else.
 const READ_MAX: u64 = 64 << 20;
 /// A segment is merged into the next one if it is at most this many times as long.
 const MERGE_RATIO: u64 = 2;
@@ -35,7 +35,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Reads the chain of a package: all of it if `whole` is set, else the newest segments.
+    /// Reads the chain of a package: all of it if `whole` is set, otherwise the newest segments.
     pub(super) fn read(package: &Package, whole: bool) -> Result<Self, Error> {
         let Some(located) = package.find(NAMES_ID)? else { return Ok(Self::default()) };
         let mut chain = Self::default();
@@ -75,8 +75,8 @@ impl Chain {
         self.rest.is_none()
     }
 
-    /// Returns the content of the next segment: the `new` names and those of the segments that it
-    /// merges.
+    /// Returns the content of the next segment: the `new` names, and the names of the segments that
+    /// it merges.
     pub(super) fn next<'n>(&'n self, new: &[Name<'n>]) -> Result<Vec<u8>, Error> {
         let mut merged: BTreeMap<&str, Name<'_>> =
             new.iter().map(|name| (name.path, *name)).collect();
@@ -115,7 +115,7 @@ impl Chain {
     }
 }
 
-/// The bytes of a name's record in a segment.
+/// Returns the bytes of a name's record in a segment.
 fn record_len(name: &Name<'_>) -> u64 {
     u64::try_from(name.path.len()).unwrap_or(u64::MAX).saturating_add(32)
 }
@@ -127,7 +127,7 @@ mod tests {
     use dacti_names::{NAMES_ID, Name, Segment};
     use daicon_core::Span;
 
-    /// Adds the next segment with these names, as if it were stored at the end.
+    /// Adds the next segment with these names, at the position that it would have in a file.
     fn grow(chain: &mut Chain, at: u64, paths: &[&str]) {
         let names: Vec<_> = paths.iter().map(|path| Name::hashed(path).unwrap()).collect();
         let content = chain.next(&names).unwrap();
@@ -154,7 +154,8 @@ mod tests {
             written += chain.loaded[0].content.len();
         }
         assert!(chain.loaded.len() <= 11, "{} segments", chain.loaded.len());
-        // A record has 49 or 50 bytes, and each is written again a few times for each doubling.
+        // A record has 49 or 50 bytes, and each record is written again a few times for each
+        // doubling.
         assert!(written < 2000 * 50 * 2 * 11, "{written} bytes");
         for path in &paths {
             assert_eq!(chain.find(path).unwrap().path, path);

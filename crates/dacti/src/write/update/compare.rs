@@ -1,4 +1,4 @@
-//! Finds out which inputs the package has already, with the same content.
+//! Finds the inputs whose content the package already has.
 
 use super::stage::Effort;
 use crate::write::pack::encode::PIECE_LEN;
@@ -12,7 +12,7 @@ use std::io::{self, Read};
 /// Bytes of content that are compared at once.
 const BUF_LEN: usize = 64 * 1024;
 
-/// For a batch of inputs, whether each is unchanged.
+/// The results for a batch of inputs: whether each is unchanged.
 #[derive(Debug)]
 struct Verdicts(Vec<bool>);
 
@@ -54,8 +54,8 @@ pub(super) fn unchanged(
     Ok(unchanged)
 }
 
-/// Returns whether a region has the content of an input. A region that cannot be read does not have
-/// it, and is put again.
+/// Returns whether a region has the content of an input. A region that cannot be read counts as
+/// different, and is put again.
 fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool, Error> {
     if found.encoding == Encoding::NONE && found.span.len() != input.len {
         return Ok(false);
@@ -86,7 +86,7 @@ fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }
 
-/// Fills `buf`, or as much of it as the content has.
+/// Fills `buf`, or less if the content ends.
 fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

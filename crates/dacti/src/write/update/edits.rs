@@ -1,5 +1,5 @@
-//! The changes of an update: its inputs held against the package, and the edits that a planner
-//! takes, with their bytes.
+//! The changes of an update: the result of comparing its inputs with the package, and the edits for
+//! the planner, with their bytes.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
 //! segments".
@@ -27,7 +27,7 @@ pub struct Change {
     pub name: String,
     /// The region's id.
     pub id: Uuid,
-    /// The length of its content in bytes; of a removed region, of its stored bytes.
+    /// The length of its content in bytes. For a removed region, the length of its stored bytes.
     pub len: u64,
 }
 
@@ -40,7 +40,7 @@ pub enum ChangeKind {
     Replaced,
     /// The region is removed.
     Removed,
-    /// The region has this content already.
+    /// The package already has the region with this content.
     Unchanged,
 }
 
@@ -50,7 +50,7 @@ type Replacing = (Input, Option<Located>);
 /// The changes, before anything is encoded.
 #[derive(Debug)]
 pub(super) struct Edits {
-    /// In the order in which they will be stored.
+    /// The new and changed regions, in the order in which they will be stored.
     puts: Vec<Replacing>,
     removed: Removed,
     names: Option<Input>,
@@ -130,7 +130,7 @@ impl Edits {
         stage.add(&inputs, encoder(first), effort, progress)?;
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         if self.encoding.is_none() && stage.stored_len() >= content_len {
-            // These are the first regions of the package: Brotli is used if it makes them smaller,
+            // These are the first regions of the package. Brotli is used if it makes them smaller,
             // as in packing.
             stage.clear();
             stage.add(&inputs, encoder(Encoding::NONE), effort, progress)?;
@@ -180,7 +180,7 @@ impl StagedEdits {
     }
 
     /// Returns whether the edits fit a delta group without the entry of the names segment. Then the
-    /// names go first: a name without an entry is not shown.
+    /// names are published first: a name without an entry does no harm.
     pub(super) fn names_go_ahead(&self) -> bool {
         let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
         puts && self.names.is_some() && self.others.len() == dacti_index::GROUP_ENTRIES
@@ -192,7 +192,7 @@ impl StagedEdits {
 }
 
 /// Gives inputs the ids that the names list has for their paths, and returns whether an input
-/// brings an explicit id. If its path had another id, that region is removed.
+/// brings an explicit id. If a path had another id, the region of that id is removed.
 fn resolve_ids(
     package: &Package,
     chain: &Chain,
@@ -235,7 +235,7 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     if package.view().has_fences() || inputs.len() <= 1 {
         return inputs.iter().map(|input| package.find(input.id)).collect();
     }
-    // Without keys each look-up would scan the index.
+    // Without fences, each look-up would scan the index.
     let regions = package.regions()?;
     let find = |input: &Input| {
         let i = regions.binary_search_by_key(&input.id, |region| region.id).ok()?;
@@ -244,8 +244,8 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     Ok(inputs.iter().map(find).collect())
 }
 
-/// Returns how the package's regions are stored: as its names list, which every package of ours
-/// with paths has. `None` if it has no region.
+/// Returns the encoding of the package's regions: that of its names list, which every package of
+/// ours with paths has. `None` if the package has no region.
 fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     let encoding = if let Some(names) = package.find(NAMES_ID)? {
         Some(names.encoding)
@@ -267,12 +267,12 @@ fn names_to_write<'i>(
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
         let is_listed = match chain.find(name.path) {
-            // The length of a region that is stored as it is needs no hint.
+            // The length of a region without encoding needs no hint.
             Some(listed) => {
                 let is_told = encoding == Some(Encoding::NONE) || *unchanged;
                 listed.id == name.id && (is_told || listed.decoded_len == name.decoded_len)
             }
-            // The name is probably far down a long list, where it was not looked for.
+            // The rest of the list was not read, and most likely has the name.
             None => *unchanged && found.is_some() && !chain.is_whole(),
         };
         (!is_listed).then_some(name)

@@ -1,7 +1,7 @@
 //! Carries out a plan on a file: step by step, each on disk before the next.
 //!
-//! Every step can be repeated: it writes the same bytes to the same place. If bytes that are not of
-//! the plan are in that place, the execution ends before it overwrites them. Specification:
+//! Every step can be repeated: it writes the same bytes to the same place. If that place has bytes
+//! that do not belong to the plan, the execution stops before it overwrites them. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::block::Block;
@@ -22,12 +22,12 @@ use std::sync::Arc;
 /// Bytes that are written at once.
 const WRITE_LEN: usize = 1 << 20;
 
-/// How far a file has come with a plan.
+/// How far the execution of a plan on a file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The step with this number, from 0, is next and was not begun.
+    /// The step with this number, from 0, is next and was not started.
     Before(usize),
-    /// The step with this number, from 0, was begun.
+    /// The step with this number, from 0, was started but not finished.
     Within(usize),
     /// All steps are done.
     Done,
@@ -49,7 +49,7 @@ pub struct UpdateProgress {
 /// Carries out the steps `range` of a plan.
 ///
 /// Steps that were done before are done again. If the disk failed in an earlier attempt, reading
-/// the bytes back does not prove that they are on disk.
+/// the bytes back would not prove that they are on disk.
 pub(super) fn execute(
     file: &Arc<dyn UpdateFile>,
     plan: &Plan,
@@ -68,7 +68,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// Returns how far the file has come with a plan.
+/// Returns how far the execution of a plan on the file has come.
 pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standing, Error> {
     if plan.switch().is_none() {
         return Err(UpdateFault::from(Fault { step: None, breach: Breach::NoSwitch }).into());
@@ -88,7 +88,7 @@ pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standi
     }
 }
 
-/// Returns whether a step was begun and not finished, so that some of its bytes are in the file.
+/// Returns whether a step was started but not finished, so that some of its bytes are in the file.
 fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> bool {
     let before = plan.state_before(i);
     match &step.action {
@@ -104,7 +104,7 @@ fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> b
 }
 
 /// Returns whether a piece of the head has some old and some new bytes, and the rest of the head is
-/// as it was.
+/// unchanged.
 fn is_torn(head: &[u8], at: u64, old: &[u8], new: &[u8], before: Digest) -> bool {
     let len = u64::try_from(old.len()).unwrap_or(u64::MAX);
     let Some(span) = Span::new(at, len) else { return false };
@@ -152,7 +152,8 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Returns whether the file is as this step leaves it, or as a later step that was done before.
+    /// Returns whether the file is in the state after this step, or after a later step that was
+    /// done before.
     fn is_on_the_way(&self, i: usize, found: State) -> bool {
         self.plan.steps.iter().skip(i).any(|step| step.after == found)
             || matches!(standing(self.file, self.plan), Ok(Standing::Within(within)) if within > i)
@@ -167,7 +168,7 @@ impl Execution<'_, '_> {
             let after = self.plan.steps.get(i).map(|step| step.after);
             return Err(state_fault(self.plan, i, found, after));
         }
-        // Many small regions make few writes.
+        // Many small regions are written by few calls.
         let (block, mut together) = (self.block, Together::default());
         block.each(append, &mut |at, bytes| {
             if !together.takes(at, bytes) {
@@ -186,7 +187,7 @@ impl Execution<'_, '_> {
         self.file.sync().map_err(failed("write"))
     }
 
-    /// Writes the collected bytes, and begins anew.
+    /// Writes the collected bytes, and empties the collection.
     fn write(&mut self, i: usize, together: &mut Together, len: u64) -> Result<(), Error> {
         if together.bytes.is_empty() {
             return Ok(());
@@ -200,8 +201,8 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Checks that the place of `bytes` has bytes of this plan from an earlier attempt: these
-    /// bytes, or zeros in their place.
+    /// Checks the place of `bytes` in the file. It may only have bytes from an earlier attempt of
+    /// this plan: these bytes, or zeros.
     fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
         let Together { at, bytes, existing } = planned;
         let at = *at;
@@ -218,8 +219,8 @@ impl Execution<'_, '_> {
         }
     }
 
-    /// Writes a piece of the head by one call, unless the place has bytes that are neither the old
-    /// nor the new ones.
+    /// Writes a piece of the head by one call. Refuses if the place has bytes that are neither the
+    /// old nor the new ones.
     fn patch(&mut self, i: usize, at: u64, before: &[u8], after: &[u8]) -> Result<(), Error> {
         let head = read_head(self.file)?;
         let found = Span::new(at, u64::try_from(before.len()).unwrap_or(u64::MAX))
@@ -234,7 +235,8 @@ impl Execution<'_, '_> {
         }
         write_all(&**self.file, at, after).map_err(failed("write"))?;
         if found == after {
-            // Written once more, so that it is on disk. The head's content does not change.
+            // The bytes are written once more, so that they are surely on disk. The head's content
+            // does not change.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;
@@ -255,7 +257,7 @@ impl Execution<'_, '_> {
 struct Together {
     at: u64,
     bytes: Vec<u8>,
-    /// The bytes of the file in their place.
+    /// The current bytes of the file at that place.
     existing: Vec<u8>,
 }
 

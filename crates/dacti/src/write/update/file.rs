@@ -1,7 +1,7 @@
 //! The file that an update writes to: reads and writes by position, and the lock of its one writer.
 //!
-//! It refuses to know the meaning of the bytes. Tests put a failing file in its place.
-//! Specification: `docs/spec/dacti-cdn.md`.
+//! The meaning of the bytes plays no role here. Tests use a file that fails. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
 use crate::Error;
@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 /// A file that can be updated: read and written by position, made longer, and synced to disk.
 ///
-/// An implementation makes sure that there is one writer at a time.
+/// An implementation ensures that there is one writer at a time.
 pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// Returns the file's length now, in bytes.
     ///
@@ -53,10 +53,10 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// Syncs the written bytes and the length to disk.
     ///
     /// # Errors
-    /// An error of the system. The bytes may be on disk or not then.
+    /// An error of the system. The bytes may or may not be on disk then.
     fn sync(&self) -> io::Result<()>;
 
-    /// Returns the modification time, which servers tell their clients.
+    /// Returns the modification time, which servers send to their clients.
     ///
     /// # Errors
     /// An error of the system.
@@ -74,16 +74,16 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn is_in_place(&self) -> io::Result<bool>;
 
-    /// Waits until no reader of this file gets old bytes for the spans of `barrier`, through any
-    /// cache. It is called when the file itself has the new bytes, on disk.
+    /// Waits until no reader of this file gets old bytes for the spans of `barrier` through any
+    /// cache. It is called when the file itself has the new bytes on disk.
     ///
-    /// A local file has no cache in front of it, so by default this returns at once. A file that is
-    /// published through caches waits out the lifetimes of all of them together, or probes each
-    /// cache until it answers with the new bytes.
+    /// A local file has no cache in front of it, so by default this returns at once. For a file
+    /// that is published through caches, an implementation waits for the sum of their lifetimes, or
+    /// probes each cache until it answers with the new bytes.
     ///
     /// # Errors
-    /// Why the wait failed. The update ends then and can be resumed; the switch is untouched,
-    /// unless it was done already.
+    /// Why the wait failed. The update ends then and can be resumed. The switch is not written,
+    /// unless it was written before this barrier.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let _ = barrier;
         Ok(())
@@ -92,7 +92,7 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
 
 /// A regular file that only this process may update, until it is closed or the process ends.
 ///
-/// It does not lock out readers: they see the old package or the new one.
+/// Readers are not locked out: they see the old package or the new one.
 #[derive(Debug)]
 pub struct LockedFile {
     file: File,
@@ -122,8 +122,8 @@ impl LockedFile {
 }
 
 impl Drop for LockedFile {
-    /// Unlocks the file at once. A child process that another thread starts at this moment may hold
-    /// a copy of the file, so closing it would not unlock it.
+    /// Unlocks the file at once. Closing it would not suffice: a child process that another thread
+    /// starts at this moment may hold a copy of the file.
     fn drop(&mut self) {
         #[cfg(not(windows))]
         let _ = self.file.unlock();
@@ -143,11 +143,11 @@ fn open_alone(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Opens a file and locks out other writers. A lock on the bytes would lock out readers too.
+/// Opens a file and locks out other writers. A lock on byte ranges would also lock out readers.
 #[cfg(windows)]
 fn open_alone(path: &Path) -> Result<File, Error> {
     use std::os::windows::fs::OpenOptionsExt;
-    /// Others may read, rename and delete.
+    /// Other programs may read, rename and delete the file.
     const SHARE_READ_AND_DELETE: u32 = 0x1 | 0x4;
     const SHARING_VIOLATION: i32 = 32;
     let mut options = OpenOptions::new();
@@ -213,7 +213,7 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-/// The file as a source of bytes, with the length that it had at first.
+/// The file as a source of bytes, with its first length.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     file: Arc<dyn UpdateFile>,

@@ -1,7 +1,7 @@
 //! Updates of a package in a file: encoded, planned, carried out, and resumed after a crash.
 //!
 //! Readers see the old package or the new one, and no byte that they can reach changes. `dacti-cdn`
-//! plans every write; this module makes them. Specification: `docs/spec/dacti-cdn.md`.
+//! plans every write; this module carries the writes out. Specification: `docs/spec/dacti-cdn.md`.
 
 mod block;
 mod chain;
@@ -47,17 +47,17 @@ use uuid::Uuid;
 /// How to update a package.
 #[derive(Debug, Clone)]
 pub struct UpdateOptions {
-    /// How new regions are stored; by default as the package's other regions are.
+    /// How new regions are stored; by default like the other regions of the package.
     pub encoding: Option<Encoding>,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
-    /// Whether a region is written again although the package has it with the same content.
+    /// Whether a region is written again even if the package has it with the same content.
     pub force: bool,
     /// The options of the planner: alignment, purges, barriers.
     pub policy: UpdatePolicy,
-    /// Threads that encode; by default one for each core. They change no byte of the package.
+    /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The most bytes that are encoded and not written yet. It changes no byte of the package.
+    /// The most bytes that are encoded and not written yet. It does not change the package.
     pub in_flight_max: usize,
 }
 
@@ -105,11 +105,11 @@ impl Update {
         Self::of_file(Arc::new(LockedFile::open(path)?), path, options)
     }
 
-    /// Begins an update of the package in a file of the caller's own kind. Messages call it `path`,
-    /// and temporary files are made beside that.
+    /// Begins an update of a package in any kind of file that the caller implements. Messages name
+    /// it `path`, and temporary files are made next to that path.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn of_file(
         file: Arc<dyn UpdateFile>,
         path: impl AsRef<Path>,
@@ -137,32 +137,32 @@ impl Update {
         })
     }
 
-    /// Returns the package as it was when it was opened.
+    /// Returns the package in its state at the time of opening.
     #[must_use]
     pub const fn package(&self) -> &Package {
         &self.package
     }
 
-    /// Adds a region, or replaces the one that has its path or id. A file is opened only when the
-    /// update is planned; a reader is read now, to its end.
+    /// Adds a region, or replaces the region of its path or id. A file is opened only when the
+    /// update is planned, but a reader is read to its end now.
     ///
     /// # Errors
-    /// A path that breaks the rules or was put before, a reserved id, a file that is not regular,
-    /// content of 4 GiB or more, and errors of the system.
+    /// An invalid path; a path that was put before; a reserved id; a file that is not regular;
+    /// content of 4 GiB or more; errors of the system.
     pub fn put<'c>(
         &mut self,
         name: impl Into<InputName>,
         content: impl Into<crate::Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
-        // The names list, which says the id of each path, is read only for the plan.
+        // The ids are not known yet: the names list is read only for the plan.
         self.taken.take_path(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(self)
     }
 
-    /// Removes a region: it is not found any more. Its bytes stay in the file for readers of the
-    /// old package.
+    /// Removes a region, so that look-ups no longer find it. Its bytes stay in the file for readers
+    /// of the old package.
     ///
     /// # Errors
     /// `NotFound`; a package that cannot be read.
@@ -179,7 +179,7 @@ impl Update {
     /// Signs new regions with `key`, which must be one of the package's keys.
     ///
     /// # Errors
-    /// A package without signatures, a key of another package or one that the package does not
+    /// A package without signatures; a key of another package; a key that the package does not
     /// name.
     pub fn sign(&mut self, key: SecretKey) -> Result<&mut Self, Error> {
         let seals = self.package.view().seals();
@@ -196,8 +196,8 @@ impl Update {
         Ok(self)
     }
 
-    /// Leaves the new regions of a signed package unsigned. Readers that require a signature refuse
-    /// them, and the names list with them.
+    /// Leaves the new regions of a signed package unsigned. Readers that require a signature then
+    /// refuse them and the names list.
     pub const fn leave_unsigned(&mut self) -> &mut Self {
         self.leave_unsigned = true;
         self
@@ -213,7 +213,7 @@ impl Update {
         Ok(Some(Sealing { kind, key }))
     }
 
-    /// Adds a component with a region of its own, for a format that builds on packages.
+    /// Adds a component with a region of its own, for a format that is built on packages.
     pub fn add_component(&mut self, id: Uuid, version: Version, region: Vec<u8>) -> &mut Self {
         let digest = Digest::of(&region);
         let size = u64::try_from(region.len()).unwrap_or(u64::MAX);
@@ -233,17 +233,17 @@ impl Update {
     /// yet.
     ///
     /// # Errors
-    /// As [`plan_with`](Self::plan_with).
+    /// The errors of [`plan_with`](Self::plan_with).
     pub fn plan(self) -> Result<PlannedUpdate, Error> {
         self.plan_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`plan`](Self::plan), and tells `progress` how far the encoding has come, from this
-    /// thread. It stops if `progress` returns `Break`.
+    /// Does the same as [`plan`](Self::plan), and calls `progress` from this thread while regions
+    /// are encoded. It stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// An id given twice, a file that changed, a change that no single switch can publish, a
-    /// package that cannot be read, and errors of the system. The package stays as it was.
+    /// An id that is used twice; a file that changed; a change that no single switch can publish; a
+    /// package that cannot be read; errors of the system. The package stays unchanged.
     pub fn plan_with(
         self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,

@@ -1,5 +1,5 @@
-//! A package as it was before some steps, or as it will be after them, without writing: another
-//! head and another length over the same file.
+//! A package before or after some steps of a plan, without writing them: the same file with another
+//! head and another length.
 
 use super::UpdateFault;
 use super::execute::failed;

@@ -1,4 +1,4 @@
-//! A planned update: its plans can be shown, saved and carried out.
+//! A planned update. Its plans can be shown, saved and carried out.
 
 use super::UpdateFault;
 use super::block::{Block, Staged, written_len};
@@ -55,7 +55,7 @@ impl PlannedUpdate {
         Ok(update)
     }
 
-    /// Plans the names before the regions if that saves a fold. Returns whether it does.
+    /// Plans the names before the regions, if that saves a fold. Returns whether it does.
     fn plan_names_ahead(
         &mut self,
         source: &Arc<dyn ReadAt>,
@@ -99,14 +99,15 @@ impl PlannedUpdate {
         Ok(())
     }
 
-    /// Returns the change of each region that was named: removals first, then by path.
+    /// Returns the change of each region that the caller named: removals first, then by path.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Returns the plans, which are carried out one after the other. There are none if nothing
-    /// changes, and two if the names of new regions go first, so that the regions fit one switch.
+    /// Returns the plans, which are carried out one after the other. There is none if nothing
+    /// changes. There are two if the names of new regions go first, so that the regions fit one
+    /// switch.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
         &self.plans
@@ -118,20 +119,20 @@ impl PlannedUpdate {
         self.plans.is_empty()
     }
 
-    /// Carries the update out. When it returns, the new package is on disk.
+    /// Carries out the update. When this returns, the new package is on disk.
     ///
     /// # Errors
-    /// As [`apply_with`](Self::apply_with).
+    /// The errors of [`apply_with`](Self::apply_with).
     pub fn apply(self) -> Result<(), Error> {
         self.apply_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. It
-    /// stops if `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. It stops if
+    /// `progress` returns `Break`.
     ///
     /// # Errors
-    /// A file that something else has changed, and errors of the system. The package opens as the
-    /// old one or the new one then.
+    /// A file that another program has changed; errors of the system. The package then opens in its
+    /// old or its new state.
     pub fn apply_with(
         self,
         progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
@@ -145,10 +146,10 @@ impl PlannedUpdate {
     }
 
     /// Writes the plans to the file `path`, and the bytes that they append to `path` with `.data`
-    /// added. [`SavedPlan`](super::SavedPlan) carries them out, later or elsewhere.
+    /// added. [`SavedPlan`](super::SavedPlan) carries them out, later or on another machine.
     ///
     /// # Errors
-    /// `Io`, also if nothing changes, so that there is no plan.
+    /// `Io`, also if nothing changes and so there is no plan.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         if self.plans.is_empty() {
@@ -166,7 +167,7 @@ impl PlannedUpdate {
             })?;
             start = start.saturating_add(written_len(append));
         }
-        // Makes the zeros between the pieces, which were not written.
+        // Extends the file by the zeros between the pieces, which were not written.
         data.file().set_len(start).map_err(failed)?;
         data.commit()?;
         let mut file = AtomicFile::create(path)?;

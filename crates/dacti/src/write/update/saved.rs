@@ -1,7 +1,7 @@
 //! A saved plan: carried out later, perhaps by another person, from its file and its data file.
 //!
-//! The files are not trusted. The plan is checked against the laws and the package before it is
-//! begun, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
+//! The files are not trusted. Before the plan starts, it is checked against the laws and the
+//! package, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
 //! plans".
 
 use super::UpdateFault;
@@ -19,7 +19,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most bytes of JSON that are read. A plan takes some hundred for each region.
+/// The most bytes of JSON that are read. A plan takes a few hundred for each region.
 const JSON_LEN_MAX: u64 = 1 << 30;
 
 /// Plans from a file, with the bytes that they append.
@@ -30,10 +30,10 @@ pub struct SavedPlan {
     data_path: PathBuf,
 }
 
-/// How much of a saved plan is carried out.
+/// The part of a saved plan to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
-    /// All of it, on a package where nothing of it was done.
+    /// All of it, on a package on which no step of it was done.
     #[default]
     Whole,
     /// The steps that are left.
@@ -42,11 +42,11 @@ pub enum Extent {
     Step(usize),
 }
 
-/// How far a package has come with a saved plan: the steps that are done, counted through all
-/// plans, and whether the next one was begun.
+/// How far a saved plan was carried out on a package: the number of steps that are done, counted
+/// through all plans, and whether the next one was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedStanding {
-    /// Steps that are done; barriers after them do not count.
+    /// Steps that are done. Barriers after the last of them do not count.
     pub done: usize,
     /// All steps.
     pub steps: usize,
@@ -93,10 +93,11 @@ impl SavedPlan {
         &self.plans
     }
 
-    /// Returns how far the package at `path` has come with the plans.
+    /// Returns how far the plans were carried out on the package at `path`.
     ///
     /// # Errors
-    /// [`UpdateFault::State`] if it is in none of their states; as [`Update::open`].
+    /// [`UpdateFault::State`] if the package is in none of their states; the errors of
+    /// [`Update::open`].
     ///
     /// [`Update::open`]: super::Update::open
     pub fn standing(&self, path: impl AsRef<Path>) -> Result<SavedStanding, Error> {
@@ -108,7 +109,7 @@ impl SavedPlan {
     fn standing_of(&self, file: &Arc<dyn UpdateFile>) -> Result<SavedStanding, Error> {
         let steps = self.plans.iter().map(|plan| plan.steps.len()).sum();
         let mut fault = None;
-        // The last plan first: if the plan before it is done, the last one is resumed.
+        // The last plan is tried first: if the plan before it is done, the last one is resumed.
         for (plan, planned) in self.plans.iter().enumerate().rev() {
             let before = self.steps_before(plan);
             let at = |within: usize, begun| {
@@ -125,22 +126,22 @@ impl SavedPlan {
         Err(fault.unwrap_or(UpdateFault::NoStep { step: 0, steps }.into()))
     }
 
-    /// Carries the plans out on the package at `path`, and returns how far it has come then.
+    /// Carries out the plans on the package at `path`, and returns how far it has come.
     ///
     /// # Errors
-    /// As [`apply_with`](Self::apply_with).
+    /// The errors of [`apply_with`](Self::apply_with).
     pub fn apply(&self, path: impl AsRef<Path>, extent: Extent) -> Result<SavedStanding, Error> {
         self.apply_with(path, extent, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// As [`apply`](Self::apply), and tells `progress` how far it has come, from this thread. It
-    /// stops if `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and tells `progress` how far it has come, from this
+    /// thread. It stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// [`UpdateFault::Begun`] if something was done already and `extent` is all;
+    /// [`UpdateFault::Begun`] if a step was done before and `extent` is `Whole`;
     /// [`UpdateFault::State`] if the package is in none of the plans' states; a plan that breaks a
-    /// law; a data file of another plan; errors of the system. The package opens as the old one or
-    /// the new one then.
+    /// law; a data file of another plan; errors of the system. The package then opens in its old or
+    /// its new state.
     pub fn apply_with(
         &self,
         path: impl AsRef<Path>,
@@ -152,10 +153,11 @@ impl SavedPlan {
         self.apply_to(&file, extent, progress).map_err(|error| named(error, path))
     }
 
-    /// As [`apply_with`](Self::apply_with), on a file of the caller's own kind.
+    /// Does the same as [`apply_with`](Self::apply_with), on any kind of file that the caller
+    /// implements.
     ///
     /// # Errors
-    /// As [`apply_with`](Self::apply_with).
+    /// The errors of [`apply_with`](Self::apply_with).
     pub fn apply_to(
         &self,
         file: &Arc<dyn UpdateFile>,
@@ -185,7 +187,7 @@ impl SavedPlan {
         self.standing_of(file)
     }
 
-    /// Carries out one step, which must be the next one or one that is done.
+    /// Carries out one step: the next one, or one that is done already.
     fn apply_step(
         &self,
         file: &Arc<dyn UpdateFile>,
@@ -198,7 +200,7 @@ impl SavedPlan {
             return Err(no_step.into());
         };
         let steps = self.plans.iter().flat_map(|plan| &plan.steps);
-        // Barriers leave no trace in the file.
+        // The file does not show whether barriers are done.
         let mut between = steps.take(number).skip(found.done);
         if !between.all(|step| matches!(step.action, Action::Barrier(_))) {
             let next = found.done.saturating_add(1);
@@ -231,7 +233,7 @@ impl SavedPlan {
     }
 }
 
-/// Proves that a plan keeps the laws on the package as it was before the plan was begun.
+/// Proves that a plan keeps the laws on the package in its state before the plan.
 fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
     let before = Overlay::before(Arc::new(reading), plan)?;
@@ -242,7 +244,7 @@ fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     Ok(check(plan, &snapshot).map_err(UpdateFault::from)?)
 }
 
-/// Holds the bytes of a plan against its digests, before any of them is written.
+/// Checks the bytes of a plan against its digests, before any of them is written.
 fn hold_against(plan: &Plan, block: &Block<'_>) -> Result<(), Error> {
     match plan.append() {
         Some(append) => block.each(append, &mut |_, _| Ok(())),

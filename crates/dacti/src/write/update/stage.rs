@@ -1,7 +1,7 @@
-//! The regions that an update appends, encoded and sealed before it is planned. A few stored bytes
-//! stay in memory, more go to a temporary file.
+//! The regions that an update appends, encoded and sealed before the update is planned. The first
+//! stored bytes stay in memory, more go to a temporary file.
 //!
-//! It refuses to know their positions. Specification: `docs/spec/dacti-cdn.md`.
+//! Their positions in the file are not known here. Specification: `docs/spec/dacti-cdn.md`.
 
 use super::block::read_exact_at;
 use crate::fetch::source::write_file_at;
@@ -31,7 +31,7 @@ pub(super) struct Staged {
     pub(super) seal_len: u64,
     /// The BLAKE3 of its stored bytes and its seal.
     pub(super) digest: [u8; 32],
-    /// Where its bytes start in the store.
+    /// The start of its bytes in the stage.
     pub(super) at: u64,
 }
 
@@ -139,7 +139,7 @@ struct Taker<'t, 'i> {
     inputs: core::slice::Iter<'i, &'i Input>,
     encoding: Encoding,
     seal_len: u64,
-    /// Hashes the part of a region that has come so far, and counts it.
+    /// Hashes the bytes of a region that have come so far, and counts them.
     hasher: blake3::Hasher,
     region_len: u64,
     told: Progress,
@@ -202,8 +202,9 @@ impl Store {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.file.is_none() && len > MEMORY_MAX {
-            // The package's folder probably has room for bytes that will be appended there. If no
-            // file can be made in it, the system's folder for temporary files is used.
+            // The package's folder must have room for these bytes anyway, because they are appended
+            // there later. If no file can be made in it, the system's folder for temporary files is
+            // used.
             let file = tempfile::tempfile_in(&self.folder).or_else(|_| tempfile::tempfile())?;
             write_file_at(&file, 0, &self.bytes)?;
             self.bytes = Vec::new();
@@ -246,7 +247,8 @@ mod tests {
 
     #[test]
     fn short_and_long_regions_are_each_followed_by_their_seal() {
-        // Of 5 and 0 bytes, then one of several pieces that does not fit in memory, then 3.
+        // One region of 5 bytes, one of 0, one of several pieces that does not fit in memory, and
+        // one of 3.
         let contents = [vec![1; 5], vec![], vec![2; 9 << 20], vec![3; 3]];
         let mut spool = Spool::default();
         let inputs: Vec<Input> = contents

@@ -1,5 +1,5 @@
-//! Modification times: each content of the head gets a second of its own, because servers tell
-//! contents apart by seconds.
+//! Modification times. Each content of the head gets a second of its own, because servers
+//! distinguish contents by seconds.
 //!
 //! The time is set forward, so nothing waits. Specification: `docs/spec/dacti-cdn.md`.
 
@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The last second with which a content of the head was published.
+/// The latest second that was given to a content of the head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     last: u64,
@@ -22,8 +22,8 @@ impl Times {
         Ok(Self { last: seconds(found) })
     }
 
-    /// Repairs the time after a write past the head: the system has set it to now, which is too
-    /// early if the head's time was set forward.
+    /// Repairs the time after a write past the head. The system has set it to the current time,
+    /// which is too early if the head's time was set forward.
     pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         let found = seconds(file.modified()?);
         if found < self.last {
@@ -33,7 +33,7 @@ impl Times {
         Ok(())
     }
 
-    /// Gives the head a second of its own after a write into it.
+    /// Gives the head a new second after a write into it.
     pub(super) fn advance(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         self.last = seconds(SystemTime::now()).max(self.last.saturating_add(1));
         self.set(file)
@@ -45,7 +45,7 @@ impl Times {
     }
 }
 
-/// Returns the second that a server tells for a time.
+/// Returns the second that a server sends for a time.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
