@@ -6,8 +6,8 @@
 //! table in Markdown: the median of the times, the bytes by which the file grew, and how many
 //! slices of 64 KiB of the old file changed, which a cache in front of it would fetch again.
 
-use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti::update::{Update, UpdateOptions};
+use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_benches::Numbers;
 use redb::{Database, TableDefinition};
 use rusqlite::{Connection, params};
