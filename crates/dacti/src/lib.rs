@@ -34,8 +34,7 @@ pub use read::listing::Listed;
 pub use read::many::{GetPlan, Readers};
 pub use read::names::Names;
 pub use read::package::Package;
-pub use read::region::Region;
-pub use read::region_name::RegionName;
+pub use read::region::{Region, RegionName};
 pub use read::stream::{RegionReader, RegionSeeker, UnverifiedReader, VerifiedReader};
 pub use read::view::{PACKAGE_FORMAT, View};
 #[cfg(feature = "async")]

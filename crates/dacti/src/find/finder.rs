@@ -56,12 +56,13 @@ pub(crate) enum Begun<'f> {
 
 impl Finder {
     pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, limits: &Limits) -> Self {
-        let (lookup, lent) = (view.lookup(), source.lent());
+        let (index, head, lent) = (view.index_region(), view.head(), source.lent());
+        let lookup = index.lookup(&head);
         let guide_from = lookup.as_ref().and_then(|lookup| Guide::pays_from(lookup, &lent));
         Self {
             lent,
             head_groups: HeadGroups::default(),
-            is_all_in_head: lookup.is_none() && view.groups_in_head().is_some(),
+            is_all_in_head: lookup.is_none() && index.groups_in(&head).is_some(),
             blocks: lookup.map_or_else(Blocks::default, |l| Blocks::new(&l, limits.blocks_len_max)),
             searches: AtomicU32::new(0),
             guide_from,
@@ -108,17 +109,18 @@ impl Finder {
 
     #[inline(never)]
     fn search(&self, id: Uuid) -> Result<Option<Located>, Error> {
-        let found = match self.view.lookup() {
+        let (index, head) = (self.view.index_region(), self.view.head());
+        let found = match index.lookup(&head) {
             Some(lookup) => match self.search_by_fences(&lookup, id) {
                 // The entry that counts names no valid place. A scan would find the same entry.
                 Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
                 Err(fault @ Error::Lookup(_)) => {
-                    self.view.index_region().note_contradiction(fault);
+                    index.note_contradiction(fault);
                     scan::find(&*self.source, &self.view, id)?
                 }
                 found => found?,
             },
-            None => match self.view.groups_in_head() {
+            None => match index.groups_in(&head) {
                 Some(groups) => self.head_groups.find(groups, id).map_err(of_index)?,
                 None => scan::find(&*self.source, &self.view, id)?,
             },
@@ -199,8 +201,9 @@ impl Finder {
 
     /// Looks up `id` with the bytes in memory, without reading.
     pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
-        let Some(lookup) = self.view.lookup() else {
-            return if self.view.groups_in_head().is_none() {
+        let (index, head) = (self.view.index_region(), self.view.head());
+        let Some(lookup) = index.lookup(&head) else {
+            return if index.groups_in(&head).is_none() {
                 Begun::Scan
             } else {
                 Begun::Known(self.find(id))

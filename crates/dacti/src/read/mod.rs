@@ -10,7 +10,6 @@ pub(crate) mod many;
 pub(crate) mod names;
 pub(crate) mod package;
 pub(crate) mod region;
-pub(crate) mod region_name;
 pub(crate) mod seals;
 pub(crate) mod stream;
 pub(crate) mod total;

@@ -1,16 +1,56 @@
-//! Reads the content of a region as a whole, verified. A limit is checked before bytes are read.
+//! A region: its name as a caller gives it, and its content as a whole, verified. A limit is checked
+//! before bytes are read.
 
 use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
+use core::fmt;
 use core::ops::Deref;
 use dacti_index::{Encoding, Located, Structure, decode_to_vec};
 use dacti_seal::Verdict;
 use daicon_core::Span;
 use std::borrow::Cow;
 use std::io::Read;
+use uuid::Uuid;
 
 /// The most stored bytes that are read at once. A longer region is decoded piece by piece.
 pub(crate) const AT_ONCE: u64 = 1 << 20;
+
+/// A region's id or its path, as a caller gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegionName<'a> {
+    /// By id.
+    Id(Uuid),
+    /// By path.
+    Path(&'a str),
+}
+
+impl<'a> From<&'a str> for RegionName<'a> {
+    fn from(path: &'a str) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl<'a> From<&'a String> for RegionName<'a> {
+    fn from(path: &'a String) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<Uuid> for RegionName<'_> {
+    #[inline]
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl fmt::Display for RegionName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Path(path) => write!(f, "{path:?}"),
+        }
+    }
+}
 
 /// A region's content, whole, decoded and verified.
 ///

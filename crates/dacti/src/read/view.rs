@@ -5,11 +5,11 @@
 
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
-use crate::read::index_region::{Groups, IndexRegion};
+use crate::read::index_region::IndexRegion;
 use core::fmt;
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
-use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, Lookup};
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{Kind, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
@@ -203,11 +203,6 @@ impl View {
         &self.index
     }
 
-    /// Returns all groups of the index if the head has them.
-    pub(crate) fn groups_in_head(&self) -> Option<Groups<'_>> {
-        self.index.groups_in(&self.head())
-    }
-
     /// Returns the number of entries in those groups of the index that lie in the head. Together
     /// with the index's start, it tells which of two states of a package is later.
     #[cfg(any(feature = "http", feature = "store"))]
@@ -236,11 +231,6 @@ impl View {
     #[must_use]
     pub const fn layout_fault(&self) -> Option<&Arc<Error>> {
         self.layout_fault.as_ref()
-    }
-
-    /// The fences of the index in force.
-    pub(crate) fn lookup(&self) -> Option<Lookup<'_>> {
-        self.index.lookup(&self.head())
     }
 
     /// Returns whether look-ups use fences, and so do not scan the index.

@@ -233,7 +233,12 @@ impl Package {
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
-        match view.lookup().map(|lookup| FencesCheck::new(&lookup)).transpose() {
+        match view
+            .index_region()
+            .lookup(&view.head())
+            .map(|lookup| FencesCheck::new(&lookup))
+            .transpose()
+        {
             Ok(checker) => check = checker,
             Err(error) => fault = Some(error),
         }
