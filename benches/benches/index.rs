@@ -17,7 +17,7 @@ fn find(criterion: &mut Criterion) {
         let ids = ids(count);
         let file = index(&ids);
         let region = Span { start: 0, end: file.len() as u64 };
-        // The middle one: half of the index is scanned.
+        // The middle id: the search scans half of the index.
         let id = ids.get(count / 2).copied();
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::from_parameter(count), &file, |bencher, file| {

@@ -1,4 +1,4 @@
-//! Look-up by keys: making the keys, and finding regions and the lack of them with their help.
+//! Look-up by fences: writing the fences, and finding regions and their absence with them.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};

@@ -1,4 +1,4 @@
-//! Planning updates: into the deltas of a package of 100,000 regions, and a fold of it.
+//! Planning updates of a package of 100,000 regions: in a delta group, and as a fold.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -15,7 +15,7 @@ fn ids() -> Vec<Uuid> {
     (0..REGIONS).map(|_| numbers.id()).collect()
 }
 
-/// A package of ours with all entries of its index.
+/// Returns the snapshot of a package, with all entries of its index.
 fn snapshot(ids: &[Uuid]) -> Snapshot {
     let dir = tempfile::tempdir().expect("there is room for a package");
     let path = dir.path().join("bench.dacti-pack");

@@ -1,4 +1,4 @@
-//! Seals: digests of short and long regions, signing, and judging both.
+//! Seals: digests of short and long regions, signing, and checking both.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;

@@ -1,7 +1,7 @@
-//! `cargo xtask bench ten-million`: a package of ten million regions is built, found in and
-//! verified, with the time and the memory that each takes.
+//! `cargo xtask bench ten-million`: builds a package of ten million regions, looks up regions in it
+//! and verifies it. Prints the time and the memory of each step.
 //!
-//! `--count N` takes another number of regions, `--paths` gives them paths in place of ids, `--dir
+//! `--count N` uses another number of regions, `--paths` gives them paths instead of ids, `--dir
 //! DIR` names the folder of the package.
 
 use dacti::{BuildOptions, Content, EncodingChoice, Package, PackageBuilder};
@@ -112,9 +112,9 @@ fn find(path: &Path, asked: &Asked) {
     }
 }
 
-/// Runs a step and tells its time and the most memory that the process took meanwhile.
+/// Runs a step, and prints its time and the most memory that the process used meanwhile.
 fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
-    // Resets the peak; if the system cannot, the peak is that of all steps.
+    // Resets the peak. If the system cannot, the peak is that of all steps.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let start = Instant::now();
     let value = run();
@@ -126,7 +126,7 @@ fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
     value
 }
 
-/// The most memory that the process had, in KiB, as Linux tells it.
+/// Returns the most memory that the process had, in KiB, as Linux reports it.
 fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -22,7 +22,7 @@ fn block(codec: u64, data: Vec<u8>) -> Block {
     Block { cid: Cid::new_v1(codec, hash), data }
 }
 
-/// A tree of `count` blocks in depth-first order: DAG-CBOR nodes, raw leaves.
+/// Returns a tree of `count` blocks in depth-first order: DAG-CBOR nodes, raw leaves.
 pub fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
     if count == 1 {
         let words = (0..BLOCK_LEN / 8).flat_map(|_| numbers.number().to_le_bytes());

@@ -1,4 +1,4 @@
-//! Inputs for the benches: all of them made from fixed seeds, none read from disk.
+//! Inputs for the benches. All are made from fixed seeds, and none is read from disk.
 
 pub mod dag;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// The numbers that start from `seed`.
+    /// Creates the numbers that start from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -32,8 +32,8 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    /// Text of `len` bytes that compresses about as well as prose: words of a small language in
-    /// random order.
+    /// Returns text of `len` bytes that compresses about as well as prose: words of a small
+    /// vocabulary in random order.
     pub fn text(&mut self, len: usize) -> Vec<u8> {
         const WORDS: [&str; 16] = [
             "region ", "index ", "the ", "of ", "a ", "package ", "is ", "read ", "by ", "group ",
@@ -52,7 +52,7 @@ impl Numbers {
     }
 }
 
-/// A container of `tables` tables of `components` components each, one behind the other.
+/// Returns a container of `tables` tables of `components` components each, one after the other.
 pub fn container(tables: u64, components: usize) -> Vec<u8> {
     let mut numbers = Numbers::new(1);
     let table_len = 24 + 28 * components as u64;
@@ -82,7 +82,7 @@ pub fn ids(count: usize) -> Vec<Uuid> {
     ids
 }
 
-/// An index of full groups with these ids, all regions one byte at 0.
+/// Returns an index of full groups with these ids. All regions are one byte at 0.
 pub fn index(ids: &[Uuid]) -> Vec<u8> {
     let groups = ids.len().div_ceil(GROUP_ENTRIES);
     let mut out = vec![0; index_len(groups as u32) as usize];

@@ -1,7 +1,7 @@
 //! libFuzzer around the entry points of `tests/conformance/entries.rs`.
 //!
 //! `DACTI_FUZZ_ENTRY` names the entry point. With `DACTI_FUZZ_SEEDS`, the program writes the seeds
-//! of that entry point into this folder, and ends. `cargo xtask fuzz` sets both.
+//! of that entry point into that folder, and ends. `cargo xtask fuzz` sets both.
 #![no_main]
 // The modules hold tests, too, which this program leaves out.
 #![allow(dead_code, unused_imports, unused_macros)]
@@ -36,7 +36,7 @@ fn entry() -> &'static Entry {
     })
 }
 
-/// Each under its number: names of seeds need not be names of files.
+/// Seeds are written under numbers, because their names need not be valid file names.
 fn write_seeds(folder: &Path) {
     for (number, (_, bytes)) in (entry().seeds)().into_iter().enumerate() {
         std::fs::write(folder.join(format!("seed-{number}")), bytes).expect("the folder exists");

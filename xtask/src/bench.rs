@@ -1,5 +1,5 @@
-//! `bench`: the criterion benches; `bench peers|update|cars`: beside other people's crates;
-//! `bench ten-million`: a package as large as they come.
+//! `bench`: the criterion benches. `bench peers|update|cars`: comparisons with other people's
+//! crates. `bench ten-million`: a very large package.
 
 use crate::peers::{PEERS, peers};
 use crate::run::{Context, Outcome, Result, run};
@@ -20,10 +20,10 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut command = if flags.is_empty() {
         context.cargo(["bench", "-p", "dacti-benches", "--benches"])
     } else {
-        // The whole workspace, so that dependencies have the features that the tests use.
+        // The whole workspace is built, so that dependencies have the features that the tests use.
         context.cargo(["test", "--workspace", "--bench", "*"])
     };
-    // Criterion runs each bench once when it is told so, and does not know libtest's other flags.
+    // Criterion accepts the flag to run each bench once, but none of libtest's other flags.
     run(command.arg("--").args(flags.first()).args(rest))?;
     Ok(Outcome::Done)
 }

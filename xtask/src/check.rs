@@ -7,14 +7,14 @@ pub fn check(context: &Context, args: &[String]) -> Result<Outcome> {
     let peers_too = one_flag(args, "--peers")?;
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
     run(&mut context.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    // A rename of ours breaks the benches of the peers. Their crates take minutes to compile, so
-    // that a change is judged without them, and a release with them.
+    // A rename in our crates breaks the benches of the peers. The peers take minutes to compile, so
+    // changes are checked without them, and releases with them.
     if peers_too {
         run(peers::cargo(context, "fmt")?.arg("--check"))?;
         run(peers::cargo(context, "clippy")?.args(["--benches", "--", "-D", "warnings"]))?;
     }
-    // Libraries alone: the program is called as its library is, and one page would overwrite the
-    // other's.
+    // Only libraries are documented: the program and its library have the same name, and one page
+    // would overwrite the other.
     let doc = ["doc", "--workspace", "--no-deps", "--lib"];
     run(context.cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Outcome::Done)

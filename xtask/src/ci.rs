@@ -8,8 +8,8 @@ use std::time::Instant;
 #[cfg(test)]
 const BEFORE_A_RELEASE: &[&str] = &["release", "semver"];
 
-/// In this order: what takes a second first, what people read last. `snapshots` comes after `test`
-/// because it judges what the tests asked for.
+/// The order of the steps: fast ones first, and last those whose results people read. `snapshots`
+/// comes after `test`, because it checks what the tests asked for.
 const STEPS: &[(&str, &[&str])] = &[
     ("tidy", &[]),
     ("layers", &[]),
@@ -29,7 +29,7 @@ const STEPS: &[(&str, &[&str])] = &[
 pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let before = state(context)?;
-    // The cargo that started us has completed it already, if it was not complete.
+    // If the lock file was not complete, the cargo that started this program has completed it.
     if under_ci() && before.lines().any(|line| line.ends_with(" Cargo.lock")) {
         return Err("the committed Cargo.lock is not complete: build once and commit it".into());
     }
@@ -46,7 +46,7 @@ pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         times.push(time);
     }
-    // On a person's machine somebody may be editing.
+    // On a person's machine, files may be edited meanwhile.
     if under_ci() && state(context)? != before {
         return Err(format!("it changed the tree:\n{}", state(context)?).into());
     }

@@ -1,15 +1,15 @@
 //! `fuzz TARGET`: libFuzzer on one entry point, guided by coverage, until it finds a fault or its
 //! time is over.
 //!
-//! The program is a workspace of its own, `fuzz/`: every crate in it is instrumented. The stable
-//! compiler can do that. libFuzzer is C++, so a compiler for it has to be there.
+//! The program is a workspace of its own, `fuzz/`, because every crate in it is instrumented. The
+//! stable compiler can do that. libFuzzer is C++, so a C++ compiler is needed.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, output, run, succeeds};
 use std::path::Path;
 use std::process::Command;
 
-/// What `cargo fuzz` passes, too, without a sanitizer: there is no `unsafe` code to watch.
+/// The flags of `cargo fuzz`, without a sanitizer: there is no `unsafe` code to watch.
 const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -27,7 +27,7 @@ pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Out
     let target_dir = Metadata::load(context)?.target_directory.join("fuzz");
     let host = host(context)?;
     let mut build = context.cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
-    // With a target named, build scripts and macros are left without these flags.
+    // If a target is named, build scripts and macros are built without these flags.
     build.args(["--target", &host]).env("CARGO_TARGET_DIR", &target_dir);
     run(build.env("RUSTFLAGS", RUSTFLAGS))?;
     let program = target_dir.join(host).join("release/dacti-fuzz");

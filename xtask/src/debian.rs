@@ -1,11 +1,11 @@
-//! Debian's packages of what the chores need and cargo does not bring.
+//! Installs Debian's packages of programs that the chores need and cargo does not provide.
 
 use crate::run::{Result, output, run, under_ci};
 use std::path::Path;
 use std::process::Command;
 
-/// Installs packages where that is nobody's decision but ours: as root, on Debian, in CI.
-/// Elsewhere nothing happens, and whoever asks says what to install.
+/// Installs packages in CI, as root, on Debian. Elsewhere this does nothing, and its callers say
+/// which package to install.
 pub fn install_under_ci(packages: &[&str]) -> Result {
     if !under_ci() || !Path::new("/etc/debian_version").exists() || !is_root() {
         return Ok(());
@@ -15,7 +15,8 @@ pub fn install_under_ci(packages: &[&str]) -> Result {
     run(Command::new("apt-get")
         .args(["install", "-y", "--no-install-recommends"])
         .args(packages)
-        // Servers among them are started by those who need them, on ports of their own.
+        // Debian must not start the servers among them. The tests start them, on ports of their
+        // own.
         .env("RUNLEVEL", "1")
         .env(noninteractive.0, noninteractive.1))
 }

@@ -1,5 +1,5 @@
-//! `features`: each crate by itself with no feature, with each alone, with all of them, so that
-//! none of them leans on what a neighbour happens to switch on.
+//! `features`: builds each crate by itself with no feature, with each feature alone, and with all
+//! of them. So no crate can depend on a feature that another crate switches on.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, tried};
@@ -38,8 +38,8 @@ struct Diagnostic {
     rendered: Option<String>,
 }
 
-/// The errors and warnings among cargo's messages. Lints of dependencies are capped, so all are of
-/// ours.
+/// Returns the errors and warnings in cargo's messages. Lints of dependencies are capped, so all of
+/// them concern our crates.
 ///
 /// `-D warnings` in `RUSTFLAGS` would build every dependency again.
 fn diagnostics(messages: &str) -> Result<Vec<String>> {
@@ -52,7 +52,8 @@ fn diagnostics(messages: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// None, each, all. `default` is a set of others, and optional dependencies are not for callers.
+/// The sets are: no feature, each feature, all features. `default` is a set of others, and optional
+/// dependencies are not for callers.
 fn sets(package: &Package) -> Vec<String> {
     let names: Vec<&str> =
         package.features.keys().map(String::as_str).filter(|&name| name != "default").collect();

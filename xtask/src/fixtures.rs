@@ -1,5 +1,5 @@
-//! `fixtures`: the committed fixture files, written or compared by a program of the tests package
-//! that shares no code with the crates.
+//! `fixtures`: writes or compares the committed fixture files. A program of the tests package does
+//! this, and shares no code with the crates.
 
 use crate::run::{Context, Outcome, Result, one_flag, run};
 

@@ -1,7 +1,7 @@
-//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them; `fuzz TARGET`:
+//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them. `fuzz TARGET`:
 //! one of their entry points, guided by coverage.
 //!
-//! The tests are ordinary ones, so that every machine can run them. Two variables rule them:
+//! They are ordinary tests, so every machine can run them. Two variables control them:
 //! `DACTI_FUZZ_ITERATIONS`, the rounds of each test, and `DACTI_FUZZ_SEED`, a decimal number.
 
 use crate::coverage;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const ITERATIONS: &str = "DACTI_FUZZ_ITERATIONS";
 const SEED: &str = "DACTI_FUZZ_SEED";
 
-/// Rounds of each test unless the variable says otherwise.
+/// Rounds of each test, unless the variable gives another number.
 const ITERATIONS_DEFAULT: &str = "20000";
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ fn wish(args: &[String]) -> Result<Wish> {
     Ok(wish)
 }
 
-/// From libtest's list, the tests that have `fuzz` in their path.
+/// Returns the tests in libtest's list that have `fuzz` in their path.
 fn chosen(list: &str) -> Vec<String> {
     let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
     names.filter(|name| name.contains("fuzz")).map(str::to_owned).collect()
@@ -83,7 +83,7 @@ fn fresh_seed() -> u64 {
     next_seed(u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default())
 }
 
-/// One step of splitmix64: neighbouring seeds shall not look alike.
+/// Does one step of splitmix64, so that neighbouring seeds give very different numbers.
 fn next_seed(seed: u64) -> u64 {
     let sum = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Which top-level module of a library names which other, outside tests and documentation.
+//! Finds which top-level modules of a library name which others, outside tests and documentation.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::Result;
@@ -15,13 +15,13 @@ type Path = Vec<String>;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     pub modules: BTreeSet<String>,
-    /// From, to, and the first place that shows it.
+    /// From, to, and the first place of such a name.
     pub edges: BTreeMap<(String, String), String>,
 }
 
 impl Imports {
-    /// Reads every file of the library. The root file makes no edges: it names all modules, to say
-    /// what is public.
+    /// Reads every file of the library. The root file makes no edges: it names all modules, to
+    /// export their items.
     pub fn of(tree: &Tree, metadata: &Metadata, package: &Package) -> Result<Self> {
         let Some(lib) = package.lib() else { return Ok(Self::default()) };
         let root = metadata.relative(&lib.src_path);
@@ -51,7 +51,8 @@ impl Imports {
         Ok(imports)
     }
 
-    /// The top-level module that a path leads to, by way of what the root file exports.
+    /// Returns the top-level module that a path leads to, also through the exports of the root
+    /// file.
     fn owner(&self, path: &[String], exported: &BTreeMap<Path, Path>) -> Option<String> {
         let own = path.first().filter(|first| self.modules.contains(*first));
         let through = || (1..=path.len()).find_map(|len| exported.get(path.get(..len)?));
@@ -60,7 +61,8 @@ impl Imports {
     }
 }
 
-/// `a/b/mod.rs` and `a/b.rs` are the module `a::b`; the root file's path is empty.
+/// Returns the module of a file: `a/b/mod.rs` and `a/b.rs` are the module `a::b`. The root file's
+/// path is empty.
 fn module_path(file: &str) -> Path {
     let path = file.trim_start_matches('/').trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -69,15 +71,15 @@ fn module_path(file: &str) -> Path {
 
 struct Finder {
     module: Path,
-    /// The top-level module, what it names, and the line.
+    /// The top-level module, the path that it names, and the line.
     named: Vec<(String, Path, usize)>,
-    /// A public name, and what it stands for.
+    /// A public name, and the path that it stands for.
     exported: Vec<(Path, Path)>,
 }
 
 impl Finder {
-    /// A path as written, from the crate's root on. Others than these stay in their module, but in
-    /// the root file.
+    /// Returns a written path from the crate's root on. In the root file, any path may lead to a
+    /// module; elsewhere only paths that start with `crate`, `super` or `self`.
     fn absolute(&self, written: &[String]) -> Option<Path> {
         let supers = written.iter().take_while(|name| *name == "super").count();
         let rest = written.get(supers.max(1)..)?;
@@ -120,7 +122,7 @@ impl Finder {
         self.exported.extend(self.absolute(&path).map(|to| (own, to)));
     }
 
-    /// In macros nothing but `crate::` and the names that follow is looked for.
+    /// In macros, only `crate::` and the names after it are searched for.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Path = Vec::new();
         let (mut colons, mut line) = (0, 0);

@@ -1,6 +1,6 @@
 //! `lab`: packages read through real servers and caches while they are updated.
 //!
-//! The servers are started by the tests, on loopback ports of their own, and stopped by them.
+//! The tests start the servers, on loopback ports of their own, and stop them.
 
 use crate::debian::install_under_ci;
 use crate::page::{Begun, Page};
@@ -18,17 +18,17 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/bin/wrk", "wrk"),
 ];
 
-/// Where the table of the full form stands.
+/// The page that has the table of the full form.
 const PAGE: Page<'_> = Page { path: "docs/caches.md", verb: "lab --full" };
-/// The table's head. The tests make the rows.
+/// The head of the table. The tests make the rows.
 const COLUMNS: &str = "\
 | cache | package | heads kept | updates | opened | regions read | requests | resumes | retries \
 | stale answers | 416 | whole files | escalations |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
-/// `--full` runs the whole matrix, a quarter of an hour of it, and `--write` puts its table into
-/// the page; everything else is handed on to the tests.
+/// `--full` runs the whole matrix, which takes a quarter of an hour, and `--write` puts its table
+/// into the page. All other arguments go to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
@@ -51,9 +51,10 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let _ = std::fs::remove_file(&rows);
     let rest: Vec<_> = rest.cloned().collect();
     if full {
-        // Nothing beside what is measured; and then, as most of it is waiting, all caches at once.
+        // First the measurements, with nothing else running. Then all caches at once, because most
+        // of that time is waiting.
         let full = || {
-            // Figures are worth something only if what is measured is what people use.
+            // The tests run a release build, so that the figures are those of real programs.
             let mut command = context.cargo(["test", "--release", "-p", "dacti-tests"]);
             command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
             command
@@ -71,15 +72,16 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What the names of the tests begin with that update packages under readers.
+/// The prefix of the tests that update packages while readers read them.
 const UPDATES: &str = "updates::";
-/// The lab's tests with so many threads and such filters. Each has servers and readers of its own.
+/// Returns the command for the lab's tests with these threads and filters. Each test has servers
+/// and readers of its own.
 fn tests(mut command: Command, threads: &[&str], rest: &[String]) -> Command {
     command.args(["--test", "lab", "--", "--nocapture", "--test-threads"]).args(threads).args(rest);
     command
 }
 
-/// Rows come as tests end; the page has them in order.
+/// Sorts the rows. They come as tests end, but the page has them in order.
 fn sorted(rows: &str) -> String {
     let mut rows: Vec<_> = rows.lines().map(|row| format!("{row}\n")).collect();
     rows.sort();
@@ -96,7 +98,7 @@ fn versions() -> Result<String> {
     Ok(format!("Caches: {}.\n", said.join("; ")))
 }
 
-/// The first line that a program prints, wherever it prints it.
+/// Returns the first line that a program prints, on either output.
 fn first_line(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     let said = [output.stdout, output.stderr].concat();

@@ -1,4 +1,5 @@
-//! `layers`: which crate may lean on which, and what must not be found below the facade.
+//! `layers`: checks which crate may depend on which, and what the crates below the facade must not
+//! contain.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, output};
@@ -7,11 +8,10 @@ use crate::tree::Tree;
 use crate::{weight, wings};
 use std::collections::BTreeSet;
 
-/// A crate and what it may depend on among ours. Whoever adds an edge argues for it in
-/// ARCHITECTURE.md.
+/// A crate, and those of our crates that it may depend on. Argue for a new edge in ARCHITECTURE.md.
 struct Layer {
     name: &'static str,
-    /// Dev- and build-dependencies count too.
+    /// Dev-dependencies and build-dependencies count, too.
     may_use: &'static [&'static str],
     ground: Ground,
 }
@@ -19,7 +19,7 @@ struct Layer {
 /// What a crate stands on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ground {
-    /// `core`, and `alloc` behind a feature or not: no IO.
+    /// Only `core`, and `alloc` perhaps behind a feature: no IO.
     NoStd,
     /// The standard library, for adapters over `Read` and `Write`; still no IO of its own.
     StdAdapters,
@@ -81,11 +81,11 @@ const ABOVE_FACADE: &[&str] = &[
     "dacti-serve",
 ];
 
-/// Not shipped; they may lean on anything.
+/// Packages that are not shipped; they may depend on any crate.
 const UNBOUND: &[&str] = &["dacti-tests", "dacti-benches", "xtask"];
 
-/// Crates that do IO, run futures, start threads or talk to people: none of them, not even through
-/// others, below the facade.
+/// Crates that do IO, run futures, start threads or print. The crates below the facade must not use
+/// them, not even through others.
 const FORBIDDEN_BELOW_FACADE: &[&str] = &[
     "async-std",
     "async-trait",
@@ -145,7 +145,8 @@ fn below_facade(metadata: &Metadata) -> impl Iterator<Item = (&Package, Ground)>
     grounds.filter(|&(_, ground)| ground != Ground::Io)
 }
 
-/// A package among the examples of a crate shows what that crate alone is good for.
+/// Returns the crate among whose examples a package lies. Such a package shows the use of that
+/// crate alone.
 fn shown_by<'m>(metadata: &'m Metadata, package: &Package) -> Option<&'m str> {
     let dir = metadata.dir(package);
     let of = |member: &&Package| dir.starts_with(&format!("{}/examples/", metadata.dir(member)));
@@ -182,8 +183,9 @@ fn io_below_facade(context: &Context, metadata: &Metadata) -> Result<Vec<String>
     Ok(findings)
 }
 
-/// What users of one package build, all its features switched on and nobody else's. The target is
-/// named because others add crates of their own: for the web, `uuid` brings futures along.
+/// The crates that a user of one package builds, with all features of that package and no others. A
+/// target is named, because other targets add crates of their own: for the web, `uuid` adds
+/// futures.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -195,7 +197,7 @@ const TREE: &[&str] = &[
     "--package",
 ];
 
-/// Forbidden crates in a printed tree, or named for any target at all.
+/// Returns the forbidden crates in a printed tree, and those that the package names for any target.
 fn forbidden(package: &Package, tree: &str) -> Vec<String> {
     let built: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
     let found = FORBIDDEN_BELOW_FACADE.iter();
@@ -219,7 +221,7 @@ fn grounds(metadata: &Metadata, tree: &Tree) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// The bench that calls other people's crates has two that ask for it.
+/// The only file with `unsafe` code: two calls to other people's crates, in a bench.
 const UNSAFE: &[&str] = &["benches/peers/benches/peers/mapped.rs"];
 
 fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
@@ -232,7 +234,8 @@ fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// The lint table holds only where a manifest takes it over.
+/// Checks that each manifest uses the workspace's lint table, because the table has no effect
+/// otherwise.
 fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members().filter(|package| layer(package).is_some()) {

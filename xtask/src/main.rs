@@ -1,6 +1,6 @@
-//! The chores of this workspace: one verb each, and one CI job is exactly one verb.
+//! The chores of this workspace, one verb each. One CI job is exactly one verb.
 //!
-//! Knows how the repository is laid out; knows nothing of what the crates compute.
+//! This program uses the layout of the repository, and nothing of what the crates compute.
 
 mod bench;
 mod check;

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says of the workspace, as far as the verbs ask.
+//! The parts of `cargo metadata` that the verbs need.
 
 use crate::run::{Context, Result, output};
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub struct Package {
     /// The tables `package.metadata`.
     #[serde(default)]
     pub metadata: serde_json::Value,
-    /// `None`: everywhere; an empty list: nowhere.
+    /// The registries that accept the package. `None`: any registry; an empty list: none.
     publish: Option<Vec<String>>,
     pub features: BTreeMap<String, Vec<String>>,
     pub dependencies: Vec<Dependency>,
@@ -50,7 +50,7 @@ pub struct Target {
 }
 
 impl Metadata {
-    /// Asks for the members alone, which needs no registry.
+    /// Asks only for the members, which needs no registry.
     pub fn load(context: &Context) -> Result<Self> {
         let call = ["metadata", "--format-version=1", "--no-deps"];
         Self::parse(&output(&mut context.cargo(call))?)
@@ -99,7 +99,7 @@ impl Package {
         self.targets.iter().find(|target| target.kind.iter().any(|kind| kind.ends_with("lib")))
     }
 
-    /// Is it part of what users of the crate build?
+    /// Returns whether a package is part of what users of the crate build.
     pub fn ships(&self, name: &str) -> bool {
         let dev = |dependency: &Dependency| dependency.kind.as_deref() == Some("dev");
         self.dependencies.iter().any(|dependency| dependency.name == name && !dev(dependency))

@@ -1,4 +1,4 @@
-//! `msrv`: builds what is published with the oldest compiler that `rust-version` promises.
+//! `msrv`: builds the published crates with the oldest compiler that `rust-version` promises.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds, under_ci};
@@ -25,12 +25,13 @@ pub fn msrv(context: &Context, args: &[String]) -> Result<Outcome> {
     for package in metadata.members().filter(|package| package.published()) {
         command.args(["-p", &package.name]);
     }
-    // A directory of its own: another compiler would throw away what the others built.
+    // The target directory is separate, because another compiler would replace the existing
+    // artefacts.
     run(command.env("CARGO_TARGET_DIR", metadata.target_directory.join("msrv")))?;
     Ok(Outcome::Done)
 }
 
-/// The one `rust-version` of everything that is published.
+/// Returns the one `rust-version` of all published crates.
 fn promised(metadata: &Metadata) -> Result<String> {
     let mut versions = metadata.members().filter(|p| p.published()).map(|p| (&p.name, &p.msrv));
     let (first, Some(version)) = versions.next().ok_or("nothing is published")? else {
@@ -46,7 +47,7 @@ fn rustc() -> std::ffi::OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-/// Does `rustc --version` name a release of this version, whatever its patch?
+/// Returns whether `rustc --version` names a release of this version, with any patch number.
 fn is_release(printed: &str, version: &str) -> bool {
     let number = printed.split_whitespace().nth(1).unwrap_or_default();
     number == version || number.strip_prefix(version).is_some_and(|patch| patch.starts_with('.'))

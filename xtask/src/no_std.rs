@@ -1,7 +1,7 @@
-//! `no-std`: builds the lower crates for a target that has no `std`, so that nothing they or their
-//! dependencies use can come from there.
+//! `no-std`: builds the lower crates for a target without `std`, so that neither they nor their
+//! dependencies can use it.
 //!
-//! Only such a target proves anything: wasm32-unknown-unknown, for instance, has a `std` too.
+//! Other targets prove nothing: wasm32-unknown-unknown, for instance, has a `std`, too.
 
 use crate::debian::install_under_ci;
 use crate::metadata::Metadata;
@@ -9,7 +9,7 @@ use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds};
 use std::path::Path;
 use std::process::Command;
 
-/// Packages and the feature sets that each is built with.
+/// Packages, and the feature sets with which each is built.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("daicon-core", &[""]),
     ("dacti-index", &["", "alloc", "brotli"]),
@@ -26,7 +26,7 @@ const TARGET: &str = "x86_64-unknown-none";
 const RUSTFLAGS: (&str, &str) =
     ("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "--cfg curve25519_dalek_backend=\"serial\"");
 
-/// Where Debian keeps a compiler that comes with the sources of its standard library.
+/// Where Debian installs a compiler with the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core";
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src"];
@@ -74,7 +74,7 @@ fn check_list(metadata: &Metadata) -> Result {
 enum Toolchain {
     /// The toolchain in use has the target.
     InUse,
-    /// Debian's compiler builds `core` and `alloc`, and nothing else, from its own sources.
+    /// Debian's compiler builds only `core` and `alloc`, from its own sources.
     Debian,
 }
 
@@ -94,7 +94,7 @@ impl Toolchain {
         if *self == Self::Debian {
             command.arg("-Zbuild-std=core,alloc");
             command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-            // `cargo run` points the loader at the libraries of the other compiler.
+            // `cargo run` sets this variable, and it points to the libraries of the other compiler.
             command.env_remove("LD_LIBRARY_PATH");
         }
         command

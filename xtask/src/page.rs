@@ -1,27 +1,27 @@
-//! Pages with measured runs in them: no number in them was ever typed.
+//! Pages with measurements. Every number in them comes from a run, and none is typed.
 //!
-//! A run stands between two marks, with the command that made it, the commit, the day and the
-//! machine; this puts it there, and knows nothing of what was measured.
+//! A run stands between two marks in the page, with its command, commit, day and machine. This
+//! module writes it there, whatever was measured.
 
 use crate::run::{Context, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What is measured, and where it is written down.
+/// A page with the results of a verb.
 pub struct Page<'a> {
     /// The page, below the root.
     pub path: &'a str,
-    /// The verb that measures, with its arguments, as its marks have it.
+    /// The verb that measures, with its arguments, as in the page's marks.
     pub verb: &'a str,
 }
 
-/// When and at which commit a run was begun.
+/// The time and the commit at which a run began.
 pub struct Begun {
     commit: String,
     day: String,
 }
 
 impl Begun {
-    /// Before the run: the page itself is about to change.
+    /// Notes them before the run, because the run changes the page.
     pub fn now(context: &Context) -> Result<Self> {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self { commit: commit(context)?, day: date(begun.as_secs()) })
@@ -29,7 +29,7 @@ impl Begun {
 }
 
 impl Page<'_> {
-    /// Puts what a run found into the page. `flags` stand behind the verb.
+    /// Writes the results of a run into the page. `flags` are added to the verb.
     pub fn write(&self, context: &Context, begun: &Begun, flags: &str, found: &str) -> Result<()> {
         let Self { path, verb } = self;
         let Begun { commit, day } = begun;
@@ -43,14 +43,14 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// The lines between which the run stands.
+    /// Returns the lines between which the run stands.
     fn marks(&self) -> (String, String) {
         let verb = self.verb;
         let begin = format!("<!-- begin of a run; written by `cargo xtask {verb} --write` -->");
         (begin, format!("<!-- end of the run of `{verb}` -->"))
     }
 
-    /// The page with a new run between its marks.
+    /// Returns the page with a new run between its marks.
     fn spliced(&self, page: &str, run: &str) -> Result<String> {
         let (begin, end) = self.marks();
         let marked = page.split_once(&begin).and_then(|(before, rest)| {
@@ -62,7 +62,7 @@ impl Page<'_> {
     }
 }
 
-/// Which commit is measured, and whether it is all that is.
+/// Returns the commit that is measured, and says if there are uncommitted changes.
 fn commit(context: &Context) -> Result<String> {
     let commit = output(&mut context.git(["rev-parse", "--short", "HEAD"]))?;
     let changes = output(&mut context.git(["status", "--porcelain", "--untracked-files=no"]))?;
@@ -70,7 +70,7 @@ fn commit(context: &Context) -> Result<String> {
     Ok(format!("{}{more}", commit.trim()))
 }
 
-/// Processor, cores, memory and system, as far as the system tells.
+/// Returns processor, cores, memory and system, as far as the system reports them.
 fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".into());
@@ -85,7 +85,7 @@ fn machine() -> String {
     format!("{processor}, {cores} virtual cores{memory}, {system} {}", release.trim())
 }
 
-/// The value of the first line `name : value`.
+/// Returns the value of the first line `name : value`.
 fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
@@ -93,9 +93,10 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The day of a time in seconds since 1970, as YYYY-MM-DD.
+/// Returns the day of a time in seconds since 1970, as YYYY-MM-DD.
 fn date(seconds: u64) -> String {
-    // Howard Hinnant's `civil_from_days`, for days after 1970: years begin in March there.
+    // This is Howard Hinnant's `civil_from_days` for days after 1970, with years that begin in
+    // March.
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =

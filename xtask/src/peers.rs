@@ -1,7 +1,8 @@
-//! `bench peers`, `bench update` and `bench cars`: packages and archives beside other people's
-//! crates, and the page that has the tables.
+//! `bench peers`, `bench update` and `bench cars`: packages and archives compared with other
+//! people's crates, and the page that has the tables.
 //!
-//! They are a workspace of their own, with their own lock file, and share our target directory.
+//! These benches are a workspace of their own, with its own lock file, but share our target
+//! directory.
 
 use crate::metadata::Metadata;
 use crate::page::{Begun, Page};
@@ -11,7 +12,7 @@ use std::process::Command;
 /// The benches of that workspace.
 pub const PEERS: &[&str] = &["peers", "update", "cars"];
 
-/// Those that print tables for the page. Criterion prints for itself.
+/// The benches that print tables for the page. Criterion prints its own results.
 const TABLES: &[&str] = &["peers", "update"];
 
 /// Runs the bench `name` and prints its tables; `--write` also puts them into the page. All other
@@ -39,7 +40,7 @@ pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// A cargo command on the workspace of these benches.
+/// Returns a cargo command on the workspace of these benches.
 pub fn cargo(context: &Context, verb: &str) -> Result<Command> {
     let target = Metadata::load(context)?.target_directory;
     let mut command = context.cargo([verb, "--manifest-path", "benches/peers/Cargo.toml"]);

@@ -1,14 +1,14 @@
-//! Two habits of ours that make sentences hard to read, counted in comments, documents and texts of
-//! the crates: a clause with "what" for a noun, and "where" for "if".
+//! Counts two habits of ours that make sentences hard to read, in comments, documents and texts of
+//! the crates: a clause with "what" instead of a noun, and "where" instead of "if".
 //!
-//! The count is a detector: some of these sentences are good, and a high number means that many are
-//! not.
+//! The count only detects the habits: some of these sentences are good, but a high number means
+//! that many are not.
 
 use crate::run::{Failure, Result};
 use crate::tree::Tree;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A word, and the words that make a habit of it when they follow.
+/// A word, and the words that make it a habit if they follow it.
 pub struct Habit {
     pub word: &'static str,
     followers: &'static [&'static str],
@@ -43,7 +43,7 @@ impl Habit {
         words.count()
     }
 
-    /// How often comments of Rust sources and lines of documents have it.
+    /// Counts the habit in comments of Rust sources and in lines of documents.
     pub fn in_comments(&self, tree: &Tree) -> usize {
         let sources = tree.texts(".rs").map(|(path, text)| (path, comments(&text)));
         let documents = tree.texts(".md");
@@ -51,7 +51,7 @@ impl Habit {
         texts.map(|(_, text)| self.count(&text)).sum()
     }
 
-    /// How often string literals have it that are not for tests alone.
+    /// Counts the habit in string literals, except those only for tests.
     pub fn in_messages(&self, tree: &Tree) -> Result<usize> {
         let mut count = 0;
         for (path, text) in tree.texts(".rs").filter(|(path, _)| path.starts_with(CRATES)) {
@@ -73,13 +73,14 @@ fn first_word(text: &str) -> &str {
     &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
 }
 
-/// The lines that are comments and nothing else.
+/// Returns the lines that contain only a comment.
 fn comments(text: &str) -> String {
     let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
     comments.collect::<Vec<_>>().join("\n")
 }
 
-/// String literals, in macros too; without documentation and modules for tests.
+/// Returns the string literals, including those in macros, without documentation and modules for
+/// tests.
 fn literals(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut test = false;

@@ -1,18 +1,19 @@
-//! Other crates whose types and traits stand in a public interface, by rustdoc's JSON.
+//! Finds other crates whose types and traits a public interface names, by rustdoc's JSON.
 //!
-//! That output is unstable. Rustdoc gives it under `RUSTC_BOOTSTRAP`, which no other process may
-//! see: build scripts look at it, and would have every dependency built again. So this program
-//! stands in for rustdoc and sets the variable for it alone.
+//! The JSON is unstable, and rustdoc prints it only under `RUSTC_BOOTSTRAP`. No other process may
+//! see that variable: build scripts react to it, and all dependencies would be built again. So this
+//! program takes the place of rustdoc, and sets the variable only for the real one.
 
 use crate::run::{Failure, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 
-/// Set where this program is started in place of rustdoc: the rustdoc to start.
+/// The variable that is set if this program was started instead of rustdoc. Its value is the real
+/// rustdoc.
 const RUSTDOC: &str = "XTASK_RUSTDOC";
 
-/// Names of crates, and an item that names each.
+/// Names of crates, each with an item that uses it.
 pub type Crates = BTreeMap<String, String>;
 
 /// Makes a `cargo doc` write JSON.
@@ -38,7 +39,7 @@ pub fn rustdoc() -> Option<ExitCode> {
     })
 }
 
-/// The crates that the items of a documented crate name, other than itself and those of the
+/// Returns the crates that the items of a documented crate name, except itself and those of the
 /// compiler.
 pub fn crates(json: &str) -> Result<Crates> {
     let doc: Value = serde_json::from_str(json).map_err(|e| Failure::from(format!("JSON: {e}")))?;
@@ -46,7 +47,7 @@ pub fn crates(json: &str) -> Result<Crates> {
     let items = doc["index"].as_object().ok_or("the JSON of rustdoc has no index")?;
     for (id, item) in items.iter().filter(|(_, item)| item["crate_id"] == 0) {
         let implementation = &item["inner"]["impl"];
-        // Implementations that the compiler or another crate makes for every type.
+        // The compiler or another crate implements these for every type.
         if implementation["is_synthetic"] == true || !implementation["blanket_impl"].is_null() {
             continue;
         }
@@ -58,7 +59,7 @@ pub fn crates(json: &str) -> Result<Crates> {
     Ok(found)
 }
 
-/// Calls back with the crate of each type and trait below a value.
+/// Passes the crate of each type and trait in a value to `found`.
 fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(doc, value, found)),

@@ -1,5 +1,5 @@
-//! `release`: packages what would be published, builds it from its packages and checks what they
-//! carry. Publishing itself is a person's work: see RELEASING.md.
+//! `release`: packages the crates for publishing, builds them from their packages and checks the
+//! contents. A person publishes: see RELEASING.md.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Failure, Outcome, Result, judge, output, run};
@@ -38,7 +38,7 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What a registry shows, and what a licence demands.
+/// Checks for the files that a registry shows and a licence requires.
 fn papers(tree: &Tree, dir: &str, package: &Package) -> Vec<String> {
     let mut findings = Vec::new();
     for licence in LICENCES {
@@ -71,7 +71,7 @@ fn papers(tree: &Tree, dir: &str, package: &Package) -> Vec<String> {
     findings
 }
 
-/// Files that the package should carry and the list lacks.
+/// Returns the files that the package should have but the list lacks.
 fn left_out(package: &Package, metadata: &Metadata, list: &str) -> Vec<String> {
     let dir = format!("{}/", metadata.dir(package));
     let examples = package.targets.iter().filter(|target| target.kind.contains(&"example".into()));

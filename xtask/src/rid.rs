@@ -1,6 +1,6 @@
-//! Rule ids, `R-TBL-04`: where they stand in a text.
+//! Rule ids, such as `R-TBL-04`: finds them in a text.
 
-/// An id and the line, from 1, that it stands on.
+/// An id, and the number of its line, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mention {
     pub id: String,
@@ -28,7 +28,7 @@ pub fn ids_in(line: &str) -> Vec<&str> {
     ids
 }
 
-/// Ids written `**R-TBL-04**`: that is where a rule is defined.
+/// Returns the ids written as `**R-TBL-04**`, which is how a rule is defined.
 pub fn defined_in(line: &str) -> Vec<&str> {
     line.split("**").skip(1).step_by(2).filter(|bold| id_len(bold) == Some(bold.len())).collect()
 }

@@ -1,4 +1,4 @@
-//! Starting other programs, and the one error type of this program: a text for a person.
+//! Starts other programs. Has the one error type of this program: a text for a person.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,7 +11,7 @@ pub struct Failure(String);
 
 pub type Result<T = ()> = std::result::Result<T, Failure>;
 
-/// How a verb ended when it did not fail.
+/// How a verb ended if it did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
@@ -37,7 +37,7 @@ impl From<&str> for Failure {
     }
 }
 
-/// Where we are and which cargo started us.
+/// The workspace's root, and the cargo that started this program.
 #[derive(Debug)]
 pub struct Context {
     pub root: PathBuf,
@@ -45,7 +45,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the environment that `cargo run` gives; falls back on what was true at build time.
+    /// Reads the environment that `cargo run` sets. Without it, uses the values from build time.
     pub fn here() -> Self {
         let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -54,14 +54,14 @@ impl Context {
         Self { root, cargo: std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) }
     }
 
-    /// A cargo command in the workspace's root.
+    /// Returns a cargo command in the workspace's root.
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.root).args(args);
         command
     }
 
-    /// A git command in the workspace's root.
+    /// Returns a git command in the workspace's root.
     pub fn git<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new("git");
         command.current_dir(&self.root).args(args);
@@ -69,7 +69,7 @@ impl Context {
     }
 }
 
-/// Is this a CI machine, which belongs to nobody and may be changed?
+/// Returns whether this is a CI machine, which may be changed freely.
 pub fn under_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
@@ -82,7 +82,7 @@ pub fn no_args(args: &[String]) -> Result {
     }
 }
 
-/// For verbs whose only argument is one flag: is it there?
+/// Returns whether the flag is given, for verbs whose only argument is one flag.
 pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     match args {
         [] => Ok(false),
@@ -91,7 +91,7 @@ pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     }
 }
 
-/// Runs to the end, output and all, and fails unless it succeeded.
+/// Runs a command to its end, output included, and fails if the command fails.
 pub fn run(command: &mut Command) -> Result {
     let line = command_line(command);
     eprintln!("$ {line}");
@@ -99,7 +99,7 @@ pub fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}").into()) }
 }
 
-/// Runs to the end and returns what it printed; its error output passes through.
+/// Runs a command to its end and returns its output. Its error output is shown.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = command_line(command);
     let output = command
@@ -112,7 +112,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed no UTF-8").into())
 }
 
-/// Runs to the end and returns what it printed, and whether it succeeded.
+/// Runs a command to its end and returns its output, and whether it succeeded.
 pub fn tried(command: &mut Command) -> Result<(String, bool)> {
     let line = command_line(command);
     let output = command.stderr(Stdio::inherit()).output();
@@ -120,12 +120,12 @@ pub fn tried(command: &mut Command) -> Result<(String, bool)> {
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
 }
 
-/// Runs to the end in silence: did it succeed?
+/// Runs a command without output, and returns whether it succeeded.
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// One failure from many findings; none is a success.
+/// Makes one failure of many findings. Without findings, this is a success.
 pub fn judge(verdict: &str, findings: &[String]) -> Result {
     if findings.is_empty() {
         return Ok(());
@@ -134,7 +134,8 @@ pub fn judge(verdict: &str, findings: &[String]) -> Result {
     Err(format!("{} {verdict}{list}", findings.len()).into())
 }
 
-/// What a person would type: the variables that were set for it, then the words.
+/// Returns the command as a person would type it: first the variables that were set, then the
+/// words.
 fn command_line(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {

@@ -1,5 +1,5 @@
-//! What the verbs ask of Rust sources: which files are modules of which target, which lines are
-//! tests, how long functions are. It reads the syntax and expands no macro.
+//! Answers questions of the verbs about Rust sources: which files are modules of which target,
+//! which lines are tests, how long functions are. It reads the syntax and expands no macro.
 
 use crate::run::{Failure, Result};
 use crate::tree::{Tree, dir_of, join};
@@ -13,7 +13,7 @@ pub fn parse(path: &str, text: &str) -> Result<syn::File> {
     syn::parse_file(text).map_err(|error| at(path, &error))
 }
 
-/// Lines, from 1, on which the keyword `unsafe` stands, inside macros and attributes too.
+/// Returns the lines, from 1, that have the keyword `unsafe`, inside macros and attributes, too.
 pub fn unsafe_lines(path: &str, text: &str) -> Result<Vec<usize>> {
     fn walk(tokens: TokenStream, lines: &mut Vec<usize>) {
         for token in tokens {
@@ -40,7 +40,7 @@ fn at(path: &str, error: &syn::Error) -> Failure {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Modules {
     pub all: BTreeSet<String>,
-    /// Those that are compiled for tests alone.
+    /// The files that are compiled only for tests.
     pub tests: BTreeSet<String>,
 }
 
@@ -154,7 +154,7 @@ fn path_attr(item: &syn::ItemMod) -> Option<String> {
     })
 }
 
-/// `#[cfg(test)]`, alone or within `all(..)`.
+/// Returns whether the attribute is `#[cfg(test)]`, alone or within `all(..)`.
 fn is_cfg_test(attr: &syn::Attribute) -> bool {
     let syn::Meta::List(list) = &attr.meta else { return false };
     let words = words(list.tokens.clone());
@@ -163,7 +163,7 @@ fn is_cfg_test(attr: &syn::Attribute) -> bool {
         && !words.iter().any(|word| word == "not" || word == "any")
 }
 
-/// Is this item compiled for tests alone?
+/// Returns whether an item is compiled only for tests.
 pub fn is_for_tests(item: &syn::Item) -> bool {
     use syn::Item as I;
     let attrs = match item {
@@ -192,12 +192,12 @@ fn words(tokens: TokenStream) -> Vec<String> {
     words.collect()
 }
 
-/// The last word of an attribute's path is `name`: `#[test]`, `#[tokio::test]`.
+/// Returns whether the last word of an attribute's path is `name`: `#[test]`, `#[tokio::test]`.
 fn is_named(attr: &syn::Attribute, name: &str) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == name)
 }
 
-/// The lines of a file that only tests compile.
+/// Returns the lines of a file that only tests compile.
 pub fn test_lines(file: &syn::File) -> Vec<RangeInclusive<usize>> {
     struct Finder(Vec<RangeInclusive<usize>>);
     impl Finder {
@@ -235,7 +235,7 @@ pub struct Function {
     pub lines: usize,
 }
 
-/// Every function with a body, outside macros.
+/// Returns every function with a body, outside macros.
 pub fn functions(file: &syn::File) -> Vec<Function> {
     struct Finder(Vec<Function>);
     impl Finder {
@@ -266,7 +266,7 @@ pub fn functions(file: &syn::File) -> Vec<Function> {
     finder.0
 }
 
-/// Lines of the attributes with one of these names, and the name.
+/// Returns the lines of the attributes with one of these names, and the names.
 pub fn attributes(file: &syn::File, names: &[&'static str]) -> Vec<(usize, &'static str)> {
     struct Finder<'n>(&'n [&'static str], Vec<(usize, &'static str)>);
     impl<'ast> Visit<'ast> for Finder<'_> {
@@ -280,7 +280,7 @@ pub fn attributes(file: &syn::File, names: &[&'static str]) -> Vec<(usize, &'sta
     finder.1
 }
 
-/// `#![no_std]`, without a condition.
+/// Returns whether the file has `#![no_std]`, without a condition.
 pub fn is_no_std(file: &syn::File) -> bool {
     file.attrs.iter().any(|attr| attr.path().is_ident("no_std"))
 }

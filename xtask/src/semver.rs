@@ -1,12 +1,12 @@
-//! `semver`: whose types the public interfaces name, and whether they break callers of the last
-//! release.
+//! `semver`: checks which other crates the public interfaces name, and whether they break callers
+//! of the last release.
 
 use crate::metadata::Metadata;
 use crate::public_types::{self, as_rustdoc};
 use crate::run::{Context, Outcome, Result, judge, no_args, output, run, succeeds, under_ci};
 
-/// Other people's crates whose types and traits a crate's interface names, as paths in Rust spell
-/// them. A breaking version of one of these breaks ours.
+/// Other people's crates that a public interface names, by their names in Rust. A breaking version
+/// of one of these breaks our crate.
 const PUBLIC: &[(&str, &[&str])] = &[
     ("daicon-core", &["bytemuck", "uuid"]),
     ("dacti-index", &["bytemuck", "uuid"]),
@@ -46,7 +46,7 @@ pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
 
 fn external_types(context: &Context, metadata: &Metadata) -> Result {
     let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
-    // All features are switched on by others in the workspace; then nothing is built again.
+    // Other packages of the workspace switch on all features, so nothing is built again here.
     let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
     run(as_rustdoc(&mut doc))?;
     let mut findings = Vec::new();
@@ -62,7 +62,7 @@ fn external_types(context: &Context, metadata: &Metadata) -> Result {
     judge("differences from the list of public dependencies in xtask/src/semver.rs", &findings)
 }
 
-/// Crates that an interface names and the list lacks, and the other way round.
+/// Returns the crates that an interface names but the list lacks, and those that only the list has.
 fn differences(package: &str, listed: &[&str], found: &public_types::Crates) -> Vec<String> {
     let unlisted = found.iter().filter(|(name, _)| !listed.contains(&&***name));
     let unlisted = unlisted.map(|(name, place)| format!("{package}: {place} names {name}"));

@@ -1,5 +1,5 @@
-//! `snapshots`: accepts what insta's assertions make now, without cargo-insta; or finds files that
-//! no assertion asks for any more.
+//! `snapshots`: accepts the current values of insta's assertions, without cargo-insta; or finds
+//! files that no assertion uses any more.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, judge, one_flag, run};
@@ -30,19 +30,19 @@ pub fn snapshots(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The second half of `--check`, for when all tests have just run.
+/// Does the second half of `--check`, after all tests have just run.
 pub fn check_recorded(context: &Context) -> Result<Outcome> {
     let unasked = unasked(context)?;
     judge("snapshot files that no test asks for (`cargo xtask snapshots` removes them)", &unasked)?;
     Ok(Outcome::Done)
 }
 
-/// Where the list of snapshots that tests asked for is kept.
+/// Returns the path of the list of snapshots that tests asked for.
 pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
-/// Has insta write that list: it appends the path of each snapshot that an assertion reads.
+/// Makes insta write that list: it appends the path of each snapshot that an assertion reads.
 pub fn record(tests: &mut Command, list: &Path) -> Result {
     let text = |error| format!("{}: {error}", list.display());
     if let Some(dir) = list.parent() {
@@ -60,7 +60,7 @@ fn unasked(context: &Context) -> Result<Vec<String>> {
     Ok(stale(&Tree::load(context)?, &asked_for(&asked, &context.root)))
 }
 
-/// Insta's list, made relative to the root.
+/// Reads insta's list, with paths relative to the root.
 fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     let path = |line: &str| {
         let path = Path::new(line);
@@ -70,7 +70,7 @@ fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     list.lines().map(path).collect()
 }
 
-/// Snapshot files that nobody asked for, and what rejected runs left behind.
+/// Returns snapshot files that no test asked for, and files that rejected runs have left.
 fn stale(tree: &Tree, asked_for: &BTreeSet<String>) -> Vec<String> {
     let left_behind = |path: &str| path.ends_with(".snap.new") || path.ends_with(".pending-snap");
     let unasked = |path: &str| path.ends_with(".snap") && !asked_for.contains(path);

@@ -1,8 +1,8 @@
-//! `spec`: every rule of the specification has an id, and every id a test that cites it.
+//! `spec`: checks that every rule of the specification has an id, and that a test cites every id.
 //!
-//! A rule is defined in docs/spec by a bold id, `**R-TBL-04**`. A test cites it by a comment,
-//! `// spec: R-TBL-04`, that stands in code which only tests compile, in an example of the
-//! documentation that runs as a test, or by the second line of a fixture's `.expect` file.
+//! A rule is defined in docs/spec by a bold id, `**R-TBL-04**`. Three things cite it: a comment `//
+//! spec: R-TBL-04` in code that only tests compile, the same comment in an example of the
+//! documentation that runs as a test, and the second line of a fixture's `.expect` file.
 
 use crate::metadata::Metadata;
 use crate::rid::{Mention, definitions, ids_in, mentions};
@@ -36,7 +36,7 @@ pub fn spec(context: &Context, args: &[String]) -> Result<Outcome> {
 /// What the documents say.
 #[derive(Debug, Default)]
 struct Rules {
-    /// Each id and where it is defined first.
+    /// Each id, and the place where it is defined first.
     defined: BTreeMap<String, String>,
     faults: Vec<String>,
 }
@@ -75,7 +75,7 @@ struct Citations {
 impl Citations {
     fn add(&mut self, path: &str, at: usize, list: &str) {
         let ids = ids_in(list);
-        // A misspelt id must not go unseen: what is between the commas is an id or a fault.
+        // A misspelt id must not be missed, so each item between commas is an id or a fault.
         let items = list.trim().trim_end_matches(',').split(',').map(str::trim);
         if ids.is_empty() || !items.eq(ids.iter().copied()) {
             self.faults.push(format!("{path}:{at}: not a list of rule ids: `{}`", list.trim()));
@@ -110,18 +110,19 @@ fn citations(tree: &Tree, test_files: &BTreeSet<String>) -> Result<Citations> {
     Ok(cited)
 }
 
-/// Is all of it compiled for tests alone: the tests package, or a crate's own tests folder?
+/// Returns whether a file is compiled only for tests: in the tests package, or in a crate's own
+/// tests folder.
 fn is_test_file(path: &str) -> bool {
     path.split('/').find(|&part| part == "tests" || part == "src") == Some("tests")
 }
 
-/// What follows `// spec:` where that is a comment of its own, not the end of `/// spec:`.
+/// Returns the text after `// spec:` if that starts a comment, and is not the end of `/// spec:`.
 fn citation(line: &str) -> Option<&str> {
     let (before, list) = line.split_once(COMMENT)?;
     (!before.ends_with('/') && !before.ends_with('"')).then_some(list)
 }
 
-/// Lines of the examples in doc comments that run as tests.
+/// Returns the lines of examples in doc comments that run as tests.
 fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
     // In a fenced block: does it run?
@@ -141,7 +142,8 @@ fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     lines
 }
 
-/// Rustdoc's rule: only these words leave a block a test that is run.
+/// Returns whether a block runs as a test. By rustdoc's rule, it does unless it has other words
+/// than these.
 fn runs(info: &str) -> bool {
     let rust = ["", "rust", "should_panic", "compile_fail", "edition2021", "edition2024"];
     info.split([',', ' ']).all(|word| rust.contains(&word.trim()))
@@ -154,8 +156,8 @@ fn faults(tree: &Tree, rules: &Rules, cited: &Citations) -> Vec<String> {
             faults.push(format!("{place}: {id} is cited by no test"));
         }
     }
-    // Citations, and mentions in comments and documents alike: none may lead nowhere. This program
-    // itself needs ids that do not exist for its own tests.
+    // Citations in tests and mentions in comments and documents must all name an existing id. This
+    // program is left out, because its own tests need ids that do not exist.
     for (path, bytes) in tree.files().filter(|(path, _)| !path.starts_with("xtask/")) {
         if [".rs", ".md", ".expect"].iter().any(|ending| path.ends_with(ending)) {
             let mentions = mentions(&String::from_utf8_lossy(bytes));
@@ -166,7 +168,7 @@ fn faults(tree: &Tree, rules: &Rules, cited: &Citations) -> Vec<String> {
     faults
 }
 
-/// The text with the lines of fenced blocks emptied.
+/// Returns the text with the lines of fenced blocks emptied.
 fn without_fences(text: &str) -> String {
     let mut fenced = false;
     let mut kept = String::new();
@@ -181,7 +183,7 @@ fn without_fences(text: &str) -> String {
     kept
 }
 
-/// Lines with a MUST in a block (paragraph, list item, table row) that defines no rule.
+/// Returns the lines with a MUST in a block (paragraph, list item, table row) that defines no rule.
 fn unnamed_rules(text: &str) -> Vec<usize> {
     let mut unnamed = Vec::new();
     let mut named = false;

@@ -1,4 +1,4 @@
-//! `test`: everything that cargo calls a test.
+//! `test`: runs all tests.
 
 use crate::run::{Context, Outcome, Result, run, under_ci};
 use crate::snapshots;
@@ -10,12 +10,12 @@ pub fn of_workspace(context: &Context) -> Command {
     context.cargo(["test", "--workspace"])
 }
 
-/// Arguments are handed on to `cargo test`.
+/// Passes its arguments on to `cargo test`.
 pub fn test(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut command = of_workspace(context);
     command.args(args);
     if under_ci() {
-        // Nothing is written into the tree there, not even a proposal.
+        // In CI, insta writes nothing into the tree, not even a proposed snapshot.
         command.env("INSTA_UPDATE", "no");
     }
     snapshots::record(&mut command, &snapshots::list_of(context)?)?;

@@ -1,4 +1,4 @@
-//! `tidy`: what no compiler checks and every reader sees.
+//! `tidy`: checks for faults that no compiler finds and every reader sees.
 
 use crate::metadata::Metadata;
 use crate::prose::HABITS;
@@ -12,17 +12,17 @@ use std::path::Path;
 const COLUMNS_MAX: usize = 100;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Folders whose functions are measured; a test may be a long table.
+/// Folders whose functions are measured. Tests are left out, because a test may be a long table.
 const MEASURED: &[&str] = &["crates/", "xtask/"];
 
-/// Words that say that something is not finished. Cut in two, or this file would hold them.
+/// Words that mark unfinished work. They are split, so that this file does not contain them.
 const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("db", "g!")];
 
-/// A test that is not run, or passes by failing anywhere, tells nothing.
+/// A test that does not run, or that passes by any panic, tells nothing.
 const BANNED_ATTRIBUTES: &[&str] = &["ignore", "should_panic"];
 
-/// Folders of one machine that have no business in the repository; the home directory and the
-/// place of the workspace are added as they are found.
+/// Folders of one machine that must not appear in the repository. The home directory and the
+/// workspace's own folder are added at run time.
 const PRIVATE: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 
 const FIXTURES: &str = "tests/fixtures/";
@@ -88,21 +88,21 @@ fn source(path: &str, text: &str) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Rust files of our packages that no target reaches.
+/// Returns the Rust files of our packages that no target reaches.
 fn dead_files(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
     let packages: BTreeSet<String> = metadata.members().map(|p| metadata.dir(p)).collect();
     let roots = metadata.members().flat_map(|p| &p.targets).map(|t| metadata.relative(&t.src_path));
     let roots: Vec<String> = roots.collect();
     let reached = modules(tree, roots.iter().map(String::as_str))?.all;
     let dead = tree.files().map(|(path, _)| path).filter(|&path| {
-        // A package outside the workspace answers for its own files.
+        // Files of a package outside the workspace are not checked here.
         let ours = package_dir(tree, path).is_none_or(|dir| packages.contains(dir));
         path.ends_with(".rs") && ours && !reached.contains(path)
     });
     Ok(dead.map(|path| format!("{path}: no target reaches this file")).collect())
 }
 
-/// The nearest folder above a file that has a manifest; the workspace's own has no package.
+/// Returns the nearest folder above a file that has a manifest, except the workspace's own.
 fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     let mut dir = dir_of(path);
     while !dir.is_empty() {
@@ -114,7 +114,7 @@ fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     None
 }
 
-/// Fixtures without bytes, and bytes without a verdict.
+/// Returns fixtures without bytes, and bytes without a verdict.
 fn half_fixtures(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, _) in tree.files().filter(|(path, _)| path.starts_with(FIXTURES)) {
@@ -129,7 +129,7 @@ fn half_fixtures(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// What goes to a registry explains itself there.
+/// Checks that published packages have a change log, and a README with the usual heading.
 fn crate_papers(tree: &Tree, metadata: &Metadata) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members().filter(|package| package.published()) {
@@ -149,12 +149,12 @@ fn crate_papers(tree: &Tree, metadata: &Metadata) -> Vec<String> {
 fn private(root: &Path) -> Vec<String> {
     let home = std::env::var("HOME").unwrap_or_default();
     let found = [root.display().to_string(), home].into_iter();
-    // Two parts at least: a home of `/` or a workspace at `/src` would forbid too much.
+    // At least two parts are needed: a home of `/` or a workspace at `/src` would forbid too much.
     let found = found.filter(|path| path.split('/').filter(|part| !part.is_empty()).count() > 1);
     PRIVATE.iter().map(|&path| path.to_owned()).chain(found).collect()
 }
 
-/// Text or not: a path can hide in a fixture too.
+/// All files are searched, not only texts, because a fixture can contain a path, too.
 fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, bytes) in tree.files() {
@@ -167,7 +167,8 @@ fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     findings
 }
 
-/// Does the line hold this path, and not as the tail of a longer one or of an address?
+/// Returns whether the line contains this path, and not only as the end of a longer path or an
+/// address.
 fn names(line: &[u8], folder: &[u8]) -> bool {
     line.windows(folder.len()).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| line.get(at));

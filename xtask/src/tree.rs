@@ -1,9 +1,9 @@
-//! The files of the repository, read once: what git tracks, or would if it were added.
+//! The files of the repository, read once: those that git tracks, and those that it would add.
 
 use crate::run::{Context, Result, output};
 use std::collections::BTreeMap;
 
-/// Paths below the root, `/` between their parts, and contents.
+/// Contents of the files by their paths below the root, with `/` between the parts.
 #[derive(Debug, Default)]
 pub struct Tree(BTreeMap<String, Vec<u8>>);
 
@@ -15,7 +15,8 @@ impl Tree {
         let mut files = BTreeMap::new();
         for name in names.split_terminator('\0') {
             let path = context.root.join(name);
-            // What is deleted but not yet committed is still listed; a link has no text of its own.
+            // A file that was deleted but not committed is still listed. A link has no text of its
+            // own.
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
                 files.insert(name.to_owned(), bytes);
@@ -28,7 +29,7 @@ impl Tree {
         self.0.contains_key(path)
     }
 
-    /// A file's text; a byte that is no UTF-8 does not hide the rest.
+    /// Returns a file's text. Bytes that are not UTF-8 are replaced.
     pub fn text(&self, path: &str) -> Option<String> {
         self.0.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
@@ -45,12 +46,12 @@ impl Tree {
     }
 }
 
-/// The folder that a path lies in; empty at the top.
+/// Returns the folder of a path; empty at the top.
 pub fn dir_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
-/// `dir/rest` with `.` and `..` worked out.
+/// Returns `dir/rest` with `.` and `..` resolved.
 pub fn join(dir: &str, rest: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in dir.split('/').chain(rest.split('/')) {

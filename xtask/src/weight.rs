@@ -1,7 +1,7 @@
-//! How many crates a user builds for each set of features: as the READMEs state it, so that the
-//! numbers neither grow unseen nor go stale.
+//! Counts the crates that a user builds for each set of features, and compares them with the
+//! READMEs, so that the numbers neither grow unseen nor go stale.
 //!
-//! A README states it in a table below a mark. The first column has the features, the second the
+//! A README has them in a table below a mark. The first column has the features, the second the
 //! number of crates.
 
 use crate::metadata::Metadata;
@@ -45,7 +45,7 @@ pub fn findings(context: &Context, tree: &Tree, metadata: &Metadata) -> Result<V
     Ok(findings)
 }
 
-/// What a user builds, build scripts included. Other systems need other crates.
+/// The crates that a user builds, build scripts included. Other systems need other crates.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -55,7 +55,7 @@ const TREE: &[&str] = &[
     "--format={p}",
 ];
 
-/// Crates of a printed tree. What was printed before ends with a star.
+/// Counts the crates of a printed tree. A crate that was printed before ends with a star.
 fn count(tree: &str) -> usize {
     let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|l| !l.is_empty());
     crates.collect::<BTreeSet<_>>().len()
@@ -68,7 +68,7 @@ fn table(readme: &str) -> Result<Vec<Stated>> {
     rows.map(row).collect()
 }
 
-/// `` | `http`, `write` | 149 | … | ``
+/// Reads a row such as `` | `http`, `write` | 149 | … | ``.
 fn row(line: &str) -> Result<Stated> {
     let mut cells = line.trim_matches('|').split('|').map(str::trim);
     let features = cells.next().unwrap_or_default().split('`').skip(1).step_by(2);

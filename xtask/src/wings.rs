@@ -1,5 +1,5 @@
-//! Which module of a crate may name which other: the wings of the facade, the writing modules of
-//! the other crates, and modules that name each other in a circle.
+//! Checks which modules of a crate may name which others: the wings of the facade, the writing
+//! modules of the other crates, and circles of modules that name each other.
 
 use crate::imports::Imports;
 use crate::metadata::Metadata;
@@ -7,17 +7,18 @@ use crate::run::Result;
 use crate::tree::Tree;
 use std::collections::BTreeSet;
 
-/// A top-level module of the facade, and the others that it may name. Whoever adds an edge argues
-/// for it in ARCHITECTURE.md.
+/// A top-level module of the facade, and the others that it may name. Argue for a new edge in
+/// ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
     // An error names the place of a package without its secrets.
     ("error", &["fetch"]),
     ("threads", &["error"]),
     ("hash", &["threads"]),
-    // `open_url` and `open_store` are calls of a package, and stand beside what they open.
+    // `open_url` and `open_store` are functions of a package, but stand in the module of their
+    // transport.
     ("fetch", &["error", "read", "remote"]),
     ("find", &["error", "fetch", "read", "threads"]),
-    // DAR archives by the same fetch layer.
+    // DAR archives use the same fetch layer.
     ("dar", &["error", "fetch", "read", "remote"]),
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
@@ -27,7 +28,7 @@ const WINGS: &[(&str, &[&str])] = &[
 
 const FACADE: &str = "dacti";
 
-/// Modules that write. No other module of their crate names them, but the root file.
+/// Modules that write. Only the root file of their crate names them.
 const WRITERS: &[(&str, &[&str])] = &[
     ("daicon-core", &["emit"]),
     ("dacti-index", &["emit", "ranges"]),
@@ -83,10 +84,11 @@ fn written(package: &str, writers: &[&str], imports: &Imports) -> Vec<String> {
     findings
 }
 
-/// Crates whose modules may name each other in circles: the wings of the facade share its types.
+/// Crates whose modules may name each other in circles, because the wings of the facade share its
+/// types.
 const CIRCULAR: &[&str] = &[FACADE];
 
-/// Modules that name each other, by way of others or not.
+/// Returns the modules that name each other, directly or through others.
 fn circles(package: &str, imports: &Imports) -> Vec<String> {
     let reached = |start: &str| {
         let mut reached = BTreeSet::new();

@@ -1,7 +1,8 @@
 //! CARs of the same blocks, written and read by `dacti-dar` and by other crates.
 //!
-//! `iroh-car` proves no block: `iroh-car-plus-hash` adds what its user has to add, the hash of each
-//! block, by the function that DAR uses. `rs-car` proves blocks on request, and writes nothing.
+//! `iroh-car` proves no block. `iroh-car-plus-hash` adds the hash of each block, which its users
+//! have to compute, by the function that DAR uses. `rs-car` proves blocks on request, and writes
+//! nothing.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};

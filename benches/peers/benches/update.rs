@@ -1,8 +1,8 @@
-//! Updates in place of what holds 100,000 regions of 1 KiB: a package, beside ZIP (which writes its
+//! Updates in place, of 100,000 regions of 1 KiB: a package, compared with ZIP (which writes its
 //! central directory again), redb and SQLite.
 //!
-//! `cargo xtask bench update`; `--test` does it once on a small work. Each update opens the file,
-//! replaces regions (ZIP adds them, as it replaces nothing), and is on disk when it ends. Prints a
+//! `cargo xtask bench update`; `--test` runs it once on a small work. Each update opens the file,
+//! replaces regions (ZIP cannot replace, so it adds them), and is on disk when it ends. Prints a
 //! table in Markdown: the median of the times, the bytes by which the file grew, and how many
 //! slices of 64 KiB of the old file changed, which a cache in front of it would fetch again.
 
@@ -25,11 +25,11 @@ const SLICE_LEN: usize = 65_536;
 
 type Region = (Uuid, Vec<u8>);
 
-/// Something that holds regions in one file.
+/// A store that holds regions in one file.
 struct Holder {
     name: &'static str,
     pack: fn(&Path, &[Region]),
-    /// The number tells one update from the next.
+    /// Applies an update. The number distinguishes it from the next.
     update: fn(&Path, &[Region], usize),
 }
 

@@ -11,7 +11,8 @@ use std::fmt::Write;
 /// Everything measured in a run.
 #[derive(Default)]
 pub struct Results {
-    /// Regions of each work, and each store's measurements in the order of the table.
+    /// For each work, the number of regions, and each store's measurements in the order of the
+    /// table.
     pub works: Vec<(usize, Vec<(&'static str, Measured)>)>,
     pub brotli: Option<Brotli>,
     /// Look-ups by several threads.
@@ -30,7 +31,7 @@ const MISS: Kind = |measured| &measured.miss;
 
 const FLOOR: &str = "raw";
 const MAPPED_FLOOR: &str = "raw, mapped";
-/// Stores that are not other people's.
+/// Stores of this project.
 const OWN: [&str; 2] = ["raw", "dacti"];
 
 struct Bar {
@@ -65,15 +66,15 @@ impl Results {
         median(kind(self.of(count, store)?))
     }
 
-    /// Holds a store against a factor of another's median.
+    /// Compares a store's median with a multiple of another store's.
     fn at_most(&self, count: usize, stores: [&str; 2], kind: Kind, factor: f64) -> Found {
         let ours = self.median(count, stores[0], kind)?;
         let ratio = ours / self.median(count, stores[1], kind)?;
         Some((format!("{ratio:.2} x ({})", time(ours)), ratio <= factor))
     }
 
-    /// Compares a store with those of other projects: returns the ones that are ahead of it, of
-    /// those that `among` accepts.
+    /// Compares a store with those of other projects that `among` accepts. Returns those that are
+    /// faster.
     fn ahead(&self, count: usize, store: &str, kind: Kind, among: &[&str]) -> Found {
         let ours = self.median(count, store, kind)?;
         let (_, stores) = self.works.iter().find(|(of, _)| *of == count)?;

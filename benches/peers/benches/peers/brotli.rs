@@ -59,7 +59,7 @@ fn timed(work: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
-/// The simplest code that puts the compressed bytes into a file.
+/// Writes the compressed bytes into a file, by the simplest code.
 fn direct<'t>(texts: impl Iterator<Item = &'t [u8]>, path: &Path) {
     let params = brotli::enc::BrotliEncoderParams {
         quality: QUALITY.into(),

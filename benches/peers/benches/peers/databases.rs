@@ -1,5 +1,5 @@
-//! Databases in one file: redb, SQLite and LMDB. Beside dacti they are the only stores here that
-//! can change their files. They pack in one transaction, in the order of their keys.
+//! Databases in one file: redb, SQLite and LMDB. Apart from dacti, only these stores can change
+//! their files. They pack in one transaction, in the order of their keys.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -72,7 +72,8 @@ impl Look for ReadOnlyTable<&'static [u8; 16], &'static [u8]> {
     }
 }
 
-/// redb's own file, counted; not locked, because no other process opens it.
+/// redb's own file backend, with counted reads. It takes no lock, because no other process opens
+/// the file.
 #[derive(Debug)]
 struct CountedBackend {
     file: FileBackend,
@@ -171,7 +172,7 @@ impl Look for Statement<'_> {
 
 pub struct Lmdb;
 
-/// More than any work takes; the file is sparse.
+/// More than any work needs; the file is sparse.
 const MAP_LEN: usize = 4 << 30;
 
 type Regions<'e> = heed::Database<'e, Bytes, Bytes>;

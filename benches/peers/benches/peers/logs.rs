@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek};
 use std::path::Path;
 
-/// Bytes of a read, if reads are counted.
+/// Bytes of a read when reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Mcap;

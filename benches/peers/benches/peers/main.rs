@@ -1,9 +1,10 @@
-//! `cargo xtask bench peers`: packages beside other people's crates, on the same work in one run.
+//! `cargo xtask bench peers`: packages compared with other people's crates, on the same work in one
+//! run.
 //!
 //! Prints a table in Markdown, and its progress to the error output. `--quick` leaves out the
-//! largest work and repeats less, `--test` runs everything once on small works and measures nothing
-//! that counts. `--regions N` keeps the work with N regions alone, and `--only STORES` the floor
-//! and the stores whose names have one of these words, separated by commas.
+//! largest work and repeats less. `--test` runs everything once on small works, only to see that it
+//! runs. `--regions N` keeps only the work with N regions. `--only STORES` keeps the floor and the
+//! stores whose names have one of these words, separated by commas.
 
 mod bars;
 mod brotli;
@@ -144,7 +145,7 @@ impl Asked {
         works
     }
 
-    /// Whether everything is measured, or a part of it.
+    /// Returns whether everything is measured, and not only a part.
     fn whole(&self) -> bool {
         self.only.is_none() && self.regions.is_none()
     }
@@ -158,12 +159,12 @@ impl Asked {
         }
     }
 
-    /// Regions among which several threads look up at once.
+    /// Returns the number of regions for look-ups by several threads.
     fn shared(&self) -> usize {
         self.works().last().map_or(0, |(count, _)| *count)
     }
 
-    /// Regions among which one is looked for.
+    /// Returns the number of regions among which a cold look-up searches.
     fn many(&self) -> usize {
         if self.test { 3_000 } else { 10_000_000 }
     }

@@ -1,4 +1,4 @@
-//! The timing: all stores in turn, several times over, and the median of each.
+//! Measures time: all stores in turn, several times, and the median of each.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -12,28 +12,28 @@ use std::time::{Duration, Instant};
 pub struct Effort {
     /// Rounds of packing.
     pub packs: usize,
-    /// Rounds of opening and of look-ups.
+    /// Rounds of openings and of look-ups.
     pub rounds: usize,
     /// Time for one store's openings in a round.
     pub opening: Duration,
-    /// Time for one store's look-ups of a kind in a round, after as much without measuring.
+    /// Time for one store's look-ups of a kind in a round, after a warm-up of the same length.
     pub looking: Duration,
 }
 
-/// Everything measured of one store; times in nanoseconds.
+/// All measurements of one store; times in nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     pub pack: Vec<f64>,
     pub open_get: Vec<f64>,
     pub hit: Vec<f64>,
     pub miss: Vec<f64>,
-    /// Reads of cold look-ups: the median of some.
+    /// Reads of cold look-ups: the median.
     pub cold: Option<Reads>,
-    /// The file's bytes that are no content, for each region.
+    /// Bytes of the file that are no content, divided by the number of regions.
     pub overhead: f64,
 }
 
-/// The median of the measurements; `None` of none.
+/// Returns the median of the measurements; `None` if there are none.
 pub fn median(times: &[f64]) -> Option<f64> {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);
@@ -104,7 +104,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// The length of a file, or of the larger of those in a folder.
+/// Returns the length of a file, or of the largest file in a folder.
 fn file_len(path: &Path) -> u64 {
     let len = |path: PathBuf| std::fs::metadata(path).expect("it was packed").len();
     if !path.is_dir() {
@@ -114,7 +114,7 @@ fn file_len(path: &Path) -> u64 {
     files.map(|file| len(file.expect("it was packed").path())).max().unwrap_or_default()
 }
 
-/// Checks that the store gives the right bytes for its regions, and nothing for others.
+/// Checks that the store returns the right bytes for its regions, and nothing for missing ones.
 fn check(work: &Work, store: &dyn Store, path: &Path) {
     store.open(path, &mut |open| {
         let mut out = Vec::new();
@@ -129,7 +129,8 @@ fn check(work: &Work, store: &dyn Store, path: &Path) {
     });
 }
 
-/// Reads and bytes of a look-up in a file that was not open: of some, the median by bytes.
+/// Returns the reads and bytes of a look-up in a file that was not open: the median by bytes of
+/// several.
 fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     let mut all = Vec::new();
     for key in work.hits.iter().take(11) {
@@ -146,7 +147,7 @@ fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     all.get(all.len() / 2).map(|(bytes, reads)| Reads { reads: *reads, bytes: *bytes })
 }
 
-/// Time to open a store and get one region; the median of those that one round has time for.
+/// Returns the time to open a store and get one region: the median of as many as fit one round.
 fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round: usize) -> f64 {
     let mut times = Vec::new();
     let mut keys = work.hits.iter().cycle().skip(round * 997);
@@ -165,12 +166,12 @@ fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round:
     median(&times).unwrap_or_default()
 }
 
-/// Time of one look-up in an open store: of as many as the round has time for.
+/// Returns the time of one look-up in an open store, measured over as many as fit the round.
 fn look_ups(open: &mut dyn Look, keys: &[Key], effort: &Effort, round: usize, hit: bool) -> f64 {
     let start_at = round * 7919 % keys.len();
     let mut next = start_at;
     let mut out = Vec::with_capacity(4096);
-    // All of the file's pages are to be there when it counts, as in a program that goes on.
+    // A first pass brings all of the file's pages into memory, as in a program that runs for long.
     let began = Instant::now();
     for keys in keys.chunks(64) {
         if began.elapsed() > 4 * effort.looking {

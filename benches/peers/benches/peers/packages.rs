@@ -1,4 +1,4 @@
-//! dacti's packages, as anybody's program would write and read them.
+//! dacti's packages, written and read as any program would do it.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -16,11 +16,11 @@ use std::sync::Arc;
 pub struct Dacti {
     pub name: &'static str,
     pub how: &'static str,
-    /// Digests are written, and checked by those that read.
+    /// Whether digests are written, and checked by readers.
     pub digests: bool,
-    /// Regions have paths, and the package a names list.
+    /// Whether regions have paths, and the package a names list.
     pub paths: bool,
-    /// The file is mapped, not read by position.
+    /// Whether the file is mapped, or read by position.
     pub mapped: bool,
 }
 
@@ -117,18 +117,18 @@ impl Open {
     }
 }
 
-/// Copies the region that was found, if any. Inlined, as in a program that looks up in one place: a
-/// call would hand the result over through memory.
+/// Copies the region that was found, if any. It is inlined, as in a program that looks up in one
+/// place: a call would pass the result through memory.
 #[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };
-    // Borrowed from the map, if the file is mapped.
+    // The content is borrowed from the mapping if the file is mapped.
     out.extend_from_slice(&package.region_at(located).expect("the region is sound"));
     true
 }
 
 /// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts the reads of a
-/// cold look-up of that one.
+/// cold look-up of the latter.
 pub fn one_among(count: usize, dir: &Path) -> Reads {
     let mut numbers = Numbers::new(12);
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };

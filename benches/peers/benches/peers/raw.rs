@@ -1,8 +1,9 @@
-//! The floor: a table and the bytes, and nothing that a format has to have besides.
+//! The floor: a table and the bytes, without the further parts that a format needs.
 //!
-//! 16 bytes of head (slots, entries), then the table: 24 bytes an entry (id, offset, length), each
-//! at the place that the leading 64 bits of its id point to, or behind it if that is taken. A
-//! quarter of the slots is free, so entries are close to their places, in the order of ids.
+//! The file has 16 bytes of head (slots, entries), and then the table with 24 bytes for each entry
+//! (id, offset, length). An entry stands at the place that the leading 64 bits of its id give, or
+//! after it if that place is taken. A quarter of the slots is free, so entries are close to their
+//! places, in the order of ids.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};
@@ -21,12 +22,13 @@ pub struct Raw {
     pub mapped: bool,
 }
 
-/// The place of an id's entry, if all places were free.
+/// Returns the place that an id's entry would have if all slots were free.
 fn place(lead: u64, slots: u64) -> usize {
     ((u128::from(lead) * u128::from(slots)) >> 64) as usize
 }
 
-/// Slots behind the last place, so that a run of entries never passes the table's end.
+/// Returns the number of slots after the last place, so that a run of entries never passes the
+/// table's end.
 fn spare(slots: u64) -> usize {
     64 + SLOTS_AT_ONCE + (slots / 1024) as usize
 }
@@ -39,14 +41,14 @@ fn lead(id: &[u8]) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("8 bytes"))
 }
 
-/// The entry of an id in the slots from its place on, if it has one.
+/// The result of looking for an id in the slots from its place on.
 enum Found {
     At {
         offset: usize,
         len: usize,
     },
     Absent,
-    /// It is not in these slots, and may be in those behind them.
+    /// The entry is not in these slots, but may be in later ones.
     Further,
 }
 

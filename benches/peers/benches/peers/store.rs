@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// An open store.
 pub trait Look {
-    /// Copies a region to the end of `out`; says whether it is there.
+    /// Copies a region to the end of `out`. Returns whether the region exists.
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool;
 }
 
@@ -24,16 +24,17 @@ pub struct Reads {
 pub trait Store {
     fn name(&self) -> &'static str;
 
-    /// The file's name. Stores with the same one share it, and the first of them packs it.
+    /// Returns the file's name. Stores with the same name share the file, and the first of them
+    /// packs it.
     fn file(&self) -> &'static str;
 
-    /// How it is used, for the notes below the table.
+    /// Describes how the store is used, for the notes below the table.
     fn how(&self) -> &'static str;
 
     /// Packs all regions into a file that is on disk when this returns.
     fn pack(&self, work: &Work, path: &Path);
 
-    /// Opens the file and hands the open store to `with`.
+    /// Opens the file and passes the open store to `with`.
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
 
     /// Opens the file, finds one region and reads it, counting reads. `None` if they cannot be
@@ -64,7 +65,7 @@ impl Counts {
 }
 
 impl Counting<File> {
-    /// Opens a file through a buffer of `buffer` bytes: reads are counted below it.
+    /// Opens a file with a buffer of `buffer` bytes. The reads of the file itself are counted.
     pub fn open(path: &Path, buffer: usize, counts: &Counts) -> BufReader<Self> {
         let file = File::open(path).expect("it was packed");
         BufReader::with_capacity(buffer, Self { file, counts: counts.clone() })
@@ -85,7 +86,7 @@ impl<F: Seek> Seek for Counting<F> {
     }
 }
 
-/// Reads exactly `len` bytes from `at`, and counts that.
+/// Reads exactly `len` bytes from `at`, and counts the read.
 pub fn read_at(file: &File, at: u64, len: usize, counts: &Counts) -> Vec<u8> {
     let mut bytes = vec![0; len];
     let read = read_at_most(file, at, &mut bytes);
@@ -94,7 +95,7 @@ pub fn read_at(file: &File, at: u64, len: usize, counts: &Counts) -> Vec<u8> {
     bytes
 }
 
-/// Fills `buf` from `at`, up to the file's end.
+/// Fills `buf` from `at`, or less at the file's end.
 pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     #[cfg(unix)]
     {
@@ -108,7 +109,7 @@ pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     }
 }
 
-/// Syncs the written file to disk: every store's packing ends so.
+/// Syncs the written file to disk. Every store's packing ends with this.
 pub fn synced(file: &File) {
     file.sync_all().expect("it can be synced");
 }

@@ -1,4 +1,4 @@
-//! Formats without an index, with the map of offsets that their users make: tar, and CAR.
+//! Formats without an index, with the map of offsets that their users build: tar and CAR.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
@@ -29,7 +29,7 @@ impl Look for Open<'_> {
     }
 }
 
-/// Reads a region of a file that was scanned.
+/// Reads a region of a file whose offsets are known.
 fn read_one(
     file: &mut (impl Read + Seek),
     offsets: &Offsets,
@@ -80,7 +80,8 @@ impl Store for Tar {
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
         let counts = Counts::default();
-        // Read through: with a seek behind each header there would be a read for each.
+        // The file is read from front to back, because a seek after each header would cost one read
+        // each.
         let mut archive = tar::Archive::new(Counting::open(path, BUFFER, &counts));
         let offsets = tar_offsets(archive.entries().expect("it was packed"));
         let mut file = Counting::open(path, key_len(&offsets, key), &counts);
@@ -150,7 +151,7 @@ impl Store for Car {
     }
 }
 
-/// Code of a multihash that computes nothing: "identity".
+/// The multihash code "identity", which computes nothing.
 const IDENTITY: u64 = 0;
 const RAW: u64 = 0x55;
 
@@ -177,7 +178,7 @@ fn car_offsets(mut file: impl Read + Seek) -> Offsets {
     offsets
 }
 
-/// An unsigned varint and its length; `None` at the end.
+/// Reads an unsigned varint, and returns it with its length; `None` at the end.
 fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     let (mut value, mut len) = (0, 0);
     loop {
@@ -193,7 +194,7 @@ fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     }
 }
 
-/// A blocking writer where an asynchronous one is asked for: it never has to wait.
+/// A blocking writer that implements the asynchronous trait: it never has to wait.
 struct Blocking<W>(W);
 
 impl<W: std::io::Write + Unpin> tokio::io::AsyncWrite for Blocking<W> {

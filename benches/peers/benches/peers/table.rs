@@ -5,7 +5,7 @@ use crate::store::Store;
 use crate::work::{Work, grouped};
 use std::fmt::Write;
 
-/// A time in nanoseconds with a fitting unit and three digits.
+/// Formats a time in nanoseconds, in a suitable unit and with three digits.
 pub fn time(nanos: f64) -> String {
     let (value, unit) = match nanos {
         n if n < 1e3 => (n, "ns"),
@@ -32,7 +32,7 @@ fn cell(times: &[f64], floor: &[f64]) -> String {
     }
 }
 
-/// One table: each store's times, and in brackets their multiple of the floor's.
+/// Formats one table: each store's times, and in brackets their ratio to the floor's.
 ///
 /// The floor is `raw` for packing and opening, and `raw, mapped` for look-ups.
 pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String {

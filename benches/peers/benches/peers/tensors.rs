@@ -1,4 +1,4 @@
-//! safetensors, by the crate of that name: each region a tensor of bytes.
+//! safetensors, by the crate of that name: each region is a tensor of bytes.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};

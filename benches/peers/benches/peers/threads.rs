@@ -10,16 +10,16 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// Threads that look up at once, one after the other.
+/// Numbers of threads that look up at once; each is measured in turn.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Look-ups a second of one way to read, by one thread and by two.
+/// Look-ups per second of one way to read, by one thread and by two.
 pub struct Scaling {
     pub name: &'static str,
     pub rates: [Vec<f64>; 2],
 }
 
-/// Asks for a region; whether it is there.
+/// Asks for a region, and returns whether it exists.
 type Ask<'a> = &'a (dyn Fn(&Key, &mut Vec<u8>) -> bool + Sync);
 
 /// Measures random hits, in turn, in the files that were packed into `dir` before.
@@ -52,7 +52,7 @@ pub fn measure(
     all.into()
 }
 
-/// Look-ups a second of all threads together.
+/// Returns the look-ups per second of all threads together.
 fn rate(ask: Ask<'_>, keys: &[Key], threads: usize, looking: Duration) -> f64 {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -60,13 +60,13 @@ fn rate(ask: Ask<'_>, keys: &[Key], threads: usize, looking: Duration) -> f64 {
             let barrier = &barrier;
             scope.spawn(move || asked(ask, keys, thread * keys.len() / threads, looking, barrier))
         });
-        // All are started before one is waited for.
+        // All threads are started before one is waited for.
         let asking: Vec<_> = asking.collect();
         asking.into_iter().map(|thread| thread.join().expect("it ends")).sum()
     })
 }
 
-/// Look-ups a second of one thread, after as long without counting.
+/// Returns the look-ups per second of one thread, after a warm-up of the same length.
 fn asked(ask: Ask<'_>, keys: &[Key], start: usize, looking: Duration, barrier: &Barrier) -> f64 {
     let mut out = Vec::with_capacity(4096);
     let mut keys = keys.iter().cycle().skip(start);

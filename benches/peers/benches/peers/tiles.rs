@@ -36,7 +36,8 @@ impl Store for PmTiles {
     fn pack(&self, work: &Work, path: &Path) {
         let file = File::create(path).expect("it can be created");
         let handle = file.try_clone().expect("it is open");
-        // Numbers stand for content: each tile is stored as it comes, nothing is hashed.
+        // Tiles hold numbers, so each tile is stored as it comes, and nothing is hashed to find
+        // duplicates.
         let writer = PmTilesWriter::new(TileType::Unknown)
             .precompressed(Compression::None)
             .internal_compression(Compression::None)

@@ -1,4 +1,4 @@
-//! The work that every store gets: the same regions, the same keys, the same questions.
+//! The work that every store gets: the same regions, keys and questions.
 
 use dacti_benches::Numbers;
 use std::fmt::Write;
@@ -9,15 +9,15 @@ use uuid::Uuid;
 /// Questions of each kind that are made in advance.
 const QUESTIONS: usize = 200_000;
 
-/// A region's names: each store asks by the one that it knows.
+/// The names of a region. Each store uses the one that it supports.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     pub id: Uuid,
-    /// The id in hexadecimal, for stores that know names.
+    /// The id in hexadecimal, for stores whose keys are names.
     name: [u8; 32],
-    /// For PMTiles. Every third number is in use, so that there are some to miss.
+    /// The tile for PMTiles. Every third number is in use, so that others are missing.
     pub tile: u64,
-    /// Which region it is; of a missing one, nothing.
+    /// Number of the region; without meaning for a missing one.
     pub at: usize,
 }
 
@@ -36,10 +36,10 @@ impl Key {
 /// Regions of one length, and questions about them.
 pub struct Work {
     pub region_len: usize,
-    /// In the order in which they are packed.
+    /// The keys in the order in which they are packed.
     pub keys: Vec<Key>,
     pub content: Arc<Vec<u8>>,
-    /// Keys that are there, in random order.
+    /// Keys of regions that exist, in random order.
     pub hits: Vec<Key>,
     /// Keys that are not.
     pub misses: Vec<Key>,
@@ -86,8 +86,8 @@ impl Work {
         self.keys.iter().map(|key| (key, self.content(key.at)))
     }
 
-    /// The same in the order of ids, for stores that are fastest with sorted input. Sorting is a
-    /// part of their packing.
+    /// Returns the same in the order of ids, for stores that are fastest with sorted input. The
+    /// time to sort counts as packing.
     pub fn by_id(&self) -> Vec<(Uuid, &[u8])> {
         let mut regions: Vec<_> =
             self.keys.iter().map(|key| (key.id, self.content(key.at))).collect();
@@ -106,7 +106,7 @@ impl Work {
     }
 }
 
-/// A number with a comma after each three digits.
+/// Formats a number with a comma before each three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

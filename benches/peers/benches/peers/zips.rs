@@ -57,7 +57,8 @@ impl Store for Zip {
 
 impl<R: Read + Seek> Look for ZipArchive<R> {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
-        // By the bytes of the name: by the name itself, a miss would look through all entries.
+        // The look-up uses the bytes of the name. With the name as text, a miss would look through
+        // all entries.
         let Some(at) = self.index_for_name_raw(key.name().as_bytes()) else { return false };
         let mut entry = self.by_index(at).expect("the entry is sound");
         entry.read_to_end(out).expect("the entry is sound");
