@@ -6,8 +6,23 @@ use dacti::update::Update;
 use dacti::{Content, InputName};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
+
+/// The option that names the file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct IdsFile {
+    /// Give explicit ids to paths. Each line of the file is a UUID and a path; # starts a comment.
+    #[arg(long = "ids", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl IdsFile {
+    /// Reads the file. Without one, no path is given an id.
+    pub(crate) fn read(&self) -> Result<Ids, Failure> {
+        Ok(self.path.as_deref().map(Ids::read).transpose()?.unwrap_or_default())
+    }
+}
 
 /// The paths that are given an id.
 #[derive(Debug, Default)]
@@ -19,7 +34,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+    fn read(file: &Path) -> Result<Self, Failure> {
         let shown = shown(file);
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::Failed(format!("cannot read {shown}: {error}")))?;

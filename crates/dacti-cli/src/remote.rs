@@ -46,9 +46,6 @@ pub(crate) struct Remote {
     /// only files of at most 1 MiB are read whole.
     #[arg(long)]
     allow_whole: bool,
-    /// Whether to count reads without printing them.
-    #[arg(skip)]
-    pub(crate) counts: bool,
 }
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
@@ -64,13 +61,6 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().into(), value.trim().into()))
 }
 
-/// An open package, with the counter of its cost.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) package: Package,
-    count: Count,
-}
-
 #[derive(Debug, Clone)]
 enum Count {
     File(Counted),
@@ -81,13 +71,6 @@ enum Count {
 /// Tells the cost of reading.
 #[derive(Debug)]
 pub(crate) struct Costs(Count);
-
-impl Opened {
-    /// Returns the package, and the counter of its cost.
-    pub(crate) fn into_parts(self) -> (Package, Costs) {
-        (self.package, Costs(self.count))
-    }
-}
 
 /// Schemes of URLs, for servers and for object stores.
 const SCHEMES: [(&str, Kind); 10] = [
@@ -122,10 +105,16 @@ fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
 }
 
 impl Remote {
-    /// Opens a package in a file or under a URL.
-    pub(crate) fn open(&self, package: &Path, limits: Limits) -> Result<Opened, Failure> {
+    /// Opens a package in a file or under a URL. Reads of a file are counted if `counts` or an option
+    /// asks for it.
+    pub(crate) fn open(
+        &self,
+        package: &Path,
+        limits: Limits,
+        counts: bool,
+    ) -> Result<(Package, Costs), Failure> {
         self.check_headers(package)?;
-        self.try_open(package, limits).map_err(|error| Failure::with(package, &error))
+        self.try_open(package, limits, counts).map_err(|error| Failure::with(package, &error))
     }
 
     fn check_headers(&self, path: &Path) -> Result<(), Failure> {
@@ -145,25 +134,29 @@ impl Remote {
         self.max_bytes.is_none() && self.max_requests.is_none()
     }
 
-    fn try_open(&self, package: &Path, limits: Limits) -> Result<Opened, Error> {
+    fn try_open(
+        &self,
+        package: &Path,
+        limits: Limits,
+        counts: bool,
+    ) -> Result<(Package, Costs), Error> {
         if let Some((kind, url)) = kind_and_url(package) {
             let (package, source) = match kind {
                 Kind::Server => Package::open_url_with(url, &self.options(&limits))?,
                 Kind::Store => Package::open_store_with(url, &self.store_options(&limits))?,
             };
-            return Ok(Opened { package, count: Count::Url(source) });
+            return Ok((package, Costs(Count::Url(source))));
         }
         let limits = Limits { gap_len_max: self.gap, ..limits };
         let source: Arc<dyn ReadAt> = Arc::new(FileSource::open(package)?);
-        let is_bounded = self.max_bytes.is_some() || self.max_requests.is_some();
-        if is_bounded || self.stats || self.counts {
+        if counts || self.is_counted() {
             let (reads, bytes) = (self.max_requests, self.max_bytes);
             let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
             let counted = Counted::bounded(source, reads, bytes);
             let package = Package::from_source(Arc::new(counted.clone()), limits)?;
-            return Ok(Opened { package, count: Count::File(counted) });
+            return Ok((package, Costs(Count::File(counted))));
         }
-        Ok(Opened { package: Package::from_source(source, limits)?, count: Count::None })
+        Ok((Package::from_source(source, limits)?, Costs(Count::None)))
     }
 
     /// Tells whether reads are counted or limited.

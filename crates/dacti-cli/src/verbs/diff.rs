@@ -88,11 +88,10 @@ struct How {
 }
 
 impl Args {
-    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        self.remote.counts = self.dry_run.dry_run;
-        let open = |path: &Path| self.remote.open(path, Limits::default());
-        let (old, old_costs) = open(&self.old)?.into_parts();
-        let (new, new_costs) = open(&self.new)?.into_parts();
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let open = |path: &Path| self.remote.open(path, Limits::default(), self.dry_run.dry_run);
+        let (old, old_costs) = open(&self.old)?;
+        let (new, new_costs) = open(&self.new)?;
         if self.dry_run.dry_run {
             let then = "the digests of regions that both have, 32 bytes each";
             for (path, package, costs) in

@@ -58,17 +58,16 @@ struct Got<'g> {
 }
 
 impl Args {
-    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         self.check_output()?;
         if self.json && !self.dry_run.dry_run && !self.is_to_file() {
             let message = "--json needs -o FILE, because standard output is for the content; with \
                            --dry-run it needs no file";
             return Err(Failure::Usage(message.into()));
         }
-        self.remote.counts = self.dry_run.dry_run;
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
+        let (package, costs) = self.remote.open(&self.package, limits, self.dry_run.dry_run)?;
         let package = self.trust.applied(package)?;
         let name_text = select::path(&self.region);
         let (name, found) = match select::find(&package, &name_text) {

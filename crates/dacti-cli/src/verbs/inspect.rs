@@ -40,13 +40,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         if let Some(source) = self.other_format() {
             return self.show_container(&source);
         }
         let failed = |error| Failure::with(&self.package, &error);
-        self.remote.counts = self.dry_run.dry_run;
-        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        let (package, costs) =
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
         if self.dry_run.dry_run {
             let then = "the first 64 MiB of unclaimed bytes";
             let costs = (&costs, &self.remote);

@@ -64,10 +64,10 @@ impl<'l> From<&'l Listed> for Line<'l> {
 }
 
 impl Args {
-    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        self.remote.counts = self.dry_run.dry_run;
-        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        let (package, costs) =
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
         if self.dry_run.dry_run {
             let then = "";
             let costs = (&costs, &self.remote);

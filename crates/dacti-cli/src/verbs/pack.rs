@@ -2,7 +2,7 @@
 
 use crate::collect::{Collected, Collector, Filters, LeftOut};
 use crate::files::Output;
-use crate::ids::Ids;
+use crate::ids::IdsFile;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -69,9 +69,8 @@ pub(crate) struct Args {
     quality: u8,
     #[command(flatten)]
     filters: Filters,
-    /// Give explicit ids to paths. Each line of the file is a UUID and a path; # starts a comment.
-    #[arg(long, value_name = "FILE")]
-    ids: Option<PathBuf>,
+    #[command(flatten)]
+    ids: IdsFile,
     /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
@@ -107,9 +106,10 @@ impl Args {
                 "--expect-updates needs the cdn layout: the compact layout has no room for updates";
             return Err(Failure::Usage(message.into()));
         }
-        let inputs: Vec<&Path> = self.sign.iter().chain(&self.ids).map(PathBuf::as_path).collect();
+        let inputs: Vec<&Path> =
+            self.sign.iter().chain(&self.ids.path).map(PathBuf::as_path).collect();
         Output { path: &self.output, option: "-o", has_standard: false }.check(&inputs)?;
-        let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
+        let mut ids = self.ids.read()?;
         let collected = self.collect()?;
         let mut builder = PackageBuilder::new(self.options());
         if let Some(path) = &self.sign {

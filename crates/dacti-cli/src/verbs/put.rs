@@ -1,7 +1,7 @@
 //! `dacti put`: adds regions to a published package, or replaces them.
 
 use crate::collect::{Collector, Filters, LeftOut};
-use crate::ids::Ids;
+use crate::ids::IdsFile;
 use crate::input::{Input, Source};
 use crate::outcome::{Failure, Outcome};
 use crate::update::Options;
@@ -30,17 +30,15 @@ pub(crate) struct Args {
     force: bool,
     #[command(flatten)]
     filters: Filters,
-    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
-    /// comment.
-    #[arg(long, value_name = "FILE")]
-    ids: Option<PathBuf>,
+    #[command(flatten)]
+    ids: IdsFile,
     #[command(flatten)]
     options: Options,
 }
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
+        let mut ids = self.ids.read()?;
         let inputs: Vec<Input> =
             self.inputs.iter().map(|text| Input::parse(text)).collect::<Result<_, _>>()?;
         if inputs.iter().filter(|input| input.source == Source::Standard).count() > 1 {

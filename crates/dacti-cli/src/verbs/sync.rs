@@ -2,7 +2,7 @@
 
 use crate::Talk;
 use crate::collect::{Collected, Collector, Filters};
-use crate::ids::Ids;
+use crate::ids::IdsFile;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, counted, shown};
 use crate::update::Options;
@@ -30,17 +30,15 @@ pub(crate) struct Args {
     delete: bool,
     #[command(flatten)]
     filters: Filters,
-    /// Give paths ids of their own. Each line of the file is a UUID and a path; # starts a
-    /// comment.
-    #[arg(long, value_name = "FILE")]
-    ids: Option<PathBuf>,
+    #[command(flatten)]
+    ids: IdsFile,
     #[command(flatten)]
     options: Options,
 }
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let mut ids = self.ids.as_deref().map(Ids::read).transpose()?.unwrap_or_default();
+        let mut ids = self.ids.read()?;
         if !self.folder.is_dir() {
             let folder = shown(&self.folder);
             return Err(Failure::Failed(format!(

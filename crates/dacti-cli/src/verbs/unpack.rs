@@ -129,11 +129,10 @@ enum Told {
 }
 
 impl Args {
-    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        self.remote.counts = self.dry_run.dry_run;
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let (package, costs) = self.remote.open(&self.package, limits)?.into_parts();
+        let (package, costs) = self.remote.open(&self.package, limits, self.dry_run.dry_run)?;
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;

@@ -47,10 +47,10 @@ struct Json {
 }
 
 impl Args {
-    pub(crate) fn run(mut self, talk: Talk) -> Result<Outcome, Failure> {
-        self.remote.counts = self.dry_run.dry_run;
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let (package, costs) = self.remote.open(&self.package, Limits::default())?.into_parts();
+        let (package, costs) =
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
         let package = self.trust.applied(package)?;
         if self.dry_run.dry_run {
             let scan = package.scan_index().map_err(failed)?;
