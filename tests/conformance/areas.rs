@@ -1,4 +1,4 @@
-//! The fixtures of formats, path look-ups, fences, seals, key files and compaction, held against
+//! The fixtures of formats, path look-ups, fences, seals, key files and compaction, compared with
 //! the crates.
 
 use crate::package::package_verdict;
@@ -65,7 +65,7 @@ fn fixtures_of_formats() {
 fn paths(file: &[u8]) -> Result<String, String> {
     let mut out = String::new();
     for path in PATHS {
-        // A package of its own for each path: what one look-up learns helps no other.
+        // Each path gets a fresh package, so that no look-up gains from an earlier one.
         let package = Package::from_bytes(file.to_vec()).map_err(told)?;
         let found = package.find(path).map(|found| found.map(|found| id_of(found.id)));
         out += &dump::path(path, found.map_err(told));
@@ -90,7 +90,7 @@ fn lookup_verdict(error: &dacti_lookup::Error) -> String {
     )
 }
 
-/// Where a search says that the entry of an id is, in the delta groups or in the runs.
+/// Returns the position of an id's entry by a search, in the delta groups or in the runs.
 fn search(file: &[u8], index: Span, lookup: &Lookup<'_>, id: Id) -> Result<Option<u64>, String> {
     let told = |error: dacti_lookup::Error| lookup_verdict(&error);
     let groups = lookup.delta_groups();
@@ -161,7 +161,7 @@ fn a_package_whose_fences_are_refused_is_read_by_its_index() {
         for (id, entry) in seen.regions() {
             let found = package.find(uuid_of(id)).expect("it is found by a scan, or by fences");
             let at = found.map(|found| found.at);
-            // A block that is not sorted promises nothing of its own ids.
+            // In a block that is not sorted, a look-up may miss ids.
             let sorted = !fixture.verdict.contains("lookup block");
             assert!(at == Some(entry.at) || !sorted, "{}: {at:?}", fixture.name);
         }
@@ -190,7 +190,8 @@ fn policy_of(policy: Policy<'_>) -> SealPolicy {
     }
 }
 
-/// The verdict of a refusal, with the case where the specification has several for one.
+/// Returns the verdict of a refusal, with the case if the specification has several for one
+/// verdict.
 fn refusal(error: &Error) -> String {
     use dacti_seal::Error as E;
     let case = match error {
@@ -326,11 +327,11 @@ fn fixtures_of_signing() {
 fn paths_are_normalised_by_the_unicode_that_the_specification_names() {
     // spec: R-PATH-01
     assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
-    // U+0378 is not assigned: it neither composes nor moves.
+    // U+0378 is not assigned, so it neither composes nor moves.
     for path in ["\u{378}", "a\u{378}", "\u{378}\u{301}"] {
         let id = dacti::region_id(path).map(id_of);
         assert_eq!(id, Ok(path_id(path)), "{path:?}");
     }
-    // A composed letter whose parts stand apart from it is refused.
+    // A letter and its mark are refused if they have a composed form.
     assert!(dacti::region_id("e\u{301}").is_err());
 }

@@ -1,4 +1,4 @@
-//! Packages that are built into writers and memory, and inputs that are refused when they are
+//! Packages that are built into writers and into memory, and inputs that are refused when they are
 //! added.
 
 use crate::package::PLAIN;
@@ -40,7 +40,7 @@ fn writers_and_memory_get_the_bytes_that_a_file_gets() {
     }
 }
 
-/// A writer that takes a few bytes at a time and cannot go back.
+/// A writer that takes a few bytes at a time and cannot seek.
 struct Slow(Vec<u8>);
 
 impl Write for Slow {
@@ -79,7 +79,7 @@ fn a_writer_that_fails_is_told_and_a_bad_build_writes_nothing() {
     assert!(out.is_empty());
 }
 
-/// Adds inputs one by one; the last is refused, and what was added before is built.
+/// Adds inputs one by one. The last one is refused, and a package of the earlier ones is built.
 #[track_caller]
 fn refused(names: &[InputName]) -> Error {
     let mut builder = PackageBuilder::new(PLAIN);

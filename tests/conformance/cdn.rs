@@ -1,6 +1,6 @@
 //! Conformance of updates: the views of readers behind caches.
 //!
-//! The simulation itself is `dacti_tests::cache`; here are the packages, the plans, and the laws
+//! The simulation itself is `dacti_tests::cache`. Here are the packages, the plans, and the laws
 //! that are broken on purpose.
 
 mod cdn_breaches;

@@ -1,7 +1,7 @@
-//! The laws broken on purpose, one after the other: a proof that cannot fail proves nothing.
+//! Breaks the laws on purpose, one after the other: a proof that cannot fail proves nothing.
 //!
 //! Each test breaks one law in plans that keep all others. It names the corruption that follows,
-//! the edges behind which it appears, and the reason if readers are saved.
+//! the edges behind which it appears, and the reason if readers are safe.
 
 use crate::cdn_cases::{SLICES, case, content, edges, filled, fresh, large, prove_all, put};
 use dacti_tests::cache::{Case, Kind, Op, Plan, Report};
@@ -26,7 +26,7 @@ fn run(law: &str, case: Case) -> (Found, Report) {
     (found, total)
 }
 
-/// A broken law brings exactly these kinds behind edges of the three slice lengths.
+/// Checks that a broken law causes exactly these kinds behind edges of the three slice lengths.
 #[track_caller]
 fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     let (found, report) = run(law, case);
@@ -38,7 +38,7 @@ fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     assert_eq!(found, expected, "{law}: {report}");
 }
 
-/// The same bytes with digests: nothing comes of it, as readers escalate.
+/// Checks that the same bytes with digests cause no corruption, because readers escalate.
 #[track_caller]
 fn check_healed(law: &str, case: Case) {
     let (found, report) = run(&format!("{law}, but digests tell"), case);
@@ -46,17 +46,18 @@ fn check_healed(law: &str, case: Case) {
     assert!(report.counts.escalations > 0, "nothing had to be healed");
 }
 
-/// One update of a region of three slices and one of some bytes.
+/// Returns an update of a region of three slices and of one of a few bytes.
 fn edits(version: u32) -> Vec<Edit> {
     vec![put("dir1/file1.bin", version, 9000), put("dir2/file5.bin", version, 50)]
 }
 
-/// Edits whose slots lie in two slices of 4 KiB.
+/// Returns edits whose slots lie in two slices of 4 KiB.
 fn wide(version: u32) -> Vec<Edit> {
     (0..150).map(|i| put(&format!("dir{}/file{}.bin", i % 3, i % 24), version + i, 30)).collect()
 }
 
-/// A package that is longer than every slice, and whose next slots lie in two slices of 4 KiB.
+/// Returns a package that is longer than every slice, and whose next slots lie in two slices of 4
+/// KiB.
 fn package(sealing: Sealing) -> Published {
     filled(fresh(1 << 20, sealing), 6, 180)
 }
@@ -87,8 +88,8 @@ fn switch_before_its_bytes_are_appended() {
 #[test]
 fn no_barrier_between_slots_and_switch() {
     // spec: R-CDN-11
-    // A reader gets the new length and old slots: entries of zeros. A slice that holds the whole
-    // head has either both or none.
+    // A reader gets the new length and old slots, which are entries of zeros. A slice that holds
+    // the whole head has either the new length and slots or neither.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case =
             case("no barrier", &package(sealing), |p| vec![without_barriers(delta(p, &wide(1)))]);
@@ -123,7 +124,7 @@ fn place_of_t2_written_again_before_its_barrier() {
     }
 }
 
-/// A plan that dies in its append, and another one that takes its bytes.
+/// A plan that stops in its append, and another plan that reuses the same bytes.
 fn reused_tail(sealing: Sealing) -> Case {
     case("reused tail", &package(sealing), |p| {
         let mut died = p.clone();
@@ -137,7 +138,8 @@ fn reused_tail(sealing: Sealing) -> Case {
 #[test]
 fn bytes_past_the_end_reused_after_a_crash() {
     // spec: R-CDN-10
-    // Digests do not help: what the first attempt wrote has its own, under the same id.
+    // Digests do not help: the bytes of the first attempt match their own digest, under the same
+    // id.
     for sealing in [Sealing::None, Sealing::Digest, Sealing::Signed] {
         let law = "W1 bytes past the end are never reused";
         check(law, reused_tail(sealing), [&[Kind::WrongBytes]; 3]);
@@ -175,7 +177,7 @@ fn append_within_the_padding_of_the_file() {
     check_healed(law, unaligned(Sealing::Digest));
 }
 
-/// An append whose tail is written first, so that its front is zeros for a while.
+/// An append whose end is written first, so that its start is zeros for a while.
 fn descending(sealing: Sealing) -> Case {
     case("tail before front", &package(sealing), |p| {
         let mut plan = delta(p, &edits(1));
@@ -199,7 +201,7 @@ fn four(bytes: &[u8]) -> [u8; 4] {
     bytes.try_into().expect("four bytes")
 }
 
-/// A package whose index region has room for one more group behind the head.
+/// Returns a package whose index region has room for one more group after the head.
 fn with_room_in_the_index(sealing: Sealing) -> Published {
     let mut package = large(4096, sealing);
     let file = &mut package.file;
@@ -213,14 +215,15 @@ fn with_room_in_the_index(sealing: Sealing) -> Published {
         let base = index.entries[0].base + GROUP;
         by::place(file, group as usize, &base.to_le_bytes());
     }
-    // The size of the index region; and no keys, which would have to be of all groups.
+    // The size of the index region. The fences are dropped, because they would have to cover all
+    // groups.
     by::place(file, 504 + 24 + 24, &((index_len + GROUP) as u32).to_le_bytes());
     by::place(file, 504 + 20, &2_u32.to_le_bytes());
     file.resize(file.len().next_multiple_of(4096), 0);
     package
 }
 
-/// A plan that fills a group behind the head and raises the count of groups, which is in it.
+/// A plan that fills a group after the head, and raises the count of groups in the head.
 fn far_slots(sealing: Sealing) -> Case {
     case("far slots", &with_room_in_the_index(sealing), |p| {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
@@ -252,7 +255,7 @@ fn far_slots(sealing: Sealing) -> Case {
 #[test]
 fn slots_outside_the_head() {
     // spec: R-CDN-10
-    // Cached as immutable, half of the group is old for ever, or all of it.
+    // Cached as immutable, half of the group or all of it stays old for ever.
     let law = "L1 slots are in the head";
     let wrong: &[Kind] = &[Kind::WrongBytes, Kind::NotVisible];
     check(law, far_slots(Sealing::None), [wrong, wrong, &[]]);
@@ -280,7 +283,7 @@ fn switch_of_a_whole_table() {
 #[test]
 fn switch_of_a_whole_group_header() {
     // spec: R-CDN-12, R-CDN-23
-    // The origin reads upwards while it is written: the old base, and the new length.
+    // The origin's bytes are read in ascending order during the write: old base, new length.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case = case("base and length at once", &fresh(4096, sealing), |p| {
             let mut plan = delta(p, &[put("dir2/file5.bin", 1, 5000)]);
@@ -306,7 +309,7 @@ fn update_of_two_switches() {
     check("W4 one switch publishes it all", case, [&[Kind::HalfUpdate, Kind::OutOfTime]; 3]);
 }
 
-/// A region that is moved to the end, and its old place used for something else.
+/// A region is moved to the end, and its old place is used for other bytes.
 fn moved(sealing: Sealing) -> Case {
     case("moved", &package(sealing), |p| {
         let path = "dir1/file4.bin";
@@ -327,6 +330,6 @@ fn bytes_moved_within_the_file() {
     // spec: R-CDN-10
     let law = "W1 bytes that an old head reaches are never moved";
     check(law, moved(Sealing::None), [&[Kind::WrongBytes]; 3]);
-    // Digests tell, but there is nowhere left to get the region from.
+    // Digests detect it, but no other source has the region.
     check(law, moved(Sealing::Digest), [&[Kind::Lost]; 3]);
 }

@@ -58,7 +58,7 @@ pub fn remove(path: &str) -> Edit {
     Edit::Remove(path.to_owned())
 }
 
-/// A component's id that no other component has.
+/// Returns a component's id that no other component has.
 pub fn foreign(number: u32) -> Id {
     small(0xc0_de00 + number)
 }
@@ -76,7 +76,7 @@ pub fn fresh(slice: u64, sealing: Sealing) -> Published {
     edit::package(&files, slice, sealing)
 }
 
-/// A package whose index does not fit the head, so that it has lookup keys.
+/// Returns a package whose index does not fit the head, so that it has fences.
 pub fn large(slice: u64, sealing: Sealing) -> Published {
     let files: Vec<_> = (0..2700)
         .map(|i| {
@@ -88,14 +88,14 @@ pub fn large(slice: u64, sealing: Sealing) -> Published {
     edit::package(&files, slice, sealing)
 }
 
-/// Fills the delta groups until the one in force has room for `room` entries, and `groups` are left
-/// below it.
+/// Fills the delta groups until the current one has room for `room` entries and `groups` empty ones
+/// are left.
 pub fn filled(mut package: Published, groups: u32, room: usize) -> Published {
     for group in (groups..package.deltas()).rev() {
         let count = if group == groups { 255 - room } else { 255 };
         let edits: Vec<_> =
             (0..count).map(|i| put("dir0/file3.bin", group * 1000 + i as u32, 700)).collect();
-        // The same region, over and over: only the last counts.
+        // The same region is put again and again, and only the last entry counts.
         package.delta(&edits, true).expect("a whole group is free");
     }
     package

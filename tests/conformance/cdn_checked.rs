@@ -1,8 +1,8 @@
-//! `dacti_cdn::check` over plans that break a law: it refuses every plan that the simulation shows
-//! to corrupt, and names the law that is broken.
+//! `dacti_cdn::check` over plans that break a law. It refuses every plan that the simulation shows
+//! to cause corruption, and names the broken law.
 //!
-//! Each plan is one of the planner's, changed in one way. Digests and lengths are then stated anew
-//! over the changed steps, so that it is the law that is broken and not a sum.
+//! Each plan comes from the planner and is changed in one way. Digests and lengths are then
+//! computed anew, so that the plan breaks the law and not a checksum.
 
 use crate::cdn_cases::{before, content, edges, filled, foreign, prove_all, put, remove};
 use crate::cdn_planner::{Planned, Update, built, snapshot};
@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 /// A plan's steps, to be broken.
 type Steps = Vec<Step>;
 
-/// Length and digests of the head after each step, the old bytes at every write, and the bytes that
-/// barriers on the head probe, for the steps as they are now.
+/// Recomputes, for the current steps, length and digests of the head after each step, the old bytes
+/// at every write, and the bytes that barriers on the head probe.
 fn restate(planned: &mut Planned) {
     let mut head = planned.snapshot.head().to_vec();
     let mut len = planned.snapshot.len();
@@ -82,7 +82,7 @@ fn reserve(at: u64, after: Vec<u8>) -> Step {
 struct Broken {
     what: &'static str,
     law: Law,
-    /// Whether the simulation shows a corrupt view, and not only that a law is broken.
+    /// Whether the simulation shows a corrupt view, and not only a broken law.
     corrupt: bool,
     change: fn(&mut Steps),
 }
@@ -115,7 +115,7 @@ const BROKEN: [Broken; 12] = [
         change: |steps| {
             let at = position(steps, |action| matches!(action, Action::Switch(_)));
             steps.remove(at - 1);
-            // The one on the append alone says nothing of the head.
+            // The barrier on the append alone proves nothing about the head.
             let at = position(steps, |action| matches!(action, Action::Append(_)));
             let landed = steps.remove(at + 1);
             steps.insert(at, landed);
@@ -164,7 +164,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W3,
         corrupt: true,
         change: |steps| {
-            // Base, encoding and length in one write.
+            // Writes base, encoding and length at once.
             let at = position(steps, |action| matches!(action, Action::Switch(_)));
             let (before, rest) = steps.split_at_mut(at);
             let Action::Switch(switch) = &mut rest[0].action else { unreachable!() };
@@ -193,7 +193,7 @@ const BROKEN: [Broken; 12] = [
         what: "a published entry taken away",
         law: Law::W1,
         corrupt: true,
-        // The index ends with the head in a small package; its last group lists all regions.
+        // In a small package the index ends with the head, and its last group lists all regions.
         change: |steps| steps.insert(1, reserve(65_536 - 6136 + 12, vec![20])),
     },
     Broken {
@@ -209,7 +209,7 @@ fn empty_barrier() -> Step {
     Step { action, after: State { len: 0, head: Digest::default() } }
 }
 
-/// Moves the append, and every offset that leads to it.
+/// Moves the append, and every offset that points to it.
 fn shift(steps: &mut Steps, by: i64) {
     let append = append_of(steps);
     append.at = append.at.wrapping_add_signed(by);
@@ -267,8 +267,8 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
-/// If nothing is appended, the first barrier is the only one in front of a place of T2 that was in
-/// force a plan ago.
+/// If nothing is appended, only the first barrier protects a place of T2 that was in use one plan
+/// ago.
 #[test]
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17
@@ -300,7 +300,7 @@ fn first_barrier_alone_guards_a_place_that_was_in_force() {
 #[test]
 fn plan_for_the_file_before_a_crash_is_refused() {
     // spec: R-CDN-10, R-CDN-40, R-CDN-41
-    // What a crashed attempt left behind the old end is not to be reused.
+    // Bytes that a crashed attempt left after the old end must not be reused.
     let mut package = package();
     let update = Update::from(vec![put("dir1/file1.bin", 1, 1)]);
     let mut planned = Planned::new(&package, &update, &UpdatePolicy::default());
@@ -329,7 +329,8 @@ fn check_refuses_folds_and_tables_that_lose_something() {
         assert_eq!(planned.plan.strategy, strategy);
         let at = position(&planned.plan.steps, |action| matches!(action, Action::Reserve(_)));
         let Action::Reserve(table) = &planned.plan.steps[at].action else { unreachable!() };
-        // Base, extension offset, count, and every field of every component of the new table.
+        // Changes base, extension offset, count, and every field of every component of the new
+        // table.
         let count = u32::from_le_bytes(table.after[20..24].try_into().expect("four bytes"));
         let mut caught = 0;
         for byte in (0..16).chain(20..24 + 28 * count as usize) {
@@ -341,7 +342,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
                 caught += 1;
                 continue;
             }
-            // A plan that it accepts harms no reader.
+            // An accepted plan harms no reader.
             let mut after = package.clone();
             let plans = vec![planned.run(&mut after, &update)];
             let case = before(format!("byte {byte}"), &package, plans);
@@ -350,7 +351,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
             assert!(total.breaches.is_empty(), "{strategy}, byte {byte} of the table: {total}");
         }
         println!("{strategy}: {caught} changed bytes of the new table refused");
-        // Derived bytes and inline tables under another digest or with other bytes.
+        // Changes derived bytes and inline tables, in their digest or in their bytes.
         for i in 0..append_of(&mut planned.plan.steps.clone()).pieces.len() {
             let mut planned = planned.clone();
             match &mut append_of(&mut planned.plan.steps).pieces[i].content {

@@ -1,5 +1,5 @@
-//! Random updates behind random caches, read by two readers: the reference, which takes a whole
-//! file that is a mix of slices, and the facade's `Package` over a source that answers like edges.
+//! Random updates behind random caches, read by two readers. The reference reads a whole file that
+//! is a mix of slices; the facade's `Package` reads a source that answers like edges.
 
 use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use uuid::Uuid;
 
-/// Splitmix64 of a few numbers: the same choice whenever the same thing is asked for.
+/// Hashes a few numbers by splitmix64, so that the same question gets the same answer.
 fn choose(seed: u64, at: u64, step: u64) -> u64 {
     let mut x =
         seed ^ at.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step.wrapping_mul(0xd1b5_4a32_d192_ed03);
@@ -28,7 +28,7 @@ fn choose(seed: u64, at: u64, step: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A reader's position: when it got its head, when it reads data, behind which edges.
+/// A reader's session: when it got its head, when it reads data, and behind which edges.
 #[derive(Clone, Copy, Debug)]
 struct Session {
     edge: Edge,
@@ -60,7 +60,7 @@ struct Mixed {
     head: Vec<u8>,
     /// Whether a slice was short, so that a reader has to escalate.
     short: AtomicBool,
-    /// Whether the caches are gone round.
+    /// Whether the reader goes past the caches.
     escalated: AtomicBool,
 }
 
@@ -101,7 +101,7 @@ struct Tried {
 /// Content by id.
 type Regions = BTreeMap<Id, Vec<u8>>;
 
-/// All that the facade gives up in a session.
+/// Reads everything by the facade in a session.
 fn by_facade(
     origin: &Arc<Origin>,
     session: Session,
@@ -115,7 +115,7 @@ fn by_facade(
         short: AtomicBool::new(false),
         escalated: AtomicBool::new(false),
     });
-    // A first error counts only if a slice was short; then the read goes past the caches once.
+    // A first error is allowed only if a slice was short. The read then goes past the caches once.
     let retry = |what: &dyn Fn() -> Result<Vec<u8>, dacti::Error>| {
         what().unwrap_or_else(|error| {
             assert!(source.short.swap(false, Ordering::Relaxed), "{session:?}: {error}");
@@ -142,7 +142,7 @@ fn by_facade(
     out
 }
 
-/// Returns everything that the reference finds in a whole file of mixed slices; missing bytes come
+/// Returns everything that the reference finds in a file made of mixed slices. Missing bytes come
 /// from the origin.
 fn by_reference(origin: &Origin, session: Session) -> Regions {
     let mut file = session.head(origin);
@@ -180,7 +180,7 @@ fn read_in_sessions(case: &Case, sealing: Sealing, sessions: u64, seed: u64, tri
     for i in 0..sessions {
         let pick = |step: u64, n: usize| (choose(seed, i, step) % n as u64) as usize;
         let now = pick(1, origin.now() + 1);
-        // Half of the readers begin just now, half have begun at any time before.
+        // Half of the readers begin now, and half at a random time before.
         let then = if i % 2 == 0 { now } else { pick(2, now + 1) };
         let edge = edges[pick(3, edges.len())];
         let session = Session { edge, then, now, seed: choose(seed, i, 4) };
@@ -215,11 +215,13 @@ fn update() -> impl Strategy<Value = (Vec<Change>, bool, u8, bool)> {
         6 => (0..30_usize, len).prop_map(|(path, len)| Change::Put(path, len)),
         1 => (0..30_usize).prop_map(Change::Remove),
     ];
-    // Changes; brotli; new components; whether all of it moves to larger slices.
+    // The changes, whether to use brotli, the number of new components, and whether to move to
+    // larger slices.
     (prop::collection::vec(change, 1..12), any::<bool>(), 0..3_u8, prop::bool::weighted(0.2))
 }
 
-/// The updates in the words of cases: each path once, and only existing regions are removed.
+/// Runs the updates as plans of the simulation. Each path occurs once, and only existing regions
+/// are removed.
 fn run_updates(
     package: &mut dacti_tests::edit::Published,
     updates: &[(Vec<Change>, bool, u8, bool)],

@@ -1,4 +1,4 @@
-//! The crates' planner behind the same caches: its plans as steps of the simulation.
+//! Runs plans of the crates' planner as steps of the simulation, behind the same caches.
 
 use crate::cdn_cases::content;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -25,13 +25,13 @@ pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
     built_with(files, slice_len, sealing, false)
 }
 
-/// The same, with the smallest regions in the head if they are `hot`.
+/// Does the same, with the smallest regions in the head if `hot` is set.
 pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> Published {
     let files: Vec<_> = (0..files)
         .map(|i| {
             let path = format!("dir{}/file{i}.bin", i % 3);
             let bytes = content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]);
-            // Large packages are of small files.
+            // Large packages get small files.
             (path, if files > 100 { bytes[..bytes.len().min(40)].to_vec() } else { bytes })
         })
         .collect();
@@ -67,7 +67,7 @@ pub struct Update {
     pub brotli: bool,
     /// New components: regions, or data in a table.
     pub components: Vec<(Id, Vec<u8>)>,
-    /// Whether the names component shall say that there are explicit ids.
+    /// Whether the names component must get the flag for explicit ids.
     pub explicit_ids: bool,
 }
 
@@ -77,7 +77,7 @@ impl From<Vec<Edit>> for Update {
     }
 }
 
-/// A plan of the crates, with all that it takes to carry it out.
+/// A plan of the crates, with everything that is needed to carry it out.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The plan.
@@ -88,13 +88,13 @@ pub struct Planned {
     pub payload: Vec<Vec<u8>>,
 }
 
-/// The file as the crates' planner sees it.
+/// Returns the snapshot that the crates' planner sees.
 pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
     let read = |span: Span| file[span.start as usize..(span.end as usize).min(file.len())].to_vec();
     snapshot_of(file.len() as u64, read, scanned)
 }
 
-/// A file of that length as the crates' planner sees it.
+/// Returns the snapshot of a file of that length.
 fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snapshot {
     let mut reader = SnapshotReader::new(len);
     while let Some(want) = reader.want() {
@@ -112,12 +112,12 @@ fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snaps
 }
 
 impl Planned {
-    /// Plans an update of a package, checks it, does nothing yet.
+    /// Plans an update of a package and checks the plan, without carrying it out.
     pub fn new(package: &Published, update: &Update, policy: &UpdatePolicy) -> Self {
         Self::seen_by(package, update, policy, |scanned| snapshot(&package.file, scanned))
     }
 
-    /// The same for a file of which `package` has the front only.
+    /// Does the same for a file of which `package` has only the front.
     fn seen_by(
         package: &Published,
         update: &Update,
@@ -175,7 +175,7 @@ impl Planned {
         planned
     }
 
-    /// The steps as bytes. Pieces that do not follow each other are written one by one.
+    /// Returns the steps as writes. Pieces that do not follow each other are written one by one.
     pub fn ops(&self) -> Vec<Op> {
         let mut derived = BTreeMap::new();
         if let Ok(Some(new)) = Derived::of(&self.plan, &self.snapshot) {
@@ -213,7 +213,7 @@ impl Planned {
         ops
     }
 
-    /// Carries it out, and notes its changes.
+    /// Carries out the plan, and records its changes.
     pub fn run(&self, package: &mut Published, update: &Update) -> Plan {
         package.model.components.extend(update.components.iter().cloned());
         let name = format!("{} by the planner", self.plan.strategy);
@@ -221,7 +221,7 @@ impl Planned {
     }
 }
 
-/// The bytes behind a region: in a signed package with a signature.
+/// Returns the bytes after a region: its digest, and in a signed package a signature.
 fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
     let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     match sealing {
@@ -238,8 +238,8 @@ pub fn update_with(package: &mut Published, update: &Update, policy: &UpdatePoli
     Planned::new(package, update, policy).run(package, update)
 }
 
-/// Updates of a package that goes on with zeros up to `len`, one after the other. They must not
-/// need names, because the list is not kept.
+/// Plans updates, one after the other, of a package that continues with zeros up to `len`. They
+/// must not need names, because the list is not kept.
 pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<Plan> {
     let mut package = package.clone();
     let mut origin = Origin::new(&package.file, len);
@@ -258,7 +258,7 @@ pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<P
         let ops = planned.ops();
         ops.iter().enumerate().for_each(|(i, op)| origin.run(0, i, op));
         let name = format!("{} by the planner", planned.plan.strategy);
-        // Not done on the front, which would grow.
+        // The steps are not applied to the front, because it would grow.
         plans.push(Plan { ops, ..package.finish(&name, Vec::new(), &update.edits) });
         package.file = front;
     }

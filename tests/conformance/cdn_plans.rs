@@ -9,7 +9,7 @@ use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use std::collections::BTreeSet;
 
-/// An update as people make them: a new region, two replaced, one of them empty from now on.
+/// A typical update: a new region and two replaced ones, one of which becomes empty.
 fn update(version: u32) -> Vec<Edit> {
     vec![
         put(&format!("new/{version}.bin"), version, 6000),
@@ -19,7 +19,7 @@ fn update(version: u32) -> Vec<Edit> {
     ]
 }
 
-/// An update of so many regions that its slots lie in several slices of 4 KiB.
+/// An update of `count` regions, so that its slots lie in several slices of 4 KiB.
 fn wide(version: u32, count: u32) -> Vec<Edit> {
     (0..count).map(|i| put(&format!("wide/{i}"), version, 40)).collect()
 }
@@ -77,7 +77,7 @@ fn chains(sealing: Sealing, slice: u64) -> Vec<Case> {
     ]
 }
 
-/// Every shape with every sealing; the slice lengths that a package promises go round.
+/// Returns every shape with every sealing, with the slice lengths of packages in turn.
 fn all_chains() -> Vec<Case> {
     let slices = [4 << 10, 64 << 10, 1 << 20];
     let mut out = Vec::new();
@@ -177,7 +177,7 @@ fn by(package: &mut Published, update: &Update) -> Plan {
 fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one() {
     // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17
     let (mut cases, names) = planned_chains();
-    // With lookup keys, in the head and behind it.
+    // With fences, in the head and after it.
     let big = built(2700, 4096, Sealing::Digest);
     cases.push(case("large, by the planner: delta, fold, fold", &big, |p| {
         let replaced = ["dir0/file30.bin", "dir2/file2000.bin"].map(|path| put(path, 1, 50));
@@ -203,7 +203,8 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
             let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
             updates.map(|edits| by(p, &edits.into())).into()
         }));
-        // Behind 4 GiB neither the base of the group in use nor that of the old T2 reaches.
+        // Past 4 GiB, neither the base of the current group nor that of the old T2 reaches the new
+        // bytes.
         let new = built(24, 4096, sealing);
         let mut near = new.clone();
         by(&mut near, &first.to_vec().into());
@@ -227,8 +228,8 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// An update by the planner that dies after `kept` steps and half of the next one. `None` once it
-/// does not die any more.
+/// An update by the planner that stops after `kept` steps and half of the next one. `None` if the
+/// update has no more steps.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let planned = Planned::new(package, update, &UpdatePolicy::default());
     let mut ops = planned.ops();
@@ -266,7 +267,7 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// These cases show no corruption. If barriers hold for data too, no reader escalates.
+/// Checks that these cases cause no corruption. If barriers cover data, too, no reader escalates.
 fn prove_sound(cases: &[Case]) {
     let edges = edges();
     let mut total = Report::default();

@@ -1,5 +1,5 @@
-//! The program `dacti`, run on real directories: what it prints, how it ends, and what it leaves
-//! behind.
+//! The program `dacti`, run on real directories: its output, its exit code, and the files that it
+//! leaves.
 
 use crate::package::{PLAIN, build};
 use crate::support::{Fixture, Random, fixtures};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// How a run ended and what it printed.
+/// The end of a run: exit code and output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -23,14 +23,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Standard output as text, of a run that must have done its work.
+    /// Returns standard output as text, of a run that must have succeeded.
     #[track_caller]
     pub(crate) fn text(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
         str::from_utf8(&self.out).expect("it is text")
     }
 
-    /// The one line that says what failed.
+    /// Returns the one line that says what failed.
     #[track_caller]
     pub(crate) fn failure(&self) -> &str {
         assert_eq!((self.code, self.out.len()), (Some(1), 0), "{self:?}");
@@ -61,8 +61,8 @@ impl Scratch {
         Self::below(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// A scratch directory in memory where there is such a place: many small files are slow on some
-    /// disks.
+    /// Creates a scratch directory in memory if the system has such a folder, because many small
+    /// files are slow on some disks.
     fn in_memory() -> Self {
         let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         Self::below(memory.expect("a temporary directory"))
@@ -100,7 +100,7 @@ impl Scratch {
         fs::read(self.package()).expect("the package is there")
     }
 
-    /// Fails unless packing ended with that error, and nothing is left where the package was to be.
+    /// Checks that packing ended with that error, and left no file at the package's path.
     #[track_caller]
     pub(crate) fn refused(&self, ended: &Ended, mentions: &str) {
         let line = ended.failure();
@@ -216,7 +216,7 @@ fn packing_again_gives_the_same_bytes() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..2_000_000).map(|_| random.next() as u8 % 16).collect();
     scratch.write("large", &noise);
-    // The same files, made in another order and at another time, in another place.
+    // The same files in another directory, written in another order and at another time.
     let again = Scratch::new();
     again.write("large", &noise);
     for (path, bytes) in tree(&scratch.at("in")).into_iter().rev() {
@@ -238,7 +238,7 @@ fn packing_again_gives_the_same_bytes() {
 fn comes_back(count: usize) {
     let scratch = Scratch::in_memory();
     for i in 0..count {
-        // A few hundred in a folder, and contents of all kinds of lengths.
+        // A few hundred files in each folder, with contents of many lengths.
         scratch.write(&format!("{}/{i}.txt", i / 300), i.to_string().repeat(i % 9).as_bytes());
     }
     let built = scratch.pack(&["--json"]);
@@ -278,8 +278,8 @@ fn room_is_left_for_the_updates_that_are_expected() {
     for i in 0..2600 {
         scratch.write(&format!("{i}"), b"x");
     }
-    // 255 / 21 = 12 updates of 20 regions go into a group: 30 take three, which begin the index at
-    // 65,528 - 3 * 6,136 = 47,120.
+    // 255 / 21 = 12 updates of 20 regions fit a group. So 30 updates take three groups, and the
+    // index begins at 65,528 - 3 * 6,136 = 47,120.
     let packed = scratch.pack(&["--expect-updates", "30/20", "--encoding", "none"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");
     assert!(packed.err.contains("--slice 65536 does"), "{}", packed.err);
@@ -331,7 +331,7 @@ fn files_are_packed_under_their_names() {
         dacti([OsStr::new("pack"), one.as_ref(), dir.as_ref(), "-o".as_ref(), out.as_ref()]);
     assert_eq!(built.code, Some(0), "{built:?}");
     assert_eq!(scratch.run("ls", &[]).text(), "one\nthree\ntwo\n");
-    // The same name twice is no package.
+    // Two inputs with the same name are refused.
     fs::remove_file(scratch.package()).expect("it is there");
     let built =
         dacti([OsStr::new("pack"), one.as_ref(), one.as_ref(), "-o".as_ref(), out.as_ref()]);
@@ -424,7 +424,7 @@ fn equal_contents_are_stored_once_in_the_compact_layout_and_it_is_said() {
         .map(|line| line["place"]["at"].as_u64().expect("a place"))
         .collect();
     assert_eq!(places.len(), 2);
-    // The cdn layout seals each by itself, and saves nothing.
+    // The cdn layout seals each region by itself, so equal contents are stored twice.
     let packed = scratch.pack(&["--encoding", "none"]);
     assert!(!packed.err.contains("saved"), "{}", packed.err);
 }
@@ -447,7 +447,7 @@ fn what_is_not_included_fails_no_package() {
         assert_eq!(built.code, Some(0), "{symlinks}: {built:?}");
         assert_eq!(scratch.run("ls", &[]).text(), "a.html\nsub/b.html\n\u{fc}.html\n");
     }
-    // What is included, or a link to a folder that may have it, is judged.
+    // Only included files are judged, and links to folders that may contain one.
     fs::remove_file(scratch.package()).expect("it is there");
     for glob in ["link", "broken", "fifo", "caf*"] {
         let built = scratch.pack(&["--include", glob]);
@@ -539,7 +539,7 @@ fn symbolic_links_are_refused_followed_or_skipped() {
     assert_eq!(scratch.pack(&["--symlinks", "follow"]).code, Some(0));
     assert_eq!(scratch.run("ls", &[]).text(), "file\nlink\n");
     assert_eq!(scratch.run("get", &["link"]).text(), "outside");
-    // A link that leads nowhere, and one that leads back.
+    // A link to a missing file, and a link to a folder around it.
     fs::remove_file(scratch.package()).expect("it is there");
     symlink("nowhere", scratch.at("in/broken")).expect("a new link");
     scratch.refused(&scratch.pack(&["--symlinks", "follow"]), "broken");
@@ -581,9 +581,9 @@ fn what_cannot_be_read_is_named_and_nothing_is_left() {
         dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), scratch.package().as_ref()])
     };
     scratch.refused(&pack(&scratch.at("missing")), "missing");
-    // Root may read every file, but not memory at address 0.
+    // Root may read every file, except memory at address 0.
     scratch.refused(&pack(Path::new("/proc/self/mem")), "/proc/self/mem");
-    // Files of this kind say that they are empty, and are not: as if they had grown meanwhile.
+    // Files of this kind report length 0 but have content, as if they had grown meanwhile.
     scratch.refused(&pack(Path::new("/proc/version")), "changed");
     let fifo = scratch.at("in/fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
@@ -602,7 +602,7 @@ fn a_file_without_permission_is_named() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let built = scratch.pack(&[]);
     if metadata.uid() == 0 {
-        // Root reads every file; what root cannot read is tried in the test above.
+        // Root can read every file. The test above covers a file that root cannot read.
         assert_eq!(built.code, Some(0));
     } else {
         scratch.refused(&built, "secret");
@@ -631,7 +631,7 @@ fn the_package_itself_is_left_out() {
         assert_eq!(built.code, Some(0), "{built:?}");
         assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
     }
-    // A link that leads to it is the package, too.
+    // A link to the package counts as the package.
     std::os::unix::fs::symlink("../packages/out.dacti-pack", scratch.at("in/link")).expect("new");
     fs::remove_file(&out).expect("it is there");
     assert_eq!(scratch.pack(&["--exclude", "link"]).code, Some(0));
@@ -655,7 +655,7 @@ fn a_link_at_the_output_is_replaced_and_what_it_leads_to_is_packed() {
     assert!(!built.err.contains("left out"), "{built:?}");
     assert_eq!(dacti([OsStr::new("get"), out.as_ref(), "data".as_ref()]).text(), "precious");
     assert_eq!(fs::read(scratch.at("in/data")).expect("it is there"), b"precious");
-    // An input that leads to the output would lose what it leads to.
+    // An output that is a link to an input would destroy that input.
     let link = scratch.at("link");
     symlink("in/data", &link).expect("a new link");
     for input in [link, scratch.at("in/data"), scratch.at("in/../in/data")] {
@@ -682,7 +682,7 @@ fn a_package_is_not_replaced_by_one_of_its_regions() {
         let line = get(&package, &scratch.package()).failure().to_owned();
         assert!(line.contains("an input of this command"), "{line}");
     }
-    // A link to the package is replaced, and the package stays.
+    // If the output is a link to the package, the link is replaced, and the package stays.
     assert_eq!(get(&scratch.package(), &link).code, Some(0));
     assert_eq!(fs::read(&link).expect("it is there"), b"hello\n");
     assert_eq!(scratch.run("verify", &[]).code, Some(0));
@@ -722,12 +722,12 @@ fn names_of_files_do_not_command_the_terminal() {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     told(&scratch.pack(&[]), "neither a file nor a folder");
     told(&reading(&scratch.at(odd), &["ls"]), "cannot");
-    // Names from a package, and a link in the way of one.
+    // Odd names in a package, and a link at the path of one of them.
     put(&scratch, &[stored(&format!("{odd}/file"), b"1"), stored("fine", b"2")]);
     fs::create_dir(scratch.at("target")).expect("a new directory");
     symlink("..", scratch.at("target").join(odd)).expect("a new link");
     told(&unpack(&scratch, &[]), "is a link");
-    // A tag of four bytes that turns the line around.
+    // An encoding tag whose four bytes turn the direction of the line.
     let files = [stored("a", b"1")];
     let tagged = by::compact_package(&files, &by::names_of(&files), *b"\xe2\x80\xaex");
     fs::write(scratch.package(), tagged).expect("there is room");
@@ -744,8 +744,8 @@ fn a_full_disk_leaves_nothing() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
     scratch.write("noise", &noise);
-    // A limit on the size of files stands for the disk: writes past it fail, as the signal is
-    // ignored.
+    // A limit on the size of files simulates a full disk. Writes past it fail, because the signal
+    // is ignored.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -775,7 +775,7 @@ fn an_interrupt_leaves_nothing_half_written() {
     let mut command = Command::new(program());
     command.arg("pack").arg(scratch.at("in")).arg("-o").arg(scratch.package());
     let mut child = command.arg("-q").stderr(Stdio::null()).spawn().expect("it starts");
-    // The temporary file is there: the work has begun.
+    // Once the temporary file exists, the work has begun.
     while entries() == 0 && child.try_wait().expect("it is ours").is_none() {
         std::thread::yield_now();
     }
@@ -813,18 +813,18 @@ const READING: [&[&str]; 6] = [
     &["verify", "--json"],
 ];
 
-/// Runs a reading verb; `rest` goes behind the package.
+/// Runs a reading verb; `rest` follows the package's path.
 fn reading(package: &Path, verb: &[&str]) -> Ended {
     ended(Command::new(program()).arg(verb[0]).arg(package).args(&verb[1..]))
 }
 
-/// What is wrong with how a reading verb ended on a fixture.
+/// Returns the mistake in how a reading verb ended on a fixture, if any.
 fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str> {
     let expected = &fixture.verdict;
     if !matches!(ended.code, Some(0 | 1 | 3)) {
         return Some("no exit code of ours");
     }
-    // What a person inspects is shown as far as it reads.
+    // `inspect` shows a damaged file as far as it can be read.
     let is_shown = verb == ["inspect"] && ended.out.starts_with(b"format      ");
     let is_silent = ended.out.is_empty() || is_shown;
     if ended.code == Some(1) && (!ended.err.starts_with("dacti: error: ") || !is_silent) {
@@ -834,7 +834,7 @@ fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str
         return None;
     }
     let readable = fixture.is_good() && !fixture.dump.contains("not decoded");
-    // Reading regions needs no layout, and the program's own cap is above that of the fixtures.
+    // Reading regions needs no layout, and the program's own limit is above that of the fixtures.
     let is_layout = expected.contains("layout") || fixture.name.starts_with("package_layout");
     let is_cap = expected.starts_with("error limit brotli");
     match (verb[0], ended.code) {
@@ -885,7 +885,7 @@ fn a_truncated_package_is_one_error() {
         let verified = reading(&cut, &["verify"]);
         assert!(matches!(verified.code, Some(1 | 3)), "cut to {len} bytes: {verified:?}");
         if len < 6252 {
-            // The index is not whole: nothing reads.
+            // The index is incomplete, so no reading verb works.
             let line = reading(&cut, &["ls"]).failure().to_owned();
             assert!(line.contains(" at 0x"), "{line}");
         }
@@ -996,7 +996,7 @@ fn a_terminal_gets_no_binary() {
     assert_eq!(binary.code, Some(1), "{binary:?}");
     let shown = String::from_utf8_lossy(&binary.out).into_owned();
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
-    // What does not look like it at first: cut where pieces end, and behind a long text.
+    // Binary content that starts as text: cut where pieces end, and after a long text.
     let long = "\u{fc}".repeat(200_001);
     let late = format!("a{long}\u{1b}]0;owned\u{7}");
     put(
@@ -1042,7 +1042,7 @@ fn a_dash_is_standard_output_or_refused() {
 // Unpacking what somebody else packed
 // ------------------------------------------------------------------------------------------
 
-/// Puts a package of these files where the program looks for it.
+/// Writes a package of these files to the program's path.
 fn put(scratch: &Scratch, files: &[Stored]) {
     let package = by::compact_package(files, &by::names_of(files), NONE);
     fs::write(scratch.package(), package).expect("there is room");
@@ -1063,7 +1063,7 @@ fn paths_that_escape_write_nothing() {
         assert_eq!(unpacked.code, Some(3), "{path}: {unpacked:?}");
         assert!(unpacked.err.contains("names path"), "{unpacked:?}");
         assert!(!Path::new("/tmp/dacti-escaped").exists() && !scratch.at("escaped").exists());
-        // Without a names list there are ids to name the files by.
+        // Without a names list, the files are named by ids.
         let names: BTreeSet<_> = tree(&scratch.at("target")).into_keys().collect();
         let ids = ["good", path].map(|path| OsString::from(text(&by::path_id(path))));
         assert_eq!(names, BTreeSet::from(ids), "{path}");
@@ -1083,7 +1083,7 @@ fn links_in_the_target_are_not_followed() {
     symlink(scratch.at("outside"), scratch.at("target/dir")).expect("a new link");
     symlink("../../outside", scratch.at("target/sub/dir")).expect("a new link");
     symlink(scratch.at("outside/kept"), scratch.at("target/file")).expect("a new link");
-    // All are refused at first; then one replaces the link of its name.
+    // At first all files are refused. With --overwrite, one file replaces the link of its name.
     for (more, code) in [(&[][..], 1), (&["--overwrite"], 3)] {
         let unpacked = unpack(&scratch, more);
         assert_eq!(unpacked.code, Some(code), "{unpacked:?}");
@@ -1093,7 +1093,7 @@ fn links_in_the_target_are_not_followed() {
         let outside = tree(&scratch.at("outside"));
         assert_eq!(outside, BTreeMap::from([("kept".into(), b"kept".to_vec())]), "{more:?}");
     }
-    // Overwriting replaced the link, not what it led to.
+    // Overwriting replaced the link, and not its target.
     assert_eq!(fs::read_link(scratch.at("target/file")).ok(), None);
     assert_eq!(fs::read(scratch.at("target/file")).expect("it is there"), b"2");
 }
@@ -1164,7 +1164,7 @@ fn where_nothing_could_be_written_the_run_failed() {
     assert_eq!(unpack(&scratch, &[]).code, Some(0));
     let again = unpack(&scratch, &[]);
     assert_eq!((again.code, again.out.len()), (Some(1), 0), "{again:?}");
-    // All is counted, and not all shown.
+    // All messages are counted, but not all are shown.
     let lines: Vec<_> = again.err.lines().collect();
     assert_eq!(lines.len(), 102, "{again:?}");
     assert!(lines[0].starts_with("dacti: error: 000: exists already"), "{again:?}");
@@ -1204,7 +1204,7 @@ fn what_was_meant_is_told() {
     for path in ["index.html", "guide/index.html", "guide/a.txt"] {
         scratch.write(path, b"text\n");
     }
-    // A filter that leaves nothing is a mistake, and an empty folder is not.
+    // If patterns leave no file, that is an error; an empty folder is not.
     let none = scratch.pack(&["--include", "*.nope"]);
     scratch.refused(&none, "--include and --exclude leave nothing of what was given");
     assert_eq!(scratch.pack(&[]).code, Some(0));
@@ -1212,7 +1212,7 @@ fn what_was_meant_is_told() {
     assert!(folder.failure().ends_with("it is a folder, and \"guide/**\" means what is in it"));
     assert_eq!(scratch.run("ls", &["index.html"]).text(), "guide/index.html\nindex.html\n");
     assert_eq!(scratch.run("ls", &["/index.html"]).text(), "index.html\n");
-    // Told before anything is read, and what would do.
+    // The refusal comes before anything is read, and names the right option.
     let got = scratch.run("get", &["index.html", "-o", "/dev/null", "--stats"]);
     assert!(got.failure().contains("use `-o -` for standard output"), "{got:?}");
     let url = ended(Command::new(program()).args(["put", "http://127.0.0.1:1/p", "a=b"]));
@@ -1224,7 +1224,7 @@ fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let scratch = Scratch::new();
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
     let mut file = build(&files, PLAIN);
-    // The first key, and with it what is said of every id in front of the second.
+    // A wrong first fence makes the answers for all ids before the second fence wrong.
     file[1536 + 32..1536 + 40].fill(0xff);
     fs::write(scratch.package(), file).expect("there is room");
     for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]
@@ -1255,7 +1255,7 @@ fn threads_have_a_bound_and_what_the_system_gives_is_enough() {
         assert_eq!(unpack(&scratch, &["--threads", threads]).code, Some(2));
     }
     assert!(!scratch.at("target").exists());
-    // Room for the stacks of a few threads, and then for none.
+    // First with room for the stacks of a few threads, then with room for none.
     let limited = |kibibytes: u32| {
         let script = format!("ulimit -v {kibibytes}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -1401,7 +1401,7 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let scratch = Scratch::new();
     scratch.write("big", &[9; 200_000]);
     scratch.pack(&["--encoding", "none"]).text();
-    // The head in one read; then the region and its digest of 32 bytes, 64 KiB at a time.
+    // One read for the head, and then reads of 64 KiB for the region and its digest of 32 bytes.
     let told = scratch.run("get", &["big", "--dry-run"]);
     let expected = "spent       1 request, 65536 bytes (64.00 KiB), to find out\n\
                     regions     1\n\

@@ -1,4 +1,4 @@
-//! Which files the program takes, under which names, and which files it writes.
+//! Which files the program takes and under which names, and which files it writes.
 
 use crate::cli::{Ended, ended};
 use dacti_tests::program::program;
@@ -37,7 +37,7 @@ impl Place {
         ended(Command::new(program()).current_dir(self.0.path()).args(arguments))
     }
 
-    /// Packs `in`, and returns what the package lists and what was said.
+    /// Packs `in`. Returns the list of the package, and the messages.
     #[track_caller]
     fn packed(&self, more: &[&str]) -> (Vec<String>, String) {
         let built = self.run(&[&["pack", "in", "-o", "p"], more].concat());
@@ -101,7 +101,7 @@ fn hidden_files_are_taken_on_request_only() {
     let (listed, told) = place.packed(&["--hidden", "--exclude", ".git/", "--exclude", "./.env"]);
     assert_eq!(listed, ["a", "sub/.hidden", "sub/b"]);
     assert!(!told.contains("hidden") && !told.contains("matches nothing"), "{told}");
-    // An update does the same, and a file that is named is meant.
+    // An update uses the same rules, but takes a file that is named directly.
     assert_eq!(place.packed(&["--include", "a"]).0, ["a"]);
     assert_eq!(place.run(&["put", "p", "in"]).code, Some(0));
     assert_eq!(place.listed(), ["a", "sub/b"]);
@@ -194,7 +194,7 @@ const KEY: &str = "dacti-ed25519-private 1 \
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
     00112233-4455-6677-8899-aabbccddeeff";
 
-/// Forms in which a private key stands in files.
+/// Returns files that contain a private key, in several forms.
 fn forms() -> Vec<Vec<u8>> {
     let words = KEY.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(",");
     let texts = [
@@ -262,7 +262,7 @@ fn private_keys_are_not_published_in_any_form() {
         assert_eq!(left.len(), 2, "only `in` and `p`: {left:?}");
         assert_eq!(fs::read(place.at("p")).expect("it is there"), before, "form {i}");
     }
-    // A text about keys, and the public part, are content like any other.
+    // A text about keys, and a public key, are packed like any content.
     place.write("b", b"dacti-ed25519-private 1 <64 hexadecimal digits>");
     place.write("c", KEY.replace("private", "public").as_bytes());
     assert_eq!(place.packed(&[]).0, ["a", "b", "c"]);
@@ -430,7 +430,7 @@ fn a_package_is_made_equal_to_a_folder() {
     assert_eq!(place.run(&["get", "p", "a"]).text(), "changed");
     let again = place.run(&["sync", "p", "in", "--delete"]);
     assert!(again.err.contains("nothing to change"), "{again:?}");
-    // The same regions as a package of the folder has.
+    // The package has the same regions as a package of the folder.
     assert_eq!(place.run(&["pack", "in", "-o", "q", "--encoding", "none"]).code, Some(0));
     assert_eq!(place.run(&["diff", "p", "q", "--exit-code"]).code, Some(0));
 }

@@ -1,5 +1,5 @@
-//! The JSON of the program, held against `docs/json.md`: each object has the fields that the page
-//! lists, of the types that it lists, and no others.
+//! The JSON of the program, compared with `docs/json.md`: each object has exactly the fields and
+//! types that the page lists.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -32,7 +32,7 @@ impl Schema {
         Self(objects)
     }
 
-    /// Fails unless a value is of a type; notes the objects that were seen.
+    /// Checks that a value has a type, and records the objects that were seen.
     #[track_caller]
     fn check(&self, value: &Value, kind: &str, seen: &mut BTreeSet<String>) {
         if let Some(kind) = kind.strip_suffix(" or null") {
@@ -128,7 +128,7 @@ fn every_object_is_as_the_page_says() {
     }
     check("Cost", &["get", "p", "a", "--dry-run", "--json"]);
     check("Cost", &["diff", "old", "p", "--dry-run", "--json"]);
-    // A removed region leaves its name, and a damaged one is a finding with its place.
+    // The name of a removed region stays, and a damaged region is a finding with its place.
     assert_eq!(run(&["rm", "p", "y"]).code, Some(0));
     check("Verified", &["verify", "p", "--json"]);
     let listed = objects(&run(&["ls", "p", "--json"]));
@@ -145,7 +145,7 @@ fn every_object_is_as_the_page_says() {
     assert_eq!((&lost["kind"], &lost["path"]), (&"region".into(), &"x/y".into()), "{lost}");
     assert_eq!(lost["place"], place);
     check("Inspection", &["inspect", "--json", note(&scratch).as_str()]);
-    // Rejected strategies come with a plan that is not the cheapest.
+    // Rejected strategies occur only with a plan that is not the cheapest.
     let all: BTreeSet<_> = schema.0.keys().cloned().collect();
     let missing: Vec<_> = all.difference(&seen).filter(|name| *name != "Rejected").collect();
     assert!(missing.is_empty(), "never printed: {missing:?}");
@@ -186,7 +186,8 @@ bytes
     assert_eq!(shown, expected);
     let picture = dacti(["inspect", "--svg", &note]);
     assert!(picture.text().contains("component text (example): 3 B"), "{}", picture.text());
-    // Of another project, by UUID; data that names no bytes of the file is data.
+    // A format and a component of another project are shown by UUID. Data that names no bytes of
+    // the file is shown as data.
     let mut other = fs::read(&note).expect("it is there");
     other[8] = 0xee;
     other[52] = 0xee;
@@ -197,7 +198,7 @@ bytes
     assert!(shown.contains("554480ee-1951-45fa-816e-31f03934912d unknown format"), "{shown}");
     assert!(shown.contains("37cb72ee-caab-440c-8b7c-869019ed348e unknown component"), "{shown}");
     assert!(shown.contains("data 616e797468696e67"), "{shown}");
-    // Cut short it is an error, and not taken for a package.
+    // A truncated daicon file gives an error, and is not taken for a package.
     fs::write(&note, &other[..60]).expect("a file");
     let cut = dacti(["inspect", &note]);
     assert!(cut.failure().contains("table entries at 0x34"), "{cut:?}");

@@ -1,5 +1,4 @@
-//! What the program makes of itself and of packages for people: completions, manual pages,
-//! pictures.
+//! Output for people: completions, manual pages, pictures.
 
 use crate::cli::{Scratch, dacti};
 use serde_json::Value;
@@ -11,7 +10,7 @@ fn verbs() -> Vec<String> {
     let help = dacti(["--help"]);
     let lines = help.text().lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| !line.is_empty());
-    // What goes on below a verb stands further to the right.
+    // The lines that continue a verb's text are indented further.
     let verbs = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     verbs.filter_map(|line| line.split_whitespace().next().map(Into::into)).collect()
 }
@@ -53,7 +52,7 @@ fn every_verb_has_a_manual_page() {
     assert!(refused.failure().contains("cannot make"), "{refused:?}");
 }
 
-/// The number that an attribute of an SVG element has.
+/// Returns the number in an attribute of an SVG element.
 fn number(element: &str, attribute: &str) -> f64 {
     let (_, rest) = element.split_once(&format!(" {attribute}=\"")).expect(attribute);
     rest.split('"').next().and_then(|text| text.parse().ok()).expect(attribute)
@@ -68,7 +67,8 @@ fn a_picture_shows_every_byte() {
     let picture = scratch.run("inspect", &["--svg"]);
     let lines: Vec<_> = picture.text().lines().collect();
     assert!(lines[0].starts_with("<svg ") && lines.last() == Some(&"</svg>"), "{lines:?}");
-    // Two grids of 64 rows, each drawn from its left side to its right, where the row has bytes.
+    // There are two grids of 64 rows. Each row starts at the left side, and ends at the right side
+    // if it has enough bytes.
     let mut rows = BTreeMap::new();
     for line in lines.iter().filter(|line| line.contains("<title>")) {
         let (_, row) = line.split_once(" y=\"").expect("a rectangle has a place");
@@ -77,7 +77,7 @@ fn a_picture_shows_every_byte() {
     }
     assert_eq!(rows.len(), 128);
     assert!(rows.values().all(|width| (width - 1024.0_f64).abs() < 1.0), "{rows:?}");
-    // What it explains is what `--json` tells.
+    // The legend has the same numbers as `--json`.
     let json: Value = serde_json::from_str(scratch.run("inspect", &["--json"]).text()).unwrap();
     for claim in json["map"].as_array().expect("a list") {
         let what = claim["kind"].as_str().expect("a text");

@@ -1,5 +1,5 @@
-//! The container: `daicon-core` against fixtures, against the reference, and over every small
-//! world.
+//! The container: `daicon-core` compared with fixtures, with the reference, and over all small
+//! files.
 
 use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uuid_of};
 use dacti_tests::dump;
@@ -20,13 +20,13 @@ enum Feeding {
     Exact,
     /// All that follows, too.
     ToTheEnd,
-    /// Exactly the wanted bytes, copied to an address with that remainder by 16.
+    /// Exactly the wanted bytes, copied to an address with that remainder modulo 16.
     Aligned(usize),
-    /// From the first bytes of the file, in hand already, and the rest exactly.
+    /// First the bytes of a prefetched head, and then exactly the wanted bytes.
     Prefetched(usize),
 }
 
-/// A walk to its end: the tables and components found, the spans wanted, and the end.
+/// A walk to its end: the tables and components found, the spans wanted, and the result.
 struct Walk {
     walker: Walker,
     seen: Container,
@@ -88,8 +88,8 @@ fn feed(walk: &mut Walk, file: &[u8], want: Span, how: Feeding) -> Result<(), da
     Ok(())
 }
 
-/// A walker keeps sixteen diagnostics and counts the others; so of more than these, the number is
-/// compared.
+/// A walker keeps sixteen diagnostics and only counts the others. If there are more, only their
+/// number is compared.
 fn countable(mut seen: Container, diagnostics: u64) -> Container {
     if diagnostics > 16 {
         seen.ignored = vec![(diagnostics, diagnostics)];
@@ -98,7 +98,7 @@ fn countable(mut seen: Container, diagnostics: u64) -> Container {
     seen
 }
 
-/// Turns the walker's results into the words of the reference.
+/// Converts the walker's results into the types of the reference.
 fn finish(walk: &mut Walk) {
     let found = |component: &daicon_core::Component| Found {
         at: component.at,
@@ -135,7 +135,7 @@ fn reference(file: &[u8]) -> Result<Container, String> {
     Ok(countable(seen, diagnostics as u64))
 }
 
-/// The results of the walker and of its components' regions, as a fixture's dump.
+/// Returns the results of the walker and of its components' regions, as a fixture's dump.
 fn ours(file: &[u8]) -> Result<String, String> {
     let len = file.len() as u64;
     let Walk { walker, seen, error, .. } = walk(file, true, Feeding::Exact);
@@ -220,14 +220,14 @@ impl World {
     }
 }
 
-/// Our walk, with the length known and not, against the reference.
+/// Compares our walk, with and without a known length, with the reference.
 #[track_caller]
 pub fn check_against_reference(file: &[u8], what: &str) {
     let expected = reference(file);
     assert_eq!(outcome(walk(file, true, Feeding::Exact)), expected, "{what}");
     let unknown = outcome(walk(file, false, Feeding::Exact));
     if unknown != expected {
-        // Only a table that overlaps and is cut may be called the one or the other.
+        // Only for a table that both overlaps and is truncated may the two errors differ.
         let overlaps =
             matches!(&unknown, Err(error) if error.starts_with("error corrupt table header"));
         let is_cut = matches!(&expected, Err(error) if error.starts_with("error truncated table"));
@@ -318,7 +318,7 @@ fn what_is_found_early_is_found_for_good() {
     // Ids 0 to 2, then 1 to 3, then 2 to 4.
     assert_eq!(grown, [3, 4, 5]);
 
-    // A caller that needs a component of the second table is told to go on, and may stop there.
+    // A caller that needs a component of the second table must go on, and may stop after it.
     let mut walker = Walker::new(None);
     let requires = [Requirement::new(uuid_of(small(3)), Version::new(0, 1))];
     let format =
@@ -361,7 +361,7 @@ fn a_bad_region_leaves_the_others_readable() {
     assert_eq!(bad.data, [0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0], "handed on unchanged");
     assert_eq!(good.span_within(file.len() as u64), Ok(Span { start: 0, end: 80 }));
     assert_eq!(empty.span_within(file.len() as u64).map(|span| span.len()), Ok(0));
-    // Without the file's length only the sums can be judged.
+    // Without the file's length, only overflow is detected.
     assert_eq!(bad.span().map(|span| span.len()), Ok(9));
 }
 
@@ -383,7 +383,7 @@ fn limits_are_the_callers() {
     assert_eq!(run(3, 6), Ok(4));
     assert_eq!(run(2, 6), Err("error limit table header at 0x104".into()));
     assert_eq!(run(0, 6), Err("error limit table header at 0x1c".into()));
-    // Duplicates count too: four ids, six entries.
+    // Duplicates count, too: four ids, six entries.
     assert_eq!(run(3, 5), Err("error limit table entries at 0x11c".into()));
     assert_eq!(run(3, 1), Err("error limit table entries at 0x34".into()));
 }
@@ -463,7 +463,7 @@ fn formats_say_what_is_missing() {
     assert_eq!(checked(&requires[4..]), Err("error unsupported component at 0x1c".into()));
 }
 
-/// A component to be emitted by us, and the same for the reference.
+/// Returns a component for our emitter, and the same for the reference.
 fn any_component() -> impl Strategy<Value = by::Component> {
     (any::<u128>(), any::<(u16, u16, u32, u32)>()).prop_map(|(id, (major, minor, offset, size))| {
         by::Component { id: id.to_be_bytes(), major, minor, offset, size }
@@ -511,7 +511,7 @@ proptest! {
         prop_assert_eq!(emitted, Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
-        // And our reader takes it apart again, whatever its extension.
+        // Our reader reads the emitted table, with any extension offset.
         let seen = walk(&expected, true, Feeding::Exact).seen;
         prop_assert_eq!(seen.tables.first(), Some(&TableSeen {
             at: 28, base, extension, count: table.components.len() as u32,
@@ -523,7 +523,7 @@ proptest! {
         mut file in prop::collection::vec(any::<u8>(), 28..400),
     ) {
         file[..8].copy_from_slice(&by::SIGNATURE);
-        // A count that can be, else nearly every case ends there.
+        // A small count, because nearly every case would end at a large one.
         if let Some(count) = file.get_mut(49..52) {
             count.fill(0);
         }
@@ -556,7 +556,8 @@ fn tables_that_we_chain_neither_loop_nor_overlap() {
         let specs: Vec<_> =
             (0..first_count).map(|i| spec_of(&by::component(small(i), 0, 0))).collect();
         let first = TableSpec { slots: first_slots, components: &specs, ..TableSpec::default() };
-        // A table tells how long it will be, room included, so the next one is put behind it.
+        // A table states its future length, free slots included, so the next one is placed after
+        // it.
         let second_at = 28 + first.emitted_len().expect("the slots are enough");
         let extra = [spec_of(&by::component(small(99), 0, 0))];
         let (at, slots) = (second_at, second_slots);
@@ -576,7 +577,8 @@ fn the_first_published_file_is_what_we_emit() {
     let published =
         fixtures("container").into_iter().find(|f| f.name.ends_with("published_80_bytes"));
     let published = published.expect("the fixture is committed").bytes;
-    // Typed off the file that the format's first program wrote, apart from the reference.
+    // These bytes were typed from the file that the format's first program wrote, without the
+    // reference.
     let typed: [u8; 80] = *b"\xffdaicon0)y\x0f_wu\xe5K\x8b\xb5Jc\x19\x9bg\"\0\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
         \x17G^,\x15\xb7\x9bB\x85\xcd\xd3 \xd2BTz\0\0\0\0\0\0\0\0\0\0\0\0";

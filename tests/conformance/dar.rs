@@ -1,5 +1,5 @@
-//! DAR archives against an independent encoder, against CARs that others made, and against bytes
-//! that are wrong.
+//! DAR archives compared with an independent encoder, with CARs that other programs made, and with
+//! damaged bytes.
 
 mod dar_access;
 mod dar_cars;

@@ -1,4 +1,4 @@
-//! `dacti dar` as it is run: files and pipes, exit codes, JSON.
+//! `dacti dar` as a program: files and pipes, exit codes, JSON.
 
 use dacti_dar::{CarStream, ReadOptions};
 use dacti_tests::program::program;
@@ -30,7 +30,7 @@ impl Folder {
         command.output().expect("the program runs")
     }
 
-    /// Runs it; fails unless it ends with that code. Returns what it printed.
+    /// Runs the program and checks its exit code. Returns its output.
     #[track_caller]
     pub fn ends(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments, None);
@@ -94,7 +94,7 @@ fn files_go_in_and_blocks_come_out() {
     let large: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(folder.at("in/large"), &large).expect("a file");
     folder.ends(0, &["create", "in", "-o", "x.dar"]);
-    // What an IPFS node says of this text, as a raw leaf.
+    // The CID that an IPFS node gives to this text, as a raw leaf.
     let hello = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
     assert_eq!(folder.ends(0, &["get", "x.dar", hello]).0, "hello\n");
     // And of an empty folder.
@@ -110,7 +110,8 @@ fn files_go_in_and_blocks_come_out() {
         let lines = json.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         lines.filter(|line| line["kind"] == kind).count()
     };
-    // Two texts are one block; the large file is a node over 11 chunks; three folders.
+    // Two texts share one block, the large file is a node with 11 chunks, and there are three
+    // folders.
     assert_eq!((kinds("root"), kinds("block"), kinds("repeat")), (1, 1 + 12 + 3, 1));
     let largest = long.lines().filter(|line| line.contains(" 262144 block ")).count();
     assert_eq!(largest, large.len() / 262_144);
@@ -121,7 +122,8 @@ fn files_go_in_and_blocks_come_out() {
     folder.ends(0, &["create", "in", "-o", "y.dar"]);
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("x.dar"), read("y.dar"));
-    // The DAG under the root is the archive; without an index, and with one again.
+    // Extracting the DAG under the root gives the same archive, and so does removing and adding the
+    // index.
     folder.ends(0, &["extract", "x.dar", "-o", "all.dar"]);
     assert_eq!(read("x.dar"), read("all.dar"));
     folder.ends(0, &["index", "--remove", "x.dar", "-o", "plain.dar"]);

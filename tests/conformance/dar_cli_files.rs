@@ -1,5 +1,4 @@
-//! `dacti dar` with files: into archives with the guards of `pack`, and back with those of
-//! `unpack`.
+//! `dacti dar` with files: into archives by the rules of `pack`, and back by the rules of `unpack`.
 
 use crate::dar_cli::{Folder, car};
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
@@ -12,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Fails unless both folders have the same names, contents and links.
+/// Checks that both folders have the same names, contents and links.
 #[track_caller]
 fn same(one: &Path, other: &Path) {
     let mut diff = Command::new("diff");
@@ -53,7 +52,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
             assert_eq!(found.permissions().mode() & 0o777, 0o751);
             assert_eq!(found.modified().expect("a time"), time);
         }
-        // What exists stays, unless it may be replaced.
+        // Existing files stay, unless --overwrite is given.
         fs::write(folder.at("out/hello.txt"), "other").expect("a file");
         let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "out"]);
         assert!(err.contains("--overwrite"), "{err}");
@@ -61,7 +60,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
         same(&folder.at("in"), &folder.at("out"));
         fs::remove_dir_all(folder.at("out")).expect("it is there");
     }
-    // A file alone has the name of its CID.
+    // A single file gets the name of its CID.
     folder.ends(0, &["create", "in/hello.txt", "-o", "one.dar"]);
     folder.ends(0, &["extract", "one.dar", "--files", "-C", "one"]);
     let cid = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
@@ -91,7 +90,7 @@ fn files_come_out_of_the_cars_of_others() {
     }
     let ascii = fs::read(folder.at("subdir-with-two-single-block-files.car/subdir/ascii.txt"));
     assert!(!ascii.expect("it is there").is_empty());
-    // A block is missing: its file is listed, with exit code 3 or, as it is the only one, 1.
+    // If a block is missing, its file is listed. The exit code is 3, or 1 if it is the only file.
     let missing = car("file-3k-and-3-blocks-missing-block.car");
     folder.ends(0, &["from-car", &missing, "-o", "x.dar"]);
     let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "missing"]);
@@ -110,7 +109,7 @@ impl BlockStore for Blocks {
     }
 }
 
-/// An archive of one folder that `make` builds.
+/// Returns an archive of one folder that `make` builds.
 fn archive(
     path: &Path,
     make: impl FnOnce(&mut Builder<&mut dyn FnMut(&Cid, Vec<u8>)>) -> Item,
@@ -129,7 +128,7 @@ fn archive(
     writer.finish().expect("a file");
 }
 
-// Nothing leaves the folder: neither by a name nor by a link.
+// Checks that no name and no link leads out of the folder.
 #[test]
 fn hostile_names_and_links_are_refused() {
     let folder = Folder::new();
@@ -152,7 +151,8 @@ fn hostile_names_and_links_are_refused() {
                 ("out".into(), out),
                 ("up".into(), up),
                 ("etc".into(), etc),
-                // A folder of the same name as a link: a file must not go through the link.
+                // A folder with the same name as a link: a file must not be written through the
+                // link.
                 ("out".into(), through.expect("it is small")),
             ]);
             builder.folder(entries, &plain).expect("it is small")
@@ -172,7 +172,7 @@ fn hostile_names_and_links_are_refused() {
     assert!(fs::symlink_metadata(folder.at("d/e/etc")).is_err());
 }
 
-// Folders in folders, each holding the one below twice: 2^40 files in a few kilobytes.
+// Nested folders, each of which has the next one twice: 2^40 files in a few kilobytes.
 #[test]
 fn bombs_are_refused_by_the_limits_that_they_meet() {
     let folder = Folder::new();
@@ -221,7 +221,7 @@ fn create_has_the_guards_of_pack() {
     fs::create_dir(folder.at("in")).expect("a folder");
     fs::write(folder.at("in/a"), "a").expect("a file");
     folder.ends(0, &["create", "in", "-o", "first.dar"]);
-    // Its own output and temporary files of runs that were killed are left out.
+    // The output itself, and temporary files of killed runs, are left out.
     fs::write(folder.at("in/.dacti-123.tmp"), "half").expect("a file");
     let (_, err) = folder.ends(0, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("left out"), "{err}");
@@ -229,7 +229,7 @@ fn create_has_the_guards_of_pack() {
     assert!(err.contains("left out"), "{err}");
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("first.dar"), read("in/x.dar"));
-    // Another file at the output's place would be lost.
+    // Another file at the output's path would be lost.
     fs::write(folder.at("in/x.dar"), "a diary").expect("a file");
     let (_, err) = folder.ends(1, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("would be lost"), "{err}");
@@ -245,7 +245,7 @@ fn create_has_the_guards_of_pack() {
     let (_, err) = folder.ends(1, &["create", "in", "-o", "x.dar"]);
     assert!(err.contains("is a private key"), "{err}");
     assert!(!folder.at("x.dar").exists());
-    // Links: kept, refused, followed, skipped.
+    // Links can be kept, refused, followed or skipped.
     fs::remove_file(folder.at("in/key")).expect("it is there");
     fs::remove_file(folder.at("in/key.pub")).expect("it is there");
     symlink("a", folder.at("in/link")).expect("a link");
@@ -270,7 +270,7 @@ fn messages_name_the_option_that_helps() {
     let (_, err) = folder.ends(1, &["verify", &dar("dar_digest_cut_to_19.bin")]);
     assert!(err.contains("19 bytes") && err.contains("--trust-unknown-hashes"), "{err}");
     folder.ends(3, &["verify", &dar("dar_digest_cut_to_19.bin"), "--trust-unknown-hashes"]);
-    // The first implementation's archives end where their files end.
+    // An archive of the first implementation ends at the end of its file.
     let (json, _) = folder.ends(0, &["verify", "--json", &dar("dar_first_implementation.bin")]);
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON")["len"], 264);
 }
@@ -280,7 +280,7 @@ fn a_cut_archive_is_listed_from_a_file_as_from_a_pipe_and_saved() {
     let folder = Folder::new();
     folder.ends(0, &["from-car", &car("simple-unixfs.car"), "-o", "x.dar"]);
     let bytes = fs::read(folder.at("x.dar")).expect("it is there");
-    // With the last byte alone, no block is lost.
+    // If only the last byte is missing, no block is lost.
     for (cut, code) in [(500, 3), (1000, 3), (bytes.len() - 1, 0)] {
         fs::write(folder.at("cut.dar"), &bytes[..cut]).expect("a file");
         let from_file = folder.run(&["ls", "cut.dar"], None);

@@ -1,4 +1,4 @@
-//! What CARs of the world have: identity CIDs, cut digests, padding, unsorted keys, two versions of
+//! Oddities of real CARs: identity CIDs, truncated digests, padding, unsorted keys, two versions of
 //! one CID. The CARs are in `fixtures/dar_car`.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, stream, walk, write};
@@ -29,7 +29,8 @@ fn format_error<T>(result: Result<T, ReadError>) -> Error {
     }
 }
 
-/// The blocks of a CAR by their digests: a CID's version may change on the way.
+/// Returns the blocks of a CAR by their digests, because the version of a CID may change on the
+/// way.
 fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<u8>>) {
     let options = ReadOptions { allow_padding, ..ReadOptions::default() };
     let mut stream = CarStream::new(bytes, &options);
@@ -42,7 +43,7 @@ fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<
     (roots, blocks)
 }
 
-/// To DAR and back: the same roots and the same blocks, each found by its CID.
+/// Converts to DAR and back: the same roots and blocks, and each block found by its CID.
 #[track_caller]
 fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     let bytes = car(name);
@@ -66,7 +67,7 @@ fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     report
 }
 
-// The counts of sections are those that a reader written for this purpose found in the files.
+// The counts of sections come from a separate reader, written for this purpose.
 // spec: R-DARCAR-01, R-DARCAR-04, R-DARLNK-01, R-DARLNK-02
 #[test]
 fn cars_of_gateways_and_nodes_go_there_and_back() {
@@ -79,17 +80,17 @@ fn cars_of_gateways_and_nodes_go_there_and_back() {
     check("go-car-rw-blockstore-v2.car", 3, 3, 0);
     check("ipld-selector-adl-v2-dag-json.car", 5, 1, 0);
     check("kubo-dagstat-v2.car", 4, 1, 0);
-    // Its 11 sections are 10 blocks: it has one under both versions of its CID.
+    // Its 11 sections have 10 blocks: one block is stored under both versions of its CID.
     check("kubo-subdomains-sha2-512.car", 10, 1, 0);
     check("single-layer-hamt-with-multi-block-files.car", 243, 1, 0);
     check("subdir-with-mixed-block-files.car", 10, 1, 0);
     check("subdir-with-two-single-block-files.car", 4, 1, 0);
-    // One block of a directory; its links lead elsewhere.
+    // One block of a directory, whose links lead to blocks outside.
     let report = check("kubo-partial-entity-cidv0.car", 1, 1, report_missing());
     assert!(report.further_roots.is_empty());
 }
 
-/// The distinct links of the one block of `kubo-partial-entity-cidv0.car`.
+/// Returns the number of distinct links of the one block in `kubo-partial-entity-cidv0.car`.
 fn report_missing() -> usize {
     let bytes = car("kubo-partial-entity-cidv0.car");
     let links: std::collections::BTreeSet<&[u8]> = bytes
@@ -110,12 +111,12 @@ fn zeros_after_the_last_section_need_permission() {
         let what = Structure::CarSection;
         assert_eq!(error, Error::Invalid { what, at, wrong: Wrong::Empty }, "{name}");
         check(name, count, 1, 0);
-        // A byte among the zeros is refused all the same.
+        // A byte that is not zero within the padding is still refused.
         let mut bytes = car(name);
         *bytes.last_mut().expect("not empty") = 1;
         assert_eq!(format_error(convert(&bytes, true)), error, "{name}");
     }
-    // A CAR v2 says where its blocks end: zeros before that are padding too, and cannot be cut.
+    // A CAR v2 states the end of its blocks. Zeros before that end are padding, too.
     let block = leaf(b"block");
     let v1 = reference::car_v1(&[], [(&block.cid, &block.data)]);
     let len = v1.len() as u64 + 7;
@@ -151,13 +152,13 @@ fn headers_of_cars_may_have_their_keys_in_any_order() {
 #[test]
 fn digests_are_proved_whole_or_cut() {
     check("sha256-cut20.car", 3, 1, 0);
-    // A flipped byte of the block is seen by the cut digest.
+    // A truncated digest detects a flipped byte of the block.
     let mut bytes = car("sha256-cut20.car");
     let at = bytes.windows(5).position(|window| window == b"short").expect("it is there");
     bytes[at] ^= 1;
     let error = format_error(convert(&bytes, false));
     assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(at as u64)));
-    // 19 bytes prove nothing, and the error says so.
+    // A digest of 19 bytes proves nothing, and the error says so.
     let digest = reference::digest(reference::SHA2_256, b"x");
     let name = |len: usize| [&[1, 0x55, 0x12, len as u8][..], &digest[..len]].concat();
     for (len, known) in [(0, false), (19, false), (20, true), (31, true)] {
@@ -173,7 +174,7 @@ fn digests_are_proved_whole_or_cut() {
         let error = Error::DigestLength { what, at, code: 0x12, len: len as u16, most };
         assert_eq!(format_error(read), error);
     }
-    // With threads the same: 8,192 blocks under cut digests, then one that is wrong.
+    // The same with threads: 8,192 blocks with truncated digests, and then a wrong one.
     let mut writer = Writer::with_options(Vec::new(), &threads()).expect("a vector");
     for number in 0..8192_u32 {
         let data = number.to_be_bytes().repeat(20);
@@ -213,14 +214,14 @@ fn every_hash_function_proves_and_refuses() {
 // spec: R-DARLNK-03, R-DARLNK-06, R-DARCAR-07
 #[test]
 fn identity_cids_of_any_length_that_is_allowed() {
-    // A section of 100 bytes under an identity CID is kept, as a root.
+    // A section of 100 bytes under an identity CID is kept as a root.
     let report = check("ident-section-100.car", 3, 1, 0);
     assert_eq!(report.further_roots.len(), 1);
     check("ident-long-json.car", 3, 1, 0);
-    // A root that is an identity CID of 112 bytes, of a file with two chunks that the CAR lacks.
+    // The root is an identity CID of 112 bytes, of a file with two chunks that the CAR lacks.
     let report = check("ident-root-112.car", 1, 1, 2);
     assert_eq!((report.absent_roots.len(), report.further_roots.len()), (1, 1));
-    // The blocks that such a root links to are roots in its place, and the DAG is found by it.
+    // The blocks to which such a root links become roots instead, and its DAG is found through it.
     let (one, two, other) = (leaf(b"one"), leaf(b"two"), leaf(b"other"));
     let content = reference::dag_cbor(&[7; 3000], &[two.cid.clone(), one.cid.clone()]);
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &content);
@@ -296,7 +297,7 @@ fn both_versions_of_a_cid_find_one_block() {
         }
         let order = [top.cid.clone(), first.clone(), below.cid.clone()];
         assert_eq!(walk(&archive, &top.cid).expect("good"), order);
-        // Neither can be a root beside the other.
+        // The two versions of one CID cannot both be roots.
         let mut writer = Writer::new(Vec::new()).expect("a vector");
         writer.root(&cid(&first), &v0.data).expect("it is new");
         let error = format_error(writer.root(&cid(&second), &v0.data));
@@ -325,8 +326,8 @@ fn mst(left: Option<&Block>, entries: &[(&Block, Option<&Block>)]) -> Block {
     Block { cid, data, links }
 }
 
-// A repository of the AT protocol in the order of its keys: the left subtree, then each record and
-// the subtree after it, although the bytes have the entries first.
+// Repositories of the AT protocol use the order of their keys: first the left subtree, then each
+// record and the subtree after it. In the bytes, the entries come first.
 // spec: R-DARHDR-05
 #[test]
 fn merkle_search_trees_in_the_order_of_their_keys() {
@@ -357,7 +358,8 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
     assert_eq!(read, order);
     let archive = Archive::open(&bytes[..]).expect("good");
     assert_eq!(walk(&archive, &root.cid).expect("good"), order[1..]);
-    // From a CAR in any order, with that option; copies keep the order.
+    // The blocks come from a CAR in another order, with the option for this order. Copies keep the
+    // order.
     let sections = all.iter().rev().map(|block| (&block.cid, &block.data));
     let car = reference::car_v1(std::slice::from_ref(&commit.cid), sections);
     let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("good");
@@ -367,7 +369,7 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
         dacti_dar::copy(&mut Reader::new(&dar[..]), Vec::new(), &WriteOptions::default())
             .expect("good");
     assert_eq!(stream(&copied).expect("good").len(), 9);
-    // An order that nobody has defined is refused, and so is the order of bytes for these frames.
+    // An undefined order is refused, and so is the order of bytes for these frames.
     let mut wrong = bytes.clone();
     wrong[7] = 2;
     let what = Structure::LinkOrder;

@@ -1,5 +1,5 @@
-//! Archives that were put together by hand: their bytes stand in `docs/spec/dar.md`, or follow from
-//! one that does by a single change.
+//! Archives that were written by hand. Their bytes stand in `docs/spec/dar.md`, or differ by one
+//! change from one that stands there.
 
 use crate::dar_support::read_options;
 use dacti_dar::{Archive, Error, ReadError, Reader, StreamEvent};
@@ -30,7 +30,7 @@ fn dump<R: Read>(reader: &mut Reader<R>) -> Result<String, ReadError> {
 
 fn read(bytes: &[u8]) -> Result<String, ReadError> {
     match dump(&mut Reader::with_options(bytes, &read_options())) {
-        // Without marks an archive is read by random access.
+        // An archive without marks needs random access.
         Err(ReadError::Format(Error::NoMarks { .. })) => dump(&mut Archive::open(bytes)?.stream()?),
         other => other,
     }

@@ -1,17 +1,17 @@
-//! Work on the worst inputs, at one size and at twice the size: bytes and comparisons are counted,
-//! not time.
+//! The work for the worst inputs, at one size and at twice the size. Bytes and comparisons are
+//! counted, and time is not.
 
 use crate::dar_support::{Counted, block, cid, node, plan};
 use dacti_dar::{Archive, WriteOptions, from_car};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
 
-/// A link to a block that nobody has.
+/// Returns a link to a block that does not exist.
 fn missing(number: usize) -> CidBytes {
     reference::cid_v1(reference::RAW, reference::SHA2_256, &number.to_be_bytes())
 }
 
-/// The work of making a DAR of a CAR whose root has `count` missing links, then one that would take
-/// the block of each of `count` further links: a writer must not skip it.
+/// Returns the work for a CAR whose root has `count` missing links and then `count` links to blocks
+/// that those links could take. A writer must not skip such a link.
 fn ambiguous_skips(count: usize) -> u64 {
     let raw = reference::cid_v1(reference::RAW, reference::SHA2_256, &[0x80]);
     let list = reference::cid_v1(reference::DAG_CBOR, reference::SHA2_256, &[0x80]);
@@ -24,7 +24,7 @@ fn ambiguous_skips(count: usize) -> u64 {
     let car = reference::car_v1(std::slice::from_ref(&root.cid), sections);
     let (_, report) = from_car(&car[..], Vec::new(), &WriteOptions::default()).expect("it is good");
     assert_eq!((report.summary.blocks, report.summary.roots), (2, 2));
-    // Each link is skipped, and the block is a root.
+    // Each link is skipped, and each block becomes a root.
     assert_eq!(report.summary.skipped_links, 2 * count as u64 + 1);
     report.work.hashed + report.work.compared
 }
@@ -38,8 +38,9 @@ fn ambiguous_skips_cost_as_much_as_there_are_links() {
     assert!(once < 2 * 20_000 * 2 * 41, "{once}");
 }
 
-/// An archive with `count` nested subtrees that all end before one long block, each with a missing
-/// link that could be that block's; and a block that refers to the subtrees, innermost first.
+/// Returns an archive with `count` nested subtrees that all end before one long block. Each subtree
+/// has a missing link that could take the long block. The next block refers to the subtrees,
+/// innermost first.
 fn nested_before_a_long_block(count: usize) -> (Vec<u8>, CidBytes) {
     let long = block(reference::RAW, reference::SHA2_256, &vec![7; 1 << 20], &[]);
     let mut nested: Vec<Block> = vec![];
@@ -74,7 +75,7 @@ fn walked(count: usize) -> (u64, u64) {
 fn a_long_block_is_hashed_once_for_all_subtrees_that_end_before_it() {
     let ((hashed, read), (hashed_twice, read_twice)) = (walked(200), walked(400));
     println!("{hashed} bytes hashed, {read} read; {hashed_twice}, {read_twice} at twice the size");
-    // Once the long block, and the small ones.
+    // The long block is hashed once, and so are the small ones.
     assert!(hashed < (1 << 20) + 200 * 200, "{hashed}");
     assert!(hashed_twice < (1 << 20) + 400 * 200, "{hashed_twice}");
     assert!(read_twice <= 2 * read + (1 << 20), "{read} {read_twice}");

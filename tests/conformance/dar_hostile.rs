@@ -1,4 +1,4 @@
-//! Archives that are wrong: cut, flipped, made to mislead, too deep, too many.
+//! Wrong archives: truncated, flipped, misleading, too deep, too large.
 
 use crate::dar_support::{
     Counted, Random, block, cid, leaf, node, plan, read_options, stream, tree, tree_plan, walk,
@@ -22,7 +22,8 @@ fn verify(bytes: &[u8]) -> Result<Summary, ReadError> {
     Reader::with_options(bytes, &read_options()).verify()
 }
 
-/// Three archives: a CAR's with a hole in it, nested DAGs with an index, one of the smallest.
+/// Returns three archives: of a CAR with a missing block, of nested DAGs with an index, and a very
+/// small one.
 fn archives() -> Vec<(Plan, Vec<u8>)> {
     let (a, b, hole) = (leaf(b"a"), leaf(&[7; 300]), leaf(b"hole"));
     let inner = node(b"inner", &[&a, &hole, &b]);
@@ -88,7 +89,8 @@ fn flips_of_every_bit_of_an_archive() {
             match verify(&flipped) {
                 Err(_) => {}
                 Ok(summary) => {
-                    // The header is all that blocks cannot prove: what it says is shown instead.
+                    // Blocks prove everything except the header, so a change of the header shows in
+                    // the summary.
                     assert_ne!(summary, good, "{at} {bit}");
                     shown.push(at);
                 }
@@ -105,12 +107,13 @@ fn flips_of_every_bit_of_an_archive() {
             }
         }
     }
-    // Bytes 4.. hold the list of the CAR's roots: two CIDs of 36 bytes with five before each.
+    // Bytes from 4 on hold the list of the CAR's roots: two CIDs of 36 bytes with five bytes before
+    // each.
     let header = 4..4 + 2 + 2 * 41;
     assert!(shown.iter().all(|at| header.contains(at)), "{shown:?}");
 }
 
-/// An archive's beginning: magic, empty list, then these bytes.
+/// Returns the start of an archive: magic, empty list, then these bytes.
 fn begun(items: &[&[u8]]) -> Vec<u8> {
     [b"dar\x01\x80", &items.concat()[..]].concat()
 }
@@ -151,7 +154,7 @@ fn frames_that_cannot_be() {
     let long = rooted(&one, &[&svarint(1000), b"short"]);
     let (what, end) = (Structure::Block, long.len() as u64);
     check(&long, Error::Truncated { what, at: at + 2, needed: 1000, end });
-    // Blocks that nobody asked for, and marks where none may stand.
+    // Blocks that no link names, and marks in places where they are not allowed.
     check(&rooted(&one, &[&frame(b"two")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&frame(b"one")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&svarint(-3)]), invalid(FRAME, at, Wrong::Mark));
@@ -207,13 +210,13 @@ fn back_references_that_cannot_be() {
     for target in [one_at + 1, one_at - 1, 5, 6] {
         reference_at(&[&first, &second], target, Wrong::NotAFrame);
     }
-    // The block stands there, but no link waits for it.
+    // The target is a block, but no link waits for it.
     reference_at(&[&first, &second], one_at + 4, Wrong::UnexpectedReference);
     reference_at(&[&first, &second, &svarint(-one_at)], one_at, Wrong::UnexpectedReference);
     reference_at(&[&first], 42, Wrong::UnexpectedReference);
 }
 
-/// A block that links to itself, by a hash function that nobody has.
+/// Returns a block that links to itself, by an unknown hash function.
 fn own_tail() -> Block {
     let cid = [uvarint(1), uvarint(reference::DAG_CBOR), uvarint(0x99), vec![4, 1, 2, 3, 4]];
     let cid = cid.concat();
@@ -243,7 +246,7 @@ fn links_that_loop() {
     let read = Reader::with_options(&bytes[..], &trust).verify().expect("as written");
     assert_eq!((read.blocks, read.unproven), (1, 1));
 
-    // The same by random access: the record says where the subtree ends, the reference loops.
+    // The same by random access: the record gives the end of the subtree, and the reference loops.
     let mut plan = Plan { index: true, ..Plan::default() };
     plan.store.insert(looped.cid.clone(), looped.clone());
     plan.roots.push(looped.cid.clone());
@@ -297,13 +300,13 @@ fn indexes_that_mislead() {
         Archive::open(bytes)?.get(&cid(&block.cid))
     };
     let record = |i: usize| bucket.at as usize + i * 24;
-    // Two records changed places: every look-up that reads them says so.
+    // Two records are exchanged: every look-up that reads them reports it.
     let mut unsorted = bytes.clone();
     unsorted[record(0)..record(2)].rotate_left(24);
     let unsorted_error = invalid(Structure::IndexRecord, record(1) as u64, Wrong::Unsorted);
     assert_eq!(format_error(get(&unsorted, &blocks[0])), Some(unsorted_error));
     assert!(verify(&unsorted).is_err());
-    // A record twice is harmless to look-ups, and no index of this archive.
+    // A duplicate record does not disturb look-ups, but the index is not the one of this archive.
     let mut twice = bytes.clone();
     twice.copy_within(record(0)..record(1), record(1));
     for block in &blocks {
@@ -312,7 +315,7 @@ fn indexes_that_mislead() {
         }
     }
     assert!(verify(&twice).is_err());
-    // Offsets that lead elsewhere, lengths and subtrees that leave the blocks.
+    // Offsets that point elsewhere, and lengths and subtrees that pass the end of the blocks.
     for (field, len) in [(8, 6), (14, 4), (18, 6)] {
         for value in [0_u64, 1, 4, 5, 100, 1 << 20, index_at, index_at - 1, (1 << 48) - 1] {
             let mut wrong = bytes.clone();
@@ -414,7 +417,7 @@ fn blocks_of_noise_have_links_or_none() {
             assert!(found.len() <= data.len());
         }
     }
-    // Lists in lists in lists: as deep as a block can be.
+    // Nested lists, as deep as a block allows.
     for (byte, codec) in [(0x81, reference::DAG_CBOR), (b'[', reference::DAG_JSON)] {
         let mut found = vec![];
         links(codec, &vec![byte; 1 << 20], LinkOrder::Bytes, &mut found);
@@ -422,13 +425,13 @@ fn blocks_of_noise_have_links_or_none() {
     }
 }
 
-/// Runs something on a stack of 64 KiB.
+/// Runs a function on a stack of 64 KiB.
 fn on_a_small_stack<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = thread::Builder::new().stack_size(64 << 10).spawn(run);
     thread.expect("a thread").join().expect("it does not panic")
 }
 
-/// A chain of blocks, the root first.
+/// Returns a chain of blocks, the root first.
 fn chain(len: u32) -> Vec<Block> {
     let mut blocks: Vec<Block> = vec![];
     for number in 0..len {
@@ -480,7 +483,7 @@ fn a_million_roots() {
     let archive = Archive::open(&source).expect("as written");
     let block = leaf(&7_u32.to_be_bytes());
     assert_eq!(archive.get(&cid(&block.cid)).expect("as written"), Some(block.data));
-    // The list of roots takes 40 MB: it is not read unless it is asked for.
+    // The list of roots takes 40 MB. It is read only on request.
     assert!(source.reads.borrow().iter().all(|(_, len)| *len <= 64 << 10));
     assert_eq!(archive.roots().expect("as written").len(), 1_000_000);
     let limits = Limits { roots_max: 1000, ..Limits::default() };

@@ -1,5 +1,5 @@
-//! What a CAR with very many roots costs in memory. In a test binary of its own, as the memory of
-//! the whole process is counted.
+//! The memory to convert a CAR with very many roots. This test has a binary of its own, because the
+//! memory of the whole process is counted.
 
 use dacti_dar::{WriteOptions, from_car};
 use dacti_tests::dar_reference::{self as reference, CidBytes};
@@ -8,7 +8,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The length of a CAR that is one list of absent roots, and the memory that its conversion takes.
+/// Returns the length of a CAR that only has a list of absent roots, and the memory of its
+/// conversion.
 fn convert(count: u32) -> (usize, usize) {
     let root = |number: u32| -> CidBytes {
         [&[1, 0x55, 0x12, 32][..], &number.to_be_bytes().repeat(8)].concat()

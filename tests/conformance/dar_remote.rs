@@ -1,11 +1,11 @@
-//! `dacti dar` over HTTP: requests are counted, and what comes back is compared with the file.
+//! `dacti dar` over HTTP: counts requests, and compares the results with those from the file.
 
 use crate::dar_cli::Folder;
 use crate::dar_support::{cid, tree, tree_plan, write};
 use dacti_tests::served::Served;
 use std::fs;
 
-/// Requests and bytes of a run with `--stats`.
+/// Returns the requests and bytes of a run with `--stats`.
 fn spent(err: &str) -> (u64, u64) {
     let line = err.lines().find(|line| line.contains(" requests, ")).expect("it tells");
     let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter(|text| !text.is_empty());
@@ -37,7 +37,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
     let most = read("local.dar").len() as u64 + (4 << 16);
     assert!(requests <= 4 && bytes <= most, "{requests} requests, {bytes} bytes");
     assert_eq!(read("remote.dar"), read("local.dar"));
-    // The whole archive, by every verb that reads one.
+    // Every verb reads the whole archive over HTTP.
     for verb in ["verify", "ls", "roots", "inspect"] {
         let remote = folder.run(&[verb, &url], None);
         let local = folder.run(&[verb, "site/x.dar"], None);

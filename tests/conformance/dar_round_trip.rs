@@ -10,7 +10,8 @@ use dacti_dar::{WriteOptions, Writer, copy};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
 use proptest::prelude::*;
 
-/// DAGs with sharing, holes and several roots: nodes link to nodes of lower number.
+/// Returns DAGs with shared blocks, missing blocks and several roots. Nodes link to nodes of lower
+/// number.
 fn plans() -> impl Strategy<Value = Plan> {
     let node = (0..5_usize, 0..4_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..5));
     let nodes = prop::collection::vec((node, any::<u8>()), 1..40);
@@ -180,7 +181,7 @@ fn archives_with_no_block_and_with_an_empty_block() {
 #[test]
 fn identity_links_have_no_frame_and_their_own_links_count() {
     let below = leaf(b"below");
-    // An identity CID can hold 64 bytes: a list of one link takes 43.
+    // An identity CID can hold 64 bytes. A list of one link takes 43.
     let inline = reference::dag_cbor(b"i", std::slice::from_ref(&below.cid));
     let inline = reference::cid_v1(reference::DAG_CBOR, 0, &inline);
     let after = leaf(b"after");
@@ -241,7 +242,8 @@ fn the_writer_refuses_what_is_out_of_order() {
     assert_eq!(refused(encoder.block(&id(&one), b"other")), Misuse::WrongCid);
     assert_eq!(refused(encoder.repeat(&id(&one))), Misuse::NeverWritten);
     assert_eq!(refused(encoder.root(&id(&top), &top.data)), Misuse::DuplicateRoot);
-    // What was refused changed nothing: both may still come, and after the second not the first.
+    // The refused calls changed nothing: both blocks may still come, but the first not after the
+    // second.
     encoder.block(&id(&two), &two.data).expect("the first is passed over");
     assert_eq!(refused(encoder.block(&id(&one), &one.data)), Misuse::OutOfOrder);
     encoder.root(&id(&one), &one.data).expect("as a root it may");

@@ -1,4 +1,4 @@
-//! What is saved of cut and damaged archives.
+//! The blocks that are saved from truncated and damaged archives.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, tree, tree_plan};
 use dacti_dar::{Reader, Salvaged, StreamEvent, WriteOptions, salvage};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 type Blocks = BTreeMap<CidBytes, Vec<u8>>;
 
-/// Saves what is left, and reads it back: a good archive.
+/// Saves the remaining blocks, and checks that the result is a good archive.
 fn save(bytes: &[u8]) -> (Blocks, Salvaged) {
     let options = WriteOptions { missing_max: 1000, ..WriteOptions::default() };
     let (saved, report) = salvage(bytes, Vec::new(), &options).expect("something is left");
@@ -22,8 +22,8 @@ fn save(bytes: &[u8]) -> (Blocks, Salvaged) {
     (blocks, report)
 }
 
-/// Tells whether the block is one of the archive. The codec of its CID is proved by nothing where
-/// the mark of a root is damaged, so that the digest and the bytes are compared.
+/// Returns whether the block belongs to the archive. If the mark of a root is damaged, nothing
+/// proves the codec of its CID, so only digest and bytes are compared.
 fn is_of(good: &Blocks, (cid, data): (&CidBytes, &Vec<u8>)) -> bool {
     let digest = |cid: &CidBytes| cid[cid.len() - 32..].to_vec();
     good.iter().any(|(other, block)| block == data && digest(other) == digest(cid))
@@ -43,7 +43,7 @@ fn a_whole_archive_is_saved_whole() {
     }
 }
 
-// Cut at any byte: every block that is whole before the cut is saved.
+// Checks a cut at any byte: every block that is whole before the cut is saved.
 #[test]
 fn a_cut_archive_gives_the_blocks_before_the_cut() {
     let plan = tree_plan(&tree(30, 200, 4), true);
@@ -62,8 +62,8 @@ fn a_cut_archive_gives_the_blocks_before_the_cut() {
     }
 }
 
-// One byte flipped, anywhere between the first frame and the index: with the index every block but
-// one is saved, without it those whose links were read.
+// Flips one byte anywhere between the first frame and the index. With the index, all blocks but one
+// are saved; without it, those whose links were read.
 #[test]
 fn a_flipped_byte_costs_one_block_with_an_index() {
     let plan = tree_plan(&tree(12, 100, 4), true);
@@ -98,7 +98,7 @@ fn siblings_of_a_lost_block_are_saved_without_an_index() {
     let (at, _) = encoded.place(&inner.cid);
     bytes[at as usize + 5] ^= 1;
     let (blocks, report) = save(&bytes);
-    // The damaged node, and the leaf that only it links to, are lost.
+    // The damaged node and the leaf that only this node links to are lost.
     let saved: Vec<&CidBytes> = blocks.keys().collect();
     let mut expected = vec![&one.cid, &three.cid, &top.cid];
     expected.sort();

@@ -1,4 +1,4 @@
-//! What the DAR tests share: DAGs, stores, sources that count.
+//! Shared code of the DAR tests: DAGs, stores, sources that count.
 
 use dacti_dar::{Archive, BlockStore, Cid, ReadAt, ReadError, ReadOptions, Reader, StreamEvent};
 use dacti_dar::{WriteOptions, Writer, write_dag};
@@ -11,7 +11,7 @@ pub fn cid(bytes: &[u8]) -> Cid {
     Cid::try_from(bytes).expect("the reference writes CIDs")
 }
 
-/// A block from its codec, its payload and its links.
+/// Returns a block from its codec, its payload and its links.
 pub fn block(codec: u64, hash: u64, payload: &[u8], links: &[CidBytes]) -> Block {
     let data = match codec {
         reference::RAW => payload.to_vec(),
@@ -64,7 +64,7 @@ pub fn write_options(plan: &Plan) -> WriteOptions {
     }
 }
 
-/// The archive of a plan by the crate's own writer.
+/// Returns the archive of a plan by the crate's own writer.
 pub fn write(plan: &Plan) -> Vec<u8> {
     let mut writer = Writer::with_options(Vec::new(), &write_options(plan)).expect("a vector");
     for root in &plan.roots {
@@ -77,7 +77,7 @@ pub fn read_options() -> ReadOptions {
     ReadOptions { missing_max: 1000, threads: true, ..ReadOptions::default() }
 }
 
-/// CIDs and blocks in the order in which a stream gives them.
+/// Returns CIDs and blocks in the order in which a stream gives them.
 pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     let mut reader = Reader::with_options(bytes, &read_options());
     let mut blocks = vec![];
@@ -89,7 +89,7 @@ pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     Ok(blocks)
 }
 
-/// A DAG's distinct blocks by random access, in the order in which they come.
+/// Returns a DAG's distinct blocks by random access, in the order in which they come.
 pub fn walk<S: ReadAt>(archive: &Archive<S>, root: &[u8]) -> Result<Vec<CidBytes>, ReadError> {
     let mut walk = archive.dag(&cid(root))?;
     let mut order = vec![];
@@ -99,7 +99,7 @@ pub fn walk<S: ReadAt>(archive: &Archive<S>, root: &[u8]) -> Result<Vec<CidBytes
     Ok(order)
 }
 
-/// Depth-first order, each block once.
+/// Returns the blocks in depth-first order, each once.
 pub fn depth_first(plan: &Plan, root: &[u8]) -> Vec<CidBytes> {
     fn visit(plan: &Plan, cid: &[u8], order: &mut Vec<CidBytes>) {
         let Some(block) = plan.store.get(cid) else { return };
@@ -114,7 +114,7 @@ pub fn depth_first(plan: &Plan, root: &[u8]) -> Vec<CidBytes> {
     order
 }
 
-/// A source that notes what is read from it.
+/// A source that records the reads.
 #[derive(Default)]
 pub struct Counted {
     pub bytes: Vec<u8>,
@@ -132,7 +132,7 @@ impl ReadAt for Counted {
     }
 }
 
-/// Random numbers from a seed, the same ones each time.
+/// Random numbers from a seed, which are the same each time.
 pub struct Random(pub u64);
 
 impl Random {
@@ -153,11 +153,11 @@ impl Random {
     }
 }
 
-/// A tree of exactly `count` blocks of exactly `len` bytes: inner nodes DAG-CBOR, leaves raw.
-/// Blocks come in depth-first order, the root first.
+/// Returns a tree of exactly `count` blocks of exactly `len` bytes: inner nodes are DAG-CBOR,
+/// leaves raw. Blocks come in depth-first order, the root first.
 pub fn tree(count: usize, len: usize, seed: u64) -> Vec<Block> {
     let mut random = Random(seed);
-    // 41 bytes a link, and what a list and a long byte string need around them.
+    // A link takes 41 bytes, and the list and its byte string need 8.
     let fan_out = ((len - 8) / 41).clamp(1, 25);
     subtree(count, len, fan_out, &mut random)
 }
@@ -166,7 +166,8 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     if count == 1 {
         return vec![leaf(&random.bytes(len))];
     }
-    // Not every number of links leaves a payload that fills the block: heads of strings grow.
+    // For some numbers of links no payload fills the block exactly, because the heads of strings
+    // vary in length.
     let (children, payload) = (1..=fan_out.min(count - 1))
         .rev()
         .find_map(|children| Some((children, payload_for(len, children)?)))
@@ -187,7 +188,7 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     blocks
 }
 
-/// The payload with which a node of so many links is so long.
+/// Returns the payload with which a node of that many links has that length.
 fn payload_for(len: usize, links: usize) -> Option<usize> {
     let links = vec![vec![0; 36]; links];
     (0..len).rev().find(|payload| reference::dag_cbor(&vec![0; *payload], &links).len() == len)

@@ -1,5 +1,4 @@
-//! Threads change how long it takes, and nothing else: the same bytes, events and errors with them
-//! as without.
+//! Threads change only the time: bytes, events and errors are the same with and without them.
 
 use crate::dar_support::{Random, Store, block, cid, leaf, node, plan, tree};
 use dacti_dar::write_dag;
@@ -7,8 +6,8 @@ use dacti_dar::{Error, Misuse, ReadError, ReadOptions, Reader, StreamEvent, Writ
 use dacti_tests::dar_reference::{self as reference, Block, Plan};
 use std::io::{self, Read};
 
-/// Two DAGs that share blocks, of 3 MB: some other hashes, one block larger than many others
-/// together, and an identity root.
+/// Returns two DAGs that share blocks, 3 MB in all, with other hash functions, one very large block
+/// and an identity root.
 fn large_plan() -> Plan {
     let mut blocks = tree(1500, 1024, 8);
     let top = blocks[0].clone();
@@ -33,7 +32,7 @@ fn write(plan: &Plan, threads: bool) -> Vec<u8> {
     writer.finish().expect("a vector").0
 }
 
-/// Gives bytes in pieces of changing length, and at the end, perhaps, an error.
+/// A source that gives bytes in pieces of changing length, and perhaps an error at its end.
 struct Pieces<'b> {
     rest: &'b [u8],
     random: Random,
@@ -54,10 +53,10 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A line for each event, and a block's bytes.
+/// A line for each event, and the block's bytes.
 type Seen = Vec<(String, Vec<u8>)>;
 
-/// What a reader gives, and how it ends.
+/// Returns the events of a reader, and its end.
 fn events(source: impl Read, threads: bool) -> (Seen, Result<(), ReadError>) {
     let options = ReadOptions { threads, missing_max: 9, ..ReadOptions::default() };
     let mut reader = Reader::with_options(source, &options);
@@ -99,7 +98,7 @@ fn threads_change_no_byte_and_no_event() {
     assert!(bytes == write(&plan, false));
     assert_eq!(check(&bytes), None);
     let (seen, _) = events(&bytes[..], true);
-    // Each block once, and its bytes are what was written.
+    // Each block was read once, with the bytes that were written.
     let mut written: Vec<&Vec<u8>> = plan.store.values().map(|block| &block.data).collect();
     let mut read: Vec<&Vec<u8>> =
         seen.iter().filter(|(line, _)| line.starts_with("block")).map(|(_, data)| data).collect();
@@ -155,7 +154,7 @@ fn a_wrong_block_never_reaches_the_sink() {
         let error = result.expect("a block is wrong");
         assert_eq!(error.format(), Some(&Error::Misuse(Misuse::WrongCid)), "{error}");
     };
-    // Leaves only: a wrong node would bring wrong links, and be refused for those.
+    // Only leaves are damaged: a wrong node would be refused for its wrong links.
     let leaves = (300..blocks.len()).filter(|&number| blocks[number].links.is_empty());
     for wrong in leaves.step_by(400).chain([2999]) {
         let mut sink = Vec::new();
@@ -182,7 +181,7 @@ fn a_wrong_block_never_reaches_the_sink() {
         }
         refused(writer.finish().err());
         assert!(good.starts_with(&sink), "{wrong}");
-        // A frame of 1 KiB takes 1,026 bytes.
+        // A frame of a block of 1 KiB has 1,026 bytes.
         assert!(sink.len() < wrong * 1026 + 100, "{wrong}");
     }
 }

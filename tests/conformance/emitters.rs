@@ -1,4 +1,4 @@
-//! Emitters hold what they promise: whatever they accept, the reference implementation reads.
+//! Emitters: the reference implementation reads everything that they accept.
 
 use dacti_cdn::Layout;
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 const PREAMBLE: PreambleSpec =
     PreambleSpec { format: Uuid::from_u128(7), version: Version::new(1, 0) };
 
-/// A table that a caller may ask for: place, extension offset, spare slots, components.
+/// A table that a caller may request: place, extension offset, spare slots, components.
 type Asked = (u64, u64, u32, Vec<(u8, u16)>);
 
 fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
@@ -24,7 +24,7 @@ fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
     asked.iter().map(spec).collect()
 }
 
-/// Positions around everything that a small chain has, and far away.
+/// Returns positions around all parts of a small chain, and far away.
 fn position() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0_u64..700,
@@ -42,7 +42,7 @@ fn asked() -> impl Strategy<Value = Asked> {
     (position(), prop_oneof![2 => Just(0), 1 => position()], 0..4_u32, components)
 }
 
-/// Emits the chain, and a table without entries where the last one leads to.
+/// Emits the chain, and a table without entries at the last table's extension offset.
 fn emitted(asked: &[Asked]) -> Result<Vec<u8>, Error> {
     let lists: Vec<_> = asked.iter().map(|table| components(&table.3)).collect();
     let tables: Vec<_> = asked
@@ -89,7 +89,7 @@ proptest! {
                         let own = asked.iter().map(|table| table.3.len()).sum::<usize>();
                         prop_assert_eq!(read.components.len(), own);
                     }
-                    // The file does not go on to where the last table leads.
+                    // The file ends before the position to which the last table leads.
                     Err(fault) => prop_assert_eq!((fault.kind, fault.at), ("truncated", last)),
                 }
             }
@@ -112,7 +112,8 @@ proptest! {
             }
             Ok(()) if extension_at > 1000 => {}
             Ok(()) => {
-                // An empty table where it leads, which may be in the first table's free slots.
+                // An empty table at the extension offset, which may lie in the first table's free
+                // slots.
                 let next = extension_at as usize;
                 if next != 0 {
                     file.resize(file.len().max(next + 24), 0xaa);
@@ -143,7 +144,7 @@ proptest! {
             Ok(_) => {
                 let read = read(&index).expect("it was accepted");
                 for entry in &read.entries {
-                    // A file of this length has the bytes of every entry that was accepted.
+                    // A file of this length contains the stored bytes of every accepted entry.
                     prop_assert!(by::stored_span(entry, u64::MAX).is_ok());
                 }
             }
@@ -176,7 +177,7 @@ proptest! {
         let table = TableSpec { components: &[own], ..TableSpec::default() };
         emit_container(&PREAMBLE, &[table], &mut file).expect("there is room");
         file[80..].copy_from_slice(&region);
-        // The reference is told the length of the file, so the end must lie within it.
+        // The reference gets the length of the file, so the end must lie within it.
         prop_assume!(layout.fresh_end <= 4_000_000);
         file.resize(file.len().max(layout.fresh_end as usize), 0);
         let container = by::read_container(&file).expect("it was accepted");

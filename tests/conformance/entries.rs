@@ -1,8 +1,8 @@
-//! The entry points of the fuzzers: bytes of a stranger go through one reader each, and the answer
-//! is compared with the reference's or with that of a second way.
+//! The entry points of the fuzzers. Each gives untrusted bytes to one reader, and compares the
+//! result with the reference or with a second way to read.
 //!
-//! `fuzz.rs` runs them on mutated seeds, always the same ones. The program in `fuzz/` runs them
-//! guided by coverage.
+//! `fuzz.rs` runs them on mutated seeds, which are the same each time. The program in `fuzz/` runs
+//! them guided by coverage.
 
 use crate::support::{fixtures, uuid_of};
 use crate::{container, index, names, package};
@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 /// An entry point.
 pub struct Entry {
     pub name: &'static str,
-    /// Inputs to start from, with a name each.
+    /// Inputs to start from, each with a name.
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
     /// Panics if an answer is wrong.
     pub run: fn(&[u8]),
@@ -53,7 +53,7 @@ fn index(file: &[u8]) {
 
 fn names_seeds() -> Vec<(String, Vec<u8>)> {
     let mut files = of_areas(&["names"]);
-    // A wrong count or length ends the reading, so the good ones are met more often.
+    // A wrong count or length ends the reading early, so good files are added several times.
     for _ in 0..5 {
         let good = fixtures("names").into_iter().filter(|fixture| fixture.is_good());
         files.extend(good.map(|fixture| (fixture.name, fixture.bytes)));
@@ -71,9 +71,10 @@ fn package(file: &[u8]) {
     let ours = package::dump_of(file);
     match (&ours, &expected) {
         (Ok(ours), Ok(expected)) => assert_eq!(ours, expected),
-        // A file with several faults may be refused for any of them.
+        // If a file has several faults, either may be reported.
         (Err(_), Err(_)) => {}
-        // A faulty seal component refuses the regions (R-SEAL-19). Without any, ours lists.
+        // A faulty seal component refuses the regions (R-SEAL-19). A package without regions can
+        // still be listed.
         (Ok(_), Err(fault)) if package::is_bare_with(file, &fault.to_string()) => {}
         _ => panic!("{ours:?} for {expected:?}"),
     }
@@ -107,7 +108,7 @@ fn brotli(stored: &[u8]) {
     assert_eq!(ours, expected);
 }
 
-/// Small caps, so that a fuzzed length costs neither time nor memory.
+/// Small limits, so that a fuzzed length costs neither time nor memory.
 fn dar_limits() -> Limits {
     Limits {
         block_len_max: 1 << 16,
@@ -155,8 +156,8 @@ fn dar_seeds() -> Vec<(String, Vec<u8>)> {
 
 type Blocks = Vec<(Cid, Vec<u8>)>;
 
-/// Reads an archive in one stream, and checks that the machine alone, fed from a slice, says the
-/// same; and that random access finds each block of a good archive that has an index.
+/// Reads an archive as a stream. Checks that the machine alone, fed from a slice, gives the same
+/// result, and that random access finds each block of a good archive with an index.
 fn dar(bytes: &[u8]) {
     let streamed = streamed(bytes);
     assert_eq!(streamed.is_ok(), fed(bytes), "{streamed:?}");
@@ -275,8 +276,8 @@ fn plan_seeds() -> Vec<(String, Vec<u8>)> {
     plans.into_iter().map(|plan| ("put".to_owned(), plan)).collect()
 }
 
-/// Checks a plan of a stranger. A plan that is proven writes nothing below the end of the file but
-/// its switch and reserves in the head.
+/// Checks an untrusted plan. An accepted plan writes nothing before the end of the file, except its
+/// switch and reserves in the head.
 fn plan(json: &[u8]) {
     let Ok(plan) = serde_json::from_slice::<Plan>(json) else { return };
     let snapshot = snapshot();

@@ -1,7 +1,9 @@
-//! Fuzz smoke tests: mutated fixtures through every reader, held against the reference.
+//! Fuzz smoke tests: give mutated fixtures to every reader, and compare the results with the
+//! reference.
 //!
-//! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, `DACTI_FUZZ_SEED` the decimal seed
-//! of the first round; each round's seed is one more, and a round that fails prints its own.
+//! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, and `DACTI_FUZZ_SEED` the decimal
+//! seed of the first round. The seed of each further round is one more. A round that fails prints
+//! its seed.
 
 use crate::entries::ENTRIES;
 use crate::support::{Random, fixtures};
@@ -18,7 +20,7 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// Says which round it was when one panics.
+/// Prints the number of the round if it panics.
 struct Round {
     seed: u64,
     of: String,
@@ -173,7 +175,7 @@ fn each_entry_point_has_a_test() {
 
 #[test]
 fn the_mutator_reaches_every_byte_and_both_verdicts() {
-    // A fuzzer whose files are all bad, or all good, shows nothing.
+    // If all files of a fuzzer are bad, or all good, the test shows nothing.
     let start = by::index(&[by::delta()]);
     let mut touched = vec![false; start.len()];
     let mut random = Random(1);

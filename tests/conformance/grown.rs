@@ -1,7 +1,7 @@
-//! Packages that were updated, written by hand as the specification says, so that readers are not
-//! tested by our own writers.
+//! Writes updated packages by hand, as the specification says, so that readers are not tested by
+//! our own writers.
 //!
-//! Deltas are written without barriers, because there are no readers meanwhile.
+//! Entries are written without barriers, because nobody reads meanwhile.
 
 use dacti_tests::reference::{
     self as by, BROT, Entry, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, Stored, Table,
@@ -19,11 +19,11 @@ pub struct Grown {
     pub file: Vec<u8>,
     slice: u64,
     encoding: [u8; 4],
-    /// The delta group that is being filled, its base and entries.
+    /// The current delta group, with its base and entries.
     delta: usize,
     base: u64,
     entries: Vec<Entry>,
-    /// The start and size of every region in force.
+    /// The start and size of every current region.
     live: BTreeMap<Id, (u64, u32)>,
     place: usize,
 }
@@ -34,12 +34,13 @@ const INDEX_AT: usize = 4168;
 const PLACES: [u64; 2] = [504, 752];
 
 impl Grown {
-    /// A fresh package of files that are stored as they are.
+    /// Creates a package of files that are stored without encoding.
     pub fn new(files: &[Stored], slice: u64) -> Self {
         Self::with(files, &by::names_of(files), NONE, slice)
     }
 
-    /// A fresh package of files whose bytes, and the names list's, are in an encoding.
+    /// Creates a package of files whose stored bytes, and those of the names list, have an
+    /// encoding.
     pub fn with(files: &[Stored], names_list: &[u8], encoding: [u8; 4], slice: u64) -> Self {
         let file = by::cdn_package(files, names_list, encoding, slice, &blake3);
         let container = by::read_container(&file).expect("it is sound");
@@ -57,12 +58,12 @@ impl Grown {
         Self { file, slice, encoding, delta, base: 0, entries: Vec::new(), live, place: 0 }
     }
 
-    /// The stored bytes of a region in force.
+    /// Returns the stored bytes of a current region.
     pub fn span(&self, id: Id) -> (u64, u32) {
         self.live[&id]
     }
 
-    /// One update: the regions are appended, and their entries published in a delta group.
+    /// Does one update: appends the regions, and publishes their entries in a delta group.
     pub fn put(&mut self, regions: &[(Id, &[u8])]) {
         let mut data = Vec::new();
         let at = self.file.len() as u64;
@@ -87,7 +88,7 @@ impl Grown {
         by::place(&mut self.file, group_at, &by::index(&[group])[8..]);
     }
 
-    /// An update that adds a segment to the names list, with other regions.
+    /// Does an update that adds a segment to the names list, with other regions.
     pub fn put_named(&mut self, names: &[Name], regions: &[(Id, &[u8])]) {
         let (at, size) = self.span(NAMES);
         let stored = &self.file[at as usize..][..size as usize];
@@ -105,7 +106,7 @@ impl Grown {
         self.put(&all);
     }
 
-    /// An update that removes regions, and so folds the deltas into a new index.
+    /// Does an update that removes regions, and so folds the delta groups into a new index.
     pub fn fold(&mut self, removed: &[Id]) {
         for id in removed {
             assert!(self.live.remove(id).is_some(), "there is such a region");

@@ -1,9 +1,9 @@
-//! Packages over HTTP, from servers on loopback that do right, and from such that do what servers
-//! and caches are known to do.
+//! Packages over HTTP: from correct servers on loopback, and from servers that fail in ways that
+//! are known from real servers and caches.
 //!
-//! Each answer of the hostile server is made of a script, so that what goes wrong is the same each
-//! time. Right bytes come out, or an error that names the cause; never wrong bytes, and never more
-//! than the budget.
+//! A script makes each answer of the hostile server, so each fault is the same at every run. The
+//! reader returns right bytes, or an error that names the cause. It never returns wrong bytes, and
+//! never costs more than the budget.
 
 mod http_async;
 mod http_hostile;
@@ -31,8 +31,8 @@ struct Seen {
 
 type Script = dyn Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync;
 
-/// A server that answers by a script: the bytes to send, after which the connection is closed where
-/// they do not say that it is kept.
+/// A server that answers by a script. The script returns the bytes to send. Then the connection is
+/// closed, unless the bytes say that it is kept.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -45,7 +45,7 @@ impl Server {
         let url = format!("http://{}/p.dacti-pack", listener.local_addr().expect("it is bound"));
         let (seen, connections) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::default());
         let shared = (Arc::clone(&seen), Arc::clone(&connections), Arc::new((file, script)));
-        // It ends with the process that tests it; each test has its own.
+        // The thread ends with the test process, and each test has a process of its own.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
@@ -79,7 +79,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>, (file, script): &(Vec<u8>, 
     }
 }
 
-/// Whether the answer's body is as long as it says.
+/// Returns whether the answer states the length of its body.
 fn is_framed(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;
@@ -152,7 +152,7 @@ fn packed(regions: usize, content: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     std::fs::read(out).expect("it was written")
 }
 
-/// Patient in nothing, so that no test waits for long.
+/// Returns options with short waits, so that no test waits for long.
 fn options() -> HttpOptions {
     let session = SessionOptions {
         backoff_millis: 1,
@@ -171,8 +171,8 @@ fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSo
     Package::open_url_with(&server.url, options)
 }
 
-/// Opens a package of three regions from a server that does as `script` says after the head, and
-/// reads one.
+/// Opens a package of three regions and reads one. The server answers the head correctly, and all
+/// else by `script`.
 fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     let server = Server::start(packed(3, content), script);
     let (package, source) = open(&server, &options()).expect("the head is right");
@@ -185,7 +185,7 @@ fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     (got, source.stats(), server.seen())
 }
 
-/// As `get`, where the script is for the region's requests alone, counted from 0.
+/// Does the same as `get`, but `script` answers only the requests for the region, counted from 0.
 fn get_behind_head(
     script: impl Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync + 'static,
 ) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
@@ -280,14 +280,14 @@ fn what_goes_wrong_once_is_cured() {
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!((stats.requests, stats.retries), (3, 1), "{name}");
-        // Where only a query helps, it is found.
+        // If only a query helps, the reader finds it.
         let (got, stats, seen) = get_behind_head(move |seen, _, file| {
             if seen.target.contains("?g=0") { right(seen, file) } else { bad(seen, file) }
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!(stats.escalations, 1, "{name}");
         assert_eq!(seen.last().map(|seen| &*seen.target), Some("/p.dacti-pack?g=0"), "{name}");
-        // And where nothing helps, it is said.
+        // If nothing helps, the error says so.
         for head_is_right in [true, false] {
             let (got, ..) = get_behind_head(move |seen, _, file| match seen.range {
                 Some((0, _)) if head_is_right => right(seen, file),
@@ -297,7 +297,8 @@ fn what_goes_wrong_once_is_cured() {
             let kind = match *name {
                 "no answer" | "garbage" | "503" => ErrorKind::Unavailable,
                 "ignored range" | "gzip" => ErrorKind::Unsupported,
-                // The head is looked at because bytes do not fit, and is no package's any more.
+                // The reader looks at the head because the bytes do not match, and the head is no
+                // package's any more.
                 "shifted bytes" | "zeros" if !head_is_right => ErrorKind::Replaced,
                 _ => ErrorKind::Stale,
             };
@@ -313,7 +314,7 @@ fn odd_but_right_answers_are_taken() {
         let (first, last) = seen.range.expect("it is one");
         let etag = ("ETag", format!("W/\"{n}\""));
         let range = ("Content-Range", format!("bytes {first}-{last}/*"));
-        // No length: the connection's end is the body's.
+        // The answer has no length, so the end of the connection ends the body.
         answer("206 Partial Content", &[range, etag], &file[first..=last])
     });
     assert!(got.is_ok(), "{got:?}");
@@ -438,7 +439,7 @@ fn another_file_in_its_place_is_told() {
 #[test]
 fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of() {
     // spec: R-HTTP-64, R-HTTP-32
-    // Sizes and places are the same, and digests fit.
+    // Sizes and places are the same, and the digests match their bytes.
     let other = packed(4, |n| vec![n as u8; content(n).len()]);
     let grown = packed(4, content);
     for (file, is_same) in [(grown, true), (other, false)] {
@@ -476,8 +477,8 @@ fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of()
 #[test]
 fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
     // spec: R-HTTP-64, R-HTTP-32
-    // A region was removed from each, so that the index was written anew: behind the head, and its
-    // header is read when they are opened.
+    // A region was removed from each package, so the index was written anew after the head. Its
+    // header is read when the package is opened.
     let folded = |byte: u8| {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("p");
@@ -503,8 +504,8 @@ fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("the other one is as good");
-    // Two heads, the index header of each, and the fences of the second; a look at the head
-    // between.
+    // Two heads, an index header for each, the fences of the second package, and a look at the head
+    // in between.
     assert_eq!(source.stats().requests, 6, "{:?}", server.seen());
     let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
     assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");

@@ -1,5 +1,4 @@
-//! The async package: what the blocking one does, by the same requests, on one thread that never
-//! waits.
+//! The async package makes the same requests as the blocking one, on one thread that never waits.
 
 use crate::{
     Script, Seen, Server, answer, content, len_field, options, packed, read_request, right,
@@ -17,7 +16,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Runs on one thread, which has to do everything.
+/// Runs a future on one thread, which does all the work.
 fn block_on<T>(future: impl Future<Output = T> + Send) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("it starts").block_on(future)
@@ -31,7 +30,7 @@ fn good(file: Vec<u8>) -> Server {
     Server::start(file, Box::new(|seen, _, file| right(seen, file)))
 }
 
-/// What was asked for, without what differs from one server to the next.
+/// Returns the requested ranges, without parts that differ between servers.
 fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
     server.seen().into_iter().map(|seen| seen.range).collect()
 }
@@ -40,7 +39,7 @@ fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
 fn regions_come_by_the_requests_of_the_blocking_package() {
     // spec: R-HTTP-01
     type Make = fn() -> Vec<u8>;
-    // On both sides of where the index leaves the head, and far behind it.
+    // Regions on both sides of the end of the head, and far after it.
     let packages: [(Make, u64); 4] = [
         (|| packed(3, content), 2),
         (|| packed(1_500, |n| n.to_le_bytes().repeat(25)), 2),
@@ -89,7 +88,7 @@ fn many_regions_come_by_few_requests_at_once() {
         assert!(package.stats().requests <= 6, "{:?}", package.stats());
         assert!(server.connections.load(Ordering::Relaxed) > 1, "at once");
         let listed = package.list().await.expect("it is sound");
-        // The names list is a region that nobody lists.
+        // The listing leaves out the names list.
         assert_eq!((listed.len(), package.regions().await.expect("sound").len()), (400, 401));
     });
 }
@@ -124,7 +123,7 @@ fn brotli(content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_empty_region_has_a_seal_that_is_fetched() {
-    // Behind the head, stored as it is: there are no bytes that it would come with.
+    // The region is empty and lies after the head, so its seal needs a fetch of its own.
     let server = good(packed(3, |n| if n == 1 { Vec::new() } else { vec![7; 50_000] }));
     block_on(async {
         let package = open(&server, &options()).await.expect("it is good");
@@ -137,7 +136,7 @@ fn an_empty_region_has_a_seal_that_is_fetched() {
 
 #[test]
 fn a_region_is_streamed_piece_by_piece() {
-    // Bytes that Brotli cannot make much of.
+    // Bytes that Brotli shortens only a little.
     let long: Vec<u8> =
         (0..70_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for file in [packed(1, |_| long.clone()), brotli(&long)] {
@@ -209,7 +208,7 @@ fn of_many_regions_the_wrong_one_alone_is_fetched_again() {
     let package = Package::from_bytes(file.clone()).expect("it is good");
     let at = package.locate("4.bin").expect("it is there").span.start as usize;
     type IsWrong = fn(usize) -> bool;
-    // The joined read is wrong, and the region by itself right; or it is wrong whatever is asked.
+    // In one case only the joined read is wrong; in the other, the region alone is wrong, too.
     let scripts: [(IsWrong, u64, bool); 2] = [(|n| n == 1, 4, true), (|_| true, 5, false)];
     for (is_wrong, requests, comes) in scripts {
         let script: Box<Script> = Box::new(move |seen: &Seen, n, file| {
@@ -364,7 +363,7 @@ fn a_future_that_is_dropped_ends_its_requests() {
                     stream.write_all(&right(&seen, &file)).expect("it is read");
                     continue;
                 }
-                // Never answered: what comes next is that the other side has gone.
+                // This request is never answered. The next event is the end of the connection.
                 let rest = reader.read(&mut [0]);
                 ended.send(rest.is_ok_and(|read| read == 0)).expect("somebody waits");
             }
@@ -378,7 +377,7 @@ fn a_future_that_is_dropped_ends_its_requests() {
         let reserved = package.stats().requests;
         let get = tokio::time::timeout(Duration::from_millis(50), package.get("1.bin"));
         assert!(get.await.is_err(), "nobody answers");
-        // The connection is closed by the task that has it, which this thread has to run.
+        // The task that owns the connection closes it, and this thread must run that task.
         let closed = async move {
             loop {
                 if let Ok(closed) = ends.try_recv() {

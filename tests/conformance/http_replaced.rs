@@ -1,7 +1,8 @@
-//! Another package under the URL of an open session: no call mixes the regions of the two.
+//! Another package replaces the one under the URL of an open session. No call mixes regions of
+//! both.
 //!
-//! Both packages have the same paths, lengths and places, so that every digest of one fits a view
-//! of the other.
+//! Both packages have the same paths, lengths and places, so every digest of one package is valid
+//! in a view of the other.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
 use dacti::fetch::{HttpOptions, RemoteSource};
@@ -26,7 +27,7 @@ fn paths() -> Vec<String> {
     (0..REGIONS).map(path).collect()
 }
 
-/// A request for each region, in order.
+/// Options for one request per region, in order.
 fn one_by_one() -> HttpOptions {
     let mut options = HttpOptions { concurrency: 1, ..options() };
     options.limits.gap_len_max = 0;
@@ -34,7 +35,7 @@ fn one_by_one() -> HttpOptions {
     options
 }
 
-/// A server that replaces the package when its switch is thrown.
+/// A server that replaces the package when its switch is set.
 struct Replacing {
     server: Server,
     is_replaced: Arc<AtomicBool>,
@@ -62,7 +63,7 @@ impl Replacing {
         Self { server, is_replaced }
     }
 
-    /// A server without validators, which replaces the package after `requests` requests.
+    /// A server without validators that replaces the package after `requests` requests.
     fn after(requests: usize) -> Server {
         let other = other();
         Server::start(
@@ -132,7 +133,7 @@ fn an_async_session_ends_for_good_when_its_file_is_replaced() {
 #[test]
 fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
     // spec: R-HTTP-65
-    // At each moment between the head and the last region.
+    // The replacement comes at each moment between the head and the last region.
     for requests in 1..=REGIONS {
         let open = || {
             let server = Replacing::after(requests);
@@ -152,7 +153,7 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
         let found = package.regions().expect("they are in the head");
         let readers = package.readers_at(found);
         while let Some((_, reader)) = readers.next() {
-            // Without a validator nothing else tells the two apart.
+            // Without a validator, no other property tells the two packages apart.
             reader.expect("it is there").read_to_end(&mut Vec::new()).expect("its digest fits");
         }
         assert_replaced(readers.finish());

@@ -1,5 +1,5 @@
-//! Streams and ranges of the async package, on executors that are not `tokio`'s, and over a
-//! transport that is not ours.
+//! Streams and ranges of the async package, on executors other than those of `tokio`, and over a
+//! transport of the test's own.
 
 use crate::{Script, Seen, Server, content, options, packed, right};
 use core::pin::{Pin, pin};
@@ -22,7 +22,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The smallest executor that there is: this thread, without any runtime.
+/// A minimal executor: this thread, without any runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -39,7 +39,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn a_url_is_read_on_any_executor() {
     let server = Server::start(packed(40, content), Box::new(|seen, _, file| right(seen, file)));
     let expected: Vec<Vec<u8>> = (0..40).map(content).collect();
-    // No runtime at all; one of tokio, of two kinds.
+    // First without a runtime, then on both kinds of `tokio` runtime.
     let all = async |url: &str| {
         let package = AsyncPackage::open_url_with(url, &options()).await.expect("it is good");
         assert_eq!(package.get("7.bin").await.expect("it is there"), content(7));
@@ -58,7 +58,7 @@ fn a_url_is_read_on_any_executor() {
     one.expect("it starts").block_on(all(&server.url));
     let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     many.expect("it starts").block_on(all(&server.url));
-    // Opened on one and read on another that outlives it.
+    // Opened on one runtime, and read on another that lives longer.
     let first = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let first = first.expect("it starts");
     let opened = first.block_on(AsyncPackage::open_url_with(&server.url, &options()));
@@ -77,7 +77,7 @@ fn a_runtime_without_io_gives_an_error_that_says_what_is_needed() {
     assert!(error.to_string().contains("enable_all"), "{error}");
 }
 
-/// A transport of somebody else's, which needs no runtime.
+/// A transport that needs no runtime, as a user would write it.
 #[derive(Debug)]
 struct Peer {
     file: RemoteFile,
@@ -85,7 +85,7 @@ struct Peer {
     fetched: Mutex<Vec<Span>>,
     under_way: AtomicUsize,
     most: AtomicUsize,
-    /// Bytes that are left out at the end of every answer but the head's.
+    /// The number of bytes that each answer lacks, except that of the head.
     short_by: usize,
 }
 
@@ -142,7 +142,7 @@ fn a_transport_of_somebody_elses_reads_packages() {
         assert_eq!(package.list().await.expect("it is good").len(), 400);
         assert_eq!(package.stats().requests, 0, "it counts nothing");
     });
-    // One that brings too little is an error, and not asked for ever.
+    // A transport that brings too few bytes gives an error, and is not asked for ever.
     let peer = Peer::new(bytes, 1);
     block_on(async {
         let package = AsyncPackage::from_remote(peer as _, Limits::default()).await;
@@ -151,7 +151,7 @@ fn a_transport_of_somebody_elses_reads_packages() {
     });
 }
 
-/// Opens a package over a transport of pieces of 100,000 bytes.
+/// Opens a package over a transport in pieces of 100,000 bytes.
 async fn by_peer(bytes: Vec<u8>) -> (Arc<Peer>, AsyncPackage) {
     let peer = Peer::new(bytes, 0);
     let package = AsyncPackage::from_remote(Arc::clone(&peer) as _, Limits::default()).await;
@@ -259,7 +259,7 @@ fn ranges_come_from_afar() {
             assert!(got == long()[1_000_000..1_000_100]);
             let fetched = peer.fetched.lock().expect("no thread panicked").clone();
             let at = found.span.start;
-            // Of a region that was verified before, the piece that has it.
+            // If the region was verified before, only the piece with the range is fetched.
             let piece = if seals { 983_040..1_048_576 } else { 1_000_000..1_000_100 };
             assert_eq!(fetched, [Span { start: at + piece.start, end: at + piece.end }]);
         });

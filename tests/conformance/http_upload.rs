@@ -1,7 +1,7 @@
-//! Readers during an upload: the head is new, and its bytes come seconds later.
+//! Readers during an upload: the head is new, and the other new bytes come seconds later.
 //!
-//! `rsync --inplace`, `cp` and `scp` write a file from its start, and stock servers and caches tell
-//! an old length together with a new head.
+//! `rsync --inplace`, `cp` and `scp` write a file from its start, and common servers and caches
+//! report an old length together with a new head.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
 use dacti::fetch::{Counted, HttpOptions, Location, OnPause};
@@ -13,7 +13,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Waits of milliseconds in place of seconds.
+/// Waits of milliseconds instead of seconds.
 fn patient() -> HttpOptions {
     let mut options = options();
     options.session.upload_waits_max = 8;
@@ -21,7 +21,8 @@ fn patient() -> HttpOptions {
     options
 }
 
-/// A package, and the same after an update that appends `0.bin` anew.
+/// Returns a package, the same package after an update that appends `0.bin` anew, and the new
+/// content.
 fn grown() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p");
@@ -44,7 +45,7 @@ fn with_total(seen: &Seen, file: &[u8], total: usize) -> Vec<u8> {
         return answer("416 No", &[("Content-Range", range), len_field(0)], b"");
     }
     let last = last.min(file.len() - 1);
-    // A total that contradicts the range would be no hint.
+    // A total that contradicts the range would not pass as a hint.
     let total = if last < total { total.to_string() } else { "*".into() };
     let range = format!("bytes {first}-{last}/{total}");
     let body = &file[first..=last];
@@ -75,7 +76,7 @@ fn a_head_that_is_newer_than_the_length_told_with_it_is_read() {
 fn bytes_that_come_a_little_later_are_waited_for() {
     // spec: R-HTTP-26
     let (old, new, expected) = grown();
-    // The head is there at once, and the rest with the tenth request.
+    // The new head is there at once, and the rest from the tenth request on.
     let server = Server::start(
         new,
         Box::new(move |seen, n, file| {
@@ -92,7 +93,7 @@ fn bytes_that_come_a_little_later_are_waited_for() {
     assert_eq!(package.get("0.bin").expect("it came"), expected);
     assert!(pauses.lock().expect("no panic").is_empty(), "nothing took seconds");
     assert!(server.seen().len() > 10);
-    // If they never come, the error names the upload.
+    // If the bytes never come, the error names the upload.
     let (old, new, _) = grown();
     let server = Server::start(
         new,
@@ -111,14 +112,14 @@ fn bytes_that_come_a_little_later_are_waited_for() {
 fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
     // spec: R-HTTP-26
     let (old, new, expected) = grown();
-    // With each request a further part of the new file is there, over the old one or cut behind it.
+    // Each request finds more of the new file. The rest is either the old file or missing.
     for truncates in [false, true] {
         let old = old.clone();
         let server = Server::start(
             new.clone(),
             Box::new(move |seen, n, file| {
-                // Slowly at first, so that the head is cut, and then as fast as the waits allow for
-                // a block at the start of the next slice.
+                // The upload is slow at first, so that the head is cut. Then it is just fast enough
+                // that the waits suffice for a block at the start of the next slice.
                 let written = (n * 30_000).max(n.saturating_sub(4) * 150_000).min(file.len());
                 let mut now = file[..written].to_vec();
                 if !truncates && written < old.len() {
@@ -133,7 +134,8 @@ fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
         // The first view may be the old one.
         let got = package.get("0.bin").expect("it comes within the waits");
         assert!(got == expected || got == content(0), "{truncates}");
-        // A file that was cut has nothing of the old view, so the new bytes were waited for.
+        // A truncated file has no bytes of the old view, so the reader has waited for the new
+        // bytes.
         assert!(!truncates || (got == expected && server.seen().len() > 10), "{truncates}");
     }
 }
@@ -212,10 +214,10 @@ fn a_silent_server_is_given_up_in_seconds_and_the_program_can_say_so() {
     // spec: R-HTTP-52
     let defaults = HttpOptions::default();
     let session = defaults.session;
-    // Plain, with a tag, and with a nonce.
+    // One request each: plain, with a tag, and with a nonce.
     let longest = 3 * (1 + u64::from(session.silent_retries_max)) * session.first_byte_millis_max;
     assert!(longest <= 30_000 && defaults.connect_timeout <= Duration::from_secs(5));
-    // A listener that accepts nothing answers nothing.
+    // A listener that accepts no connection never answers.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://me:secret@{}/p", listener.local_addr().expect("it is bound"));
     let pauses = Arc::<Mutex<Vec<String>>>::default();

@@ -1,5 +1,5 @@
-//! The index: `dacti-index` against fixtures and against the reference, request counts, decoding
-//! under caps.
+//! The index: `dacti-index` compared with fixtures and with the reference, counts of requests,
+//! decoding under limits.
 
 use crate::support::{self, container_verdict, fixtures, id_of, index_verdict, read, uuid_of};
 use dacti_index::{
@@ -33,7 +33,7 @@ pub fn index_span(file: &[u8]) -> Result<Span, String> {
 /// The spans that a machine wanted, in order.
 type Wants = Vec<(u64, u64)>;
 
-/// The entries that a reader of ours finds in an index, and the spans that it wanted.
+/// Returns the entries that our reader finds in an index, and the spans that it wanted.
 pub fn walk(file: &[u8], region: Span) -> (Result<Index, String>, Wants) {
     let mut wants = Vec::new();
     let mut seen = Index { region: (region.start, region.len()), ..Index::default() };
@@ -77,7 +77,7 @@ fn entries_of(group: &Group<'_>, number: u32) -> Vec<EntrySeen> {
     group.entries().iter().enumerate().map(seen).collect()
 }
 
-/// Searches one id: its place, and the spans wanted.
+/// Searches one id. Returns its place, and the spans wanted.
 pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, String>, Wants) {
     let mut wants = Vec::new();
     let mut run = || -> Result<Option<Located>, dacti_index::Error> {
@@ -92,7 +92,7 @@ pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, S
     (result, wants)
 }
 
-/// The content of a region, by our decoder, decoded three ways that must agree.
+/// Returns the content of a region by our decoder, decoded in three ways that must agree.
 pub fn content(file: &[u8], located: &Located, cap: u64) -> Result<Vec<u8>, String> {
     let located = located.within(file.len() as u64).map_err(|error| index_verdict(&error))?;
     let stored = read(file, located.span.start, located.span.end);
@@ -153,7 +153,7 @@ fn the_entry_that_counts_is_found_in_every_fixture() {
     }
 }
 
-/// An index of `lengths` entries in each group at the start of a file, ids counted up from 1.
+/// Returns an index with `lengths` entries in its groups, at the start of a file, with ids from 1.
 fn counted(lengths: &[u8]) -> Vec<u8> {
     let mut next = 0;
     let groups: Vec<_> = lengths
@@ -209,7 +209,7 @@ fn a_file_that_ends_early_is_named_without_its_length() {
             ..8 => Err("error truncated index header at 0x0"),
             8..24 => Err("error truncated group header at 0x8"),
             24..72 => Err("error truncated group entries at 0x18"),
-            // Room behind the entries in use is not read.
+            // Room after the entries in use is not read.
             _ if len < at => Err("error truncated group header at 0x1800"),
             _ if len < at + 16 => Err("error truncated group header at 0x1800"),
             _ if len < at + 40 => Err("error truncated group entries at 0x1810"),
@@ -346,7 +346,7 @@ fn decoding_by_pieces_gives_the_same_bytes() {
     }
 }
 
-/// A group that the reference and we can write.
+/// Returns a group that both the reference and our code can write.
 fn any_group() -> impl Strategy<Value = by::Group> {
     let entry = any::<(u8, u32, u32)>().prop_map(|(id, offset, size)| by::Entry {
         id: small(u32::from(id)),
@@ -418,7 +418,7 @@ proptest! {
     ) {
         // spec: R-ORD-07
         let sizes: Vec<_> = sizes.iter().map(|size| u64::from(*size >> (4 * scale))).collect();
-        // By hand: a new range in front of each region that would make the sum pass 2^32 - 1.
+        // By hand: a new range starts at each region that would make the sum pass 2^32 - 1.
         let mut expected: Vec<(usize, usize, u64)> = Vec::new();
         for (i, size) in sizes.iter().enumerate() {
             match expected.last_mut() {

@@ -1,4 +1,4 @@
-//! Conformance: the crates held against the specification's fixtures and against the reference
+//! Conformance: compares the crates with the specification's fixtures and with the reference
 //! implementation.
 //!
 //! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from

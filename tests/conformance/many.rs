@@ -1,9 +1,9 @@
-//! Many regions over HTTP: in how many rounds of requests they come, and that plans hold on the
-//! wire.
+//! Many regions over HTTP: how many rounds of requests they take, and whether the plans match the
+//! requests.
 //!
-//! No test judges by the clock. The server adds 30 ms to each answer, and holds answers back until
-//! as many requests are under way as allowed. So the tests count how often a reader had to wait;
-//! the time is printed beside it.
+//! No test depends on the clock. The server adds 30 ms to each answer, and holds answers back until
+//! as many requests are in progress as allowed. So the tests count how often a reader had to wait.
+//! The time is only printed.
 
 use core::ops::ControlFlow;
 use dacti::fetch::HttpOptions;
@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 
 /// The delay of each answer.
 const DELAY: Duration = Duration::from_millis(30);
-/// A reader that does not send the expected requests by then is given up.
+/// If a reader does not send the expected requests within this time, the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Which requests came, and in which rounds they were answered.
+/// The requests that came, and the rounds in which they were answered.
 #[derive(Debug, Default)]
 struct Rounds {
-    /// Requests that are to be under way before any of a round is answered.
+    /// Requests that must be in progress before any of a round is answered.
     at_once: usize,
     /// Requests that are still to come.
     left: usize,
@@ -50,7 +50,7 @@ impl Server {
         let url = format!("http://{}/p.dacti-pack", listener.local_addr().expect("it is bound"));
         let rounds = Arc::<(Mutex<Rounds>, Condvar)>::default();
         let shared = (Arc::new(file), Arc::clone(&rounds));
-        // It ends with the process that tests it.
+        // The thread ends with the test process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (file, rounds) = shared.clone();
@@ -61,8 +61,8 @@ impl Server {
         Self { url, rounds }
     }
 
-    /// From now on `requests` come, `at_once` at a time, and each answer waits for the others of
-    /// its round. Returns the requests before.
+    /// Announces `requests` requests in rounds of `at_once`. Each answer waits for the others of
+    /// its round. Returns the spans and the number of rounds before this call.
     fn expect(&self, requests: usize, at_once: usize) -> (Vec<Span>, usize) {
         let mut rounds = self.rounds.0.lock().expect("no thread panicked");
         assert!(!rounds.stuck, "fewer requests at once than there may be: {rounds:?}");
@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// Waits until a round is full, or all that are to come are there.
+/// Waits until a round is full, or all announced requests are there.
 fn wait_for_round(shared: &(Mutex<Rounds>, Condvar), range: Span) {
     let (rounds, changed) = shared;
     let mut rounds = rounds.lock().expect("no thread panicked");
@@ -138,10 +138,10 @@ fn serve(
     }
 }
 
-/// The bytes that a look at the head asks for.
+/// The bytes of a look at the head.
 const HEAD: Span = Span { start: 0, end: 65_536 };
 
-/// A region's content: 1 KiB that is no other's.
+/// Returns a region's content: 1 KiB, different for each region.
 fn content(n: u32) -> Vec<u8> {
     n.to_le_bytes().repeat(256)
 }
@@ -167,8 +167,8 @@ fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<RemoteSo
     Package::open_url_with(&server.url, &options).expect("it is good")
 }
 
-/// Gets regions as planned, holds plan and wire against each other, and returns in how many rounds
-/// and requests they came, the head's among them, and the bytes of all.
+/// Gets regions as planned, and compares the plan with the requests. Returns the number of rounds
+/// and of requests, including those of the head, and the bytes of all.
 #[track_caller]
 fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (usize, usize, u64) {
     let start = Instant::now();
@@ -207,8 +207,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
 fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     const COUNT: usize = 10_000;
     let server = Server::start(packed(20_000), |_, _| ());
-    // One by one: each region is waited for alone, so it costs a round, or two if the block of the
-    // index is not in hand. Counted for some.
+    // One by one: each region takes a round, or two if its block of the index is not in memory.
+    // This is counted for a few.
     let (package, source) = open(&server, 0, 16);
     let start = Instant::now();
     server.expect(0, 1);
@@ -222,9 +222,9 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds >= 40);
     let one_by_one = COUNT;
 
-    // All in a row. The head, the index and the regions are waited for in turn, and no request of
-    // the latter brings more than 4 MiB: 10,000 regions of 1,024 bytes and a digest of 32 take
-    // three, which 16 connections have under way at once.
+    // All regions in a row. The head, the index and the regions come in turn, and no request for
+    // regions brings more than 4 MiB. 10,000 regions of 1,024 bytes and a digest of 32 take three
+    // requests, which 16 connections send at once.
     let numbers: Vec<_> = (5_000..15_000).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 16 << 10, 16);
     let least = 3;
@@ -232,12 +232,13 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds <= 2 * least, "{rounds}");
     assert!(rounds * 10 <= one_by_one);
     assert!(requests <= 2 * (1 + 1 + 3), "{requests}");
-    // Its bytes: the regions with their digests, the head twice, and at most the whole index.
+    // The bytes of the regions with their digests, of the head twice, and at most of the whole
+    // index.
     let needed = (COUNT * 1_056) as u64 + 2 * HEAD.len();
     assert!(bytes <= 2 * needed && bytes - needed <= 20_000 * 25, "{bytes}");
 
-    // None next to another, and nothing may be fetched for nothing: a request each, 64 of them at
-    // once. Two rounds for head and index, and 10,000 / 64 for the regions.
+    // No two regions are adjacent, and no unused bytes may be fetched. So each takes a request, and
+    // 64 run at once: two rounds for head and index, and 10,000 / 64 for the regions.
     let numbers: Vec<_> = (0..20_000).step_by(2).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 0, 64);
     let least = 2 + COUNT.div_ceil(64);
@@ -249,7 +250,7 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
 #[test]
 fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     // spec: R-HTTP-25, R-HTTP-65
-    // Every request of more than one region lies in its second byte behind the head.
+    // Every answer with more than one region after the head has a wrong second byte.
     let server = Server::start(packed(3_000), |first, body| {
         if first > 70_000 && body.len() > 100_000 {
             body[1] ^= 1;
@@ -264,7 +265,7 @@ fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     let before = source.stats().requests;
     let told = package.plan_get_at(found.iter().copied());
     assert_eq!(told.reads.len(), 1);
-    // All of them, the wrong one, and the head again.
+    // One request for all regions, one for the wrong one, and one for the head.
     server.expect(3, 1);
     for (n, got) in package.get_many_at(found).into_iter().enumerate() {
         assert_eq!(got.expect("it is read again"), content(n as u32));
@@ -290,7 +291,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         (String::from_utf8(output.stdout).expect("it is text"), err)
     };
     let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
-    // The verb then makes exactly the requests that a dry run told and spent.
+    // The verb then makes exactly the requests that the dry run printed, and costs as much.
     let planned = |verb: &str, options: &[&str]| {
         let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
         let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
@@ -326,7 +327,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
     };
     let (plan, _, expected) = planned("verify", &[]);
     let expected = with_look(expected);
-    // The names list's own is among them.
+    // The names list is one of them.
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
     run("verify", &[]);
     let (all, _) = server.expect(0, 1);
@@ -345,7 +346,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         let bytes = std::fs::read(target.join(format!("{n:06}"))).expect("it was written");
         assert_eq!(bytes, content(n));
     }
-    // Bytes that are there already are not fetched.
+    // Regions whose files exist already are not fetched.
     std::fs::remove_file(target.join("001234")).expect("it is there");
     server.expect(0, 1);
     let again = Command::new(program()).args(["unpack", &server.url, "-C", to]).output();

@@ -1,9 +1,9 @@
 //! The cost of opening a package of ten million entries and of look-ups in it: reads, bytes and
 //! memory.
 //!
-//! The package is made by the reference's writers, and is mostly a hole. Its head is that of a
-//! package of this size; of its index and data only the parts that are read exist. The test has a
-//! binary of its own, because the memory of the whole process is counted.
+//! The reference's writers make the package, which is mostly a hole. Its head is that of a package
+//! of this size. Of its index and data, only those parts exist that are read. The test has a binary
+//! of its own, because the memory of the whole process is counted.
 
 use dacti::fetch::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{Limits, Package};
@@ -21,7 +21,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const ENTRIES: u64 = 10_000_000;
 const DELTAS: u64 = 4;
 const INDEX_AT: u64 = 40_984;
-/// Groups from one key to the next: the fewest whose keys fit the 39,448 bytes that there are.
+/// Groups from one fence to the next: the smallest stride whose fences fit the 39,448 bytes of
+/// room.
 const STRIDE: u64 = 8;
 
 /// The id of entry `n`, in order: evenly spread.
@@ -42,7 +43,7 @@ fn write(path: &Path, asked: &[u64]) {
     let groups = ENTRIES.div_ceil(255);
     let index_len = 8 + GROUP * (DELTAS + groups);
     let data_at = INDEX_AT + index_len;
-    // Ranges of less than 4 GiB, as a packer cuts them: here each group has a base of its own.
+    // Ranges of less than 4 GiB, as a packer makes them; here each group has a base of its own.
     let stored_len = 1024 + 32;
     let base = |group: u64| data_at + group * 255 * stored_len;
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -79,7 +80,7 @@ fn write(path: &Path, asked: &[u64]) {
     let write = |bytes: &[u8], at| file.write_all_at(bytes, at).expect("it can be written");
     write(&head, 0);
     for n in asked {
-        // The block, and the group behind it.
+        // The block, and the group after it.
         let first = n / 255 / STRIDE * STRIDE;
         for group in first..(first + STRIDE + 1).min(groups) {
             let entries = (group * 255..((group + 1) * 255).min(ENTRIES)).map(|n| Entry {
@@ -112,7 +113,7 @@ fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
 const MEGABYTE: usize = 1_000_000;
 const HEAD: usize = 65_536;
 
-/// One test, so that no other one's memory is counted.
+/// This is the only test, so that no other test's memory is counted.
 #[test]
 fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
     // spec: R-LKP-10, R-LKP-19
@@ -134,7 +135,7 @@ fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
         assert!(reads == 3 && bytes <= 125_000, "{reads} reads, {bytes} bytes");
         assert!(used < MEGABYTE + HEAD, "{used} bytes");
     }
-    // However long it is open, and whichever way it is read.
+    // The memory stays bounded for a package that is open for long, with either source.
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),
         Arc::new(MmapSource::open(&path).expect("it opens")),

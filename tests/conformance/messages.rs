@@ -1,7 +1,7 @@
 //! The messages of all errors of the lower crates, word for word.
 //!
-//! A person reads the snapshot when it changes: each message names the structure, the place, the
-//! expected and the found value, and the way out, if there is one.
+//! Read the snapshot when it changes. Each message names the structure, the place, the expected and
+//! the found value, and what to do, if there is something to do.
 
 use daicon_core::{Span, Version};
 use std::fmt::Display;

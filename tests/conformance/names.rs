@@ -8,7 +8,8 @@ use dacti_tests::reference::{self as by, UNKNOWN, id};
 use dacti_tests::{dump, expect};
 use proptest::prelude::*;
 
-/// A segment's names, as a fixture's dump; a link is followed as from the start of a file.
+/// Returns a segment's names as a fixture's dump. A link is read as if the segment stood at the
+/// start of a file.
 pub fn ours(content: &[u8]) -> Result<String, String> {
     let segment = Segment::parse(content).map_err(|error| names_verdict(&error))?;
     if let Some(link) = segment.link() {
@@ -148,7 +149,7 @@ fn every_single_byte_changed_is_read_as_by_the_reference() {
     }
 }
 
-/// A path by the rules, short, from few letters, so that prefixes and order are tried.
+/// Returns a short valid path of few letters, so that prefixes and order are tested.
 fn any_path() -> impl Strategy<Value = String> {
     let part =
         prop::sample::select(vec!["a", "b", "ab", "a-b", "ü", "..a", "A", "\u{10ffff}", "~", " "]);

@@ -1,4 +1,5 @@
-//! Packages: the facade `dacti` against fixtures, and its packages against those of the reference.
+//! Packages: compares the facade `dacti` with fixtures, and its packages with those of the
+//! reference.
 
 use crate::index;
 use crate::support::{self, Random, fixtures, id_of, uuid_of, verdict};
@@ -90,8 +91,8 @@ fn fixtures_of_the_index_are_read_by_the_facade_too() {
     });
 }
 
-/// Whether a package opens that has no region, and a seal component with just this fault, by which
-/// regions would be refused.
+/// Returns whether a package without regions opens, and has a seal component with this fault, by
+/// which regions would be refused.
 pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return false };
     let seals_fault = package.view().seals_fault();
@@ -99,7 +100,8 @@ pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
         && package.regions().is_ok_and(|regions| regions.is_empty())
 }
 
-/// If a package opens, its map covers every byte of the file once, and verifying it ends.
+/// Checks that if a package opens, its map covers every byte of the file once, and verifying it
+/// ends.
 pub fn check_map(file: &[u8]) {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return };
     if let Ok(map) = FileMap::read(&package) {
@@ -143,8 +145,8 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
-        // A cap is the caller's, a layout is not needed for reading, an encoding that is not known
-        // cannot be decoded.
+        // These fixtures verify although they fail elsewhere: the limit belongs to the caller,
+        // reading needs no layout, and an unknown encoding is not decoded.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")
@@ -191,7 +193,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
     for name in ["package_compact", "package_of_neither_layout", "package_names_of_two_segments"] {
         let fixture = fixtures("package").into_iter().find(|f| f.name == name);
         let file = fixture.expect("the fixture is committed").bytes;
-        // All places where something stands, and every hundredth between.
+        // All lengths that end a structure, and every hundredth in between.
         let lens =
             (0..=file.len()).filter(|len| *len < 400 || file.len() - len < 400 || len % 97 == 0);
         for len in lens {
@@ -206,7 +208,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
 // Building
 // ------------------------------------------------------------------------------------------
 
-/// As the reference writes: nothing encoded, in slices of 4 KiB.
+/// The options of the reference: no encoding, and slices of 4 KiB.
 pub const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
     expect: None,
@@ -223,7 +225,7 @@ pub fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
     build_with(files, options, |_| {})
 }
 
-/// The same with more set at the builder.
+/// Does the same, after `change` has set more options.
 fn build_with(
     files: &[Stored],
     options: BuildOptions,
@@ -257,8 +259,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Files of all kinds of paths; contents repeat, and some are empty.
-/// Files in several directories, two of them with ids of their own where there are many.
+/// Returns files with many kinds of paths. Contents repeat, and some are empty. If there are many
+/// files, two of them have explicit ids.
 pub fn some_files(count: u32) -> Vec<Stored> {
     let mut files: Vec<_> = (0..count)
         .map(|i| {
@@ -372,7 +374,7 @@ fn the_same_input_gives_the_same_bytes() {
     }
 }
 
-/// Every content of a package, by the reference.
+/// Returns every content of a package, by the reference.
 fn contents(file: &[u8]) -> BTreeMap<by::Id, Vec<u8>> {
     let container = by::read_container(file).expect("it is good");
     let regions = by::read_index(file, &container).expect("it is good").regions();
@@ -415,7 +417,7 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..auto };
     assert_same(&build(&text, auto), &build(&text, brotli), "text");
     assert_eq!(build(&[], auto).len(), 80);
-    // Noise under an id alone: without a names list there is nothing that shrinks.
+    // Noise under an id: without a path there is no names list, so nothing shrinks.
     let mut random = Random(7);
     let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
     let built = |options| {
@@ -434,8 +436,8 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
 #[test]
 fn id_ranges_stay_within_four_gibibytes() {
     // spec: R-ORD-06, R-ORD-07, R-PKG-10
-    // Two sparse files of 2 GiB take no room, and brotli makes next to nothing of them; yet they
-    // could take more than 4 GiB when they are stored, which is what ranges are planned by.
+    // Two sparse files of 2 GiB take no room on disk, and brotli makes them very small. But their
+    // stored bytes could take more than 4 GiB, so the plan needs two ranges.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut builder =
         PackageBuilder::new(BuildOptions { encoding: EncodingChoice::Brotli, quality: 0, ..PLAIN });
@@ -459,7 +461,7 @@ fn id_ranges_stay_within_four_gibibytes() {
     let ids: Vec<Vec<_>> =
         groups.iter().map(|group| group.iter().map(|e| e.id).collect()).collect();
     assert_eq!(ids, [vec![small(1)], vec![small(2), small(3), small(4), by::NAMES]]);
-    // In the second range by path: the names list, "a", "b", "d".
+    // The second range, by path: the names list, "a", "b", "d".
     let mut at = index.region.0 + index.region.1;
     for (group, order) in groups.iter().zip([&[0][..], &[3, 1, 0, 2]]) {
         assert!(
@@ -579,7 +581,7 @@ fn sparse(path: &std::path::Path, len: u64, tail: &[u8]) {
 #[test]
 fn a_package_past_four_gibibytes_is_written_and_read() {
     // spec: R-ORD-07, R-ENT-01, R-PKG-10
-    // One to an id range, so the third range starts behind 4 GiB.
+    // Each id range has one region, so the third range starts past 4 GiB.
     const LEN: u64 = 2_200_000_000;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let out = directory.path().join("built.dacti-pack");
@@ -679,7 +681,7 @@ fn content_from_files_readers_and_memory_is_the_same() {
 // Looking up
 // ------------------------------------------------------------------------------------------
 
-/// A package of one group: the names list as given, if any, and one byte under each id.
+/// Returns a package of one group: the names list if given, and one byte under each id.
 fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
     let count = 1 + u64::from(flags.is_some());
     let base = 52 + 28 * count + 8 + GROUP;
@@ -734,7 +736,7 @@ fn paths_are_looked_up_by_the_rule() {
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &[small(6), small(5)])), absent());
     // Other flags are not read.
     assert_eq!(content(&loose(Some((1, u32::MAX - 1)), Some(&given), &both)), first());
-    // With the flag: by the names list, and by the hashed id for paths that it lacks.
+    // With the flag: by the names list, and by the hashed id for paths that the list lacks.
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &both)), second());
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &[hashed])), absent());
     let other = names_with("b", small(5));
@@ -748,7 +750,7 @@ fn paths_are_looked_up_by_the_rule() {
     // A component of another version counts as absent.
     assert_eq!(content(&loose(Some((2, 1)), Some(&given), &both)), first());
     assert_eq!(content(&loose(Some((0, 0)), Some(&given), &[small(6), small(5)])), second());
-    // The names list is not read if it is not asked.
+    // If no rule needs the names list, it is not read.
     assert_eq!(content(&loose(Some((1, 0)), Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(None, Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(Some((1, 1)), Some(b"no segment"), &both)), Err("truncated".into()));
@@ -804,7 +806,7 @@ fn the_names_list_has_one_limit_for_all_its_segments() {
         let package = Package::from_source(source, limits).expect("it is good");
         package.names().map(|names| names.segments()).map_err(|error| error.kind().to_string())
     };
-    // Both are stored as they are, so the newer one's span is its length.
+    // Neither segment is encoded, so the newer one's span is its length.
     let package = Package::from_bytes(bytes.clone()).expect("it is good");
     let newer = package.locate(uuid_of(by::NAMES)).expect("it is there").span.len();
     assert_eq!(names(4096), Ok(2));
@@ -900,7 +902,7 @@ fn reads_are_counted() {
     let get = |package: &Package| {
         package.get("dir/1").expect("it is there");
     };
-    // Ten groups or fewer: the head, then the region.
+    // Up to ten groups: one read for the head, and one for the region.
     let mut files = some_files(300);
     files.retain(|file| file.id.is_none());
     let small_package = build(&files, PLAIN);
@@ -911,20 +913,21 @@ fn reads_are_counted() {
     // Its digest comes with it.
     let len = len + 32;
     assert_eq!(got, ReadStats { reads: 1, bytes: len });
-    // As a stream too: the digest comes with the last of the stored bytes.
+    // The same as a stream: the digest comes with the last of the stored bytes.
     let (_, streamed) = reads(&small_package, |package| {
         let mut reader = package.reader("dir/1").expect("it is there");
         std::io::copy(&mut reader, &mut std::io::sink()).expect("it is whole");
     });
     assert_eq!(streamed, ReadStats { reads: 1, bytes: len });
-    // A longer index: one read of the groups between two keys, then the region.
+    // With a longer index: one read of the groups between two fences, and one for the region.
     let mut files = some_files(20_000);
     files.retain(|file| file.id.is_none());
     let large_package = build(&files, PLAIN);
     let (opened, got) = reads(&large_package, get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     assert_eq!(got, ReadStats { reads: 2, bytes: GROUP + 40 + len });
-    // Without keys it is scanned in windows of 256 KiB at most, and then the region is read.
+    // Without fences the index is scanned in windows of at most 256 KiB, and then the region is
+    // read.
     let (opened, got) = reads(&without_keys(&large_package), get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
@@ -971,7 +974,7 @@ fn a_package_may_have_as_many_tables_and_components_as_a_container() {
     }
 }
 
-/// The same package, whose reader has to scan: its lookup component has another version.
+/// Returns the same package with a lookup component of another version, so that its reader scans.
 pub fn without_keys(file: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();
     // The third entry of T2.
@@ -1005,7 +1008,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
             let (opened, got) = reads(&file, |package| {
                 assert_eq!(package.get(uuid_of(id)).expect("it is there"), b"");
             });
-            // The third read is that of the region, here of no bytes but its digest.
+            // The last read brings the region: no stored bytes, and the digest.
             assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
             assert!(got.reads <= 2 && got.bytes <= block + 32, "{got:?}");
             assert!(opened.bytes + got.bytes + 1024 <= bytes_max);
@@ -1040,7 +1043,7 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     let mut random = Random(8);
     let mut noise = |len: usize| (0..len).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
     let auto = BuildOptions { encoding: EncodingChoice::Auto, ..PLAIN };
-    // The room of the head, to the byte: incompressible bytes take more with Brotli.
+    // The exact room in the head. Incompressible bytes take more with Brotli.
     let room = match try_build_hot(&[stored("hot", &noise(65_000))], PLAIN, &["hot"]) {
         Err(dacti::Error::HotTooLong { bytes_max, .. }) => bytes_max as usize - 32,
         other => panic!("{other:?}"),
@@ -1050,7 +1053,8 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     assert!(try_build_hot(std::slice::from_ref(&full), brotli, &["hot"]).is_err());
     let file = try_build_hot(std::slice::from_ref(&full), auto, &["hot"]).expect("it fits");
     assert_eq!(file, try_build_hot(&[full], PLAIN, &["hot"]).expect("it fits"));
-    // Too long as it is, and short enough compressed, in a package that does not shrink.
+    // The content is too long without encoding and short enough with Brotli, in a package that does
+    // not shrink.
     let mut half = noise(30_000);
     half.extend(vec![7; 40_000]);
     let mut files: Vec<_> = (0..20_000).map(|i| stored(&format!("{i:05}"), &[i as u8])).collect();
@@ -1079,20 +1083,22 @@ fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_fo
         (after.reads - before.reads, after.bytes - before.bytes)
     };
     let block = 2 * GROUP + 40;
-    // In the middle of a group; at its end, where the next group may have it too.
+    // First an id in the middle of a group; then one at its end, which may also be in the next
+    // group.
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 40 + 254], true), (1, block));
-    // A miss takes the block, which is kept then.
+    // A miss reads the block, which is kept.
     let mut absent = sorted[510 * 5 + 120];
     absent[15] ^= 1;
     assert_eq!(read(absent, false), (2, GROUP + block));
     assert_eq!(read(sorted[510 * 5 + 121], true), (0, 0));
-    // And so does whoever comes back at once, but not whoever comes later.
+    // A second look-up in the same block reads all of it, if it comes at once but not if it comes
+    // later.
     assert_eq!(read(sorted[510 * 9 + 90], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 9 + 91], true), (1, block));
     assert_eq!(read(sorted[510 * 9 + 400], true), (0, 0));
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
-    // Wherever it is found, it is the same.
+    // Look-ups with and without a kept block give the same results.
     let scanned = package.scan_index().expect("it is sound");
     for located in scanned.regions().iter().step_by(997) {
         assert_eq!(package.find(located.id).expect("it is sound"), Some(*located));
@@ -1133,7 +1139,7 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
     let (has_fences, told) = changed(&|file| file[1536 + 20] ^= 1);
     assert!(!has_fences && told.starts_with("lookup run at 0x610: "), "another count: {told}");
     assert_eq!(found(&without_keys(&file)), (false, String::new()));
-    // Two entries of the third group exchanged: the second of them is the one that is too small.
+    // Two entries of the third group are exchanged, and the second one is the wrong one.
     let mut wrong = file.clone();
     let at = 65_536 + 2 * GROUP as usize + 16 + 7 * 24;
     let (first, second) = wrong[at..at + 48].split_at_mut(24);
@@ -1201,7 +1207,7 @@ fn build_hot(files: &[Stored], options: BuildOptions, hot: &[&str]) -> Vec<u8> {
 #[test]
 fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
     // spec: R-LAY-01, R-LAY-02, R-LAY-05, R-LAY-07, R-LAY-09, R-LAY-12, R-LAY-13
-    // Long enough that groups for updates have to give way, one after the other.
+    // The contents are so long that delta groups must give way, one after the other.
     for (count, long) in [(3, 10), (3, 2500), (3, 20_000), (3, 51_600), (3, 57_000), (255, 9000)]
         .into_iter()
         .chain([(2300, 4000), (2600, 0), (2600, 12_000), (2600, 40_000)])
@@ -1217,7 +1223,7 @@ fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
             let ours = build_hot(&files, BuildOptions { seals, ..PLAIN }, &hot);
             assert_same(&ours, &expected, &format!("{count} files, {long} bytes"));
         }
-        // The reference's reader, which knows nothing of hot regions, finds every content.
+        // The reference's reader, which has no rule for hot regions, finds every content.
         let file = build_hot(&files, PLAIN, &hot);
         let found = contents(&file);
         assert_eq!(found.len(), files.len() + 1);
@@ -1225,7 +1231,7 @@ fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
             let id = stored.id.unwrap_or_else(|| path_id(&stored.path));
             assert_eq!(found[&id], stored.bytes, "{}", stored.path);
         }
-        // And so does ours, and nothing is odd.
+        // Our reader finds them, too, and reports no oddity.
         let package = Package::from_bytes(file).expect("it is good");
         for stored in &files {
             assert_eq!(got(&package, &stored.path).as_deref(), Ok(&stored.bytes[..]));
@@ -1255,7 +1261,8 @@ fn a_hot_region_comes_with_the_head() {
         });
         assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
         assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
-        // Others cost the same as before: a block of groups in a large package, and the region.
+        // Other regions cost the same as before: a block of groups in a large package, and the
+        // region.
         let (_, got) = reads(&file, |package| drop(package.get("dir/1").expect("it is there")));
         assert_eq!(got.reads, if count > 2550 { 2 } else { 1 });
         let (_, missed) = reads(&file, |package| {
@@ -1271,7 +1278,8 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let told = |files: &[Stored], options, hot: &[&str]| {
         try_build_hot(files, options, hot).expect_err("it does not fit").to_string()
     };
-    // One group of others behind the head, its key of 8 bytes and 32 in front: 57,816 are there.
+    // One group lies after the head; its fence takes 8 bytes after a header of 32. 57,816 bytes are
+    // left.
     let sizes = |len: usize| [stored("a", &vec![1; len]), stored("b", b"")];
     let fits = 57_816 - 32;
     build_hot(&sizes(fits), PLAIN, &["a"]);
@@ -1281,13 +1289,13 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     // Far too long, and not even read.
     let error = told(&sizes(3 << 20), PLAIN, &["a"]);
     assert!(error.starts_with("the hot regions take 3145760 bytes"), "{error}");
-    // Stored bytes count: these shrink to a few.
+    // The limit is on stored bytes: these regions shrink to a few.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build_hot(&sizes(3 << 20), brotli, &["a"]));
     let package = package.expect("it is good");
     assert_eq!(package.get("a").expect("it is there").len(), 3 << 20);
     assert!(package.locate("a").expect("it is there").span.end <= 65_536);
-    // Of those that do not shrink it is told how many there are, however long.
+    // For contents that do not shrink, the error states their length, however long they are.
     let mut random = Random(5);
     let noise: Vec<u8> = (0..2 << 20).map(|_| random.next() as u8).collect();
     let error = told(&[stored("a", &noise)], brotli, &["a"]);
@@ -1333,7 +1341,7 @@ fn hot_regions_are_signed_as_all_others() {
 // Seals
 // ------------------------------------------------------------------------------------------
 
-/// The results of reading a region whole, and of reading it as a stream, byte by byte.
+/// Returns the results of reading a region whole, and as a stream byte by byte.
 fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     let whole = package.get(path).map_err(|error| error.to_string());
     let streamed =
@@ -1359,10 +1367,9 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips bits of a package, one at a time, in all bytes that mean something. Its regions and the
-/// seals behind them have a power of two bytes, so that a shifted offset lands on an intact
-/// neighbour. Sealed bytes, the seals and the component's bytes must be detected, and no content
-/// may become wrong.
+/// Flips bits of a package, one at a time, in all bytes that have a meaning. Regions and their
+/// seals have a power of two bytes, so that a shifted offset leads to an intact neighbour. Flips in
+/// sealed bytes, in seals and in the component must be detected, and no content may become wrong.
 fn flip_each_bit(
     files: &[Stored],
     file: &[u8],
@@ -1390,7 +1397,8 @@ fn flip_each_bit(
             let found = place(&package, stored);
             on_neighbours += usize::from(found != *own && places.contains(&found));
             match package.get(&stored.path[..]) {
-                // Without a policy, a seal component that is not seen as one cannot be missed.
+                // Without a policy, a package whose seal component is unrecognisable reads like one
+                // without seals.
                 Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
                 Err(_) => all_whole = false,
             }
@@ -1455,7 +1463,7 @@ fn a_stream_of_which_nothing_is_checked_is_no_verified_reader() {
     assert!(refused(&sealed.require(SealPolicy::Nothing)).contains("nothing is required"));
 }
 
-/// The package with the places of two entries exchanged.
+/// Returns the package with the places of two entries exchanged.
 fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
     let container = by::read_container(file).expect("it is good");
     let regions = by::read_index(file, &container).expect("it is good").regions();
@@ -1471,7 +1479,8 @@ fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
 #[test]
 fn swapped_regions_are_told_from_altered_ones() {
     // spec: R-SEAL-13, R-SEAL-16
-    // In the head, and in a large index with keys; short, and so long that several threads hash.
+    // Short and long regions, in the head and in a large index with fences. Several threads hash
+    // the longest.
     for (more, len) in [(0, 16), (3000, 16), (0, 17 << 20)] {
         let mut files = some_files(more);
         files.retain(|file| file.id.is_none());
@@ -1496,13 +1505,13 @@ fn swapped_regions_are_told_from_altered_ones() {
         let error = std::io::Read::read_to_end(&mut reader, &mut out).expect_err("refused");
         assert_eq!(error.to_string(), expected);
         assert!((out.len() as u64) < located.span.len() && reader.verdict().is_none());
-        // Altered bytes are no other region's.
+        // Altered bytes match no other region.
         let mut altered = file;
         altered[located.span.start as usize + 3] ^= 1;
         let package = Package::from_bytes(altered).expect("it is good");
         let told = package.get("two").expect_err("it is refused").to_string();
         assert!(told.contains("altered"), "{told}");
-        // A reader that allows no search for it learns less, and reads no more.
+        // A reader whose limits allow no search reads no more, and reports less.
         let limits = Limits { explained_entries_max: 0, ..Limits::default() };
         let source = Counted::new(Arc::new(BytesSource::new(swapped)));
         let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
@@ -1518,7 +1527,7 @@ fn swapped_regions_are_told_from_altered_ones() {
 fn explaining_has_an_end() {
     let mut files: Vec<_> = (0..1999).map(|i| stored(&format!("{i}"), &[i as u8; 4])).collect();
     let file = build(&files, PLAIN);
-    // The two in front of the first group: that group is the least that is tried.
+    // The two smallest ids lie in the first group. A limit of one entry still tries that group.
     files.sort_by_key(|file| path_id(&file.path));
     let [first, second] = [0, 1].map(|i| &files[i].path[..]);
     let swapped = with_swapped_places(&file, [first, second]);
@@ -1549,7 +1558,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
         let located = package.locate("a").expect("it is there");
-        // The digest itself: every byte is as it was, and still the content is refused.
+        // The digest itself is altered: the content is unchanged, and still refused.
         let mut wrong = file.clone();
         wrong[located.span.end as usize + 31] ^= 1;
         let package = Package::from_bytes(wrong).expect("it is good");
@@ -1559,7 +1568,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         assert!(error.to_string().contains("altered"), "{error}");
         assert!(out.len() < len.max(1), "{} of {len} bytes were handed out", out.len());
         assert_eq!(reader.verdict(), None);
-        // A stored byte: the error of the decoder is not the one that is told.
+        // A stored byte is altered: the error is about the seal, and not the decoder's.
         if len > 1 {
             let mut wrong = file.clone();
             wrong[(located.span.start + located.span.len() / 2) as usize] ^= 0x10;

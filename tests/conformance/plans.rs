@@ -1,4 +1,4 @@
-//! Plans of reads, held against the reads that follow, byte for byte, and the reads of many
+//! Plans of reads, compared byte for byte with the reads that follow, and the reads of many
 //! streams.
 
 use crate::grown::Grown;
@@ -15,7 +15,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
-/// A source that notes each read. Bytes at `wrong` are flipped until they were doubted.
+/// A source that records each read. It flips the byte at `wrong` until that was reported as wrong.
 #[derive(Debug)]
 struct Noted {
     bytes: BytesSource,
@@ -25,7 +25,7 @@ struct Noted {
 }
 
 impl Noted {
-    /// The reads since the last time that it was asked, in order.
+    /// Returns the reads since the last call, in order.
     fn take(&self) -> Vec<Span> {
         core::mem::take(&mut *self.reads.lock().expect("no thread panicked"))
     }
@@ -69,13 +69,13 @@ fn open_with(file: &[u8], limits: Limits, read_len: usize) -> (Package, Arc<Note
     (package, source)
 }
 
-/// Contents of 100 bytes each, which differ; with a digest each takes 132.
+/// Returns contents of 100 bytes each, all different. With a digest each takes 132.
 fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
 
-/// Plans, finds, plans again and reads, and holds each plan against the reads that follow. Returns
-/// both plans.
+/// Plans, finds, plans again and reads. Compares each plan with the reads that follow. Returns both
+/// plans.
 #[track_caller]
 fn check(package: &Package, source: &Noted, keys: &[RegionName<'_>]) -> [GetPlan; 2] {
     let before = package.plan_get(keys.iter().copied());
@@ -104,14 +104,15 @@ fn a_plan_is_what_is_then_read() {
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
     assert!((1..=5).contains(&before.index.len()), "blocks of a group each: {before:?}");
-    // 100, 101 and 103 with 102 between them for nothing; 107 with three between; 2999.
+    // One read for 100, 101 and 103, with 102 unused; one for 107, because three regions lie in
+    // between; one for 2999.
     let at = |path: &str| package.locate(path).expect("it is there").span;
     let sealed = |first: &str, last: &str| Span { start: at(first).start, end: at(last).end + 32 };
     let expected = [sealed("00100", "00103"), sealed("00107", "00107"), sealed("02999", "02999")];
     assert_eq!(after.reads, expected);
     assert_eq!((after.over_fetch, after.bytes(), after.requests()), (132, 6 * 132, 3));
     assert_eq!((after.regions, after.in_hand, after.is_complete()), (6, 0, true));
-    // Once places are known, the first plan is complete.
+    // Once the places are known, the plan is complete from the start.
     let [before, after] = check(&package, &source, &keys);
     assert_eq!(before, after);
 }
@@ -119,7 +120,7 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies past the head, and so does its block of the index, if there are blocks.
+    // The names list lies after the head, and so does its block of the index in larger packages.
     for (file, unknown, index) in [
         (build(&hundreds(1_000), PLAIN), 0, 0),
         (without_keys(&large), 1, 2 * 3),
@@ -136,7 +137,7 @@ fn a_plan_of_a_list_is_what_is_then_read() {
         let known = if unknown == 0 { plan.reads } else { names };
         let mut planned = [plan.index, known].concat();
         if !package.view().has_fences() && listed.len() > 1_000 {
-            // The index is scanned up to the entry of the names list, which is in the first piece.
+            // The scan ends at the entry of the names list, which is in the first piece.
             planned.drain(4..6);
         }
         assert_eq!(source.take(), planned, "{} regions", listed.len());
@@ -152,14 +153,14 @@ fn blocks_that_lie_near_each_other_are_one_read() {
     let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let [before, after] = check(&package, &source, &keys);
-    // The index behind the head: 118 groups in reads of at most 1 MiB.
+    // The index after the head: 118 groups in reads of at most 1 MiB.
     assert_eq!((before.unknown, before.index.len()), (30_000, 1));
     assert_eq!(before.bytes(), GROUP * 30_000_u64.div_ceil(255));
     assert_eq!(
         (after.reads.len(), after.over_fetch),
         (30_000_u64.div_ceil((1 << 20) / 132) as usize, 0)
     );
-    // There is no room to keep it, and the plan counts it again.
+    // The limits keep no block, so each plan counts its reads again.
     let (package, source) = open(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     let plans = check(&package, &source, &keys);
     assert_eq!(plans[0].index, before.index);
@@ -168,8 +169,8 @@ fn blocks_that_lie_near_each_other_are_one_read() {
 
 #[test]
 fn a_folded_package_has_its_blocks_read_together_too() {
-    // A region was removed, so that the index was written anew: behind the head, without groups for
-    // updates in front of its runs.
+    // A region was removed, so the index was written anew: after the head, and without delta groups
+    // before its runs.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("folded.dacti-pack");
     let options = BuildOptions { slice_len: 1 << 20, ..PLAIN };
@@ -195,7 +196,7 @@ fn a_folded_package_has_its_blocks_read_together_too() {
 
 #[test]
 fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
-    // In the compact layout the first region lies in the head, behind an index of one group.
+    // In the compact layout the first region lies in the head, after an index of one group.
     let files = [stored("a", b"5"), stored("b", &[7; 100_000])];
     let file = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
     let (package, source) = open(&file, Limits::default());
@@ -210,7 +211,7 @@ fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
     assert_eq!((after.requests(), after.in_hand), (1, 1));
     let plan = Package::from_bytes(file).expect("it is good").plan_get(keys);
     assert_eq!((plan.requests(), plan.in_hand, plan.absent, plan.faults), (0, 2, 1, 1));
-    // A place that does not lie in the file costs no read either.
+    // A place outside the file costs no read, either.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..located(&package, "b") };
     let plan = package.plan_get_at([outside]);
     assert_eq!((plan.requests(), plan.faults, plan.regions), (0, 1, 0));
@@ -230,7 +231,7 @@ fn an_index_without_keys_is_read_once_for_all() {
     let (package, source) = open(&file, Limits::default());
     let plan = package.plan_get(paths.iter().map(String::as_str));
     let found = package.find_many(paths.iter().map(String::as_str));
-    // The groups behind the head, in windows of 256 KiB, up to the last that is asked for.
+    // The groups after the head, in windows of 256 KiB, up to the last one that is needed.
     assert_eq!(source.take(), plan.index);
     assert_eq!(plan.unknown, 20_000);
     for (path, found) in paths.iter().zip(found) {
@@ -278,7 +279,7 @@ fn appended_slices_are_not_joined() {
     }
 }
 
-/// All that `readers_at` hands out, by place.
+/// Returns everything that `readers_at` hands out, by place.
 fn read_all(package: &Package, found: &[Located]) -> Vec<Result<Vec<u8>, String>> {
     let readers = package.readers_at(found.iter().copied());
     let mut contents: Vec<_> = found.iter().map(|_| Err("not told".into())).collect();
@@ -330,7 +331,7 @@ fn the_fault_of_one_stream_is_not_that_of_others() {
     let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
     let all = Span::new(found[0].span.start, 50 * 132).expect("it is in the file");
     assert_eq!(package.readers_at(found.iter().copied()).plan().reads, [all]);
-    // An edge is stale once: its region alone is read again.
+    // One region is stale once, and only this region is read again.
     let victim = found[25].span;
     *source.wrong.lock().expect("no thread panicked") = Some(victim.start + 5);
     let contents = read_all(&package, &found);
@@ -354,7 +355,7 @@ fn a_damaged_region_among_many_is_an_error_and_the_others_come() {
         assert_eq!(content.is_ok(), i != 1000, "{i}: {content:?}");
     }
     assert!(contents[1000].as_ref().is_err_and(|error| error.contains("altered")));
-    // A region that does not lie in the file has its own error, and costs no read.
+    // A region outside the file has an error of its own, and costs no read.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..found[0] };
     let contents = read_all(&package, &[found[1], outside]);
     assert!(contents[0].is_ok() && contents[1].is_err(), "{contents:?}");

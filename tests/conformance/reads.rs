@@ -1,5 +1,5 @@
-//! How packages are read: borrowed or copied, in how many reads, by how many threads; none of it
-//! changes the results.
+//! How packages are read: borrowed or copied, in how many reads, by how many threads. The results
+//! are always the same.
 
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
@@ -22,7 +22,7 @@ fn files(count: u32) -> Vec<Stored> {
     files
 }
 
-/// Contents of 100 bytes each, which differ.
+/// Returns contents of 100 bytes each, all different.
 fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| by::stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
@@ -60,7 +60,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
             [Package::open(&path), Package::open_mapped(&path), Package::from_bytes(file.clone())];
         for package in packages {
             let package = package.expect("it is good");
-            // Twice, because the second look-up uses the knowledge of the first.
+            // Twice, because the second look-up uses the results of the first.
             for _ in 0..2 {
                 for file in &files {
                     let region = package.region(&file.path).expect("it is there");
@@ -151,7 +151,7 @@ fn a_mapped_package_shows_the_view_that_it_took() {
     let file = build(&files, UNSEALED);
     std::fs::write(&path, &file).expect("it can be written");
     let package = Package::open_mapped(&path).expect("it is good");
-    // An update that replaces a region: an entry in delta group 7, behind its length.
+    // An update that replaces a region: an entry in delta group 7, after its length.
     let mut updated = file.clone();
     let at = package.locate("00078").expect("it is there").span.start;
     put_delta(&mut updated, 7, at, &[("00077", 0)]);
@@ -185,8 +185,8 @@ fn newer_entries_count_in_every_look_up() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         package.locate("00000").expect("it is there").span.start
     };
-    // Contents lie in the order of their paths: n is file n's. The last entry of the first group
-    // that has an id counts.
+    // Contents have the order of their paths, so content n belongs to file n. The last entry of the
+    // first group that has an id counts.
     put_delta(&mut file, 7, base, &[("new", 1), ("00005", 2), ("new", 3)]);
     put_delta(&mut file, 3, base, &[("00005", 4), ("other", 5)]);
     let (package, source) = counted(&file, Limits::default());
@@ -202,7 +202,7 @@ fn newer_entries_count_in_every_look_up() {
 
 #[test]
 fn blocks_that_were_read_are_kept_within_their_limit() {
-    // 3,000 regions fill 12 groups, each with a key of its own, so that a block is one group.
+    // 3,000 regions fill 12 groups, each with a fence of its own, so a block is one group.
     let file = build(&hundreds(3000), PLAIN);
     let find_all = |package: &Package| {
         for i in 0..3000 {
@@ -213,11 +213,11 @@ fn blocks_that_were_read_are_kept_within_their_limit() {
     };
     let (package, source) = counted(&file, Limits::default());
     let (_, read) = reads(&source, || find_all(&package));
-    // The last block has nothing behind it.
+    // The last block has no block after it.
     assert_eq!(read, ReadStats { reads: 12, bytes: 12 * GROUP + 11 * 40 });
     let (_, read) = reads(&source, || find_all(&package));
     assert_eq!(read, ReadStats::default());
-    // Without room each look-up reads its block, and with little room most do.
+    // Without room for blocks, each look-up reads its block. With little room, most do.
     let (package, source) = counted(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     assert_eq!(reads(&source, || find_all(&package)).1.reads, 6000);
     let limits = Limits { blocks_len_max: 3 * 2 * GROUP, ..Limits::default() };
@@ -233,7 +233,7 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
     let (package, source) = counted(&build(&files, PLAIN), limits);
     let find_all = || { 0..3000 }.for_each(|i| drop(package.find(&format!("{i:05}"))));
     find_all();
-    // A region and its digest take 132 bytes. Of 2,000 bytes 15 regions in a row make use.
+    // A region and its digest take 132 bytes, so a read of 2,000 bytes brings 15 regions in a row.
     let keys: Vec<_> = (500..560).rev().map(|i| format!("{i:05}")).collect();
     let (found, read) = reads(&source, || package.get_many(&keys));
     for (key, found) in keys.iter().zip(&found) {
@@ -241,11 +241,11 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
         assert_eq!(found.as_ref().expect("it is there"), &files[i].bytes);
     }
     assert_eq!((found.len(), read), (60, ReadStats { reads: 4, bytes: 60 * 132 }));
-    // 264 bytes between two are read for nothing, 396 are not.
+    // A gap of 264 bytes is joined, and one of 396 is not.
     let (found, read) = reads(&source, || package.get_many(["00100", "00103", "00107"]));
     assert!(found.iter().all(Result::is_ok));
     assert_eq!(read, ReadStats { reads: 2, bytes: 4 * 132 + 132 });
-    // The same key twice is one region, and nothing is nothing.
+    // The same path twice takes one read, and an empty list takes none.
     let (found, read) = reads(&source, || package.get_many(["00100", "00100"]));
     assert_eq!(found.len(), 2);
     assert_eq!(read, ReadStats { reads: 1, bytes: 132 });
@@ -297,7 +297,8 @@ fn many_are_bounded_in_all_and_visited_until_the_caller_breaks() {
         });
         visited.unwrap();
     });
-    // Missing regions first, then in the order of the file, and no further than asked.
+    // Missing regions come first, then the others in the order of the file, until the caller
+    // breaks.
     assert_eq!(seen, [(2, false), (1, true), (0, true)]);
     assert!(read.reads <= 5, "four blocks at most, and one read of two regions: {read:?}");
 }
@@ -336,7 +337,7 @@ fn threads_share_a_package() {
     let path = directory.path().join("some.dacti-pack");
     let files = hundreds(3000);
     std::fs::write(&path, build(&files, PLAIN)).expect("it can be written");
-    // Little room, so that threads want the same places of the cache.
+    // There is little room, so that threads compete for the same places of the cache.
     let limits = Limits { blocks_len_max: 2 * 2 * GROUP, ..Limits::default() };
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),

@@ -1,4 +1,4 @@
-//! `dacti serve`: an origin as readers of packages and their caches need it.
+//! `dacti serve`: an origin with the properties that readers of packages and their caches need.
 
 use dacti::seal::SecretKey;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -37,7 +37,7 @@ impl Ask for Served {
 const SHORT: &str = "public, max-age=5, no-transform";
 const LONG: &str = "public, max-age=31536000, immutable, no-transform";
 
-/// A site with a page, a package of it and a file that is no package.
+/// Returns a site with a page, a package that has the page, and a file that is no package.
 fn site() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let site = dir.path().join("site");
@@ -102,7 +102,7 @@ fn a_range_behind_the_end_is_refused_and_not_kept() {
     let answer = server.get("/p.dacti-pack", &format!("Range: bytes={len}-{len}\r\n"));
     assert_eq!((answer.status, answer.field("cache-control")), (416, "no-store"));
     assert_eq!(answer.field("content-range"), format!("bytes */{len}"));
-    // Several ranges, or one that depends on a validator that was never given: all of it.
+    // Several ranges, or a range that depends on an unknown validator, get the whole file.
     for fields in ["Range: bytes=0-1,4-5\r\n", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n"] {
         assert_eq!(server.get("/p.dacti-pack", fields).status, 200);
     }
@@ -256,7 +256,7 @@ fn damaged_regions_are_not_sent() {
         assert_eq!(large_broken.status, 500);
         assert!(large_broken.body.len() < 1000 && !large_broken.body.starts_with(&large[..5]));
     }
-    // The last chunk would say that all of it came.
+    // If the last chunk came, the client would take the body for complete.
     let mut stream = server.connect();
     let request =
         "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -288,7 +288,7 @@ fn another_package_of_the_same_length_and_time_is_another() {
         let mut builder = PackageBuilder::new(options);
         builder.add("a.txt", content.to_vec()).unwrap();
         builder.build(to).unwrap();
-        // As whoever copies a site gives all of it the time of its sources.
+        // Some tools give all files of a copied site the time of their sources.
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         fs::File::options().write(true).open(to).unwrap().set_modified(time).unwrap();
     };
@@ -333,7 +333,7 @@ fn the_url_that_is_told_is_that_of_the_file() {
 fn it_listens_where_it_is_told_by_either_protocol() {
     let dir = site();
     let site = dir.path().join("site");
-    // Where there is no such loopback, there is nothing to listen at.
+    // Some machines have no such loopback address.
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         let server = Served::start_at(&site, "[::1]:0", &[]);
         assert!(server.address.starts_with("[::1]:"), "{}", server.address);
@@ -354,7 +354,7 @@ fn a_client_that_says_nothing_is_let_go() {
     let server = Served::start(&dir.path().join("site"), &options);
     let mut silent = server.connect();
     silent.write_all(b"GET / HT").unwrap();
-    // Waits for the only place, which the silent one has to give up.
+    // This request waits for the only connection, which the silent client must give up.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut rest = Vec::new();
     let _ = silent.read_to_end(&mut rest);
@@ -365,14 +365,14 @@ fn a_client_that_says_nothing_is_let_go() {
 fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
     const LEN: u64 = 64 << 20;
     let dir = site();
-    // More than the system holds for a client: zeros that take no room on disk.
+    // This is more than the system buffers for a client. The zeros take no room on disk.
     let large = fs::File::create(dir.path().join("site/large.bin")).unwrap();
     large.set_len(LEN).unwrap();
     let options = ["--connections-max", "1", "--idle-max", "1"];
     let server = Served::start(&dir.path().join("site"), &options);
     let mut greedy = server.connect();
     greedy.write_all(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // Waits for the only place, which the other one has to give up.
+    // This request waits for the only connection, which the other client must give up.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut taken = Vec::new();
     let _ = greedy.read_to_end(&mut taken);
@@ -389,7 +389,7 @@ fn more_silent_clients_than_there_are_places_hold_nobody_up_for_long() {
     for stream in &mut silent {
         stream.write_all(b"GET /plain.bin HTTP/1.1\r\n").unwrap();
     }
-    // Behind three times as many as have a place.
+    // This request waits for three times as many clients as there are connections.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     for mut stream in silent {
         let mut rest = Vec::new();
@@ -404,7 +404,7 @@ fn a_signal_ends_it_when_answers_are_out() {
     let dir = site();
     let mut server = Served::start(&dir.path().join("site"), &[]);
     let mut stream = server.connect();
-    // Kept open: nothing is under way, so it is not waited for.
+    // The connection is kept open without a request, so the server does not wait for it.
     stream.write_all(b"GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut one = [0; 1];
     stream.read_exact(&mut one).unwrap();

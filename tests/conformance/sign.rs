@@ -1,5 +1,5 @@
-//! Keys, signed packages and trusted keys, through the program: its output, its refusals, and their
-//! words.
+//! Keys, signed packages and trusted keys, by the program: its output, its refusals and their
+//! messages.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -61,8 +61,8 @@ impl Keys {
         assert_eq!(packed.code, Some(0), "{packed:?}");
     }
 
-    /// The output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys, without
-    /// the names of this run.
+    /// Returns the output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys,
+    /// without names that differ between runs.
     fn told(&self, key: &Path, more: &[&str]) -> String {
         let target = self.scratch.at("unpacked");
         let runs: [(&str, &[&str]); 4] = [
@@ -76,7 +76,7 @@ impl Keys {
             let ended = self.scratch.run(verb, &[arguments, &["--key", text(key)], more].concat());
             let out = String::from_utf8_lossy(&ended.out);
             told += &format!("$ dacti {verb} (exit code {})\n{}{out}", code(&ended), ended.err);
-            // No byte of a refused region is handed out.
+            // No byte of a refused region is printed.
             assert!(!out.contains("llo\n"), "{out}");
             assert!(!target.join("hello.txt").exists());
         }
@@ -106,7 +106,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(digit).collect()
 }
 
-/// Returns the position of some bytes, which must be in one place.
+/// Returns the position of bytes that must occur exactly once.
 #[track_caller]
 fn position(file: &[u8], bytes: &[u8]) -> usize {
     let mut places = file.windows(bytes.len()).enumerate().filter(|(_, found)| *found == bytes);
@@ -192,7 +192,7 @@ fn a_key_is_not_replaced() {
     assert!(line.ends_with(&format!("own.key {exists}")), "{line}");
     assert_eq!(fs::read_to_string(&keys.private).expect("it is there"), PRIVATE);
     assert!(!keys.public.exists(), "no public file without its private one");
-    // Not through a link either, wherever it leads.
+    // A link does not help, even if its target does not exist.
     let (link, behind) = (keys.scratch.at("link.key"), keys.scratch.at("behind"));
     std::os::unix::fs::symlink(&behind, &link).expect("a new link");
     assert!(new(&link).failure().contains(exists));
@@ -272,7 +272,7 @@ fn a_signed_package_has_the_specifications_seals() {
         03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8\
         3ff7e2b78efd9675a6191411bc0dc624568d4d6ac858889e38951f49db2df0a3";
     assert_eq!(file[1080..1176], bytes(component));
-    // The same again, on any number of threads.
+    // Signing again gives the same bytes, with any number of threads.
     for threads in ["1", "3"] {
         keys.pack(&["--threads", threads]);
         assert_eq!(keys.scratch.bytes(), file);
@@ -311,13 +311,13 @@ fn what_is_signed_with_a_trusted_key_is_handed_out() {
         assert_eq!(unpacked.code, Some(0));
         assert_eq!(fs::read(target.join("hollo.txt")).expect("it is there"), b"hollo\n");
     }
-    // For a package that is named apart from the key, on both sides.
+    // The publisher's package can be named separately from the key, on both sides.
     keys.pack(&["--package-id", OTHER_PACKAGE]);
     let trusted = ["hello.txt", "--key", key, "--package-id", OTHER_PACKAGE];
     assert_eq!(keys.scratch.run("get", &trusted).text(), "hello\n");
     let refused = keys.scratch.run("get", &["hello.txt", "--key", key]);
     assert!(refused.failure().contains("wrong package"));
-    // Without a trusted key it reads like any sealed package.
+    // Without a trusted key, it reads like any package with digests.
     assert_eq!(keys.scratch.run("get", &["hello.txt"]).text(), "hello\n");
 }
 
@@ -363,7 +363,7 @@ fn a_private_key_is_not_published() {
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
-    // Also if the line is cut short behind the key.
+    // The key is also found if the line ends after the digits.
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let line = format!("dacti-ed25519-private 1 {}\n", "07".repeat(32));
     fs::write(keys.scratch.at("in/other"), line).expect("it is there");
@@ -443,7 +443,7 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
     let refused = sign();
     assert!(refused.failure().contains("altered"), "{refused:?}");
     assert!(!signed.exists());
-    // Nor in place, nor with a key that others have.
+    // Signing in place is refused, and so is a key file that others can read.
     let refused = dacti(["sign", text(&source), "-o", text(&source), "--key", key]);
     assert!(refused.failure().ends_with("is an input of this command: name another file with -o"));
     set_mode(&keys.private, 0o644);
@@ -458,7 +458,8 @@ fn hot_files_stay_hot_where_they_fit() {
     let scratch = &keys.scratch;
     scratch.write("cold", b"cold");
     scratch.write("hot/empty", b"");
-    // With a digest, 57,816 bytes of hot regions fit; with a signature, 64 more each do not.
+    // With digests, 57,816 bytes of hot regions fit. A signature adds 64 bytes to each, which do
+    // not fit.
     let (source, made) = (scratch.at("packages/source"), scratch.at("packages/made"));
     let hot = ["--encoding", "none", "--hot", "hot/*"];
     let sign = |name: &str| -> Value {

@@ -1,4 +1,4 @@
-//! Wrong bytes are read again if the source has another way, and never handed out.
+//! Wrong bytes are read again if the source has another way to read them, and are never handed out.
 
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -8,15 +8,15 @@ use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBui
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-/// Serves altered bytes within `span` until it was doubted often enough.
+/// A source that serves altered bytes within `span` until they were reported often enough.
 #[derive(Debug)]
 struct Stale {
     bytes: BytesSource,
     span: Span,
-    /// Doubts that are needed, or more than there are ways.
+    /// The number of reports after which the bytes are right; it may be larger than `ways`.
     cured_after: usize,
     ways: usize,
-    /// Whether the source fails when no way is left.
+    /// Whether the source returns an error of its own when no way is left.
     tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,
@@ -47,7 +47,7 @@ impl ReadAt for Stale {
         let mut doubts = self.doubts.lock().unwrap();
         doubts.push((span, why));
         match doubts.len() <= self.ways {
-            // As a remote source does, which knows more of it.
+            // A remote source does this, because it can name the cause.
             false if self.tells => Err(io::Error::other("stale here")),
             is_another_way => Ok(is_another_way),
         }
@@ -130,7 +130,7 @@ fn a_stream_that_is_one_read_is_judged_before_its_first_byte() {
     assert_eq!(read, content(1));
     assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
 
-    // A stream that is not is told at its end, and the next one gets it.
+    // An unverified stream reports the fault at its end, and the next stream gets the right bytes.
     let (source, package) = stale(&bytes, altered, 1, 4_096);
     let error =
         package.unverified_reader("1.bin").unwrap().read_to_end(&mut Vec::new()).unwrap_err();
@@ -146,11 +146,11 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     let bytes = packed(PLAIN, 3);
     let all = sealed_span(&bytes, "1.bin");
     let altered = Span { start: all.start + 500, end: all.start + 501 };
-    // In one read, and in several; of a source that says that it has no other way, and of one that
-    // says why.
+    // In one read and in several; from a source that only says that it has no other way, and from
+    // one that names the cause.
     for (read_len, tells) in [(1 << 20, false), (4_096, false), (1 << 20, true), (4_096, true)] {
         let (source, package) = stale_that(tells, &bytes, altered, 9, read_len);
-        // In several reads there is one doubt, at the end.
+        // In several reads there is one report, at the end.
         source.doubts.lock().unwrap().extend([(all, Doubt::Digest); 2]);
         let mut reader = package.reader("1.bin").unwrap();
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
@@ -164,7 +164,7 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     }
 }
 
-/// Fails once, at the read that has a position.
+/// A source that fails once, at the read of a given position.
 #[derive(Debug)]
 struct Failing {
     bytes: BytesSource,
@@ -229,7 +229,7 @@ fn a_stream_that_is_too_long_is_refused_before_it_is_read() {
         let reads = source.stats().reads - before.reads;
         match encoding {
             EncodingChoice::None => assert_eq!(reads, 0),
-            // No more than the cap takes to find out.
+            // No more is read than needed to notice that the limit is passed.
             _ => assert!(reads == 1 && found.span.len() < 65_536, "{reads}"),
         }
     }
@@ -269,7 +269,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
     let bytes = packed(PLAIN, 3_000);
     let whole = Package::from_bytes(bytes.clone()).unwrap();
     let sorted: Vec<_> = whole.scan_index().unwrap().regions().iter().map(|r| r.id).collect();
-    // Of the second group behind the head, the last hundred entries are stale.
+    // In the second group after the head, the last hundred entries are stale.
     let group = 65_536 + 6_136;
     let altered = Span { start: group + 16 + 24 * 155, end: group + 6_136 };
     let (hit, later) = (sorted[255 + 20], sorted[255 + 200]);
@@ -284,7 +284,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
         assert_eq!(found, whole.find(later).unwrap());
         assert!(found.is_some());
         assert_eq!(source.doubts.lock().unwrap().len(), 1);
-        // The block that is kept is the one that was read then.
+        // The kept block has the bytes of the later read.
         assert_eq!(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()

@@ -1,5 +1,5 @@
-//! Packages in object stores: a real S3 server on loopback, folders, and servers that answer as
-//! Google's and Azure's do.
+//! Packages in object stores: a real S3 server on loopback, folders, and servers that answer like
+//! those of Google and Azure.
 
 mod store_clouds;
 
@@ -36,7 +36,7 @@ struct Store {
     _runtime: Runtime,
 }
 
-/// The server, and a note of each request before it sees it.
+/// The server, and a record of each request before it gets there.
 #[derive(Clone)]
 struct Noted {
     server: S3Service,
@@ -80,7 +80,7 @@ impl Store {
                 let service = service.clone();
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
-                    // The other side may go at any time.
+                    // The other side may end the connection at any time.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -93,7 +93,7 @@ impl Store {
     }
 
     fn put(&self, key: &str, bytes: &[u8]) {
-        // As a store does it: the whole object at once.
+        // A store replaces the whole object at once.
         let next = self.dir.path().join("next");
         fs::write(&next, bytes).expect("there is room");
         fs::rename(next, self.object(key)).expect("it is replaced");
@@ -119,7 +119,7 @@ impl Store {
         Package::open_store_with(&format!("s3://bucket/{key}"), &self.options())
     }
 
-    /// The ranges that were asked for since the last look.
+    /// Returns the ranges that were requested since the last call.
     fn ranges(&self) -> Vec<String> {
         let seen = core::mem::take(&mut *self.seen.lock().expect("no thread panicked"));
         let range = |(method, range): (Method, Option<String>)| {
@@ -129,7 +129,7 @@ impl Store {
         seen.into_iter().map(range).collect()
     }
 
-    /// Runs the program with what it takes to reach the store.
+    /// Runs the program with the settings that it needs to reach the store.
     fn dacti(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
         command.envs(self.settings()).args(arguments).output().expect("it runs")
@@ -286,7 +286,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     store.put("p", &fs::read(&other).expect("it was built"));
     let error = old.get("2.bin").expect_err("these are not its bytes");
     assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
-    // A damaged object is not another one.
+    // A damaged object does not count as another package.
     let (package, source) = store.open("p").expect("it is good");
     let mut bytes = fs::read(&other).expect("it was built");
     let at = package.locate("0.bin").expect("it is there").span.start;

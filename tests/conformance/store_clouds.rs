@@ -1,5 +1,5 @@
-//! Google Cloud Storage and Azure: read from a server on loopback that answers for one object as
-//! theirs do, and what is said where there are no credentials.
+//! Google Cloud Storage and Azure: packages from a loopback server that answers for one object as
+//! theirs do, and the messages if there are no credentials.
 
 use crate::{Store, content, packed};
 use dacti::fetch::StoreOptions;
@@ -17,13 +17,13 @@ use tokio::runtime::Runtime;
 /// A server with one object, stopped when this is dropped.
 struct Cloud {
     endpoint: String,
-    /// Paths that were asked for, with their ranges.
+    /// The requested paths, with their ranges.
     seen: Arc<Mutex<Vec<(String, String)>>>,
     _runtime: Runtime,
 }
 
 impl Cloud {
-    /// Answers requests for `path`; all else is not there.
+    /// Answers requests for `path`. All other paths are missing.
     fn start(path: &'static str, file: Vec<u8>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -79,7 +79,7 @@ fn other_stores_are_read_as_s3_is() {
     // spec: R-HTTP-01
     let google = ["GOOGLE_BASE_URL", "GOOGLE_ALLOW_HTTP", "GOOGLE_SKIP_SIGNATURE"];
     let azure = ["AZURE_STORAGE_ENDPOINT", "AZURE_ALLOW_HTTP", "AZURE_SKIP_SIGNATURE"];
-    // Google's API has what is no letter or digit in keys escaped.
+    // Google's API escapes all characters of keys except letters and digits.
     for (url, path, names) in [
         ("gs://bucket/dir/p.dacti-pack", "/bucket/dir%2Fp%2Edacti%2Dpack", google),
         ("az://bucket/dir/p.dacti-pack", "/bucket/dir/p.dacti-pack", azure),
@@ -107,7 +107,7 @@ fn other_stores_are_read_as_s3_is() {
     }
 }
 
-/// Runs the program in an environment that has nothing of ours but what is given.
+/// Runs the program in an environment with only the given settings.
 fn get(url: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
@@ -122,7 +122,7 @@ fn get(url: &str, environment: &[(&str, &str)]) -> Output {
 
 #[test]
 fn without_credentials_it_is_said_what_to_set() {
-    // Nobody hands out credentials there, whatever this machine is.
+    // No server answers at this address, so no credentials can come from it, on any machine.
     let nobody = "127.0.0.1:1";
     let metadata = format!("http://{nobody}");
     let google = [("GCE_METADATA_HOST", nobody), ("GCE_METADATA_IP", nobody), ("HOME", "/nowhere")];

@@ -1,5 +1,5 @@
-//! Shared by the modules: the committed fixtures, verdict lines, and random numbers from a printed
-//! seed.
+//! Shared code of the modules: the committed fixtures, verdict lines, and random numbers from a
+//! printed seed.
 
 use dacti_tests::reference::Id;
 use std::fmt::Display;
@@ -48,7 +48,7 @@ pub fn fixtures(area: &str) -> Vec<Fixture> {
     found
 }
 
-/// Holds a reader of ours against every fixture of an area, and names all that differ.
+/// Compares a reader of ours with every fixture of an area, and names all that differ.
 #[track_caller]
 pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String, String>) {
     let all = fixtures(area);
@@ -68,7 +68,7 @@ pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String,
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
-/// A verdict line from an error's own description.
+/// Returns a verdict line from an error's own description.
 pub fn verdict(kind: impl Display, what: impl Display, at: impl Into<Option<u64>>) -> String {
     match at.into() {
         Some(at) => format!("error {kind} {what} at {at:#x}"),
@@ -109,7 +109,7 @@ pub fn uuid_of(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// The bytes of `start..end` that a file has: fewer, or none, past its end.
+/// Returns the bytes of `start..end` that a file has: fewer, or none, past its end.
 pub fn read(file: &[u8], start: u64, end: u64) -> &[u8] {
     let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
     &file[clamp(start)..clamp(end)]

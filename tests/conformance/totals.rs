@@ -1,4 +1,4 @@
-//! Small packages whose regions together decode to, or would be copied to, far more than they are.
+//! Small packages whose regions together would decode, or be copied, to far more bytes.
 
 use crate::package::PLAIN;
 use core::ops::ControlFlow;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const MIB: u64 = 1 << 20;
 
-/// A package of `count` regions of 16 MiB of zeros, each some tens of bytes when it is stored.
+/// Returns a package of `count` regions of 16 MiB of zeros, each stored in a few dozen bytes.
 fn bombs(count: usize) -> Vec<u8> {
     let options = BuildOptions { encoding: EncodingChoice::Brotli, seals: false, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
@@ -39,7 +39,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     let package = open(&bytes, None);
     let found = package.regions().expect("it is good");
     let stored: u64 = found.iter().map(|found| found.span.len()).sum();
-    // 64 MiB, and 1,000 bytes for each stored one: none is shared.
+    // 64 MiB, and 1,000 bytes for each stored byte; no bytes are shared.
     let limit = 64 * MIB + 1000 * stored;
     assert!((64 * MIB..96 * MIB).contains(&limit), "{limit}");
     let error = package.verify(None, &mut |_| ControlFlow::Continue(())).expect_err("too much");
@@ -49,7 +49,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
          usually does: allow more with total_len_max"
     );
     assert_eq!(error.to_string(), expected);
-    // Each region alone is below every cap; together the streams end with the same error.
+    // Each region alone is below every limit. Together, the streams end with the same error.
     let mut sum = 0;
     let mut refused = None;
     let readers = package.readers_at(found.iter().copied());
@@ -69,7 +69,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     }
     assert!(sum <= limit && sum > limit - 16 * MIB, "{sum}");
     assert_eq!(refused.as_deref(), Some(&*expected));
-    // Who knows better allows more, and a package of a common size needs no leave.
+    // A caller can allow more, and a package of a common size needs no such permission.
     let allowed = open(&bytes, Some(6 * 16 * MIB + 10_000));
     let report = allowed.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is allowed");
     assert!(report.is_whole() && report.decoded_len > 6 * 16 * MIB);
@@ -130,7 +130,7 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     let regions = by::read_index(&bytes, &container).expect("it is good").regions();
     let [a, b] = ["a", "b"].map(|path| regions[&path_id(path)]);
     let at = open(&bytes, None).locate("a").expect("it is there").span;
-    // One byte of `a` becomes one of `b`, too.
+    // The region `b` gets one byte of `a`, too.
     let place = [(b.offset - 1).to_le_bytes(), b.size.to_le_bytes()].concat();
     by::place(&mut bytes, b.at as usize + 16, &place);
     assert_eq!(u64::from(a.size), at.len());

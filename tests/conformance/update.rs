@@ -1,5 +1,5 @@
-//! Updates of packages in files: carried out, cut short at every call and taken up again, many
-//! times over, and under the eyes of readers.
+//! Updates of packages in files: carried out, interrupted at every call and resumed, many times in
+//! a row, and while other processes read.
 //!
 //! Expected values come from models of a few lines and from `dacti_tests::reference`.
 

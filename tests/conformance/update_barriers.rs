@@ -1,4 +1,4 @@
-//! Barriers of an update: the state of the file when they begin, and after one that fails.
+//! Barriers of an update: the state of the file when a barrier begins, and after one that fails.
 
 use crate::update_crash::{Expected, SCENARIOS, run};
 use crate::update_files::Disk;
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// A file behind caches, at one of whose barriers a cache is behind.
+/// A file behind caches. At one of its barriers, a cache is stale.
 #[derive(Debug)]
 struct Published {
     disk: Arc<Disk>,
-    /// Which barrier does not pass, from 0.
+    /// The number of the barrier that fails, from 0.
     behind_at: usize,
     barriers: AtomicUsize,
-    /// Calls that had changed the file when it did not pass.
+    /// Calls that had changed the file when the barrier failed.
     calls: Mutex<Option<usize>>,
 }
 
@@ -54,7 +54,7 @@ impl UpdateFile for Published {
     }
 
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
-        // The bytes on disk, which survive a power cut, are the ones that caches must answer with.
+        // Caches must answer with the bytes on disk, which survive a power cut.
         let origin = self.disk.remains(|| false);
         for probe in &barrier.probes {
             let range = usize::try_from(probe.span.start).unwrap()..;

@@ -33,7 +33,7 @@ impl Ended {
 }
 
 impl Scratch {
-    /// A package of three files, `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
+    /// Creates a package of three files, `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
     fn new(pack: &[&str]) -> Self {
         let scratch = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(scratch.at("in/sub")).unwrap();
@@ -71,7 +71,7 @@ impl Scratch {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A verb that does not need it works without it.
+        // A verb that does not read its input may close it.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -122,7 +122,7 @@ fn files_directories_and_standard_input_are_put_and_regions_removed() {
     assert!(ended.err.contains("p: 3 removed, "), "{ended:?}");
     scratch.holds(&[("a.txt", "one\n"), ("b.txt", "four\n"), ("docs/d.txt", "four\n")]);
     scratch.run(["verify", "p"]).ok();
-    // A removed region comes back, by its name.
+    // A removed region can be put again, under its name.
     scratch.run(["put", "p", "in"]).ok();
     scratch.holds(&[
         ("a.txt", "one\n"),
@@ -181,7 +181,7 @@ fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
     assert_eq!(json, "{\"steps\":7,\"done\":7,\"begun\":false}\n");
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "1");
     let after = read(&scratch.at("p"));
-    // Done again, it does nothing; elsewhere, it gives the same file.
+    // Applied again, the plan does nothing. Applied elsewhere, it gives the same file.
     scratch.run(["apply", "up", "p"]).ok();
     fs::write(scratch.at("q"), before).unwrap();
     scratch.run(["apply", "up", "q"]).ok();
@@ -240,7 +240,7 @@ fn what_cannot_be_is_said_with_the_way_out() {
 fn a_second_writer_is_told_to_wait() {
     // spec: R-CDN-16
     let scratch = Scratch::new(&[]);
-    // Waits for its input with the package locked.
+    // Starts a run that waits for its input with the package locked.
     let start = || {
         let mut first = scratch.command(["put", "p", "a.txt=-"]);
         first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -248,11 +248,11 @@ fn a_second_writer_is_told_to_wait() {
     let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
-        // Until it has the lock, the other gets it.
+        // The other run succeeds until this one has the lock.
         if ended.code != Some(0) {
             break ended.err;
         }
-        // It may have come while the other had the lock, and was told to wait itself.
+        // This run may have started while the other had the lock, and was refused.
         if first.try_wait().unwrap().is_some() {
             first = start();
         }

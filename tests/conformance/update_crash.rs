@@ -1,5 +1,5 @@
-//! Updates that are cut short at every call that changes the file: the package is the old one or
-//! the new one, nothing of it was lost, and the update can be taken up again.
+//! Updates that are interrupted at every call that changes the file. The package is then the old
+//! one or the new one, nothing is lost, and the update can be resumed.
 
 use crate::support::Random;
 use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
@@ -107,7 +107,7 @@ fn put_255(update: &mut Update) {
     }
 }
 
-/// The content of a package, by the reference: regions by id, without the names list's own, and
+/// The content of a package, by the reference: regions by id, without the names list, and
 /// components with the content of their regions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Holds {
@@ -131,7 +131,7 @@ fn holds(file: &[u8]) -> Holds {
     }
 }
 
-/// The listing of the facade, by name.
+/// Returns the list of the facade, by name.
 fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let package = Package::from_bytes(file.to_vec()).expect("it opens");
     let listed = package.list().expect("it is listed");
@@ -139,10 +139,10 @@ fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     listed.iter().map(|listed| (listed.name(), get(listed.located.id))).collect()
 }
 
-/// Everything that a run of a scenario is held against.
+/// The expected results of a scenario.
 pub struct Expected {
     pub old: Vec<u8>,
-    /// The package after an update that nothing cut short.
+    /// The package after an update without interruption.
     pub new: Vec<u8>,
     plans: Vec<Plan>,
     holds: [Holds; 2],
@@ -174,7 +174,8 @@ impl Expected {
         steps.filter(|step| matches!(step.action, Action::Barrier(_))).count()
     }
 
-    /// Whether a package that was left behind is the old one or the new one, unharmed. Says which.
+    /// Checks that a package after an interruption is the old one or the new one, unharmed. Returns
+    /// whether it is the new one.
     #[track_caller]
     pub fn check(&self, left: &[u8], when: &str) -> bool {
         let found = holds(left);
@@ -185,7 +186,7 @@ impl Expected {
         is_new
     }
 
-    /// No byte of the old package has changed, switches and reserve aside.
+    /// Checks that no byte of the old package has changed, except for switches and reserve.
     #[track_caller]
     fn check_old_bytes(&self, left: &[u8], when: &str) {
         let mut allowed = vec![false; self.old.len()];
@@ -202,7 +203,7 @@ impl Expected {
         }
     }
 
-    /// Takes the update up again, from the plan's file and from nothing, each on a copy.
+    /// Resumes the update, from the plan's file and from the start, each on a copy.
     #[track_caller]
     pub fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
         let path = dir.join("resumed.dacti-pack");
@@ -221,7 +222,8 @@ impl Expected {
         )
         .unwrap_or_else(|e| panic!("{when}: {e}"));
         if is_new {
-            // There is nothing left to be done; removals and components say so.
+            // Nothing is left to do. An update that removes regions or adds components would report
+            // an error here.
             return;
         }
         (scenario.change)(&mut update);
@@ -241,14 +243,14 @@ impl Expected {
         );
     }
 
-    /// Behind the head, which another update may write into elsewhere.
+    /// Checks the old bytes after the head. In the head, another update may use other places.
     #[track_caller]
     fn check_old_bytes_but_reserve(&self, bytes: &[u8], when: &str) {
         assert!(bytes[65_536..self.old.len()] == self.old[65_536..], "{when}: old bytes changed");
     }
 }
 
-/// Runs an update on a file of a kind, and says how it ended.
+/// Runs an update on a file, and returns how it ended.
 pub fn run(file: Arc<dyn UpdateFile>, dir: &Path, change: fn(&mut Update)) -> Result<(), Error> {
     let mut update = Update::of_file(file, dir.join("package"), UpdateOptions::default())?;
     change(&mut update);
@@ -379,7 +381,7 @@ fn no_two_contents_of_the_head_share_a_second() {
         let dir = tempfile::tempdir().unwrap();
         let expected = Expected::of(scenario, dir.path());
         let disk = Disk::new(expected.old.clone(), usize::MAX);
-        // Faster than any clock: each of these is done within a second.
+        // These updates are faster than the clock: each is done within a second.
         run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change).unwrap();
         let mut update = Update::of_file(
             Arc::clone(&disk) as Arc<dyn UpdateFile>,
@@ -410,8 +412,8 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
         let at = switch.at as usize;
         let changed: Vec<_> =
             (0..switch.after.len()).filter(|i| switch.before[*i] != switch.after[*i]).collect();
-        // Aligned, and at most eight bytes of which no more than four change: a disk and a
-        // processor write them as one.
+        // A switch is aligned and has at most eight bytes, of which at most four change. A disk and
+        // a processor write them as one.
         assert!(switch.after.len() <= 8 && at.is_multiple_of(switch.after.len()));
         assert!(changed.len() <= 4, "{changed:?}");
         for torn in 0..=switch.after.len() {
@@ -423,7 +425,8 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
             if whole {
                 expected.check(&left, &when);
             } else {
-                // A single byte of the extension offset alone: no reader mistakes it for a package.
+                // Only one byte of the extension offset was written: no reader takes this for a
+                // package.
                 assert!(Package::from_bytes(left.clone()).is_err(), "{when}");
             }
             let path = dir.path().join("torn.dacti-pack");
@@ -463,7 +466,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let error = told(saved.apply(&path, Extent::Step(99)));
     assert!(error.contains("there is no step 99"), "{error}");
 
-    // Somebody else has changed a byte of the head.
+    // Another program has changed a byte of the head.
     let mut other = expected.old.clone();
     other[2000] ^= 1;
     fs::write(&path, &other).unwrap();
@@ -480,7 +483,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("stand bytes that are not of this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Plans that were altered, each with its fault.
+    // Altered plans, each with its fault.
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [
@@ -498,7 +501,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
         assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
     }
 
-    // The bytes beside the plan are others.
+    // The data file of the plan has other bytes.
     let data = dir.path().join("saved.plan.data");
     let mut bytes = fs::read(&data).unwrap();
     bytes[100] ^= 1;

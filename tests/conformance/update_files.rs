@@ -1,5 +1,5 @@
-//! Files for updates that go wrong: one that fails or ends the process at a certain call, and a
-//! disk that loses unsynced bytes.
+//! Files for failing updates: one fails or ends the process at a given call, and one is a disk that
+//! loses unsynced bytes.
 
 use crate::support::Random;
 use dacti::Error;
@@ -15,13 +15,13 @@ use std::time::SystemTime;
 pub enum Fault {
     /// The process ends, without the call.
     Abort,
-    /// The process ends in the middle of it.
+    /// The process ends in the middle of the call.
     AbortHalf,
-    /// The call fails with this number of the system, without an effect.
+    /// The call fails with this error number of the system, without an effect.
     Fails(i32),
-    /// A write fails with this number when half of it is done.
+    /// A write fails with this error number after half of it.
     FailsHalf(i32),
-    /// A write does half of its work, and says so.
+    /// A write does half of its work, and reports that.
     Short,
 }
 
@@ -39,13 +39,13 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// Goes wrong at the call with this number, from 0.
+    /// Opens a file that fails at the call with this number, from 0.
     pub fn open(path: &Path, at: usize, fault: Fault) -> Result<Arc<Self>, Error> {
         let inner = LockedFile::open(path)?;
         Ok(Arc::new(Self { inner, calls: AtomicUsize::new(0), at, fault }))
     }
 
-    /// Calls so far that change the file.
+    /// Returns the number of calls so far that changed the file.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ impl Faulty {
         Some(fault)
     }
 
-    /// A call that is done as a whole or not at all.
+    /// Does a call that cannot be split.
     fn whole(&self, call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         match self.fault() {
             Some(Fault::AbortHalf) => {
@@ -106,7 +106,7 @@ impl UpdateFile for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Tests do not wait for a disk: the bytes survive the end of a process.
+        // Tests do not wait for a disk: the bytes survive the end of the process anyway.
         self.whole(|| Ok(()))
     }
 
@@ -126,7 +126,7 @@ impl UpdateFile for Faulty {
 /// A change that is not on disk yet.
 #[derive(Debug, Clone)]
 enum Pending {
-    /// Bytes within one sector, which a disk writes as a whole.
+    /// Bytes within one sector. A disk writes a sector as a whole.
     Sector(usize, Vec<u8>),
     Len(usize),
 }
@@ -141,7 +141,7 @@ struct DiskState {
     heads: Vec<(blake3::Hash, SystemTime)>,
 }
 
-/// A disk on which the power goes out before a certain call.
+/// A disk whose power fails before a given call.
 #[derive(Debug)]
 pub struct Disk {
     state: Mutex<DiskState>,
@@ -167,12 +167,13 @@ impl Disk {
         self.state.lock().unwrap().seen.clone()
     }
 
-    /// Every content of the head that could be seen together with a time that was set.
+    /// Returns every content of the head that a reader could see together with a time that was set.
     pub fn heads(&self) -> Vec<(blake3::Hash, SystemTime)> {
         self.state.lock().unwrap().heads.clone()
     }
 
-    /// Returns the bytes after a power cut: each unsynced sector is there or not, as `keep` says.
+    /// Returns the bytes after a power cut. `keep` decides for each unsynced sector whether it was
+    /// written.
     pub fn remains(&self, mut keep: impl FnMut() -> bool) -> Vec<u8> {
         let state = self.state.lock().unwrap();
         let mut bytes = state.durable.clone();
@@ -230,7 +231,7 @@ impl UpdateFile for Disk {
                 state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
                 start = stop;
             }
-            // The clock stands still, so that times differ only if they were set forward.
+            // The clock does not advance, so times differ only if they were set forward.
             state.modified = Some(SystemTime::now());
             bytes.len()
         })

@@ -1,4 +1,4 @@
-//! The cost of updates, and thousands of updates in a row against a model.
+//! The cost of updates, and thousands of updates in a row compared with a model.
 
 use crate::support::Random;
 use dacti::update::Strategy;
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A package of so many small regions.
+/// Builds a package of that many small regions.
 fn build(path: &Path, regions: u32, slice_len: u64) {
     let encoding = EncodingChoice::None;
     let mut builder =
@@ -29,7 +29,7 @@ fn open(path: &Path) -> Update {
     Update::open(path, UpdateOptions::default()).unwrap()
 }
 
-/// Applies an update of `puts` and returns its cost: bytes of the old file that changed behind the
+/// Applies an update of `puts` and returns its cost: bytes of the old file that changed after the
 /// head, slices of 64 KiB that changed, fresh bytes.
 fn cost(path: &Path, puts: &[(String, Vec<u8>)]) -> (usize, usize, usize, usize) {
     let old = fs::read(path).unwrap();
@@ -70,14 +70,15 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
                 .collect();
             let (behind, slices, fresh, plans) = cost(&path, &puts);
             assert_eq!((behind, slices), (0, 1), "{count} regions, new: {new}");
-            // Stored as they are, with 32 bytes of seal; a name takes a record of 32 and its path.
+            // Regions are stored without encoding, with a seal of 32 bytes. A name takes a record
+            // of 32 bytes and its path.
             let stored: usize = puts.iter().map(|(_, content)| content.len() + 32).sum();
             let names: usize = match new {
                 true => puts.iter().map(|(path, _)| 32 + path.len()).sum::<usize>() + 32 + 32,
                 false => 0,
             };
-            // 255 new regions and the names list are 256 entries: the names go ahead, in a slice
-            // of their own.
+            // 255 new regions and the names list are 256 entries. So the names are published first,
+            // in a slice of their own.
             let expected_plans = if new && count == 255 { 2 } else { 1 };
             assert_eq!(plans, expected_plans);
             assert!(fresh <= stored + names + 65_536 * plans, "{count}, {new}: {fresh} bytes");
@@ -91,7 +92,7 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
 /// The content that a package must have.
 type Model = BTreeMap<String, Vec<u8>>;
 
-/// One update by chance: mostly replacements of few paths again and again, 10 % removals.
+/// Does one random update: mostly replacements of a few paths, and 10 % removals.
 fn change(update: &mut Update, model: &mut Model, random: &mut Random, number: u32) {
     if random.below(10) == 0 && !model.is_empty() {
         let path = model.keys().nth(random.below(model.len())).unwrap().clone();
@@ -105,13 +106,13 @@ fn change(update: &mut Update, model: &mut Model, random: &mut Random, number: u
     model.insert(path, content);
 }
 
-/// All that the facade lists and reads.
+/// Returns everything that the facade lists and reads.
 fn read(package: &Package) -> Model {
     let listed = package.list().unwrap();
     listed.iter().map(|l| (l.name(), package.get(l.located.id).unwrap())).collect()
 }
 
-/// All regions by the reference, by id, the names list's own left out.
+/// Returns all regions by the reference, by id, without the names list.
 fn by_reference(file: &[u8]) -> BTreeMap<by::Id, Vec<u8>> {
     let container = by::read_container(file).unwrap();
     let index = by::read_index(file, &container).unwrap();
@@ -132,7 +133,8 @@ fn five_thousand_updates_give_what_a_model_says() {
     let mut strategies: BTreeMap<String, u32> = BTreeMap::new();
     let mut segments = 0;
     for number in 0..5000 {
-        // A package that only folds would not show the deltas: it begins anew, as after a compact.
+        // After many updates a package only folds, and delta groups are not tested. So it begins
+        // anew, as after a compaction.
         if number % 1250 == 0 && number > 0 {
             fs::remove_file(&path).unwrap();
             let encoding = EncodingChoice::None;
@@ -144,7 +146,7 @@ fn five_thousand_updates_give_what_a_model_says() {
             builder.build(&path).unwrap();
         }
         let mut update = open(&path);
-        // The first updates of each package remove nothing, so that deltas are filled.
+        // The first updates of each package remove nothing, so that they use delta groups.
         if number % 1250 < 1000 {
             let path = format!("path/{}", random.below(60));
             let content = format!("{number} {}", "z".repeat(random.below(90))).into_bytes();
@@ -178,7 +180,7 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("package.dacti-pack");
     build(&path, 3, 4096);
-    // One filled group leaves nine for updates: 2,295 entries.
+    // With one filled group, nine are left for updates: 2,295 entries.
     let (mut updates, mut folded) = (0, false);
     while !folded {
         let mut update = open(&path);
@@ -190,7 +192,7 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
         planned.apply().unwrap();
         updates += 1;
     }
-    // 101 entries with the names: two updates fit a group of 255, so 18 fit nine groups.
+    // Each update takes 101 entries with the names. Two fit a group of 255, so 18 fit nine groups.
     assert_eq!(updates, 19);
     let package = Package::open(&path).unwrap();
     assert_eq!(package.list().unwrap().len(), 3 + 1900);
@@ -205,7 +207,7 @@ fn updates_go_on_past_four_gibibytes() {
     let mut model: Model = (0..3).map(|i| (name(i), format!("content {i}").into_bytes())).collect();
     let mut strategies = Vec::new();
     for number in 0..12_u64 {
-        // The file grows by a hole, as a long update would leave it.
+        // The file gets a long hole, as a long interrupted update would leave it.
         let file = LockedFile::open(&path).unwrap();
         if number % 2 == 1 {
             file.set_len((number / 2 + 1) << 31).unwrap();

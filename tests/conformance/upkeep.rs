@@ -23,7 +23,7 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A fixture of a package that readers must take.
+/// Returns a fixture of a package that readers must accept.
 fn fixture(name: &str) -> Vec<u8> {
     let found = fixtures("package").into_iter().find(|fixture| fixture.name == name);
     found.expect("the fixture is committed").bytes
@@ -48,7 +48,7 @@ fn every_segment_of_the_names_list_is_the_lists() {
 
 #[test]
 fn what_a_newer_entry_replaced_is_told_from_nobodys_bytes() {
-    // Two entries of one id in a group: the first is replaced, and its five bytes lie in front.
+    // A group with two entries of one id: the first is replaced, and its five bytes come first.
     let data_at = 80 + 8 + GROUP;
     let entries = vec![
         by::Entry { id: small(1), offset: 0, size: 5 },
@@ -79,7 +79,7 @@ fn an_index_that_was_scanned_is_not_read_again() {
     assert_eq!((scan.regions().len(), scan.groups().len()), (3001, 20));
     let before = source.stats().bytes;
     let map = FileMap::of(&package, &scan).expect("it is sound");
-    // The names list with its digest, looked up by the keys in one group, and gaps.
+    // The names list with its digest, look-ups by the fences of one group, and gaps.
     let of = |claimant| map.claims.iter().find(|c| c.claimant == claimant).expect("it is there");
     let names = of(Claimant::Names).span.len();
     let padding = of(Claimant::Padding).span.len();
@@ -98,7 +98,7 @@ fn an_index_that_was_scanned_is_not_read_again() {
 
 #[test]
 fn oddities_that_are_not_kept_are_counted() {
-    // The index, and nineteen components with the id and version of the first that is another's.
+    // The index, one unknown component, and nineteen duplicates of it.
     let mut components = vec![by::component(by::INDEX, 0, 0)];
     components.extend([by::component(small(7), 0, 0); 20]);
     let mut file = by::head(by::PACKAGE, 0, 1);
@@ -132,12 +132,12 @@ fn the_usage_of_every_fixture_is_its_length() {
     }
 }
 
-/// A path with its own id and an unknown length.
+/// Returns a path with its hashed id and an unknown length.
 fn named(path: &str) -> by::Name {
     by::Name { id: [0; 16], length: by::UNKNOWN, path: path.into() }
 }
 
-/// Three files, of which two are equal, in slices of 4 KiB: one slice of data.
+/// Returns three files, of which two are equal. In slices of 4 KiB, the data take one slice.
 fn three() -> Vec<Stored> {
     vec![stored("a", b"first"), stored("b", &[b'b'; 1000]), stored("c", b"first")]
 }
@@ -151,8 +151,9 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
     let data = 5 + 1000 + 5 + names_len + 4 * 32;
     // Two tables of two components each, and the regions of layout and seals.
     let head = 28 + 2 * (24 + 2 * 28) + 80 + 64;
-    // One group of four entries; between head and index only zeros that have a purpose but 4 bytes
-    // behind T1 and 392 + 1,024 + 1,608 before the index, which no component claims.
+    // One group of four entries. Between head and index there are only zeros, which belong to
+    // rooms. No component claims the 4 bytes after T1 and the 392 + 1,024 + 1,608 bytes before the
+    // index.
     let index = 8 + 16 + 4 * 24;
     let room = 14 * 28 + 6 * 28 + 248 + 251 * 24 + 9 * GROUP;
     assert_eq!((usage.live, usage.names, usage.seals), (1010, names_len, 4 * 32));
@@ -166,7 +167,7 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
         t2_place: Some(752),
     };
     assert_eq!(usage.reserve_left, left);
-    // The two of five bytes are read, and one of them is once too many.
+    // The two regions of five bytes are read, and one of them is a duplicate.
     let twice = Duplicates { regions: 1, len: 5, candidates: 2, read: 10 };
     assert_eq!(usage.duplicates, Some(twice));
     let same = Compaction { len: 65_536 + 4096, ..Compaction::default() };
@@ -176,7 +177,8 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
 #[test]
 fn what_updates_leave_behind_is_dead() {
     let mut grown = Grown::new(&three(), 4096);
-    // Twice the same id, so that a thousand and three bytes are dead, each with its digest.
+    // The same id is put twice, so a thousand and three bytes are dead, each region with its
+    // digest.
     grown.put(&[(path_id("b"), b"new")]);
     grown.put(&[(path_id("b"), b"newer"), (small(9), b"")]);
     let first = usage(&grown.file);
@@ -184,7 +186,7 @@ fn what_updates_leave_behind_is_dead() {
     assert_eq!((first.regions, first.seals), (4, 5 * 32));
     let left = first.reserve_left;
     assert_eq!((left.entries, left.delta_groups), (9 * 255 - 3, 8));
-    // The head and one slice of data are enough, and there are three.
+    // The head and one slice of data would suffice, but the file has three slices of data.
     let would = Compaction {
         len: 65_536 + 4096,
         saved: 2 * 4096,
@@ -193,15 +195,15 @@ fn what_updates_leave_behind_is_dead() {
     };
     assert_eq!(first.compaction, would);
 
-    // A fold leaves the old index, and the entry of a removed region names nothing any more.
+    // A fold leaves the old index as dead bytes, and no entry names the removed region any more.
     grown.fold(&[small(9)]);
     let folded = usage(&grown.file);
     let left = ReserveLeft { entries: 0, delta_groups: 0, t2_place: Some(504), ..left };
     assert_eq!(folded.reserve_left, left);
     assert_eq!(folded.replaced, 0);
     assert_eq!(folded.live, 15);
-    // The gap in the head that ends with the old index, and in three slices the replaced or removed
-    // regions: no entry names them any more.
+    // Dead are the gap in the head that ends with the old index, and the replaced or removed
+    // regions in three slices. No entry names them any more.
     let in_head = 65_536 - 1144;
     assert_eq!(folded.dead, in_head + (1000 + 32) + (3 + 32) + 32);
     assert!(!folded.compaction.updates_are_dear, "its index is no longer than a slice");
@@ -220,8 +222,8 @@ fn the_names_list_counts_with_all_its_segments() {
 
 #[test]
 fn compaction_pays_from_a_quarter_of_the_file() {
-    // A head of sixteen slices and one of data. Each update adds one slice, and makes the slice of
-    // the update before dead: of 17 + n slices n are saved.
+    // The head has sixteen slices, and the data one. Each update adds one slice, and makes the
+    // slice of the previous update dead. Of 17 + n slices, compaction saves n.
     let mut grown = Grown::new(&[stored("a", b"0")], 4096);
     let mut paid = Vec::new();
     for n in 1..=6_u8 {
@@ -245,7 +247,8 @@ fn a_long_index_that_was_folded_makes_compaction_pay() {
 
 #[test]
 fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
-    // Four of 10,000 bytes: two equal, one that differs at its end, one from the start.
+    // Four contents of 10,000 bytes: two equal, one that differs at its end, one that differs at
+    // its start.
     let mut end = vec![7; 10_000];
     end[9_999] = 8;
     let mut start = vec![7; 10_000];
@@ -256,14 +259,14 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     let expected =
         Duplicates { regions: 1, len: 10_000, candidates: 4, read: 4 * 4096 + 3 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
-    // Stored once, there is nothing to compare but the two that differ.
+    // The equal contents are stored once, so only the other two are compared.
     let found = usage(&by::compact_package(&files, &by::names_of(&files), NONE));
     assert_eq!((found.shared, found.live), (1, 30_000));
     let expected = Duplicates { regions: 0, len: 0, candidates: 3, read: 3 * 4096 + 2 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
 }
 
-/// A source that notes announcements and reads.
+/// A source that records announcements and reads.
 #[derive(Debug)]
 struct Ahead {
     bytes: BytesSource,
@@ -289,7 +292,7 @@ impl ReadAt for Ahead {
 
 #[test]
 fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
-    // Pairs of many lengths, the long ones equal: each would be a request or two by itself.
+    // Pairs of many lengths, equal if they are long. Each would take one or two requests by itself.
     let files: Vec<_> = (0..40)
         .map(|i| {
             stored(&format!("{i}"), &vec![if i < 20 { i } else { 7 }; 600 * (1 + i as usize / 2)])
@@ -345,7 +348,7 @@ fn a_package_that_grew_is_fetched_by_its_head_and_its_new_slices() {
     assert_eq!(found.evidence, evidence);
     let fetch = Fetch { head: 65_536, appended: 4 * 4096, slices: 4, ..Fetch::default() };
     assert_eq!((found.fetch, found.fetch.total()), (fetch, 65_536 + 4 * 4096));
-    // Backwards it is an earlier state, of which there is nothing to fetch.
+    // In the other direction it is an earlier state, and nothing is fetched.
     let found = diff(&grown.file, &old);
     assert_eq!((found.relation, found.fetch), (Relation::Earlier, Fetch::default()));
     assert_eq!(found.removed, [differing(small(9), None, [Some(5000), None])]);
@@ -373,7 +376,7 @@ fn another_slice_length_is_another_file() {
     let found = diff(&old, &new);
     assert_eq!((found.relation, found.is_empty()), (Relation::SameContent, true));
     assert_eq!(found.evidence, Evidence { by_digest: 3, read: 6 * 32, ..Evidence::default() });
-    // Only the bytes that tell the places of all others.
+    // Only the bytes that tell where all others are.
     let names = by::names_of(&three()).len() as u64 + 32;
     assert_eq!(found.fetch, Fetch { head: 65_536, index: names, ..Fetch::default() });
 }
@@ -405,7 +408,7 @@ fn what_shares_its_bytes_is_fetched_once() {
     let old = by::compact_package(&[], &[], NONE);
     let found = diff(&old, &new);
     let len = new.len() as u64;
-    // Head and data, which stand in this order: names and index lie in the head.
+    // Head and data, which follow each other. Names and index lie in the head.
     assert_eq!(found.fetch, Fetch { head: 65_536, regions: len - 65_536, ..Fetch::default() });
     assert_eq!(found.fetch.total(), len);
 }
@@ -443,9 +446,9 @@ fn a_region_that_cannot_be_read_is_named() {
 // Compaction
 // ------------------------------------------------------------------------------------------
 
-/// Compacts a package and gives back the new file, which must be all that was left behind.
+/// Compacts a package and returns the new file, which must be the only file that is left.
 fn compact_with(file: &[u8], options: &CompactOptions) -> Result<(Vec<u8>, Compacted), Error> {
-    // In memory if the system has such a folder: each file is synced.
+    // In memory if the system has such a folder, because each file is synced.
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let directory = directory.expect("a temporary directory");
     let out = directory.path().join("out.dacti-pack");
@@ -492,7 +495,7 @@ fn a_fresh_package_compacts_to_itself() {
     }
 }
 
-/// A package after updates, and the files that it holds by now, as a packer would be given them.
+/// Returns a package after updates, and its current files as input for a packer.
 fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
     let encoded = |path: &str, content: &[u8]| match encoding {
         by::BROT => Stored { bytes: by::brotli_stored(content), ..stored(path, content) },
@@ -504,7 +507,7 @@ fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
     };
     let mut files: Vec<_> = (0..300).map(|i| encoded(&format!("{i}"), b"first")).collect();
     let mut grown = Grown::with(&files, &list(&files), encoding, 4096);
-    // Replaced twice, in one delta group and in the next.
+    // The regions are replaced twice, in one delta group and in the next.
     for round in 0..3_u8 {
         for i in (0..300).step_by(3) {
             files[i] = encoded(&format!("{i}"), &[round; 70]);
@@ -521,7 +524,7 @@ fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
 #[test]
 fn what_is_compacted_equals_a_fresh_package_of_the_same_content() {
     // spec: R-CMP-01, R-CMP-02, R-CMP-04, R-CMP-08
-    // Replaced ids, of which the names list still has the old lengths: a packer is given those.
+    // The names list still has the old lengths of replaced ids, so the packer gets those lengths.
     for folded in [false, true] {
         let (mut grown, mut files) = updated(NONE);
         for file in files.iter_mut().step_by(3) {
@@ -594,7 +597,7 @@ fn layout_and_slices_can_be_chosen() {
     let options =
         CompactOptions { layout: Some(LayoutChoice::Compact), ..CompactOptions::default() };
     assert_eq!(fault(&grown.file, &options), CompactionFault::SealsLost);
-    // And back, with digests that it had not, so that it can be updated.
+    // And back, with digests that the package did not have before, so that it can be updated.
     let options = CompactOptions {
         layout: Some(LayoutChoice::Cdn),
         seals: SealsChoice::Digests,
@@ -636,7 +639,7 @@ fn each_encoding_gets_a_run_of_its_own() {
 #[test]
 fn many_regions_of_two_encodings_are_found_by_keys() {
     // spec: R-CMP-03
-    // Every other region of 6,000 in another encoding, in groups of its own.
+    // Every second region of 6,000 has another encoding, so it is in groups of its own.
     let ids: Vec<by::Id> = (1..=6000).map(small).collect();
     let stream = by::brotli_stored(b"content");
     let base = 80 + 8 + 24 * GROUP;
@@ -672,7 +675,8 @@ fn many_regions_of_two_encodings_are_found_by_keys() {
 #[test]
 fn components_of_others_are_left_out_only_where_that_is_asked_for() {
     // spec: R-CMP-06
-    // Its regions overlap in part, which a compactor refuses: the second is moved behind the first.
+    // Some regions overlap in part, which a compactor refuses. So the second one is moved after the
+    // first.
     let mut file = fixture("package_of_neither_layout");
     let entry = [0x51_u32, 3].map(u32::to_le_bytes).concat();
     let places: Vec<_> = (0..file.len() - 8).filter(|at| file[*at..*at + 8] == entry[..]).collect();
@@ -711,7 +715,8 @@ fn a_damaged_region_is_named_and_nothing_is_written() {
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }
 
-/// Whether two regions share some of their stored bytes and not all, told pair by pair.
+/// Returns whether two regions share some of their stored bytes but not all, by comparing all
+/// pairs.
 fn overlaps_in_part(package: &Package) -> bool {
     let regions = package.regions().expect("the fixture is good");
     let shares = |a: Span, b: Span| a != b && a.start < b.end && b.start < a.end;
@@ -730,7 +735,7 @@ fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
             let (new, made) = match compact_with(&fixture.bytes, &options) {
                 Ok(compacted) => compacted,
                 Err(error) => {
-                    // The index of a good container may be none, and regions may overlap in part.
+                    // A good container need not have an index, and regions may overlap in part.
                     let is_good = fixture.is_good() && !fixture.name.starts_with("container");
                     let is_overlap = matches!(error, Error::Overlap { .. });
                     assert!(!is_good || is_overlap, "{}: {error}", fixture.name);
@@ -749,8 +754,8 @@ fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
     assert!(compacted > 60, "{compacted}");
 }
 
-/// A package of three files, signed, of which `cut` takes the last entry out of the index, so that
-/// a name leads nowhere.
+/// Returns a signed package of three files. If `cut` is set, the last entry is taken out of the
+/// index, so that a name leads nowhere.
 fn signed(cut: bool) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let out = directory.path().join("signed.dacti-pack");
@@ -816,7 +821,7 @@ fn a_key_that_cannot_sign_is_refused() {
 #[test]
 fn regions_from_past_four_gibibytes_are_brought_together() {
     use std::os::unix::fs::FileExt;
-    // A sparse package: one region behind 5 GiB, one behind 10 GiB.
+    // A sparse package: one region past 5 GiB, one past 10 GiB.
     const GIB: u64 = 1 << 30;
     let group = |base, i| by::Group {
         base,

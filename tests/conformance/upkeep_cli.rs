@@ -27,7 +27,7 @@ impl Pair {
         Self { scratch, old, new }
     }
 
-    /// The output of a run, without the path of the scratch directory.
+    /// Returns the output of a run, without the path of the scratch directory.
     fn shown(&self, ended: &Ended) -> String {
         let root = self.scratch.at("packages");
         let text = String::from_utf8_lossy(&ended.out).into_owned() + &ended.err;
@@ -161,7 +161,7 @@ fn what_cannot_be_compacted_is_refused_with_the_way_out() {
     snapshot("compact_seals_lost", &pair.shown(&refused));
     assert_eq!(refused.code, Some(1));
     let mut file = fs::read(&pair.new).expect("it is there");
-    // The last byte of "added", in front of its digest.
+    // The last byte of "added", before its digest.
     let at = file.windows(5).rposition(|bytes| bytes == b"added").expect("it is there");
     file[at + 4] ^= 1;
     fs::write(&pair.new, &file).expect("there is room");

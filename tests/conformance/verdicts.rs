@@ -1,5 +1,5 @@
-//! One file, one verdict: whichever way a package is asked, a fault of its index is told by the
-//! same kind, structure and place, and never taken for an absence.
+//! One file, one verdict: each call reports a fault of the index by the same kind, structure and
+//! place, and never as an absence.
 
 use crate::package::{PLAIN, build};
 use crate::support::{uuid_of, verdict};
@@ -13,13 +13,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A region of every package here, and a path that none has.
+/// A region that every package here has, and a path that none has.
 const THERE: &str = "00007";
 const ABSENT: &str = "no such";
 
 type Way = fn(&Package) -> Result<(), Error>;
 
-/// Every way to the index that only asks for regions.
+/// The calls that read the index only to find regions.
 const LOOK_UPS: &[(&str, Way)] = &[
     ("find", |p| p.find(THERE).map(drop)),
     ("find what is not there", |p| p.find(ABSENT).map(drop)),
@@ -44,7 +44,7 @@ const LOOK_UPS: &[(&str, Way)] = &[
     }),
 ];
 
-/// Every way that reads the whole index.
+/// The calls that read the whole index.
 const WHOLE: &[(&str, Way)] = &[
     ("list", |p| p.list().map(drop)),
     ("list_lossy", |p| p.list_lossy(&mut Vec::new()).map(drop)),
@@ -81,11 +81,11 @@ fn open(file: &[u8], path: &Path) -> Vec<Package> {
     opened.into_iter().map(|package| package.expect("the index is read later")).collect()
 }
 
-/// A package to break: of few regions or many, as it was packed or with a folded index.
+/// A package to damage: with few regions or many, as it was packed or with a folded index.
 struct Base {
     name: &'static str,
     file: Vec<u8>,
-    /// Where the index region starts, its length, and where the component's size stands.
+    /// The start and length of the index region, and the position of the component's size.
     at: u64,
     len: u64,
     size_at: u64,
@@ -262,7 +262,7 @@ fn a_group_of_zeros_behind_the_head_hides_no_region() {
                     let error = package.find(*id).expect_err("it was there");
                     assert_eq!(told(&error), expected, "{}: {id}", base.name);
                 }
-                // What is found elsewhere is right, and nothing is called absent.
+                // Other regions are read correctly or give an error, but are never reported absent.
                 for i in (1..250).step_by(7) {
                     let name = format!("{i:05}");
                     match package.get(&name) {

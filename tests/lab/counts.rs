@@ -1,5 +1,5 @@
-//! What one region of a package costs by `dacti get`, through a real nginx: requests and bytes, as
-//! the program tells them and as somebody between the two counts them.
+//! The cost of one region of a package by `dacti get`, through a real nginx: requests and bytes, as
+//! the program prints them and as a relay in between counts them.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
@@ -22,7 +22,7 @@ struct Wire {
     bytes: AtomicU64,
 }
 
-/// Hands connections on to a server and counts what they ask and are sent.
+/// Passes connections on to a server, and counts requests and bytes of answers.
 struct Relay {
     address: SocketAddr,
     wire: Arc<Wire>,
@@ -46,7 +46,7 @@ impl Relay {
         Self { address, wire }
     }
 
-    /// Requests and bytes of answers since the last time.
+    /// Returns the requests and the bytes of answers since the last call.
     fn take(&self) -> (u64, u64) {
         let Wire { requests, bytes } = &*self.wire;
         (requests.swap(0, Ordering::SeqCst), bytes.swap(0, Ordering::SeqCst))
@@ -73,12 +73,13 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, count: impl Fn(&[u8])) {
             if read == 0 {
                 return Ok(());
             }
-            // Before it is handed on, so that it is counted when the other end has it.
+            // It is counted before it is passed on, so that the count is complete when the other
+            // end has it.
             count(&piece[..read]);
             to.write_all(&piece[..read])?;
         }
     })();
-    // One side went away; the other is to know.
+    // One side has ended its connection, and the other must be told.
     drop(copied);
     let _ = to.shutdown(Shutdown::Write);
 }
@@ -101,8 +102,8 @@ fn pack(at: &Path, regions: usize, len: usize) {
     builder.build(at).unwrap();
 }
 
-/// Runs `dacti get --stats` without anything kept from before. Returns what came out, and the
-/// requests and bytes that it tells.
+/// Runs `dacti get --stats` without any kept state. Returns the content, and the requests and bytes
+/// that the program prints.
 fn get(relay: &Relay, path: &str) -> (Option<Vec<u8>>, u64, u64) {
     let url = format!("http://{}/p.dacti-pack", relay.address);
     let output = Command::new(program()).args(["get", &url, path, "--stats"]).output().unwrap();
@@ -116,7 +117,7 @@ fn get(relay: &Relay, path: &str) -> (Option<Vec<u8>>, u64, u64) {
     (output.status.success().then_some(output.stdout), requests, bytes)
 }
 
-/// Gets `path` and holds against each other what is told and what was counted on the way.
+/// Gets `path` and compares the printed costs with the counted ones.
 #[track_caller]
 fn check(relay: &Relay, path: &str, expected: Option<&[u8]>, requests: u64, bytes_max: u64) {
     relay.take();
@@ -130,7 +131,7 @@ fn check(relay: &Relay, path: &str, expected: Option<&[u8]>, requests: u64, byte
     eprintln!("{path}: {requests} requests, {bytes} bytes");
 }
 
-/// What the table of costs in `docs/performance.md` promises for `regions` regions.
+/// Checks the promises of the table of costs in `docs/performance.md` for `regions` regions.
 fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
     if missing(&[Tool::NGINX]) {
         return;
@@ -145,7 +146,7 @@ fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
         let asked_for = format!("region/{n:07}");
         check(&relay, &asked_for, Some(&content(n, 1_024)), requests, bytes_max);
         check(&relay, "hot.txt", Some(b"in the head"), 1, HEAD);
-        // The head tells, or one group of the index has to.
+        // The head or one group of the index shows that the region is missing.
         check(&relay, "no such region", None, requests - 1, bytes_max - REGION);
     }
 }

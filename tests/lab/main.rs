@@ -1,6 +1,6 @@
 //! The lab: packages read through real servers and caches, while they are updated.
 //!
-//! The short form runs with the other tests; `cargo xtask lab --full` runs the whole.
+//! The short form runs with the other tests; `cargo xtask lab --full` runs the whole lab.
 
 mod counts;
 mod load;

@@ -1,4 +1,4 @@
-//! Every cache of the lab hands out what the origin has.
+//! Checks that every cache of the lab hands out the origin's bytes.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
@@ -14,7 +14,7 @@ fn ranges_come_through(kind: Edge) {
     fs::write(lab.data().join("file"), &file).unwrap();
     let edge = lab.edge(kind).unwrap();
     for at in [lab.origin(), edge] {
-        // Twice: the second answer comes from what is kept.
+        // Twice, because the second answer comes from the cache.
         for (start, end) in [(0, 65_536), (1_000_000, 1_200_000), (0, 65_536), (5, 6)] {
             let fields = format!("Range: bytes={start}-{}\r\n", end - 1);
             let answer = ask(&at.to_string(), "GET", "/file", &fields).unwrap();
@@ -63,13 +63,13 @@ fn a_range_is_kept_by_itself() {
     let edge = lab.edge(Edge::VarnishRanges).unwrap().to_string();
     let get = |fields: &str| ask(&edge, "GET", "/file", fields).unwrap();
     let first = get("Range: bytes=100000-100999\r\n");
-    // Other bytes of the same length: what is kept is kept from before.
+    // Other bytes of the same length, so that the answer shows whether it was cached before.
     fs::write(lab.data().join("file"), vec![2; 200_000]).unwrap();
     let kept = get("Range: bytes=100000-100999\r\n");
     assert_eq!((kept.status, &kept.body), (206, &first.body));
     assert_eq!(kept.field("content-range"), "bytes 100000-100999/200000");
     assert_eq!(get("Range: bytes=100000-100998\r\n").body, [2; 999], "another one");
-    // What nobody asks for twice is not kept.
+    // An open range is never cached.
     for _ in 0..2 {
         let open = get("Range: bytes=199000-\r\n");
         assert_eq!((open.status, open.body), (206, vec![2; 1000]));
@@ -91,8 +91,8 @@ fn through_traffic_server() {
     ranges_come_through(Edge::Ats);
 }
 
-/// A closed range that starts in the head is kept for seconds, one behind it for as long as the
-/// origin is told, and what depends on the length not at all: by either origin.
+/// Both origins allow caches to keep a closed range in the head for seconds, a closed range after
+/// it for the longer time, and answers that depend on the length not at all.
 #[test]
 fn origins_say_the_same_of_a_package() {
     if missing(&[Tool::NGINX]) {

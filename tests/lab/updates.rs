@@ -1,9 +1,9 @@
-//! A package is updated while eight readers go on behind a cache: none of them gets a wrong byte,
-//! and none an error that stays.
+//! A package is updated while eight readers read it through a cache. No reader gets a wrong byte,
+//! or an error that stays.
 //!
-//! Half of the readers take the head from the origin and the rest from the cache, which is the
-//! worst that several places of one cache can do to a reader. Nothing waits for any cache: the
-//! update is published as fast as the disk takes it.
+//! Half of the readers take the head from the origin and the rest from the cache. No other mix of a
+//! cache's locations is worse for a reader. The update does not wait for any cache: it is published
+//! as fast as the disk allows.
 
 use dacti::fetch::{HttpOptions, Stats};
 use dacti::update::{Update, UpdateOptions};
@@ -22,19 +22,19 @@ use std::time::{Duration, Instant};
 const READERS: usize = 8;
 const REGIONS: usize = 40;
 
-/// In what state a package is when the updates begin.
+/// The state of a package when the updates begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     /// As it was packed.
     Fresh,
-    /// With room for a few updates, so that one of those to come folds.
+    /// With room for a few updates, so that one of the following updates folds.
     NearlyFull,
     /// Folded before: each update folds.
     Folded,
 }
 
-/// What a region's content is in its n-th version: anybody can tell which it is, and whether it is
-/// whole.
+/// Returns a region's content in a version. The content shows the version, and whether it is
+/// complete.
 fn content(region: usize, version: u64) -> Vec<u8> {
     let len = 200 + region * 1_500;
     let mut bytes = format!("region {region} version {version}\n").into_bytes();
@@ -64,14 +64,14 @@ fn pack(at: &Path, start: Start) {
     for region in 0..REGIONS {
         builder.add(path(region).as_str(), content(region, 0)).unwrap();
     }
-    // So that the index does not fit the head whole.
+    // These files make the index too long for the head.
     for other in 0..3_000 {
         builder.add(format!("others/{other}").as_str(), vec![b'x'; 20]).unwrap();
     }
     builder.build(at).unwrap();
     match start {
         Start::Fresh => {}
-        // Eight groups of 255 entries: all but a few of them.
+        // Eight groups of 255 entries: all but a few entries are used.
         Start::NearlyFull => {
             for _ in 0..8 {
                 put(at, (0..252).map(|other| (format!("others/{other}"), vec![b'y'; 20])));
@@ -94,7 +94,7 @@ fn put(at: &Path, regions: impl Iterator<Item = (String, Vec<u8>)>) {
     update.plan().unwrap().apply().unwrap();
 }
 
-/// Puts all regions in a new version, as people do: by `dacti put`.
+/// Puts all regions in a new version by `dacti put`, as people do.
 fn put_by_program(package: &Path, folder: &Path, version: u64) {
     for region in 0..REGIONS {
         let file = folder.join(path(region));
@@ -106,7 +106,7 @@ fn put_by_program(package: &Path, folder: &Path, version: u64) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Shows a row, and keeps it for the page where it is asked for.
+/// Prints a row, and keeps it for the page if that is wanted.
 fn tell(row: &str) {
     eprintln!("{row}");
     if let Some(rows) = std::env::var_os("DACTI_LAB_ROWS") {
@@ -115,7 +115,7 @@ fn tell(row: &str) {
     }
 }
 
-/// What the readers of one cache met.
+/// The results of the readers of one cache.
 #[derive(Debug, Default)]
 struct Met {
     opened: AtomicU64,
@@ -129,8 +129,8 @@ impl Met {
         *sum = sum.and(stats);
     }
 
-    /// A row of the table in `docs/caches.md`. Wrong bytes and errors have no column: with one of
-    /// them there is no row.
+    /// Returns a row of the table in `docs/caches.md`. Wrong bytes and errors have no column,
+    /// because any of them fails the test.
     fn row(&self, cache: &str, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
         let start = match start {
             Start::Fresh => "fresh",
@@ -155,7 +155,8 @@ impl Met {
     }
 }
 
-/// Opens the package again and again, and reads regions by each view, some of them after it is old.
+/// Opens the package again and again, and reads regions by each view, some of them after the view
+/// is old.
 fn read(
     url: &str,
     head_url: Option<String>,
@@ -172,7 +173,7 @@ fn read(
         options.session.backoff_millis_max = 100;
         let (package, source) = Package::open_url_with(url, &options).unwrap();
         met.opened.fetch_add(1, Ordering::Relaxed);
-        // One update replaces all regions, so that a view is of one version.
+        // One update replaces all regions, so all regions of a view have one version.
         let mut seen = None;
         for _ in 0..12 {
             pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
@@ -181,11 +182,11 @@ fn read(
             let version = version_of(region, &bytes)
                 .unwrap_or_else(|| panic!("wrong bytes of region {region}: {bytes:?}"));
             assert_eq!(*seen.get_or_insert(version), version, "half an update");
-            // The update under way may be seen before it is said to be published.
+            // The update in progress may be visible before it is announced as published.
             assert!(version <= *published.read().unwrap() + 1, "from the future");
             met.read.fetch_add(1, Ordering::Relaxed);
             if head_url.is_some() {
-                // From the origin, whose head is never older than one seen before.
+                // The head comes from the origin, so it is never older than one seen before.
                 let newest = newest.entry(region).or_default();
                 assert!(version >= *newest, "the view went back");
                 *newest = version;
@@ -223,7 +224,8 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
         }
         let started = Instant::now();
         while started.elapsed() < time && !over.load(Ordering::Relaxed) {
-            // After some reads of the version before, whatever the machine is busy with.
+            // Waits until readers have read the previous version a few times, however busy the
+            // machine is.
             let read = met.read.load(Ordering::Relaxed);
             while met.read.load(Ordering::Relaxed) < read + 60 && !over.load(Ordering::Relaxed) {
                 std::thread::yield_now();
@@ -238,7 +240,7 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
     tell(&met.row(&cache, start, lifetimes, updates));
 }
 
-/// Ends the others when one ends, be it by a panic.
+/// Ends the other threads when one ends, even by a panic.
 struct Over<'o>(&'o AtomicBool);
 
 impl Drop for Over<'_> {
@@ -251,7 +253,7 @@ impl Drop for Over<'_> {
 const SHORT: Lifetimes = Lifetimes { head: 2, data: 31_536_000 };
 const LONG: Lifetimes = Lifetimes { head: 3_600, data: 31_536_000 };
 
-/// The origin that a cache stands before.
+/// The origin behind a cache.
 #[derive(Debug, Clone, Copy)]
 enum Before {
     Nginx,
@@ -268,7 +270,7 @@ fn matrix(before: Before, edge: Edge) {
     }
     let starts: &[_] = match before {
         Before::Nginx => &[Start::Fresh, Start::NearlyFull, Start::Folded],
-        // What differs is the origin, and the updates of this one are of both kinds.
+        // Only the origin differs here, and these updates include both kinds.
         Before::Serve => &[Start::NearlyFull],
     };
     for &start in starts {

@@ -1,11 +1,12 @@
-//! An origin and the caches in front of it, while a package is updated: what can a reader see?
+//! An origin and the caches in front of it, while a package is updated: which views can a reader
+//! get?
 //!
 //! A case is a published file and plans that change it ([`Op`]). [`Origin`] plays them write by
-//! write, also half of a write. An edge ([`Edge`]) has cached the file in slices, each at some
-//! moment of its own, as old as the barriers allow. A reader ([`World`]) takes its head from one
-//! mix of such slices and all else from others, and does what R1 and R2 ask of it. [`prove`] lets
-//! every such reader read everything and says what came that is neither the old package nor the new
-//! one.
+//! write, and also stops in the middle of a write. An edge ([`Edge`]) has cached the file in
+//! slices, each at some moment of its own, as old as the barriers allow. A reader ([`World`]) takes
+//! its head from one mix of such slices and all else from others, and follows R1 and R2. [`prove`]
+//! lets every such reader read everything, and reports each view that is neither the old package
+//! nor the new one.
 //!
 //! Nothing here imports the crates: `reference.rs` reads the bytes. The laws are those of
 //! `docs/spec/dacti-cdn.md`.

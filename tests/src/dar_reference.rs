@@ -1,5 +1,5 @@
-//! An encoder of DAR and CAR archives that shares no code with the crate: written from
-//! `docs/spec/dar.md` alone, recursive and unbounded, for tests that build both and compare.
+//! An encoder of DAR and CAR archives that shares no code with the crate. It is written from
+//! `docs/spec/dar.md` alone, recursive and without limits, for tests that compare both.
 
 use sha2::{Digest, Sha256, Sha512};
 use sha3::{Sha3_256, Sha3_512};
@@ -42,7 +42,7 @@ pub fn uvarint(mut value: u64) -> Vec<u8> {
     out
 }
 
-/// Zigzag LEB128, by the arithmetic of its definition.
+/// Writes zigzag LEB128, by the arithmetic of its definition.
 pub fn svarint(value: i128) -> Vec<u8> {
     let folded = if value >= 0 { value * 2 } else { -value * 2 - 1 };
     uvarint(u64::try_from(folded).expect("64 bits"))
@@ -72,7 +72,7 @@ pub fn cid_v0(data: &[u8]) -> CidBytes {
     [vec![0x12, 0x20], digest(SHA2_256, data)].concat()
 }
 
-/// The same CID in the other version; `None` if only version 1 can name the block.
+/// Returns the same CID in the other version; `None` if only version 1 can name the block.
 pub fn other_version(cid: &[u8]) -> Option<CidBytes> {
     match cid {
         [0x12, 0x20, ..] => Some([&[1, 0x70], cid].concat()),
@@ -128,7 +128,7 @@ pub fn dag_json(payload: &[u8], links: &[String]) -> Vec<u8> {
 /// The parts of an archive.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
-    /// The blocks that there are. Links to others dangle.
+    /// The existing blocks. Links to other blocks lead nowhere.
     pub store: BTreeMap<CidBytes, Block>,
     /// The roots, all of them in the store, each once.
     pub roots: Vec<CidBytes>,
@@ -138,7 +138,7 @@ pub struct Plan {
     pub link_order: Option<u64>,
     /// Whether there is an index.
     pub index: bool,
-    /// As the first implementation wrote: no marks, no offsets of roots, no index.
+    /// Whether to write like the first implementation: no marks, no offsets of roots, no index.
     pub first_implementation: bool,
 }
 
@@ -149,7 +149,7 @@ struct Placed {
     subtree_len: usize,
 }
 
-/// An archive, and the order in which it has its blocks.
+/// An archive, and the order of its blocks.
 #[derive(Debug, Default)]
 pub struct Encoded {
     /// The archive.
@@ -160,7 +160,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Frame offset and subtree length of a block.
+    /// Returns the frame offset and the subtree length of a block.
     pub fn place(&self, cid: &[u8]) -> (u64, u64) {
         let placed = &self.placed[cid];
         (placed.offset as u64, placed.subtree_len as u64)

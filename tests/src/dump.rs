@@ -1,6 +1,6 @@
-//! The lines of an `.expect` file behind its second, one structure a line.
+//! The lines of an `.expect` file after its second, one structure a line.
 //!
-//! It refuses to know the source of the values: the reference reader writes the committed lines,
+//! The source of the values does not matter here. The reference reader writes the committed lines,
 //! and the conformance tests write the same lines from the results of our crates.
 
 use crate::reference::{Id, text};
@@ -51,13 +51,13 @@ pub fn index((start, len): (u64, u64), groups: u32) -> String {
     format!("index {start:#x}+{len} groups {groups}\n")
 }
 
-/// An entry of a group, in force or not.
+/// Writes an entry of a group, whether it counts or not.
 #[must_use]
 pub fn entry(at: u64, id: &Id, group: u32, offset: u32, size: u32) -> String {
     format!("entry {at:#x} {} group {group} {offset:#x}+{size}\n", text(id))
 }
 
-/// A region in force. `content` is `None` if its encoding is unknown.
+/// Writes a current region. `content` is `None` if its encoding is unknown.
 #[must_use]
 pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&[u8]>) -> String {
     let content = content.map_or_else(|| "not decoded".to_owned(), bytes);
@@ -83,7 +83,7 @@ pub fn met(id: &Id, (major, minor): (u16, u16), at: u64) -> String {
     format!("requires {} met by {major}.{minor} at {at:#x}\n", text(id))
 }
 
-/// What a path leads to: the id of a region, nothing, or a fault.
+/// Writes the result of looking up a path: the id of a region, nothing, or a fault.
 #[must_use]
 pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
     match found {
@@ -93,7 +93,7 @@ pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
     }
 }
 
-/// Why there are no fences to search by.
+/// Writes why no fences can be used.
 #[must_use]
 pub fn no_lookup(why: &str) -> String {
     format!("lookup {why}\n")
@@ -115,7 +115,7 @@ pub fn run(at: u64, first: u64, groups: u64, stride: u64, fences: &[[u8; 8]]) ->
     out + "\n"
 }
 
-/// What a search by fences says: the entry that counts, or nothing.
+/// Writes the result of a search by fences: the entry that counts, or nothing.
 #[must_use]
 pub fn search(id: &Id, entry_at: Option<u64>) -> String {
     match entry_at {
@@ -143,7 +143,7 @@ pub fn seals_of(seal_len: u64, package: &Id, keys: &[[u8; 32]]) -> String {
     out + "\n"
 }
 
-/// What a reader says of a region under a policy.
+/// Writes a reader's verdict on a region under a policy.
 #[must_use]
 pub fn judged(id: &Id, policy: &str, told: &str) -> String {
     format!("judge {} by {policy}: {told}\n", text(id))
@@ -159,7 +159,7 @@ pub fn compacted(len: u64, hash: &[u8; 32]) -> String {
     out + "\n"
 }
 
-/// Content: the bytes where they are few, else their number and FNV-1a.
+/// Writes content: the bytes if there are few, otherwise their number and FNV-1a.
 fn bytes(content: &[u8]) -> String {
     if content.len() <= 64 {
         return format!("\"{}\"", content.escape_ascii());

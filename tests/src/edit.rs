@@ -1,8 +1,8 @@
-//! An independent planner: updates of a package in the layout for CDNs, as bytes.
+//! An independent planner: updates of a package in the cdn layout, as bytes.
 //!
-//! It is the twin of the crates' planner and imports none of them. It uses the specification only,
-//! keeps the whole file in memory, and always takes the obvious way. It returns the steps of
-//! `cache.rs`, in an order that keeps the laws; tests that break a law take them apart.
+//! It does the work of the crates' planner and imports none of them. It uses the specification
+//! only, keeps the whole file in memory, and always takes the obvious way. It returns the steps of
+//! `cache.rs`, in an order that keeps the laws. Tests that break a law change them.
 
 use crate::cache::{HEAD, Model, Op, Plan};
 use crate::reference::{
@@ -18,7 +18,7 @@ pub enum Sealing {
     None,
     /// A digest.
     Digest,
-    /// A digest, and 64 bytes in place of a signature, which this twin cannot make.
+    /// A digest, and 64 bytes instead of a signature, which this planner cannot make.
     Signed,
 }
 
@@ -36,7 +36,7 @@ impl Sealing {
     }
 }
 
-/// A new package whose regions stand as they are, by this twin; with a place for signatures too.
+/// Returns a new package of regions without encoding. It has room for signatures, too.
 #[must_use]
 pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Published {
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -91,10 +91,10 @@ pub struct Published {
 }
 
 impl Published {
-    /// A package that somebody built.
+    /// Opens a package that another builder made.
     ///
     /// # Panics
-    /// If it is not in the layout for CDNs.
+    /// Panics if the package is not in the cdn layout.
     #[must_use]
     pub fn new(file: Vec<u8>, model: Model, sealing: Sealing) -> Self {
         let container = read_container(&file).expect("a package");
@@ -115,7 +115,7 @@ impl Published {
         (self.file.len() as u64).next_multiple_of(self.slice)
     }
 
-    /// Does the steps on the file, whole.
+    /// Applies whole steps to the file.
     pub fn apply(&mut self, ops: &[Op]) {
         for op in ops {
             match op {
@@ -127,7 +127,7 @@ impl Published {
         }
     }
 
-    /// Makes a plan of steps, does them, and notes the changes of the edits.
+    /// Makes a plan of steps, applies them, and records the changes of the edits.
     pub fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
         self.apply(&ops);
         for edit in edits {
@@ -145,8 +145,8 @@ impl Published {
         Plan { name: name.to_owned(), ops, after: self.model.clone() }
     }
 
-    /// The data of an update, and its entries with offsets from its start. New paths get a names
-    /// segment, which comes first.
+    /// Returns the data of an update, and its entries with offsets from the data's start. New paths
+    /// get a names segment, which comes first.
     fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         let mut put = |id: Id, bytes: &[u8]| {
@@ -165,7 +165,7 @@ impl Published {
         (data, entries)
     }
 
-    /// The names segment that edits need: for a new path, or one with another length.
+    /// Returns the names segment that edits need: for a new path, or for a new length.
     #[must_use]
     pub fn names_segment(&self, edits: &[Edit]) -> Option<Vec<u8>> {
         let mut new = BTreeMap::new();
@@ -180,7 +180,7 @@ impl Published {
         (!new.is_empty()).then(|| self.segment(&new))
     }
 
-    /// A names segment for paths and lengths, linked to the one in force.
+    /// Returns a names segment for paths and lengths, linked to the current one.
     fn segment(&self, paths: &[(&String, u64)]) -> Vec<u8> {
         let names: Vec<_> = paths
             .iter()
@@ -199,13 +199,13 @@ impl Published {
         by::names(link, &names)
     }
 
-    /// Bytes for a fresh block, padded to its end.
+    /// Pads bytes to a whole block.
     fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.resize(bytes.len().next_multiple_of(self.slice as usize), 0);
         bytes
     }
 
-    /// The delta group in force, with its length, and the one below it.
+    /// Returns the current delta group with its length, and the one before it.
     fn delta_groups(&self) -> (Option<(u32, u8)>, Option<u32>) {
         let (index, container) = (self.index(), self.container());
         let layout = read_layout(&self.file, &container).expect("good").expect("a layout");
@@ -223,8 +223,8 @@ impl Published {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// An update in a delta group: the one in force, or with `next` the one below it. `None` if it
-    /// does not fit.
+    /// Makes an update in a delta group: the current one, or with `next` the one before it. `None`
+    /// if it does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
         let (data, entries) = self.data(edits);
@@ -266,7 +266,7 @@ impl Published {
         let at = self.fresh();
         let old = self.index().regions();
         let count = old.len() + edits.len() + 1;
-        // Room for as many groups as there can be, keys before them.
+        // There is room for the most groups that are possible, and fences before them.
         let groups_max = count.div_ceil(255);
         let keys_len = (32 + 8 * groups_max).next_multiple_of(8) as u64;
         let index_at = at + keys_len;
@@ -317,14 +317,15 @@ impl Published {
         by_u64(&self.file, 36)
     }
 
-    /// The T2 in force with another base and extension, and other components of the same ids.
+    /// Returns the current T2 with another base and extension, and with other components in place
+    /// of those with the same ids.
     fn table_with(&self, base: u64, extension: u64, others: &[Component]) -> Vec<u8> {
         let mut components = others.to_vec();
         let ids: BTreeSet<_> = others.iter().map(|other| other.id).collect();
         let t2 = self.t2();
         for found in self.container().components {
             let inside = (t2..t2 + 248).contains(&found.at);
-            // Without new keys the old ones go: they are of another index.
+            // Without new fences the old ones are dropped, because they belong to another index.
             if inside && !ids.contains(&found.id) {
                 let (at, size) = region(&found, u64::MAX).expect("a good component");
                 let data =
@@ -346,7 +347,7 @@ impl Published {
         by::table(&Table { base, extension, components, slots: 8, ..Table::default() })
     }
 
-    /// The steps that put a table into the T2 place that is not in force.
+    /// Returns the steps that write a table into the unused place of T2.
     fn table_switch(&self, at: u64, bytes: Vec<u8>, table: Vec<u8>) -> Vec<Op> {
         let place: u64 = if self.t2() == 504 { 752 } else { 504 };
         vec![
@@ -375,7 +376,7 @@ impl Published {
         self.finish("component in T1", ops, &[])
     }
 
-    /// A component in a further table, behind a new T2.
+    /// Adds a component in a further table, after a new T2.
     pub fn further_table(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let t2 = self.t2();
@@ -390,7 +391,7 @@ impl Published {
         self.finish("component in a further table", ops, &[])
     }
 
-    /// The layout component's promise about delta groups.
+    /// Returns the number of delta groups that the layout component states.
     ///
     /// # Panics
     /// If there is no layout component.

@@ -1,8 +1,8 @@
 //! The reference reader's verdict on a fixture: the lines of its dump, or the first fault.
 //!
-//! The area, the name up to the first underscore, decides how far a file is read: `container` to
-//! the components' regions, `index` to the contents of all regions, `package` to names and layout
-//! too; `names` files are bare segments. `tests/fixtures/README.md` describes every area.
+//! The area is the name up to the first underscore. It decides how far a file is read: `container`
+//! to the components' regions, `index` to the contents of all regions, `package` also to names and
+//! layout. `names` files are bare segments. `tests/fixtures/README.md` describes every area.
 
 use crate::dump;
 use crate::reference as by;
@@ -13,7 +13,7 @@ use crate::reference::seals::{
 };
 use crate::reference::{Container, Fault, Id};
 
-/// The position that the bare segments of the `names` area are given: nothing can come before them.
+/// The position of the bare segments of the `names` area. No bytes come before it.
 pub const SEGMENT_AT: u64 = 0;
 
 /// The dump of a good file.
@@ -104,13 +104,13 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
     let seals = by::read_seals(file, &seen, &blake3).transpose()?;
-    // An earlier segment is no entry of the index, and sealed as the names list is.
+    // An earlier segment has no entry in the index, but is sealed like the names list.
     let mut judge = |segment: &by::EntrySeen| match seals {
         Some(seal_len) => by::check_seal(file, segment, seal_len, &blake3),
         None => Ok(()),
     };
     for (path, name) in by::names_list_by(file, &regions, dump::CAP, &mut judge)? {
-        // A name without an entry is not shown.
+        // A name without an entry is not listed.
         if regions.contains_key(&name.id) {
             out += &dump::name(&path, &name.id, name.length);
         }
@@ -166,8 +166,8 @@ fn paths(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Ids that an index does not have, and that a reader has to find missing: those that follow one
-/// that it has, the least and the largest.
+/// Returns ids that an index does not have: those right after one that it has, the smallest and the
+/// largest.
 #[must_use]
 pub fn misses(listed: &[Id]) -> Vec<Id> {
     let next = |id: &Id| u128::from_be_bytes(*id).wrapping_add(1).to_be_bytes();
@@ -241,7 +241,7 @@ fn seals(file: &[u8]) -> Result<String, Fault> {
 fn compacted(file: &[u8], signer: Option<&Publisher>) -> Result<String, Fault> {
     let new = by::compaction::compact(file, signer, &blake3)?;
     let mut out = dump::compacted(new.len() as u64, &blake3(&new));
-    // Contents are not looked at: a sealed region may be one that does not decode.
+    // Contents are not decoded, because a sealed region may have invalid content.
     let regions = by::read_index(&new, &by::read_package(&new)?)?.regions();
     for (id, entry) in &regions {
         let span = by::stored_span(entry, new.len() as u64)?;

@@ -1,13 +1,13 @@
-//! A client for tests that says no more than it is told, and shares no code with the crates.
+//! An HTTP client for tests. It sends only the given fields, and shares no code with the crates.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-/// Sends one request, with `fields` as they are to stand in it, and reads the answer to its end.
+/// Sends one request with exactly these `fields`, and reads the answer to its end.
 ///
 /// # Errors
-/// An error of the system, and an answer that was cut.
+/// An error of the system, or a truncated answer.
 ///
 /// # Panics
 /// If the answer is none.
@@ -36,12 +36,12 @@ pub struct Answer {
     pub status: u16,
     /// The fields, by their names in lower case.
     pub fields: BTreeMap<String, String>,
-    /// The body, without the marks of chunks.
+    /// The body, with chunked coding removed.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Reads an answer of which nothing is missing.
+    /// Reads a complete answer.
     ///
     /// # Panics
     /// If it is none.
@@ -63,7 +63,7 @@ impl Answer {
         answer
     }
 
-    /// A field's value; empty if the answer does not have it.
+    /// Returns a field's value; empty if the answer lacks it.
     #[must_use]
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)

@@ -12,5 +12,5 @@ pub mod program;
 pub mod reference;
 pub mod served;
 
-/// The folder of the committed fixtures, for programs of other packages, too.
+/// The folder of the committed fixtures, also for programs of other packages.
 pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");

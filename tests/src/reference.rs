@@ -1,10 +1,9 @@
 //! An independent writer and reader of the container, the index, the names list and whole packages.
 //!
-//! It is the twin that our crates are held against, so it imports none of them and shares no idea
-//! with them. Bytes are pushed one field after the other, a whole file is in memory, a UUID is
-//! sixteen bytes in text order, and nothing is fast. It refuses to know how the crates are built;
-//! it follows `docs/spec/` only. Nothing here is for untrusted input of any size: the reader is
-//! quadratic if that is shorter.
+//! Our crates are compared with it, so it imports none of them and shares no design with them.
+//! Bytes are written one field after the other, a whole file is in memory, a UUID is sixteen bytes
+//! in text order, and speed does not matter. It follows `docs/spec/` only, and nothing of how the
+//! crates are built. It is not for untrusted input: the reader is quadratic where that is shorter.
 
 pub mod compaction;
 pub mod formats;
@@ -14,7 +13,7 @@ pub mod seals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// A UUID as it is written: sixteen bytes, most significant field first.
+/// A UUID in text order: sixteen bytes, most significant field first.
 pub type Id = [u8; 16];
 
 /// The container's first eight bytes.
@@ -33,7 +32,7 @@ pub const SEAL: Id = id("f7624209-bdc4-4eb7-b9d7-9f1e3970a09b");
 pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
 /// The namespace of ids that are made from paths.
 pub const PATHS: Id = id("8d44e5dd-b871-4639-9f80-630abffdaf58");
-/// The tag of a region that is stored as it is.
+/// The tag of a region that is stored without encoding.
 pub const NONE: [u8; 4] = *b"none";
 /// The tag of a region that is one brotli stream.
 pub const BROT: [u8; 4] = *b"brot";
@@ -91,8 +90,8 @@ pub fn text(id: &Id) -> String {
     out
 }
 
-/// Between text order and file order: the first three fields are turned round, which is its own
-/// inverse.
+/// Converts between text order and file order, in either direction: the bytes of each of the first
+/// three fields are reversed.
 #[must_use]
 pub const fn swap(id: Id) -> Id {
     let [a, b, c, d, e, f, g, h, rest @ ..] = id;
@@ -113,9 +112,9 @@ pub struct Component {
     pub major: u16,
     /// Its minor version.
     pub minor: u16,
-    /// First half of its data, as a rule a region's offset.
+    /// First half of its data, usually a region's offset.
     pub offset: u32,
-    /// Second half of its data, as a rule a region's size.
+    /// Second half of its data, usually a region's size.
     pub size: u32,
 }
 
@@ -125,7 +124,7 @@ pub const fn component(id: Id, offset: u32, size: u32) -> Component {
     Component { id, major: 0, minor: 1, offset, size }
 }
 
-/// A table to be written. Every field can be made wrong.
+/// A table to be written. Every field can be given a wrong value.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// The region offset.
@@ -134,7 +133,7 @@ pub struct Table {
     pub extension: u64,
     /// The reserved field.
     pub reserved: u32,
-    /// The count, if it is not that of the components.
+    /// The count, if it differs from the number of components.
     pub count: Option<u32>,
     /// Slots in all; those without a component are zero.
     pub slots: usize,
@@ -152,7 +151,7 @@ pub fn head(format: Id, major: u16, minor: u16) -> Vec<u8> {
     out
 }
 
-/// A table: header, entries, zeros for the slots that are left.
+/// Writes a table: header, entries, zeros for the free slots.
 #[must_use]
 pub fn table(table: &Table) -> Vec<u8> {
     let mut out = Vec::new();
@@ -191,14 +190,14 @@ pub struct Entry {
     pub size: u32,
 }
 
-/// A group of an index. Entries past the length may be given, as reserve.
+/// A group of an index. Entries past the length may be given, as room for updates.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The base of its entries' offsets, absolute.
     pub base: u64,
     /// The encoding of its regions.
     pub encoding: [u8; 4],
-    /// The length, if it is not that of the entries.
+    /// The length, if it differs from the number of entries.
     pub length: Option<u8>,
     /// The three bytes of padding.
     pub padding: [u8; 3],
@@ -212,7 +211,7 @@ impl Default for Group {
     }
 }
 
-/// A group of length 0, base and encoding zero: reserve for updates.
+/// Returns a group of length 0 with base and encoding zero, which is room for updates.
 #[must_use]
 pub fn delta() -> Group {
     Group { encoding: [0; 4], ..Group::default() }
@@ -250,11 +249,11 @@ pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
 /// One record of a names segment, with its path.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The region's id; zero for the path's own.
+    /// The region's id; zero for the id hashed from the path.
     pub id: Id,
     /// The decoded length, or [`UNKNOWN`].
     pub length: u64,
-    /// The path. Bytes, as wrong ones are written too.
+    /// The path, as bytes, because tests also write invalid ones.
     pub path: Vec<u8>,
 }
 
@@ -330,7 +329,8 @@ pub fn layout(layout: &Layout) -> Vec<u8> {
     out
 }
 
-/// A lookup region for one run: the first ids of its groups, and the group with which it begins.
+/// Returns a lookup region for one run, from the first ids of its groups and the number of its
+/// first group.
 #[must_use]
 pub fn lookup(index_at: u64, first_group: u32, firsts: &[Id], stride: u32) -> Vec<u8> {
     let mut out = Vec::new();
@@ -347,7 +347,7 @@ pub fn lookup(index_at: u64, first_group: u32, firsts: &[Id], stride: u32) -> Ve
     out
 }
 
-/// The lookup region with the smallest stride that leaves it at most `room` bytes.
+/// Returns the lookup region with the smallest stride whose length is at most `room` bytes.
 fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> Vec<u8> {
     (1..)
         .map(|stride| lookup(index_at, first_group, firsts, stride))
@@ -359,29 +359,29 @@ fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> V
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    // The window of 64 KiB is one zero bit, so the first block starts at bit 1; later ones start at
-    // bit 0.
+    // The window of 64 KiB takes one zero bit, so the first block starts at bit 1; later ones start
+    // at bit 0.
     let mut shift = 1;
     for block in content.chunks(65_536) {
-        // Not the last, four nibbles of length: three zero bits. Then the length less one, then
-        // "not compressed".
+        // Three zero bits: not the last block, and four nibbles of length. Then the length less
+        // one, and "not compressed".
         let length = block.len() as u32 - 1;
         let bits = length << (3 + shift) | 1 << (19 + shift);
         out.extend(&bits.to_le_bytes()[..3]);
         out.extend(block);
         shift = 0;
     }
-    // The last block, empty: two one bits.
+    // The last block is empty: two one bits.
     out.push(if content.is_empty() { 0b110 } else { 0b11 });
     out
 }
 
-/// One file of a package, as it is to be stored.
+/// One file of a package, in its stored form.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Its path.
     pub path: String,
-    /// Its id, if that is not its path's own.
+    /// Its explicit id, if it has one.
     pub id: Option<Id>,
     /// Its bytes as stored.
     pub bytes: Vec<u8>,
@@ -399,7 +399,7 @@ fn entry_id(file: &Stored) -> Id {
     file.id.unwrap_or_else(|| path_id(&file.path))
 }
 
-/// The names list of a package, decoded.
+/// Returns the names list of a package, decoded.
 #[must_use]
 pub fn names_of(files: &[Stored]) -> Vec<u8> {
     let mut sorted: Vec<_> = files.iter().collect();
@@ -479,7 +479,7 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     out
 }
 
-/// The digest behind a region, from the hash of its stored bytes.
+/// Returns the digest after a region, from the hash of its stored bytes.
 #[must_use]
 pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8; 32]) -> [u8; 32] {
     let mut input = b"dacti-seal digest v0".to_vec();
@@ -490,7 +490,7 @@ pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8
     hash(&input)
 }
 
-/// The region of a seal component that promises digests and nothing else.
+/// Returns the region of a seal component that only states digests.
 #[must_use]
 pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     let mut out = vec![0, 0, 0, 0, 1, 0, 0, 0];
@@ -500,8 +500,8 @@ pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     out
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB, with a digest behind each region. `hash`
-/// is BLAKE3, which is not this file's business.
+/// Returns a package in the cdn layout, of less than 4 GiB, with a digest after each region. `hash`
+/// is BLAKE3, which this file does not implement.
 #[must_use]
 pub fn cdn_package(
     files: &[Stored],
@@ -513,8 +513,8 @@ pub fn cdn_package(
     cdn_package_with(files, names_list, encoding, slice, hash, true)
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB. `hash` is BLAKE3, which is not this file's
-/// business.
+/// Returns a package in the cdn layout, of less than 4 GiB. `hash` is BLAKE3, which this file does
+/// not implement.
 #[must_use]
 pub fn cdn_package_with(
     files: &[Stored],
@@ -531,8 +531,8 @@ pub fn cdn_package_with(
     cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
 }
 
-/// A package in the layout for CDNs with the region of a seal component, and with the bytes behind
-/// each region.
+/// Returns a package in the cdn layout with the region of a seal component, and with the seals
+/// after the regions.
 #[must_use]
 pub fn cdn_package_sealed(
     files: &[Stored],
@@ -547,7 +547,8 @@ pub fn cdn_package_sealed(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
 }
 
-/// A package in the layout for CDNs, of less than 4 GiB, with the files at some paths in its head.
+/// Returns a package in the cdn layout, of less than 4 GiB, with the files at some paths in its
+/// head.
 #[must_use]
 pub fn cdn_package_hot(
     files: &[Stored],
@@ -566,8 +567,8 @@ pub fn cdn_package_hot(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, hot)
 }
 
-/// The number of delta groups and the start of the index, for so many filled groups, entries in
-/// them, and bytes of hot regions.
+/// Returns the number of delta groups and the start of the index, for given numbers of filled
+/// groups, of entries in them, and of bytes of hot regions.
 fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     let start = |groups: u64| 65_528 - GROUP * groups;
     let usual = if entries <= 2_000_000 { 8 } else { 4 };
@@ -583,7 +584,7 @@ fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     (deltas, index_at)
 }
 
-/// The region of a seal component, and the bytes behind each region.
+/// The region of a seal component, and the seal after each region.
 struct Sealing<'b> {
     component: Option<Vec<u8>>,
     behind: &'b dyn Fn(Id, &[u8]) -> Vec<u8>,
@@ -940,14 +941,15 @@ fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
 /// The place of a component's region: start and length.
 ///
 /// # Errors
-/// If the sums pass 2^64 - 1, or the region the end of the file.
+/// If the sums pass 2^64 - 1, or the region passes the end of the file.
 pub fn region(found: &Found, len: u64) -> Result<(u64, u64), Fault> {
     let offset = u64::from(u32_at(&found.data, 0));
     let size = u64::from(u32_at(&found.data, 4));
     span(found.base, offset, size, len, ("component region", "component region"), found.at)
 }
 
-/// Start and length of `size` bytes at `base + offset`, which stand in the entry at `entry_at`.
+/// Returns start and length of `size` bytes at `base + offset`, which the entry at `entry_at`
+/// names.
 fn span(
     base: u64,
     offset: u64,
@@ -966,7 +968,7 @@ fn span(
     }
 }
 
-/// An entry of an index as it was met.
+/// An entry of an index as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntrySeen {
     /// The position of the entry.
@@ -999,8 +1001,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// The entry that counts for each id: that of the first group which has it, and in that group
-    /// the last.
+    /// Returns the entry that counts for each id: the last one in the first group that has the id.
     #[must_use]
     pub fn regions(&self) -> BTreeMap<Id, EntrySeen> {
         let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
@@ -1032,7 +1033,7 @@ pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     if len == 0 || at < 65_536 || !container.components.iter().any(has_layout) {
         return Ok(index);
     }
-    // Behind the head an index has no reserve.
+    // An index after the head has no room for updates.
     if 8 + GROUP * u64::from(index.groups) != len {
         return fault("corrupt", "index header", at);
     }
@@ -1078,7 +1079,7 @@ pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
 /// The place of an entry's stored bytes: start and length.
 ///
 /// # Errors
-/// If the sums pass 2^64 - 1, or the bytes the end of the file.
+/// If the sums pass 2^64 - 1, or the bytes pass the end of the file.
 pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
     let (offset, size) = (u64::from(entry.offset), u64::from(entry.size));
     span(entry.base, offset, size, len, ("entry", "stored region"), entry.at)
@@ -1136,7 +1137,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess if left == 0 => return Ok(out),
-            // After a full block, more output may follow from the same input.
+            // The output is full, and the same input may give more.
             BrotliResult::NeedsMoreInput if written == block.len() => {}
             BrotliResult::NeedsMoreInput => return Err("truncated"),
             BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err("corrupt"),
@@ -1144,7 +1145,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// A record of a names segment as it was met.
+/// A record of a names segment as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameSeen {
     /// The path.
@@ -1237,8 +1238,8 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
     Ok(Segment { link, names })
 }
 
-/// The paths of a package, those of newer segments first in force. Paths without a region are among
-/// them.
+/// Returns the paths of a package. If several segments have a path, the newest counts. Paths
+/// without a region are included.
 ///
 /// # Errors
 /// The first fault.
@@ -1250,8 +1251,7 @@ pub fn names_list(
     names_list_by(file, regions, cap, &mut |_| Ok(()))
 }
 
-/// The same, where `judge` is asked about the stored bytes of each earlier segment before they are
-/// decoded.
+/// Does the same, but first passes the stored bytes of each earlier segment to `judge`.
 ///
 /// # Errors
 /// The first fault.
@@ -1298,8 +1298,8 @@ pub fn names_list_by(
     Ok(out)
 }
 
-/// The length of the seal behind each region, by a container's seal component; `None` if it has
-/// none.
+/// Returns the length of the seal after each region, by a container's seal component; `None` if it
+/// has none.
 ///
 /// # Errors
 /// The first fault of the component.
@@ -1312,7 +1312,7 @@ pub fn read_seals(
     Some(read.map(|seals| seals.seal_len))
 }
 
-/// Holds the stored bytes of a region, which lie in the file, against the digest behind them.
+/// Compares the stored bytes of a region, which lie in the file, with the digest after them.
 ///
 /// # Errors
 /// The first fault.
@@ -1385,11 +1385,11 @@ pub fn read_package(file: &[u8]) -> Result<Container, Fault> {
     formats::read_format(file, &PACKAGE_FORMAT)
 }
 
-/// The id of the region that a path leads to, if the package has it. Reads the names list only if
-/// the rule for packages says so.
+/// Returns the id of the region that a path leads to, if the package has it. Reads the names list
+/// only if the rule for packages requires it.
 ///
 /// # Errors
-/// What is wrong with a names list that has to be read.
+/// The fault of a names list that has to be read.
 pub fn look_up_lazily(
     file: &[u8],
     container: &Container,

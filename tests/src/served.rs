@@ -1,11 +1,11 @@
-//! `dacti serve`, for tests that need it to run.
+//! Runs `dacti serve` for tests.
 
 use crate::program::program;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The program as a server; killed, not asked to stop, when it is dropped.
+/// The program as a server. When this is dropped, the program is killed, and not asked to stop.
 #[derive(Debug)]
 pub struct Served {
     /// The process.
@@ -17,7 +17,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves `path` on a loopback port that is free.
+    /// Serves `path` on a free loopback port.
     #[must_use]
     pub fn start(path: &Path, options: &[&str]) -> Self {
         Self::start_at(path, "127.0.0.1:0", options)

@@ -1,8 +1,7 @@
-//! Writes the committed fixtures, or with `--check` compares them with the ones that it would
-//! write.
+//! Writes the committed fixtures. With `--check`, compares them with those that it would write.
 //!
-//! It uses the reference implementation only. A case whose verdict the reference reader does not
-//! share is refused.
+//! It uses only the reference implementation. If the reference reader has another verdict than the
+//! case, the case is refused.
 
 use dacti_tests::cases::{self, Case};
 use dacti_tests::expect;
@@ -81,7 +80,7 @@ fn expectation(case: &Case, wrong: &mut Vec<String>) -> String {
     format!("{}\nspec: {}\n{dump}", case.verdict, case.spec)
 }
 
-/// Files of our areas that no case has.
+/// Returns the files of our areas that belong to no case.
 fn strays(directory: &Path, listed: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries

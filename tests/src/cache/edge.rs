@@ -9,7 +9,7 @@ pub enum Age {
     Renewed,
     /// Fetched at any moment and kept for ever: data that is cached as immutable.
     Kept,
-    /// Not cached at all, nor the head: the origin itself.
+    /// Not cached at all, and neither is the head: the bytes come from the origin.
     Fresh,
 }
 
@@ -22,21 +22,22 @@ pub struct Edge {
     pub age: Age,
 }
 
-/// How one slice of an answer came about.
+/// The origin of one slice of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Number of the slice.
     pub slice: u64,
     /// The moment at which it was fetched.
     pub moment: usize,
-    /// A slice that was written while it was fetched: from which byte on it has which later moment.
+    /// If the slice was written while it was fetched: the byte from which on it is of a later
+    /// moment, and that moment.
     pub torn: Option<(u64, usize)>,
-    /// The bytes that were asked for; `None` if the slice does not have all of them.
+    /// The wanted bytes; `None` if the slice does not have all of them.
     pub bytes: Option<Vec<u8>>,
 }
 
 impl Part {
-    /// Whether it is of another state than the present one.
+    /// Returns whether it is of another state than the present one.
     #[must_use]
     pub fn is_old(&self, now: &Self) -> bool {
         self.bytes != now.bytes
@@ -50,9 +51,9 @@ pub struct Head {
     pub bytes: Vec<u8>,
     /// Their hash.
     pub hash: [u8; 32],
-    /// How many of its slices are not of the present state.
+    /// The number of its slices that are not of the present state.
     pub old: usize,
-    /// The slices, those in the present state left out.
+    /// The slices that are not of the present state, as text.
     pub told: String,
 }
 
@@ -61,19 +62,19 @@ pub struct Head {
 pub struct Heads {
     /// Those that differ.
     pub heads: Vec<Head>,
-    /// Mixes of slices that were put together.
+    /// The number of mixes of slices that were built.
     pub mixes: u64,
-    /// Whether there were more mixes than were put together.
+    /// Whether there were more mixes than were built.
     pub sampled: bool,
 }
 
-/// Mixes of one head that are put together one by one.
+/// The most mixes of one head that are built one by one.
 const MIXES_MAX: usize = 4096;
 /// Positions at which a slice is torn, for each pair of states.
 const TEARS_MAX: usize = 24;
 
 impl Edge {
-    /// The moments of which a slice may be at `moment`.
+    /// Returns the moments from which a slice may be at `moment`.
     fn window(self, origin: &Origin, moment: usize, slice: u64) -> (usize, usize) {
         match self.age {
             Age::Fresh => (moment, moment),
@@ -82,8 +83,8 @@ impl Edge {
         }
     }
 
-    /// The states that an edge may have of the part of a range in one slice: the present state
-    /// first, then others that differ from each other, then torn ones.
+    /// Returns the states that an edge may have of a range within one slice: first the present
+    /// state, then other distinct ones, then torn ones.
     #[must_use]
     pub fn parts(self, origin: &Origin, moment: usize, at: u64, len: u64) -> Vec<Part> {
         let slice = at / self.slice;
@@ -111,8 +112,8 @@ impl Edge {
         out
     }
 
-    /// One of all answers that edges of this kind may give, with as many tears as possible; `None`
-    /// if a slice is short. `pick(n)` chooses a number below `n`.
+    /// Returns one of all answers that edges of this kind may give, with as many tears as possible;
+    /// `None` if a slice is short. `pick(n)` chooses a number below `n`.
     pub fn sample(
         self,
         origin: &Origin,
@@ -127,7 +128,8 @@ impl Edge {
             let mut bytes = origin.read(then, at, len)?;
             let mut start = 0;
             for _ in 0..pick(4) {
-                // Read upwards while it was written: from some word on of a later moment.
+                // The slice was read in ascending order during a write, so from some word on it is
+                // of a later moment.
                 then += pick(top - then + 1);
                 start += pick(bytes.len() - start);
                 let cut = (at as usize + start).next_multiple_of(8) - at as usize;
@@ -155,8 +157,8 @@ impl Edge {
         out
     }
 
-    /// Every head that an edge may answer with at a moment: all products of whole states, and each
-    /// torn slice among others of the present state and of the oldest.
+    /// Returns every head that an edge may answer with at a moment: all combinations of whole
+    /// states, and each torn slice with others of the present state or of the oldest.
     #[must_use]
     pub fn heads(self, origin: &Origin, moment: usize) -> Heads {
         let ranges = self.cut(0, HEAD);
@@ -234,8 +236,8 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Answers that an origin gives while it is written: it reads upwards, so an answer's front is not
-/// newer than its back. A word of eight aligned bytes is never torn (W3).
+/// Returns answers of an origin during a write. It is read in ascending order, so the start of an
+/// answer is not newer than its end. A word of eight aligned bytes is never torn (W3).
 fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
     let (Some(front), Some(back)) = (&older.bytes, &newer.bytes) else { return Vec::new() };
     let word = |i: usize| (at + i as u64) / 8;
@@ -247,7 +249,7 @@ fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
             last = Some(word(i));
         }
     }
-    // In front of the first difference there is nothing to tear.
+    // A tear before the first difference would change nothing.
     let step = cuts.len().div_ceil(TEARS_MAX).max(1);
     let torn = |cut: &usize| {
         let bytes = [&front[..*cut], &back[*cut..]].concat();

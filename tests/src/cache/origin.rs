@@ -1,4 +1,4 @@
-//! The origin: one file, all its states from the first write to the last, in pages.
+//! The origin: one file in all its states, from the first write to the last, in pages.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ pub enum Op {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// From here on no edge answers with a head from before.
+    /// From here on no edge answers with an earlier head.
     Barrier,
-    /// The field that makes all of it visible.
+    /// The write of the field that publishes all of it.
     Switch {
         /// Its position.
         at: u64,
@@ -43,7 +43,7 @@ pub enum Op {
 pub struct Moment {
     /// The moment of the last barrier that has passed.
     pub floor: usize,
-    /// The plan, from 1 on; 0 before the first.
+    /// The number of the plan, from 1; 0 before the first.
     pub plan: usize,
     /// The last write.
     pub label: String,
@@ -54,15 +54,15 @@ pub struct Moment {
 /// A file with all its states.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Contents of a page, each with the moment from which on it has them. Other pages are zero.
+    /// The contents of each page, with the moments at which they were written. Other pages are
+    /// zero.
     pages: BTreeMap<u64, Vec<(usize, Page)>>,
     lens: Vec<u64>,
     moments: Vec<Moment>,
 }
 
 impl Origin {
-    /// A file at rest, of which every cache has got the present state: `file` and zeros up to
-    /// `len`.
+    /// Creates a file at rest, whose present state every cache has: `file`, and zeros up to `len`.
     #[must_use]
     pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
@@ -98,7 +98,7 @@ impl Origin {
         self.lens[moment]
     }
 
-    /// Does one step: a switch of one aligned word in one write, anything else in several.
+    /// Does one step: a switch of one aligned word in one write, all other steps in several writes.
     pub fn run(&mut self, plan: usize, number: usize, op: &Op) {
         let (name, at, bytes, cuts) = match op {
             Op::Barrier => {
@@ -144,7 +144,7 @@ impl Origin {
         }
     }
 
-    /// `len` bytes at `at` as they were at a moment; `None` if the file ended before their end.
+    /// Returns `len` bytes at `at` in their state at a moment; `None` if the file was shorter then.
     #[must_use]
     pub fn read(&self, moment: usize, at: u64, len: u64) -> Option<Vec<u8>> {
         let end = at + len;
@@ -163,14 +163,15 @@ impl Origin {
         Some(out)
     }
 
-    /// The moments of `from..=to` at which a range may have had another state than at the moment
-    /// before, oldest first, `from` among them.
+    /// Returns the moments of `from..=to` at which the state of a range may have changed, oldest
+    /// first, and `from` itself.
     #[must_use]
     pub fn changes(&self, (from, to): (usize, usize), at: u64, len: u64) -> Vec<usize> {
         let end = at + len;
         let pages = self.pages.range(at / PAGE..end.div_ceil(PAGE));
         let written = pages.flat_map(|(_, states)| states.iter().map(|(moment, _)| *moment));
-        // Only a length that reaches the range for the first time makes it another.
+        // A new length changes the range only if it reaches the end of the range for the first
+        // time.
         let grown = (1..self.lens.len()).filter(|i| self.lens[i - 1] < end && self.lens[*i] >= end);
         let mut out: Vec<_> = written.chain(grown).filter(|m| from < *m && *m <= to).collect();
         out.push(from);
@@ -180,7 +181,7 @@ impl Origin {
     }
 }
 
-/// Points at which a long write is interrupted: anywhere, at a boundary, at its end.
+/// Returns the points at which a long write is interrupted: anywhere, at a boundary, at its end.
 fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     let mut cuts = vec![len / 3, len * 2 / 3 / boundary * boundary, len];
     cuts.retain(|cut| *cut > 0);
@@ -189,7 +190,8 @@ fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     cuts
 }
 
-/// Points at which a switch is interrupted: only between aligned words of eight bytes (W3).
+/// Returns the points at which a switch is interrupted: only between aligned words of eight bytes
+/// (W3).
 fn words(at: u64, len: usize) -> Vec<usize> {
     let mut cuts: Vec<_> = (1..len).filter(|cut| (at + *cut as u64).is_multiple_of(8)).collect();
     cuts.push(len);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-/// The content that a package must have, as the author of the case gives it.
+/// The expected content of a package, by the author of the case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// Content of each region.
@@ -38,7 +38,7 @@ pub struct Case {
     pub name: String,
     /// The file.
     pub base: Vec<u8>,
-    /// Its length, if it goes on with zeros.
+    /// The file's length, if it continues with zeros.
     pub len: u64,
     /// Its content.
     pub before: Model,
@@ -49,17 +49,17 @@ pub struct Case {
 /// The runs that were tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Plans played, each once for every kind of edge.
+    /// Plans that were played, each counted once for every kind of edge.
     pub plans: u64,
-    /// Prefixes of their steps, halves of steps among them.
+    /// Prefixes of their steps, including halves of steps.
     pub prefixes: u64,
     /// Mixes of slices: heads and answers to other requests.
     pub mixes: u64,
-    /// Readers, each of which read everything: a head and all data behind one moment's edges.
+    /// Readers, each of which read everything: one head, and all data at one moment.
     pub readers: u64,
     /// Answers that were stale, so that a reader escalated.
     pub escalations: u64,
-    /// Kinds of edges behind which something was sampled, as there was too much of it.
+    /// Kinds of edges for which something was sampled, because there were too many cases.
     pub sampled: u64,
 }
 
@@ -90,22 +90,22 @@ impl fmt::Display for Counts {
 pub enum Kind {
     /// Bytes that were never published under an id, or an id that never was.
     WrongBytes,
-    /// Each answer is old or new, but they are not of one view.
+    /// Each answer is old or new, but they belong to different views.
     HalfUpdate,
-    /// A whole view, of another time than the barriers allow.
+    /// A whole view, but from a time that the barriers do not allow.
     OutOfTime,
-    /// Something that even the origin does not give, or gives only damaged.
+    /// Bytes that even the origin does not give, or gives only damaged.
     Lost,
     /// A fresh head that does not show the published state.
     NotVisible,
 }
 
-/// A forbidden view that a reader had.
+/// A forbidden view of a reader.
 #[derive(Clone, Debug)]
 pub struct Breach {
     /// Its kind.
     pub kind: Kind,
-    /// How many slices were not of the present state.
+    /// The number of slices that were not of the present state.
     pub old: usize,
     /// The whole story.
     pub story: String,
@@ -116,7 +116,7 @@ pub struct Breach {
 pub struct Report {
     /// The runs that were tried.
     pub counts: Counts,
-    /// How often each kind of corruption came, and the smallest mix that brings it.
+    /// How often each kind of corruption occurred, and the smallest mix that causes it.
     pub breaches: BTreeMap<Kind, (u64, Breach)>,
 }
 
@@ -180,7 +180,8 @@ pub fn prove(case: &Case, edge: Edge) -> Report {
 }
 
 impl Case {
-    /// All steps played, and the moment from which on each plan shows; 0 for the base.
+    /// Plays all steps. Returns the origin, and the moment from which on each plan is visible; 0
+    /// for the base.
     #[must_use]
     pub fn play(&self) -> (Origin, Vec<usize>) {
         let (origin, published, _) = self.play_all();
@@ -206,7 +207,7 @@ impl Case {
         (origin, published, ends)
     }
 
-    /// The content of the package before and after each plan.
+    /// Returns the content of the package before and after each plan.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         std::iter::once(&self.before).chain(self.plans.iter().map(|plan| &plan.after))
     }
@@ -216,7 +217,7 @@ struct Proof<'c> {
     case: &'c Case,
     edge: Edge,
     origin: Origin,
-    /// The moment from which on each plan shows; 0 for the base.
+    /// The moment from which on each plan is visible; 0 for the base.
     published: Vec<usize>,
     /// The view of the package before and after each plan, from the origin.
     truths: Vec<Result<Rc<View>, Refusal>>,
@@ -239,12 +240,12 @@ impl<'c> Proof<'c> {
         Self { case, edge, origin, published, truths, probes, known }
     }
 
-    /// The view that a reader of the origin sees at a moment.
+    /// Returns the number of the view that a reader of the origin gets at a moment.
     fn version(&self, moment: usize) -> usize {
         self.published.iter().rposition(|published| *published <= moment).unwrap_or(0)
     }
 
-    /// The origin itself must show the content that the case gives.
+    /// Checks that the origin itself shows the content that the case gives.
     fn check_truths(&self, report: &mut Report) {
         let models = self.case.models();
         for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
@@ -261,13 +262,13 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Whether edges answer with the same heads as at the moment before.
+    /// Returns whether edges answer with the same heads as at the moment before.
     fn head_is_as_before(&self, now: usize) -> bool {
         let [before, after] = [&self.origin.moments()[now - 1], &self.origin.moments()[now]];
         before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
     }
 
-    /// All readers whose data is of one moment.
+    /// Checks all readers whose data is of one moment.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();
@@ -295,7 +296,7 @@ impl<'c> Proof<'c> {
         }
         let next = self.origin.moments().get(now + 1);
         if next.is_none_or(|next| next.floor > now) {
-            // The last moment before a barrier, so that all heads until then are there.
+            // This is the last moment before a barrier, so all heads up to now are possible.
             self.check_wanderers(&mut world, now, report);
         }
         report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);
@@ -303,7 +304,7 @@ impl<'c> Proof<'c> {
         report.counts.sampled += u64::from(world.sampled);
     }
 
-    /// Readers that take the front of the head from one edge and the rest from another.
+    /// Checks readers that take the start of the head from one edge and the rest from another.
     fn check_wanderers(&self, world: &mut World<'_>, now: usize, report: &mut Report) {
         let floor = self.origin.moments()[now].floor;
         let snapshots: Vec<(usize, Vec<u8>)> = self
@@ -354,7 +355,7 @@ impl<'c> Proof<'c> {
             .or_insert_with(|| self.truths.iter().rposition(|truth| truth.as_ref() == Ok(view)))
     }
 
-    /// Whether a reader saw a certain view.
+    /// Returns whether a reader saw a certain view.
     fn is_view(&self, version: usize, seen: &Seen) -> bool {
         matches!((&self.truths[version], &seen.view), (Ok(truth), Ok(view)) if truth == view)
     }
@@ -370,7 +371,7 @@ impl<'c> Proof<'c> {
             return Some(Kind::Lost);
         }
         match version {
-            // Two plans can end in the same view.
+            // The view of another plan may be the same, and it may be allowed.
             Some(_) if allowed.clone().any(|version| self.is_view(version, seen)) => None,
             Some(_) => Some(Kind::OutOfTime),
             None if self.strange(seen, &(0..=self.truths.len() - 1)).is_some() => {
@@ -380,7 +381,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns the fault if each single answer may be that of any allowed view.
+    /// Returns the fault if each single answer occurs in some allowed view.
     fn judge_each(
         &self,
         seen: &Seen,
@@ -394,7 +395,7 @@ impl<'c> Proof<'c> {
         Some((if ever { Kind::OutOfTime } else { Kind::WrongBytes }, what))
     }
 
-    /// Returns the first answer that none of these views has.
+    /// Returns the first answer that occurs in none of these views.
     fn strange(&self, seen: &Seen, versions: &std::ops::RangeInclusive<usize>) -> Option<String> {
         let view = seen.view.as_ref().ok()?;
         let truths: Vec<&View> = self.truths[versions.clone()]
@@ -432,7 +433,7 @@ impl<'c> Proof<'c> {
         )
     }
 
-    /// In how many answers a view differs from each of the published ones.
+    /// Returns in how many answers a view differs from each of the published ones.
     fn nearest(&self, view: &View) -> String {
         let count = |truth: &View| {
             let regions: BTreeSet<_> = view.regions.iter().collect();
@@ -446,7 +447,7 @@ impl<'c> Proof<'c> {
     }
 }
 
-/// Returns the first key under which a view has an answer that none of the truths has.
+/// Returns the first key for which a view has an answer that occurs in none of the truths.
 fn foreign<K: Ord + Clone, V: PartialEq>(
     view: &View,
     truths: &[&View],
@@ -461,15 +462,15 @@ fn foreign<K: Ord + Clone, V: PartialEq>(
     .cloned()
 }
 
-/// The borders between structures of the head.
+/// Returns the borders between structures of the head.
 fn joints() -> BTreeSet<usize> {
     let groups = (0..=10).map(|n| (HEAD - n * GROUP) as usize);
     let header = (1..=10).map(|n| (HEAD - n * GROUP) as usize - 8);
     [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header).collect()
 }
 
-/// Ids that are worth a look-up: those that some plan changes, some that none does, and some that
-/// are not there.
+/// Returns the ids that are worth a look-up: those that some plan changes, some that no plan
+/// changes, and some that do not exist.
 fn probes(case: &Case) -> Vec<Id> {
     let mut out = BTreeSet::from([[0; 16], [0x7f; 16], [0xff; 16]]);
     let mut before = &case.before;

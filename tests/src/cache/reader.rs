@@ -1,7 +1,7 @@
-//! A reader that keeps the duties R1 and R2, at one moment, behind edges of one kind.
+//! A reader that follows the duties R1 and R2, at one moment, behind edges of one kind.
 //!
-//! It reads every thing by every way that a reader may take. If the caches can answer a request in
-//! more than one way, it follows all of them.
+//! It reads everything in each way that a reader may take. If the caches can answer a request in
+//! several ways, it follows all of them.
 
 use super::edge::{Edge, Head, Part};
 use super::origin::{HEAD, Origin};
@@ -15,17 +15,17 @@ use std::rc::Rc;
 
 /// The most bytes that decoding may give.
 const CAP: u64 = 1 << 26;
-/// The most ways that one reader follows if answers are ambiguous. In a sound plan none is.
+/// The most ways that one reader follows if answers are ambiguous. In a sound plan, no answer is.
 const WAYS_MAX: usize = 64;
-/// Answers to one request that are looked at one by one.
+/// The most answers to one request that are tried one by one.
 const ANSWERS_MAX: usize = 4096;
 
-/// A reader's result for one thing: digests of its content and of the seal behind it.
+/// A reader's result for one region: digests of its content and of the seal after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
     /// Of the decoded content.
     pub content: [u8; 16],
-    /// Of the seal as it stands in the file.
+    /// The seal as it stands in the file.
     pub seal: [u8; 16],
 }
 
@@ -59,21 +59,21 @@ fn refuse<T>(what: impl Into<String>, at: u64) -> Result<T, Refusal> {
     Err(Refusal { what: what.into(), at })
 }
 
-/// A reader's knowledge of bytes that it gets.
+/// The knowledge by which a reader checks bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Duty {
     /// Nothing.
     Free,
     /// The header of an index region of this size.
     IndexHeader { size: u64 },
-    /// Stored bytes, with the bytes behind them.
+    /// Stored bytes, with the seal after them.
     Stored { id: Id, encoding: [u8; 4], seal_len: u64, segment_at: Option<u64> },
-    /// A block of a run: whether it proves its answer for an id.
+    /// A block of a run, which must prove its answer for an id.
     Block { id: Id, groups: u64, next: bool, key: u64, next_key: Option<u64> },
 }
 
 impl Duty {
-    /// Whether the bytes bear themselves out; if not, the edge is stale (R2).
+    /// Returns whether the bytes pass the check; if not, the edge is stale (R2).
     fn holds(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Free => true,
@@ -120,7 +120,7 @@ fn key_of(id: &Id) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("eight bytes"))
 }
 
-/// An answer that one request can get, after an escalation if that is needed.
+/// An answer that a request can get, after an escalation if needed.
 #[derive(Clone, Debug)]
 struct Outcome {
     bytes: Result<Rc<[u8]>, Refusal>,
@@ -139,19 +139,19 @@ pub struct Seen {
     pub told: String,
 }
 
-/// Views of heads that need no other bytes, at any moment.
+/// Views of heads that need no further bytes, at any moment.
 #[derive(Default)]
 pub struct Known {
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
     entries: HashMap<[u8; 32], Rc<Entries>>,
 }
 
-/// Everything as it is at one moment behind edges of one kind.
+/// All reads at one moment behind edges of one kind.
 pub struct World<'o> {
     origin: &'o Origin,
     edge: Edge,
     moment: usize,
-    /// Ids that are looked up by the lookup keys too.
+    /// Ids that are also looked up by the fences.
     probes: &'o [Id],
     answers: HashMap<(u64, u64, Duty), Rc<Vec<Outcome>>>,
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
@@ -159,11 +159,11 @@ pub struct World<'o> {
     /// Requests that went past the head.
     fetched: u64,
     contents: HashMap<[u8; 32], Rc<Vec<Seen>>>,
-    /// Mixes of slices that answers were put together from.
+    /// The number of mixes of slices in answers.
     pub mixes: u64,
     /// Answers that were stale, so that the reader escalated.
     pub escalations: u64,
-    /// Whether a request had more answers than were looked at.
+    /// Whether a request had more answers than were tried.
     pub sampled: bool,
 }
 
@@ -188,9 +188,9 @@ struct Choices {
 struct Directory {
     components: Vec<Found>,
     region: (u64, u64),
-    /// The groups; of those in the head the part in use.
+    /// The groups. Of groups in the head, only the part in use.
     groups: Vec<Rc<[u8]>>,
-    /// A hash of all of it: the same key, the same entries.
+    /// A hash of all of it: equal keys mean equal entries.
     key: [u8; 32],
 }
 
@@ -229,7 +229,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Everything that a reader with this head may see.
+    /// Returns everything that a reader with this head may see.
     pub fn see(&mut self, head: &Head) -> Vec<Seen> {
         let directories = self.directories(head);
         let head = &head.bytes[..];
@@ -295,7 +295,7 @@ impl<'o> World<'o> {
         seen
     }
 
-    /// Goes every way through the answers.
+    /// Follows every way through the answers.
     fn ways<T>(
         &mut self,
         go: impl Fn(&mut Self, &mut Choices) -> Result<T, Refusal>,
@@ -320,7 +320,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Fetches a range: from the head if it lies there, else from the caches.
+    /// Fetches a range, from the head if it lies there, and otherwise from the caches.
     fn fetch(
         &mut self,
         head: &[u8],
@@ -339,7 +339,7 @@ impl<'o> World<'o> {
             if duty.holds(bytes) {
                 return Ok(bytes.into());
             }
-            // The head is fetched anew; its reader sees it as it is now.
+            // The head is stale, so its reader fetches a new one and sees the present state.
             return refuse(format!("{duty:?} in the head"), at);
         }
         self.fetched += 1;
@@ -364,7 +364,7 @@ impl<'o> World<'o> {
         outcomes[i].bytes.clone()
     }
 
-    /// Every answer that a request may end with.
+    /// Returns every answer that a request may end with.
     fn outcomes(&mut self, at: u64, len: u64, duty: &Duty) -> Vec<Outcome> {
         let cuts = self.edge.cut(at, len);
         let parts: Vec<Vec<Part>> = cuts
@@ -413,7 +413,7 @@ impl<'o> World<'o> {
         out
     }
 
-    /// The same request past all caches: the origin as it is now.
+    /// Sends the same request past all caches, to the origin in its present state.
     fn escalate(&self, at: u64, len: u64, duty: &Duty) -> Outcome {
         let bytes = match self.origin.read(self.moment, at, len) {
             None => refuse(format!("{len} bytes that the origin does not have"), at),
@@ -457,7 +457,7 @@ impl<'o> World<'o> {
             }
             at = u64_at(&header, 8);
         }
-        // Of the versions that are read (R-IDX-01, R-VER-02).
+        // Only versions that readers accept count (R-IDX-01, R-VER-02).
         components.retain(|found| {
             let minors = if found.id == INDEX { 0..=1 } else { 1..=1 };
             let ours = [INDEX, LOOKUP, NAMES, SEAL, LAYOUT].contains(&found.id);
@@ -472,7 +472,7 @@ impl<'o> World<'o> {
         Ok(Directory::new(components, region, groups))
     }
 
-    /// The groups of an index, one by one.
+    /// Reads the groups of an index, one by one.
     fn groups(
         &mut self,
         head: &[u8],
@@ -550,7 +550,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// One region: its answer, and its content.
+    /// Reads one region. Returns its answer, and its content.
     fn stored(
         &mut self,
         head: &[u8],
@@ -597,7 +597,7 @@ impl<'o> World<'o> {
         refuse("more than 64 names segments", at)
     }
 
-    /// Looks ids up as a reader with fences does; it must find the same as the scan.
+    /// Looks up ids like a reader with fences, who must find the same as the scan.
     fn look_up(
         &mut self,
         head: &[u8],
@@ -710,7 +710,7 @@ impl Directory {
     }
 }
 
-/// A run as the lookup keys describe it.
+/// A run as the fences describe it.
 struct Run {
     first: u64,
     groups: u64,
@@ -744,7 +744,7 @@ impl Runs {
     }
 }
 
-/// The entry of an id that counts in groups which stand one after the other.
+/// Returns the entry of an id that counts, in groups that follow each other.
 fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {
         for i in (0..usize::from(group[12])).rev() {
@@ -759,7 +759,7 @@ fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     None
 }
 
-/// Whether a block that does not have an id proves that its run does not (R-LKP-15).
+/// Returns whether a block without an id proves that the id is not in its run (R-LKP-15).
 fn proves_miss(bytes: &[u8], groups: u64, next: bool, key: u64, next_key: Option<u64>) -> bool {
     let mut ids: Vec<Id> = Vec::new();
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {

@@ -1,5 +1,5 @@
-//! Fixtures of compaction (`compact`) and of signing a package that is there (`sign`): the file
-//! here is the old one, and the lines below `ok` tell of the new one.
+//! Fixtures of compaction (`compact`) and of signing an existing package (`sign`). The file here is
+//! the old one, and the lines below `ok` describe the new one.
 
 use super::{Case, bad, good};
 use crate::reference::seals::{EXAMPLE, STRANGER, signed_component};
@@ -30,7 +30,7 @@ fn compact(files: &[Stored]) -> Vec<u8> {
     compact_package(files, &names_of(files), NONE)
 }
 
-/// A cdn package that the publisher of the example has signed.
+/// Returns a cdn package that the publisher of the example has signed.
 fn signed(files: &[Stored]) -> Vec<u8> {
     let list = names_of(files);
     let component = signed_component(EXAMPLE.package, &[EXAMPLE.key()], &blake3);
@@ -41,7 +41,7 @@ fn signed(files: &[Stored]) -> Vec<u8> {
     cdn_package_sealed(files, &list, NONE, 4096, &blake3, Some(component), &behind)
 }
 
-/// Where delta group `number` of a small package starts.
+/// Returns the start of delta group `number` of a small package.
 fn delta_at(number: usize) -> usize {
     4168 + 8 + GROUP as usize * number
 }
@@ -63,8 +63,8 @@ fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8
     out.resize(out.len().next_multiple_of(4096), 0);
 }
 
-/// A signed package that names so many keys. Its index ends with the head, so nothing else stands
-/// where the component does.
+/// Returns a signed package that names `count` keys. Its index ends with the head, so only the
+/// component stands at its place.
 fn of_keys(count: usize) -> Vec<u8> {
     let mut out = signed(&files());
     let keys = [&[EXAMPLE.key()][..], &vec![STRANGER.key(); count - 1]].concat();
@@ -135,7 +135,7 @@ fn mixed() -> Vec<u8> {
 const DATA: usize = 65_536;
 
 pub(super) const CASES: &[Case] = &[
-    // Nothing is dead: the new file is the old one.
+    // No bytes are dead, so the new file equals the old one.
     good("compact_of_a_new_package", "R-CMP-01, R-CMP-02, R-CMP-08", || cdn(&files())),
     good("compact_of_a_new_package_without_seals", "R-CMP-02", || bare(&files())),
     good("compact_of_a_signed_package", "R-CMP-01, R-CMP-07", || signed(&files())),
@@ -277,7 +277,7 @@ pub(super) const CASES: &[Case] = &[
         "error misuse names list at 0x10000",
         "R-CMP-07",
         || {
-            // The id of the last file in the index, whose name is dead then.
+            // The id of the last file in the index. Its name then leads to no region.
             let mut out = signed(&files());
             let group = delta_at(9);
             let last = group + 16 + 24 * 3;
@@ -299,7 +299,7 @@ pub(super) const CASES: &[Case] = &[
     good("sign_of_a_package_without_seals", "R-CMP-09", || bare(&files())),
     good("sign_of_a_signed_package", "R-CMP-09", || {
         let mut out = signed(&files());
-        // By another key: old signatures are not judged.
+        // Signed by another key: old signatures are not checked.
         let other = signed_component(STRANGER.package, &[STRANGER.key()], &blake3);
         place(&mut out, 1080, &other);
         out

@@ -1,4 +1,4 @@
-//! Fixtures of the container: readers follow the chain of tables, then each component's region in
+//! Fixtures of the container. Readers follow the chain of tables, then each component's region in
 //! turn.
 
 use super::{Case, bad, good};
@@ -59,7 +59,7 @@ fn many(first: u32, count: u32) -> Vec<Component> {
     (first..first + count).map(|i| component(small(i), 0, 0)).collect()
 }
 
-/// A first table of one component and a count that it does not have.
+/// Returns a first table of one component and a wrong count.
 fn counts(count: u32) -> Vec<u8> {
     file(&Table { count: Some(count), ..with(&[component(TEXT, 0, 0)]) })
 }
@@ -69,7 +69,7 @@ fn three(third_at: usize, third: &Table) -> Vec<u8> {
     let mut out = file(&Table { extension: 0x100, ..with(&[component(small(1), 0, 0)]) });
     let second = Table { extension: third_at as u64, ..with(&many(2, 4)) };
     place(&mut out, 0x100, &table(&second));
-    // If structures overlap, the later one is written under the earlier one.
+    // If structures overlap, the earlier one's bytes are kept.
     let kept = out.clone();
     place(&mut out, third_at, &table(third));
     out[0x100..kept.len()].copy_from_slice(&kept[0x100..]);

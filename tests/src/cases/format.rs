@@ -1,4 +1,4 @@
-//! Fixtures of formats: versions, required components, and in which order they are judged.
+//! Fixtures of formats: versions, required components, and the order of the checks.
 
 use super::{Case, bad, good};
 use crate::expect::FORMAT;

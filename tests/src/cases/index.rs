@@ -1,5 +1,5 @@
-//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes; every region in
-//! force is decoded.
+//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes. Every current
+//! region is decoded.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -7,11 +7,11 @@ use crate::reference::{
     delta, head, index, index_with, path_id, place, small, table,
 };
 
-/// The start of the stored bytes behind an index of one group, and of two.
+/// The start of the stored bytes after an index of one group, and of two.
 const ONE: u64 = 80 + 8 + GROUP;
 const TWO: u64 = ONE + GROUP;
 
-/// `brotli -q 11` of 1 MiB of zeros: exactly the cap of the tests.
+/// `brotli -q 11` of 1 MiB of zeros: exactly the limit of the tests.
 const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00";
 /// The same of one zero more.
 const PAST_CAP: &[u8] = b"\x9b\x00\x00\x10\xf8\x27\x00\xe2\xb1\x40\x40\xf7\xfe\x01";
@@ -27,7 +27,7 @@ const QUESTION: &[u8] =
     b"\x1b>\x00\x00\x9c\x07\xb6\xad8\xfdB\xdc9\xb2\xa0\xbeV\x00a\xa1\x93oer%\xe6V \
     :\xe0\x90\x03\xa7\x1f\xdaR\x08\x00\xea\xc7\xc2Lg*\xad\xc1(i\xa3\x85\xd5\x03";
 
-/// A file with that index region behind its head, and the stored bytes behind that.
+/// Returns a file with that index region after its head, and then the stored bytes.
 fn file(region: &[u8], stored: &[u8]) -> Vec<u8> {
     sized(region.len() as u32, &[region, stored].concat())
 }
@@ -52,12 +52,12 @@ fn group(base: u64, entries: &[Entry]) -> Group {
     Group { base, entries: entries.to_vec(), ..Group::default() }
 }
 
-/// One group of one region at any place, and five bytes behind the index.
+/// Returns one group of one region at any place, and five bytes after the index.
 fn region_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     file(&index(&[group(base, &[entry(1, offset, size)])]), b"hello")
 }
 
-/// One group of one `brot` region behind the index.
+/// Returns one group of one `brot` region after the index.
 fn brotli(stream: &[u8]) -> Vec<u8> {
     let only = group(ONE, &[entry(1, 0, stream.len() as u32)]);
     file(&index(&[Group { encoding: BROT, ..only }]), stream)
@@ -268,7 +268,8 @@ pub(super) const CASES: &[Case] = &[
         brotli(b"\xff\xff\xff\xff garbage")
     }),
     bad("index_brotli_large_window", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
-        // The start that brotli's own extension beyond RFC 7932 uses for windows of up to 1 GiB.
+        // The first bytes of a stream of brotli's own extension beyond RFC 7932, for windows of up
+        // to 1 GiB.
         brotli(&[&[0x11, 0x1e][..], b"\x03\x03\x03"].concat())
     }),
     bad("index_brotli_trailing_byte", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {

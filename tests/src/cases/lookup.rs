@@ -1,6 +1,6 @@
-//! Fixtures of the lookup component: its region, and what a search by its fences says.
+//! Fixtures of the lookup component: its region, and the results of searches by its fences.
 //!
-//! Every region is empty, so an index is all of a file that a search looks at.
+//! Every region is empty, so a search uses no other bytes of the file than its index.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -27,7 +27,7 @@ fn group(ids: &[Id]) -> Group {
     Group { entries, ..Group::default() }
 }
 
-/// The lookup region of these runs behind so many delta groups.
+/// Returns the lookup region of these runs after that many delta groups.
 fn region(index_at: u64, deltas: u32, runs: &[Run<'_>]) -> Vec<u8> {
     let mut out = [[0; 4], (runs.len() as u32).to_le_bytes()].concat();
     out.extend(index_at.to_le_bytes());
@@ -47,7 +47,8 @@ fn region(index_at: u64, deltas: u32, runs: &[Run<'_>]) -> Vec<u8> {
     out
 }
 
-/// A file of delta groups and runs; the lookup region, which stands behind the index, is changed.
+/// Returns a file of delta groups and runs. `change` alters the lookup region, which stands after
+/// the index.
 fn file(deltas: &[&[Id]], runs: &[Run<'_>], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let empty = |ids: &&[Id]| if ids.is_empty() { delta() } else { group(ids) };
     let mut groups: Vec<_> = deltas.iter().map(empty).collect();
@@ -72,12 +73,14 @@ const A: &[Id] = &[of(10, 0), of(12, 0)];
 const B: &[Id] = &[of(20, 0), of(25, 7)];
 const C: &[Id] = &[of(30, 0), of(30, 9), of(35, 0)];
 
-/// One run of three groups, the fence of each group; behind the index from 18,524 = 0x485c on.
+/// Returns a file with one run of three groups, with a fence for each group. The region stands
+/// after the index, from 18,524 = 0x485c on.
 fn three(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     file(&[], &[Run { groups: &[A, B, C], stride: 1 }], change)
 }
 
-/// One delta group, and two runs of one group; behind the index from 18,524 on.
+/// Returns a file with one delta group and two runs of one group. The region stands after the
+/// index, from 18,524 on.
 fn two_runs(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let newer = Run { groups: &[&[of(20, 0), of(40, 0)]], stride: 1 };
     let older = Run { groups: &[A], stride: 1 };
@@ -88,7 +91,7 @@ fn patch(region: &mut [u8], at: usize, value: u32) {
     region[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-/// A run of groups whose block does not fit its fences.
+/// Returns a run of groups whose block contradicts its fences.
 fn contradicted(groups: &[&[Id]], fences: &[u64]) -> Vec<u8> {
     file(&[], &[Run { groups, stride: 1 }], |region| {
         for (i, fence) in fences.iter().enumerate() {
@@ -270,7 +273,7 @@ pub(super) const CASES: &[Case] = &[
         two_runs(|region| patch(region, 32, 1))
     }),
     bad("lookup_run_ends_before_the_index", RUN_WRONG, "R-LKP-09", || {
-        // Two of three groups, and the third fence is left over.
+        // The run has two of the three groups, so one fence is left over.
         three(|region| {
             patch(region, 20, 2);
             patch(region, 28, 2);
@@ -295,14 +298,14 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt lookup fence at 0x4884",
         "R-LKP-01, R-LKP-20",
         || {
-            // The first four bytes of the first fence turned round, as a UUID has them.
+            // The first four bytes of the first fence are reversed, as in a UUID in file order.
             let id = |fence: u64| [of(fence, 0)];
             let [a, b, c] = [id(1 << 32), id(2 << 32), id(3 << 32)];
             let run = Run { groups: &[&a, &b, &c], stride: 1 };
             file(&[], &[run], |region| region[32..36].reverse())
         },
     ),
-    // Blocks that do not bear their fences out.
+    // Blocks that contradict their fences.
     bad("lookup_first_fence_below_the_first_entry", ENTRY_0, "R-LKP-13", || {
         contradicted(&[A, B], &[9])
     }),

@@ -1,8 +1,8 @@
-//! The one list of fixtures: each has a name, the verdict of a reader, the requirements that it
+//! The list of all fixtures: each has a name, the verdict of a reader, the requirements that it
 //! shows, and its bytes.
 //!
-//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`; no code of
-//! ours has a say.
+//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`, and never
+//! come from our code.
 
 mod compact;
 mod container;

@@ -1,5 +1,5 @@
-//! Fixtures of names segments: bare segments, said to stand at the start of a file, so that nothing
-//! is before them.
+//! Fixtures of names segments. They are bare segments at the start of an imagined file, so no bytes
+//! come before them.
 
 use super::{Case, bad, good};
 use crate::reference::{Link, NONE, Name, UNKNOWN, id, names, small};
@@ -79,7 +79,7 @@ pub(super) const CASES: &[Case] = &[
         || patched(4, 0x0800_0000),
     ),
     bad("names_count_one_too_few", "error corrupt names path at 0x40", "R-NAME-03", || {
-        // The second record is taken for the paths, and its id starts with "3\"\x11\0D".
+        // The second record is read as paths, and its id starts with "3\"\x11\0D".
         patched(4, 1)
     }),
     bad(
@@ -152,7 +152,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_slash_at_the_end", "error corrupt names path at 0x61", "R-PATH-02", || {
         of(&[b"a", b"a/"])
     }),
-    // Links; more of them are whole packages.
+    // Links. Fixtures of whole packages have more of them.
     bad("names_link_at_the_segment_itself", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(1, 0)
     }),
@@ -201,7 +201,7 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt names path at 0x60",
         "R-PATH-01",
         || {
-            // Together the two are UTF-8, by themselves they are not.
+            // Both paths together are UTF-8, but neither path alone is.
             of(&[b"a\xc3", b"\xbc"])
         },
     ),
@@ -209,7 +209,7 @@ pub(super) const CASES: &[Case] = &[
         of(&[b"\xf4\x90\x80\x80"])
     }),
     bad("names_compatibility_character", "error corrupt names path at 0x40", "R-PATH-01", || {
-        // The sign of the unit, for which form C has the letter.
+        // The unit sign, which form C replaces by the letter.
         of(&["\u{212b}".as_bytes()])
     }),
     bad("names_zero_byte_alone", "error corrupt names path at 0x40", "R-PATH-01", || of(&[b"\0"])),

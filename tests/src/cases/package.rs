@@ -24,7 +24,7 @@ fn hot(files: &[Stored], hot: &[&str]) -> Vec<u8> {
     cdn_package_hot(files, &names_of(files), NONE, 4096, &blake3, true, hot)
 }
 
-/// The one file of some packages with hot regions; it lies at 4,130.
+/// The one file of some packages with hot regions. It lies at 4,130.
 fn hello() -> Stored {
     stored("a.txt", b"hello\n")
 }
@@ -33,7 +33,7 @@ fn brotli_file(path: &str, content: &[u8]) -> Stored {
     Stored { bytes: brotli_stored(content), ..stored(path, content) }
 }
 
-/// The package of one empty index, with another head.
+/// Returns the package of one empty index, with another preamble.
 fn of_format(format: Id, major: u16, minor: u16) -> Vec<u8> {
     let mut out = head(format, major, minor);
     out.extend(table(&Table { components: vec![component(INDEX, 0, 0)], ..Table::default() }));
@@ -61,8 +61,8 @@ fn named(path: &str) -> Name {
     Name { id: [0; 16], length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// A package whose names list is a chain: segments as stored, oldest first. The last is the names
-/// region.
+/// Returns a package whose names list is a chain of segments, given as stored, oldest first. The
+/// last one is the names region.
 fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     let data = segments.concat();
     let size = segments.last().map_or(0, Vec::len) as u32;
@@ -71,7 +71,7 @@ fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     loose(&[NAMES_FLAGS], &[Group { base: DATA, encoding, entries, ..Group::default() }], &data)
 }
 
-/// `count` segments of one name each, every one linked to the one before.
+/// Returns `count` segments of one name each, each linked to the one before.
 fn long_chain(count: u32) -> Vec<u8> {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     let mut link = Link::default();
@@ -86,7 +86,8 @@ fn long_chain(count: u32) -> Vec<u8> {
     chained(&segments, NONE)
 }
 
-/// Two segments; the link of the second is as given, counted from the first one's start.
+/// Returns two segments. `link` gives the link of the second one, from the start and size of the
+/// first.
 fn two(link: fn(at: u64, size: u32) -> Link) -> Vec<u8> {
     let older = names(Link::default(), &[named("a")]);
     let newer = names(link(DATA, older.len() as u32), &[named("b")]);
@@ -97,7 +98,7 @@ fn link(at: u64, size: u32) -> Link {
     Link { at, size, encoding: NONE, decoded: u64::from(size) }
 }
 
-/// A package of one region with a layout component; its file ends at 8,192.
+/// Returns a package of one region with a layout component. Its file ends at 8,192.
 fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut region = layout(promise);
     change(&mut region);
@@ -110,8 +111,8 @@ fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// A package of two regions whose index has a group for each and starts at `at`, with the component
-/// `beside` it in the table.
+/// Returns a package of two regions whose index has a group for each and starts at `at`. `beside`
+/// is a further component in the table.
 fn index_behind(at: usize, beside: Component, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let only = |n| vec![Entry { id: small(n), offset: 188, size: 5 }];
     let groups = [1, 2].map(|n| Group { entries: only(n), ..Group::default() });
@@ -128,7 +129,7 @@ fn index_behind(at: usize, beside: Component, change: impl FnOnce(&mut Vec<u8>))
     out
 }
 
-/// As a fold leaves it: the index starts at 65,536, in a package with a layout.
+/// Returns a package as a fold leaves it, with a layout and an index that starts at 65,536.
 fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
@@ -139,8 +140,8 @@ const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
 
-/// A package of one sealed region, `hello`; component and data can be changed. In the file the
-/// component comes first, in 64 bytes, then the data.
+/// Returns a package of one sealed region, `hello`. Component and data can be changed. In the file
+/// the component comes first, in 64 bytes, then the data.
 fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut region = seal_component(&blake3);
     component_change(&mut region);
@@ -153,7 +154,7 @@ fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> 
     loose(&[named], &groups, &[region, data].concat())
 }
 
-/// Changes a seal component and makes its digest fit.
+/// Changes a seal component and computes its digest again.
 fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.truncate(32);
     change(component);
@@ -161,7 +162,7 @@ fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.extend(digest);
 }
 
-/// A package of one region with this lookup region behind its index.
+/// Returns a package of one region with this lookup region after its index.
 fn with_keys(keys: &[u8]) -> Vec<u8> {
     let named = component(LOOKUP, DATA as u32, keys.len() as u32);
     let only = Entry { id: small(1), offset: keys.len() as u32, size: 5 };
@@ -169,11 +170,11 @@ fn with_keys(keys: &[u8]) -> Vec<u8> {
     loose(&[named], &groups, &[keys, b"hello"].concat())
 }
 
-/// Where the seal component of a package with sealed segments stands; the older segment follows.
+/// The position of the seal component in a package with sealed segments. The older segment follows.
 const SEGMENTS_AT: u64 = 136 + 8 + GROUP;
 
-/// A package whose names list has two segments of one name each, both sealed; the older segment,
-/// with its seal, is changed.
+/// Returns a package whose names list has two sealed segments of one name each. `change` alters the
+/// older segment, with its seal.
 fn sealed_segments(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let behind = |bytes: &[u8]| [bytes, &seal(NAMES, NONE, bytes, &blake3)].concat();
     let older = names(Link::default(), &[named("a")]);
@@ -310,7 +311,8 @@ pub(super) const CASES: &[Case] = &[
         hot(&[stored("long", &[7; 57_000])], &["long"])
     }),
     good("package_hot_and_updated", "R-LAY-12, R-ORD-01", || {
-        // A newer a.txt, behind the older entry in the same group, at the end of the file.
+        // A newer a.txt, after the older entry in the same group. Its bytes are at the end of the
+        // file.
         let mut out = hot(&[hello()], &["a.txt"]);
         let (group, at) = (4168 + 8 + 8 * GROUP as usize, out.len() as u32);
         let newer = [&b"newer"[..], &seal(path_id("a.txt"), NONE, b"newer", &blake3)].concat();
@@ -392,7 +394,7 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02, R-SEAL-19",
         || {
             let mut out = sealed(|_| (), |_| ());
-            // The component's offset stands 20 bytes into the second entry: 63 bytes are left.
+            // The component's offset stands 20 bytes into the second entry. 63 bytes are left.
             let at = out.len() as u32 - 63;
             out[100..104].copy_from_slice(&at.to_le_bytes());
             out
@@ -515,7 +517,7 @@ pub(super) const CASES: &[Case] = &[
         sealed_segments(|_| ())
     }),
     bad("package_earlier_segment_altered", SEGMENT_ALTERED, "R-NAME-16, R-SEAL-13", || {
-        // The path of the older segment, `a`, becomes `c`: a path that nobody has sealed.
+        // The path of the older segment, `a`, becomes `c`, and the digest does not cover that.
         sealed_segments(|stored| stored[64] = b'c')
     }),
     bad("package_earlier_segment_with_an_altered_digest", SEGMENT_ALTERED, "R-NAME-16", || {
@@ -655,7 +657,7 @@ pub(super) const CASES: &[Case] = &[
         "error unsupported names header at 0x0",
         "R-NAME-02",
         || {
-            // The first byte of the count is there.
+            // The link ends after the first byte of the count.
             two(|at, size| link(at + 4, size - 4))
         },
     ),

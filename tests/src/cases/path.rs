@@ -1,4 +1,4 @@
-//! Fixtures of path look-ups: which region a path leads to, by hash or by the names list.
+//! Fixtures of path look-ups: to which region a path leads, by hash or by the names list.
 
 use super::{Case, good};
 use crate::reference::{
@@ -10,7 +10,8 @@ fn named(path: &str, id: Id) -> Name {
     Name { id, length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// A package with these regions of one byte each, this names list, and perhaps the component.
+/// Returns a package with these regions of one byte each, this names list, and the component if
+/// given.
 fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
     let others: Vec<_> = flags.into_iter().collect();
     let index_at = 52 + 28 * (1 + others.len() as u64);
@@ -31,12 +32,12 @@ fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
 const CLEAR: Option<Component> = Some(component(NAMES, 0, 0));
 const SET: Option<Component> = Some(component(NAMES, 1, 0));
 
-/// Gives `a` to region 9, and `c` to a region that is not there; `b` has its own id.
+/// Returns a list that gives region 9 to `a`, and a missing region to `c`; `b` has its hashed id.
 fn list() -> Vec<u8> {
     names(Link::default(), &[named("a", small(9)), named("b", [0; 16]), named("c", small(8))])
 }
 
-/// A names list that no reader takes.
+/// A names list that every reader refuses.
 const BROKEN: &[u8] = b"not a names list, although it is long enough";
 
 /// Regions under the hashed ids of `a`, `b` and `c`, and region 9.
@@ -82,8 +83,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("path_without_component_and_list", "R-PKG-06", || {
         let mut out = package(None, &[path_id("b")], b"");
-        // The one entry of the names region is taken away: the length of the only group is 1, and
-        // the entry of `b` stands first.
+        // The entry of the names region is removed: the length of the only group becomes 1, and the
+        // entry of `b` comes first.
         let (group, entry) = (80 + 8, 80 + 8 + 16);
         let second = out[entry + 24..entry + 48].to_vec();
         out[entry..entry + 24].copy_from_slice(&second);

@@ -1,6 +1,6 @@
-//! Fixtures of seals: what a reader says of each region under each policy.
+//! Fixtures of seals: the verdict on each region under each policy.
 //!
-//! The file itself is sound in all of them; what is refused stands in the lines below `ok`.
+//! The file itself is sound in all of them. The lines below `ok` have the refusals.
 
 use super::{Case, good};
 use crate::reference::seals::{ELSEWHERE, EXAMPLE, Publisher, STRANGER, signed_component};
@@ -9,26 +9,26 @@ use crate::reference::{
     seal_component, small, table,
 };
 
-/// Where the seal component of every file stands, behind the index.
+/// The position of the seal component in every file, after the index.
 const COMPONENT_AT: u64 = 108 + 8 + GROUP;
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A region with its seal: stored bytes, digest, and a signature if there is a signer.
+/// Returns a region with its seal: stored bytes, digest, and a signature if there is a signer.
 fn sealed(id: Id, bytes: &[u8], signer: Option<&Publisher>) -> Vec<u8> {
     let digest = seal(id, NONE, bytes, &blake3);
     let signature = signer.map_or([0; 64], |signer| signer.sign(&digest));
     [bytes, &digest, &signature].concat()
 }
 
-/// The component of the specification's publisher.
+/// Returns the component of the specification's publisher.
 fn own() -> Vec<u8> {
     signed_component(EXAMPLE.package, &[EXAMPLE.key()], &blake3)
 }
 
-/// A package of a seal component and some data behind it; offsets count from the data's start.
+/// Returns a package of a seal component and data after it. Offsets count from the data's start.
 fn package(seals: &[u8], entries: &[(u32, u32, u32)], data: &[u8]) -> Vec<u8> {
     let base = COMPONENT_AT + seals.len() as u64;
     let entries = entries
@@ -51,10 +51,10 @@ fn with_group(seals: &[u8], group: Group, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Bytes of a sealed region of five bytes.
+/// Length of a sealed region of five bytes.
 const LEN: u32 = 5 + 96;
 
-/// Two signed regions, `hello` and `world`; the data is changed.
+/// Returns two signed regions, `hello` and `world`. `change` alters the data.
 fn two(seals: &[u8], signer: &Publisher, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut data =
         [sealed(small(1), b"hello", Some(signer)), sealed(small(2), b"world", Some(signer))]
@@ -63,7 +63,7 @@ fn two(seals: &[u8], signer: &Publisher, change: impl FnOnce(&mut Vec<u8>)) -> V
     package(seals, &[(1, 0, 5), (2, LEN, 5)], &data)
 }
 
-/// The same where the component is changed, and its digest made to fit.
+/// Does the same, but alters the component and computes its digest again.
 fn component_changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut seals = own();
     seals.truncate(64);
@@ -79,7 +79,8 @@ const ORDER: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// Adds the group's order to a scalar: the same signature for a reader that does not look.
+/// Adds the group's order to a scalar. A reader that does not check the range accepts this
+/// signature, too.
 fn unreduced(scalar: &mut [u8]) {
     let mut carry = 0_u16;
     for (byte, add) in scalar.iter_mut().zip(ORDER) {
@@ -201,7 +202,7 @@ pub(super) const CASES: &[Case] = &[
     good("seal_for_another_package_than_the_component_names", "R-SEAL-06, R-SEAL-15", || {
         two(&own(), &ELSEWHERE, |_| ())
     }),
-    // A faulty component is not a missing one.
+    // A faulty component does not count as a missing one.
     good("seal_component_of_version_1", "R-SEAL-03, R-SEAL-19", || {
         component_changed(|seals| seals[0] = 1)
     }),
@@ -231,14 +232,14 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_component_past_the_file", "R-REG-02, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // Its offset stands 20 bytes into the second entry, its size behind that.
+        // The offset stands 20 bytes into the second entry, and the size follows it.
         let len = out.len() as u32;
         out[100..104].copy_from_slice(&(len - 95).to_le_bytes());
         out
     }),
     good("seal_component_whose_end_wraps", "R-REG-01, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // The table's region base. The index is then found by an offset of its own.
+        // The table's region base changes, so the index gets an offset of its own.
         out[28..36].copy_from_slice(&(u64::MAX - 200).to_le_bytes());
         out[72..76].copy_from_slice(&200_u32.to_le_bytes());
         out[76..80].copy_from_slice(&0_u32.to_le_bytes());

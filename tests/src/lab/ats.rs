@@ -7,8 +7,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Keeps slices of 1 MiB. Slices of a package that has grown have another length than the first:
-/// without healing every one that is not kept yet would fail.
+/// Starts a cache of slices of 1 MiB. Slices of a package that has grown state another length than
+/// the first one. Without healing, every slice that is not cached yet would fail.
 pub(super) fn slices(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     let address = free_port()?;
     let port = address.port();

@@ -1,6 +1,6 @@
-//! The lab: a real origin and real caches before it, on loopback ports of their own.
+//! The lab: a real origin and real caches in front of it, on loopback ports of their own.
 //!
-//! A server that is started here is stopped here, by its process, when it is dropped. All files are
+//! A server that is started here is stopped when it is dropped, by its process. All files are
 //! written in a scratch folder. The settings are those that `docs/caches.md` recommends.
 
 mod ats;
@@ -18,7 +18,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-/// How long the origin says that its answers may be kept, in seconds.
+/// The times, in seconds, for which the origin lets caches keep its answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
     /// The head, and any whole file.
@@ -88,10 +88,10 @@ impl Edge {
     }
 }
 
-/// A scratch folder, an origin that serves its `data`, and the caches that were started before it.
+/// A scratch folder, an origin that serves its `data`, and the caches in front of it.
 #[derive(Debug)]
 pub struct Lab {
-    // Stopped in this order: caches, origin, folder.
+    // They are stopped in this order: caches, origin, folder.
     edges: Vec<(Edge, Server)>,
     origin: Origin,
     dir: tempfile::TempDir,
@@ -127,7 +127,7 @@ impl Lab {
 
     fn with(origin: impl FnOnce(&Path, &Path) -> io::Result<Origin>) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
-        // Some servers give up their rights, and still have to reach their files.
+        // Some servers drop their rights, and must still be able to read their files.
         open_to_all(dir.path())?;
         let data = dir.path().join("data");
         fs::create_dir(&data)?;
@@ -136,7 +136,7 @@ impl Lab {
         Ok(Self { edges: Vec::new(), origin, dir })
     }
 
-    /// Starts another, empty cache before the origin, and returns its address.
+    /// Starts another, empty cache in front of the origin, and returns its address.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.
@@ -170,7 +170,7 @@ impl Lab {
         }
     }
 
-    /// A folder of the caller's, which is not served.
+    /// Returns a folder for the caller, which is not served.
     #[must_use]
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.dir.path().join("scratch").join(name)
@@ -183,13 +183,13 @@ impl Lab {
     }
 }
 
-/// Whether the whole of the lab is asked for, and not its short form.
+/// Returns whether the whole lab runs, and not its short form.
 #[must_use]
 pub fn full() -> bool {
     std::env::var_os("DACTI_LAB").is_some_and(|form| form == "full")
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// Serves `data` as a plain host does: no validator that changes with an update, lifetimes by
-/// range, and a 416 that no cache keeps.
+/// Serves `data` like a plain host: no validator that changes with an update, lifetimes by range,
+/// and a 416 that no cache keeps.
 pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/origin-nginx.conf")
         .replace("HEAD", &lifetimes.head.to_string())
@@ -18,7 +18,8 @@ pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Resul
     start(dir, &settings)
 }
 
-/// Keeps slices of `len`. The query is part of the key, so that a reader gets around a stale one.
+/// Starts a cache of slices of `len`. The query is part of its key, so that a reader can get past a
+/// stale slice.
 pub(super) fn slices(dir: &Path, origin: SocketAddr, len: &str) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/edge-nginx-slices.conf");
     start(dir, &before(&settings.replace("SLICE", len), dir, origin))
@@ -29,7 +30,7 @@ pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, &before(include_str!("../../../docs/caches/edge-nginx-whole.conf"), dir, origin))
 }
 
-/// The settings of a cache before an origin.
+/// Returns the settings of a cache in front of an origin.
 fn before(settings: &str, dir: &Path, origin: SocketAddr) -> String {
     let kept = dir.join("kept").display().to_string();
     settings.replace("ORIGIN", &origin.to_string()).replace("KEPT", &kept)
@@ -40,7 +41,7 @@ fn start(dir: &Path, http: &str) -> io::Result<Server> {
     let address = free_port()?;
     let (settings, scratch) = (http.replace("ADDRESS", &address.to_string()), dir.display());
     let path = dir.join("nginx.conf");
-    // As root, workers would become a user who may not read a test's scratch folder.
+    // If nginx runs as root, its workers become a user who may not read a test's scratch folder.
     let user = if is_root() { "user root;" } else { "" };
     let config = format!(
         "{user}

@@ -1,4 +1,4 @@
-//! A server that runs while somebody holds it.
+//! A server that runs until it is dropped.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to listen, and to end.
+/// The longest time that a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -18,7 +18,7 @@ pub struct Tool {
     pub program: &'static str,
     /// Debian's package of it.
     pub package: &'static str,
-    /// Other programs that it needs, which may be in the package too.
+    /// A plugin that it needs, and that may be in the package, too.
     plugin: Option<&'static str>,
 }
 
@@ -39,7 +39,8 @@ impl Tool {
     /// wrk, which makes load.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 
-    /// Its path, if it is installed. Servers are often in folders that are not in a user's path.
+    /// Returns its path, if it is installed. Servers are often in folders that are not in a user's
+    /// path.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         if self.plugin.is_some_and(|plugin| !Path::new(plugin).is_file()) {
@@ -50,7 +51,7 @@ impl Tool {
         folders.map(|folder| folder.join(self.program)).find(|program| program.is_file())
     }
 
-    /// The program, to be given its arguments.
+    /// Returns a command for the program, without arguments.
     ///
     /// # Errors
     /// `NotFound`, with the package to install.
@@ -64,10 +65,10 @@ impl Tool {
 }
 
 /// Returns those of `tools` that are not installed. In CI a missing tool is a failure, so this
-/// panics there; elsewhere a test names the package to install, and ends.
+/// panics there. Elsewhere a test prints the package to install, and ends.
 ///
 /// # Panics
-/// If one is missing, and the environment says `CI`.
+/// If one is missing and the environment variable `CI` is set.
 #[must_use]
 pub fn missing(tools: &[Tool]) -> bool {
     let missing: Vec<_> =
@@ -115,7 +116,7 @@ impl Server {
         self.address
     }
 
-    /// Sends a signal to the server and those that it started.
+    /// Sends a signal to the server and to the processes that it started.
     fn signal(&self, signal: &str) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();

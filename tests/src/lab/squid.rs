@@ -10,7 +10,7 @@ use std::path::Path;
 /// The treatment of ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ranges {
-    /// They are passed on, and never kept.
+    /// Range requests are passed on, and their answers are never kept.
     Passed,
     /// The whole object is fetched and kept, and ranges come from it.
     FromWhole,
@@ -39,7 +39,7 @@ pinger_enable off
     );
     fs::write(&path, config)?;
     let mut command = Tool::SQUID.command()?;
-    // Named after the port, like its shared memory.
+    // The instance is named after the port, and so is its shared memory.
     command.arg("-N").arg("-n").arg(format!("lab{}", address.port())).arg("-f").arg(&path);
     Server::start(command, dir, address)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Keeps whole objects for as long as the origin says, and not a second longer.
+/// Starts a cache of whole objects, which keeps them exactly as long as the origin says.
 pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, origin, include_str!("../../../docs/caches/edge-varnish.vcl"), &[])
 }

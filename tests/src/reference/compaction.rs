@@ -1,7 +1,7 @@
-//! Compaction: the file that a compactor makes of a package, and the one that a signer makes.
+//! Compaction: the file that a compactor makes of a package, and the file that a signer makes.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". Packages of less
-//! than 4 GiB; names lists that have to be written anew are stored as they are.
+//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". Only for
+//! packages of less than 4 GiB. A new names list is stored without encoding.
 
 use super::seals::{Hash, Publisher, Seals, read_component, signed_component};
 use super::{
@@ -33,11 +33,10 @@ struct Parts {
     seals: Option<Vec<u8>>,
 }
 
-/// Compacts a package, into the layout that it has; with a publisher, signs it too, in the cdn
-/// layout.
+/// Compacts a package in its own layout. With a publisher, also signs it, in the cdn layout.
 ///
 /// # Errors
-/// Why it is refused. A component of somebody else is reported at its entry, a names list that
+/// The reason for a refusal. An unknown component is reported at its entry, and a names list that
 /// would have to be signed at its stored bytes.
 pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Result<Vec<u8>, Fault> {
     let container = read_package(file)?;
@@ -136,7 +135,7 @@ fn parts(
         let own = Region { id: NAMES, tag: NONE, stored: fresh, seal, path: None, hot: false };
         regions.push(own);
     }
-    // The names list, then by path, then by id.
+    // The order: the names list, then by path, then by id.
     regions.sort_by(|a, b| {
         let rank = |region: &Region| match (region.id == NAMES, &region.path) {
             (true, _) => (0, Vec::new()),
@@ -160,7 +159,7 @@ fn parts(
     Ok(Parts { regions, tag, explicit, seals })
 }
 
-/// The groups of some regions with their places, run after run: runs ascend by tag.
+/// Returns the groups of regions with their places, run by run. Runs ascend by tag.
 fn groups(base: u64, places: &[(Id, [u8; 4], Entry)]) -> Vec<Vec<Group>> {
     let tags: BTreeSet<_> = places.iter().map(|(_, tag, _)| *tag).collect();
     tags.into_iter()
@@ -217,7 +216,7 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
 /// A region: its ID, its tag and its entry of the index.
 type Place = (Id, [u8; 4], Entry);
 
-/// The stored bytes of some regions, one after the other, with their seals.
+/// Returns the stored bytes of regions, one after the other, with their seals.
 fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     let mut data = Vec::new();
     let mut places = Vec::new();
@@ -319,7 +318,7 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     out
 }
 
-/// Delta groups and the index's start; `None` if the hot regions find no room.
+/// Returns the number of delta groups and the index's start; `None` if the hot regions do not fit.
 fn place_index(regions: &[Region]) -> Option<(u64, u64)> {
     let (hot, cold): (Vec<_>, Vec<_>) = regions.iter().partition(|region| region.hot);
     let runs = groups(0, &store(&cold, 0).1);

@@ -1,4 +1,4 @@
-//! Formats: which files a reader for one format takes.
+//! Formats: which files a reader of one format accepts.
 //!
 //! Specification: `docs/spec/daicon.md`, "Format header", "Versions".
 
@@ -7,17 +7,17 @@ use super::{Container, Fault, Found, Id, Preamble, fault, read_container, read_p
 /// A version that a reader needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Needed {
-    /// What is versioned: a format or a component.
+    /// The id of a format or a component.
     pub id: Id,
     /// Its major version.
     pub major: u16,
-    /// The least minor version; for major 0, the only one beside `minors`.
+    /// The lowest minor version. For major 0, this one and `minors` are accepted.
     pub minor: u16,
     /// Further minor versions that the reader lists, for major 0.
     pub minors: &'static [u16],
 }
 
-/// A format: what its files are, and the components that they need.
+/// A format: its UUID and versions, and the components that its files must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// The format and its version.
@@ -39,7 +39,7 @@ impl Needed {
         }
     }
 
-    /// The component that serves: the first in a version that does.
+    /// Returns the component that serves: the first in a suitable version.
     #[must_use]
     pub fn met<'c>(&self, container: &'c Container) -> Option<&'c Found> {
         container

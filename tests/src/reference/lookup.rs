@@ -1,4 +1,4 @@
-//! The lookup component: fences, and what a search by them alone says.
+//! The lookup component: fences, and the results of a search by fences alone.
 //!
 //! Specification: `docs/spec/dacti-lookup.md`.
 
@@ -70,7 +70,7 @@ pub fn read_lookup(file: &[u8], container: &Container) -> Result<Option<Lookup>,
             return fault("limit", "lookup run", at + record);
         }
         let follows = runs.last().is_none_or(|before| before.first + before.groups == first);
-        // Its last group ends at a position in the file.
+        // The position at which its last group ends must exist.
         let ends = index_at.checked_add(8 + GROUP * (first + groups)).is_some();
         if stride == 0
             || groups == 0
@@ -104,10 +104,10 @@ pub fn read_lookup(file: &[u8], container: &Container) -> Result<Option<Lookup>,
 }
 
 impl Lookup {
-    /// Whether the fences are of this index.
+    /// Returns whether the fences belong to this index.
     ///
     /// # Errors
-    /// Where they are and do not end with it.
+    /// If they belong to it but do not end with it.
     pub fn is_of(&self, index: &Index) -> Result<bool, Fault> {
         if index.region.1 == 0 || index.region.0 != self.index_at {
             return Ok(false);
@@ -118,7 +118,7 @@ impl Lookup {
         }
     }
 
-    /// Holds each fence of a run against the one before.
+    /// Compares each fence of a run with the one before.
     ///
     /// # Errors
     /// Where one is smaller.
@@ -134,8 +134,8 @@ impl Lookup {
     }
 }
 
-/// Searches for an id: in the delta groups, then in each run by its fences. Every block that is
-/// looked into is judged, although a reader need not judge a block that has the id.
+/// Searches for an id: in the delta groups, then in each run by its fences. It checks every block
+/// that it reads, although a reader need not check a block that has the id.
 ///
 /// # Errors
 /// What contradicts the fences.
@@ -147,7 +147,7 @@ pub fn search(
 ) -> Result<Option<EntrySeen>, Fault> {
     let deltas = lookup.runs.first().map_or(0, |run| run.first);
     let delta = |entry: &&EntrySeen| u64::from(entry.group) < deltas && entry.id == *id;
-    // The first group that has it; in the group, the last entry.
+    // The first group that has the id counts, and in the group the last entry.
     let newest = index.entries.iter().filter(delta).map(|entry| entry.group).min();
     let in_newest = |entry: &&EntrySeen| delta(entry) && Some(entry.group) == newest;
     if let Some(found) = index.entries.iter().rfind(in_newest) {
@@ -178,7 +178,8 @@ fn search_run(
             false => fault("corrupt", "lookup block", at),
         };
     }
-    // From the last block that can have it to the first: that of a smaller key ends the search.
+    // From the last block that can have the id to the first. A block whose fence is smaller ends
+    // the search.
     for block in (0..not_above).rev() {
         let entries = check_block(file, index, lookup, run, block)?;
         if let Some(found) = entries.iter().find(|entry| entry.id == *id) {
@@ -191,7 +192,8 @@ fn search_run(
     Ok(None)
 }
 
-/// The entries of a block, which begins with its fence, ascends and ends before the next.
+/// Returns the entries of a block, after checking that it begins with its fence, ascends and ends
+/// before the next.
 fn check_block(
     file: &[u8],
     index: &Index,

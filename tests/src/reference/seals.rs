@@ -1,6 +1,6 @@
-//! Seals: what a reader says of a region under each policy, and key files.
+//! Seals: the verdict on a region under each policy, and key files.
 //!
-//! Specification: `docs/spec/dacti-seal.md`. Ed25519 is another crate's business.
+//! Specification: `docs/spec/dacti-seal.md`. Another crate computes Ed25519.
 
 use super::{
     Container, EntrySeen, Fault, Id, Index, SEAL, fault, id, id_at, region, seal, stored_span,
@@ -73,7 +73,7 @@ fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
     Ok(Seals { seal_len, package: id_at(&bytes, 8), keys: keys.collect(), bytes })
 }
 
-/// Who signs in the fixtures: the seed, and the publisher's package.
+/// A signer in the fixtures: the seed, and the publisher's package.
 #[derive(Clone, Copy, Debug)]
 pub struct Publisher {
     /// The seed of RFC 8032.
@@ -150,7 +150,7 @@ pub enum Policy<'t> {
     Signature(&'t [Publisher]),
 }
 
-/// Why a region is refused: the fault, and in words which one it is.
+/// Why a region is refused: the fault, and the case if a fault has several.
 #[derive(Clone, Debug)]
 pub struct Refused {
     /// The fault.
@@ -184,7 +184,7 @@ fn plain(fault: Fault) -> Refused {
 /// Judges the region of an entry.
 ///
 /// # Errors
-/// The first check that fails, in the order of the specification.
+/// Returns the first check that fails, in the order of the specification.
 pub fn judge(
     file: &[u8],
     container: &Container,
@@ -201,7 +201,7 @@ pub fn judge(
         Policy::Digest => (read_component(file, container, hash), None),
         Policy::Signature(trusted) => (read_component(file, container, hash), Some(trusted)),
     };
-    // Where a region would start: for refusals before its place is known to be sound.
+    // The region's start, for refusals before its place is known to be valid.
     let start = entry.base.wrapping_add(u64::from(entry.offset));
     let Some(component) = component else {
         let case = if trusted.is_some() { "unsigned" } else { "unsealed" };
