@@ -940,7 +940,7 @@ fn a_region_that_is_not_there_is_an_error() {
     assert_eq!(scratch.pack(&[]).code, Some(0));
     let missing = scratch.run("get", &["no/such/path"]);
     assert!(missing.failure().contains("no region \"no/such/path\""), "{missing:?}");
-    assert!(missing.failure().ends_with(": list what there is with `dacti ls`"), "{missing:?}");
+    assert!(missing.failure().ends_with(": list the regions with `dacti ls`"), "{missing:?}");
     assert_eq!(missing.err.matches("list what").count(), 1, "{missing:?}");
     let id = "00000000-0000-0000-0000-00000000dead";
     assert!(scratch.run("get", &[id]).failure().contains(id));
@@ -1206,7 +1206,7 @@ fn what_was_meant_is_told() {
     }
     // If patterns leave no file, that is an error; an empty folder is not.
     let none = scratch.pack(&["--include", "*.nope"]);
-    scratch.refused(&none, "--include and --exclude leave nothing of what was given");
+    scratch.refused(&none, "--include and --exclude leave out all files");
     assert_eq!(scratch.pack(&[]).code, Some(0));
     let folder = scratch.run("ls", &["guide/"]);
     assert!(folder.failure().ends_with("it is a folder, and \"guide/**\" means what is in it"));

@@ -180,7 +180,7 @@ bytes
 0x000000000000             28  preamble
 0x00000000001c             52  component table
 0x000000000050              3  component text (example)
-0x000000000053              3  nobody's, zeros
+0x000000000053              3  unclaimed, zeros
 ";
     let shown = shown.text().replace("signature and format header", "preamble");
     assert_eq!(shown, expected);

@@ -1309,7 +1309,7 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     assert_eq!(told(&files, PLAIN, &paths), expected);
     let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
     let expected =
-        "hot regions lie in the head, and the compact layout has none: use the cdn layout";
+        "hot regions lie in the head, where the compact layout has no room: use the cdn layout";
     assert_eq!(told(&files, compact, &paths[..1]), expected);
 }
 

@@ -333,8 +333,8 @@ fn what_has_no_seals_cannot_be_signed() {
         ),
         (
             &["--no-seals"],
-            "dacti: error: a signature is part of a region's seal, and seals are to be left out: \
-             leave them in",
+            "dacti: error: a signature is part of a region's seal, and the options leave seals \
+             out: keep them",
         ),
     ] {
         let packed = keys.scratch.pack(&[&["--sign", text(&keys.private)], more].concat());

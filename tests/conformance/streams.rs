@@ -225,9 +225,9 @@ fn a_region_that_is_too_long_to_keep_is_refused_with_the_way_out() {
     let before = source.stats();
     let error = package.reader("a").expect_err("it is too long");
     let expected = format!(
-        "stored region at {:#x}: 300000 bytes have to be kept to verify them before any is handed \
-         out, and the limit is 299999: write the region to a file, which is verified before it \
-         gets its name, or allow more",
+        "stored region at {:#x}: 300000 bytes must be kept until they are verified, but the limit \
+         is 299999: write the region to a file, which is verified before it gets its name, or \
+         allow more",
         found.span.start
     );
     assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Limit));

@@ -45,8 +45,8 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     let error = package.verify(None, &mut |_| ControlFlow::Continue(())).expect_err("too much");
     assert_eq!(error.kind(), ErrorKind::Limit);
     let expected = format!(
-        "all regions together take more than {limit} bytes, far more than a package of this size \
-         usually does: allow more with total_len_max"
+        "all regions together take more than {limit} bytes, far more than usual for a package of \
+         this size: allow more with total_len_max"
     );
     assert_eq!(error.to_string(), expected);
     // Each region alone is below every limit. Together, the streams end with the same error.
@@ -140,8 +140,8 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     let compacted = package.compact(&out, &options, &mut |_| ControlFlow::Continue(()));
     let error = compacted.expect_err("they overlap");
     let expected = format!(
-        "the stored bytes of \"b\" at {moved} overlap those of \"a\" at {at}, which no writer of \
-         packages does: nothing was written; unpack what is whole and pack that"
+        "the stored bytes of \"b\" at {moved} overlap those of \"a\" at {at}, which no packer \
+         does: nothing was written; unpack the good regions and pack them"
     );
     assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Corrupt));
     assert!(matches!(sign(&package, &out), Err(Error::Overlap { .. })));

@@ -471,7 +471,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     other[2000] ^= 1;
     fs::write(&path, &other).unwrap();
     let error = told(saved.apply(&path, Extent::Whole));
-    assert!(error.starts_with("step 1: the file is neither as it was before"), "{error}");
+    assert!(error.starts_with("step 1: the file is neither in the state before"), "{error}");
     assert!(error.contains("its head has the digest"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
@@ -480,7 +480,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     other.extend([7; 4096]);
     fs::write(&path, &other).unwrap();
     let error = told(saved.apply(&path, Extent::Rest));
-    assert!(error.contains("stand bytes that are not of this plan"), "{error}");
+    assert!(error.contains("do not belong to this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
     // Altered plans, each with its fault.

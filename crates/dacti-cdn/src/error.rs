@@ -91,10 +91,10 @@ impl fmt::Display for Missing {
                 "it has no dacti-layout component, so it was packed for files that never change \
                  and has no room for updates: make a package in the cdn layout of it"
             }
-            Self::Index => "it has no index component of a version that is known",
+            Self::Index => "it has no index component of a supported version",
             Self::Seals => {
-                "its seal component is of a version that is not known, so new regions could not \
-                 be sealed as the others are: a newer program is needed"
+                "its seal component has an unsupported version, so new regions could not be \
+                 sealed like the others: a newer program is needed"
             }
         })
     }
@@ -150,8 +150,8 @@ pub enum Misuse {
     },
     /// A seal of another length than the package's seals have.
     #[error(
-        "edit {edit}: its seal has {found} bytes, the package's seals have {expected}: seal it as \
-         the package says"
+        "edit {edit}: its seal has {found} bytes, the package's seals have {expected}: seal it \
+         like the other regions"
     )]
     SealLen {
         /// Number of the edit.

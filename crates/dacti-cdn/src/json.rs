@@ -210,7 +210,7 @@ pub(crate) mod encoding_text {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let name = encoding.name().map(ToString::to_string);
-        let name = name.ok_or_else(|| S::Error::custom("the encoding tag is no text"))?;
+        let name = name.ok_or_else(|| S::Error::custom("the encoding tag is not text"))?;
         serializer.serialize_str(&name)
     }
 

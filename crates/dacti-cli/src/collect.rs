@@ -102,7 +102,7 @@ impl LeftOut {
         if files > 0 || filtered == 0 {
             return Ok(());
         }
-        let message = "--include and --exclude leave nothing of what was given";
+        let message = "--include and --exclude leave out all files";
         Err(Failure::Failed(message.into()))
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn slice_len(text: &str) -> Result<u64, String> {
         "K" | "KiB" => 1 << 10,
         "M" | "MiB" => 1 << 20,
         "G" | "GiB" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit:?}: KiB, MiB and GiB are known")),
+        unit => return Err(format!("unknown unit {unit:?}: use KiB, MiB or GiB")),
     };
     let number: u64 = digits.parse().map_err(|_| "expected auto or a length such as 64KiB")?;
     let len = number.checked_mul(unit).ok_or("too large")?;

@@ -105,8 +105,8 @@ fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
 }
 
 impl Remote {
-    /// Opens a package in a file or under a URL. Reads of a file are counted if `counts` or an option
-    /// asks for it.
+    /// Opens a package in a file or under a URL. Reads of a file are counted if `counts` or an
+    /// option asks for it.
     pub(crate) fn open(
         &self,
         package: &Path,
@@ -120,8 +120,8 @@ impl Remote {
     fn check_headers(&self, path: &Path) -> Result<(), Failure> {
         if matches!(kind_and_url(path), Some((Kind::Store, _))) && !self.headers.is_empty() {
             return Err(Failure::Usage(
-                "--header is for http and https URLs: requests to an object store are signed with \
-                 the fields that they have. Set what the store needs in the environment, such as \
+                "--header is for http and https URLs: requests to an object store are signed, so \
+                 fields cannot be added. Set what the store needs in the environment, such as \
                  AWS_REQUEST_PAYER=true"
                     .into(),
             ));

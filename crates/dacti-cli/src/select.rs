@@ -99,7 +99,7 @@ pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> 
 }
 
 /// How to find the names of regions.
-pub(crate) const LIST: &str = "list what there is with `dacti ls`";
+pub(crate) const LIST: &str = "list the regions with `dacti ls`";
 
 /// Suggests a path in place of one that names no region.
 pub(crate) fn meant<'p>(

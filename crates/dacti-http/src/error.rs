@@ -73,8 +73,8 @@ pub enum Error {
     },
     /// The server answers every range with the whole file.
     #[error(
-        "bytes {span}: the server sends whole files only{}: switch ranges on there, or allow \
-         reading the whole file", Length(*.len)
+        "bytes {span}: the server sends only whole files{}: enable ranges there, or allow reading \
+         the whole file", Length(*.len)
     )]
     NoRanges {
         /// The wanted bytes, absolute.
@@ -84,8 +84,8 @@ pub enum Error {
     },
     /// The server encodes its answers, so its ranges are no ranges of the file.
     #[error(
-        "bytes {span}: the server sends {coding}, although only identity was accepted: switch \
-         compression off there for packages"
+        "bytes {span}: the server sends {coding}, although only identity was accepted: disable \
+         compression for packages there"
     )]
     Encoded {
         /// The wanted bytes, absolute.
@@ -207,8 +207,8 @@ const fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Unreachable => "check the host name, the port and the network",
         Fault::Status(500..) | Fault::Reset => {
-            "try again later; if it lasts, look at the cache on the way: it may fail at slices of \
-             two states, so compare no validators between slices"
+            "try again later; if it lasts, check the cache on the way: it may fail at slices of \
+             two states, so it must not compare validators between slices"
         }
         _ => "try again later, or allow more time",
     }

@@ -141,7 +141,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Unreachable => f.write_str("could not be reached"),
             Self::Tls => f.write_str("failed at TLS"),
-            Self::Reset => f.write_str("broke the connection off"),
+            Self::Reset => f.write_str("broke off the connection"),
             Self::Timeout => f.write_str("took too long"),
             Self::Status(status) => write!(f, "answered with status {status}"),
             Self::NotSatisfiable { len: Some(len) } => {

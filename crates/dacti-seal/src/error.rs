@@ -124,13 +124,16 @@ pub enum Misuse {
     #[error("{0} keys: readers accept at most {max}", max = crate::KEYS_MAX)]
     TooManyKeys(u64),
     /// A signature in a package whose seals are digests only.
-    #[error("a package of digests has no room for signatures: pack it with a key")]
+    #[error("a package with digests only has no room for signatures: pack it with a key")]
     NoRoomForSignature,
     /// A policy that requires a signature but trusts no key.
     #[error("no key is trusted: name at least one, or require digests only")]
     NoKeys,
     /// A verified stream under a policy that requires nothing.
-    #[error("nothing is required of seals, so none is checked: require a digest or a signature")]
+    #[error(
+        "the policy requires nothing of seals, so no seal is checked: require a digest or a \
+         signature"
+    )]
     NothingRequired,
     /// The verifier was given more or fewer bytes than the region has.
     #[error("the stored region has {len} bytes, but {given} were given")]

@@ -164,7 +164,7 @@ impl SecretKey {
     #[must_use]
     pub fn to_text(&self) -> String {
         let comment =
-            "# PRIVATE: whoever has the line below signs as its owner. Keep it to yourself.";
+            "# PRIVATE: anybody who has the line below can sign as its owner. Keep it secret.";
         format!("{comment}\n{PRIVATE} 1 {} {}\n", Hex(self.key.as_bytes()), self.package)
     }
 }

@@ -263,7 +263,7 @@ impl Origin {
 }
 
 fn busy() -> Answer {
-    let why = "too many requests are under way: try again in a second";
+    let why = "too many requests are in progress: try again in a second";
     answer::failed(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 

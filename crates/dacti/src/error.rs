@@ -124,7 +124,8 @@ pub enum Error {
     /// An index in a package without room for updates, whose groups do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, \
-         and an index behind the head has no reserve: bytes are missing, or were replaced by zeros"
+         and an index after the head has no room for updates: bytes are missing, or were replaced \
+         by zeros"
     )]
     IndexNotFilled {
         /// Where the index region starts, absolute.
@@ -136,8 +137,8 @@ pub enum Error {
     },
     /// A group without entries, in a package without room for updates.
     #[error(
-        "group header at {at:#x}: the group has no entry, and an index behind the head has no \
-         reserve: bytes are missing, or were replaced by zeros"
+        "group header at {at:#x}: the group has no entry, and an index after the head has no room \
+         for updates: bytes are missing, or were replaced by zeros"
     )]
     EmptyGroup {
         /// Where the group starts, absolute.
@@ -148,7 +149,7 @@ pub enum Error {
     Lookup(#[from] dacti_lookup::Error),
     /// The fences belong to another index than the current one.
     #[error(
-        "lookup header at {at:#x}: its fences are of the index at {index_at:#x}, not of this one"
+        "lookup header at {at:#x}: its fences belong to the index at {index_at:#x}, not to this one"
     )]
     OtherIndex {
         /// Where the lookup region starts, absolute.
@@ -224,9 +225,9 @@ pub enum Error {
     },
     /// A sealed region that is too long: its stored bytes would have to be kept to verify them.
     #[error(
-        "stored region at {at:#x}: {len} bytes have to be kept to verify them before any is handed \
-         out, and the limit is {limit}: write the region to a file, which is verified before it \
-         gets its name, or allow more"
+        "stored region at {at:#x}: {len} bytes must be kept until they are verified, but the \
+         limit is {limit}: write the region to a file, which is verified before it gets its name, \
+         or allow more"
     )]
     TooLongToVerify {
         /// Where the stored bytes start, absolute.
@@ -238,8 +239,8 @@ pub enum Error {
     },
     /// Regions that together decode to too many bytes.
     #[error(
-        "all regions together take more than {limit} bytes, far more than a package of this size \
-         usually does: allow more with total_len_max"
+        "all regions together take more than {limit} bytes, far more than usual for a package of \
+         this size: allow more with total_len_max"
     )]
     TotalTooLong {
         /// The bytes that are allowed.
@@ -247,8 +248,8 @@ pub enum Error {
     },
     /// Two regions that share some of their stored bytes, but not all.
     #[error(
-        "the stored bytes of {second} at {second_at} overlap those of {first} at {first_at}, which \
-         no writer of packages does: nothing was written; unpack what is whole and pack that"
+        "the stored bytes of {second} at {second_at} overlap those of {first} at {first_at}, \
+         which no packer does: nothing was written; unpack the good regions and pack them"
     )]
     Overlap {
         /// The region that starts first, by path or id.
@@ -274,7 +275,8 @@ pub enum Error {
     /// An input that changed after it was added.
     #[error(
         "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
-         when it was read{}): nothing was written; pack again when it is still, or a copy of it",
+         when it was read{}): nothing was written; pack again when it no longer changes, or pack \
+         a copy",
         if expected == found { ", with another modification time" } else { "" }
     )]
     Changed {
@@ -286,7 +288,7 @@ pub enum Error {
         found: u64,
     },
     /// An input that contains a private key: anybody who reads the package could sign with it.
-    #[error("{name}: its content shows a private key, and would publish it: leave it out")]
+    #[error("{name}: its content has a private key, which the package would publish: leave it out")]
     PrivateKey {
         /// The region.
         name: String,
@@ -295,8 +297,8 @@ pub enum Error {
     },
     /// A damaged region of a package that is compacted.
     #[error(
-        "{name:?} is damaged, so it is not taken over: {fault}; nothing was written: put the \
-         region again or remove it first, or unpack what is whole and pack that"
+        "{name:?} is damaged, so it cannot be copied: {fault}; nothing was written: put the \
+         region again or remove it first, or unpack the good regions and pack them"
     )]
     Damaged {
         /// The region, by path or id.
@@ -320,7 +322,9 @@ pub enum Error {
         why: &'static str,
     },
     /// Hot regions in a layout that has no room for them in the head.
-    #[error("hot regions lie in the head, and the compact layout has none: use the cdn layout")]
+    #[error(
+        "hot regions lie in the head, where the compact layout has no room: use the cdn layout"
+    )]
     NoHead,
     /// More hot regions than a group has entries.
     #[error(
@@ -360,8 +364,8 @@ pub enum Error {
 pub enum CompactionFault {
     /// An unknown component, whose data may hold positions that change in the new file.
     #[error(
-        "the component {id} is unknown, and its positions may not hold in the new file: leave it \
-         out with --drop-component {id}"
+        "the component {id} is unknown, and its data may be positions that change in the new \
+         file: leave it out with --drop-component {id}"
     )]
     ForeignComponent {
         /// Its id.

@@ -141,7 +141,7 @@ pub enum Misuse {
     /// An extension offset does not lead to the next table of the chain.
     #[error(
         "table at {at:#x}: extension offset {extension_at:#x}, but the next table stands at \
-         {next:#x}: set the offset to 0, and it is filled in"
+         {next:#x}: set the offset to 0, and the writer fills it in"
     )]
     Link {
         /// Start of the table, absolute.
@@ -201,7 +201,7 @@ pub enum Error {
         found: [u8; 8],
     },
     /// A daicon container of an unsupported generation.
-    #[error("signature at 0x0: container generation {:?} is not supported, only '0' is: a \
+    #[error("signature at 0x0: container generation {:?} is not supported, but only '0': a \
             newer reader is needed", char::from(*.found))]
     UnsupportedContainer {
         /// The signature's last byte.

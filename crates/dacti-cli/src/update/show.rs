@@ -258,8 +258,8 @@ fn meaning(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Delta => "entries in the head, published by a length of one byte",
         Strategy::FirstTable => "slots of the first table, published by its count",
-        Strategy::SecondTable => "the second table anew, the index as it is",
-        Strategy::Fold => "a new index of all regions behind the old end",
+        Strategy::SecondTable => "a new second table, with the same index",
+        Strategy::Fold => "a new index of all regions after the old end",
     }
 }
 

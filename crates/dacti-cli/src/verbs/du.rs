@@ -144,7 +144,7 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
         (0, ..) => String::new(),
         (_, replaced, 0) => format!("of them {replaced} in replaced regions"),
         (_, replaced, not) => {
-            format!("of them {replaced} in replaced regions, {not} that were not looked at")
+            format!("of them {replaced} in replaced regions, {not} that were not checked")
         }
     };
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;
@@ -161,7 +161,7 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
 fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Result<()> {
     writeln!(out)?;
     if usage.outside > 0 {
-        writeln!(out, "lost        {} regions are not within the file", usage.outside)?;
+        writeln!(out, "lost        {} regions lie outside the file", usage.outside)?;
     }
     if let Some(equal) = &usage.duplicates {
         let dacti::report::Duplicates { regions, len, candidates, read } = *equal;
@@ -187,7 +187,7 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
     let compaction = &usage.compaction;
     let verdict = match (compaction.saves_enough, compaction.updates_are_dear) {
         (true, _) => "pays: it saves a quarter of the file, and a slice, or more",
-        (false, true) => "pays: each update writes an index again that is longer than a slice",
+        (false, true) => "pays: each update rewrites an index that is longer than a slice",
         (false, false) => {
             "does not pay: it saves less than a quarter of the file, or less than a slice"
         }

@@ -142,7 +142,7 @@ impl Args {
             // If names are lost, a region without a name may be the one that was meant.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
-                let what = "names are lost, and nothing is left that matches";
+                let what = "names are lost, and no other name matches";
                 return Err(Failure::Failed(format!(
                     "{shown}: {what} {pattern:?}: nothing was written"
                 )));

@@ -12,8 +12,8 @@ use uuid::Uuid;
 pub enum UpdateFault {
     /// Another writer has the file.
     #[error(
-        "{path:?} is being updated by another writer: wait until it has ended, or end it (what it \
-         leaves unfinished harms no reader, and the next update begins behind it)"
+        "{path:?} is being updated by another writer: wait until it ends, or end it (an \
+         unfinished update harms no reader, and the next update begins after it)"
     )]
     Locked {
         /// The file.
@@ -36,8 +36,8 @@ pub enum UpdateFault {
     State(Box<StateFault>),
     /// Bytes past the old end that do not belong to this plan.
     #[error(
-        "step {step}: at {at:#x} stand bytes that are not of this plan, and what was written is \
-         never written over: plan the update anew"
+        "step {step}: the bytes at {at:#x} do not belong to this plan, and written bytes are \
+         never overwritten: plan the update anew"
     )]
     OtherBytes {
         /// Number of the step, from 1.
@@ -76,7 +76,7 @@ pub enum UpdateFault {
     },
     /// A plan that is to be started, but was started before.
     #[error(
-        "the plan was begun before, it stands at step {step}: resume it, or plan the update anew"
+        "the plan was started before, and stands at step {step}: resume it, or plan the update anew"
     )]
     Begun {
         /// Number of the step that is next, from 1.
@@ -103,10 +103,10 @@ pub enum UpdateFault {
         found: Uuid,
     },
     /// A key that the package does not name.
-    #[error("the key is none of those that the package says it is signed with")]
+    #[error("the package does not name this key among the keys of its signatures")]
     OtherKey,
     /// A region that is both put and removed.
-    #[error("{name} is both to be put and to be removed")]
+    #[error("{name} is both put and removed")]
     PutAndRemoved {
         /// The region.
         name: String,
@@ -162,7 +162,10 @@ impl core::error::Error for StateFault {}
 impl fmt::Display for StateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, found, before, after } = self;
-        write!(f, "step {step}: the file is neither as it was before nor as it is after: ")?;
+        write!(
+            f,
+            "step {step}: the file is neither in the state before it nor in the state after it: "
+        )?;
         if found.len == before.len || found.len == after.len {
             write!(f, "its head has the digest {}, ", found.head)?;
             write!(f, "expected {}", before.head)?;

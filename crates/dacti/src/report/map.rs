@@ -59,7 +59,7 @@ impl fmt::Display for Claimant {
             Self::Table => "component table",
             Self::TableRoom => "room for components",
             Self::Component(id) => return write!(f, "component {id}"),
-            Self::KeysRoom => "room for lookup keys",
+            Self::KeysRoom => "room for fences",
             Self::IndexHeader => "index header",
             Self::Groups => "index groups",
             Self::GroupsRoom => "room for index entries",
@@ -68,9 +68,9 @@ impl fmt::Display for Claimant {
             Self::Names => "names list",
             Self::Replaced => "replaced regions",
             Self::Padding => "padding",
-            Self::Zeros => "nobody's, zeros",
-            Self::Unclaimed => "nobody's",
-            Self::NotLookedAt => "nobody's, not looked at",
+            Self::Zeros => "unclaimed, zeros",
+            Self::Unclaimed => "unclaimed",
+            Self::NotLookedAt => "unclaimed, not checked",
         })
     }
 }

@@ -125,8 +125,8 @@ impl fmt::Display for Finding {
             }
             Self::HiddenIds { count } => write!(
                 f,
-                "names list: {count} paths have ids of their own, but the package says that none \
-                 has: they are found by id alone"
+                "names list: {count} paths have explicit ids, but the package says that it has \
+                 none: they are found only by id"
             ),
             Self::NameWithoutRegion { path } => write!(f, "{path:?}: has a name, but no region"),
         }

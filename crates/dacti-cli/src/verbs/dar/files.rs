@@ -257,7 +257,7 @@ fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Sour
 fn name_fault(name: &[u8], path: &str, first: bool) -> Option<&'static str> {
     match core::str::from_utf8(name) {
         Err(_) => Some("the name is not UTF-8"),
-        Ok("" | "." | "..") => Some("is no name of a file"),
+        Ok("" | "." | "..") => Some("is not a valid file name"),
         Ok(name) if name.contains(['/', '\0']) || (cfg!(windows) && name.contains('\\')) => {
             Some("the name has a slash or a zero byte in it")
         }

@@ -100,8 +100,7 @@ impl Tree {
         let metadata = self.metadata(&found);
         let item = self.build(|builder| builder.folder(items, &metadata));
         item.ok_or_else(|| {
-            let what =
-                "two names have the same 64 bits of murmur3, which no sharded folder can hold";
+            let what = "two names have the same hash, so a sharded folder cannot hold both";
             Failure::Failed(format!("{}: {what}", shown(path)))
         })
     }

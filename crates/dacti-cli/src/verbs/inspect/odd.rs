@@ -18,7 +18,7 @@ pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
     }
     if map.outside > 0 {
         let outside = map.outside;
-        lines.push(format!("{outside} regions or components are not within the file"));
+        lines.push(format!("{outside} regions or components lie outside the file"));
     }
     let unclaimed = map.unclaimed_len();
     if unclaimed > 0 {

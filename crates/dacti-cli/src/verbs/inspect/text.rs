@@ -76,9 +76,9 @@ pub(super) fn print_layout(out: &mut impl Write, package: &Package) -> io::Resul
 pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let Some(seals) = package.view().seals() else { return Ok(()) };
     match seals.kind {
-        SealKind::Digest => writeln!(out, "seals       a digest behind each region")?,
+        SealKind::Digest => writeln!(out, "seals       a digest after each region")?,
         SealKind::Signature => {
-            let what = "a digest and a signature behind each region";
+            let what = "a digest and a signature after each region";
             writeln!(out, "seals       {what}, for package {}", seals.package)?;
         }
     }

@@ -64,7 +64,7 @@ impl Client {
         let shown = Location::from(url);
         let parsed = parse(url)?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(misuse(shown, "this is no http or https URL: give one of those"));
+            return Err(misuse(shown, "this is not an http or https URL: give one"));
         }
         let place = Place::new(parsed);
         tls::choose_provider();

@@ -156,7 +156,7 @@ impl Remote for StoreRemote {
             return Ok(true);
         }
         let told = format!(
-            "the bytes of {span} were read twice and are not those of the head: the object is \
+            "the bytes of {span} were read twice and do not match the head: the object is \
              damaged, or its head belongs to another file"
         );
         Err(self.client.error(ErrorKind::Stale, told))

@@ -93,7 +93,7 @@ fn pairs<'s>(
 ) -> Result<Vec<(&'s Located, &'s Located)>, Error> {
     let regions = |scan: &'s IndexScan| scan.found.iter().filter(|found| found.id != NAMES_ID);
     if regions(old).count() != regions(new).count() {
-        return Err(unproven("they have another number of regions".into()));
+        return Err(unproven("the numbers of regions differ".into()));
     }
     let alike = |(old, new): &(&Located, &Located)| {
         old.id == new.id && old.encoding == new.encoding && old.span.len() == new.span.len()

@@ -31,7 +31,7 @@ pub(super) fn compress(content: &[u8], quality: u8, out: &mut Vec<u8>) -> io::Re
             &mut |_, _, _, _| (),
         );
         if !went_on || written == 0 {
-            return Err(io::Error::other("the Brotli encoder has come to nothing"));
+            return Err(io::Error::other("the Brotli encoder has made no progress"));
         }
         end = end.saturating_add(written);
     }

@@ -487,7 +487,7 @@ impl PackageBuilder {
         if self.key.is_some() && self.sealing().is_none() {
             let why = match self.options.layout {
                 LayoutChoice::Compact => "the compact layout has none: use the cdn layout",
-                LayoutChoice::Cdn => "seals are to be left out: leave them in",
+                LayoutChoice::Cdn => "the options leave seals out: keep them",
             };
             return Err(Error::NoSealToSign { why });
         }

@@ -94,7 +94,7 @@ fn leads_out(path: &str, target: &str) -> Option<String> {
                 return Some("is a symbolic link to an absolute path".into());
             }
             Component::ParentDir if descends => {
-                return Some("is a symbolic link that climbs after it has descended".into());
+                return Some("is a symbolic link whose target has `..` after a name".into());
             }
             Component::ParentDir => match depth.checked_sub(1) {
                 Some(less) => depth = less,
@@ -104,7 +104,8 @@ fn leads_out(path: &str, target: &str) -> Option<String> {
             Component::Normal(_) => descends = true,
         }
     }
-    (target.is_empty() || target.contains('\0')).then(|| "is a symbolic link to nothing".into())
+    (target.is_empty() || target.contains('\0'))
+        .then(|| "is a symbolic link with an empty or invalid target".into())
 }
 
 #[cfg(test)]
