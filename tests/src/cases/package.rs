@@ -564,7 +564,7 @@ pub(super) const CASES: &[Case] = &[
     bad("package_layout_end_past_the_file", LAYOUT_WRONG, "R-LAY-08", || {
         promising(&Layout { end: 12_288, ..PROMISE }, |_| ())
     }),
-    // An index behind the head.
+    // An index after the head.
     good("package_index_behind_the_head", "R-LAY-22", || folded(|_| ())),
     bad("package_index_behind_the_head_of_zeros", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index.fill(0))

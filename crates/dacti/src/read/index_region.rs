@@ -3,7 +3,7 @@
 //!
 //! All code that reads the index uses these rules, so that each part reports the same faults.
 //! Specification: `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An
-//! index behind the head".
+//! index after the head".
 
 use crate::fetch::source::ReadAt;
 use crate::read::view::{in_head_or_read, read_failed};
