@@ -1,5 +1,5 @@
-//! A region: its name as a caller gives it, and its content as a whole, verified. A limit is checked
-//! before bytes are read.
+//! A region: its name as a caller gives it, and its content as a whole, verified. A limit is
+//! checked before bytes are read.
 
 use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
