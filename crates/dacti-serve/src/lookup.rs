@@ -187,19 +187,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_index_that_look_ups_read_too_much_of_is_loaded_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p");
+    /// Returns a package of 3,000 regions whose look-ups may read nothing, and its source.
+    fn served() -> (Served, Arc<Bounded>) {
         let mut builder = PackageBuilder::new(BuildOptions::default());
         for n in 0..3_000 {
             builder.add(format!("{n}"), vec![1]).unwrap();
         }
-        builder.build(&path).unwrap();
-        let source = Bounded(BytesSource::new(std::fs::read(path).unwrap()), AtomicU64::new(0));
-        let source = Arc::new(source);
+        let (bytes, _) = builder.build_to_vec().unwrap();
+        let source = Arc::new(Bounded(BytesSource::new(bytes), AtomicU64::new(0)));
         let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
-        let served = Served { lookup_len_max: 0, ..Served::new(package) };
+        (Served { lookup_len_max: 0, ..Served::new(package) }, source)
+    }
+
+    #[test]
+    fn an_index_that_look_ups_read_too_much_of_is_loaded_once() {
+        let (served, source) = served();
         // The entry of the region `far` is not in the head, and look-ups may read nothing.
         let far = (0..3_000)
             .map(|n| n.to_string())
@@ -220,16 +222,7 @@ mod tests {
 
     #[test]
     fn a_load_that_takes_too_long_fails_for_good() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p");
-        let mut builder = PackageBuilder::new(BuildOptions::default());
-        for n in 0..3_000 {
-            builder.add(format!("{n}"), vec![1]).unwrap();
-        }
-        builder.build(&path).unwrap();
-        let source = Bounded(BytesSource::new(std::fs::read(path).unwrap()), AtomicU64::new(0));
-        let package = Package::from_source(Arc::new(source), Limits::default()).unwrap();
-        let served = Served { lookup_len_max: 0, ..Served::new(package) };
+        let (served, _) = served();
         assert_eq!(served.load(Load::Table, Duration::ZERO), 0);
         assert_eq!(served.load(Load::Table, Duration::from_mins(1)), 0, "it is remembered");
         let fault = served.find("7").unwrap_err().to_string();
