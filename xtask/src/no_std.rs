@@ -18,6 +18,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
     ("dacti-cdn", &["", "serde"]),
+    // An example.
+    ("photo-card", &[""]),
 ];
 
 const TARGET: &str = "x86_64-unknown-none";

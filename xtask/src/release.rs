@@ -4,6 +4,7 @@
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Failure, Outcome, Result, judge, output, run};
 use crate::tree::Tree;
+use crate::weight;
 
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -34,6 +35,9 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut command = context.cargo(["package", "--allow-dirty"]);
     command.args(published.iter().flat_map(|package| ["-p", &package.name]));
     run(command.args((!verify).then_some("--no-verify")))?;
+    if verify {
+        weight::program(context, &metadata)?;
+    }
     eprintln!("release: {} packages; RELEASING.md says how to publish them", published.len());
     Ok(Outcome::Done)
 }

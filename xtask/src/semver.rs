@@ -14,8 +14,9 @@ const PUBLIC: &[(&str, &[&str])] = &[
     ("dacti-names", &["uuid"]),
     ("dacti-seal", &["uuid"]),
     ("dacti-cdn", &["serde_core", "uuid"]),
-    ("dacti-dar", &["cid"]),
-    ("dacti", &["bytes", "uuid"]),
+    ("dacti-dar", &["cid", "multihash"]),
+    // Readers of `AsyncPackage` implement the traits of all three.
+    ("dacti", &["bytes", "futures_core", "futures_io", "tokio", "uuid"]),
 ];
 
 const TOOL: &str = "cargo-semver-checks";

@@ -1,18 +1,15 @@
 //! Counts the crates that a user builds for each set of features, and compares them with the
 //! READMEs, so that the numbers neither grow unseen nor go stale.
 //!
-//! A README has them in a table below a mark. The first column has the features, the second the
-//! number of crates.
+//! The README of a crate with features has them in a table below a mark. The first column has the
+//! features, the second the number of crates.
 
 use crate::metadata::Metadata;
-use crate::run::{Context, Result, output};
+use crate::run::{Context, Result, judge, output, run};
 use crate::tree::Tree;
 use std::collections::BTreeSet;
 
 const MARK: &str = "<!-- The crates of each feature set: checked by `cargo xtask layers`. -->";
-
-/// The facade must have the table.
-const FACADE: &str = "dacti";
 
 /// A row of a table.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,9 +23,8 @@ pub fn findings(context: &Context, tree: &Tree, metadata: &Metadata) -> Result<V
     for package in metadata.members().filter(|package| package.published()) {
         let path = format!("{}/README.md", metadata.dir(package));
         let stated = table(&tree.text(&path).unwrap_or_default())?;
-        if stated.is_empty() && package.name == FACADE {
-            // Becomes a finding with the table.
-            eprintln!("{path}: lacks the table of crates below `{MARK}`");
+        if stated.is_empty() && !package.features.is_empty() {
+            findings.push(format!("{path}: lacks the table of crates below `{MARK}`"));
         }
         for Stated { features, crates } in stated {
             let features = features.join(",");
@@ -78,9 +74,32 @@ fn row(line: &str) -> Result<Stated> {
     Ok(Stated { features, crates })
 }
 
+/// The package of the program, and the program.
+const PROGRAM: (&str, &str) = ("dacti-cli", "dacti");
+/// Bytes that the program may have, as `cargo install` builds it.
+const PROGRAM_LEN_MAX: u64 = 12_000_000;
+
+/// Builds the program as users install it, and judges its length.
+pub fn program(context: &Context, metadata: &Metadata) -> Result {
+    let (package, name) = PROGRAM;
+    run(&mut context.cargo(["build", "--release", "--locked", "-p", package]))?;
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = metadata.target_directory.join("release").join(file);
+    let len = std::fs::metadata(&path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+        .len();
+    eprintln!("release: the program {name} has {len} bytes of {PROGRAM_LEN_MAX}");
+    judge("programs that are too long", &too_long(name, len))
+}
+
+fn too_long(name: &str, len: u64) -> Vec<String> {
+    let finding = || format!("{name} has {len} bytes, at most {PROGRAM_LEN_MAX} are allowed");
+    (len > PROGRAM_LEN_MAX).then(finding).into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MARK, Stated, count, table};
+    use super::{MARK, PROGRAM_LEN_MAX, Stated, count, table, too_long};
 
     #[test]
     fn a_table_is_read_below_its_mark() {
@@ -102,5 +121,11 @@ mod tests {
         let tree = "low v0.1.0 (/w)\nuuid v1.0.0\nsyn v1.0.0 (proc-macro)\nsyn v2.0.0\n\
             uuid v1.0.0 (*)\n\n";
         assert_eq!(count(tree), 4);
+    }
+    #[test]
+    fn a_program_that_is_longer_than_allowed_is_found() {
+        assert_eq!(too_long("p", PROGRAM_LEN_MAX), [""; 0]);
+        let expected = ["p has 12000001 bytes, at most 12000000 are allowed"];
+        assert_eq!(too_long("p", PROGRAM_LEN_MAX + 1), expected);
     }
 }
