@@ -99,7 +99,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "release",
         args: "[--dry-run] [--no-verify]",
-        about: "package what would be published, with licences and examples, and build from it; the \
+        about: "package what would be published, with licences and examples, build from it; the \
                 length of the program",
         run: release::release,
     },
