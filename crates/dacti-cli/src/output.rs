@@ -142,15 +142,6 @@ pub(crate) fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
-/// Returns bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = core::fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::{json, printable};

@@ -4,6 +4,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::{self, shown};
 use crate::{Talk, keys};
 use dacti::seal::{PublicKey, SecretKey};
+use daicon_core::Hex;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -165,5 +166,5 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
 }
 
 fn hex(key: &PublicKey) -> String {
-    output::hex(key.key())
+    Hex(key.key()).to_string()
 }

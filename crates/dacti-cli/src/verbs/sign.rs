@@ -9,6 +9,7 @@ use core::num::NonZeroUsize;
 use dacti::Package;
 use dacti::compact::{CompactOptions, Compacted};
 use dacti::seal::SecretKey;
+use daicon_core::Hex;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -94,7 +95,7 @@ impl Args {
                 regions: built.regions,
                 hot_dropped: *hot_dropped,
                 signatures: proof.signatures,
-                public_key: output::hex(key.public().key()),
+                public_key: Hex(key.public().key()).to_string(),
                 package_id: key.package(),
             };
             return Ok(output::json(&mut std::io::stdout().lock(), &json)?);

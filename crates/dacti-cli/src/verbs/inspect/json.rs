@@ -4,11 +4,11 @@ use super::names::{label, name_of};
 use super::odd;
 use super::outline::{self, Container, Outline};
 use crate::json::Place;
-use crate::output::hex;
 use dacti::index::GroupSummary;
 use dacti::report::{Claim, Claimant, FileMap};
 use dacti::seal::{SealKind, Seals};
 use dacti::{Package, Span};
+use daicon_core::Hex;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -150,7 +150,7 @@ fn component(component: &dacti::container::Component, len: u64) -> Component {
         name: name_of(component.id),
         version: component.version.to_string(),
         at: component.at,
-        data: hex(&component.data),
+        data: Hex(&component.data).to_string(),
         place: outline::region(component, len).map(Place::from),
     }
 }
@@ -163,7 +163,7 @@ fn group(group: &GroupSummary) -> Group {
 
 fn layout(layout: &dacti::layout::Layout) -> Layout {
     Layout {
-        file_id: hex(&layout.file_id),
+        file_id: Hex(&layout.file_id).to_string(),
         slice_len: layout.slice_len,
         fresh_end: layout.fresh_end,
         delta_groups: layout.delta_groups,
@@ -180,7 +180,7 @@ fn sealed(seals: &Seals) -> Sealed {
         SealKind::Signature => "signature",
     };
     let package_id = Some(seals.package).filter(|id| !id.is_nil());
-    Sealed { kind, package_id, keys: seals.keys.iter().map(|key| hex(key)).collect() }
+    Sealed { kind, package_id, keys: seals.keys.iter().map(|key| Hex(key).to_string()).collect() }
 }
 
 fn stretch(claim: &Claim) -> Stretch {

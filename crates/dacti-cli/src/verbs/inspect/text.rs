@@ -2,12 +2,13 @@
 
 use super::names::name_of;
 use super::outline::{self, Outline};
-use crate::output::{bytes, counted, hex, printable};
+use crate::output::{bytes, counted, printable};
 use dacti::Package;
 use dacti::container::Component;
 use dacti::index::GroupSummary;
 use dacti::report::{Claim, Claimant};
 use dacti::seal::SealKind;
+use daicon_core::Hex;
 use std::io::{self, Write};
 
 /// The most groups that are shown one by one.
@@ -56,7 +57,7 @@ fn print_component(out: &mut impl Write, component: &Component, len: u64) -> io:
     match outline::region(component, len) {
         Some(span) if span.is_empty() => writeln!(out, "region empty"),
         Some(span) => writeln!(out, "region {span} ({})", bytes(span.len())),
-        None => writeln!(out, "data {}", hex(&component.data)),
+        None => writeln!(out, "data {}", Hex(&component.data)),
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) fn print_layout(out: &mut impl Write, package: &Package) -> io::Resul
     writeln!(
         out,
         "layout      file id {}, slices of {}, fresh end {:#x}, {} delta groups",
-        hex(&layout.file_id),
+        Hex(&layout.file_id),
         bytes(layout.slice_len),
         layout.fresh_end,
         layout.delta_groups,
@@ -82,7 +83,7 @@ pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result
             writeln!(out, "seals       {what}, for package {}", seals.package)?;
         }
     }
-    { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", hex(key)))
+    { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", Hex(key)))
 }
 
 pub(super) fn print_groups(

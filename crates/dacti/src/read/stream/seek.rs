@@ -6,7 +6,7 @@ use crate::{Error, Package, RegionName};
 use core::ops::Range;
 use dacti_index::{Encoding, Located, Structure};
 use dacti_seal::Verdict;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use std::io::{self, Read, Seek, SeekFrom};
 
 /// Bytes of content that are decoded at once.
@@ -197,10 +197,6 @@ impl RangeReader {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 impl Package {

@@ -1,6 +1,5 @@
 //! Finds equal contents that are stored more than once.
 
-use super::to_u64;
 use crate::fetch::source::{Told, read_span};
 use crate::index::IndexScan;
 use crate::read::view::read_failed;
@@ -9,7 +8,7 @@ use crate::{Error, Package};
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use std::collections::{HashMap, HashSet};
 
 /// The first bytes, by which regions are compared before they are read whole.

@@ -14,7 +14,7 @@ use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
 use dacti_index::{GROUP_ENTRIES, INDEX_HEADER_LEN};
 use dacti_lookup::LOOKUP_ID;
-use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
+use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
 
 /// Unclaimed bytes that are checked, to tell padding from dead bytes.
@@ -266,8 +266,4 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         saves_enough: saved >= slice_len && saved >= view.len() / PAYS_FROM,
         updates_are_dear: folded && usage.index > slice_len,
     }
-}
-
-fn to_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ use core::ops::Range;
 use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{NAMES_ID, Name, region_id};
 use dacti_seal::KeySearch;
+use daicon_core::to_u64;
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -518,10 +519,6 @@ impl Spool {
         self.end = at.saturating_add(len);
         Ok((Source::Spooled { file, at }, len))
     }
-}
-
-fn to_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 /// A piece of the spool, read by position.
