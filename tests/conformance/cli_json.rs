@@ -151,7 +151,7 @@ fn every_object_is_as_the_page_says() {
     assert!(missing.is_empty(), "never printed: {missing:?}");
 }
 
-/// A daicon file that is no package: a text note, by hand from the tables of the specification.
+/// A daicon file that is not a package: a text note, by hand from the tables of the specification.
 fn note(scratch: &Scratch) -> String {
     const NOTE: &[u8; 86] = b"\xffdaicon0\
         \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\

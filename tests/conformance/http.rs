@@ -297,8 +297,8 @@ fn what_goes_wrong_once_is_cured() {
             let kind = match *name {
                 "no answer" | "garbage" | "503" => ErrorKind::Unavailable,
                 "ignored range" | "gzip" => ErrorKind::Unsupported,
-                // The reader looks at the head because the bytes do not match, and the head is no
-                // package's any more.
+                // The reader looks at the head because the bytes do not match, and the head is not
+                // a package's any more.
                 "shifted bytes" | "zeros" if !head_is_right => ErrorKind::Replaced,
                 _ => ErrorKind::Stale,
             };

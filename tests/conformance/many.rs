@@ -422,7 +422,7 @@ fn regions_without_digests_are_compared_by_many_requests_at_once() {
     assert_eq!((found.unchanged, found.changed.len()), (47, 1));
     for server in &servers {
         let (seen, rounds) = server.expect(0, 1);
-        // The head once more, behind the regions.
+        // The head once more, after the regions.
         assert_eq!((seen.len(), rounds), (49, 4));
     }
 }

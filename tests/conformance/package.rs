@@ -470,7 +470,7 @@ fn id_ranges_stay_within_four_gibibytes() {
         );
         for i in order {
             assert_eq!(group[*i].base + u64::from(group[*i].offset), at, "no gap");
-            // Its digest is behind it.
+            // Its digest follows it.
             at += u64::from(group[*i].size) + 32;
         }
     }
@@ -1158,7 +1158,7 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
 fn a_seal_component_behind_the_end_is_told_where_it_starts() {
     // spec: R-SEAL-03
     let mut file = build(&some_files(3), PLAIN);
-    // The second entry of T1: offset and size of the region, behind the UUID and the version.
+    // The second entry of T1: offset and size of the region, after the UUID and the version.
     let at = 28 + 24 + 28 + 20;
     assert_eq!(file[at..at + 4], 1080_u32.to_le_bytes());
     file[at..at + 4].copy_from_slice(&0x0fff_0000_u32.to_le_bytes());

@@ -37,7 +37,7 @@ impl Ask for Served {
 const SHORT: &str = "public, max-age=5, no-transform";
 const LONG: &str = "public, max-age=31536000, immutable, no-transform";
 
-/// Returns a site with a page, a package that has the page, and a file that is no package.
+/// Returns a site with a page, a package that has the page, and a file that is not a package.
 fn site() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let site = dir.path().join("site");

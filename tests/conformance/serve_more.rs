@@ -60,14 +60,14 @@ fn folders_of_files_and_of_packages_have_index_pages() {
     assert_eq!(regions.matches("<li>").count(), 3, "{regions}");
     let deep = text(&get(&server, "/p.dacti-pack/-/docs/deep/"));
     assert!(deep.contains("<a href=\"./a.txt\">a.txt</a>") && deep.contains("\"../\""), "{deep}");
-    // A page of its own wins.
+    // If the package has its own page for a folder, that page is sent.
     assert_eq!(get(&server, "/p.dacti-pack/-/docs/").body, b"docs/index.html");
     for path in ["/no/", "/p.dacti-pack/-/no/", "/p.dacti-pack/-/docs/deep/a.txt/"] {
         assert_eq!(get(&server, path).status, 404, "{path}");
     }
     let head = http::ask(&server.address, "HEAD", "/", "").unwrap();
     assert_eq!(head.field("content-length"), root.field("content-length"));
-    // Links lead to what they name.
+    // The links in a page lead to the files that they name.
     assert_eq!(get(&server, "/plain%20%26%20simple.txt").body, b"x");
     let hidden = Served::start(dir.path(), &["--no-index"]);
     assert_eq!(get(&hidden, "/").status, 404);

@@ -155,7 +155,7 @@ fn a_new_key_is_its_owners_only_and_never_shown() {
     }
     assert_eq!(words(shown.text()), public);
     assert_eq!(dacti(["key", "show", text(&public_file)]).text(), shown.text());
-    // Another one is another one.
+    // A second key differs from the first.
     let json = dacti(["key", "new", "--json", "-o", text(&scratch.at("second.key"))]);
     let json: Value = serde_json::from_str(json.text()).expect("it is JSON");
     assert_eq!(json["public"], text(&scratch.at("second.key.pub")));

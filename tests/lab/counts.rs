@@ -79,7 +79,7 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, count: impl Fn(&[u8])) {
             to.write_all(&piece[..read])?;
         }
     })();
-    // One side has ended its connection, and the other must be told.
+    // One side has ended its connection, and the other must be informed.
     drop(copied);
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -11,7 +11,7 @@ use crate::reference::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The bytes behind each region.
+/// The bytes after each region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
     /// Nothing.
@@ -23,7 +23,7 @@ pub enum Sealing {
 }
 
 impl Sealing {
-    /// The bytes behind a region.
+    /// The bytes after a region.
     #[must_use]
     pub fn behind(self, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -84,7 +84,7 @@ pub struct Published {
     pub file: Vec<u8>,
     /// Its content.
     pub model: Model,
-    /// The bytes behind each region.
+    /// The bytes after each region.
     pub sealing: Sealing,
     /// Its slice length.
     pub slice: u64,
@@ -312,13 +312,13 @@ impl Published {
         self.finish("fold", ops, edits)
     }
 
-    /// The T2 in force.
+    /// The offset of the T2 that is valid now.
     fn t2(&self) -> u64 {
         by_u64(&self.file, 36)
     }
 
-    /// Returns the current T2 with another base and extension, and with other components in place
-    /// of those with the same ids.
+    /// Returns the current T2 with another base and extension, and with other components instead of
+    /// those with the same ids.
     fn table_with(&self, base: u64, extension: u64, others: &[Component]) -> Vec<u8> {
         let mut components = others.to_vec();
         let ids: BTreeSet<_> = others.iter().map(|other| other.id).collect();

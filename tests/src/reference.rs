@@ -3,7 +3,8 @@
 //! Our crates are compared with it, so it imports none of them and shares no design with them.
 //! Bytes are written one field after the other, a whole file is in memory, a UUID is sixteen bytes
 //! in text order, and speed does not matter. It follows `docs/spec/` only, and nothing of how the
-//! crates are built. It is not for untrusted input: the reader is quadratic where that is shorter.
+//! crates are built. It is not for untrusted input: the reader is quadratic if that makes the code
+//! shorter.
 
 pub mod compaction;
 pub mod formats;
@@ -389,7 +390,7 @@ pub struct Stored {
     pub decoded: u64,
 }
 
-/// A file that is stored as it is.
+/// A file that is stored without encoding.
 #[must_use]
 pub fn stored(path: &str, bytes: &[u8]) -> Stored {
     Stored { path: path.to_owned(), id: None, bytes: bytes.to_vec(), decoded: bytes.len() as u64 }

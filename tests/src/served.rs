@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 pub struct Served {
     /// The process.
     pub child: Child,
-    /// The URL that it told.
+    /// The URL that it reported.
     pub url: String,
     /// The address where it listens.
     pub address: String,

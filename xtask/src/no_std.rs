@@ -44,7 +44,8 @@ pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
             DEBIAN_PACKAGES.join(" ")
         )));
     };
-    // A directory of its own: another compiler would throw away what the others built.
+    // This has its own directory, because another compiler would throw away the other tasks'
+    // builds.
     let target_dir = metadata.target_directory.join("no-std");
     for &(package, sets) in PACKAGES {
         for &set in sets {

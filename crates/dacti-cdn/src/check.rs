@@ -452,7 +452,7 @@ mod tests {
         breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
         breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
-        // An extension to a table that nobody wrote.
+        // An extension whose next table was never written.
         breaks(SecondTable, Breach::Unwritten, |plan| reserve(plan).after[8] = 8);
         for strategy in Strategy::ALL {
             breaks(strategy, Breach::NoBarrier, |plan| drop(plan.steps.remove(2)));

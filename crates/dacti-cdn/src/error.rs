@@ -57,10 +57,10 @@ pub enum LayoutFault {
     /// The head length is not 65,536.
     #[error("head length: expected 65536, found {0}")]
     HeadLen(u32),
-    /// The slice length is no power of two from 4 KiB to 1 GiB.
+    /// The slice length is not a power of two from 4 KiB to 1 GiB.
     #[error("slice length: expected a power of two from 4096 to 1073741824, found {0}")]
     SliceLen(u64),
-    /// The end of the new package is no multiple of the slice length, or passes the end of the
+    /// The end of the new package is not a multiple of the slice length, or passes the end of the
     /// file.
     #[error(
         "end of the fresh package: expected a multiple of the slice length within the file, \

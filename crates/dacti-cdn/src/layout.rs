@@ -125,7 +125,7 @@ impl Layout {
     /// Returns the bytes of the component's region.
     ///
     /// # Errors
-    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end is no
+    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end is not a
     /// multiple of it, or if the room for fences does not start and end below 4 GiB.
     pub fn emit(&self) -> Result<[u8; size_of::<LayoutRegion>()], Error> {
         check_slice_len(self.slice_len)?;

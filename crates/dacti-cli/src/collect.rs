@@ -277,7 +277,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes an entry of a walk that is no folder, unless it is left out.
+    /// Takes an entry of a walk that is not a folder, unless it is left out.
     fn take_met(
         &self,
         relative: &Path,
@@ -418,7 +418,7 @@ fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-/// Refuses to replace a file that is no package: it may be the only copy of something else.
+/// Refuses to replace a file that is not a package: it may be the only copy of something else.
 fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     let is_empty = std::fs::metadata(file).is_ok_and(|found| found.len() == 0);
     if is_empty || dacti::Package::open(file).is_ok() {

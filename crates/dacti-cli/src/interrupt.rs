@@ -38,7 +38,7 @@ pub(crate) fn go_on() -> ControlFlow<()> {
     if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Returns the same as an error.
+/// Returns an error if the work must stop.
 pub(crate) fn check() -> Result<(), Failure> {
     if asked() { Err(Failure::Interrupted) } else { Ok(()) }
 }

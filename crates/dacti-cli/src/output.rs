@@ -90,7 +90,7 @@ pub(crate) fn note(message: &dyn Display) {
 }
 
 fn line(prefix: &str, message: &dyn Display) {
-    // Without standard error, nobody can be told.
+    // Without standard error, the message is lost.
     let message = printable(&message.to_string());
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }

@@ -21,7 +21,7 @@ pub(crate) struct Pattern {
     name: String,
     /// Whether the text is matched from the root.
     rooted: bool,
-    /// `None` if the text is no glob; it can still be a name.
+    /// `None` if the text is not a glob; it can still be a name.
     glob: Option<GlobMatcher>,
 }
 
@@ -29,7 +29,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// `names` are the paths and ids that the text may mean. If one of them equals the text, the
-    /// text is no glob.
+    /// text is not a glob.
     pub(crate) fn new<N: AsRef<str>>(
         text: &str,
         names: impl IntoIterator<Item = N>,
@@ -101,7 +101,7 @@ pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> 
 /// How to find the names of regions.
 pub(crate) const LIST: &str = "list the regions with `dacti ls`";
 
-/// Suggests a path in place of one that names no region.
+/// Suggests a path instead of one that names no region.
 pub(crate) fn meant<'p>(
     text: &str,
     paths: impl Iterator<Item = &'p str> + Clone,

@@ -296,7 +296,7 @@ impl From<varint::Fault> for CidFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CidError {
-    /// The input is no CID.
+    /// The input is not a CID.
     #[error("not a CID")]
     Invalid,
     /// The digest is too long.

@@ -40,8 +40,8 @@ pub enum LinkOrder {
     /// The order of their bytes in the block.
     #[default]
     Bytes,
-    /// As `Bytes`, but in the order of keys in nodes of a Merkle search tree, as in repositories of
-    /// the AT protocol.
+    /// Like `Bytes`, but links are in the order of keys in nodes of a Merkle search tree, as in
+    /// repositories of the AT protocol.
     MerkleSearchTree,
 }
 
@@ -297,7 +297,7 @@ mod tests {
         good(&format!(" [ 1, -0.5e+3 , null,true,false ,{link}] \n"), from_ref(&x));
         good(&format!("{{ \"\\u002f\" : \"{x}\" }}"), from_ref(&x));
         good(&format!("[{{\"/\":{{\"bytes\":\"AQI\"}}}},{link}]"), from_ref(&x));
-        // An object with another key is no link.
+        // An object with another key is not a link.
         good(&format!("{{\"/\":\"{x}\",\"a\":1}}"), &[]);
         good(&format!("{{\"a\":1,\"/\":\"{x}\"}}"), &[]);
         good(&format!("{{\"/\":{{\"a\":{link}}}}}"), from_ref(&x));

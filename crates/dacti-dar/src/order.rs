@@ -395,7 +395,10 @@ impl Order {
         Ok(id)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of one block, for two callers in this file")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they describe one block, and two callers need them"
+    )]
     fn add(
         &mut self,
         bucket: u16,

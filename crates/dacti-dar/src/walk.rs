@@ -36,7 +36,7 @@ enum Map {
 struct Region {
     pos: u64,
     end: u64,
-    /// The height of the stack of waiting links before the subtree's own.
+    /// The height of the stack of waiting links before the subtree's links were pushed.
     floor: usize,
     /// The number of blocks that were open before it.
     open: usize,

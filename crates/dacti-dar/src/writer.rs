@@ -16,7 +16,7 @@ use crate::source::ReadError;
 /// Writes an archive in one pass to any sink.
 ///
 /// [`Writer::finish`] must be called. An archive whose writer was dropped has no trailer, and every
-/// reader refuses it as cut short.
+/// reader refuses it as truncated.
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), and the links that wait
 /// for their block; with an index 4 bytes more per block at the end. With threads, five buffers of

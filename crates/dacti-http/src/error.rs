@@ -79,7 +79,7 @@ pub enum Error {
     NoRanges {
         /// The wanted bytes, absolute.
         span: Span,
-        /// The file's length, if the server told it.
+        /// The file's length, if the server reported it.
         len: Option<u64>,
     },
     /// The server encodes its answers, so its ranges are no ranges of the file.

@@ -22,12 +22,12 @@ pub enum Fault {
     Status(u16),
     /// 416: according to the server the file ends before the range.
     NotSatisfiable {
-        /// The file's length, if the server told it.
+        /// The file's length, if the server reported it.
         len: Option<u64>,
     },
-    /// 200: the whole file in place of the range.
+    /// 200: the whole file instead of the range.
     Whole {
-        /// Its length, if the server told it.
+        /// Its length, if the server reported it.
         len: Option<u64>,
     },
     /// 206 without a valid `Content-Range`, or in several parts.

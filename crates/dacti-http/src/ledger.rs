@@ -74,7 +74,7 @@ pub struct Ledger {
     requests_max: u64,
     bytes_max: u64,
     stats: Stats,
-    /// Bytes that requests under way may still bring.
+    /// Bytes that requests in progress may still bring.
     held: u64,
 }
 

@@ -79,7 +79,7 @@ impl Response {
 pub(crate) struct ContentRange {
     /// `None` in a 416.
     pub(crate) span: Option<Span>,
-    /// The file's length, if the server told it.
+    /// The file's length, if the server reported it.
     pub(crate) total: Option<u64>,
 }
 

@@ -224,7 +224,7 @@ impl Session {
         self.ended.map_or(Ok(()), Err)
     }
 
-    /// Whether ranges were fetched since the latest head proved the file id. If so, look at the
+    /// Returns whether ranges were fetched since the latest head proved the file id. If so, look at the
     /// head again before you report success on regions that were read together.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {

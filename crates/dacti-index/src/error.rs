@@ -152,7 +152,7 @@ pub enum Error {
         /// The tag found.
         encoding: Encoding,
     },
-    /// A `brot` region that is no brotli stream.
+    /// A `brot` region that is not a brotli stream.
     #[error("brotli stream at {at:#x}: damaged at its byte {offset}")]
     Brotli {
         /// Start of the stored bytes, absolute.

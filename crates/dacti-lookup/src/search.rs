@@ -1,7 +1,7 @@
 //! The search for one region in the runs of an index: a machine that says which groups it wants and
 //! is fed them.
 //!
-//! Fences lead to a block, and the answer rests on the block's own entries. The delta groups, which
+//! Fences lead to a block, and the block's own entries decide the answer. The delta groups, which
 //! come before the runs, are left to the caller. Specification: `docs/spec/dacti-lookup.md`,
 //! "Search", "When a miss counts".
 

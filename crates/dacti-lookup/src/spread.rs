@@ -1,6 +1,6 @@
 //! The expected place of an id if ids are spread evenly, as hashed and random ids are.
 //!
-//! All of this is guesswork: it chooses the bytes to read first, and no answer rests on it.
+//! All of this is guesswork: it chooses the bytes to read first, and no answer depends on it.
 
 use crate::order::prefix;
 use dacti_index::GROUP_ENTRIES;

@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Unsupported,
     /// More than a reader accepts.
     Limit,
-    /// A mistake of the caller, such as a text that is no key.
+    /// A mistake of the caller, such as a text that is not a key.
     Misuse,
     /// Nothing is damaged, but the caller's policy refuses the region.
     Denied,
@@ -63,7 +63,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyFault {
@@ -83,7 +83,7 @@ pub enum KeyFault {
     Version,
     /// The key is not 64 hexadecimal digits.
     Hex,
-    /// The last word is no package UUID.
+    /// The last word is not a package UUID.
     Package,
     /// The digits are no public key, or a key under which signatures prove nothing.
     Point,
@@ -143,7 +143,7 @@ pub enum Misuse {
         /// Bytes given.
         given: u64,
     },
-    /// A text that is no key.
+    /// A text that is not a key.
     #[error("the text {0}")]
     KeyText(KeyFault),
 }

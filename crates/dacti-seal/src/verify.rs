@@ -17,7 +17,8 @@ use uuid::Uuid;
 pub enum SealPolicy {
     /// Nothing. Seals are not read.
     Nothing,
-    /// A matching digest: the bytes are those of the packer, whoever that was.
+    /// A matching digest. It shows that the bytes are unchanged since they were packed, but not who
+    /// packed them.
     Digest,
     /// A matching digest, signed with one of these keys for the key's package.
     Signature(Vec<PublicKey>),

@@ -290,7 +290,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tokio::sync::Semaphore;
 
-    /// A package whose names list gives ids of its own, so that every look-up needs it.
+    /// A package whose names list has explicit ids, so that every look-up needs it.
     fn build(to: &Path, regions: u128) {
         let mut builder = PackageBuilder::new(BuildOptions::default());
         for n in 0..regions {

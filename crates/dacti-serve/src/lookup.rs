@@ -79,7 +79,7 @@ impl Served {
             if flags.is_some() || !matches!(found, Found::Absent) {
                 return Ok(found);
             }
-            // The package does not tell whether its names list gives ids of its own.
+            // The package does not say whether its names list has explicit ids.
         }
         if !self.has_names()? {
             return Ok(Found::Needs(Load::Names));
@@ -145,8 +145,8 @@ impl Served {
         let len = self.package.view().index().len();
         if len > INDEX_LEN_MAX {
             return Err(Fault::new(format_args!(
-                "the index has {len} bytes and cannot be searched: no more than {INDEX_LEN_MAX} \
-                 are loaded: pack it again, with fences"
+                "the index has {len} bytes and no fences, and at most {INDEX_LEN_MAX} bytes of an \
+                 index without fences are loaded: pack it again, with fences"
             )));
         }
         let (work, _client) = Work::new(len.saturating_add(LOOKUP_LEN_MAX), time);

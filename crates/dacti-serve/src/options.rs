@@ -8,8 +8,8 @@ use core::time::Duration;
 pub struct Options {
     /// Connections at once; further ones wait to be accepted.
     pub connections_max: usize,
-    /// Regions under way at once. Each takes a thread while it is read, and at most 8 MiB until the
-    /// client has it.
+    /// Regions in progress at once. Each takes a thread while it is read, and at most 8 MiB until
+    /// the client has it.
     pub regions_max: usize,
     /// Bytes that a region may decode to.
     pub region_len_max: u64,
@@ -24,7 +24,7 @@ pub struct Options {
     pub index_pages: bool,
     /// The longest time without progress on a connection.
     pub idle_max: Duration,
-    /// The longest time for requests under way when the server is stopped.
+    /// The longest time for requests in progress when the server is stopped.
     pub stop_max: Duration,
     /// Seconds for which caches may keep a package's head, and other files.
     pub head_max_age: u32,

@@ -58,7 +58,7 @@ const fn identity(_: &Metadata) -> Identity {}
 #[derive(Debug, Clone)]
 pub(crate) enum Known {
     Package(Arc<Served>),
-    /// A file that is no package, or a package that cannot be read.
+    /// A file that is not a package, or a package that cannot be read.
     Other,
     /// A private key, which is never served.
     Secret,
@@ -208,9 +208,9 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A file that is no package is searched once for a private key, as long as it stays the same.
-    /// A private key is not served, because anybody who has it can sign as its owner. The regions
-    /// of a package were searched when they were packed.
+    /// A file that is not a package is searched once for a private key, as long as it stays the
+    /// same. A private key is not served, because anybody who has it can sign as its owner. The
+    /// regions of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;

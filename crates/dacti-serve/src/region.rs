@@ -123,7 +123,7 @@ impl Page {
         Ok(Content::Stream(Box::new(reader)))
     }
 
-    /// Whether the stored bytes are sent as they are.
+    /// Returns whether the stored bytes are sent without decoding.
     fn is_as_stored(&self) -> bool {
         self.encoded || self.located.encoding == Encoding::NONE
     }

@@ -207,7 +207,7 @@ impl Server {
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // It is no fault of the server if a client leaves or sends something that is not HTTP.
+            // It is not the server's fault if a client leaves or sends something that is not HTTP.
             let _ = connection.await;
             drop(place);
         });

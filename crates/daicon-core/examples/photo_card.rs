@@ -39,7 +39,7 @@ pub fn start(picture: &[u8], caption: &str) -> Result<[u8; START_LEN], Error> {
 /// Returns the picture and the caption of a card in memory.
 ///
 /// # Errors
-/// The file is no card, or a region passes its end.
+/// The file is not a card, or a region passes its end.
 pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let walker = FORMAT.read(card)?;
     let bytes = |part: Requirement<'_>| part.require(walker.components())?.bytes_in(card);
@@ -49,7 +49,7 @@ pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 /// Reads the caption of a card in a file, and no byte of the picture.
 ///
 /// # Errors
-/// The file is no card, or cannot be read.
+/// The file is not a card, or cannot be read.
 #[cfg(feature = "std")]
 pub fn caption(file: std::fs::File) -> Result<Vec<u8>, daicon_core::io::ReadError> {
     let mut card = daicon_core::io::Container::open(file, &FORMAT)?;

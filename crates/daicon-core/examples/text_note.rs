@@ -32,7 +32,7 @@ pub const TEXT_LEN_MAX: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The container is at fault, or the file is no note.
+    /// The container is at fault, or the file is not a note.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
     /// The text breaks a rule of the text component.

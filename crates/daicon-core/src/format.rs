@@ -135,7 +135,7 @@ impl<'a> Format<'a> {
     /// reads the whole chain.
     ///
     /// # Errors
-    /// The file is no container, of another format or version, or lacks a required component.
+    /// The file is not a container, of another format or version, or lacks a required component.
     pub fn read(&self, file: &[u8]) -> Result<TableWalker, Error> {
         let window = Window::ending_file(0, file);
         let mut walker = TableWalker::new(Some(to_u64(file.len())));

@@ -47,8 +47,8 @@ impl<S: Read + Seek> Container<S> {
     /// requires none, this reads the whole chain.
     ///
     /// # Errors
-    /// `Container` if the file is no container, of another format or version, or lacks a required
-    /// component; `Io`.
+    /// `Container` if the file is not a container, of another format or version, or lacks a
+    /// required component; `Io`.
     pub fn open(mut source: S, format: &Format<'_>) -> Result<Self, ReadError> {
         let len = source.seek(SeekFrom::End(0))?;
         let mut walker = TableWalker::new(Some(len));
@@ -121,7 +121,7 @@ impl<S: Read + Seek> Container<S> {
 
 /// Reads a span of a source. Returns fewer bytes if the source ends before the span does.
 ///
-/// This allocates only for bytes that are there, whatever the length of the span.
+/// This allocates only for bytes that the file has, however long the span is.
 ///
 /// # Errors
 /// Errors of the source.

@@ -7,7 +7,8 @@ use crate::Span;
 /// How spans are joined into reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joining {
-    /// The longest gap between two spans of one read. Its bytes are read in vain, to save a read.
+    /// The longest gap between two spans of one read. The bytes of a gap are read but not used,
+    /// because this costs less than another read.
     pub gap_len_max: u64,
     /// The most bytes of a read that joins several spans. A longer span is a read of its own.
     pub len_max: u64,

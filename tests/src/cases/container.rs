@@ -24,7 +24,7 @@ fn published() -> Vec<u8> {
     file(&with(&[Component { id: INDEX, major: 0, minor: 0, offset: 0, size: 0 }]))
 }
 
-/// A text component with a region of five bytes behind the table.
+/// A text component with a region of five bytes after the table.
 fn hello() -> Vec<u8> {
     let mut out = file(&with(&[component(TEXT, 80, 5)]));
     out.extend(b"hello");

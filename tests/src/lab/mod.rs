@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub struct Lifetimes {
     /// The head, and any whole file.
     pub head: u32,
-    /// Whole ranges behind the head.
+    /// Whole ranges after the head.
     pub data: u32,
 }
 
@@ -161,7 +161,7 @@ impl Lab {
     /// The address of the origin.
     ///
     /// # Panics
-    /// If it told no address.
+    /// If it reported no address.
     #[must_use]
     pub fn origin(&self) -> SocketAddr {
         match &self.origin {

@@ -27,7 +27,7 @@ pub struct Format {
 }
 
 impl Needed {
-    /// Whether a version serves.
+    /// Returns whether a file of this version can be read.
     #[must_use]
     pub fn accepts(&self, major: u16, minor: u16) -> bool {
         if major != self.major {

@@ -25,7 +25,7 @@ pub struct Derived<'a> {
 
 impl<'a> Derived<'a> {
     /// Returns the bytes that `plan` derives from its snapshot, whose entries must have been read.
-    /// `None` if the plan is no fold.
+    /// `None` if the plan is not a fold.
     ///
     /// # Errors
     /// `Misuse` if plan and snapshot do not belong together, or if the entries were not read;

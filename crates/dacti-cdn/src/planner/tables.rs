@@ -123,7 +123,7 @@ impl Second {
             if found.id == NAMES_ID && wanted.explicit_ids {
                 spec.data = Flags { explicit_ids: true }.to_data();
             }
-            // Of all components, only the data of the names component is known to be no region.
+            // Of all components, only the data of the names component is known not to be a region.
             let here = base == old_base || found.id == NAMES_ID;
             second.take(spec, here, old_base, slots);
         }

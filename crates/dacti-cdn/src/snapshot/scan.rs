@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn every_id_is_found_once_by_the_entry_that_counts() {
         let mut world = fresh(300);
-        // Two filled groups behind eight delta groups; into delta group 7 go two entries of id 7,
-        // of which the last one counts.
+        // Two filled groups after eight delta groups; into delta group 7 go two entries of id 7, of
+        // which the last one counts.
         let at = 4168 + 8 + 6136 * 7;
         world.bytes[at..at + 16].copy_from_slice(b"\0\0\x01\0\0\0\0\0none\x02\0\0\0");
         let stored = id(7).to_bytes_le();

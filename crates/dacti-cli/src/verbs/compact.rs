@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// list. Nothing else is signed.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, in place of the one that the key's file names.
+    /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Leave the names list unsigned, if a signed package needs a new names list.

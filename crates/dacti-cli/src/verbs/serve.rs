@@ -11,9 +11,9 @@ use tokio::signal;
 
 /// Serve a package, a file or a directory over HTTP.
 ///
-/// Ranges, lifetimes for caches and CORS are set as readers of packages need them. The regions of a
-/// package are pages at /PKG/-/PATH. /PKG.head is a copy of its head, for caches of whole objects.
-/// Names that start with a dot are not served. With -v each request is logged.
+/// Answers have the ranges, cache lifetimes and CORS fields that readers of packages need. The
+/// regions of a package are pages at /PKG/-/PATH. /PKG.head is a copy of its head, for caches of
+/// whole objects. Names that start with a dot are not served. With -v each request is logged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, file or folder to serve. Files outside of it are never sent, even if a request

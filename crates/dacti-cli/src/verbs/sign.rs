@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The file of the private key, made with `dacti key new`.
     #[arg(long, value_name = "KEY")]
     key: PathBuf,
-    /// The publisher's package to sign for, in place of the one that the key's file names.
+    /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Leave out this component of another project. May be given several times.

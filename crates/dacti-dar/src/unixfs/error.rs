@@ -10,7 +10,7 @@ pub enum UnixFsError {
     /// The store lacks a block.
     #[error("block {0} is missing")]
     Missing(Cid),
-    /// The block is no UnixFS node.
+    /// The block is not a UnixFS node.
     #[error("block {0} is no UnixFS node")]
     NoNode(Cid),
     /// The node is of another kind than needed here.

@@ -37,7 +37,7 @@ impl<'s, S: BlockStore> FileReader<'s, S> {
     /// Makes a reader of the file whose own node was read.
     ///
     /// # Errors
-    /// [`UnixFsError::Kind`] if the node is no file.
+    /// [`UnixFsError::Kind`] if the node is not a file.
     pub fn new(store: &'s mut S, cid: &Cid, file: Node) -> Result<Self, UnixFsError> {
         let (to_come, chunk, ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut reader = Self { store, to_come, chunk, at: 0, done: 0, ends };

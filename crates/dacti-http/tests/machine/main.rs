@@ -49,7 +49,7 @@ enum Act {
     Multipart,
     Gzip,
     GzipWhole,
-    /// So many bytes, then the end.
+    /// This many bytes, and then the end.
     Cut(u64, End),
     /// This many bytes, and a `Content-Range` that says so.
     Fewer(u64),
@@ -903,7 +903,7 @@ fn a_session_whose_file_was_replaced_hands_out_nothing_more() {
     assert!(run_head(&mut first, &mut session, &[Grown(0)]).result.is_ok());
     session.set_identity(identity(1));
     let span = Span { start: 100_000, end: 101_000 };
-    // Three fetches are under way: unsent, sent and finished.
+    // Three fetches are in progress: unsent, sent and finished.
     let mut unsent = Fetch::range(&session, span);
     let mut sent = Fetch::range(&session, span);
     assert!(matches!(sent.want(&mut session, 0), Ok(Want::Send(_))));

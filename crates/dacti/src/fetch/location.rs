@@ -61,7 +61,7 @@ impl Location {
         self.kind
     }
 
-    /// Whether this is a URL.
+    /// Returns whether this is a URL.
     #[must_use]
     pub fn is_url(&self) -> bool {
         self.kind != LocationKind::Path

@@ -37,7 +37,7 @@ impl Trust {
         Ok(Verifier::new(located, seals, policy)?)
     }
 
-    /// Whether regions are handed out unchecked.
+    /// Returns whether regions are handed out unchecked.
     #[inline]
     pub(crate) const fn is_nothing(&self) -> bool {
         self.is_nothing

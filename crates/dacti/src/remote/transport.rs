@@ -10,7 +10,7 @@ use daicon_core::{SIGNATURE, Span};
 use std::io;
 use std::sync::Arc;
 
-/// A fetch that is under way.
+/// A fetch in progress.
 pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// A file that is fetched range by range: its head, and how it is best read.

@@ -114,7 +114,7 @@ pub struct FileMap {
     /// Regions and components that pass the end of the file, or the last position of a file. They
     /// are in no claim.
     pub outside: u64,
-    /// The length of the seal behind each region.
+    /// The length of the seal after each region.
     seal_len: u64,
     /// The length of all seals, each counted once.
     seals_len: u64,

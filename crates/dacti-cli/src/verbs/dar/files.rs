@@ -58,8 +58,9 @@ pub(super) struct Files {
     max_files: usize,
 }
 
-/// The options for an archive or a CAR as the output. Each option about files lists them as
-/// conflicts, because clap drops the options that it requires if they conflict.
+/// The options for an archive or a CAR as the output. Each option about files conflicts with them
+/// explicitly. Its `requires` is not enough: clap ignores a required option that conflicts with
+/// another.
 const NOT_FILES: [&str; 3] = ["output", "car", "no_index"];
 
 /// The longest path, and the longest name in it.

@@ -161,7 +161,7 @@ impl Tree {
         Ok(self.build(|builder| builder.file(leaves, &metadata)))
     }
 
-    /// Reads a file and names its leaves; `None` if the file shows a private key.
+    /// Reads a file and names its leaves; `None` if the file contains a private key.
     fn leaves(&mut self, path: &Path) -> Result<Option<Vec<Item>>, std::io::Error> {
         let number = self.files.len();
         self.files.push(path.into());
@@ -172,7 +172,7 @@ impl Tree {
         loop {
             let mut chunk = Vec::new();
             source.by_ref().take(u64::from(self.profile.chunk_len)).read_to_end(&mut chunk)?;
-            // A file of whole chunks ends in an empty read, which is no leaf.
+            // A file of whole chunks ends in an empty read, which is not a leaf.
             if chunk.is_empty() && !leaves.is_empty() {
                 return Ok(Some(leaves));
             }

@@ -105,7 +105,7 @@ impl Container {
     }
 }
 
-/// Returns the bytes that a component's data names as a region; `None` if the data is no region.
+/// Returns the bytes that a component's data names as a region; `None` if the data is not a region.
 ///
 /// Only a component's own specification says whether its data names a region. The data of an
 /// unknown component counts as a region if it names bytes of the file.

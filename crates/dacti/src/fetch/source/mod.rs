@@ -31,7 +31,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Returns the source's length in bytes, as it was when the source was opened.
     fn len(&self) -> u64;
 
-    /// Whether the source has no bytes.
+    /// Returns whether the source has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -99,7 +99,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
-    /// Whether each read is cheap, as with a local file. If so, a look-up reads a part of an index
+    /// Returns whether each read is cheap, as with a local file. If so, a look-up reads a part of an index
     /// block first, and the whole block only if that part lacks the region. If not, all readers
     /// make the same reads, so that caches have the bytes.
     fn is_local(&self) -> bool {

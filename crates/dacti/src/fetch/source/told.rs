@@ -1,4 +1,4 @@
-//! Spans that a source was told of.
+//! Spans that were announced to a source.
 
 use super::ReadAt;
 use daicon_core::Span;

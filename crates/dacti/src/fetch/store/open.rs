@@ -6,7 +6,7 @@ use crate::remote::{AsyncPackage, RemoteSource, Runner};
 use crate::{Error, Package};
 use std::sync::Arc;
 
-/// Opens the source at a URL, whatever its bytes mean.
+/// Opens the source at a URL, for any kind of file.
 #[cfg(feature = "dar")]
 pub(crate) fn source(url: &str, options: &StoreOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;

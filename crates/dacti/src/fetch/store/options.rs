@@ -30,7 +30,7 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// The URL of a copy of the head in a store. All other bytes still come from the package.
     pub head_url: Option<String>,
-    /// Requests under way at once, if many regions are wanted.
+    /// Requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
     /// Bytes of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,

@@ -21,7 +21,7 @@ const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 #[derive(Debug)]
 pub(super) struct StoreRemote {
     client: Client,
-    /// The place of the head, if it is another one.
+    /// The client for the head's URL, if the head has its own.
     head_client: Option<Client>,
     spending: Arc<Spending>,
     file: RemoteFile,

@@ -47,7 +47,7 @@ impl RegionSeeker {
         end.saturating_sub(start)
     }
 
-    /// Whether the content has no bytes.
+    /// Returns whether the content has no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0

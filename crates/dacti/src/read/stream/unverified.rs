@@ -215,7 +215,7 @@ impl UnverifiedReader {
         self.decoder.decoded_len()
     }
 
-    /// Whether the region's seal is checked.
+    /// Returns whether the region's seal is checked.
     pub(crate) const fn is_judged(&self) -> bool {
         self.seal.is_some()
     }

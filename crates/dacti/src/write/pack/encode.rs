@@ -39,7 +39,7 @@ impl Weigh for Piece {
     }
 }
 
-/// The seal behind stored bytes.
+/// The seal after stored bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealing<'k> {
     pub(crate) kind: Kind,

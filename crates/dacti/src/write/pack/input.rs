@@ -354,7 +354,7 @@ impl Input {
         Ok(Box::new(Searched { reader, search: KeySearch::default() }))
     }
 
-    /// Returns the error of an input that shows a private key.
+    /// Returns the error of an input that contains a private key.
     fn private_key(&self) -> Error {
         let file = match &self.source {
             Source::File { path, .. } => Some(path.clone()),
@@ -416,7 +416,7 @@ impl Input {
     }
 }
 
-/// Content that ends with an error if it shows a private key.
+/// Content that ends with an error if it contains a private key.
 struct Searched<R> {
     reader: R,
     search: KeySearch,

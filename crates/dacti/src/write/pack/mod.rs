@@ -406,7 +406,7 @@ impl PackageBuilder {
         Encoder { encoding, quality, sealing, hashes, hash_pool }
     }
 
-    /// Returns the seal behind each region's stored bytes; `None` for no seal.
+    /// Returns the seal after each region's stored bytes; `None` for no seal.
     fn sealing(&self) -> Option<Sealing<'_>> {
         let kind = self.seals()?.kind;
         Some(Sealing { kind, key: self.key.as_ref() })

@@ -95,7 +95,7 @@ struct DataWriter<'w> {
     /// The number of regions written so far, and the number of the next one's id range.
     count: usize,
     range: usize,
-    /// The length of the seal behind each region.
+    /// The length of the seal after each region.
     seal_len: u64,
     /// Hashes all stored bytes as one, if regions are not hashed by themselves.
     whole: Option<blake3::Hasher>,

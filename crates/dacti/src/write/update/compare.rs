@@ -81,7 +81,7 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     }
 }
 
-/// Returns a buffer length that fits a short input and is at most what is compared at once.
+/// Returns a buffer length that fits a short input and is at most the length of one comparison.
 fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }

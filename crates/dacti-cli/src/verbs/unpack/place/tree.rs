@@ -82,9 +82,9 @@ fn link(_: &cap_std::fs::Dir, _: &str, _: &Path) -> io::Result<()> {
 
 /// Tells why a link would lead out of the place.
 ///
-/// The folder of the link is no link itself. A target must first climb, at most to the place, and
-/// then only descend. Such a target stays in the place, even through other links, because they were
-/// judged, too.
+/// The folder of the link is not a link itself. A target must first climb, at most to the place,
+/// and then only descend. Such a target stays in the place, even through other links, because they
+/// were judged, too.
 fn leads_out(path: &str, target: &str) -> Option<String> {
     let mut depth = Path::new(path).components().count().saturating_sub(1);
     let mut descends = false;
