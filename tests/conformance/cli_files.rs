@@ -422,7 +422,7 @@ fn a_package_is_made_equal_to_a_folder() {
     }
     let kept = place.run(&["sync", "p", "in"]);
     assert_eq!(kept.code, Some(0), "{kept:?}");
-    assert!(kept.err.contains("1 region is no file of the folder"), "{kept:?}");
+    assert!(kept.err.contains("1 region is not a file of the folder"), "{kept:?}");
     assert_eq!(place.listed(), ["a", "b", "sub/c", "sub/d"]);
     let synced = place.run(&["sync", "p", "in", "--delete"]);
     assert_eq!(synced.code, Some(0), "{synced:?}");

@@ -246,7 +246,8 @@ fn links_that_loop() {
     let read = Reader::with_options(&bytes[..], &trust).verify().expect("as written");
     assert_eq!((read.blocks, read.unproven), (1, 1));
 
-    // The same by random access: the record gives the end of the subtree, and the reference loops.
+    // Random access finds the loop, too: the index has the end of the subtree, and a block in it
+    // links back to its root.
     let mut plan = Plan { index: true, ..Plan::default() };
     plan.store.insert(looped.cid.clone(), looped.clone());
     plan.roots.push(looped.cid.clone());

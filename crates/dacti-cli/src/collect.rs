@@ -425,7 +425,8 @@ fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "{} is the output, lies in the directory to be packed, and is no package: it would be lost",
+        "{} is the output, lies in the directory to be packed, and is not a package: it would be \
+         lost",
         shown(file)
     )))
 }

@@ -173,7 +173,7 @@ struct Cut {
     len: usize,
     /// The number of bytes needed to see one more frame.
     needed: u64,
-    /// The next bytes are no frame, or a bad one.
+    /// The next bytes are not a valid frame.
     stopped: bool,
 }
 

@@ -25,7 +25,7 @@ pub(crate) const DAG_PB: u64 = 0x70;
 /// The length of the text of a CID of version 0.
 const V0_TEXT_LEN: usize = 46;
 
-/// The multibase prefixes of bases that are no power of two: 58, 36 and 10. Their decoders take
+/// The multibase prefixes of bases that are not a power of two: 58, 36 and 10. Their decoders take
 /// time in the square of the text's length.
 const UNEVEN_BASES: [char; 5] = ['z', 'Z', 'k', 'K', '9'];
 /// The longest text in such a base. The CID of any hash function is shorter than this.
@@ -275,7 +275,7 @@ fn read_prefix(bytes: &[u8]) -> Result<(Prefix, usize), CidFault> {
     if prefix.is_valid() { Ok((prefix, at)) } else { Err(CidFault::Invalid) }
 }
 
-/// The fault of bytes that are no CID.
+/// The fault of bytes that are not a CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CidFault {
     Short,
@@ -292,7 +292,7 @@ impl From<varint::Fault> for CidFault {
     }
 }
 
-/// Bytes or a text that are no CID, or one that this crate cannot hold.
+/// Bytes or a text that are not a CID, or are a CID that this crate cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CidError {
@@ -467,7 +467,7 @@ mod tests {
         assert!(v0.is_same_block(&v1) && v0 != v1);
         assert_eq!(v1.other_version(), Some(v0.clone()));
         assert_eq!(Cid::from(cid::Cid::try_from(&v0).unwrap()), v0);
-        // Other bases are read, too. Long texts in bases that are no power of two are refused.
+        // Other bases are read, too. Long texts in bases that are not a power of two are refused.
         for base in [Base::Base16Lower, Base::Base58Btc, Base::Base36Lower, Base::Base64Url] {
             let text = multibase::encode(base, v1.to_bytes());
             assert_eq!(text.parse().as_ref(), Ok(&v1), "{text}");

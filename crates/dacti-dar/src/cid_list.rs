@@ -33,7 +33,7 @@ impl CidList {
         self.len = self.len.saturating_add(1);
     }
 
-    /// Appends the CID of these bytes. Returns false if they are no CID.
+    /// Appends the CID of these bytes. Returns false if they are not a CID.
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> bool {
         let valid = Cid::read_all(bytes).is_ok();
         if valid {

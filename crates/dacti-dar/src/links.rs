@@ -104,7 +104,7 @@ fn collect(
     if valid { LinkSource::Codec } else { LinkSource::Undecodable }
 }
 
-/// Takes the bytes of one link. Returns false if they are no CID.
+/// Takes the bytes of one link. Returns false if they are not a CID.
 fn take(bytes: &[u8], order: LinkOrder, out: &mut Vec<Cid>, nesting: u32) -> bool {
     match Cid::read_all(bytes) {
         Ok(cid) if !cid.is_identity() => {

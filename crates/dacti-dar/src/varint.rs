@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// The longest encoding of a 64-bit number.
 pub(crate) const LEN_MAX: usize = 10;
 
-/// The fault of bytes that are no varint.
+/// The fault of bytes that are not a varint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The bytes end inside it.

@@ -224,8 +224,8 @@ impl Session {
         self.ended.map_or(Ok(()), Err)
     }
 
-    /// Returns whether ranges were fetched since the latest head proved the file id. If so, look at the
-    /// head again before you report success on regions that were read together.
+    /// Returns whether ranges were fetched since the latest head proved the file id. If so, look at
+    /// the head again before you report success on regions that were read together.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.ranges > self.confirmed

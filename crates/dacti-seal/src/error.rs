@@ -85,7 +85,7 @@ pub enum KeyFault {
     Hex,
     /// The last word is not a package UUID.
     Package,
-    /// The digits are no public key, or a key under which signatures prove nothing.
+    /// The digits are not a public key, or are a key under which signatures prove nothing.
     Point,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for KeyFault {
             Self::Version => "has another version than 1: a newer program is needed",
             Self::Hex => "does not have 64 hexadecimal digits",
             Self::Package => "does not end with the UUID of the publisher's package",
-            Self::Point => "has digits that are no Ed25519 public key",
+            Self::Point => "has digits that are not an Ed25519 public key",
         })
     }
 }

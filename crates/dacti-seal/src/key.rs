@@ -48,8 +48,8 @@ impl PublicKey {
     /// Creates the key with these bytes, for `package`.
     ///
     /// # Errors
-    /// `KeyText` if the bytes are no key, or one of the few keys under which signatures prove
-    /// nothing.
+    /// `KeyText` if the bytes are not a key, or are one of the few keys under which signatures
+    /// prove nothing.
     pub fn new(key: &[u8; 32], package: Uuid) -> Result<Self, Misuse> {
         let key = VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak());
         Ok(Self { key: key.ok_or(Misuse::KeyText(KeyFault::Point))?, package })

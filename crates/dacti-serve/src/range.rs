@@ -8,9 +8,9 @@ use core::ops::Range;
 /// The wanted part of a number of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// All of it: there was no range, or no valid one.
+    /// The whole, because the request has no range, or no valid one.
     Whole,
-    /// All of it: there were several ranges.
+    /// The whole, because the request has several ranges.
     Several,
     /// These bytes.
     Part { bytes: Range<u64>, form: Form },

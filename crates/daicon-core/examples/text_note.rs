@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn text_in_another_version_does_not_serve() {
         let expected = "component 37cb72a4-caab-440c-8b7c-869019ed348e at 0x50: \
-            expected a version that serves 0.1, found 0.2";
+            expected a version compatible with 0.1, found 0.2";
         let file = start(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
         check(&file, Err((ErrorKind::Unsupported, expected)));
-        // Next to an entry that serves, an entry of another version is ignored.
+        // Next to an entry with a usable version, an entry of another version is ignored.
         let components = [text(Version::new(1, 0), 0, 8), text(TEXT.version, 1, 6)];
         check(&start(0, &components), Ok("daicon"));
     }

@@ -90,7 +90,7 @@ pub struct ComponentSpec {
 }
 
 impl ComponentSpec {
-    /// Creates a component whose eight bytes of data are no region.
+    /// Creates a component whose eight bytes of data are not a region.
     #[must_use]
     pub const fn with_data(id: Uuid, version: Version, data: [u8; 8]) -> Self {
         Self { id, version, data }

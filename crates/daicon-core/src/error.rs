@@ -290,17 +290,19 @@ pub enum Error {
     MissingComponent {
         /// The component.
         id: Uuid,
-        /// The lowest version that serves.
+        /// The lowest version that can be used.
         required: Version,
     },
-    /// A required component has only versions that do not serve.
-    #[error("component {id} at {at:#x}: expected a version that serves {required}, found {found}")]
+    /// A required component has only versions that cannot be used.
+    #[error(
+        "component {id} at {at:#x}: expected a version compatible with {required}, found {found}"
+    )]
     IncompatibleComponent {
         /// The component.
         id: Uuid,
         /// Position of its entry, absolute.
         at: u64,
-        /// The lowest version that serves.
+        /// The lowest version that can be used.
         required: Version,
         /// The version found.
         found: Version,

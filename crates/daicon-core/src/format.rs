@@ -46,14 +46,14 @@ pub struct PreambleSpec {
     pub version: Version,
 }
 
-/// A component with the lowest version that serves a reader.
+/// A component, and the lowest version of it that a reader can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement<'a> {
     /// UUID of the component.
     pub id: Uuid,
-    /// The lowest version that serves. Writers write this version.
+    /// The lowest version that can be used. Writers write this version.
     pub version: Version,
-    /// Further minor versions that serve, if the major version is 0.
+    /// Further minor versions that can be used, if the major version is 0.
     pub minors: &'a [u16],
 }
 
@@ -108,9 +108,9 @@ impl<'a> Requirement<'a> {
 /// The result of looking for a required component in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComponentMatch<'c> {
-    /// The component, in a version that serves.
+    /// The component, in a version that can be used.
     Found(&'c Component),
-    /// The first component of that UUID. None of them has a version that serves.
+    /// The first component of that UUID. None of them has a version that can be used.
     Incompatible(&'c Component),
     /// No component of that UUID.
     Missing,

@@ -20,7 +20,7 @@ impl Version {
         Self { major, minor }
     }
 
-    /// Returns whether version `found` serves a reader that requires this version.
+    /// Returns whether a reader that requires this version can use version `found`.
     ///
     /// The major must be equal, and the minor at least as high. Below 1.0 every minor may break
     /// readers, so it must be equal too.

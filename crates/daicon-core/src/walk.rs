@@ -188,7 +188,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.components.get(..self.components_count).unwrap_or_default()
     }
 
-    /// Finds the first component of that UUID that serves a reader of `required`.
+    /// Finds the first component of that UUID that a reader of version `required` can use.
     #[must_use]
     pub fn find(&self, id: Uuid, required: Version) -> Option<&Component> {
         self.components().iter().find(|found| found.id == id && required.accepts(found.version))

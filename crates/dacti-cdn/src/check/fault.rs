@@ -90,7 +90,7 @@ pub enum Breach {
     #[error("the slice length is invalid, or below the package's own")]
     SliceLen,
     /// The plan does not begin with a barrier on the whole head.
-    #[error("the first step is no barrier on the whole current head")]
+    #[error("the first step is not a barrier on the whole current head")]
     NoFirstBarrier,
     /// The plan belongs to another package.
     #[error("the plan belongs to a package with another file id")]

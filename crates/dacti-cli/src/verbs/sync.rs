@@ -67,7 +67,7 @@ impl Args {
             left_out.notes().iter().for_each(|line| output::note(line));
             if !self.delete && !others.is_empty() {
                 let count = u64::try_from(others.len()).unwrap_or(u64::MAX);
-                let regions = counted(count, "region is no file", "regions are no files");
+                let regions = counted(count, "region is not a file", "regions are not files");
                 output::note(&format!("{regions} of the folder: --delete removes such regions"));
             }
         }

@@ -22,10 +22,10 @@ pub enum UnixFsError {
         expected: &'static str,
     },
     /// A sharded folder contradicts the hashes of its names, or has a form that no writer makes.
-    #[error("block {0} is no valid part of a sharded folder")]
+    #[error("block {0} is not a valid part of a sharded folder")]
     Shard(Cid),
     /// A file contradicts the lengths that it states, or is nested without end.
-    #[error("block {0} is no valid part of a file")]
+    #[error("block {0} is not a valid part of a file")]
     File(Cid),
     /// The store's error.
     #[error(transparent)]

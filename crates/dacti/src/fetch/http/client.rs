@@ -391,7 +391,7 @@ fn headers(given: &[(String, String)], place: &Location) -> Result<HeaderMap, Er
         let (Ok(name_read), Ok(mut value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         else {
-            let why = format!("{name:?} is no header field: write NAME: VALUE");
+            let why = format!("{name:?} is not a header field: write NAME: VALUE");
             return Err(misuse(place.clone(), &why));
         };
         value.set_sensitive(true);

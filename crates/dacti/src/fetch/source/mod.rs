@@ -99,9 +99,9 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         64 * 1024
     }
 
-    /// Returns whether each read is cheap, as with a local file. If so, a look-up reads a part of an index
-    /// block first, and the whole block only if that part lacks the region. If not, all readers
-    /// make the same reads, so that caches have the bytes.
+    /// Returns whether each read is cheap, as with a local file. If so, a look-up reads a part of
+    /// an index block first, and the whole block only if that part lacks the region. If not, all
+    /// readers make the same reads, so that caches have the bytes.
     fn is_local(&self) -> bool {
         false
     }

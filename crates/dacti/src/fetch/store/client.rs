@@ -168,7 +168,7 @@ impl Client {
     }
 }
 
-const ONLY: &str = "this is no URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
+const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
     az://CONTAINER/KEY or file:///PATH";
 
 /// Returns the URL for the client, which takes the bucket and sometimes the account from it.
@@ -237,11 +237,11 @@ mod tests {
         refused("bucket/key", "bucket/key: relative URL");
         refused(
             "ftp://user:secret@host/key?secret",
-            "ftp://host/key?...: this is no URL of an object",
+            "ftp://host/key?...: this is not the URL of an object",
         );
-        refused("memory:///key", "this is no URL of an object");
-        refused("https://user:secret@host/key?secret", "this is no URL of an object");
-        refused("s3:///key", "this is no URL of an object");
+        refused("memory:///key", "this is not the URL of an object");
+        refused("https://user:secret@host/key?secret", "this is not the URL of an object");
+        refused("s3:///key", "this is not the URL of an object");
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub struct GetPlan {
     /// in it. They come first. A package with many updates may take more of these reads, and a
     /// package without fences fewer.
     pub index: Vec<Span>,
-    /// Regions that these reads must find first. Their own reads are not in the plan.
+    /// Regions whose places only the reads of `index` will show, so the plan lacks the reads of
+    /// their bytes.
     pub unknown: u64,
     /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,

@@ -48,9 +48,9 @@ pub(crate) fn pieces(
     })
 }
 
-/// Returns the reads of a stream that is verified before its first byte, if they are more than
-/// those of [`pieces`]. The first value tells whether the stored bytes are read to verify them; the
-/// second has the reads that hand them out.
+/// A stream is verified before its first byte is handed out, so some bytes are read twice. Returns
+/// whether the reads of [`pieces`] are needed to verify the region, and then the reads that come
+/// after them to hand out its bytes, if there are any.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,

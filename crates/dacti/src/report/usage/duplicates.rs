@@ -124,7 +124,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Finds equal regions of one length that have the same start.
+    /// Finds equal regions among those of one length whose first bytes are equal.
     fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
         let mut distinct = HashSet::new();
         for span in spans {

@@ -262,7 +262,7 @@ struct Together {
 }
 
 impl Together {
-    /// Returns whether bytes at `at` are adjacent and still fit.
+    /// Returns whether bytes at `at` follow those held here, and both fit one write.
     fn takes(&self, at: u64, bytes: &[u8]) -> bool {
         let len = self.bytes.len().saturating_add(bytes.len());
         let end = u64::try_from(self.bytes.len()).ok().and_then(|len| self.at.checked_add(len));
