@@ -1,4 +1,4 @@
-//! DAR: writing, streaming and look-ups, beside the two hashes that the format demands.
+//! DAR: writing, streaming and look-ups, compared with the two hashes that the format demands.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;

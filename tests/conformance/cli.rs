@@ -1224,7 +1224,7 @@ fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let scratch = Scratch::new();
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
     let mut file = build(&files, PLAIN);
-    // A wrong first fence makes the answers for all ids before the second fence wrong.
+    // The first fence is wrong, and it bounds the search for each id below the second fence.
     file[1536 + 32..1536 + 40].fill(0xff);
     fs::write(scratch.package(), file).expect("there is room");
     for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]

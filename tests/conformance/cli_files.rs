@@ -383,7 +383,7 @@ fn unpack_makes_no_more_folders_than_files_need() {
     place.packed(&[]);
     for more in [&[][..], &["--dry-run"]] {
         let refused = place.run(&[&["unpack", "p", "-C", "out"], more].concat());
-        let told = "the paths need 12700 folders, which is more than 100 regions should";
+        let told = "the paths need 12700 folders, more than the limit for 100 regions";
         assert!(refused.failure().contains(told), "{refused:?}");
         assert!(refused.failure().contains("--max-folders 12700"), "{refused:?}");
         assert!(!place.at("out").exists());

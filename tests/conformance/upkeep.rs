@@ -307,7 +307,8 @@ fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
     let found = package.usage(true, &mut |_| CONTINUE).unwrap().duplicates.unwrap();
     assert_eq!((found.candidates, found.regions), (40, 10));
     let (told, reads) = (source.told.lock().unwrap(), source.reads.lock().unwrap());
-    // 40 starts, and the whole of those that are longer than 4 KiB and start alike.
+    // The first bytes of 40 regions, and then all bytes of the longer ones whose first bytes are
+    // equal.
     let compared = &reads[reads.len() - (40 + 20)..];
     assert_eq!(told[told.len() - (40 + 20)..], *compared);
     assert!(compared.iter().all(|read| read.start >= 65_536), "{reads:?}");

@@ -174,8 +174,8 @@ pub struct IndexPlace {
 }
 
 impl IndexPlace {
-    /// Returns the place for the `cdn` layout. If the index does not fit the head whole, its delta
-    /// groups end with the head.
+    /// Returns the place of an index in the `cdn` layout. If the index does not fit the head whole,
+    /// its delta groups end with the head.
     #[must_use]
     pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
@@ -195,8 +195,9 @@ impl IndexPlace {
         Self { span, groups, delta_groups, fences, hot: Span::default() }
     }
 
-    /// Returns the place for the `cdn` layout with hot regions of `hot_len` bytes in the head,
-    /// seals included. `filled` and `entries` count groups and entries without the hot regions.
+    /// Returns the place of an index in the `cdn` layout with hot regions of `hot_len` bytes in the
+    /// head, seals included. `filled` and `entries` count groups and entries without the hot
+    /// regions.
     ///
     /// Delta groups give way to hot regions, down to the one that lists them. If possible, the
     /// whole index lies in the head. There are as many fences as without hot regions. `None` if the
@@ -244,8 +245,8 @@ impl IndexPlace {
         room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
 
-    /// Returns the place for the `cdn` layout with `delta_groups` delta groups, or more if the
-    /// index fits the head whole.
+    /// Returns the place of an index in the `cdn` layout with `delta_groups` delta groups, or more
+    /// if the index fits the head whole.
     ///
     /// # Errors
     /// `Misuse` if the delta groups do not fit the head beside the fences.
@@ -264,8 +265,8 @@ impl IndexPlace {
         Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
-    /// Returns the place for the `compact` layout: at `at`, without any room. Without regions the
-    /// index is empty.
+    /// Returns the place of an index in the `compact` layout: it starts at `at` and has no room.
+    /// Without regions the index is empty.
     #[must_use]
     pub fn compact(filled: u32, at: u64) -> Self {
         let len = if filled == 0 { 0 } else { index_len(filled) };

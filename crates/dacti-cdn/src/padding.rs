@@ -8,8 +8,8 @@ use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 use daicon_core::to_u64;
 
-/// The largest stride that more delta groups may cost. One read of that many groups, about 64 kB,
-/// finds a region.
+/// The largest stride of fences that is accepted in exchange for more delta groups. One read of
+/// that many groups, about 64 kB, finds a region.
 const STRIDE_MAX: u32 = 10;
 /// The shortest common slice length of caches.
 const SLICE_LEN_MIN: u64 = 65_536;

@@ -356,7 +356,7 @@ impl Names<'_> {
 
     fn odd_names(&self) -> HashSet<String> {
         let walks = self.inputs.iter().map(|input| WalkDir::new(input).min_depth(0));
-        // The walk that collects reports the faults.
+        // The walk that collects the files reports these faults.
         let entries = walks.flatten().filter_map(Result::ok);
         let names = entries
             .map(|entry| dacti_names::normalize(&entry.file_name().to_string_lossy()).into_owned());

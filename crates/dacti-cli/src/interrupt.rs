@@ -17,8 +17,9 @@ static SEEN: AtomicI32 = AtomicI32::new(0);
 /// Starts listening: the first signal asks the work to stop, and the second ends the program.
 pub(crate) fn listen() {
     for (signal, asked) in &*ASKED {
-        // The order matters: the first signal must not find the flag set that it sets itself. If no
-        // handler can be set, a signal ends the program at once, as by default.
+        // The order matters. A signal runs both handlers in this order: the first one ends the
+        // program if the flag is set already, and the second one sets the flag. If no handler can
+        // be set, a signal ends the program at once, as by default.
         let _ = flag::register_conditional_default(*signal, Arc::clone(asked));
         let _ = flag::register(*signal, Arc::clone(asked));
     }

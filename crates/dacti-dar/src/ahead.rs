@@ -103,7 +103,7 @@ impl Ahead {
         self.lot.bytes(pos)
     }
 
-    /// Returns the hash of the block whose frame begins at `pos`, if the thread took it.
+    /// Returns the hash of the block whose frame begins at `pos`, if the thread has computed it.
     pub(crate) fn hash_at(&mut self, pos: u64) -> Option<Multihash<DIGEST_LEN_MAX>> {
         while let Some(piece) = self.lot.batch.pieces.get(self.next_piece) {
             if piece.at >= pos {

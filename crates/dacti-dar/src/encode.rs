@@ -36,7 +36,7 @@ pub struct WriteOptions {
     pub allow_padding: bool,
     /// The most missing blocks that the summary lists.
     pub missing_max: u32,
-    /// Lets threads help: one takes the digest of all CIDs, and [`Writer`](crate::Writer) has
+    /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) has
     /// another check blocks against their CIDs. The writer then refuses a block that does not fit
     /// its CID a little later. It has failed then, and neither the block nor later bytes reach the
     /// sink. Archives below about 256 KiB start no thread.
@@ -153,7 +153,7 @@ impl Encoder {
     }
 
     /// Skips the link that [`Self::expected`] returns. The archive shows no trace of the skip, and
-    /// the block may still be added until a block below it is added.
+    /// the block may still be added until the block of a link below it in the stack is added.
     pub fn skip(&mut self) {
         self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);

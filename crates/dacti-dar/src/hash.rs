@@ -96,7 +96,8 @@ pub(crate) fn digest_head(digest: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
-/// The bytes of one block, with the digests taken of them so far. No digest is taken twice.
+/// The bytes of one block, with the digests that were computed of them so far. No digest is
+/// computed twice.
 pub(crate) struct Hashed<'a> {
     data: &'a [u8],
     first: Option<Multihash<DIGEST_LEN_MAX>>,
@@ -110,7 +111,7 @@ impl<'a> Hashed<'a> {
         Self::with(data, None)
     }
 
-    /// Does the same as [`Self::new`], with a digest that was taken of the same bytes before.
+    /// Does the same as [`Self::new`], with a digest that was computed of the same bytes before.
     pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data, first, others: Vec::new(), work: 0 }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Piece {
     pub(crate) code: u64,
     /// The CID that the caller expects. The thread ignores it.
     pub(crate) expected: Option<Cid>,
-    /// The multihash that the thread took; `None` if it does not have the function.
+    /// The multihash that the thread has computed; `None` if it does not have the function.
     pub(crate) found: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
@@ -97,7 +97,7 @@ impl HashThread {
 
     /// Sends a batch. The caller has asked [`Self::is_full`].
     pub(crate) fn send(&mut self, batch: Batch) -> io::Result<()> {
-        debug_assert!(!self.is_full(), "at most so many batches are under way");
+        debug_assert!(!self.is_full(), "more batches are in progress than the channel holds");
         self.sender.send(batch).map_err(|_| ended())?;
         self.out = self.out.saturating_add(1);
         Ok(())

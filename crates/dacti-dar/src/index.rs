@@ -314,8 +314,8 @@ impl Search {
         Ok(())
     }
 
-    /// Narrows the range of candidates. Of the records read, `below` come before the digest, then
-    /// follow `hits`.
+    /// Narrows the range of candidates. Of the records read, the first `below` come before the
+    /// digest, and the next `hits` match it.
     fn narrow(&mut self, record: u64, count: u64, below: u64, hits: u64, first: u64, last: u64) {
         let end = record.saturating_add(count);
         let above = count.saturating_sub(below).saturating_sub(hits);

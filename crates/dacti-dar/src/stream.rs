@@ -46,7 +46,7 @@ pub struct ReadOptions {
     pub unknown_hash: UnknownHash,
     /// The most missing blocks that the summary lists. Each costs the memory of its CID.
     pub missing_max: u32,
-    /// Lets threads help: one takes the digest of all CIDs, and [`Reader`](crate::Reader) has
+    /// Lets threads help: one computes the digest of all CIDs, and [`Reader`](crate::Reader) has
     /// another hash blocks ahead of it. Archives below about 256 KiB start no thread. With threads
     /// a reader reads up to 1 MiB ahead, or five times the longest block.
     pub threads: bool,
@@ -162,7 +162,7 @@ pub struct StreamReader {
     next_root: usize,
     /// The bytes that must come next in index or trailer.
     expected: Vec<u8>,
-    /// A digest of the current frame's block, if the caller took one.
+    /// A digest of the current frame's block, if the caller has computed one.
     hash: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 

@@ -266,7 +266,8 @@ impl Session {
         &mut self.states
     }
 
-    /// Notes that a head was fetched before any head was judged: the file's first known state.
+    /// Notes the state of a head that was fetched before any head was judged: it is the file's
+    /// first known state.
     pub(crate) fn begin_with(&mut self, mark: Mark) {
         if self.identity.is_none() {
             self.states.begin_with(mark);

@@ -94,9 +94,9 @@ impl<'b> Search<'b> {
     /// region is there and ids are spread evenly. `None` if that part would be the whole block, or
     /// if the fences give no hint.
     ///
-    /// Use it if fewer bytes are worth one more read for each region that is not there. A reader
-    /// that shares a cache should ask for whole blocks, because other readers ask for the same
-    /// ones.
+    /// Use it if it is worth one more read for each absent region to read fewer bytes for the
+    /// others. A reader that shares a cache should ask for whole blocks, because other readers ask
+    /// for the same ones.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
         let (first, likely) = self.likely_groups()?;

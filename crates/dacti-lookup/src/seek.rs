@@ -12,7 +12,7 @@ const STEP_MAX: usize = 8;
 /// Returns the position of `target` among sorted `entries`, or the position where it would be.
 ///
 /// `guess` is a likely position, and `gap` the average distance of ids. The search ends after at
-/// most `len` looks whatever the entries are, and after a few if ids are spread evenly.
+/// most `len` looks for any entries, and after a few if ids are spread evenly.
 pub(crate) fn seek(
     entries: &[Entry],
     target: u128,

@@ -41,7 +41,7 @@ pub struct KeySearch {
 }
 
 impl KeySearch {
-    /// Returns whether `bytes` show a private key.
+    /// Returns whether `bytes` contain a private key.
     #[must_use]
     pub fn finds_in(bytes: &[u8]) -> bool {
         let mut search = Self::default();

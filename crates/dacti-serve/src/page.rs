@@ -65,7 +65,8 @@ impl Page {
         ))
     }
 
-    /// Adds a link, and one to the regions of a package, which is `regions` after the package.
+    /// Adds a link. For a package, also adds a link to its regions, at the package's URL with
+    /// `regions` after it.
     fn link(&mut self, href: &str, name: &str, regions: Option<&str>) {
         let (href, name) = (escaped(href), escaped(name));
         // Writing to a string cannot fail.

@@ -39,7 +39,7 @@ impl Needed {
         }
     }
 
-    /// Returns the component that serves: the first in a suitable version.
+    /// Returns the component that the reader uses: the first in a suitable version.
     #[must_use]
     pub fn met<'c>(&self, container: &'c Container) -> Option<&'c Found> {
         container

@@ -107,8 +107,8 @@ pub enum Breach {
     /// A piece has another length than its bytes.
     #[error("a piece has another length than its bytes")]
     PieceLen,
-    /// An edit is invalid, or the append does not have its bytes once.
-    #[error("an edit is invalid, or the append does not have its bytes once")]
+    /// An edit is invalid, or the append does not have its bytes exactly once.
+    #[error("an edit is invalid, or the append does not have its bytes exactly once")]
     Edits,
     /// The strategy does not use this switch.
     #[error("the strategy does not use this switch")]

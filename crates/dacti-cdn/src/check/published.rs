@@ -242,7 +242,7 @@ impl Published<'_> {
             }
             return Ok(());
         }
-        // The data of both is a region, and a new table may give it another region base.
+        // The data of both components is a region, and a new table may give it another region base.
         let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             before.span() == after.span()
         } else {

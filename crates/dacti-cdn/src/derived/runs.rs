@@ -19,7 +19,8 @@ use uuid::Uuid;
 enum Cut {
     /// Not divided.
     Whole,
-    /// The regions of the packed file form one range, and the others windows of 4 GiB from its end.
+    /// The regions of the packed file form one range. After its end, windows of 4 GiB divide the
+    /// others.
     Fresh,
     /// Windows of 4 GiB from the start of the file.
     Windows,

@@ -36,8 +36,8 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, PieceContent::Edit { edit, digest })?;
-            // An edit without bytes has no piece, so its place must follow from the plan without
-            // one.
+            // An edit without bytes has no piece, so its place must follow from the other parts of
+            // the plan.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }

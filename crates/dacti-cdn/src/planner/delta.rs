@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((probed.probes[0].span, probed.probes.len()), (region, 1));
         let Action::Reserve(written) = &entries.action else { panic!("{entries:?}") };
         let entry = b"\x09\0\0\x01\0\0\0\x40\x80\0\0\0\0\0\0\0\0\0\0\0\x06\0\0\0";
-        // 01000009-0000-4000-8000-000000000000, its first three fields turned round.
+        // 01000009-0000-4000-8000-000000000000, with the bytes of its first three fields reversed.
         assert_eq!(id(9).as_u128() >> 64, 0x0100_0009_0000_4000);
         assert_eq!((written.at, &written.before[..]), (53_280, &[0; 24][..]));
         assert_eq!(written.after, entry);

@@ -169,7 +169,7 @@ fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
     writeln!(out, "  bytes written  {:>12}", cost.bytes_written)?;
     writeln!(
         out,
-        "  bytes padding  {:>12}   zeros; they take no space in a file system with holes",
+        "  bytes padding  {:>12}   zeros, which take no space in a sparse file",
         cost.bytes_padding
     )?;
     writeln!(out, "  bytes dying    {:>12}   that only old views use", cost.bytes_dying)?;
@@ -213,11 +213,11 @@ fn proven(barrier: &Barrier) -> String {
     let is_head = |probe: &&Probe| probe.span == Span { start: 0, end: dacti::HEAD_LEN };
     let heads = barrier.probes.iter().filter(is_head).count();
     let ranges = match barrier.probes.len().saturating_sub(heads) {
-        0 if heads > 0 => return "the head as it is".into(),
-        1 => "1 range as it is".into(),
-        n => format!("{n} ranges as they are"),
+        0 if heads > 0 => return "the current head".into(),
+        1 => "the current bytes of 1 range".into(),
+        n => format!("the current bytes of {n} ranges"),
     };
-    if heads > 0 { format!("the head as it is, and {ranges}") } else { ranges }
+    if heads > 0 { format!("the current head, and {ranges}") } else { ranges }
 }
 
 /// Returns the parts of an appended block in words.

@@ -199,8 +199,8 @@ impl Args {
         let refusals = names::refusals(&names, portability, self.folder_limits(names.len()));
         let refusals = refusals.map_err(|TooManyFolders(count)| {
             Failure::Failed(format!(
-                "{}: the paths need {count} folders, which is more than {} regions should: \
-                 --max-folders {count} makes them",
+                "{}: the paths need {count} folders, more than the limit for {} regions: \
+                 --max-folders {count} allows them",
                 output::shown(&self.package),
                 names.len(),
             ))

@@ -68,7 +68,7 @@ impl<'t> Scanner<'t> {
     /// Enters an object up to its first value, or reads a whole link, bytes or empty object.
     #[expect(
         clippy::option_option,
-        reason = "`None` is a fault, and `Some(None)` a value without an inside"
+        reason = "`None` is a fault, and `Some(None)` a value that was read whole"
     )]
     fn object(&mut self, take: &mut dyn FnMut(&str) -> bool) -> Option<Option<Container>> {
         let start = self.at;
@@ -164,7 +164,7 @@ impl<'t> Scanner<'t> {
 
     #[expect(
         clippy::option_option,
-        reason = "`None` is a fault, and `Some(None)` a value without an inside"
+        reason = "`None` is a fault, and `Some(None)` a value that was read whole"
     )]
     fn literal(&mut self, word: &str) -> Option<Option<Container>> {
         self.text.get(self.at..)?.starts_with(word).then_some(())?;

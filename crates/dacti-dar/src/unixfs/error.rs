@@ -11,10 +11,10 @@ pub enum UnixFsError {
     #[error("block {0} is missing")]
     Missing(Cid),
     /// The block is not a UnixFS node.
-    #[error("block {0} is no UnixFS node")]
+    #[error("block {0} is not a UnixFS node")]
     NoNode(Cid),
     /// The node is of another kind than needed here.
-    #[error("block {cid} is no {expected}")]
+    #[error("block {cid} is not a {expected}")]
     Kind {
         /// The node.
         cid: Cid,

@@ -45,7 +45,7 @@ impl Package {
     }
 
     /// Opens the package in the file at `path`, and maps it into memory. Look-ups then take no
-    /// system call, and [`region`](Self::region) copies nothing that is stored as it is.
+    /// system call, and [`region`](Self::region) copies no content that is stored without encoding.
     ///
     /// Opening takes longer than with [`open`](Self::open). If another program truncates the file
     /// meanwhile, the system ends this program: see

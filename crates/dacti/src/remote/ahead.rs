@@ -11,7 +11,8 @@ pub(super) struct Ahead<Read> {
     /// The most reads that are started and not taken, which limits the memory for their bytes.
     begun_max: usize,
     begun: HashMap<Span, Read>,
-    /// The reads that wait, by the number of their announcement, and these numbers.
+    /// The reads that wait, in the order in which they were announced; `numbers` has each read's
+    /// key.
     queue: BTreeMap<u64, Span>,
     numbers: HashMap<Span, u64>,
     told: u64,

@@ -248,7 +248,7 @@ fn refuse_what_is_no_archive(path: &Path) -> Result<(), Failure> {
     if read.is_ok() && (start.is_empty() || start == dacti_dar::MAGIC) {
         return Ok(());
     }
-    let what = "is the output, lies in the folder that is read, and is no DAR: it would be lost";
+    let what = "is the output, lies in the folder that is read, and is not a DAR: it would be lost";
     Err(Failure::Failed(format!("{} {what}", shown(path))))
 }
 

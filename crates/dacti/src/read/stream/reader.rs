@@ -15,8 +15,8 @@ use std::sync::Arc;
 ///
 /// If the region has a seal and the [policy](Package::require) asks for it, the stored bytes are
 /// read once and checked against the seal. Then they are decoded, and each piece is compared with a
-/// hash that was taken during that check. So every byte that is handed out is the sealed one, even
-/// if the file changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
+/// hash that was computed during that check. So every byte that is handed out is the sealed one,
+/// even if the file changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
 /// [`VerifiedReader`](crate::VerifiedReader) exists only if there is a check.
 ///
 /// Cost: if the source [is local](ReadAt::is_local), a region of more than one read is read twice.

@@ -20,8 +20,8 @@ const PIECE_LEN: u64 = 1 << 18;
 ///
 /// Regions are equal if length, encoding and BLAKE3 of their stored bytes are equal. Digests in
 /// seals do not help, because each digest includes an id. Regions with a unique length or encoding
-/// are not read. Of the others the first 4 KiB are read, and then the whole of those with the same
-/// start. Equal contents in two encodings, or compressed in two ways, are not found.
+/// are not read. Of the others the first 4 KiB are read, and those whose first bytes are equal are
+/// read whole. Equal contents in two encodings, or compressed in two ways, are not found.
 ///
 /// The compact layout stores them once; the cdn layout keeps every copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

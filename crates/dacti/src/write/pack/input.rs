@@ -298,7 +298,7 @@ impl Input {
         }
     }
 
-    /// Returns the whole content if it lies in memory and shows no private key.
+    /// Returns the whole content if it lies in memory and contains no private key.
     fn checked_in_memory(&self) -> Result<Option<&[u8]>, Error> {
         let bytes = self.in_memory();
         if bytes.is_some_and(KeySearch::finds_in) { Err(self.private_key()) } else { Ok(bytes) }
@@ -435,7 +435,7 @@ impl<R: Read> Read for Searched<R> {
 
 /// The fault of such content.
 #[derive(Debug, thiserror::Error)]
-#[error("it shows a private key")]
+#[error("it contains a private key")]
 struct ShowsPrivateKey;
 
 /// Sorts inputs by path, then those without a path by id. A path that comes twice is an error.
