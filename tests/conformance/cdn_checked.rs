@@ -142,7 +142,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W5,
         corrupt: false,
         change: |steps| {
-            // The end of the padding goes.
+            // The end of the padding is removed.
             let pieces = &mut append_of(steps).pieces;
             pieces.last_mut().expect("padding").span.end -= 512;
         },

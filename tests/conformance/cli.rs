@@ -755,7 +755,7 @@ fn a_full_disk_leaves_nothing() {
     for blocks in [0, 1, 100, 1000, 4000] {
         scratch.refused(&limited(blocks), "out.dacti-pack");
     }
-    // What stood there before stays.
+    // The file that was there before stays.
     fs::write(scratch.package(), b"before").expect("a new file");
     assert_eq!(limited(1000).code, Some(1));
     assert_eq!(scratch.bytes(), b"before");
@@ -1288,7 +1288,7 @@ fn names_of_other_systems_are_refused_where_asked() {
     let refused: Vec<_> = summary["refused"].as_array().expect("a list").iter().collect();
     assert_eq!((summary["files"].as_u64(), refused.len()), (Some(2), bad.len() + 1), "{summary}");
     assert!(refused.iter().all(|one| one["path"].is_string() && one["message"].is_string()));
-    // This system can have them all.
+    // This system accepts all of these names.
     fs::remove_dir_all(scratch.at("target")).expect("it is there");
     assert_eq!(unpack(&scratch, &[]).code, Some(0));
     assert_eq!(tree(&scratch.at("target")).len(), files.len());
@@ -1362,7 +1362,7 @@ fn inspect_json_has_the_documented_fields() {
     assert_eq!(inspected["index"]["place"]["len"], 61_368);
     assert_eq!(inspected["index"]["entries"], 3);
     assert_eq!(inspected["diagnostics"], Value::Array(Vec::new()));
-    // The map tells of every byte once.
+    // The map has every byte once.
     let mut at = 0;
     for stretch in inspected["map"].as_array().expect("a list") {
         assert_eq!(stretch["place"]["at"], at, "{stretch}");

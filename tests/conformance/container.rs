@@ -18,7 +18,7 @@ type Walker = TableWalker;
 enum Feeding {
     /// Exactly the wanted bytes.
     Exact,
-    /// All that follows, too.
+    /// The wanted bytes, and all bytes after them.
     ToTheEnd,
     /// Exactly the wanted bytes, copied to an address with that remainder modulo 16.
     Aligned(usize),

@@ -97,7 +97,7 @@ fn files_go_in_and_blocks_come_out() {
     // The CID that an IPFS node gives to this text, as a raw leaf.
     let hello = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
     assert_eq!(folder.ends(0, &["get", "x.dar", hello]).0, "hello\n");
-    // And of an empty folder.
+    // The CID of an empty folder.
     let empty = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
     let (listed, _) = folder.ends(0, &["ls", "x.dar"]);
     assert!(listed.lines().any(|line| line == empty), "{listed}");
@@ -133,7 +133,7 @@ fn files_go_in_and_blocks_come_out() {
     folder.ends(0, &["index", "plain.dar", "-o", "indexed.dar"]);
     assert_eq!(read("indexed.dar"), read("x.dar"));
     assert_eq!(read("again.dar"), read("x.dar"));
-    // What was written, as JSON.
+    // Returns the printed JSON object.
     let json = |arguments: &[&str]| -> Value {
         serde_json::from_str(&folder.ends(0, arguments).0).expect("JSON")
     };

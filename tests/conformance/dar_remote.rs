@@ -78,7 +78,7 @@ fn files_come_by_path_over_http() {
     assert!(requests <= 10 && bytes < 3_500_000, "{requests} requests, {bytes} bytes");
     let (_, err) = folder.ends(1, &["extract", &url, "--path", "a/c", "-o", "x"]);
     assert!(err.contains("nothing is at a/c"), "{err}");
-    // The same from the file.
+    // Extracting from the file gives the same.
     folder.ends(0, &["extract", "site/x.dar", "--path", "/a/b/", "--files", "-C", "local"]);
     assert_eq!(fs::read(folder.at("local/large")).expect("it is there"), large);
 }

@@ -263,7 +263,7 @@ fn a_skip_that_readers_could_not_see_is_refused() {
     writer.root(&cid(&top.cid), &top.data).expect("it is right");
     let error = writer.block(&cid(&list.cid), &list.data).expect_err("raw could be meant");
     assert_eq!(error.format(), Some(&Error::Misuse(Misuse::AmbiguousSkip)));
-    // With both there is no doubt.
+    // If both blocks are written, they cannot be confused.
     writer.block(&cid(&raw.cid), &raw.data).expect("it is next");
     writer.block(&cid(&list.cid), &list.data).expect("it is next");
     let (bytes, _) = writer.finish().expect("a vector");

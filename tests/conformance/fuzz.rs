@@ -113,7 +113,7 @@ fn four(bytes: &[u8], at: usize) -> [u8; 4] {
     out
 }
 
-/// Numbers at which readers trip.
+/// Returns numbers that often reveal faults of readers.
 fn odd(random: &mut Random) -> u64 {
     let picks = [0, 1, 27, 28, 52, 255, 256, 257, 6136, 65_535, 65_536, 1 << 31, 1 << 32, 1 << 63];
     let pick = picks[random.below(picks.len())];

@@ -121,7 +121,7 @@ fn len_field(len: usize) -> (&'static str, String) {
     ("Content-Length", len.to_string())
 }
 
-/// What a good server answers.
+/// Returns the answer of a correct server.
 fn right(seen: &Seen, file: &[u8]) -> Vec<u8> {
     let Some((first, last)) = seen.range else {
         return answer("200 OK", &[len_field(file.len())], file);

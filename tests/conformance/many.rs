@@ -381,7 +381,7 @@ fn an_index_is_read_whole_by_few_requests_at_once() {
         let (seen, rounds) = server.expect(0, 1);
         assert_eq!((seen.len(), rounds), (requests, 1));
         assert_eq!(package.plan_list().index[..requests], seen);
-        // An async one reads the same.
+        // An async package makes the same reads.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let (again, rounds) = runtime.expect("it starts").block_on(async {
             server.expect(1, 1);

@@ -359,7 +359,7 @@ fn a_private_key_is_not_published() {
     for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
         keys.scratch.refused(&keys.scratch.pack(more), told);
     }
-    // By any of its names.
+    // The key is found under any of its names.
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
@@ -372,7 +372,7 @@ fn a_private_key_is_not_published() {
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");
-    // Nor by an update.
+    // An update does not publish the key, either.
     for input in [text(&keys.scratch.at("in")).to_owned(), format!("a.txt={}", text(&key))] {
         let put = keys.scratch.run("put", &[&input, "--sign", text(&key)]);
         assert!(put.failure().contains("own.key is a private key"), "{put:?}");

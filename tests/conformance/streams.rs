@@ -116,7 +116,7 @@ fn no_byte_of_an_altered_region_leaves_a_reader() {
             nothing_comes(&Package::open(&path).expect("its head is good"), found);
             nothing_comes(&Package::open_mapped(&path).expect("its head is good"), found);
             nothing_comes(&far(&altered, Limits::default()).1, found);
-            // The way that says so.
+            // Only this reader hands out bytes before they are verified.
             let package = Package::from_bytes(altered).expect("its head is good");
             let mut unverified = package.unverified_reader("a").expect("it is there");
             let (out, error) = read_out(&mut unverified);

@@ -20,7 +20,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Whether readers must take it.
+    /// Returns whether readers must accept it.
     pub fn is_good(&self) -> bool {
         self.verdict == "ok"
     }

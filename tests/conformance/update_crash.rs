@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
-    /// How the package came to be.
+    /// Makes the package.
     package: fn(&Path),
     /// The edits.
     pub change: fn(&mut Update),

@@ -29,7 +29,7 @@ pub enum Fault {
 pub const ENOSPC: i32 = 28;
 pub const EIO: i32 = 5;
 
-/// A file that goes wrong at a call.
+/// A file that fails at a given call.
 #[derive(Debug)]
 pub struct Faulty {
     inner: LockedFile,
@@ -50,7 +50,7 @@ impl Faulty {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// The fault, if it has its turn.
+    /// Counts a call, and returns the fault if it is due at this call.
     fn fault(&self) -> Option<Fault> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = (call == self.at).then_some(self.fault)?;
@@ -190,7 +190,7 @@ impl Disk {
         bytes
     }
 
-    /// Some of it by chance.
+    /// Returns the bytes after a power cut, with a random part of the unsynced sectors.
     pub fn some(&self, random: &mut Random) -> Vec<u8> {
         self.remains(|| random.below(2) == 1)
     }

@@ -303,7 +303,7 @@ fn an_entry_at_fault_is_told_alike_by_every_way_and_hides_no_other() {
                     Ok(())
                 }),
             ];
-            // Often enough for a guide, too.
+            // These are enough look-ups for a guide to be built.
             for round in 0..3 {
                 for (way, ask) in ways {
                     let error = ask(&package).expect_err("it is at fault");

@@ -15,7 +15,7 @@ const HEAD: u64 = 65_536;
 /// A region of 1 KiB with its digest.
 const REGION: u64 = 1_024 + 32;
 
-/// What went through a [`Relay`].
+/// The requests and bytes that went through a [`Relay`].
 #[derive(Debug, Default)]
 struct Wire {
     requests: AtomicU64,

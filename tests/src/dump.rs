@@ -130,7 +130,7 @@ pub fn seals(why: &str) -> String {
     format!("seals {why}\n")
 }
 
-/// What a seal component says.
+/// Writes the content of a seal component.
 #[must_use]
 pub fn seals_of(seal_len: u64, package: &Id, keys: &[[u8; 32]]) -> String {
     let mut out = format!("seals of {seal_len} bytes package {} keys", text(package));

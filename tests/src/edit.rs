@@ -71,9 +71,9 @@ pub fn model_of(files: &[(String, Vec<u8>)]) -> Model {
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// A region under the id of a path.
+    /// Puts a region under the id of a path.
     Put(String, Vec<u8>),
-    /// The region of a path goes.
+    /// Removes the region of a path.
     Remove(String),
 }
 

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 /// An error of the system, or a truncated answer.
 ///
 /// # Panics
-/// If the answer is none.
+/// If the bytes are not an HTTP answer.
 pub fn ask(address: &str, method: &str, path: &str, fields: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     let start = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
@@ -44,7 +44,7 @@ impl Answer {
     /// Reads a complete answer.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the bytes are not an HTTP answer.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let end =

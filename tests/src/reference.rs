@@ -45,7 +45,7 @@ pub const UNKNOWN: u64 = u64::MAX;
 /// Reads a UUID from its text.
 ///
 /// # Panics
-/// If the text is no UUID.
+/// If the text is not a UUID.
 #[must_use]
 pub const fn id(text: &str) -> Id {
     let text = text.as_bytes();
@@ -791,7 +791,7 @@ fn tag_at(file: &[u8], at: u64) -> [u8; 4] {
     file[at..at + 4].try_into().expect("four bytes")
 }
 
-/// A table as it was met.
+/// A table as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSeen {
     /// Its start.
@@ -804,7 +804,7 @@ pub struct TableSeen {
     pub count: u32,
 }
 
-/// A component as it was met.
+/// A component as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The position of its entry.
@@ -842,7 +842,7 @@ pub struct Container {
     pub reserved: Vec<(u64, u32)>,
 }
 
-/// What the first 28 bytes say.
+/// The content of the first 28 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     /// The format's UUID.
@@ -1153,13 +1153,13 @@ pub struct NameSeen {
     pub path: String,
     /// The region's id, hashed from the path if the record has none.
     pub id: Id,
-    /// Whether the record has one.
+    /// Whether the record has an explicit id.
     pub explicit: bool,
     /// The hint.
     pub length: u64,
 }
 
-/// A names segment as it was met.
+/// A names segment as it was read.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
     /// The segment before it.
@@ -1168,7 +1168,7 @@ pub struct Segment {
     pub names: Vec<NameSeen>,
 }
 
-/// Whether a path keeps the rules.
+/// Returns whether a path keeps the rules.
 #[must_use]
 pub fn path_is_good(path: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(path) else { return false };

@@ -47,7 +47,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     }
     let begun = Begun::now(context)?;
     let rows = context.root.join("target/xtask-lab-rows");
-    // What an earlier run has left.
+    // The rows of an earlier run are removed.
     let _ = std::fs::remove_file(&rows);
     let rest: Vec<_> = rest.cloned().collect();
     if full {
@@ -88,7 +88,7 @@ fn sorted(rows: &str) -> String {
     rows.concat()
 }
 
-/// Which caches were met.
+/// Returns the versions of the caches.
 fn versions() -> Result<String> {
     let mut said = Vec::new();
     for (program, flag) in [("nginx", "-v"), ("varnishd", "-V"), ("squid", "-v")] {

@@ -16,7 +16,7 @@ struct Layer {
     ground: Ground,
 }
 
-/// What a crate stands on.
+/// The libraries that a crate may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ground {
     /// Only `core`, and `alloc` perhaps behind a feature: no IO.

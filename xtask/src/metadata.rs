@@ -85,7 +85,7 @@ impl Metadata {
 }
 
 impl Package {
-    /// Does it go to a registry?
+    /// Returns whether it goes to a registry.
     pub fn published(&self) -> bool {
         self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }

@@ -32,7 +32,7 @@ pub const HABITS: &[Habit] = &[
 const CRATES: &str = "crates/";
 
 impl Habit {
-    /// How often a text has it.
+    /// Returns how often a text has the habit.
     fn count(&self, text: &str) -> usize {
         let text = text.to_ascii_lowercase();
         let words = text.match_indices(self.word).filter(|&(at, word)| {

@@ -16,7 +16,7 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut verify = true;
     for arg in args {
         match arg.as_str() {
-            // What it does anyway.
+            // This flag is the default.
             "--dry-run" => {}
             "--no-verify" => verify = false,
             other => return Err(Failure::from(format!("does not take `{other}`"))),

@@ -74,7 +74,7 @@ pub fn under_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-/// For verbs without arguments.
+/// Refuses arguments, for verbs that take none.
 pub fn no_args(args: &[String]) -> Result {
     match args.first() {
         None => Ok(()),

@@ -75,7 +75,7 @@ pub fn modules<'a>(tree: &Tree, roots: impl IntoIterator<Item = &'a str>) -> Res
 #[derive(Debug)]
 struct Module {
     path: String,
-    /// Where its child modules lie.
+    /// The folder of its child modules.
     dir: String,
     test: bool,
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The documents that define rules.
 const SPEC_DIR: &str = "docs/spec/";
 
-/// What a citation begins with.
+/// The start of a citation.
 const COMMENT: &str = "// spec:";
 const EXPECT_LINE: &str = "spec: ";
 
@@ -33,7 +33,7 @@ pub fn spec(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What the documents say.
+/// The rules that the documents define.
 #[derive(Debug, Default)]
 struct Rules {
     /// Each id, and the place where it is defined first.
@@ -64,10 +64,10 @@ impl Rules {
     }
 }
 
-/// What the tests say.
+/// The citations in tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Citations {
-    /// Each cited id and how often.
+    /// Each cited id, and how often it is cited.
     ids: BTreeMap<String, usize>,
     faults: Vec<String>,
 }
@@ -125,7 +125,7 @@ fn citation(line: &str) -> Option<&str> {
 /// Returns the lines of examples in doc comments that run as tests.
 fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
-    // In a fenced block: does it run?
+    // Whether the current fenced block runs; `None` outside of blocks.
     let mut block: Option<bool> = None;
     for (at, line) in (1..).zip(text.lines()) {
         let line = line.trim_start();

@@ -51,7 +51,7 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// One Rust file by itself.
+/// Returns the findings in one Rust file.
 fn source(path: &str, text: &str) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     // A crate's README is its documentation, too.
@@ -60,7 +60,7 @@ fn source(path: &str, text: &str) -> Result<Vec<String>> {
     }
     for (at, line) in (1..).zip(text.lines()) {
         let columns = line.chars().count();
-        // An address cannot be broken.
+        // A line with an address cannot be broken.
         if columns > COLUMNS_MAX && !line.contains("://") {
             findings.push(format!("{path}:{at}: {columns} columns, at most {COLUMNS_MAX}"));
         }

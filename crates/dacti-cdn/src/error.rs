@@ -115,7 +115,7 @@ pub enum Misuse {
     SliceTooShort {
         /// The package's own.
         expected: u64,
-        /// What the policy asks for.
+        /// The slice length that the policy asks for.
         found: u64,
     },
     /// An invalid alignment of regions.
@@ -279,7 +279,7 @@ pub enum Error {
          `compact` or by packing again"
     )]
     LimitExceeded {
-        /// What there is too much of.
+        /// The things of which there are too many.
         what: LimitOf,
         /// The number.
         found: u64,

@@ -135,7 +135,7 @@ pub struct Reserve {
     /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// The new bytes, as many.
+    /// The new bytes, as many as the old ones.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
@@ -176,7 +176,7 @@ pub struct Switch {
     /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// The new bytes, as many.
+    /// The new bytes, as many as the old ones.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }

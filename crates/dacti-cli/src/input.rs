@@ -112,7 +112,7 @@ const fn is_pipe(_: &std::path::Path) -> bool {
 mod tests {
     use super::{Input, Source};
 
-    /// Parses beside these files.
+    /// Parses `text` as if only these files existed.
     #[track_caller]
     fn check(files: &[&str], text: &str, prefix: Option<&str>, from: &str) {
         let source = if from == "-" { Source::Standard } else { Source::File(from.into()) };

@@ -42,7 +42,7 @@ impl Failure {
             return failure;
         }
         match error {
-            // These name the file already.
+            // The messages of these errors name the file already.
             dacti::Error::Io { path, .. } if !path.as_os_str().is_empty() => {
                 Self::Failed(told(error))
             }

@@ -57,7 +57,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// How often a lock is tried.
+/// The time between two tries to get the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Returns the failure of an update, with the option that helps.

@@ -25,7 +25,7 @@ pub(crate) struct Piece {
     pub(crate) at: u64,
     /// Its place in the batch.
     pub(crate) data: Range<usize>,
-    /// The hash function to take.
+    /// The hash function to use.
     pub(crate) code: u64,
     /// The CID that the caller expects. The thread ignores it.
     pub(crate) expected: Option<Cid>,

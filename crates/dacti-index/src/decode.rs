@@ -214,7 +214,7 @@ impl Decoder {
 /// Decodes all stored bytes of a region into `out`. Returns the decoded length.
 ///
 /// # Errors
-/// The same as [`Decoder`]; `TooLong` if `out` is too short, `Truncated` if `stored` is.
+/// The errors of [`Decoder`]; `TooLong` if `out` is too short, `Truncated` if `stored` is.
 pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     let mut decoder = Decoder::new(located, to_u64(out.len()))?;
     let (mut read, mut written) = (0, 0);
@@ -243,7 +243,7 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
 /// first reserves at most eight times the stored length, and never more than `decoded_len_max`.
 ///
 /// # Errors
-/// The same as [`Decoder`]; `Truncated` if `stored` is too short.
+/// The errors of [`Decoder`]; `Truncated` if `stored` is too short.
 #[cfg(feature = "alloc")]
 pub fn decode_to_vec(
     located: &Located,

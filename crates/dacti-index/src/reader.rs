@@ -146,7 +146,7 @@ impl Finder {
     /// Starts a search for `id` in the index at `region`, absolute.
     ///
     /// # Errors
-    /// The same as [`IndexReader::new`].
+    /// The errors of [`IndexReader::new`].
     pub fn new(region: Span, id: Uuid) -> Result<Self, Error> {
         Ok(Self { reader: IndexReader::new(region)?, id, found: None })
     }

@@ -27,7 +27,7 @@ pub(crate) struct Block<'b> {
     pub(crate) next_fence: Option<u64>,
 }
 
-/// What a block says of an id.
+/// The place of an id, as far as a block shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Found(Located),

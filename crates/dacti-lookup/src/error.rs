@@ -28,7 +28,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// What is invalid in a run record.
+/// The fault of a run record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunFault {

@@ -145,7 +145,7 @@ impl<'b> Search<'b> {
     /// bytes: a miss does not check it again.
     ///
     /// # Errors
-    /// The same as [`feed`](Self::feed).
+    /// The errors of [`feed`](Self::feed).
     pub fn feed_checked(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, false)
     }
@@ -236,7 +236,7 @@ impl<'b> Search<'b> {
     }
 }
 
-/// Where a block sends a search.
+/// The next step of a search after a block without the region.
 enum Turn {
     Left,
     Right,

@@ -201,7 +201,7 @@ impl<'p> Required<'p> {
 /// Returns the span of the seal of a region; `None` if `policy` does not need it.
 ///
 /// # Errors
-/// The same as [`Verifier::new`].
+/// The errors of [`Verifier::new`].
 pub fn seal_span(
     located: &Located,
     seals: Option<&Seals>,
@@ -316,7 +316,7 @@ mod tests {
         expected: Result<Verdict, Error>,
     ) {
         assert_eq!(verify(hello(), bytes, seals, policy), expected);
-        // In pieces it is the same.
+        // Pieces give the same result.
         let piecewise = Verifier::new(hello(), seals, policy).and_then(|mut verifier| {
             bytes[..6].chunks(4).for_each(|piece| verifier.update(piece));
             verifier.finish(&bytes[6..])

@@ -29,7 +29,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "accept-ranges, content-encoding, content-length, content-range, etag",
 );
-/// The fields that they may send.
+/// The request fields that scripts of other sites may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static("range, if-none-match, if-range");
 /// Seconds after which a client may try again.
 const SOON: HeaderValue = HeaderValue::from_static("1");
@@ -166,7 +166,7 @@ pub(crate) fn page(
     let headers = answer.headers_mut();
     headers.remove(ACCEPT_RANGES);
     headers.insert(CONTENT_LENGTH, len.into());
-    // Names of files run no scripts.
+    // Scripts do not run, even if a file's name has one in it.
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     answer

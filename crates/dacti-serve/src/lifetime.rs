@@ -46,7 +46,7 @@ impl Lifetimes {
             }
             (Kind::Grows, Asked::Part { bytes, form }) if bytes.start >= HEAD_LEN => match form {
                 Form::Closed => &self.long,
-                // More bytes may be there tomorrow.
+                // The file may have more bytes later.
                 Form::Cut | Form::Open => &self.none,
             },
             _ => &self.short,

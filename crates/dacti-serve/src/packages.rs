@@ -47,7 +47,7 @@ type Identity = ();
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    // The change time cannot be set.
+    // Programs cannot set the change time of a file.
     (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 

@@ -44,7 +44,7 @@ impl Part {
     }
 }
 
-/// A head, and how it came about.
+/// A head, and the slices that it was made of.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Its bytes.
@@ -215,7 +215,7 @@ fn assemble(slices: &[Vec<Part>], choice: &[usize]) -> Head {
 }
 
 impl Head {
-    /// A head, and how it came about.
+    /// A head, and the slices that it was made of.
     #[must_use]
     pub fn new(bytes: Vec<u8>, old: usize, told: String) -> Self {
         let hash = *blake3::hash(&bytes).as_bytes();

@@ -66,7 +66,7 @@ impl Origin {
     #[must_use]
     pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
-            page.iter().any(|byte| *byte != 0) // the others need no place
+            page.iter().any(|byte| *byte != 0) // pages of zeros are not stored
         });
         let full = |page: &[u8]| {
             let mut page = page.to_vec();

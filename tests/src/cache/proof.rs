@@ -275,7 +275,7 @@ impl<'c> Proof<'c> {
         let first = if self.origin.moments()[now].whole { 0 } else { now };
         for (then, heads) in heads.iter().enumerate().skip(first) {
             if then > first && self.head_is_as_before(then) {
-                continue; // the same readers again
+                continue; // these readers were checked before
             }
             let floor = self.origin.moments()[then].floor;
             let allowed = self.version(floor)..=self.version(then);
@@ -320,7 +320,7 @@ impl<'c> Proof<'c> {
                 let mut last = 0;
                 for cut in joints() {
                     if front[last..cut] == back[last..cut] {
-                        continue; // as at the joint before
+                        continue; // this cut gives the same head as the one before
                     }
                     last = cut;
                     let bytes = [&front[..cut], &back[cut..]].concat();
@@ -343,7 +343,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Which of the views this is.
+    /// Returns the number of a reader's view among the right ones.
     fn identify(
         &self,
         seen: &Seen,

@@ -23,7 +23,7 @@ const ANSWERS_MAX: usize = 4096;
 /// A reader's result for one region: digests of its content and of the seal after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
-    /// Of the decoded content.
+    /// The hash of the decoded content.
     pub content: [u8; 16],
     /// The seal as it stands in the file.
     pub seal: [u8; 16],
@@ -610,7 +610,7 @@ impl<'o> World<'o> {
         };
         let keys = self.component(head, named, choices)?;
         if keys.len() < 32 || u64_at(&keys, 8) != directory.region.0 {
-            return Ok(()); // keys of another index
+            return Ok(()); // fences of another index
         }
         let runs =
             Runs::parse(&keys).ok_or(Refusal { what: "lookup keys".into(), at: named.at })?;
@@ -697,7 +697,7 @@ impl Directory {
         }
         let regions = index.regions();
         let stored = regions.values().map(|entry| {
-            // With the longest seal.
+            // The size includes the longest seal.
             (entry.base.wrapping_add(u64::from(entry.offset)), u64::from(entry.size) + 96)
         });
         let others = self.components.iter().filter(|found| found.id != INDEX);

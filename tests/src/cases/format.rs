@@ -25,7 +25,7 @@ fn file(format: Id, version: (u16, u16), components: &[Component]) -> Vec<u8> {
     out
 }
 
-/// A file with all that is needed.
+/// A file with all required components.
 fn version(major: u16, minor: u16) -> Vec<u8> {
     file(FORMAT.needed.id, (major, minor), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
 }

@@ -168,7 +168,7 @@ pub(super) const CASES: &[Case] = &[
     good("lookup_with_bytes_behind_the_fences", "R-LKP-02", || {
         three(|region| region.extend([0xff; 9]))
     }),
-    // Not of this index, or none.
+    // Fences of another index, or of an empty one.
     good("lookup_of_an_index_elsewhere", "R-LKP-08", || three(|region| patch(region, 8, 116))),
     good("lookup_of_an_index_4_gib_on", "R-LKP-08", || three(|region| patch(region, 12, 1))),
     good("lookup_of_an_empty_index", "R-LKP-08", || {

@@ -12,7 +12,7 @@ pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, origin, include_str!("../../../docs/caches/edge-varnish.vcl"), &[])
 }
 
-/// Keeps each range so.
+/// Starts a cache that keeps each range by itself.
 pub(super) fn ranges(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     let config = include_str!("../../../docs/caches/edge-varnish-ranges.vcl");
     start(dir, origin, config, &["-p", "http_range_support=off"])

@@ -22,7 +22,7 @@ struct Region {
     hot: bool,
 }
 
-/// What the package is made of.
+/// The parts of the package.
 struct Parts {
     /// In data order.
     regions: Vec<Region>,

@@ -52,7 +52,7 @@ impl Needed {
 /// Checks UUID and version, in this order.
 ///
 /// # Errors
-/// Where one is another.
+/// The first of them that differs.
 pub fn check_preamble(preamble: &Preamble, format: &Format) -> Result<(), Fault> {
     if preamble.format != format.needed.id {
         return fault("unsupported", "format header", 8);

@@ -28,7 +28,7 @@ pub struct Run {
 pub struct Lookup {
     /// Start and length.
     pub region: (u64, u64),
-    /// The index that it is of.
+    /// The start of the index that it belongs to.
     pub index_at: u64,
     /// The runs, newest first.
     pub runs: Vec<Run>,
@@ -121,7 +121,7 @@ impl Lookup {
     /// Compares each fence of a run with the one before.
     ///
     /// # Errors
-    /// Where one is smaller.
+    /// The first fence that is smaller.
     pub fn check_order(&self) -> Result<(), Fault> {
         for run in &self.runs {
             for (i, pair) in run.fences.windows(2).enumerate() {
@@ -138,7 +138,7 @@ impl Lookup {
 /// that it reads, although a reader need not check a block that has the id.
 ///
 /// # Errors
-/// What contradicts the fences.
+/// The first structure that contradicts the fences.
 pub fn search(
     file: &[u8],
     index: &Index,

@@ -257,7 +257,7 @@ pub fn judge(
 /// Reads a key file: whether it is private, the 32 bytes, the publisher's package.
 ///
 /// # Errors
-/// Where it is none.
+/// The reason why it is not a key.
 pub fn read_key(bytes: &[u8]) -> Result<String, Fault> {
     let none = || Fault { kind: "misuse", what: "key file", at: 0 };
     if bytes.len() > 4096 {

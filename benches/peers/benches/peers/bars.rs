@@ -21,7 +21,7 @@ pub struct Results {
     pub ten_million: Option<Reads>,
 }
 
-/// A median of one store's.
+/// Selects one kind of measurements.
 type Kind = fn(&Measured) -> &[f64];
 
 const PACK: Kind = |measured| &measured.pack;

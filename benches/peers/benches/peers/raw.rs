@@ -137,7 +137,7 @@ pub fn shared<T>(path: &Path, with: impl FnOnce(&mut Mapped<'_>) -> T) -> T {
     with(&mut Mapped { slots, table, data })
 }
 
-/// The floor in a map.
+/// The floor in a mapped file.
 pub struct Mapped<'m> {
     slots: u64,
     table: &'m [u8],

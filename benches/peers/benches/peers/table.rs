@@ -24,7 +24,7 @@ fn three(value: f64) -> String {
     }
 }
 
-/// A time beside the floor's.
+/// Returns a time with its ratio to the floor's.
 fn cell(times: &[f64], floor: &[f64]) -> String {
     match (median(times), median(floor)) {
         (Some(median), Some(floor)) => format!("{} ({} x)", time(median), three(median / floor)),

@@ -41,7 +41,7 @@ pub struct Work {
     pub content: Arc<Vec<u8>>,
     /// Keys of regions that exist, in random order.
     pub hits: Vec<Key>,
-    /// Keys that are not.
+    /// Keys of regions that do not exist.
     pub misses: Vec<Key>,
 }
 

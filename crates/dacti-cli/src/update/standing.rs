@@ -17,7 +17,7 @@ impl From<SavedStanding> for Standing {
     }
 }
 
-/// Returns the same in words.
+/// Returns the progress in words.
 pub(crate) fn text(found: SavedStanding) -> String {
     let SavedStanding { done, steps, begun, .. } = found;
     let next = done.saturating_add(1);

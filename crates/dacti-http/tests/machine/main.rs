@@ -431,7 +431,7 @@ fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
     assert_eq!(play_span(&mut session, &[Right], behind).sent, ["101000-101008"]);
     let stats = session.stats();
     assert_eq!((stats.stale, stats.retries, stats.escalations), (6, 2, 3));
-    // What is remembered is bounded.
+    // The number of remembered ranges is limited.
     for start in 0..1_000 {
         session.doubt(Span { start, end: start + 1 }, Doubt::Zeros).unwrap();
     }
@@ -555,7 +555,7 @@ fn a_silent_server_gets_one_request_in_each_step() {
     let run = play(&mut session, &[Act::None(End::Timeout)]);
     assert_eq!(run.sent, [P_OF_MIB, &format!("{P_OF_MIB} g=0"), &format!("{P_OF_MIB} g=0-N")]);
     assert_eq!(run.result, Err(unavailable(Fault::Timeout, 3, true)));
-    // Seconds, by the default bounds.
+    // With the default bounds, the three requests take at most 30 seconds.
     let mut fetch = Fetch::range(&session, Span { start: 0, end: 1 });
     let Ok(Want::Send(request)) = fetch.want(&mut session, 0) else { panic!("it sends") };
     assert!(request.first_byte_millis_max * 3 <= 30_000);
@@ -576,7 +576,7 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         assert_eq!(run.sent, [P, P, G, N, N, N], "{act:?}");
         assert_eq!(run.waits, [1_000, 2_000]);
         assert!(run.result.is_ok());
-        // What helped once may help again.
+        // A wait helped once, so the next fetch waits, too.
         let run = play(&mut session, &[act]);
         assert_eq!(run.waits, [1_000, 2_000], "{act:?}");
         let text = run.result.unwrap_err().to_string();
@@ -593,7 +593,7 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         let doubt = session.doubt(span, Doubt::Contradiction);
         assert_eq!(doubt.is_err(), waits == [2_000]);
     }
-    // Other faults are no upload.
+    // Other faults do not count as an upload.
     for act in [Whole, Gzip, Status(503), Elsewhere(9)] {
         let mut session = patient_session();
         let run = play(&mut session, &[act]);
@@ -932,7 +932,7 @@ fn the_state_of_a_refused_head_is_not_known_to_be_the_files() {
     session.set_identity(identity(1));
     let mut head = Fetch::fresh_head(&session);
     assert!(run_head(&mut head, &mut session, &[Grown(9)]).result.is_ok());
-    // Nobody has judged that head yet.
+    // That head was not judged yet.
     let span = Span { start: 100_000, end: 101_000 };
     let mut fetch = Fetch::range(&session, span);
     let got = run(&mut fetch, &mut session, &FILE, |_, _| Grown(9), |_| None);
@@ -987,7 +987,7 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
     let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent.len()), (90_000, 2));
-    // A longer one than was promised.
+    // The file is longer than the server stated.
     let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE);
     let span = Span { start: 0, end: 90_000 };
@@ -1104,7 +1104,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What only a digest can tell.
+/// Faults that only a digest detects.
 fn lie() -> impl Strategy<Value = Act> {
     prop_oneof![Just(Zeros), (1_u64..99).prop_map(Shifted)]
 }

@@ -55,7 +55,7 @@ pub enum UpdateFault {
         at: u64,
         /// The digest in the plan.
         expected: Digest,
-        /// That of the bytes.
+        /// The digest of the bytes.
         found: Digest,
     },
     /// A step that a plan does not have.
@@ -66,12 +66,12 @@ pub enum UpdateFault {
         /// How many there are.
         steps: usize,
     },
-    /// A step whose turn it is not.
+    /// A step that is not the next one.
     #[error("step {step} is not the next: step {next} is")]
     NotNext {
         /// The number asked for, from 1.
         step: usize,
-        /// The number of the next, from 1.
+        /// The number of the next step, from 1.
         next: usize,
     },
     /// A plan that is to be started, but was started before.
@@ -111,18 +111,18 @@ pub enum UpdateFault {
         /// The region.
         name: String,
     },
-    /// What is wrong with a saved plan.
+    /// A file that is not a saved plan.
     #[error("{path:?} is not a plan: {reason}")]
     NotAPlan {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
 
 impl UpdateFault {
-    /// What to branch on.
+    /// Returns the kind, to branch on.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -149,7 +149,7 @@ impl UpdateFault {
 pub struct StateFault {
     /// Number of the next step, from 1.
     pub step: usize,
-    /// What the file is like.
+    /// The current state of the file.
     pub found: State,
     /// The expected state before the step.
     pub before: State,

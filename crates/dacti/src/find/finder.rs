@@ -44,7 +44,7 @@ pub(crate) struct Finder {
 /// The state of a look-up after all bytes in memory were used.
 #[derive(Debug)]
 pub(crate) enum Begun<'f> {
-    /// To its place, or to its absence.
+    /// The result is known: the place of the region, or its absence.
     Known(Result<Option<Located>, Error>),
     /// A search wants bytes that have to be read.
     Search(Search<'f>),

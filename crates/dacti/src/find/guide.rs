@@ -196,7 +196,7 @@ impl Guide {
     fn filter_bit(&self, id: Uuid) -> u32 {
         let tail = id.as_bytes().last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let bits = u64::from(32_u32.wrapping_sub(self.place_bits));
-        // Below `bits`, which has 5 bits.
+        // This is below `bits`, which is at most 32.
         let bit = u64::from(tail).wrapping_mul(bits) >> 32;
         1_u32.wrapping_shl(self.place_bits).wrapping_shl(u32::try_from(bit).unwrap_or(0))
     }

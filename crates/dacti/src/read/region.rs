@@ -135,7 +135,7 @@ pub(crate) fn region(
     read_region(package, &Asked { located, len_hint, len_max })
 }
 
-/// What is asked of [`region`].
+/// The arguments of [`region`].
 #[derive(Debug)]
 struct Asked {
     located: Located,

@@ -146,17 +146,17 @@ impl Fetch {
 pub struct Difference {
     /// How the new package relates to the old one.
     pub relation: Relation,
-    /// Regions of the new package alone.
+    /// Regions that only the new package has.
     pub added: Vec<Differing>,
     /// Regions whose stored bytes or encoding differ.
     pub changed: Vec<Differing>,
-    /// Regions of the old package alone.
+    /// Regions that only the old package has.
     pub removed: Vec<Differing>,
     /// Regions in both packages whose paths differ, changed or not.
     pub renamed: Vec<Renamed>,
     /// Regions that are the same in both packages.
     pub unchanged: u64,
-    /// The evidence for that.
+    /// The evidence by which regions were compared.
     pub evidence: Evidence,
     /// The bytes to fetch.
     pub fetch: Fetch,

@@ -52,7 +52,7 @@ impl HttpRemote {
         let fetch = Fetch::head(&remote.head_client().session());
         let remote = remote.with_head(fetch).await?;
         if let Some(head) = &remote.head_client {
-            // Both spend of one budget.
+            // Both clients share one budget.
             let spent = head.session().stats();
             remote.client.session().spend(spent.requests, spent.bytes);
         }

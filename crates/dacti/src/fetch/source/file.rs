@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
-    /// When it was found.
+    /// The length when the file was found.
     opened_len: u64,
     /// The length at the time of the first question. Earlier reads of a growing file must not name
     /// bytes past this length, so it is not taken before them.
@@ -66,7 +66,7 @@ impl ReadAt for FileSource {
         true
     }
 
-    // The bytes are not zeroed before.
+    // The buffer is not filled with zeros first.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();

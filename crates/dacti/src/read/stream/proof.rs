@@ -195,7 +195,7 @@ pub(crate) struct Proofs(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The latest at the end.
+    /// The proofs, with the latest at the end.
     proofs: VecDeque<(Located, Arc<Proof>)>,
     len: usize,
 }

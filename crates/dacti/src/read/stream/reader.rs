@@ -147,7 +147,7 @@ impl RegionReader {
         let Self { inner, proving, .. } = self;
         let Some(Proving { hasher, spool, .. }) = proving else { return Ok(()) };
         if inner.is_refused() {
-            // The reader repeats why.
+            // The reader repeats the error.
             return inner.read(&mut [0]).map(drop);
         }
         loop {

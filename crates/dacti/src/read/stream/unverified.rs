@@ -120,7 +120,7 @@ enum Fault {
     Content(dacti_index::Error),
 }
 
-/// Why there is nothing to hand out.
+/// The reason why nothing can be handed out.
 enum Stop {
     /// The source failed, which may pass, or the seal does not match.
     Io(io::Error),

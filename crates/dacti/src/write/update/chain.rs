@@ -22,7 +22,7 @@ const CHAIN_MAX: usize = 32;
 #[derive(Debug)]
 struct Loaded {
     located: Located,
-    /// Parsed once, so it parses.
+    /// The content was parsed before, so it is valid.
     content: Vec<u8>,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Overlay {
     len: u64,
 }
 
-/// Which bytes of a step are meant.
+/// Whether the bytes before a step are used, or those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Before,

@@ -185,7 +185,7 @@ impl Taker<'_, '_> {
     }
 }
 
-/// Bytes one after the other.
+/// Bytes that are appended: the first ones in memory, more in a file.
 #[derive(Debug)]
 struct Store {
     folder: PathBuf,
