@@ -420,7 +420,7 @@ impl fmt::Debug for Cid {
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
-    reason = "tests compute small numbers of their own"
+    reason = "the numbers in tests are small"
 )]
 mod tests {
     use super::*;

@@ -155,7 +155,7 @@ impl<'a> Hashed<'a> {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "tests compute small numbers of their own")]
+#[expect(clippy::arithmetic_side_effects, reason = "the numbers in tests are small")]
 mod tests {
     use super::*;
 

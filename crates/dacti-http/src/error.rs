@@ -207,8 +207,8 @@ const fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Unreachable => "check the host name, the port and the network",
         Fault::Status(500..) | Fault::Reset => {
-            "try again later; if it lasts, check the cache on the way: it may fail at slices of \
-             two states, so it must not compare validators between slices"
+            "try again later; if it lasts, let the cache on the way compare no validators between \
+             slices: that comparison fails if slices come from two states of the file"
         }
         _ => "try again later, or allow more time",
     }

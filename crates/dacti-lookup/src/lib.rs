@@ -6,7 +6,7 @@
         clippy::arithmetic_side_effects,
         clippy::cast_possible_truncation,
         clippy::std_instead_of_alloc,
-        reason = "tests compute small numbers of their own"
+        reason = "the numbers in tests are small"
     )
 )]
 

@@ -7,7 +7,7 @@
         clippy::cast_possible_truncation,
         clippy::std_instead_of_alloc,
         clippy::similar_names,
-        reason = "tests compute small numbers of their own"
+        reason = "the numbers in tests are small"
     )
 )]
 

@@ -70,7 +70,7 @@ pub struct Heads {
 
 /// The most mixes of one head that are built one by one.
 const MIXES_MAX: usize = 4096;
-/// Positions at which a slice is torn, for each pair of states.
+/// The most positions at which a slice is torn, for each pair of states.
 const TEARS_MAX: usize = 24;
 
 impl Edge {

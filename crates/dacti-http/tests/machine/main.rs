@@ -7,7 +7,7 @@
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "tests compute small numbers of their own, and fail by panics"
+    reason = "the numbers in tests are small, and fail by panics"
 )]
 
 use dacti_http::{

@@ -232,5 +232,5 @@ fn offset_of(place: u32) -> usize {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "tests compute small numbers of their own")]
+#[expect(clippy::arithmetic_side_effects, reason = "the numbers in tests are small")]
 mod tests;

@@ -121,7 +121,7 @@ impl fmt::Display for Finding {
             Self::Entry(error) => error.fmt(f),
             Self::Region { name, error } => write!(f, "{name:?}: {error}"),
             Self::Length { name, hint, found } => {
-                write!(f, "{name:?}: {found} bytes long, {hint} by the names list")
+                write!(f, "{name:?}: {found} bytes long, but the names list says {hint}")
             }
             Self::HiddenIds { count } => write!(
                 f,

@@ -229,7 +229,7 @@ impl Proofs {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "tests compute small numbers of their own")]
+#[expect(clippy::cast_possible_truncation, reason = "the numbers in tests are small")]
 mod tests {
     use super::{PIECE_LEN, PieceHasher, Proofs, Proven};
     use crate::fetch::source::{BytesSource, ReadAt};

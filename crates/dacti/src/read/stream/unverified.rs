@@ -122,7 +122,7 @@ enum Fault {
 
 /// The reason why nothing can be handed out.
 enum Stop {
-    /// The source failed, which may pass, or the seal does not match.
+    /// The source failed, perhaps only for a while, or the seal does not match.
     Io(io::Error),
     /// The stored bytes do not decode.
     Content(dacti_index::Error),

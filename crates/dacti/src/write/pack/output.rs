@@ -247,7 +247,7 @@ impl Early {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "tests compute small numbers of their own")]
+#[expect(clippy::arithmetic_side_effects, reason = "the numbers in tests are small")]
 mod tests {
     use super::{EARLY_LEN, HOLE_LEN, Output};
 
