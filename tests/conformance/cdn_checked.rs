@@ -72,7 +72,7 @@ fn reserve_of(steps: &mut Steps) -> &mut Reserve {
     reserves.next().expect("a reserve")
 }
 
-/// The bytes that a plan writes in place.
+/// Returns a step that writes these bytes into the head.
 fn reserve(at: u64, after: Vec<u8>) -> Step {
     let action = Action::Reserve(Reserve { at, before: vec![0; after.len()], after });
     Step { action, after: State { len: 0, head: Digest::default() } }

@@ -203,7 +203,7 @@ pub enum Misuse {
     NotFed,
     /// The update needs a fold, but the entries of the index were not read.
     #[error(
-        "the update needs a fold, and so all entries of the index: read it with \
+        "the update needs a fold, and a fold needs all entries of the index: read them with \
          `Snapshot::entries_reader` first"
     )]
     IndexNeeded,

@@ -261,7 +261,7 @@ impl Published<'_> {
         if self.appended(DerivedRegion::Index) != Some(index) {
             return Err(Breach::Unwritten);
         }
-        // Readers would not read another version.
+        // Readers ignore an index component of another version.
         let mut read = components.iter().filter(|found| found.id == INDEX_ID);
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);

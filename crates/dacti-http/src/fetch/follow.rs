@@ -59,7 +59,7 @@ impl Fetch {
         }
     }
 
-    /// Handles a fault that may pass: repeats the request later.
+    /// Handles a fault that may be temporary: repeats the request later.
     fn retry(&mut self, session: &mut Session, fault: Fault, retry_after_secs: Option<u64>) {
         let max = session.options().retry_after_secs_max;
         if let (Fault::Status(status), Some(secs)) = (fault, retry_after_secs)
