@@ -43,7 +43,7 @@ struct Bar {
 
 /// All bars as a table in Markdown.
 pub fn bars(results: &Results) -> String {
-    let mut out = String::from("| work | bar | this run | |\n| --- | --- | --- | --- |\n");
+    let mut out = String::from("| work | target | this run | |\n| --- | --- | --- | --- |\n");
     let all = [packs(results), opens(results), look_ups(results), cold(results), brotli(results)];
     for Bar { work, bar, found } in all.into_iter().flatten() {
         let (found, verdict) = match found {
@@ -148,7 +148,7 @@ fn look_ups(results: &Results) -> Vec<Bar> {
     let found = of("dacti, mapped").zip(of(MAPPED_FLOOR));
     bars.push(Bar {
         work: "random hit, two threads",
-        bar: ">= 0.9 x what two threads bring the floor".into(),
+        bar: ">= 0.9 x the gain of the floor by a second thread".into(),
         found: found.map(|(own, floor)| {
             (format!("{own:.2} x one thread's, the floor {floor:.2} x"), own >= 0.9 * floor)
         }),

@@ -220,7 +220,7 @@ fn main() {
         results.ten_million = Some(packages::one_among(asked.many(), asked.dir().path()));
     }
     if !asked.test {
-        println!("### What is to be reached\n\n{}", bars::bars(&results));
+        println!("### Targets\n\n{}", bars::bars(&results));
     }
     println!("### How each store was used\n\n{}", table::notes(&stores));
     tell("done");

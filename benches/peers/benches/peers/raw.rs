@@ -80,7 +80,7 @@ impl Store for Raw {
 
     fn how(&self) -> &'static str {
         "the floor: a table of 24-byte entries by the id's leading 64 bits, a quarter of its slots \
-         free, and the bytes behind it, in one write; found by one read of 16 slots, or in a map"
+         free, and the bytes after it, in one write; found by one read of 16 slots, or in a map"
     }
 
     fn pack(&self, work: &Work, path: &Path) {
