@@ -246,8 +246,8 @@ fn links_that_loop() {
     let read = Reader::with_options(&bytes[..], &trust).verify().expect("as written");
     assert_eq!((read.blocks, read.unproven), (1, 1));
 
-    // Random access finds the loop, too: the index has the end of the subtree, and a block in it
-    // links back to its root.
+    // Random access finds the loop, too: the index has the end of the subtree, and a back-reference
+    // in it leads back to its root.
     let mut plan = Plan { index: true, ..Plan::default() };
     plan.store.insert(looped.cid.clone(), looped.clone());
     plan.roots.push(looped.cid.clone());

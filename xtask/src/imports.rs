@@ -15,7 +15,7 @@ type Path = Vec<String>;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     pub modules: BTreeSet<String>,
-    /// From, to, and the first place of such a name.
+    /// For each pair of modules, from and to, the first place at which the one names the other.
     pub edges: BTreeMap<(String, String), String>,
 }
 

@@ -30,7 +30,7 @@ fn version(major: u16, minor: u16) -> Vec<u8> {
     file(FORMAT.needed.id, (major, minor), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
 }
 
-/// A file of a version that is needed.
+/// A file of the needed version, with these components.
 fn components(components: &[Component]) -> Vec<u8> {
     file(FORMAT.needed.id, (2, 3), components)
 }

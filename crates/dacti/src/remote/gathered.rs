@@ -232,7 +232,8 @@ impl ReadAt for Gathered {
             return Ok(false);
         }
         if !self.current()?.doubt(span) {
-            // The bytes came with a larger read, which is fetched anew for this span alone.
+            // These bytes came with a larger read. They are fetched again, by a read of this span
+            // alone.
             return Ok(true);
         }
         self.remote.doubt(span, why).map_err(io::Error::other)
