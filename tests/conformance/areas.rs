@@ -97,14 +97,14 @@ fn search(file: &[u8], index: Span, lookup: &Lookup<'_>, id: Id) -> Result<Optio
     let deltas = read(file, index.start + 8, index.end);
     let found = find_in_groups(deltas, index.start + 8, groups, uuid_of(id)).map_err(told)?;
     if let Some(found) = found {
-        return Ok(Some(found.at));
+        return Ok((!found.is_removal()).then_some(found.at));
     }
     let mut search = lookup.search(uuid_of(id));
     while let Some(want) = search.want() {
         search.feed(read(file, want.start, want.end)).map_err(told)?;
     }
     Ok(match search.outcome().expect("the search has ended") {
-        SearchOutcome::Found(found) => Some(found.at),
+        SearchOutcome::Found(found) => (!found.is_removal()).then_some(found.at),
         SearchOutcome::Absent => None,
     })
 }
@@ -148,7 +148,7 @@ fn lookup(file: &[u8]) -> Result<String, String> {
 
 #[test]
 fn fixtures_of_fences() {
-    support::check("lookup", 50, lookup);
+    support::check("lookup", 52, lookup);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn compacted(file: &[u8], key: Option<&SecretKey>) -> Result<String, String> {
 
 #[test]
 fn fixtures_of_compaction() {
-    support::check("compact", 25, |file| compacted(file, None));
+    support::check("compact", 27, |file| compacted(file, None));
 }
 
 #[test]

@@ -4,13 +4,13 @@ use crate::cdn_cases::content;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_cdn::{
     Action, ComponentContent, Derived, Digest, Edit as CdnEdit, Error, Misuse, NewComponent,
-    PieceContent, Put, Snapshot, SnapshotReader, UpdatePolicy, check,
+    PieceContent, Put, Remove, Snapshot, SnapshotReader, UpdatePolicy, check,
 };
 use dacti_index::Encoding;
 use dacti_seal::SecretKey;
 use dacti_tests::cache::{Op, Origin, Plan};
 use dacti_tests::edit::{Edit, Published, Sealing, model_of};
-use dacti_tests::reference::{self as by, BROT, Id, NAMES, NONE, path_id};
+use dacti_tests::reference::{self as by, BROT, GONE, Id, NAMES, NONE, path_id};
 use daicon_core::{Span, Version};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -146,11 +146,16 @@ impl Planned {
         for edit in &update.edits {
             match edit {
                 Edit::Put(path, bytes) => put(path_id(path), encoding, store(bytes)),
-                Edit::Remove(path) => removed.push(Uuid::from_bytes(path_id(path))),
+                Edit::Remove(path) => removed.push(path_id(path)),
             }
         }
-        edits.extend(removed.into_iter().map(|id| CdnEdit::Remove { id }));
-        payload.resize(edits.len(), Vec::new());
+        for id in removed {
+            let seal = behind(package.sealing, id, GONE, &[]);
+            let (id, seal_len) = (Uuid::from_bytes(id), seal.len() as u64);
+            let digest = Digest::of(&seal);
+            edits.push(CdnEdit::Remove(Remove { id, seal_len, digest, replaced_len: 0 }));
+            payload.push(seal);
+        }
         for (id, bytes) in &update.components {
             let (size, digest) = (bytes.len() as u64, Digest::of(bytes));
             edits.push(CdnEdit::Component(NewComponent {

@@ -60,6 +60,17 @@ fn chains(sealing: Sealing, slice: u64) -> Vec<Case> {
             let second = [update(3), vec![remove("dir0/file0.bin"), remove("dir1/file4.bin")]];
             vec![p.fold(&update(2)), p.fold(&second.concat()), p.fold(&update(4))]
         }),
+        case(name("fresh: removals in groups of their own"), &new, |p| {
+            let gone = ["dir0/file0.bin", "dir1/file1.bin"].map(remove);
+            let back = [put("dir1/file1.bin", 5, 8000)];
+            let first = [delta(p, &gone[..1], false), delta(p, &update(2), false)];
+            let last = [delta(p, &gone[1..], false), delta(p, &back, false)];
+            [first, last].concat()
+        }),
+        case(name("fresh: removal, fold, removal"), &new, |p| {
+            let gone = ["dir0/file0.bin", "dir1/file1.bin"].map(remove);
+            vec![delta(p, &gone, false), p.fold(&[]), p.fold(&[remove("dir2/file2.bin")])]
+        }),
         case(name("fresh: component slot, delta, further table"), &new, |p| {
             vec![
                 p.slot(foreign(1), b"a format of somebody's own"),
@@ -141,8 +152,17 @@ fn chains_by_planner(sealing: Sealing, slice: u64) -> Vec<Case> {
                 .map(|u| by(p, &u))
                 .into()
         }),
+        case(name("fresh: removal, put of the same and of others, removal"), &new, |p| {
+            let (gone, back) = ([remove("dir1/file1.bin")], [put("dir1/file1.bin", 3, 700)]);
+            [plain(gone.to_vec()), plain(back.to_vec()), plain(update(4)), plain(gone.to_vec())]
+                .map(|u| by(p, &u))
+                .into()
+        }),
+        case(name("nearly full deltas: removal, which folds, put"), &nearly_full, |p| {
+            [plain(vec![remove("dir1/file4.bin")]), plain(update(4))].map(|u| by(p, &u)).into()
+        }),
         case(name("fresh: all slots of T1, a further table, a fold"), &new, |p| {
-            let fold = plain(vec![remove("dir0/file9.bin")]);
+            let fold = plain(vec![remove("dir0/file9.bin"), put("dir2/file5.bin", 7, 9)]);
             [components(1..14), components(20..29), fold].map(|u| by(p, &u)).into()
         }),
         case(name("fresh: explicit ids, delta, both at once"), &new, |p| {
@@ -179,11 +199,12 @@ fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one
     let (mut cases, names) = planned_chains();
     // With fences, in the head and after it.
     let big = built(2700, 4096, Sealing::Digest);
-    cases.push(case("large, by the planner: delta, fold, fold", &big, |p| {
+    cases.push(case("large, by the planner: delta, removal, fold, fold", &big, |p| {
         let replaced = ["dir0/file30.bin", "dir2/file2000.bin"].map(|path| put(path, 1, 50));
         let removed = ["dir1/file31.bin", "dir2/file5.bin"].map(remove);
+        let mixed = [put("dir1/file31.bin", 2, 20), remove("dir2/file8.bin")];
         let last = [put("dir1/file1000.bin", 2, 10), remove("dir0/file0.bin")];
-        [replaced, removed, last].map(|edits| by(p, &edits.to_vec().into())).into()
+        [replaced, removed, mixed, last].map(|edits| by(p, &edits.to_vec().into())).into()
     }));
     let strategies = ["delta", "first table", "second table", "fold"];
     assert_eq!(names, strategies.map(|name| format!("{name} by the planner")).into());

@@ -118,8 +118,12 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
         out += &dump::entry(entry.at, &entry.id, entry.group, entry.offset, entry.size);
     }
     let ids: BTreeMap<_, _> = index.entries.iter().map(|entry| (entry.id, ())).collect();
+    let mut removals = String::new();
     for id in ids.keys() {
-        let located = find(file, region, *id).0?.expect("an id that is listed is found");
+        let Some(located) = find(file, region, *id).0? else {
+            removals += &dump::removal(id, removal(file, region, *id)?);
+            continue;
+        };
         let tag = located.encoding.tag();
         let content = match located.encoding {
             Encoding::NONE | Encoding::BROTLI => Some(content(file, &located, dump::CAP)?),
@@ -129,12 +133,28 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
         let span = (located.span.start, located.span.len());
         out += &dump::region(id, span, tag, content.as_deref());
     }
-    Ok(out)
+    Ok(out + &removals)
+}
+
+/// The place to which the removal of an id leads, which is listed.
+fn removal(file: &[u8], region: Span, id: by::Id) -> Result<u64, String> {
+    let mut reader = IndexReader::new(region).map_err(|error| index_verdict(&error))?;
+    while let Some(want) = reader.want() {
+        let event = reader.feed(read(file, want.start, want.end));
+        let Some(Event::Group(group)) = event.map_err(|error| index_verdict(&error))? else {
+            continue;
+        };
+        if let Some(found) = group.find(uuid_of(id)).map_err(|error| index_verdict(&error))? {
+            assert!(found.is_removal(), "a region is found");
+            return Ok(found.span.start);
+        }
+    }
+    panic!("an id that is listed is found or removed");
 }
 
 #[test]
 fn fixtures_of_the_index() {
-    support::check("index", 54, dump_of);
+    support::check("index", 63, dump_of);
 }
 
 #[test]

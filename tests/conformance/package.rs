@@ -74,18 +74,23 @@ fn index_of(file: &[u8], package: &Package) -> Result<String, String> {
         let span = (located.span.start, located.span.len());
         out += &dump::region(&id_of(located.id), span, located.encoding.tag(), content.as_deref());
     }
+    for removal in package.scan_index().map_err(told)?.removals() {
+        assert_eq!(package.find(removal.id).map_err(told)?, None, "it is removed");
+        package.stored(removal).map_err(told)?;
+        out += &dump::removal(&id_of(removal.id), removal.span.start);
+    }
     Ok(out)
 }
 
 #[test]
 fn fixtures_of_packages() {
-    support::check("package", 43, dump_of);
+    support::check("package", 48, dump_of);
 }
 
 #[test]
 fn fixtures_of_the_index_are_read_by_the_facade_too() {
     // spec: R-PKG-03, R-ENT-02
-    support::check("index", 54, |file| {
+    support::check("index", 63, |file| {
         let package = Package::from_bytes(file.to_vec()).map_err(told)?;
         index_of(file, &package)
     });

@@ -64,6 +64,12 @@ pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&
     format!("region {} {start:#x}+{len} {} {content}\n", text(id), tag.escape_ascii())
 }
 
+/// A removal in force, and the place of its seal.
+#[must_use]
+pub fn removal(id: &Id, at: u64) -> String {
+    format!("removal {} {at:#x}\n", text(id))
+}
+
 /// A name.
 #[must_use]
 pub fn name(path: &str, id: &Id, length: u64) -> String {

@@ -6,8 +6,9 @@
 
 use crate::cache::{HEAD, Model, Op, Plan};
 use crate::reference::{
-    self as by, Component, Container, Entry, EntrySeen, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP,
-    Link, NAMES, NONE, Name, Table, path_id, read_container, read_index, read_layout, region,
+    self as by, Component, Container, Entry, EntrySeen, GONE, GROUP, Group, INDEX, Id, LAYOUT,
+    LOOKUP, Link, NAMES, NONE, Name, Table, path_id, read_container, read_index, read_layout,
+    region,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,6 +146,18 @@ impl Published {
         Plan { name: name.to_owned(), ops, after: self.model.clone() }
     }
 
+    /// Returns the seals of removals, and their entries with offsets from the first of them.
+    fn removals(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
+        let (mut data, mut entries) = (Vec::new(), Vec::new());
+        for edit in edits {
+            let Edit::Remove(path) = edit else { panic!("only removals") };
+            let id = path_id(path);
+            entries.push(Entry { id, offset: data.len() as u32, size: 0 });
+            data.extend(self.sealing.behind(id, GONE, &[]));
+        }
+        (data, entries)
+    }
+
     /// Returns the data of an update, and its entries with offsets from the data's start. New paths
     /// get a names segment, which comes first.
     fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
@@ -205,54 +218,64 @@ impl Published {
         bytes
     }
 
-    /// Returns the current delta group with its length, and the one before it.
-    fn delta_groups(&self) -> (Option<(u32, u8)>, Option<u32>) {
-        let (index, container) = (self.index(), self.container());
-        let layout = read_layout(&self.file, &container).expect("good").expect("a layout");
+    /// Returns the group for entries of that encoding, and its length: the nearest one with room, unless a
+    /// newer one lists one of the ids; or the next one in front of all that are in use.
+    fn delta_group(&self, encoding: [u8; 4], entries: &[Entry], next: bool) -> Option<(u32, u8)> {
+        let index = self.index();
         if index.region.0 >= HEAD {
-            return (None, None); // folded
+            return None; // folded
         }
         let length = |g: u32| self.file[self.group_at(g) as usize + 12];
-        match (0..layout.deltas).find(|g| length(*g) > 0) {
-            Some(g) => (Some((g, length(g))), g.checked_sub(1)),
-            None => (None, layout.deltas.checked_sub(1)),
+        let used: Vec<u32> = (0..self.deltas()).filter(|g| length(*g) > 0).collect();
+        for group in &used {
+            let at = self.group_at(*group) as usize + 8;
+            let room = 255 - usize::from(length(*group));
+            if !next && self.file[at..at + 4] == encoding && room >= entries.len() {
+                return Some((*group, length(*group)));
+            }
+            let mut listed = index.entries.iter().filter(|entry| entry.group == *group);
+            if listed.any(|listed| entries.iter().any(|entry| entry.id == listed.id)) {
+                break;
+            }
         }
+        let first = used.first().copied().unwrap_or(self.deltas());
+        Some((first.checked_sub(1)?, 0))
     }
 
     fn group_at(&self, group: u32) -> u64 {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// Makes an update in a delta group: the current one, or with `next` the one before it. `None`
-    /// if it does not fit.
+    /// Makes an update in a delta group, which puts or removes: the nearest one that serves, or with
+    /// `next` the next one that is not in use. `None` if it does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
-        let (data, entries) = self.data(edits);
-        let (current, below) = self.delta_groups();
-        let fits = |(_, length): &(u32, u8)| usize::from(*length) + entries.len() <= 255;
-        let (group, length) = match current.filter(fits) {
-            Some(current) if !next => current,
-            _ => (below?, 0),
-        };
+        let removes = edits.iter().all(|edit| matches!(edit, Edit::Remove(_)));
+        let (encoding, (data, entries)) =
+            if removes { (GONE, self.removals(edits)) } else { (NONE, self.data(edits)) };
         if entries.len() > 255 {
             return None;
         }
+        let (group, length) = self.delta_group(encoding, &entries, next)?;
         let group_at = self.group_at(group);
         let base = if length == 0 { at } else { by_u64(&self.file, group_at) };
         let mut slots = Vec::new();
         for entry in &entries {
             slots.extend(by::swap(entry.id));
-            slots.extend(((at - base) as u32 + entry.offset).to_le_bytes());
+            // Without seals a removal leads nowhere.
+            let leads = !removes || !data.is_empty();
+            let offset = if leads { (at - base) as u32 + entry.offset } else { 0 };
+            slots.extend(offset.to_le_bytes());
             slots.extend(entry.size.to_le_bytes());
         }
         let slots_at = group_at + 16 + 24 * u64::from(length);
-        let mut ops = vec![
-            Op::Barrier,
-            Op::Append { at, bytes: self.block(data) },
-            Op::Reserve { at: slots_at, bytes: slots },
-        ];
+        let mut ops = vec![Op::Barrier];
+        if !data.is_empty() {
+            ops.push(Op::Append { at, bytes: self.block(data) });
+        }
+        ops.push(Op::Reserve { at: slots_at, bytes: slots });
         if length == 0 {
-            let header = [&base.to_le_bytes()[..], &NONE].concat();
+            let header = [&base.to_le_bytes()[..], &encoding].concat();
             ops.push(Op::Reserve { at: group_at, bytes: header });
         }
         ops.push(Op::Barrier);

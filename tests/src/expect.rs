@@ -12,6 +12,7 @@ use crate::reference::seals::{
     ELSEWHERE, EXAMPLE, Policy, Publisher, STRANGER, judge, read_component, read_key,
 };
 use crate::reference::{Container, Fault, Id};
+use std::collections::BTreeSet;
 
 /// The position of the bare segments of the `names` area. No bytes come before it.
 pub const SEGMENT_AT: u64 = 0;
@@ -80,6 +81,13 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
             _ => None,
         };
         out += &dump::region(&id, span, entry.encoding, content.as_deref());
+    }
+    for (id, entry) in index.removals() {
+        let (at, _) = by::stored_span(&entry, file.len() as u64)?;
+        if let Some(seal_len) = &seals {
+            by::check_seal(file, &entry, seal_len.clone()?, &blake3)?;
+        }
+        out += &dump::removal(&id, at);
     }
     Ok(out)
 }
@@ -190,7 +198,9 @@ fn lookup(file: &[u8]) -> Result<String, Fault> {
     for run in &lookup.runs {
         out += &dump::run(run.at, run.first, run.groups, run.stride, &run.fences);
     }
-    let listed: Vec<_> = index.regions().into_keys().collect();
+    // Removed ids, too.
+    let listed: BTreeSet<Id> = index.entries.iter().map(|entry| entry.id).collect();
+    let listed: Vec<_> = listed.into_iter().collect();
     let mut missing = String::new();
     for id in misses(&listed) {
         let found = search(file, &index, &lookup, &id)?;

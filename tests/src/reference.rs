@@ -37,6 +37,8 @@ pub const PATHS: Id = id("8d44e5dd-b871-4639-9f80-630abffdaf58");
 pub const NONE: [u8; 4] = *b"none";
 /// The tag of a region that is one brotli stream.
 pub const BROT: [u8; 4] = *b"brot";
+/// The tag of a group that removes regions.
+pub const GONE: [u8; 4] = *b"gone";
 /// Bytes of a group: a header of 16 and 255 entries of 24.
 pub const GROUP: u64 = 6136;
 /// The length in a names record that means an unknown length.
@@ -1002,9 +1004,21 @@ pub struct Index {
 }
 
 impl Index {
-    /// Returns the entry that counts for each id: the last one in the first group that has the id.
+    /// Returns the regions: the entry that counts for each id, unless it removes the region.
     #[must_use]
     pub fn regions(&self) -> BTreeMap<Id, EntrySeen> {
+        self.counting().into_iter().filter(|(_, entry)| entry.encoding != GONE).collect()
+    }
+
+    /// The removals that count.
+    #[must_use]
+    pub fn removals(&self) -> BTreeMap<Id, EntrySeen> {
+        self.counting().into_iter().filter(|(_, entry)| entry.encoding == GONE).collect()
+    }
+
+    /// The entry that counts for each id: that of the first group which has it, and in that group
+    /// the last.
+    fn counting(&self) -> BTreeMap<Id, EntrySeen> {
         let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
         for entry in &self.entries {
             match out.get(&entry.id) {
@@ -1080,8 +1094,11 @@ pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
 /// The place of an entry's stored bytes: start and length.
 ///
 /// # Errors
-/// If the sums pass 2^64 - 1, or the bytes pass the end of the file.
+/// If the sums pass 2^64 - 1, the bytes pass the end of the file, or a removal has bytes.
 pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
+    if entry.encoding == GONE && entry.size > 0 {
+        return fault("corrupt", "entry", entry.at);
+    }
     let (offset, size) = (u64::from(entry.offset), u64::from(entry.size));
     span(entry.base, offset, size, len, ("entry", "stored region"), entry.at)
 }

@@ -10,10 +10,11 @@ mod published;
 
 pub use fault::{Breach, Fault, Law};
 
+use crate::snapshot::Found;
 use crate::wanted::Wanted;
 use crate::{
     Action, Append, Barrier, Cost, Derived, Digest, Edit, Error, HEAD_LEN, Piece, PieceContent,
-    Plan, Reserve, Snapshot, State, Step, Switch, check_slice_len,
+    Plan, Reserve, Snapshot, State, Step, Strategy, Switch, check_slice_len,
 };
 use alloc::vec::Vec;
 use daicon_core::{Span, to_u64};
@@ -23,7 +24,8 @@ use published::Published;
 /// claims of the plan are true.
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. If
-/// not, it proves only that a barrier covers all of the new index before the switch.
+/// not, it proves only that a barrier covers all of the new index before the switch. The lengths that
+/// edits replace are proven by those entries, or by [look-ups](Snapshot::set_found).
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -41,14 +43,36 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     if !run.switched {
         return Err(whole(Breach::NoSwitch));
     }
-    check_edits(plan).map_err(whole)?;
-    let expected =
-        Cost { bytes_dying: plan.cost.bytes_dying, ..Cost::of(&plan.steps, plan.slice_len) };
-    if plan.cost != expected {
-        return Err(whole(Breach::Cost));
-    }
+    check_edits(plan, snapshot).map_err(whole)?;
+    check_cost(plan, snapshot).map_err(whole)?;
     if snapshot.entries().is_some() {
         check_derived(plan, snapshot).map_err(whole)?;
+    }
+    Ok(())
+}
+
+/// Checks that the lengths that edits replace are those of the package, and that the plan costs what
+/// it says.
+fn check_cost(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
+    for edit in &plan.edits {
+        let Some(id) = edit.region_id() else { continue };
+        let expected = match snapshot.found(id) {
+            Found::Region { len } => len,
+            Found::Missing => 0,
+            Found::Unknown => continue,
+        };
+        if edit.replaced_len() != expected {
+            return Err(Breach::ReplacedLen);
+        }
+    }
+    let wanted = Wanted::of(snapshot, &plan.edits).map_err(|_| Breach::Edits)?;
+    let bytes_dying = match plan.strategy {
+        Strategy::Delta => wanted.replaced_len(),
+        Strategy::Fold => snapshot.dying_in_fold(&wanted),
+        Strategy::FirstTable | Strategy::SecondTable => 0,
+    };
+    if plan.cost != (Cost { bytes_dying, ..Cost::of(&plan.steps, plan.slice_len) }) {
+        return Err(Breach::Cost);
     }
     Ok(())
 }
@@ -248,7 +272,15 @@ impl<'p> Run<'p> {
 }
 
 /// Checks that the append has the bytes of each edit once, and no other bytes of edits.
-fn check_edits(plan: &Plan) -> Result<(), Breach> {
+fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
+    let removal_seal_len = if plan.strategy == Strategy::Delta { snapshot.seal_len } else { 0 };
+    for edit in &plan.edits {
+        let Edit::Remove(remove) = edit else { continue };
+        let is_empty = remove.seal_len == 0;
+        if remove.seal_len != removal_seal_len || (is_empty && remove.digest != Digest::default()) {
+            return Err(Breach::Edits);
+        }
+    }
     let mut expected: Vec<Option<(u64, Digest)>> = plan.edits.iter().map(Edit::bytes).collect();
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
     for piece in pieces {
@@ -267,11 +299,6 @@ fn check_edits(plan: &Plan) -> Result<(), Breach> {
 
 /// Checks that the new index has the entries of the old one, with the edits applied.
 fn check_derived(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
-    let entries = snapshot.entries().ok_or(Breach::Derived)?;
-    let missing = |edit: &Edit| matches!(edit, Edit::Remove { id } if entries.find(*id).is_none());
-    if plan.edits.iter().any(missing) {
-        return Err(Breach::Edits);
-    }
     let derived = Derived::of(plan, snapshot).map_err(|_| Breach::Derived)?;
     let Some(derived) = derived else { return Ok(()) };
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
@@ -297,7 +324,7 @@ impl From<Error> for Emitted {
 #[cfg(test)]
 mod tests {
     use super::{Breach, Law};
-    use crate::world::{World, fresh, id, put};
+    use crate::world::{World, fresh, id, put, remove};
     use crate::{
         Action, Append, ComponentContent, Cost, Digest, Edit, NewComponent, Piece, PieceContent,
         Plan, Snapshot, State, Step, Strategy, UpdatePolicy, check, plan,
@@ -335,7 +362,7 @@ mod tests {
             Strategy::Delta => [put(9, 6), put(1, 7)].to_vec(),
             Strategy::FirstTable => [component(5, 100)].to_vec(),
             Strategy::SecondTable => [component(5, 100), Edit::ExplicitIds].to_vec(),
-            Strategy::Fold => [put(9, 6), Edit::Remove { id: id(3) }].to_vec(),
+            Strategy::Fold => [put(9, 6), remove(3)].to_vec(),
         };
         let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
@@ -504,10 +531,10 @@ mod tests {
         }
         // The switch leaves out an edit.
         breaks(Delta, Breach::Incomplete, |plan| {
-            plan.edits.push(Edit::Remove { id: id(3) });
+            plan.edits.push(remove(3));
         });
         breaks(SecondTable, Breach::Incomplete, |plan| {
-            plan.edits.push(Edit::Remove { id: id(3) });
+            plan.edits.push(remove(3));
         });
     }
 
@@ -558,8 +585,18 @@ mod tests {
         breaks(Delta, Breach::Strategy, |plan| plan.strategy = Fold);
         breaks(Delta, Breach::Edits, |plan| plan.edits[1] = plan.edits[0]);
         breaks(Delta, Breach::Incomplete, |plan| plan.edits.truncate(1));
-        breaks(Fold, Breach::Edits, |plan| plan.edits[1] = Edit::Remove { id: id(99) });
-        breaks(Fold, Breach::Derived, |plan| plan.edits[1] = Edit::Remove { id: id(2) });
+        // As a fold has it: without a seal.
+        let removes = |n| {
+            let Edit::Remove(sealed) = remove(n) else { unreachable!() };
+            let digest = Digest::default();
+            Edit::Remove(crate::Remove { seal_len: 0, digest, replaced_len: 42, ..sealed })
+        };
+        breaks(Fold, Breach::Edits, |plan| plan.edits[1] = removes(99));
+        breaks(Fold, Breach::Derived, |plan| plan.edits[1] = removes(2));
+        breaks(Fold, Breach::Edits, |plan| {
+            let Edit::Remove(removed) = &mut plan.edits[1] else { unreachable!() };
+            removed.seal_len = 32;
+        });
         let digest = Digest::default();
         breaks(Delta, Breach::ProbeDigest, |plan| {
             append(plan).pieces[0].content = PieceContent::Edit { edit: 0, digest };
@@ -577,6 +614,108 @@ mod tests {
         plan.steps[3].after.len += 1;
         let fault = check(&plan, &snapshot).unwrap_err();
         assert_eq!((fault.step, fault.breach), (Some(3), Breach::State));
+    }
+
+    #[test]
+    fn what_dies_is_what_the_package_has() {
+        // spec: R-CDN-41
+        use Strategy::{Delta, FirstTable, Fold, SecondTable};
+        // Region 1 has 10 bytes and a seal of 32; region 9 is new.
+        let lens = |plan: &Plan| plan.edits.iter().map(Edit::replaced_len).collect::<Vec<_>>();
+        let (plan, _) = planned(Delta);
+        assert_eq!((lens(&plan), plan.cost.bytes_dying), ([0, 42].to_vec(), 42));
+        let (plan, _) = planned(Fold);
+        assert_eq!((lens(&plan), plan.cost.bytes_dying), ([0, 42].to_vec(), 42 + 61_368));
+        fn replaced(edit: &mut Edit) -> &mut u64 {
+            match edit {
+                Edit::Put(put) => &mut put.replaced_len,
+                Edit::Remove(remove) => &mut remove.replaced_len,
+                _ => unreachable!(),
+            }
+        }
+        for strategy in [Delta, Fold] {
+            for i in [0, 1] {
+                breaks(strategy, Breach::ReplacedLen, |plan| {
+                    *replaced(&mut plan.edits[i]) += 1;
+                    plan.cost.bytes_dying += 1;
+                });
+            }
+        }
+        for strategy in [Delta, FirstTable, SecondTable, Fold] {
+            breaks(strategy, Breach::Cost, |plan| plan.cost.bytes_dying += 1);
+        }
+        // Look-ups tell as much as the whole index, and without them the sum is checked alone.
+        let (mut plan, _) = planned(Delta);
+        let mut snapshot = world().snapshot().unwrap();
+        snapshot.set_found([(id(1), Some(10)), (id(9), None)]);
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+        *replaced(&mut plan.edits[0]) = 1;
+        assert_eq!(check(&plan, &snapshot).unwrap_err().breach, Breach::ReplacedLen);
+        snapshot.set_found([]);
+        assert_eq!(check(&plan, &snapshot).unwrap_err().breach, Breach::Cost);
+        plan.cost.bytes_dying += 1;
+        assert_eq!(check(&plan, &snapshot), Ok(()));
+    }
+
+    #[test]
+    fn a_removal_is_listed_in_a_group_of_removals_in_front_of_its_region() {
+        // spec: R-CDN-22, R-GONE-03
+        let mut world = world();
+        let step = |world: &mut World, edits: &[Edit]| {
+            let snapshot = world.scanned();
+            let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();
+            world.apply(&plan, &snapshot);
+        };
+        step(&mut world, &[put(1, 5)]);
+        step(&mut world, &[remove(2)]);
+        // Group 8 lists the put, group 7 the removal; now region 1 goes.
+        let snapshot = world.scanned();
+        let removal = [remove(1), remove(0)];
+        let sound = plan(&snapshot, &removal, &UpdatePolicy::default()).unwrap();
+        assert_eq!(check(&sound, &snapshot), Ok(()));
+        let fails = |expected: Breach, change: &dyn Fn(&mut Plan)| {
+            let mut plan = sound.clone();
+            change(&mut plan);
+            repair(&mut plan, &snapshot);
+            assert_eq!(check(&plan, &snapshot).unwrap_err().breach, expected);
+        };
+        // The size, then the offset of the first entry, then its id.
+        fails(Breach::Unwritten, &|plan| reserve(plan).after[20] = 1);
+        fails(Breach::Unwritten, &|plan| reserve(plan).after[16] += 1);
+        fails(Breach::Incomplete, &|plan| reserve(plan).after[0] = 3);
+        fails(Breach::Edits, &|plan| {
+            let Edit::Remove(removed) = &mut plan.edits[0] else { unreachable!() };
+            removed.digest = Digest::default();
+        });
+        fails(Breach::Edits, &|plan| plan.edits[0] = remove(77));
+        // The same entries in the group of the puts, and in an older group than that of region 1.
+        let at = |group: u64| 4168 + 8 + 6136 * group;
+        fails(Breach::Incomplete, &|plan| {
+            reserve(plan).at = at(8) + 16 + 24;
+            let switch = switch(plan);
+            (switch.at, switch.field) = (at(8) + 12, crate::Field::DeltaLength { group: 8 });
+            switch.after = [3].to_vec();
+        });
+        let mut world = fresh(5);
+        for (group, tag, n) in [(8, *b"gone", 2), (7, *b"none", 1)] {
+            let at = at(group) as usize;
+            world.bytes[at + 8..at + 12].copy_from_slice(&tag);
+            world.bytes[at + 12] = 1;
+            world.bytes[at + 16..at + 32].copy_from_slice(&id(n).to_bytes_le());
+        }
+        world.bytes[at(8) as usize..at(8) as usize + 8].copy_from_slice(&131_072_u64.to_le_bytes());
+        let snapshot = world.snapshot().unwrap();
+        let removes = |n| plan(&snapshot, &[remove(n)], &UpdatePolicy::default()).unwrap();
+        let field = |plan: &Plan| plan.switch().unwrap().1.field;
+        assert_eq!(field(&removes(3)), crate::Field::DeltaLength { group: 8 });
+        let behind = removes(1);
+        assert_eq!(field(&behind), crate::Field::DeltaLength { group: 6 });
+        let mut hidden = removes(3);
+        hidden.edits[0] = remove(1);
+        let entry = reserve(&mut hidden);
+        entry.after[..16].copy_from_slice(&id(1).to_bytes_le());
+        repair(&mut hidden, &snapshot);
+        assert_eq!(check(&hidden, &snapshot).unwrap_err().breach, Breach::Incomplete);
     }
 
     #[test]

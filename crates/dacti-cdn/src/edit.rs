@@ -17,11 +17,7 @@ pub enum Edit {
     /// Adds a region, or replaces the region of the same id.
     Put(Put),
     /// Removes a region.
-    Remove {
-        /// Its id.
-        #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
-        id: Uuid,
-    },
+    Remove(Remove),
     /// Adds a component.
     Component(NewComponent),
     /// Sets the flag of the names component for explicit ids. If the flag is set already, this edit
@@ -47,8 +43,26 @@ pub struct Put {
     pub seal_len: u64,
     /// Digest of the stored bytes and the seal.
     pub digest: Digest,
-    /// Length of the replaced region with its seal, or 0 if the caller does not know it. It only
-    /// adds to the count of dead bytes; a fold finds the length by itself.
+    /// Length of the replaced region with its seal, or 0 if there is none. A planner sets it if the
+    /// snapshot says it; see [`Snapshot::set_found`](crate::Snapshot::set_found).
+    pub replaced_len: u64,
+}
+
+/// A region to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Remove {
+    /// Its id.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
+    pub id: Uuid,
+    /// Length of the seal of the removal: that of the package's seals, or 0 if it has none. In a
+    /// plan that folds it is 0, because a new index lists no removals.
+    pub seal_len: u64,
+    /// Digest of the seal's bytes; all zeros in a plan that writes no seal.
+    pub digest: Digest,
+    /// Length of the removed region with its seal. A planner sets it as that of a
+    /// [`Put`](Put::replaced_len).
     pub replaced_len: u64,
 }
 
@@ -84,15 +98,35 @@ pub enum ComponentContent {
 }
 
 impl Edit {
+    /// Returns the id of the region that it puts or removes.
+    #[must_use]
+    pub fn region_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Put(put) => Some(put.id),
+            Self::Remove(remove) => Some(remove.id),
+            Self::Component(_) | Self::ExplicitIds => None,
+        }
+    }
+
+    /// Returns the length that it says of the region that it replaces or removes.
+    pub(crate) fn replaced_len(&self) -> u64 {
+        match self {
+            Self::Put(put) => put.replaced_len,
+            Self::Remove(remove) => remove.replaced_len,
+            Self::Component(_) | Self::ExplicitIds => 0,
+        }
+    }
+
     /// Returns length and digest of its bytes in the block.
     pub(crate) fn bytes(&self) -> Option<(u64, Digest)> {
         match self {
+            Self::Remove(remove) => Some((remove.seal_len, remove.digest)),
             Self::Put(put) => Some((put.size.saturating_add(put.seal_len), put.digest)),
             Self::Component(NewComponent {
                 content: ComponentContent::Region { size, digest },
                 ..
             }) => Some((*size, *digest)),
-            Self::Component(_) | Self::Remove { .. } | Self::ExplicitIds => None,
+            Self::Component(_) | Self::ExplicitIds => None,
         }
     }
 }

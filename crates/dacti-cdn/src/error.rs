@@ -161,8 +161,10 @@ pub enum Misuse {
         /// Length of the given seal.
         found: u64,
     },
-    /// An encoding tag that is empty or no text.
-    #[error("edit {edit}: the encoding tag is not UTF-8 text padded with zeros")]
+    /// An encoding tag that is empty, no text, or that of removals.
+    #[error(
+        "edit {edit}: the encoding tag is not UTF-8 text padded with zeros, or is that of removals"
+    )]
     Encoding {
         /// Number of the edit.
         edit: u32,
@@ -273,6 +275,28 @@ pub enum Error {
         /// Number of groups of the index.
         groups: u32,
     },
+    /// The groups of an index behind the head do not fill its region.
+    #[error(
+        "index header at {at:#x}: {groups} groups do not fill the {len} bytes of the component's \
+         region, and an index behind the head has no reserve: fetch the package again"
+    )]
+    IndexNotFilled {
+        /// Start of the index, absolute.
+        at: u64,
+        /// Number of groups in its header.
+        groups: u32,
+        /// Length of its region in bytes.
+        len: u64,
+    },
+    /// A group without entries in an index behind the head.
+    #[error(
+        "group header at {at:#x}: the group has no entries, and an index behind the head has no \
+         reserve: fetch the package again"
+    )]
+    EmptyGroup {
+        /// Start of the group, absolute.
+        at: u64,
+    },
     /// More than readers or this planner accept.
     #[error(
         "{what}: {found} are more than the {limit} that are possible: make a new package, with \
@@ -358,6 +382,8 @@ impl Error {
             Self::Layout { .. }
             | Self::OutsideHead { .. }
             | Self::Overlap { .. }
+            | Self::IndexNotFilled { .. }
+            | Self::EmptyGroup { .. }
             | Self::DeltaGroups { .. } => ErrorKind::Corrupt,
             Self::LimitExceeded { .. } | Self::PastLastPosition => ErrorKind::Limit,
             Self::Misuse(_) => ErrorKind::Misuse,
@@ -370,6 +396,7 @@ impl Error {
         match self {
             Self::Layout { .. } => Some(Structure::Layout),
             Self::DeltaGroups { .. } => Some(Structure::DeltaGroups),
+            Self::IndexNotFilled { .. } | Self::EmptyGroup { .. } => Some(Structure::Index),
             Self::OutsideHead { what, .. } | Self::Overlap { what, .. } => Some(*what),
             _ => None,
         }
@@ -385,6 +412,8 @@ impl Error {
             Self::Lookup(error) => error.at(),
             Self::Layout { at, .. }
             | Self::OutsideHead { at, .. }
+            | Self::IndexNotFilled { at, .. }
+            | Self::EmptyGroup { at }
             | Self::DeltaGroups { at, .. }
             | Self::Overlap { at, .. } => Some(*at),
             _ => None,

@@ -253,7 +253,7 @@ pub(crate) mod version_text {
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{fresh, id, put};
+    use crate::world::{fresh, put, remove};
     use crate::{
         ComponentContent, Digest, Edit, NewComponent, Plan, Purge, UpdatePolicy, check, plan,
     };
@@ -278,7 +278,7 @@ mod tests {
             [put(9, 6)].to_vec(),
             [new(7, region), new(8, data)].to_vec(),
             [new(7, region), Edit::ExplicitIds].to_vec(),
-            [put(9, 6), Edit::Remove { id: id(3) }, new(7, region)].to_vec(),
+            [put(9, 6), remove(3), new(7, region)].to_vec(),
         ];
         let plans = edits.iter().map(|edits| plan(&snapshot, edits, &policy).unwrap());
         let plans: Vec<_> = plans.collect();

@@ -37,7 +37,7 @@ pub use check::{Breach, Fault, Law, check};
 pub use daicon_core::HEAD_LEN;
 pub use derived::Derived;
 pub use digest::Digest;
-pub use edit::{ComponentContent, Edit, NewComponent, Put};
+pub use edit::{ComponentContent, Edit, NewComponent, Put, Remove};
 pub use error::{Error, LayoutFault, LimitOf, Missing, Misuse, Structure};
 #[cfg(feature = "serde")]
 pub use json::PLAN_VERSION;

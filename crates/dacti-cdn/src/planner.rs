@@ -11,7 +11,8 @@ mod steps;
 mod tables;
 
 use crate::wanted::Wanted;
-use crate::{Edit, Error, Plan, Reason, Rejected, Snapshot, Strategy, UpdatePolicy};
+use crate::{Digest, Edit, Error, Plan, Reason, Rejected, Snapshot, Strategy, UpdatePolicy};
+use alloc::vec::Vec;
 use block::Block;
 
 /// Plans an update by the cheapest strategy that publishes all edits by one switch.
@@ -21,8 +22,10 @@ use block::Block;
 /// is written before an error.
 pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Result<Plan, Error> {
     let slice_len = policy.slice_len_for(snapshot)?;
-    let wanted = Wanted::of(snapshot, edits)?;
-    let block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
+    let edits = snapshot.informed(edits);
+    let wanted = Wanted::of(snapshot, &edits)?;
+    wanted.check_seals(snapshot)?;
+    let mut block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
     let delta = delta::slot(snapshot, &wanted, &block);
     let fits = [
         delta.map(|_| ()),
@@ -41,6 +44,15 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
         reason: fits.err().unwrap_or(Reason::Dearer),
     });
     let rejected = rejected.collect();
+    // A new index lists no removals, so nobody would read their seals.
+    let unsealed = without_seals(&edits);
+    let (edits, wanted) = if strategy == Strategy::Delta || wanted.removes.is_empty() {
+        (&edits, wanted)
+    } else {
+        let wanted = Wanted::of(snapshot, &unsealed)?;
+        block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
+        (&unsealed, wanted)
+    };
     let steps = match (strategy, delta) {
         (Strategy::Delta, Ok(slot)) => {
             delta::steps(snapshot, &wanted, block, &slot, slice_len, policy)
@@ -58,10 +70,21 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     Ok(steps?.into_plan(snapshot, edits, strategy, rejected, slice_len))
 }
 
+/// Returns the edits with removals that have no seals.
+fn without_seals(edits: &[Edit]) -> Vec<Edit> {
+    let mut edits = edits.to_vec();
+    for edit in &mut edits {
+        if let Edit::Remove(remove) = edit {
+            (remove.seal_len, remove.digest) = (0, Digest::default());
+        }
+    }
+    edits
+}
+
 #[cfg(test)]
 mod tests {
     use super::plan;
-    use crate::world::{World, fresh, id, put, put_long};
+    use crate::world::{World, fresh, id, put, put_long, remove};
     use crate::{Action, Edit, Misuse, PieceContent, Plan, Strategy, UpdatePolicy, check};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -92,7 +115,7 @@ mod tests {
         for (number, edit) in (0..).zip(edits) {
             match edit {
                 Edit::Put(put) => drop(model.insert(put.id, (starts[&number], put.size))),
-                Edit::Remove { id } => drop(model.remove(id)),
+                Edit::Remove(removed) => drop(model.remove(&removed.id)),
                 Edit::Component(_) | Edit::ExplicitIds => {}
             }
         }
@@ -113,12 +136,18 @@ mod tests {
             let mut world = fresh(entries);
             let mut model = world.regions();
             let policy = UpdatePolicy { region_align: align, ..UpdatePolicy::default() };
-            for update_of in updates {
+            for (i, update_of) in updates.into_iter().enumerate() {
                 let mut edits = BTreeMap::new();
                 for (n, size, kind) in update_of {
-                    let removes = kind == 0 && model.contains_key(&id(n));
-                    let edit = if removes { Edit::Remove { id: id(n) } } else { put(n, size) };
-                    edits.insert(n, edit);
+                    let is_there = model.contains_key(&id(n));
+                    // Every third update only removes, every other one does both.
+                    let removes = is_there && if i % 3 == 0 { kind < 9 } else { kind == 0 };
+                    if removes || i % 3 > 0 {
+                        edits.insert(n, if removes { remove(n) } else { put(n, size) });
+                    }
+                }
+                if edits.is_empty() {
+                    continue;
                 }
                 let edits: Vec<_> = edits.into_values().collect();
                 update(&mut world, &mut model, &edits, &policy);
@@ -137,7 +166,7 @@ mod tests {
                 for (n, size, kind) in update_of {
                     let removes = kind == 0 && model.contains_key(&id(n));
                     let put = put_long(n, size);
-                    edits.insert(n, if removes { Edit::Remove { id: id(n) } } else { put });
+                    edits.insert(n, if removes { remove(n) } else { put });
                 }
                 let edits: Vec<_> = edits.into_values().collect();
                 update(&mut world, &mut model, &edits, &UpdatePolicy::default());

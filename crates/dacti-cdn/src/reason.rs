@@ -15,6 +15,9 @@ pub enum Reason {
     /// The strategy cannot remove regions.
     #[error("it cannot remove regions")]
     RemovesNoRegion,
+    /// The update adds and removes regions, but a group does one of both.
+    #[error("it cannot add and remove regions at once")]
+    PutsAndRemoves,
     /// The strategy cannot change the table that the edits change.
     #[error("it cannot change the table that the edits change")]
     ChangesNoTable,

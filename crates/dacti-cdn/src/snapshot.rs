@@ -13,10 +13,11 @@ pub(crate) use room::{T1_COUNT_AT, T1_EXTENSION_AT};
 pub(crate) use scan::ENCODINGS_MAX;
 pub use scan::{IndexEntries, IndexEntriesReader, Live};
 
-use crate::{Digest, Error, HEAD_LEN, Layout, State};
+use crate::{Digest, Edit, Error, HEAD_LEN, Layout, State};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, GROUP_HEADER_LEN, Group};
 use daicon_core::{Component, Span};
+use uuid::Uuid;
 
 /// A published package, read for an update.
 #[derive(Debug, Clone)]
@@ -34,6 +35,19 @@ pub struct Snapshot {
     /// The place of the second table, 0 or 1.
     pub(crate) place: Option<usize>,
     pub(crate) entries: Option<IndexEntries>,
+    /// What look-ups found, ascending by id: stored bytes, or `None` for a missing region.
+    looked_up: Vec<(Uuid, Option<u64>)>,
+}
+
+/// What a snapshot says of the region of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Its stored bytes with its seal.
+    Region { len: u64 },
+    /// The package does not have it.
+    Missing,
+    /// Neither the index nor a look-up was read.
+    Unknown,
 }
 
 /// A table of the chain as it lies in the file.
@@ -143,6 +157,51 @@ impl Snapshot {
     #[must_use]
     pub const fn entries(&self) -> Option<&IndexEntries> {
         self.entries.as_ref()
+    }
+
+    /// Takes what look-ups in the package found: for each id the number of its stored bytes, without
+    /// the seal, or `None` for a missing region.
+    ///
+    /// By them [`plan`](crate::plan) sets the lengths that edits replace, and
+    /// [`check`](crate::check) proves them. All entries of the index tell the same.
+    pub fn set_found(&mut self, found: impl IntoIterator<Item = (Uuid, Option<u64>)>) {
+        self.looked_up = found.into_iter().collect();
+        self.looked_up.sort_unstable();
+    }
+
+    /// Returns what is known of the region of an id.
+    pub(crate) fn found(&self, id: Uuid) -> Found {
+        let stored = if let Some(entries) = &self.entries {
+            entries.find(id).map(|live| u64::from(live.size))
+        } else {
+            let i = self.looked_up.binary_search_by_key(&id, |(id, _)| *id);
+            match i.ok().and_then(|i| self.looked_up.get(i)) {
+                Some((_, stored)) => *stored,
+                None => return Found::Unknown,
+            }
+        };
+        stored.map_or(Found::Missing, |stored| Found::Region {
+            len: stored.saturating_add(self.seal_len),
+        })
+    }
+
+    /// Returns the edits with the lengths that they replace, as far as they are known.
+    pub(crate) fn informed(&self, edits: &[Edit]) -> Vec<Edit> {
+        let mut edits = edits.to_vec();
+        for edit in &mut edits {
+            let Some(id) = edit.region_id() else { continue };
+            let len = match self.found(id) {
+                Found::Region { len } => len,
+                Found::Missing => 0,
+                Found::Unknown => continue,
+            };
+            match edit {
+                Edit::Put(put) => put.replaced_len = len,
+                Edit::Remove(remove) => remove.replaced_len = len,
+                Edit::Component(_) | Edit::ExplicitIds => {}
+            }
+        }
+        edits
     }
 
     /// Returns the group of that number as it lies in the head.

@@ -1,8 +1,11 @@
 //! The edits, checked and sorted by kind. Planner and check both take them from here.
 
-use crate::{ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put, Snapshot};
+use crate::snapshot::Found;
+use crate::{
+    ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put, Remove, Snapshot,
+};
 use alloc::vec::Vec;
-use dacti_index::{INDEX_ID, REGION_LEN_MAX};
+use dacti_index::{Encoding, INDEX_ID, REGION_LEN_MAX};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
 use dacti_seal::SEAL_ID;
@@ -16,7 +19,7 @@ const OWN: [Uuid; 5] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, SEAL_ID];
 #[derive(Debug, Default)]
 pub(crate) struct Wanted<'e> {
     pub(crate) puts: Vec<(u32, &'e Put)>,
-    pub(crate) removes: Vec<(u32, Uuid)>,
+    pub(crate) removes: Vec<(u32, &'e Remove)>,
     pub(crate) components: Vec<(u32, &'e NewComponent)>,
     /// Whether the names component must change.
     pub(crate) explicit_ids: bool,
@@ -33,7 +36,12 @@ impl<'e> Wanted<'e> {
                     check_put(snapshot, number, put)?;
                     wanted.puts.push((number, put));
                 }
-                Edit::Remove { id } => wanted.removes.push((number, *id)),
+                Edit::Remove(remove) => {
+                    if snapshot.found(remove.id) == Found::Missing {
+                        return Err(Misuse::NotThere { edit: number }.into());
+                    }
+                    wanted.removes.push((number, remove));
+                }
                 Edit::Component(component) => {
                     check_component(snapshot, number, component)?;
                     wanted.components.push((number, component));
@@ -56,9 +64,27 @@ impl<'e> Wanted<'e> {
         !self.components.is_empty() || self.explicit_ids
     }
 
+    /// Counts the bytes that the edits say to replace or remove.
+    pub(crate) fn replaced_len(&self) -> u64 {
+        let puts = self.puts.iter().map(|(_, put)| put.replaced_len);
+        let removes = self.removes.iter().map(|(_, remove)| remove.replaced_len);
+        puts.chain(removes).fold(0, u64::saturating_add)
+    }
+
+    /// Checks that each removal has a seal as the package's regions have.
+    pub(crate) fn check_seals(&self, snapshot: &Snapshot) -> Result<(), Misuse> {
+        for &(edit, remove) in &self.removes {
+            let (expected, found) = (snapshot.seal_len, remove.seal_len);
+            if expected != found {
+                return Err(Misuse::SealLen { edit, expected, found });
+            }
+        }
+        Ok(())
+    }
+
     fn refuse_duplicates(&self) -> Result<(), Misuse> {
         let puts = self.puts.iter().map(|(number, put)| (put.id, *number));
-        let removes = self.removes.iter().map(|(number, id)| (*id, *number));
+        let removes = self.removes.iter().map(|(number, remove)| (remove.id, *number));
         refuse_equal(puts.chain(removes).collect())?;
         let component = |(number, new): &(u32, &NewComponent)| (new.key(), *number);
         refuse_equal(self.components.iter().map(component).collect())
@@ -84,6 +110,9 @@ fn check_put(snapshot: &Snapshot, edit: u32, put: &Put) -> Result<(), Misuse> {
     let (expected, found) = (snapshot.seal_len, put.seal_len);
     if expected != found {
         return Err(Misuse::SealLen { edit, expected, found });
+    }
+    if put.encoding == Encoding::GONE {
+        return Err(Misuse::Encoding { edit });
     }
     if put.encoding.name().is_none_or(|name| name.is_empty() || name.contains('\0')) {
         return Err(Misuse::Encoding { edit });

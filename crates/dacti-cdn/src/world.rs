@@ -2,7 +2,7 @@
 
 use crate::{
     Action, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, PieceContent, Plan, Probe,
-    Put, Reserve, Snapshot, SnapshotReader, State, Switch,
+    Put, Remove, Reserve, Snapshot, SnapshotReader, State, Switch,
 };
 use dacti_index::{
     Encoding, Entry, Event, GroupHeader, INDEX_ID, INDEX_VERSION, IndexReader, emit_group,
@@ -155,10 +155,10 @@ impl World {
             for located in group.regions().rev() {
                 let located = located.unwrap().within(self.len).unwrap();
                 let place = (located.span.start, located.span.len());
-                regions.entry(located.id).or_insert(place);
+                regions.entry(located.id).or_insert((!located.is_removal()).then_some(place));
             }
         }
-        regions
+        regions.into_iter().filter_map(|(id, place)| Some((id, place?))).collect()
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, crate::Error> {
@@ -195,4 +195,10 @@ pub(crate) fn put_long(n: u32, size: u64) -> Edit {
 pub(crate) fn put(n: u32, size: u64) -> Edit {
     let digest = Digest::of(&vec![0; size as usize + 32]);
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })
+}
+
+/// The removal of a region, with a seal of 32 zeros.
+pub(crate) fn remove(n: u32) -> Edit {
+    let digest = Digest::of(&[0; 32]);
+    Edit::Remove(Remove { id: id(n), seal_len: 32, digest, replaced_len: 0 })
 }

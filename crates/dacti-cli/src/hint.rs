@@ -14,6 +14,7 @@ pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
 pub(crate) fn of_finding(finding: &Finding) -> String {
     match finding {
         Finding::Region { name, error } => format!("{name:?}: {}", told(&**error)),
+        Finding::Removal { id, error } => format!("removal of {id}: {}", told(&**error)),
         finding => finding.to_string(),
     }
 }

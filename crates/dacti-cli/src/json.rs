@@ -46,6 +46,7 @@ impl Found {
             Finding::Overlap(_) => ("overlap", None),
             Finding::Entry(_) => ("entry", None),
             Finding::Region { name, .. } => ("region", Some(name)),
+            Finding::Removal { .. } => ("removal", None),
             Finding::Length { name, .. } => ("length", Some(name)),
             Finding::HiddenIds { .. } => ("hidden ids", None),
             Finding::NameWithoutRegion { path } => ("name without region", Some(path)),
@@ -56,7 +57,10 @@ impl Found {
             _ => None,
         };
         let region = name.and_then(|name| regions.get(name));
-        let id = region.map(|(id, _)| *id);
+        let id = match finding {
+            Finding::Removal { id, .. } => Some(*id),
+            _ => region.map(|(id, _)| *id),
+        };
         Self {
             kind,
             loss: finding.is_loss(),

@@ -2,7 +2,9 @@
 //!
 //! Specification: `docs/spec/dacti-index.md`.
 
-use crate::{Entry, Error, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, IndexHeader, Misuse};
+use crate::{
+    Encoding, Entry, Error, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, IndexHeader, Misuse,
+};
 use daicon_core::{U32Le, bytes_of, to_u64};
 
 /// Writes the header of an index of `groups` groups at the start of `out`. Returns the number of
@@ -39,6 +41,9 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
         let start = base.checked_add(u64::from(entry.offset.get()));
         if start.and_then(|start| start.checked_add(u64::from(entry.size.get()))).is_none() {
             return Err(Misuse::PastLastPosition { entry: i }.into());
+        }
+        if header.encoding == Encoding::GONE.tag() && entry.size.get() > 0 {
+            return Err(Misuse::RemovalWithBytes { entry: i }.into());
         }
     }
     let written = out.len();
@@ -88,6 +93,16 @@ mod tests {
         assert_eq!(emit_header(699_962, &mut out), Ok(8));
         let expected = Error::Misuse(Misuse::TooManyGroups { groups: 699_963 });
         assert_eq!(emit_header(699_963, &mut out), Err(expected));
+    }
+
+    #[test]
+    fn a_removal_with_bytes_is_a_mistake() {
+        // spec: R-GONE-03
+        let header = GroupHeader::new(0, Encoding::GONE, 2);
+        let mut out = [0; 6136];
+        let entries = [0, 1].map(|size| Entry::new(Uuid::nil(), 0, size));
+        let expected = Error::Misuse(Misuse::RemovalWithBytes { entry: 1 });
+        assert_eq!(emit_group(&header, &entries, &mut out), Err(expected));
     }
 
     #[test]

@@ -15,6 +15,8 @@ impl Encoding {
     pub const NONE: Self = Self(*b"none");
     /// The stored bytes are one brotli stream.
     pub const BROTLI: Self = Self(*b"brot");
+    /// The group removes regions: the ids of its entries are absent.
+    pub const GONE: Self = Self(*b"gone");
 
     /// Creates an encoding of any tag, known or not.
     #[must_use]

@@ -76,6 +76,12 @@ pub enum Misuse {
         /// Number of the entry in its group, from 0.
         entry: u8,
     },
+    /// An entry that removes its region must not have stored bytes.
+    #[error("entry {entry} of the group: it removes its region, so its size must be 0")]
+    RemovalWithBytes {
+        /// Number of the entry in its group, from 0.
+        entry: u8,
+    },
     /// Bytes were fed to a walk that has ended.
     #[error("the walk has ended and wants no more bytes: stop when `want` returns `None`")]
     FedAfterEnd,
@@ -138,6 +144,17 @@ pub enum Error {
         base: u64,
         /// The entry's offset from the group base.
         offset: u32,
+        /// Its size.
+        size: u32,
+    },
+    /// An entry that removes its region, and has stored bytes.
+    #[error(
+        "entry at {at:#x}: an entry of a group `gone` removes its region, so its size must be 0, \
+         but it is {size}"
+    )]
+    RemovalWithBytes {
+        /// Position of the entry, absolute.
+        at: u64,
         /// Its size.
         size: u32,
     },
@@ -216,6 +233,7 @@ impl Error {
         match self {
             Self::RegionTooSmall { .. }
             | Self::OutOfBounds { .. }
+            | Self::RemovalWithBytes { .. }
             | Self::Brotli { .. }
             | Self::TrailingBytes { .. } => ErrorKind::Corrupt,
             Self::Truncated { .. } | Self::Incomplete { .. } => ErrorKind::Truncated,
@@ -234,7 +252,7 @@ impl Error {
             Self::RegionTooSmall { .. } | Self::UnsupportedVersion { .. } => {
                 Some(Structure::IndexHeader)
             }
-            Self::OutOfBounds { .. } => Some(Structure::Entry),
+            Self::OutOfBounds { .. } | Self::RemovalWithBytes { .. } => Some(Structure::Entry),
             Self::UnsupportedEncoding { .. } => Some(Structure::StoredRegion),
             Self::Brotli { .. } | Self::Incomplete { .. } | Self::TrailingBytes { .. } => {
                 Some(Structure::BrotliStream)
@@ -254,6 +272,7 @@ impl Error {
             | Self::RegionTooSmall { at, .. }
             | Self::UnsupportedVersion { at, .. }
             | Self::OutOfBounds { at, .. }
+            | Self::RemovalWithBytes { at, .. }
             | Self::UnsupportedEncoding { at, .. }
             | Self::Brotli { at, .. }
             | Self::Incomplete { at, .. }

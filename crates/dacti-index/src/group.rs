@@ -22,6 +22,12 @@ pub struct Located {
 }
 
 impl Located {
+    /// Returns whether the entry removes its id. A package does not have the region then.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.encoding == Encoding::GONE
+    }
+
     /// Checks that the stored bytes lie within a file of `len` bytes. An empty region has no bytes,
     /// so it may lie anywhere.
     ///
@@ -101,7 +107,7 @@ impl<'b> Group<'b> {
     /// Returns the region of entry `i`; `None` if there is no such entry.
     ///
     /// # Errors
-    /// `OutOfBounds` if the stored bytes pass 2^64.
+    /// `OutOfBounds` if the stored bytes pass 2^64; `RemovalWithBytes`.
     pub fn located(&self, i: usize) -> Result<Option<Located>, Error> {
         self.entries.get(i).map(|entry| self.locate(entry, i)).transpose()
     }
@@ -116,10 +122,11 @@ impl<'b> Group<'b> {
         self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
     }
 
-    /// Finds the region `id`: the last entry with that id counts.
+    /// Finds the entry of `id`: the last entry with that id counts. It may be a
+    /// [removal](Located::is_removal).
     ///
     /// # Errors
-    /// `OutOfBounds` if the stored bytes pass 2^64.
+    /// `OutOfBounds` if the stored bytes pass 2^64; `RemovalWithBytes`.
     pub fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
         let id = id.into();
         match self.entries.iter().rposition(|entry| entry.id == id) {
@@ -133,6 +140,9 @@ impl<'b> Group<'b> {
         let entries_at = self.at.saturating_add(GROUP_HEADER_LEN);
         let at = entries_at.saturating_add(i.saturating_mul(INDEX_ENTRY_LEN));
         let (base, offset, size) = (self.base(), entry.offset.get(), entry.size.get());
+        if self.encoding() == Encoding::GONE && size > 0 {
+            return Err(Error::RemovalWithBytes { at, size });
+        }
         let span = base
             .checked_add(u64::from(offset))
             .and_then(|start| Span::new(start, u64::from(size)))
@@ -198,6 +208,19 @@ mod tests {
         let (at, base) = (16, u64::MAX);
         let expected = Error::OutOfBounds { at, base, offset: 0, size: 1 };
         assert_eq!(Group::parse(&bytes, 0).unwrap().find(id(1)), Err(expected));
+    }
+
+    #[test]
+    fn a_removal_has_no_bytes() {
+        // spec: R-GONE-01, R-GONE-02
+        let mut bytes = group(100, &[Entry::new(id(1), 8, 0), Entry::new(id(2), 0, 7)]);
+        bytes[8..12].copy_from_slice(b"gone");
+        let group = Group::parse(&bytes, 50).unwrap();
+        let found = group.find(id(1)).unwrap().unwrap();
+        assert!(found.is_removal());
+        assert_eq!(found.span, Span { start: 108, end: 108 });
+        let expected = Error::RemovalWithBytes { at: 50 + 16 + 24, size: 7 };
+        assert_eq!(group.find(id(2)), Err(expected));
     }
 
     #[test]

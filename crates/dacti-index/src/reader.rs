@@ -163,10 +163,12 @@ impl Finder {
     /// Any fault of the index. The search has ended then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(Event::Group(group)) = self.reader.feed(bytes)? {
-            self.found = group.find(self.id).inspect_err(|_| self.reader.stop())?;
-            if self.found.is_some() {
+            let found = group.find(self.id).inspect_err(|_| self.reader.stop())?;
+            if found.is_some() {
                 self.reader.stop();
             }
+            // The entry that counts may say that the region was removed.
+            self.found = found.filter(|found| !found.is_removal());
         }
         Ok(())
     }
@@ -234,6 +236,16 @@ mod tests {
         assert_eq!(find(&file, 7), (Some(1001), 4, 8 + 16 + 16 + 24));
         assert_eq!(find(&file, 8), (Some(1003), 8, 8 + 16 + 3 * 40));
         assert_eq!(find(&file, 9), (None, 8, 8 + 16 + 3 * 40));
+    }
+
+    #[test]
+    fn a_removal_ends_the_search_and_hides_older_entries() {
+        // spec: R-GONE-01
+        let mut file = index(&[Some((7, 1)), Some((7, 2)), Some((8, 3))]);
+        file[108 + 8..108 + 12].copy_from_slice(b"gone");
+        file[108 + 16 + 20] = 0;
+        assert_eq!(find(&file, 7), (None, 3, 8 + 16 + 24));
+        assert_eq!(find(&file, 8).0, Some(1003));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use uuid::Uuid;
 /// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchOutcome {
-    /// A run has the region: this is its entry.
+    /// A run has an entry of the id. If it is a [removal](Located::is_removal), the region is
+    /// absent.
     Found(Located),
     /// No run has the region. The entries around its place prove that.
     Absent,

@@ -6,7 +6,7 @@
 use super::edge::{Edge, Head, Part};
 use super::origin::{HEAD, Origin};
 use crate::reference::{
-    BROT, EntrySeen, Found, GROUP, INDEX, Id, Index, LAYOUT, LOOKUP, NAMES, SEAL, SIGNATURE,
+    BROT, EntrySeen, Found, GONE, GROUP, INDEX, Id, Index, LAYOUT, LOOKUP, NAMES, SEAL, SIGNATURE,
     Segment, region, seal, segment, swap, unbrotli,
 };
 use std::cell::RefCell;
@@ -197,8 +197,10 @@ struct Directory {
 /// The content of a directory's groups.
 #[derive(Debug)]
 struct Entries {
-    /// The entry that counts for each id.
+    /// The regions, by the entries that count.
     regions: BTreeMap<Id, EntrySeen>,
+    /// The removals that count.
+    removals: BTreeMap<Id, EntrySeen>,
     /// The part of regions and components that lies in the head.
     in_head: Vec<(u64, u64)>,
 }
@@ -529,6 +531,9 @@ impl<'o> World<'o> {
                 view.regions.insert(*id, answer.0);
             }
         }
+        for removal in entries.removals.values() {
+            self.stored(head, removal, seal_len, choices)?;
+        }
         self.look_up(head, directory, &entries.regions, choices)?;
         Ok(view)
     }
@@ -616,6 +621,7 @@ impl<'o> World<'o> {
             Runs::parse(&keys).ok_or(Refusal { what: "lookup keys".into(), at: named.at })?;
         for id in self.probes {
             let found = self.find(head, directory, &runs, id, choices)?;
+            let found = found.filter(|(_, _, encoding)| *encoding != GONE);
             let scanned = regions
                 .get(id)
                 .map(|entry| (entry.base + u64::from(entry.offset), entry.size, entry.encoding));
@@ -695,8 +701,8 @@ impl Directory {
                 });
             }
         }
-        let regions = index.regions();
-        let stored = regions.values().map(|entry| {
+        let (regions, removals) = (index.regions(), index.removals());
+        let stored = regions.values().chain(removals.values()).map(|entry| {
             // The size includes the longest seal.
             (entry.base.wrapping_add(u64::from(entry.offset)), u64::from(entry.size) + 96)
         });
@@ -706,7 +712,7 @@ impl Directory {
             .filter(|(at, _)| *at < HEAD)
             .map(|(at, len)| (at, (at + len).min(HEAD)))
             .collect();
-        Entries { regions, in_head }
+        Entries { regions, removals, in_head }
     }
 }
 

@@ -4,10 +4,10 @@
 use super::{Case, bad, good};
 use crate::reference::seals::{EXAMPLE, STRANGER, signed_component};
 use crate::reference::{
-    BROT, Component, Entry, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, PACKAGE, Stored,
-    Table, brotli_stored, cdn_package, cdn_package_hot, cdn_package_sealed, cdn_package_with,
-    compact_package, component, head, index, names, names_of, path_id, place, seal, small, stored,
-    swap, table,
+    BROT, Component, Entry, GONE, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, PACKAGE,
+    Stored, Table, brotli_stored, cdn_package, cdn_package_hot, cdn_package_sealed,
+    cdn_package_with, compact_package, component, head, index, names, names_of, path_id, place,
+    seal, small, stored, swap, table,
 };
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
@@ -151,6 +151,21 @@ pub(super) const CASES: &[Case] = &[
         cdn(&files)
     }),
     // Updated.
+    good("compact_of_a_removed_region", "R-GONE-01, R-CMP-01, R-CMP-04", || {
+        let mut out = cdn(&files());
+        put(&mut out, 8, GONE, &[(path_id("a.txt"), b"")], true);
+        out
+    }),
+    bad(
+        "compact_of_a_removal_with_bytes",
+        "error corrupt entry at 0xd020",
+        "R-GONE-02, R-CMP-05",
+        || {
+            let mut out = cdn(&files());
+            put(&mut out, 8, GONE, &[(path_id("a.txt"), b"x")], true);
+            out
+        },
+    ),
     good("compact_of_a_replaced_region", "R-CMP-01, R-CMP-02", || {
         let mut out = cdn(&files());
         put(&mut out, 8, NONE, &[(path_id("a.txt"), b"newer\n")], true);

@@ -3,13 +3,16 @@
 
 use super::{Case, bad, good};
 use crate::reference::{
-    BROT, Component, Entry, GROUP, Group, INDEX, NONE, PACKAGE, Table, brotli_stored, component,
-    delta, head, index, index_with, path_id, place, small, table,
+    BROT, Component, Entry, GONE, GROUP, Group, INDEX, NONE, PACKAGE, Table, brotli_stored,
+    component, delta, head, index, index_with, path_id, place, small, table,
 };
 
 /// The start of the stored bytes after an index of one group, and of two.
 const ONE: u64 = 80 + 8 + GROUP;
 const TWO: u64 = ONE + GROUP;
+const THREE: u64 = TWO + GROUP;
+
+const ENTRY_0: &str = "error corrupt entry at 0x68";
 
 /// `brotli -q 11` of 1 MiB of zeros: exactly the limit of the tests.
 const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00";
@@ -50,6 +53,11 @@ fn entry(id: u32, offset: u32, size: u32) -> Entry {
 
 fn group(base: u64, entries: &[Entry]) -> Group {
     Group { base, entries: entries.to_vec(), ..Group::default() }
+}
+
+/// Returns a group of removals.
+fn gone(base: u64, entries: &[Entry]) -> Group {
+    Group { encoding: GONE, ..group(base, entries) }
 }
 
 /// Returns one group of one region at any place, and five bytes after the index.
@@ -236,6 +244,44 @@ pub(super) const CASES: &[Case] = &[
         let newest = group(TWO, &[entry(9, 0, 1), entry(3, 1, 1), entry(7, 2, 1)]);
         let oldest = group(TWO, &[entry(8, 3, 1), entry(1, 4, 1)]);
         file(&index(&[newest, delta(), oldest]), &[&[0; GROUP as usize][..], b"hello"].concat())
+    }),
+    // Removals.
+    good("index_removal_hides_older_entries", "R-GONE-01", || {
+        let older = group(THREE, &[entry(1, 0, 5), entry(2, 0, 5)]);
+        file(
+            &index(&[gone(0, &[entry(1, 0, 0)]), group(THREE, &[entry(1, 1, 1)]), older]),
+            b"hello",
+        )
+    }),
+    good("index_removal_before_a_newer_entry", "R-GONE-01", || {
+        let newer = group(TWO, &[entry(1, 0, 5)]);
+        file(&index(&[newer, gone(0, &[entry(1, 0, 0), entry(2, 0, 0)])]), b"hello")
+    }),
+    good("index_removal_of_an_id_that_was_never_there", "R-GONE-01", || {
+        let twice = gone(ONE, &[entry(7, 5, 0), entry(7, 0, 0)]);
+        file(&index(&[twice]), b"hello")
+    }),
+    good("index_removal_leads_anywhere", "R-GONE-01, R-ENT-03", || {
+        file(
+            &index(&[gone(u64::MAX - 7, &[entry(1, 7, 0)]), group(TWO, &[entry(2, 0, 5)])]),
+            b"hello",
+        )
+    }),
+    good("index_removal_with_bytes_that_does_not_count", "R-GONE-02", || {
+        let newer = group(TWO, &[entry(1, 0, 5)]);
+        file(&index(&[newer, gone(TWO, &[entry(1, 0, 5)])]), b"hello")
+    }),
+    good("index_encoding_gone_of_other_case_removes_nothing", "R-GONE-01, R-ENC-01", || {
+        file(&index(&[Group { encoding: *b"GONE", ..group(ONE, &[entry(1, 0, 5)]) }]), b"hello")
+    }),
+    bad("index_removal_with_bytes", "error corrupt entry at 0x80", "R-GONE-02", || {
+        file(&index(&[gone(ONE, &[entry(1, 0, 0), entry(2, 0, 1)])]), b"hello")
+    }),
+    bad("index_removal_with_as_many_bytes_as_possible", ENTRY_0, "R-GONE-02", || {
+        file(&index(&[gone(ONE, &[entry(1, 0, u32::MAX)])]), b"hello")
+    }),
+    bad("index_removal_wraps", ENTRY_0, "R-GONE-01, R-ENT-01", || {
+        file(&index(&[gone(u64::MAX, &[entry(1, 1, 0)])]), b"hello")
     }),
     // Encodings.
     good("index_unknown_encoding_is_listed", "R-ENC-01, R-PKG-08", || {

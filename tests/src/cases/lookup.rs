@@ -137,6 +137,22 @@ const ENTRY_1: &str = "error corrupt lookup block at 0x187c";
 const GROUP_1: &str = "error corrupt lookup block at 0x186c";
 
 pub(super) const CASES: &[Case] = &[
+    good("lookup_of_removed_ids", "R-GONE-01, R-LKP-14", || {
+        // Of the ids of the run, one is removed; another was, and came back; one was never there.
+        let deltas = [&[of(12, 0), of(20, 0), of(1, 1)][..], &[of(20, 0)]];
+        let run = Run { groups: &[A, B], stride: 1 };
+        let mut out = file(&[deltas[1], deltas[0]], &[run], |_| ());
+        let second = (INDEX_AT + 8 + GROUP) as usize;
+        out[second + 8..second + 12].copy_from_slice(b"gone");
+        out
+    }),
+    good("lookup_of_removals_in_a_run", "R-GONE-01, R-LKP-14", || {
+        // No writer of ours makes them, and the older run does not count.
+        let mut out = two_runs(|_| ());
+        let run = (INDEX_AT + 8 + GROUP) as usize;
+        out[run + 8..run + 12].copy_from_slice(b"gone");
+        out
+    }),
     good("lookup_of_three_blocks", "R-LKP-01, R-LKP-03, R-LKP-10, R-LKP-12", || three(|_| ())),
     good("lookup_of_stride_2", "R-LKP-03, R-LKP-10", || {
         file(&[], &[Run { groups: &[A, B, C], stride: 2 }], |_| ())

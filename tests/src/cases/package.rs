@@ -2,8 +2,8 @@
 
 use super::{Case, bad, good};
 use crate::reference::{
-    BROT, Component, Entry, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP, Layout, Link, NAMES, NONE,
-    Name, PACKAGE, SEAL, Stored, Table, brotli_stored, cdn_package, cdn_package_hot,
+    BROT, Component, Entry, GONE, GROUP, Group, INDEX, Id, LAYOUT, LOOKUP, Layout, Link, NAMES,
+    NONE, Name, PACKAGE, SEAL, Stored, Table, brotli_stored, cdn_package, cdn_package_hot,
     cdn_package_with, compact_package, component, head, id, index, layout, lookup, names, names_of,
     path_id, place, seal, seal_component, small, stored, swap, table,
 };
@@ -134,8 +134,29 @@ fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
 
+/// A package of two files from which `b` was removed, as an update removes it: an entry in the last
+/// delta group and, in a sealed package, its seal at 69,632 = 0x11000.
+fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let files = [hello(), stored("b", b"not any more")];
+    let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, seals);
+    let mut behind =
+        if seals { seal(path_id("b"), GONE, b"", &blake3).to_vec() } else { Vec::new() };
+    change(&mut behind);
+    let group = 4168 + 8 + 8 * GROUP as usize;
+    let base = out.len() as u64;
+    place(&mut out, group, &base.to_le_bytes());
+    place(&mut out, group + 8, b"gone\x01");
+    place(&mut out, group + 16, &swap(path_id("b")));
+    if seals {
+        out.extend(behind);
+        out.resize(out.len().next_multiple_of(4096), 0);
+    }
+    out
+}
+
 /// The start of the index in a loose package with one more component.
 const INDEX_AT: u64 = 108;
+const REMOVAL_ALTERED: &str = "error corrupt stored region at 0x11000";
 const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
@@ -589,6 +610,25 @@ pub(super) const CASES: &[Case] = &[
         "error unsupported index header at 0x10000",
         "R-IDX-04, R-LAY-22",
         || folded(|index| index[0] = 1),
+    ),
+    good("package_of_a_removed_region", "R-GONE-01, R-GONE-03", || removing(true, |_| ())),
+    good("package_of_a_removed_region_without_seals", "R-GONE-03", || removing(false, |_| ())),
+    bad("package_of_a_removal_with_another_seal", REMOVAL_ALTERED, "R-GONE-04", || {
+        // That of a region of no bytes under the same id.
+        removing(true, |behind| behind.copy_from_slice(&seal(path_id("b"), NONE, b"", &blake3)))
+    }),
+    bad("package_of_a_removal_with_the_seal_of_another_id", REMOVAL_ALTERED, "R-GONE-04", || {
+        removing(true, |behind| behind.copy_from_slice(&seal(path_id("c"), GONE, b"", &blake3)))
+    }),
+    bad(
+        "package_of_a_removal_whose_seal_is_cut",
+        "error truncated seal at 0x11000",
+        "R-GONE-04",
+        || {
+            let mut out = removing(true, |_| ());
+            out.truncate(0x11000 + 31);
+            out
+        },
     ),
     good("package_index_at_the_end_of_the_head_with_a_reserve", "R-LAY-22", || {
         index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100]))

@@ -75,6 +75,9 @@ fn parts(
     signer: Option<&Publisher>,
     hash: Hash<'_>,
 ) -> Result<Parts, Fault> {
+    for removal in seen.removals().values() {
+        stored_span(removal, file.len() as u64)?;
+    }
     let listed = seen.regions();
     let mut regions = Vec::new();
     for (id, entry) in &listed {

@@ -3,7 +3,8 @@
 //! Specification: `docs/spec/dacti-lookup.md`.
 
 use super::{
-    Container, EntrySeen, Fault, GROUP, Id, Index, LOOKUP, fault, id_at, region, u32_at, u64_at,
+    Container, EntrySeen, Fault, GONE, GROUP, Id, Index, LOOKUP, fault, id_at, region, u32_at,
+    u64_at,
 };
 
 /// A run as its record says, with its fences.
@@ -134,12 +135,23 @@ impl Lookup {
     }
 }
 
-/// Searches for an id: in the delta groups, then in each run by its fences. It checks every block
+/// Searches for a region: in the delta groups, then in each run by its fences. It checks every block
 /// that it reads, although a reader need not check a block that has the id.
 ///
 /// # Errors
 /// The first structure that contradicts the fences.
 pub fn search(
+    file: &[u8],
+    index: &Index,
+    lookup: &Lookup,
+    id: &Id,
+) -> Result<Option<EntrySeen>, Fault> {
+    let found = search_entry(file, index, lookup, id)?;
+    Ok(found.filter(|found| found.encoding != GONE))
+}
+
+/// The entry that counts for an id; it may remove the region.
+fn search_entry(
     file: &[u8],
     index: &Index,
     lookup: &Lookup,

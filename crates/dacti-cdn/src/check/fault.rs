@@ -116,6 +116,9 @@ pub enum Breach {
     /// The cost is not the cost of the steps.
     #[error("the cost is not the cost of the steps")]
     Cost,
+    /// An edit says that it replaces another length than that of the package's region.
+    #[error("an edit says that it replaces another length than that of the package's region")]
+    ReplacedLen,
     /// The new index is not the old one with the edits applied.
     #[error("the new index is not the old one with the edits applied")]
     Derived,
@@ -145,6 +148,7 @@ impl Breach {
             | Self::Edits
             | Self::Strategy
             | Self::Cost
+            | Self::ReplacedLen
             | Self::Derived => Law::Plan,
         }
     }

@@ -3,13 +3,14 @@
 use super::fault::Breach;
 use crate::{
     ComponentContent, DeltaGroup, DerivedRegion, Edit, Field, HEAD_LEN, NewComponent, Piece,
-    PieceContent, Plan, Put, Snapshot, Strategy, Switch,
+    PieceContent, Plan, Put, Remove, Snapshot, Strategy, Switch,
 };
 use alloc::vec::Vec;
-use dacti_index::{Group, INDEX_ID, INDEX_VERSION};
+use dacti_index::{Encoding, Group, INDEX_ID, INDEX_VERSION};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::{Flags, NAMES_ID};
 use daicon_core::{Component, Span, TABLES_MAX, Table};
+use uuid::Uuid;
 
 /// The file after the switch.
 pub(super) struct Published<'p> {
@@ -30,21 +31,25 @@ impl<'p> Published<'p> {
         }
     }
 
-    /// Checks that the new entries of the group are the puts, and that no newer group comes before
-    /// it.
+    /// Checks that the new entries of the group are the puts or the removals, and that no newer group
+    /// lists one of their ids.
     fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;
-        let current = self.snapshot.current_delta().map_or(u32::MAX, |used| used.number);
-        if delta.number > current {
+        let (puts, removes) = (self.puts(), self.removes());
+        let mut ids: Vec<Uuid> = self.plan.edits.iter().filter_map(Edit::region_id).collect();
+        ids.sort_unstable();
+        let newer = self.snapshot.delta_groups.iter().take(number);
+        let mut newer = newer.filter(|group| group.length > 0);
+        if newer.any(|group| self.snapshot.lists_any(group, &ids)) {
             return Err(Breach::Incomplete);
         }
-        let puts = self.puts();
         let (&[before], &[after]) = (&switch.before[..], &switch.after[..]) else {
             return Err(Breach::Torn);
         };
+        let wanted = if removes.is_empty() { puts.len() } else { removes.len() };
         let added = after.checked_sub(before).map(usize::from);
-        if added != Some(puts.len()) || puts.len() != self.edits_that_count() {
+        if added != Some(wanted) || wanted != self.edits_that_count() {
             return Err(Breach::Incomplete);
         }
         let group = self.group(delta)?;
@@ -55,14 +60,28 @@ impl<'p> Published<'p> {
             listed.push((located.id, located.span));
         }
         listed.sort_unstable_by_key(|(id, _)| *id);
+        let find = |id: Uuid| {
+            let found = listed.binary_search_by_key(&id, |(id, _)| *id).ok();
+            found.and_then(|i| listed.get(i)).map(|(_, span)| *span).ok_or(Breach::Incomplete)
+        };
         for (number, put) in puts {
-            let found = listed.binary_search_by_key(&put.id, |(id, _)| *id);
-            let found = found.ok().and_then(|i| listed.get(i)).ok_or(Breach::Incomplete)?;
-            let (_, span) = found;
+            let span = find(put.id)?;
             if span.len() != put.size || group.encoding() != put.encoding {
                 return Err(Breach::Incomplete);
             }
-            self.stands(number, *span)?;
+            self.stands(number, span)?;
+        }
+        for (number, remove) in removes {
+            let span = find(remove.id)?;
+            if group.encoding() != Encoding::GONE {
+                return Err(Breach::Incomplete);
+            }
+            match remove.seal_len {
+                // spec: R-GONE-03
+                0 if span.start == group.base() => {}
+                0 => return Err(Breach::Unwritten),
+                _ => self.stands(number, span)?,
+            }
         }
         Ok(())
     }
@@ -85,6 +104,14 @@ impl<'p> Published<'p> {
             _ => None,
         };
         (0_u32..).zip(&self.plan.edits).filter_map(put).collect()
+    }
+
+    fn removes(&self) -> Vec<(u32, &'p Remove)> {
+        let remove = |(number, edit): (u32, &'p Edit)| match edit {
+            Edit::Remove(remove) => Some((number, remove)),
+            _ => None,
+        };
+        (0_u32..).zip(&self.plan.edits).filter_map(remove).collect()
     }
 
     fn new_components(&self) -> Vec<(u32, &'p NewComponent)> {
@@ -187,7 +214,7 @@ impl<'p> Published<'p> {
 /// The chain of tables after the switch.
 impl Published<'_> {
     fn changes_regions(&self) -> bool {
-        let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove { .. });
+        let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove(_));
         self.plan.edits.iter().any(changes)
     }
 

@@ -88,7 +88,7 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
             let listed = Listed { id: put.id, start, size, encoding: put.encoding };
             Some(Change { id: put.id, put: Some(listed) })
         }
-        Edit::Remove { id } => Some(Change { id: *id, put: None }),
+        Edit::Remove(remove) => Some(Change { id: remove.id, put: None }),
         Edit::Component(_) | Edit::ExplicitIds => None,
     };
     Ok(plan.edits.iter().zip(starts).filter_map(change).collect())

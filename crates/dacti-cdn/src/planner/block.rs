@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use daicon_core::Span;
 
 /// A block that is being laid out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Block {
     /// Start of the block: the first multiple of the slice length that is not below the file's
     /// physical end.
@@ -15,12 +15,14 @@ pub(crate) struct Block {
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
     pub(crate) puts: Vec<Span>,
+    /// The seal of each removal, in order; empty without seals.
+    pub(crate) removes: Vec<Span>,
     /// The regions of new components, in order; empty for components without a region.
     pub(crate) components: Vec<Span>,
 }
 
 impl Block {
-    /// Lays out the bytes of all edits: regions, then components.
+    /// Lays out the bytes of all edits: regions, then seals of removals, then components.
     pub(crate) fn of_edits(
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
@@ -29,8 +31,7 @@ impl Block {
     ) -> Result<Self, Error> {
         let at = snapshot.len.checked_next_multiple_of(slice_len);
         let at = at.ok_or(Error::PastLastPosition)?;
-        let mut block =
-            Self { at, end: at, pieces: Vec::new(), puts: Vec::new(), components: Vec::new() };
+        let mut block = Self { at, end: at, ..Self::default() };
         for &(edit, put) in &wanted.puts {
             block.align(policy.region_align)?;
             let digest = put.digest;
@@ -40,6 +41,11 @@ impl Block {
             // the plan.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
+        }
+        for &(edit, remove) in &wanted.removes {
+            let digest = remove.digest;
+            let seal = block.push(remove.seal_len, PieceContent::Edit { edit, digest })?;
+            block.removes.push(seal);
         }
         for &(edit, new) in &wanted.components {
             let span = match new.content {

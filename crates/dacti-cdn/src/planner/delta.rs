@@ -1,6 +1,7 @@
 //! The usual strategy: new entries in one delta group.
 //!
-//! Updates fill the delta groups from the last to the first, so newer entries stand first.
+//! Updates take the delta groups from the last to the first, so newer entries stand first. A group
+//! lists regions of one encoding, or removals.
 //! Specification: `docs/spec/dacti-cdn.md`, "Delta".
 
 use super::block::Block;
@@ -11,6 +12,7 @@ use crate::{DeltaGroup, Error, Field, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, Entry, GROUP_ENTRIES, GroupHeader, INDEX_ENTRY_LEN};
 use daicon_core::{Span, bytes_of, to_u64};
+use uuid::Uuid;
 
 /// The delta group for an update.
 #[derive(Debug, Clone, Copy)]
@@ -20,50 +22,103 @@ pub(crate) struct Slot {
     encoding: Encoding,
 }
 
-/// Returns the group that has room for the whole update: the current one, or the one before it.
+/// Returns the nearest group of the update's encoding that has room for the whole update, if no
+/// newer group lists one of its ids; otherwise the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
     block: &Block,
 ) -> Result<Slot, Reason> {
-    if !wanted.removes.is_empty() {
-        return Err(Reason::RemovesNoRegion);
-    }
-    if wanted.changes_tables() {
-        return Err(Reason::ChangesNoTable);
-    }
-    let Some((_, first)) = wanted.puts.first() else { return Err(Reason::AddsNoRegion) };
+    let listing = Listing::of(wanted, block)?;
     let Some(last) = snapshot.delta_groups.last() else { return Err(Reason::NoDeltaGroups) };
-    let entries = to_u64(wanted.puts.len());
-    if wanted.puts.len() > GROUP_ENTRIES {
+    let entries = to_u64(listing.ids.len());
+    if listing.ids.len() > GROUP_ENTRIES {
         return Err(Reason::TooManyEntries { entries });
     }
-    let encoding = first.encoding;
-    if wanted.puts.iter().any(|(_, put)| put.encoding != encoding) {
-        return Err(Reason::MixedEncodings);
-    }
-    let reaches = |base: u64| block.puts.iter().all(|put| offset(put, base).is_some());
-    if !reaches(block.at) {
+    let encoding = listing.encoding;
+    if !listing.reaches(block.at) {
         return Err(Reason::OutOfReach);
     }
     let fresh = |group: DeltaGroup| Slot { group, base: block.at, encoding };
-    let Some(used) = snapshot.current_delta() else { return Ok(fresh(*last)) };
-    let reason = if entries > u64::from(used.free()) {
-        Reason::DeltasFull { entries, free: used.free() }
-    } else if used.encoding != encoding {
-        Reason::OtherEncoding
-    } else if !reaches(used.base) {
-        Reason::OutOfReach
-    } else {
-        return Ok(Slot { group: *used, base: used.base, encoding });
-    };
-    let below = used.number.checked_sub(1).and_then(|below| usize::try_from(below).ok());
-    let below = below.and_then(|below| snapshot.delta_groups.get(below));
-    below.map(|below| fresh(*below)).ok_or(reason)
+    let Some(newest) = snapshot.current_delta() else { return Ok(fresh(*last)) };
+    let from = usize::try_from(newest.number).unwrap_or(usize::MAX);
+    let mut against = None;
+    for used in snapshot.delta_groups.iter().skip(from).filter(|group| group.length > 0) {
+        let reason = if used.encoding != encoding {
+            Reason::OtherEncoding
+        } else if entries > u64::from(used.free()) {
+            Reason::DeltasFull { entries, free: used.free() }
+        } else if !listing.reaches(used.base) {
+            Reason::OutOfReach
+        } else {
+            return Ok(Slot { group: *used, base: used.base, encoding });
+        };
+        against.get_or_insert(reason);
+        // The new entries would not count from behind this group.
+        if snapshot.lists_any(used, &listing.ids) {
+            break;
+        }
+    }
+    let unused = from.checked_sub(1).and_then(|unused| snapshot.delta_groups.get(unused));
+    unused.map(|unused| fresh(*unused)).ok_or(against.unwrap_or(Reason::NoDeltaGroups))
 }
 
-/// Appends the regions, writes their entries, and switches the group's length. An empty group gets
-/// base and encoding first.
+/// The entries of an update that a delta group can list.
+struct Listing<'b> {
+    /// Ascending.
+    ids: Vec<Uuid>,
+    encoding: Encoding,
+    /// The places that the group base must reach.
+    places: &'b [Span],
+}
+
+impl<'b> Listing<'b> {
+    fn of(wanted: &Wanted<'_>, block: &'b Block) -> Result<Self, Reason> {
+        if !wanted.puts.is_empty() && !wanted.removes.is_empty() {
+            return Err(Reason::PutsAndRemoves);
+        }
+        if wanted.changes_tables() {
+            return Err(Reason::ChangesNoTable);
+        }
+        let (mut ids, encoding, places): (Vec<_>, _, _) = match wanted.puts.first() {
+            Some((_, first)) => {
+                let ids = wanted.puts.iter().map(|(_, put)| put.id);
+                (ids.collect(), first.encoding, &block.puts)
+            }
+            None => {
+                let ids = wanted.removes.iter().map(|(_, remove)| remove.id);
+                (ids.collect(), Encoding::GONE, &block.removes)
+            }
+        };
+        if wanted.puts.iter().any(|(_, put)| put.encoding != encoding) {
+            return Err(Reason::MixedEncodings);
+        }
+        if ids.is_empty() {
+            return Err(Reason::AddsNoRegion);
+        }
+        ids.sort_unstable();
+        // Without seals a removal has no place.
+        let has_places = encoding != Encoding::GONE || places.iter().any(|seal| !seal.is_empty());
+        Ok(Self { ids, encoding, places: if has_places { places } else { &[] } })
+    }
+
+    fn reaches(&self, base: u64) -> bool {
+        self.places.iter().all(|place| offset(place, base).is_some())
+    }
+}
+
+impl Snapshot {
+    /// Returns whether a delta group lists one of some ids, which ascend.
+    pub(crate) fn lists_any(&self, group: &DeltaGroup, ids: &[Uuid]) -> bool {
+        // A group that cannot be read counts as if it listed all.
+        self.delta_group(group).map_or(true, |group| {
+            group.entries().iter().any(|entry| ids.binary_search(&entry.id.get()).is_ok())
+        })
+    }
+}
+
+/// Appends the regions, or the seals of removals, writes their entries, and switches the group's
+/// length. An empty group gets base and encoding first.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -73,16 +128,21 @@ pub(crate) fn steps<'p>(
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let Slot { group, base, encoding } = slot;
-    let mut entries = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
         // The offsets fit: the group was chosen for these regions, and their sizes were checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
-        entries.extend_from_slice(bytes_of(&Entry::new(put.id, offset, size)));
+        entries.push(Entry::new(put.id, offset, size));
     }
+    for ((_, remove), seal) in wanted.removes.iter().zip(&block.removes) {
+        let offset = if seal.is_empty() { Some(0) } else { offset(seal, *base) };
+        entries.push(Entry::new(remove.id, offset.ok_or(Error::PastLastPosition)?, 0));
+    }
+    let added = u8::try_from(entries.len()).unwrap_or(u8::MAX);
+    let entries: Vec<u8> = entries.iter().flat_map(|entry| bytes_of(entry)).copied().collect();
     let mut steps = Steps::new(snapshot, policy);
-    let replaced = wanted.puts.iter().map(|(_, put)| put.replaced_len);
-    steps.dying = replaced.fold(0, u64::saturating_add);
+    steps.dying = wanted.replaced_len();
     if let Some(append) = block.into_append(slice_len)? {
         steps.append(append);
     }
@@ -93,20 +153,19 @@ pub(crate) fn steps<'p>(
         let header = bytes_of(&header);
         steps.reserve(group.at, header.get(..12).unwrap_or(header))?;
     }
-    let added = u8::try_from(wanted.puts.len()).unwrap_or(u8::MAX);
     let field = Field::DeltaLength { group: group.number };
     steps.switch(field, group.length_at(), &[group.length.saturating_add(added)])?;
     Ok(steps)
 }
 
 /// Returns the offset of stored bytes from that group base; `None` if the base does not reach them.
-fn offset(put: &Span, base: u64) -> Option<u32> {
-    u32::try_from(put.start.checked_sub(base)?).ok()
+fn offset(place: &Span, base: u64) -> Option<u32> {
+    u32::try_from(place.start.checked_sub(base)?).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{World, fresh, id, put};
+    use crate::world::{World, fresh, id, put, remove};
     use crate::{Action, Cost, Digest, Field, Strategy, UpdatePolicy, plan};
     use crate::{Edit, Error, Misuse, check};
     use daicon_core::Span;
@@ -214,6 +273,64 @@ mod tests {
         let plan = plan(&snapshot, &some, &UpdatePolicy::default()).unwrap();
         assert_eq!(plan.append().unwrap().at, 196_608);
         assert_eq!(check(&plan, &snapshot), Ok(()));
+    }
+
+    #[test]
+    fn the_nearest_group_of_an_encoding_takes_its_updates() {
+        // spec: R-CDN-21, R-CDN-22
+        let mut world = fresh(5);
+        let mut step = |edits: &[Edit], group: u32| {
+            let snapshot = world.snapshot().unwrap();
+            let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();
+            assert_eq!(check(&plan, &snapshot), Ok(()));
+            assert_eq!(plan.switch().unwrap().1.field, Field::DeltaLength { group });
+            world.apply(&plan, &snapshot);
+            world.regions().into_keys().collect::<Vec<_>>()
+        };
+        let ids = |ids: &[u32]| ids.iter().map(|n| id(*n)).collect::<Vec<_>>();
+        assert_eq!(step(&[put(9, 6)], 8), ids(&[0, 1, 2, 3, 4, 9]));
+        assert_eq!(step(&[remove(9)], 7), ids(&[0, 1, 2, 3, 4]));
+        // Puts and removals of other ids stay in their groups.
+        assert_eq!(step(&[put(8, 6), put(1, 3)], 8), ids(&[0, 1, 2, 3, 4, 8]));
+        assert_eq!(step(&[remove(0), remove(1)], 7), ids(&[2, 3, 4, 8]));
+        // Region 9 is listed as removed in front of group 8.
+        assert_eq!(step(&[put(9, 6)], 6), ids(&[2, 3, 4, 8, 9]));
+        assert_eq!(step(&[remove(9)], 5), ids(&[2, 3, 4, 8]));
+        assert_eq!(step(&[remove(2)], 5), ids(&[3, 4, 8]));
+        assert_eq!(step(&[put(7, 1)], 6), ids(&[3, 4, 7, 8]));
+    }
+
+    #[test]
+    fn a_removal_is_an_entry_without_bytes_and_its_seal() {
+        // spec: R-CDN-22, R-CDN-23, R-GONE-03
+        let world = fresh(5);
+        let mut snapshot = world.snapshot().unwrap();
+        snapshot.set_found([(id(3), Some(10))]);
+        let planned = plan(&snapshot, &[remove(3)], &UpdatePolicy::default()).unwrap();
+        let [_, append, _, entries, header, _, switch] = &planned.steps[..] else {
+            panic!("{:?}", planned.steps)
+        };
+        let Action::Append(block) = &append.action else { panic!("{append:?}") };
+        assert_eq!(block.pieces[0].span, Span { start: 131_072, end: 131_104 });
+        let Action::Reserve(written) = &entries.action else { panic!("{entries:?}") };
+        let entry = b"\x03\0\0\x01\0\0\0\x40\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!((written.at, &written.after[..]), (53_280, &entry[..]));
+        let Action::Reserve(written) = &header.action else { panic!("{header:?}") };
+        assert_eq!(written.after, b"\0\0\x02\0\0\0\0\0gone");
+        let Action::Switch(switched) = &switch.action else { panic!("{switch:?}") };
+        assert_eq!((switched.at, &switched.after[..]), (53_276, &[1][..]));
+        let (bytes_written, bytes_padding) = (32 + 24 + 12 + 1, 65_536 - 32);
+        let expected = Cost {
+            slices_dirtied: 1,
+            slices_fresh: 1,
+            bytes_written,
+            bytes_padding,
+            bytes_dying: 42,
+        };
+        assert_eq!(planned.cost, expected);
+        snapshot.set_found([(id(3), None)]);
+        let missing = plan(&snapshot, &[remove(3)], &UpdatePolicy::default());
+        assert_eq!(missing, Err(Misuse::NotThere { edit: 0 }.into()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::steps::Steps;
 use super::tables::{self, NewRegions};
 use crate::derived::{Change, DERIVED_ALIGN, Listed, NewIndex, emit_pieces, pieces};
 use crate::wanted::Wanted;
-use crate::{Digest, Error, IndexEntries, Misuse, PieceContent, Snapshot, UpdatePolicy};
+use crate::{Digest, Error, Misuse, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec::Vec;
 use dacti_lookup::LOOKUP_ID;
 
@@ -20,11 +20,6 @@ pub(crate) fn steps<'p>(
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
-    for (edit, id) in &wanted.removes {
-        if entries.find(*id).is_none() {
-            return Err(Misuse::NotThere { edit: *edit }.into());
-        }
-    }
     block.align(DERIVED_ALIGN)?;
     let changes = changes(wanted, &block)?;
     let new = NewIndex::new(entries, changes, snapshot.layout.fresh_end, block.end)?;
@@ -38,7 +33,7 @@ pub(crate) fn steps<'p>(
     }
     let regions = NewRegions { fences: new.fences, index: new.index };
     let mut steps = tables::steps(snapshot, wanted, block, Some(regions), slice_len, policy)?;
-    steps.dying = dying(snapshot, wanted, entries);
+    steps.dying = snapshot.dying_in_fold(wanted);
     Ok(steps)
 }
 
@@ -50,27 +45,25 @@ fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
         let listed = Listed { id: put.id, start: span.start, size, encoding: put.encoding };
         changes.push(Change { id: put.id, put: Some(listed) });
     }
-    changes.extend(wanted.removes.iter().map(|(_, id)| Change { id: *id, put: None }));
+    changes.extend(wanted.removes.iter().map(|(_, remove)| Change { id: remove.id, put: None }));
     Ok(changes)
 }
 
-/// Counts the bytes of the old index and fences, and of replaced and removed regions.
-fn dying(snapshot: &Snapshot, wanted: &Wanted<'_>, entries: &IndexEntries) -> u64 {
-    let ids = wanted.puts.iter().map(|(_, put)| put.id);
-    let ids = ids.chain(wanted.removes.iter().map(|(_, id)| *id));
-    let regions = ids.filter_map(|id| entries.find(id));
-    let regions = regions.map(|live| u64::from(live.size).saturating_add(snapshot.seal_len));
-    let fences = snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
-    let fences = fences.and_then(|fences| fences.span_within(snapshot.len).ok());
-    let fences = fences.map_or(0, |fences| fences.len());
-    regions.fold(snapshot.index.len().saturating_add(fences), u64::saturating_add)
+impl Snapshot {
+    /// Counts the bytes of the old index and fences, and of replaced and removed regions.
+    pub(crate) fn dying_in_fold(&self, wanted: &Wanted<'_>) -> u64 {
+        let fences = self.components.iter().find(|found| found.id == LOOKUP_ID);
+        let fences = fences.and_then(|fences| fences.span_within(self.len).ok());
+        let fences = fences.map_or(0, |fences| fences.len());
+        wanted.replaced_len().saturating_add(self.index.len()).saturating_add(fences)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{fresh, id, put};
+    use crate::world::{fresh, id, put, remove};
     use crate::{
-        Action, Cost, DerivedRegion, Digest, Edit, Field, Misuse, PieceContent, Reason, Rejected,
+        Action, Cost, DerivedRegion, Digest, Field, Misuse, PieceContent, Reason, Rejected,
         Strategy, UpdatePolicy, check, plan,
     };
     use dacti_lookup::{LOOKUP_ID, Lookup, SearchOutcome};
@@ -82,7 +75,10 @@ mod tests {
     fn one_region_out_of_a_fresh_package_of_five() {
         // spec: R-CDN-25, R-CDN-27
         let mut world = fresh(5);
-        let removal = [Edit::Remove { id: id(3) }];
+        // Without delta groups nothing but a fold removes it.
+        world.layout.delta_groups = 0;
+        world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
+        let removal = [remove(3)];
         let policy = UpdatePolicy::default();
         let needed = plan(&world.snapshot().unwrap(), &removal, &policy);
         assert_eq!(needed, Err(Misuse::IndexNeeded.into()));
@@ -90,7 +86,7 @@ mod tests {
         let plan = plan(&snapshot, &removal, &policy).unwrap();
         assert_eq!(plan.strategy, Strategy::Fold);
         let expected = [
-            (Strategy::Delta, Reason::RemovesNoRegion),
+            (Strategy::Delta, Reason::NoDeltaGroups),
             (Strategy::FirstTable, Reason::RemovesNoRegion),
             (Strategy::SecondTable, Reason::RemovesNoRegion),
         ];
@@ -151,7 +147,7 @@ mod tests {
         let at: u64 = 6 << 30;
         world.len = at;
         let snapshot = world.scanned();
-        let edits = [put(5, 1), put(3000, 1), Edit::Remove { id: id(7) }];
+        let edits = [put(5, 1), put(3000, 1), remove(7)];
         let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!(check(&plan, &snapshot), Ok(()));
         world.apply(&plan, &snapshot);
@@ -188,7 +184,7 @@ mod tests {
     #[test]
     fn all_regions_can_be_removed_and_others_come() {
         let mut world = fresh(3);
-        let all: Vec<_> = (0..3).map(|n| Edit::Remove { id: id(n) }).collect();
+        let all: Vec<_> = (0..3).map(|n| remove(n)).collect();
         for edits in [&all[..], &[put(1, 4)]] {
             let snapshot = world.scanned();
             let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();

@@ -201,7 +201,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use crate::world::{World, fresh, id, put};
+    use crate::world::{World, fresh, put, remove};
     use crate::{
         ComponentContent, Digest, Edit, Error, Misuse, NewComponent, Reason, Strategy,
         UpdatePolicy, check, plan,
@@ -253,8 +253,7 @@ mod tests {
         assert_eq!(snapshot.components.len(), 2 + 2 + 24);
         assert_eq!(world.regions(), regions);
         // A fold carries all of them over.
-        let edits =
-            [Edit::Remove { id: id(3) }, region(30, 10), new(31, ComponentContent::Data([7; 8]))];
+        let edits = [remove(3), region(30, 10), new(31, ComponentContent::Data([7; 8]))];
         assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
         for n in 0..24 {
             let span = component(&world, n).unwrap().span().unwrap();
@@ -276,18 +275,19 @@ mod tests {
         world.write_tables(&[], &[index, foreign(1), foreign(2)]);
         // Past 4 GiB, base 0 does not reach the new index.
         world.len = 5 << 32;
-        assert_eq!(update(&mut world, &[Edit::Remove { id: id(0) }]), Ok(Strategy::Fold));
+        assert_eq!(update(&mut world, &[remove(0), put(9, 10)]), Ok(Strategy::Fold));
         let first = component(&world, 1).unwrap();
         assert_eq!((first.base, first.data), (0, [1; 8]));
         let snapshot = world.snapshot().unwrap();
         let index = snapshot.components.iter().find(|found| found.id == INDEX_ID).unwrap();
-        assert_eq!(index.base, 5 << 32);
+        // The region of 10 bytes and its seal come first, aligned to 8.
+        assert_eq!(index.base, (5 << 32) + 48);
         assert!(first.at > 5 << 32, "in a table of its own");
         // And stays there.
-        let edits = [Edit::Remove { id: id(1) }, region(3, 10)];
+        let edits = [remove(1), region(3, 10)];
         assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
         assert_eq!(component(&world, 1), Some(first));
-        assert_eq!(world.regions().len(), 3);
+        assert_eq!(world.regions().len(), 4);
     }
 
     #[test]
@@ -309,10 +309,10 @@ mod tests {
         };
         fails(&[], Misuse::NoEdits);
         fails(&[put(1, 5), put(1, 6)], Misuse::DuplicateEdit { first: 0, second: 1 });
-        let twice = [put(1, 5), put(2, 5), Edit::Remove { id: id(1) }];
+        let twice = [put(1, 5), put(2, 5), remove(1)];
         fails(&twice, Misuse::DuplicateEdit { first: 0, second: 2 });
         fails(&[region(7, 1), region(7, 2)], Misuse::DuplicateEdit { first: 0, second: 1 });
-        fails(&[put(1, 5), Edit::Remove { id: id(5) }], Misuse::NotThere { edit: 1 });
+        fails(&[put(1, 5), remove(5)], Misuse::NotThere { edit: 1 });
         let Edit::Put(sound) = put(1, 5) else { unreachable!() };
         let long = Edit::Put(crate::Put { size: 1 << 32, ..sound });
         fails(&[long], Misuse::TooLong { edit: 0, len: 1 << 32 });
@@ -341,7 +341,7 @@ mod tests {
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let snapshot = world.scanned();
         let policy = UpdatePolicy::default();
-        let refused = plan(&snapshot, &[Edit::Remove { id: id(1) }], &policy);
+        let refused = plan(&snapshot, &[remove(1), put(9, 1)], &policy);
         let reason = Reason::NoSecondTable;
         assert_eq!(refused, Err(Error::NoStrategy { reason }));
         assert_eq!(plan(&snapshot, &[put(1, 1)], &policy).unwrap().strategy, Strategy::Delta);

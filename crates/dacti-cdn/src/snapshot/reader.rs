@@ -10,7 +10,9 @@ use crate::{
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use dacti_index::{Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader};
+use dacti_index::{
+    Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader, index_len,
+};
 use dacti_lookup::LOOKUP_ID;
 use dacti_seal::{COMPONENT_LEN_MIN, KEYS_MAX, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
@@ -123,6 +125,7 @@ impl SnapshotReader {
                 let mut reader = IndexReader::new(self.found.index)?;
                 if let Some(Event::Header { groups }) = reader.feed(cut(bytes, span))? {
                     self.found.groups = groups;
+                    self.check_filled()?;
                 }
                 self.stage = Stage::Ended;
             }
@@ -180,6 +183,16 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
+    /// Checks that an index behind the head has no reserve. Zeros in its place have one.
+    fn check_filled(&self) -> Result<(), Error> {
+        // spec: R-LAY-22
+        let (index, groups) = (self.found.index, self.found.groups);
+        if index.start >= HEAD_LEN && index_len(groups) != index.len() {
+            return Err(Error::IndexNotFilled { at: index.start, groups, len: index.len() });
+        }
+        Ok(())
+    }
+
     /// Checks the snapshot, and returns it.
     ///
     /// # Errors
@@ -200,6 +213,7 @@ impl SnapshotReader {
             seal_len: self.found.seal_len,
             place: None,
             entries: None,
+            looked_up: Vec::new(),
         };
         snapshot.read_delta_groups()?;
         snapshot.place = snapshot.place_in_force();
@@ -323,6 +337,7 @@ mod tests {
     use crate::world::{World, fresh};
     use crate::{Error, LayoutFault, Missing, Room, Structure};
     use daicon_core::{ComponentSpec, ErrorKind, Region, Span, Version};
+    use std::vec::Vec;
 
     #[track_caller]
     fn fails(world: &World, expected: Error) {
@@ -421,6 +436,35 @@ mod tests {
         world.bytes[53_264..53_280].copy_from_slice(b"\x90\x01\0\0\0\0\0\0none\x01\0\0\0");
         world.bytes[53_296..53_304].copy_from_slice(b"\0\0\0\0\x08\0\0\0");
         fails(&world, overlap(FirstTable, 28, Structure::StoredRegion, 400));
+    }
+
+    #[test]
+    fn an_index_behind_the_head_has_no_reserve() {
+        // spec: R-LAY-22
+        let mut world = fresh(5);
+        let all: Vec<_> = (0..3).map(|n| crate::world::put(n, 4)).collect();
+        let edits = [&all[..], &[crate::world::remove(4)]].concat();
+        let snapshot = world.scanned();
+        let plan = crate::plan(&snapshot, &edits, &crate::UpdatePolicy::default()).unwrap();
+        world.apply(&plan, &snapshot);
+        let index = world.snapshot().unwrap().index();
+        let sound = world.clone();
+        // Zeros in place of the index, as a cut file has them.
+        world.appended.get_mut(&index.start).unwrap().fill(0);
+        let (at, len) = (index.start, index.len());
+        fails(&world, Error::IndexNotFilled { at, groups: 0, len });
+        let error = Error::IndexNotFilled { at, groups: 0, len };
+        assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(at)));
+        // The header is there, and the only group is zeros: no update is planned on it.
+        let mut world = sound;
+        world.appended.get_mut(&index.start).unwrap()[8..].fill(0);
+        let mut scan = world.snapshot().unwrap().entries_reader().unwrap();
+        let mut fault = None;
+        while let Some(want) = scan.want() {
+            fault = scan.feed(&world.read(want)).err();
+        }
+        let expected = Error::EmptyGroup { at: at + 8 };
+        assert_eq!((fault, expected.kind()), (Some(expected), ErrorKind::Corrupt));
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub struct Room {
     pub delta_groups: u32,
     /// Number of delta groups without entries.
     pub delta_groups_free: u32,
-    /// Free entries of the current group. Each free group has 255 more.
+    /// Free entries of the current group of puts. Each free group has 255 more.
     pub entries_free: u32,
-    /// Base and encoding of the current group, if it has entries.
+    /// Base and encoding of the current group of puts, if there is one.
     pub current: Option<(u64, Encoding)>,
     /// Number of free slots of the first table.
     pub first_table_free: u32,
@@ -32,8 +32,10 @@ pub struct Room {
 impl Room {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        let used = snapshot.current_delta();
-        let free = used.map_or(count(snapshot.delta_groups.len()), |used| used.number);
+        let newest = snapshot.current_delta();
+        let free = newest.map_or(count(snapshot.delta_groups.len()), |newest| newest.number);
+        let is_of_puts = |group: &&DeltaGroup| group.length > 0 && group.encoding != Encoding::GONE;
+        let used = snapshot.delta_groups.iter().find(is_of_puts);
         Self {
             delta_groups: count(snapshot.delta_groups.len()),
             delta_groups_free: free,
@@ -55,8 +57,7 @@ impl DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the current delta group: the first one with entries, because updates fill the groups
-    /// from the last to the first.
+    /// Returns the newest delta group with entries. New groups are taken from the last to the first.
     pub(crate) fn current_delta(&self) -> Option<&DeltaGroup> {
         self.delta_groups.iter().find(|group| group.length > 0)
     }

@@ -2,7 +2,7 @@
 //!
 //! Memory is 32 bytes for each entry read. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
-use crate::{Error, LimitOf};
+use crate::{Error, HEAD_LEN, LimitOf};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, Event, IndexReader};
 use daicon_core::{Span, to_u64};
@@ -91,6 +91,11 @@ impl IndexEntriesReader {
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
         if group.entries().is_empty() {
+            // spec: R-LAY-22
+            if self.found.index.start >= HEAD_LEN {
+                self.reader.stop();
+                return Err(Error::EmptyGroup { at: group.at() });
+            }
             return Ok(());
         }
         let taken = self.found.take(&group, self.file_len);
@@ -108,6 +113,10 @@ impl IndexEntriesReader {
         // They come newest first, and a stable sort keeps that order among equal ids.
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
+        // A removal that counts leaves no region.
+        let IndexEntries { live, encodings, .. } = &mut self.found;
+        let gone = encodings.iter().position(|encoding| *encoding == Encoding::GONE);
+        live.retain(|live| gone != Some(usize::from(live.encoding)));
         Ok(self.found)
     }
 }

@@ -84,8 +84,8 @@ pub enum UpdateFault {
     },
     /// A signed package, without a choice between a key and unsigned regions.
     #[error(
-        "the package is signed: give its key, or say that the new regions are to stay unsigned \
-         (readers who require signatures will refuse them)"
+        "the package is signed: give its key, or say that the new regions and the removals are to \
+         stay unsigned (readers who require signatures will refuse them)"
     )]
     NeedsKey,
     /// A key for a package that has no signatures.
@@ -111,6 +111,19 @@ pub enum UpdateFault {
         /// The region.
         name: String,
     },
+    /// A data file of another length than its plan's blocks have together.
+    #[error(
+        "{path:?}: has {found} bytes, but the plan appends {expected}: take plan and data file \
+         from the same place, or plan the update anew"
+    )]
+    DataLen {
+        /// The data file.
+        path: PathBuf,
+        /// The length of the blocks, without the zeros at their ends.
+        expected: u64,
+        /// The length of the file.
+        found: u64,
+    },
     /// A file that is not a saved plan.
     #[error("{path:?} is not a plan: {reason}")]
     NotAPlan {
@@ -126,7 +139,9 @@ impl UpdateFault {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Payload { .. } | Self::NotAPlan { .. } => ErrorKind::Corrupt,
+            Self::Payload { .. } | Self::NotAPlan { .. } | Self::DataLen { .. } => {
+                ErrorKind::Corrupt
+            }
             Self::Locked { .. }
             | Self::Replaced { .. }
             | Self::Plan(_)

@@ -100,6 +100,7 @@ impl Finder {
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
         match self.head_groups.recall(id) {
+            Recalled::Found(found) if found.is_removal() => Some(None),
             Recalled::Found(found) => (found.span.end <= self.view.bound()).then_some(Some(*found)),
             Recalled::Absent if self.is_all_in_head => Some(None),
             Recalled::Absent => self.guide.get()?.as_ref()?.find(id),
@@ -125,6 +126,13 @@ impl Finder {
                 None => scan::find(&*self.source, &self.view, id)?,
             },
         };
+        self.told(found)
+    }
+
+    /// Returns what the entry of an id that counts tells: a place within the file, or absence.
+    fn told(&self, found: Option<Located>) -> Result<Option<Located>, Error> {
+        // spec: R-GONE-01
+        let found = found.filter(|found| !found.is_removal());
         Ok(found.map(|found| found.within(self.view.bound())).transpose()?)
     }
 
@@ -216,9 +224,7 @@ impl Finder {
         let Some(groups) = self.delta_groups(&lookup) else { return Begun::Alone };
         match self.head_groups.find(groups, id) {
             Ok(None) => self.go_on(lookup.search(id)),
-            Ok(Some(found)) => {
-                Begun::Known(found.within(self.view.bound()).map(Some).map_err(Error::from))
-            }
+            Ok(found) => Begun::Known(self.told(found)),
             Err(_) => Begun::Alone,
         }
     }
@@ -243,12 +249,11 @@ impl Finder {
                 Err(_) => return Begun::Alone,
             }
         }
-        let found = found_by(&search).map(|found| found.within(self.view.bound())).transpose();
-        Begun::Known(found.map_err(Error::from))
+        Begun::Known(self.told(found_by(&search)))
     }
 }
 
-/// Returns where an ended search found its region.
+/// Returns the entry that an ended search found.
 fn found_by(search: &Search<'_>) -> Option<Located> {
     match search.outcome() {
         Some(dacti_lookup::SearchOutcome::Found(located)) => Some(located),

@@ -2,7 +2,8 @@
 //! entries that begin with them.
 //!
 //! One pass builds the guide, and checks the whole run as a miss requires. So a guide also answers
-//! misses. It is not built for a run out of order, or for ids that are not spread evenly.
+//! misses. It is not built for a run out of order or with removals, or for ids that are not spread
+//! evenly.
 //! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use crate::fetch::source::Lent;
@@ -69,6 +70,9 @@ impl Guide {
         let groups = lent.slice(span)?.chunks_exact(usize::try_from(GROUP_LEN).ok()?);
         let groups = groups.map(|bytes| Group::parse(bytes, span.start).ok());
         let groups = groups.collect::<Option<Vec<_>>>()?;
+        if groups.iter().any(|group| group.encoding() == Encoding::GONE) {
+            return None;
+        }
         let (first, last) = (groups.first()?, groups.last()?);
         let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
         let shared = end(first.entries().first())? ^ end(last.entries().last())?;

@@ -15,6 +15,7 @@ pub struct IndexScan {
     pub(crate) found: Vec<Located>,
     pub(crate) faults: Vec<dacti_index::Error>,
     pub(crate) replaced: Vec<Located>,
+    pub(crate) removals: Vec<Located>,
 }
 
 impl IndexScan {
@@ -37,10 +38,17 @@ impl IndexScan {
         &self.faults
     }
 
-    /// Returns the regions of entries that newer entries replaced.
+    /// Returns the places of entries that newer entries replaced or removed.
     #[must_use]
     pub fn replaced(&self) -> &[Located] {
         &self.replaced
+    }
+
+    /// The removals that count, ascending by id. Each has no stored bytes; in a package with seals,
+    /// its place leads to the seal of the removal.
+    #[must_use]
+    pub fn removals(&self) -> &[Located] {
+        &self.removals
     }
 }
 
@@ -85,7 +93,7 @@ impl Collected {
 
     /// Chooses the entries that count, after all groups were taken.
     pub(crate) fn into_scan(mut self) -> IndexScan {
-        let IndexScan { found, faults, replaced, .. } = &mut self.scan;
+        let IndexScan { found, faults, replaced, removals, .. } = &mut self.scan;
         // A stable sort keeps the newest of equal ids in front.
         found.sort_by_key(|located| located.id);
         found.dedup_by(|older, newer| {
@@ -98,6 +106,10 @@ impl Collected {
         found.retain(|located| match self.wrong.remove(&located.at) {
             Some(fault) => {
                 faults.push(fault);
+                false
+            }
+            None if located.is_removal() => {
+                removals.push(*located);
                 false
             }
             None => true,

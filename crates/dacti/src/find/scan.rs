@@ -18,12 +18,13 @@ use uuid::Uuid;
 /// at once if the source prefers that.
 const READ_AHEAD: u64 = 256 * 1024;
 
-/// Finds the entry of `id` that counts.
+/// Finds the entry of `id` that counts; it may be a removal.
 pub(crate) fn find(source: &dyn ReadAt, view: &View, id: Uuid) -> Result<Option<Located>, Error> {
     find_in_first(source, view, u32::MAX, id)
 }
 
-/// Finds the entry of `id` that counts in the first `groups` groups of the index.
+/// Finds the entry of `id` that counts in the first `groups` groups of the index; it may be a
+/// removal.
 pub(crate) fn find_in_first(
     source: &dyn ReadAt,
     view: &View,
@@ -43,8 +44,8 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
-/// Finds the entries of many ids that count. The ids ascend. One pass suffices, and it ends at the
-/// group that has the last id.
+/// Finds the regions of many ids, which ascend. One pass suffices, and it ends at the group that
+/// has the last id.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
     view: &View,
@@ -65,7 +66,8 @@ pub(crate) fn find_all(
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
             let slots = found.get_mut(range).into_iter().flatten();
-            slots.for_each(|slot| *slot = told.map(Some));
+            let told = told.map(|located| (!located.is_removal()).then_some(located));
+            slots.for_each(|slot| *slot = told);
         }
         Ok(if left.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

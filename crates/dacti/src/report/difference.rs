@@ -323,6 +323,7 @@ impl<'p> Listing<'p> {
                 | Claimant::Names => true,
                 Claimant::Regions
                 | Claimant::SealedRegions
+                | Claimant::Removals
                 | Claimant::Replaced
                 | Claimant::Padding
                 | Claimant::Zeros

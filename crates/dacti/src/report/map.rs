@@ -40,6 +40,8 @@ pub enum Claimant {
     SealedRegions,
     /// Stored bytes of the names list, and its seal if it has one.
     Names,
+    /// Seals of removals: entries that say that a region is absent.
+    Removals,
     /// Bytes of replaced entries, with their seals.
     Replaced,
     /// Zeros after packed or appended bytes, up to a multiple of the slice length.
@@ -66,6 +68,7 @@ impl fmt::Display for Claimant {
             Self::Regions => "regions",
             Self::SealedRegions => "regions, each with its seal",
             Self::Names => "names list",
+            Self::Removals => "seals of removals",
             Self::Replaced => "replaced regions",
             Self::Padding => "padding",
             Self::Zeros => "unclaimed, zeros",
@@ -342,6 +345,9 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
             (false, _) => Claimant::SealedRegions,
         };
         claims.push(region(found, seal_len, claimant));
+    }
+    for removal in scan.removals.iter().filter(|_| seal_len > 0) {
+        claims.push(region(removal, seal_len, Claimant::Removals));
     }
     // No entry names the segments before the newest one. If a segment cannot be read, the code that
     // reads it reports that.

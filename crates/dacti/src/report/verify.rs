@@ -19,6 +19,7 @@ use daicon_core::Diagnostic;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
+use uuid::Uuid;
 
 /// Decoded bytes that are checked at once.
 const PIECE: usize = 64 * 1024;
@@ -55,6 +56,13 @@ pub enum Finding {
         /// Its path or id.
         name: String,
         /// The reason. Regions that share their bytes share the reason.
+        error: Arc<Error>,
+    },
+    /// A removal whose seal does not fit.
+    Removal {
+        /// The id of the removed region.
+        id: Uuid,
+        /// The reason.
         error: Arc<Error>,
     },
     /// A region whose length differs from the hint of the names list.
@@ -97,6 +105,7 @@ impl Finding {
                 | Self::Names(_)
                 | Self::Entry(_)
                 | Self::Region { .. }
+                | Self::Removal { .. }
                 | Self::HiddenIds { .. }
         )
     }
@@ -120,6 +129,7 @@ impl fmt::Display for Finding {
             ),
             Self::Entry(error) => error.fmt(f),
             Self::Region { name, error } => write!(f, "{name:?}: {error}"),
+            Self::Removal { id, error } => write!(f, "removal of {id}: {error}"),
             Self::Length { name, hint, found } => {
                 write!(f, "{name:?}: {found} bytes long, but the names list says {hint}")
             }
@@ -204,6 +214,14 @@ impl Package {
         let mut listed: Vec<Listed> =
             own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
         listed.extend(listing::join(&scan.found, names));
+        let seal_len = self.trust().seal_len();
+        // spec: R-GONE-04
+        let removals = scan.removals.iter().filter(|_| seal_len > 0);
+        listed.extend(removals.map(|removal| Listed {
+            path: None,
+            located: *removal,
+            decoded_len: None,
+        }));
         // The order is that of the file, so that disks and caches read ahead. Regions that share
         // their bytes are adjacent, and decoded once.
         let place = |listed: &Listed| {
@@ -215,7 +233,6 @@ impl Package {
         if scan.found.is_empty() && view.seals_fault().is_none() {
             report.findings.extend(self.trust().lacking().map(Finding::Seals));
         }
-        let seal_len = self.trust().seal_len();
         let jobs: Vec<&[Listed]> = listed
             .chunk_by(|a, b| {
                 // A seal is for one id. So if two regions share bytes, the seal matches at most one
@@ -353,6 +370,14 @@ fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Ve
         (None, NAMES_ID) => "names list".into(),
         _ => listed.name(),
     };
+    if let Some(removal) = job.first().filter(|first| first.located.is_removal()) {
+        let id = removal.located.id;
+        return decoded
+            .err()
+            .map(|error| Finding::Removal { id, error: error.into() })
+            .into_iter()
+            .collect();
+    }
     // A region may be listed under several paths.
     let regions = job.chunk_by(|a, b| a.located.id == b.located.id).count();
     let regions = u64::try_from(regions).unwrap_or(u64::MAX);

@@ -131,6 +131,7 @@ fn print_claim(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
         Claimant::Regions => counted(*count, "region", "regions"),
         Claimant::SealedRegions if *count == 1 => "1 region with its seal".into(),
         Claimant::SealedRegions => format!("{count} regions, each with its seal"),
+        Claimant::Removals => counted(*count, "seal of a removal", "seals of removals"),
         Claimant::Replaced => counted(*count, "replaced region", "replaced regions"),
         Claimant::Groups => format!("index groups, {}", counted(*count, "entry", "entries")),
         Claimant::GroupsRoom => {

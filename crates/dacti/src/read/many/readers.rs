@@ -252,7 +252,9 @@ impl<'p, R> Readers<'p, R> {
     }
 
     fn reader(&self, located: Located, source: Arc<dyn ReadAt>) -> Result<R, Error> {
-        let decode_as = if self.decodes { located.encoding } else { Encoding::NONE };
+        // A removal has no content, but it may have a seal.
+        let decodes = self.decodes && !located.is_removal();
+        let decode_as = if decodes { located.encoding } else { Encoding::NONE };
         let len_max = self.package.limits().stream_len_max;
         let mut reader = (self.over.stream)(source, self.package, located, decode_as, len_max)?;
         (self.over.share)(&mut reader, &self.total);

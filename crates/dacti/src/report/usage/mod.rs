@@ -12,7 +12,7 @@ use crate::report::{Claimant, FileMap, VerifyProgress};
 use crate::{Error, HEAD_LEN, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
-use dacti_index::{GROUP_ENTRIES, INDEX_HEADER_LEN};
+use dacti_index::{Encoding, GROUP_ENTRIES, INDEX_HEADER_LEN};
 use dacti_lookup::LOOKUP_ID;
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const PAYS_FROM: u64 = 4;
 pub struct Usage {
     /// Stored bytes of the regions that the index lists, without the names list.
     pub live: u64,
-    /// The seals of these regions and of the names list.
+    /// The seals of these regions, of the names list and of removals.
     pub seals: u64,
     /// Stored bytes of the names list, in all segments.
     pub names: u64,
@@ -71,8 +71,8 @@ pub struct Usage {
 /// The room of the head for updates. All zero in a package without the `dacti-layout` component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReserveLeft {
-    /// Entries that still fit the delta groups. An update takes one for each region, and one more
-    /// if it adds paths.
+    /// Entries of puts that still fit the delta groups. An update takes one for each region, and
+    /// one more if it adds paths.
     pub entries: u64,
     /// Delta groups without any entry.
     pub delta_groups: u64,
@@ -183,6 +183,7 @@ fn parts(map: &FileMap) -> Usage {
             Claimant::Start | Claimant::Table | Claimant::Component(_) => &mut usage.head,
             Claimant::TableRoom | Claimant::KeysRoom | Claimant::GroupsRoom => &mut usage.reserve,
             Claimant::Padding | Claimant::Zeros => &mut usage.padding,
+            Claimant::Removals => &mut usage.seals,
             Claimant::Replaced => &mut usage.replaced,
             Claimant::NotLookedAt => &mut usage.not_looked_at,
             Claimant::Unclaimed => &mut usage.dead,
@@ -215,8 +216,9 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     let deltas = scan.groups.get(..deltas.min(scan.groups.len())).unwrap_or_default();
     // Updates fill the groups from the last to the first.
     let empty = deltas.iter().take_while(|group| group.length == 0).count();
-    let begun = deltas
-        .get(empty)
+    let mut begun = deltas.iter().skip(empty).filter(|group| group.encoding != Encoding::GONE);
+    let begun = begun
+        .next()
         .map_or(0, |group| to_u64(GROUP_ENTRIES).saturating_sub(u64::from(group.length)));
     let t1_used = slots_used(PREAMBLE_LEN).unwrap_or_default();
     ReserveLeft {

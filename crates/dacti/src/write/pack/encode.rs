@@ -8,6 +8,7 @@ use crate::hash::HashPool;
 use dacti_index::Encoding;
 use dacti_seal::{Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
+use uuid::Uuid;
 
 /// The most bytes that are handed over at once. Shorter inputs are collected.
 pub(crate) const PIECE_LEN: u64 = 1 << 20;
@@ -51,6 +52,14 @@ impl Sealing<'_> {
     /// Returns the length of the seal after a region; 0 for no seal.
     pub(crate) fn len_of(sealing: Option<Self>) -> u64 {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
+    }
+
+    /// Returns the bytes of the seal of a removal: that of a region without bytes.
+    pub(crate) fn of_removal(self, id: Uuid) -> Result<Vec<u8>, Error> {
+        let digest = dacti_seal::digest(id, Encoding::GONE, b"");
+        let mut bytes = vec![0; usize::try_from(self.kind.seal_len()).unwrap_or_default()];
+        self.seal(digest).emit(self.kind, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Returns the seal of a region with this digest.

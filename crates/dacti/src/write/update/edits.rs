@@ -13,7 +13,7 @@ use crate::write::pack::encode::{Encoder, Sealing};
 use crate::write::pack::input::Input;
 use crate::{Encoding, Error, Located, Package, Progress};
 use core::ops::ControlFlow;
-use dacti_cdn::{ComponentContent, Digest, Edit, NewComponent, Put};
+use dacti_cdn::{ComponentContent, Digest, Edit, NewComponent, Put, Remove};
 use dacti_names::{NAMES_ID, Name};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -53,7 +53,8 @@ pub(super) struct Edits {
     /// The new and changed regions, in the order in which they will be stored.
     puts: Vec<Replacing>,
     removed: Removed,
-    names: Option<Input>,
+    /// The next names segment, and the region that it replaces.
+    names: Option<Replacing>,
     explicit_ids: bool,
     /// `None` if the package has no region yet.
     encoding: Option<Encoding>,
@@ -107,6 +108,10 @@ impl Edits {
         let names = names_to_write(&chain, &inputs, &unchanged, encoding);
         let names = (!names.is_empty()).then(|| chain.next(&names)).transpose()?;
         let names = names.map(Input::names_list).transpose()?;
+        let names = match names {
+            Some(names) => Some((names, package.find(NAMES_ID)?)),
+            None => None,
+        };
         let mut changes: Vec<_> = removed.iter().map(change_of_removed).collect();
         changes.extend(inputs.iter().zip(&unchanged).map(change_of));
         let puts = inputs.into_iter().zip(unchanged).filter(|(_, unchanged)| !unchanged);
@@ -123,8 +128,8 @@ impl Edits {
         effort: Effort,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<StagedEdits, Error> {
-        let inputs: Vec<&Input> =
-            self.names.iter().chain(self.puts.iter().map(|(input, _)| input)).collect();
+        let puts = || self.names.iter().chain(&self.puts);
+        let inputs: Vec<&Input> = puts().map(|(input, _)| input).collect();
         let encoder = |encoding| Encoder { encoding, ..encoder };
         let first = self.encoding.unwrap_or(Encoding::BROTLI);
         stage.add(&inputs, encoder(first), effort, progress)?;
@@ -135,12 +140,12 @@ impl Edits {
             stage.clear();
             stage.add(&inputs, encoder(Encoding::NONE), effort, progress)?;
         }
-        let names = self.names.iter().map(|_| None);
-        let replaced = names.chain(self.puts.iter().map(|(_, replaced)| *replaced));
-        let seal_len = Sealing::len_of(encoder(first).sealing);
+        let sealing = encoder(first).sealing;
+        let seal_len = Sealing::len_of(sealing);
+        let replaced = puts().map(|(_, replaced)| *replaced);
         let staged = stage.staged().iter().zip(replaced).enumerate();
         let mut edits = staged.map(|(i, (staged, replaced))| {
-            let replaced_len = replaced.map_or(0, |old| old.span.len().saturating_add(seal_len));
+            let replaced_len = replaced.map_or(0, |old| len_of(&old, seal_len));
             StagedEdit {
                 edit: Edit::Put(Put {
                     id: staged.id,
@@ -155,11 +160,14 @@ impl Edits {
         });
         let names = if self.names.is_some() { edits.next() } else { None };
         let mut others: Vec<_> = edits.collect();
-        others.extend(
-            self.removed
-                .keys()
-                .map(|id| StagedEdit { edit: Edit::Remove { id: *id }, staged: None }),
-        );
+        for (id, (_, old)) in &self.removed {
+            let staged = sealing.map(|sealing| stage.add_removal(*id, sealing)).transpose()?;
+            let seal = staged.and_then(|number| stage.staged().get(number));
+            let digest = Digest(seal.map_or([0; 32], |seal| seal.digest));
+            let replaced_len = len_of(old, seal_len);
+            let edit = Edit::Remove(Remove { id: *id, seal_len, digest, replaced_len });
+            others.push(StagedEdit { edit, staged });
+        }
         for (component, region) in components {
             let staged = match component.content {
                 ComponentContent::Region { .. } => Some(stage.add_component(component.id, region)?),
@@ -172,6 +180,11 @@ impl Edits {
         }
         Ok(StagedEdits { names, others, changes: self.changes })
     }
+}
+
+/// Returns the length of a region with its seal.
+fn len_of(located: &Located, seal_len: u64) -> u64 {
+    located.span.len().saturating_add(seal_len)
 }
 
 impl StagedEdits {

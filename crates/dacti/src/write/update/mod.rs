@@ -196,18 +196,18 @@ impl Update {
         Ok(self)
     }
 
-    /// Leaves the new regions of a signed package unsigned. Readers that require a signature then
-    /// refuse them and the names list.
+    /// Leaves the new regions and the removals of a signed package unsigned. Readers that require a
+    /// signature then refuse the regions and the names list, and report the removals.
     pub const fn leave_unsigned(&mut self) -> &mut Self {
         self.leave_unsigned = true;
         self
     }
 
-    /// Returns the seal that each region gets; `None` for no seal.
-    fn sealing(&self, adds: bool) -> Result<Option<Sealing<'_>>, Error> {
+    /// Returns the seal that each region or removal gets; `None` for no seal.
+    fn sealing(&self, changes: bool) -> Result<Option<Sealing<'_>>, Error> {
         let Some(kind) = self.package.view().seal_kind() else { return Ok(None) };
         let key = self.key.as_ref();
-        if adds && kind == Kind::Signature && key.is_none() && !self.leave_unsigned {
+        if changes && kind == Kind::Signature && key.is_none() && !self.leave_unsigned {
             return Err(UpdateFault::NeedsKey.into());
         }
         Ok(Some(Sealing { kind, key }))
@@ -262,7 +262,7 @@ impl Update {
         };
         let inputs = core::mem::take(&mut self.inputs);
         let removed = core::mem::take(&mut self.removed);
-        let sealing = self.sealing(!inputs.is_empty())?;
+        let sealing = self.sealing(!inputs.is_empty() || !removed.is_empty())?;
         let edits = Edits::new(&self.package, &self.options, inputs, removed, effort)?;
         let mut stage = Stage::new(self.path.parent().unwrap_or(Path::new("")));
         let hash_pool = &HashPool::new(self.options.threads);

@@ -11,13 +11,14 @@ use super::file::{LockedFile, Reading, UpdateFile};
 use super::named;
 use super::overlay::{Overlay, read_entries, read_snapshot};
 use super::planned::data_path;
-use crate::Error;
+use crate::{Error, Limits, Package};
 use core::ops::ControlFlow;
-use dacti_cdn::{Action, Plan, Strategy, check};
+use dacti_cdn::{Action, Edit, Plan, Snapshot, Strategy, check};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The most bytes of JSON that are read. A plan takes a few hundred for each region.
 const JSON_LEN_MAX: u64 = 1 << 30;
@@ -164,6 +165,7 @@ impl SavedPlan {
         extent: Extent,
         progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
     ) -> Result<SavedStanding, Error> {
+        self.check_data()?;
         let found = self.standing_of(file)?;
         match extent {
             Extent::Step(step) => self.apply_step(file, found, step, progress)?,
@@ -222,9 +224,25 @@ impl SavedPlan {
         execute(file, plan, &block, within..within.saturating_add(1), progress)
     }
 
+    /// Checks that the data file has the blocks of all plans and nothing else.
+    fn check_data(&self) -> Result<(), Error> {
+        let path = &self.data_path;
+        let found = self.data.metadata().map_err(|error| Error::io("read", path, error))?.len();
+        let expected = self.data_len(self.plans.len());
+        if found != expected {
+            return Err(UpdateFault::DataLen { path: path.clone(), expected, found }.into());
+        }
+        Ok(())
+    }
+
+    /// Returns the length of the blocks of the first `plans` plans in the data file.
+    fn data_len(&self, plans: usize) -> u64 {
+        let appends = self.plans.iter().take(plans).filter_map(Plan::append);
+        appends.fold(0, |sum: u64, append| sum.saturating_add(written_len(append)))
+    }
+
     fn block(&self, plan: usize) -> Block<'_> {
-        let appends = self.plans.iter().take(plan).filter_map(Plan::append);
-        let at = appends.fold(0, |sum: u64, append| sum.saturating_add(written_len(append)));
+        let at = self.data_len(plan);
         Block::Saved { file: &self.data, path: &self.data_path, at }
     }
 
@@ -240,8 +258,23 @@ fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     let mut snapshot = read_snapshot(&before)?;
     if plan.strategy == Strategy::Fold {
         read_entries(&before, &mut snapshot)?;
+    } else {
+        look_up(before, plan, &mut snapshot)?;
     }
     Ok(check(plan, &snapshot).map_err(UpdateFault::from)?)
+}
+
+/// Looks up the regions that a plan replaces or removes.
+fn look_up(before: Overlay, plan: &Plan, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let ids: Vec<Uuid> = plan.edits.iter().filter_map(Edit::region_id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let package = Package::from_source(Arc::new(before), Limits::default())?;
+    let found = package.find_many(ids.iter().copied()).into_iter().zip(&ids);
+    let found = found.map(|(found, id)| Ok((*id, found?.map(|found| found.span.len()))));
+    snapshot.set_found(found.collect::<Result<Vec<_>, Error>>()?);
+    Ok(())
 }
 
 /// Checks the bytes of a plan against its digests, before any of them is written.

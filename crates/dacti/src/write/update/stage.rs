@@ -89,6 +89,18 @@ impl Stage {
         Ok(number)
     }
 
+    /// Adds the seal of a removal. Returns its number.
+    pub(super) fn add_removal(&mut self, id: Uuid, sealing: Sealing<'_>) -> Result<usize, Error> {
+        let (number, at) = (self.staged.len(), self.store.len);
+        let seal = sealing.of_removal(id)?;
+        let digest = blake3::hash(&seal).into();
+        let seal_len = u64::try_from(seal.len()).unwrap_or(u64::MAX);
+        self.store.append(&seal).map_err(store_failed("write"))?;
+        let encoding = Encoding::GONE;
+        self.staged.push(Staged { id, encoding, stored_len: 0, seal_len, digest, at });
+        Ok(number)
+    }
+
     /// Fills `buf` with the bytes of a region, from `offset` on.
     pub(super) fn read(&self, i: usize, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let at = self.staged.get(i).map_or(u64::MAX, |staged| staged.at.saturating_add(offset));
