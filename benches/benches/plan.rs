@@ -3,7 +3,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_benches::Numbers;
-use dacti_cdn::{Digest, Edit, Put, Snapshot, SnapshotReader, Strategy, UpdatePolicy, check, plan};
+use dacti_cdn::{
+    Digest, Edit, Put, Remove, Snapshot, SnapshotReader, Strategy, UpdatePolicy, check, plan,
+};
 use dacti_index::Encoding;
 use std::hint::black_box;
 use uuid::Uuid;
@@ -67,9 +69,12 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
     let mut group = criterion.benchmark_group("plan/fold");
     group.throughput(Throughput::Elements(REGIONS as u64));
-    let removal = [Edit::Remove { id: ids[7] }];
+    // An update that puts and removes.
+    let (seal_len, digest) = (32, Digest::default());
+    let removal = Edit::Remove(Remove { id: ids[7], seal_len, digest, replaced_len: 0 });
+    let both = [puts(&ids[..1]), vec![removal]].concat();
     group.bench_function(BenchmarkId::from_parameter(REGIONS), |bencher| {
-        bencher.iter(|| plan(&snapshot, black_box(&removal), &policy).expect("it folds"));
+        bencher.iter(|| plan(&snapshot, black_box(&both), &policy).expect("it folds"));
     });
     group.finish();
     let mut group = criterion.benchmark_group("plan/check");

@@ -273,7 +273,7 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17
     let package = built(24, 4096, Sealing::Digest);
-    let fold = Update::from(vec![remove("dir0/file0.bin")]);
+    let fold = Update::from(vec![remove("dir0/file0.bin"), put("dir0/file3.bin", 1, 700)]);
     let flag = Update { explicit_ids: true, ..Update::default() };
     for kept in [true, false] {
         let mut after = package.clone();

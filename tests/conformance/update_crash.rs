@@ -27,10 +27,11 @@ pub struct Scenario {
     strategy: &'static str,
 }
 
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 8] = [
     Scenario { name: "fresh", package: fresh, change: put_three, strategy: "delta" },
     Scenario { name: "updated", package: updated, change: put_three, strategy: "delta" },
-    Scenario { name: "removal", package: updated, change: put_and_remove, strategy: "fold" },
+    Scenario { name: "removal", package: updated, change: remove_two, strategy: "delta" },
+    Scenario { name: "both", package: updated, change: put_and_remove, strategy: "fold" },
     Scenario { name: "folded", package: folded, change: put_three, strategy: "fold" },
     Scenario { name: "component", package: updated, change: component, strategy: "first table" },
     Scenario { name: "table full", package: full, change: component, strategy: "second table" },
@@ -69,6 +70,7 @@ fn updated(path: &Path) {
 fn folded(path: &Path) {
     updated(path);
     apply(path, |update| {
+        update.put("old/8", bytes(66, 32)).unwrap();
         update.remove("old/7").unwrap();
     });
 }
@@ -93,6 +95,11 @@ fn put_three(update: &mut Update) {
 
 fn put_and_remove(update: &mut Update) {
     update.put("new/short", bytes(50, 2)).unwrap();
+    update.remove("old/5").unwrap();
+    update.remove("once/new").unwrap();
+}
+
+fn remove_two(update: &mut Update) {
     update.remove("old/5").unwrap();
     update.remove("once/new").unwrap();
 }

@@ -171,7 +171,8 @@ fn five_thousand_updates_give_what_a_model_says() {
         }
     }
     println!("{strategies:?}, at most {segments} names segments");
-    assert!(strategies["delta"] > 3500 && strategies["fold"] > 900, "{strategies:?}");
+    // Updates that only remove are deltas, too.
+    assert!(strategies["delta"] > 4500 && strategies["fold"] > 350, "{strategies:?}");
     assert!(segments <= 12, "{segments} segments");
 }
 

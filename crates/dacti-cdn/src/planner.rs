@@ -46,7 +46,8 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     let rejected = rejected.collect();
     // A new index lists no removals, so nobody would read their seals.
     let unsealed = without_seals(&edits);
-    let (edits, wanted) = if strategy == Strategy::Delta || wanted.removes.is_empty() {
+    let has_seals = strategy == Strategy::Delta && snapshot.seal_len > 0;
+    let (edits, wanted) = if has_seals || wanted.removes.is_empty() {
         (&edits, wanted)
     } else {
         let wanted = Wanted::of(snapshot, &unsealed)?;

@@ -165,7 +165,6 @@ impl SavedPlan {
         extent: Extent,
         progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
     ) -> Result<SavedStanding, Error> {
-        self.check_data()?;
         let found = self.standing_of(file)?;
         match extent {
             Extent::Step(step) => self.apply_step(file, found, step, progress)?,
@@ -179,6 +178,7 @@ impl SavedPlan {
                 for (i, plan) in self.plans.iter().enumerate().skip(found.plan) {
                     if !found.is_done() {
                         prove(file, plan)?;
+                        self.check_data()?;
                         let block = self.block(i);
                         hold_against(plan, &block)?;
                         execute(file, plan, &block, 0..plan.steps.len(), progress)?;
@@ -216,6 +216,7 @@ impl SavedPlan {
             return Ok(());
         }
         prove(file, plan)?;
+        self.check_data()?;
         let block = self.block(i);
         let within = number.saturating_sub(self.steps_before(i));
         if plan.steps.get(within).is_some_and(|step| matches!(step.action, Action::Append(_))) {
