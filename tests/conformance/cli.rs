@@ -115,7 +115,7 @@ impl Scratch {
 }
 
 /// Every file below a directory, with its content.
-fn tree(root: &Path) -> BTreeMap<OsString, Vec<u8>> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<OsString, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,9 +1,12 @@
 //! Output for people: completions, manual pages, pictures.
 
-use crate::cli::{Scratch, dacti};
+use crate::cli::{Scratch, dacti, ended, tree};
+use dacti_tests::program::program;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// The verbs that `--help` lists.
 fn verbs() -> Vec<String> {
@@ -50,6 +53,29 @@ fn every_verb_has_a_manual_page() {
     let file = scratch.at("in/file");
     let refused = dacti(["man", file.to_str().expect("it is text")]);
     assert!(refused.failure().contains("cannot make"), "{refused:?}");
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("it is there");
+    let scratch = Scratch::new();
+    scratch.write("README.md", readme.as_bytes());
+    for (path, bytes) in tree(&root.join("docs")) {
+        scratch.write(&format!("docs/{}", path.to_str().expect("it is text")), &bytes);
+    }
+    let calls = readme.lines().filter_map(|line| line.strip_prefix("cargo run --release -- "));
+    let mut shown = Vec::new();
+    for call in calls {
+        let mut command = Command::new(program());
+        let ran = ended(command.args(call.split(' ')).current_dir(scratch.at("in")));
+        assert_eq!(ran.code, Some(0), "{call}: {ran:?}");
+        if call.starts_with("get ") {
+            shown.push(ran.out);
+        }
+    }
+    let page = fs::read(root.join("docs/spec/daicon.md")).expect("it is there");
+    assert_eq!(shown, [page.clone(), page]);
 }
 
 /// Returns the number in an attribute of an SVG element.

@@ -32,6 +32,12 @@ pub const HABITS: &[Habit] = &[
 const CRATES: &str = "crates/";
 
 impl Habit {
+    /// Returns a line with its counts.
+    pub fn told(&self, comments: usize, messages: usize) -> String {
+        let (word, max) = (self.word, self.comments_max);
+        format!("\"{word} …\" in comments: {comments}, at most {max}; in texts: {messages}")
+    }
+
     /// Returns how often a text has the habit.
     fn count(&self, text: &str) -> usize {
         let text = text.to_ascii_lowercase();

@@ -41,13 +41,14 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
     findings.extend(crate_papers(&tree, &metadata));
     findings.extend(private_paths(&tree, &private(&context.root)));
     findings.extend(subjects::long(context)?);
-    judge("things to tidy", &findings)?;
-    eprintln!("tidy: {} files", tree.files().count());
     for habit in HABITS {
         let (comments, messages) = (habit.in_comments(&tree), habit.in_messages(&tree)?);
-        let (word, max) = (habit.word, habit.comments_max);
-        eprintln!("tidy: \"{word} …\" in comments: {comments} of {max}; in texts: {messages}");
+        let count = habit.told(comments, messages);
+        eprintln!("tidy: {count}");
+        findings.extend((comments > habit.comments_max).then_some(count));
     }
+    judge("things to tidy", &findings)?;
+    eprintln!("tidy: {} files", tree.files().count());
     Ok(Outcome::Done)
 }
 
