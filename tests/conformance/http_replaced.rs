@@ -204,4 +204,9 @@ fn a_file_that_is_no_package_any_more_is_replaced() {
     let (package, _) = opened.expect("the head is right");
     assert_eq!(package.get("0.bin").expect("nothing has changed"), content(0));
     assert_replaced(package.confirm());
+    // The session has ended for good: nothing is asked for any more.
+    let sent = server.seen().len();
+    assert_replaced(package.get("1.bin"));
+    assert_replaced(package.confirm());
+    assert_eq!(server.seen().len(), sent);
 }

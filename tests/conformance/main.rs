@@ -10,6 +10,8 @@ mod cli;
 mod cli_files;
 mod cli_json;
 mod cli_pages;
+mod cli_secrets;
+mod cli_totals;
 mod container;
 mod emitters;
 mod entries;

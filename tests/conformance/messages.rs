@@ -155,6 +155,7 @@ fn of_reading_over_http() {
         Error::Redirects { status: 302 },
         Error::Refused { status: 400 },
         Error::Replaced { expected: [1; 16], found: [0xfe; 16] },
+        Error::Unreadable,
         Error::BytesSpent { needed: 65_536, left: 1_000, max: 70_000 },
         Error::RequestsSpent { max: 3 },
         Misuse::OutOfTurn.into(),

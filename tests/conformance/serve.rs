@@ -133,6 +133,14 @@ fn nothing_outside_is_served() {
     let site = dir.path().join("site");
     #[cfg(unix)]
     std::os::unix::fs::symlink("../secret.txt", site.join("link.txt")).unwrap();
+    // A folder whose name separates packages from regions in paths.
+    fs::create_dir_all(site.join("sub/-")).unwrap();
+    fs::create_dir_all(site.join(".git")).unwrap();
+    fs::write(site.join("sub/-/open.txt"), "yes").unwrap();
+    fs::write(site.join(".git/config"), "no").unwrap();
+    let mut builder = PackageBuilder::new(BuildOptions::default());
+    builder.add("a", b"no".to_vec()).unwrap();
+    builder.build(site.join(".git/p.dacti-pack")).unwrap();
     let server = Served::start(&site, &[]);
     for path in [
         "/../secret.txt",
@@ -150,10 +158,20 @@ fn nothing_outside_is_served() {
         "/p.dacti-pack/-/../../secret.txt",
         "/plain.bin/-/a",
         "/plain.bin.head",
+        "/sub/-/../../.git/config",
+        "/sub/-/%2e%2e/%2e%2e/.git/config",
+        "/sub/-/../../.hidden",
+        "/sub/-/.././../.git/config",
+        "/sub/-/../../.git/",
+        "/sub/-/..",
+        "/sub/-/../../.git/p.dacti-pack/-/a",
+        "/sub/-/../../.git/p.dacti-pack.head",
+        "/sub/-/../../p.dacti-pack",
     ] {
         let answer = server.get(path, "");
         assert_eq!((answer.status, answer.field("cache-control")), (404, "no-store"), "{path}");
     }
+    assert_eq!(server.get("/sub/-/open.txt", "").body, b"yes");
     assert_eq!(server.get("/sub/", "").body, b"<p>index");
     let moved = server.get("/sub", "");
     assert_eq!((moved.status, moved.field("location")), (301, "/sub/"));

@@ -4,9 +4,10 @@ use crate::package::PLAIN;
 use core::ops::ControlFlow;
 use dacti::compact::CompactOptions;
 use dacti::seal::SecretKey;
+use dacti::update::{Update, UpdateOptions};
 use dacti::{
     BuildOptions, Content, EncodingChoice, Error, ErrorKind, LayoutChoice, Limits, Package,
-    PackageBuilder,
+    PackageBuilder, Span,
 };
 use dacti_tests::reference::{self as by, path_id};
 use std::io::Read;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 const MIB: u64 = 1 << 20;
 
 /// Returns a package of `count` regions of 16 MiB of zeros, each stored in a few dozen bytes.
-fn bombs(count: usize) -> Vec<u8> {
+pub(crate) fn bombs(count: usize) -> Vec<u8> {
     let options = BuildOptions { encoding: EncodingChoice::Brotli, seals: false, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
     let zeros = Arc::new(vec![0; 16 << 20]);
@@ -46,7 +47,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Limit);
     let expected = format!(
         "all regions together take more than {limit} bytes, far more than usual for a package of \
-         this size: allow more with total_len_max"
+         this size: allow more"
     );
     assert_eq!(error.to_string(), expected);
     // Each region alone is below every limit. Together, the streams end with the same error.
@@ -116,10 +117,8 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
     sign(&open(&shared(300), None), &out).expect("18 MB are common");
 }
 
-#[test]
-fn regions_that_overlap_in_part_are_not_written_anew() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let out = dir.path().join("out");
+/// A package whose region `b` takes the last byte of `a`, too, with the places of both.
+pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let options = BuildOptions { seals: false, encoding: EncodingChoice::None, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
     for path in ["a", "b"] {
@@ -134,8 +133,16 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     let place = [(b.offset - 1).to_le_bytes(), b.size.to_le_bytes()].concat();
     by::place(&mut bytes, b.at as usize + 16, &place);
     assert_eq!(u64::from(a.size), at.len());
+    let moved = open(&bytes, None).locate("b").expect("it is there").span;
+    (bytes, [at, moved])
+}
+
+#[test]
+fn regions_that_overlap_in_part_are_not_written_anew() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("out");
+    let (bytes, [at, moved]) = overlapping();
     let package = open(&bytes, None);
-    let moved = package.locate("b").expect("it is there").span;
     let options = CompactOptions::default();
     let compacted = package.compact(&out, &options, &mut |_| ControlFlow::Continue(()));
     let error = compacted.expect_err("they overlap");
@@ -143,9 +150,15 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
         "the stored bytes of \"b\" at {moved} overlap those of \"a\" at {at}, which no packer \
          does: nothing was written; unpack the good regions and pack them"
     );
-    assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Corrupt));
+    assert_eq!((error.to_string(), error.kind()), (expected.clone(), ErrorKind::Corrupt));
     assert!(matches!(sign(&package, &out), Err(Error::Overlap { .. })));
     assert!(!out.exists());
+    let file = dir.path().join("package");
+    std::fs::write(&file, &bytes).expect("a new file");
+    let mut update = Update::open(&file, UpdateOptions::default()).expect("it is a package");
+    update.put("c", b"new".to_vec()).expect("the path is good");
+    assert_eq!(update.plan().expect_err("they overlap").to_string(), expected);
+    assert_eq!(std::fs::read(&file).expect("it is there"), bytes);
     // Readers warn and read on.
     let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it reads");
     assert!(

@@ -271,3 +271,129 @@ fn a_second_writer_is_told_to_wait() {
     killed.wait().unwrap();
     scratch.run(["put", "p", "b.txt=in/b.txt", "--force"]).ok();
 }
+
+#[test]
+fn a_full_disk_is_found_before_anything_is_written() {
+    // A disk of 1 MiB, mounted where this process alone sees it.
+    let mounts = |folder: &Path, script: &str| {
+        let mount = format!("mount -t tmpfs -o size=1M none '{}' && {script}", folder.display());
+        Command::new("unshare").args(["-rm", "sh", "-c", &mount]).output()
+    };
+    let scratch = Scratch::new(&[]);
+    let disk = scratch.at("disk");
+    fs::create_dir(&disk).unwrap();
+    if !mounts(&disk, "true").is_ok_and(|output| output.status.success()) {
+        // The rest is tested by a file that fails: see `update_crash`.
+        return;
+    }
+    // More than fits, of bytes that no encoding shortens.
+    let mut random = 1_u64;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 56) as u8
+    });
+    fs::write(scratch.at("large"), bytes.take(2 << 20).collect::<Vec<_>>()).unwrap();
+    let (root, program) = (scratch.0.path().display().to_string(), program().display().to_string());
+    let script = format!(
+        "cp '{root}/p' '{root}/disk/p' && for n in 1 2 3; do '{program}' put '{root}/disk/p' \
+         x='{root}/large'; echo code $?; done; stat -c 'len %s' '{root}/disk/p'; \
+         cmp '{root}/p' '{root}/disk/p' && '{program}' put '{root}/disk/p' y='{root}/in/a.txt' \
+         && '{program}' get '{root}/disk/p' y"
+    );
+    let output = mounts(&disk, &script).unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let len = fs::metadata(scratch.at("p")).unwrap().len();
+    assert_eq!(out, format!("code 1\ncode 1\ncode 1\nlen {len}\none\n"), "{err}");
+    assert_eq!(
+        err.matches("nothing was written, and the package is as it was").count(),
+        3,
+        "{err}"
+    );
+}
+
+#[test]
+fn the_modification_time_leads_by_one_second_for_each_update_in_quick_succession() {
+    // spec: R-CDN-16
+    let scratch = Scratch::new(&[]);
+    let seconds =
+        |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let modified = || seconds(fs::metadata(scratch.at("p")).unwrap().modified().unwrap());
+    let mut last = modified();
+    let mut told = 0;
+    for n in 0..6 {
+        let ended = scratch.run_with(["put", "p", "x=-"], &n.to_string());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let now = seconds(std::time::SystemTime::now());
+        let found = modified();
+        assert!(found > last, "each head has a second of its own");
+        assert!(found <= (now + 1).max(last + 1), "{found} after {last}, at {now}");
+        // It is said if the lead is more than a second.
+        let says = ended.err.contains("ahead of the clock");
+        assert!(!says || found > now, "{ended:?}");
+        assert!(says || found <= now + 2, "{ended:?}");
+        told += usize::from(says);
+        last = found;
+    }
+    assert!(told > 0 || last <= seconds(std::time::SystemTime::now()) + 2);
+}
+
+#[test]
+fn another_writer_is_waited_for_on_demand() {
+    let scratch = Scratch::new(&[]);
+    // Holds the lock until its standard input ends.
+    let mut holder = Command::new("flock")
+        .args(["p", "sh", "-c", "echo held; cat"])
+        .current_dir(scratch.0.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = [0; 5];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut held).unwrap();
+    let err = scratch.run(["put", "p", "x=in/a.txt"]).failed(1);
+    assert!(err.contains("another writer") && err.ends_with("; --wait waits\n"), "{err}");
+    let mut waiting = scratch.command(["put", "p", "x=in/a.txt", "--wait"]);
+    let mut waiting = waiting.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 39];
+    std::io::Read::read_exact(waiting.stderr.as_mut().unwrap(), &mut line).unwrap();
+    assert_eq!(String::from_utf8_lossy(&line), "dacti: waiting for another writer of p\n");
+    assert!(waiting.try_wait().unwrap().is_none(), "it waits");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(scratch.run(["get", "p", "x"]).ok(), "one\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_owner_of_a_file_is_named_and_the_way_out() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    let scratch = Scratch::new(&[]);
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if !is_root {
+        // Only root can take the place of another user.
+        return;
+    }
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(scratch.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let put = || {
+        let mut command = scratch.command(["put", "p", "x=in/a.txt"]);
+        let output = command.uid(65_534).gid(65_534).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    mode(".", 0o777);
+    let before = fs::read(scratch.at("p")).unwrap();
+    for (bits, told) in [
+        (0o644, "an update writes to it: run this as the user with the id 0, or with the right"),
+        (0o666, "only its owner can set its time: run this as the user with the id 0, or update a"),
+    ] {
+        mode("p", bits);
+        let err = put();
+        assert!(err.contains("belongs to the user with the id 0") && err.contains(told), "{err}");
+        assert_eq!(fs::read(scratch.at("p")).unwrap(), before);
+    }
+}

@@ -2,8 +2,8 @@
 //! loses unsynced bytes.
 
 use crate::support::Random;
-use dacti::Error;
 use dacti::update::{LockedFile, UpdateFile};
+use dacti::{Error, Span};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,6 +103,10 @@ impl UpdateFile for Faulty {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.whole(|| self.inner.set_len(len))
+    }
+
+    fn reserve(&self, span: Span) -> io::Result<()> {
+        self.whole(|| self.inner.reserve(span))
     }
 
     fn sync(&self) -> io::Result<()> {

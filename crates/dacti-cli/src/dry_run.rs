@@ -80,7 +80,7 @@ pub(crate) fn print(
     let refused = refused.saturating_add(plan.faults);
     if as_json {
         let json = Json {
-            package: &package.to_string_lossy(),
+            package: &output::place(package),
             spent: Spent { requests, bytes: spent },
             regions: plan.regions,
             in_hand: plan.in_hand,
@@ -88,7 +88,13 @@ pub(crate) fn print(
             requests: plan.requests(),
             bytes: plan.bytes(),
             over_fetch: plan.over_fetch,
-            ranges: plan.index.iter().chain(&plan.reads).map(|span| Place::from(*span)).collect(),
+            ranges: plan
+                .index
+                .iter()
+                .chain(&plan.reads)
+                .chain(&plan.look)
+                .map(|span| Place::from(*span))
+                .collect(),
         };
         output::json(&mut out, &json)?;
         return Ok(out.flush()?);

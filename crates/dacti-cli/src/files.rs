@@ -114,6 +114,22 @@ pub(crate) fn is_at(path: &Path, place: &Path) -> bool {
         || path.canonicalize().is_ok_and(|found| found == place)
 }
 
+/// Returns the owner of a file that is not this user's, for messages.
+#[cfg(unix)]
+pub(crate) fn owner(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path).ok()?;
+    // This folder belongs to the user of this process.
+    let own = std::fs::metadata("/proc/self").ok().map(|own| own.uid());
+    (own != Some(found.uid())).then(|| format!("the user with the id {}", found.uid()))
+}
+
+/// Returns the owner of a file that is not this user's, for messages.
+#[cfg(not(unix))]
+pub(crate) const fn owner(_: &Path) -> Option<String> {
+    None
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::{Output, is_at, place};

@@ -1,6 +1,7 @@
 //! Names the option that helps against an error of reading.
 
 use core::error::Error;
+use dacti::Error as PackageError;
 use dacti::fetch::FetchError;
 use dacti::report::Finding;
 use std::io;
@@ -24,6 +25,9 @@ fn option(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     // The loop ends, because each step goes to a cause, and the chain of causes is finite.
     while let Some(error) = next {
+        if let Some(PackageError::TotalTooLong { .. }) = error.downcast_ref() {
+            return Some("--max-total BYTES");
+        }
         if let Some(fetch) = error.downcast_ref::<FetchError>() {
             return match fetch {
                 FetchError::RequestsSpent { .. } => Some("--max-requests N"),

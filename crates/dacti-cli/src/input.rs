@@ -3,6 +3,7 @@
 use crate::outcome::Failure;
 use crate::{output, select};
 use dacti::Content;
+use dacti::fetch::Location;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -54,6 +55,11 @@ impl Input {
     }
 
     fn parse_with(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Self, Failure> {
+        let location = Location::from(text);
+        if location.is_url() {
+            let location = output::printable(&location.to_string());
+            return Err(Failure::Usage(format!("{location}: only files and folders can be put")));
+        }
         if text == "-" {
             return Err(Failure::Usage("standard input needs a path: PATH=-".into()));
         }
@@ -71,7 +77,7 @@ impl Input {
         match dacti_names::check_path(&path) {
             Ok(_) => Ok(Self { prefix: Some(path.into_owned()), source }),
             Err(dacti_names::Error::Path { fault, .. }) => {
-                let shown = output::printable(text);
+                let shown = output::printable(&format!("{path}={}", Location::from(from)));
                 let what = format!("{path:?} cannot be the path of a region: it {fault}");
                 Err(Failure::Usage(format!("{shown}: {what}; there is no file of this name")))
             }

@@ -1,6 +1,7 @@
 //! The parts that JSON objects of several verbs share. `docs/json.md` describes them.
 
 use crate::hint;
+use crate::overlap::Overlapping;
 use dacti::Span;
 use dacti::report::{Finding, Overlap};
 use serde::Serialize;
@@ -36,6 +37,19 @@ pub(crate) struct Found {
 pub(crate) type Regions = HashMap<String, (Uuid, Span)>;
 
 impl Found {
+    /// Returns the finding that regions share some of their bytes, with the first of them.
+    pub(crate) fn of_overlap(found: &Overlapping<'_>) -> Self {
+        let Overlapping { region, message } = found;
+        Self {
+            kind: "overlap",
+            loss: false,
+            path: region.path.clone(),
+            id: Some(region.located.id),
+            place: Some(region.located.span.into()),
+            message: message.clone(),
+        }
+    }
+
     pub(crate) fn new(finding: &Finding, regions: &Regions) -> Self {
         let (kind, name) = match finding {
             Finding::Container(_) | Finding::ContainerMore { .. } => ("container", None),

@@ -21,17 +21,21 @@ mod keys;
 mod layout;
 mod outcome;
 mod output;
+mod overlap;
 mod patterns;
 mod progress;
 mod remote;
 mod select;
 mod sniff;
 mod threads;
+mod total;
 mod update;
 mod verbs;
 
 use clap::Parser;
+use dacti::fetch::Location;
 use outcome::{Failure, Outcome};
+use std::io::Write;
 use std::process::ExitCode;
 use verbs::Verb;
 
@@ -61,8 +65,31 @@ enum Talk {
     Verbose,
 }
 
+/// Prints help, or an error about the arguments. Clap repeats arguments in its messages: URLs among
+/// them are shown without their secrets.
+fn usage(error: &clap::Error) -> ExitCode {
+    let mut text = error.render().to_string();
+    let arguments: Vec<_> = std::env::args_os().filter_map(|arg| arg.into_string().ok()).collect();
+    let values = arguments.iter().filter_map(|arg| arg.split_once('=')).map(|(_, value)| value);
+    for given in arguments.iter().map(String::as_str).chain(values) {
+        let location = Location::from(given);
+        if location.is_url() {
+            text = text.replace(given, &location.to_string());
+        }
+    }
+    if text == error.render().to_string() {
+        error.exit();
+    }
+    // Without standard error, nobody can be told.
+    let _ = write!(std::io::stderr().lock(), "{text}");
+    ExitCode::from(2)
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let talk = match (cli.quiet, cli.verbose) {
         (true, _) => Talk::Quiet,
         (_, true) => Talk::Verbose,

@@ -58,7 +58,7 @@ impl Failure {
                 Self::Failed(format!("cannot {action} {}: {told}", shown(package)))
             }
             dacti::Error::Container(cause) => Self::Failed(container_fault(package, cause)),
-            error => Self::Failed(format!("{}: {error}", shown(package))),
+            error => Self::Failed(format!("{}: {}", shown(package), hint::told(error))),
         }
     }
 
@@ -107,6 +107,12 @@ fn told(error: &dacti::Error) -> String {
 /// Returns the fault of a region's content, with the option that allows a longer one.
 pub(crate) fn content_fault(error: &io::Error) -> String {
     with_option(&hint::told(error), error.get_ref().and_then(|error| error.downcast_ref()))
+}
+
+/// Returns whether all regions together have reached their limit.
+pub(crate) fn is_total(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(cause, Some(dacti::Error::TotalTooLong { .. }))
 }
 
 /// Returns the fault of a region before its content is read, with the same option.

@@ -3,6 +3,7 @@
 use crate::Talk;
 use core::fmt::Display;
 use dacti::Package;
+use dacti::fetch::Location;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -113,9 +114,25 @@ pub(crate) fn printable(text: &str) -> String {
     })
 }
 
-/// Returns the name of a file, printable.
+/// Returns the name of a file, or a URL without its secrets, printable.
 pub(crate) fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
+    printable(&place(path))
+}
+
+/// Returns the name of a file, or a URL without its secrets, as it is.
+pub(crate) fn place(path: &Path) -> String {
+    Location::from(path).to_string()
+}
+
+/// Returns a text in quotes. It may be a URL that was given in the wrong place, which is shown
+/// without its secrets.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:?}", Location::from(text).to_string())
+}
+
+/// Serializes a place for JSON.
+pub(crate) fn serialize_place<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&place(path))
 }
 
 /// Returns whether a character is visible. `std` escapes the invisible ones: controls, format

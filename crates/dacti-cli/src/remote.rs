@@ -1,14 +1,14 @@
 //! Opens packages by path or URL, with the options that all reading verbs share.
 
 use crate::outcome::Failure;
-use crate::output;
+use crate::{Talk, output};
 use core::time::Duration;
 use dacti::dar::DarSource;
-use dacti::fetch::RemoteSource;
-use dacti::fetch::StoreOptions;
 use dacti::fetch::{Counted, FileSource, ReadAt};
 use dacti::fetch::{HttpOptions, SessionOptions};
+use dacti::fetch::{Location, LocationKind, OnPause, RemoteSource, StoreOptions};
 use dacti::{Error, Limits, Package};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,13 +28,20 @@ pub(crate) struct Remote {
     /// Fetch two regions by one request if at most this many unused bytes lie between them.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().gap_len_max)]
     gap: u64,
-    /// Seconds to wait for a silent server.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
-    timeout: u64,
-    /// A header field for each request, as `Name: value`. May be given several times. It is not
-    /// sent to another server that a redirect names, and is refused for object stores.
-    #[arg(long = "header", value_name = "FIELD", value_parser = header)]
-    headers: Vec<(String, String)>,
+    /// Seconds to wait for a connection, for the first byte of an answer, and for more of its
+    /// bytes; by default 5 for a connection, and 10 for bytes of a server or 20 for those of an
+    /// object store.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    timeout: Option<u64>,
+    /// A header field for each request, as `Name: value`. May be given several times. It may be a
+    /// secret, so it is sent to the server of PKG alone: not to one that a redirect or --head
+    /// names, unless --header-to names it too. It is refused for object stores.
+    #[arg(long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// Send the fields of --header to this server, too, given as `https://HOST` or
+    /// `https://HOST:PORT`. May be given several times.
+    #[arg(long = "header-to", value_name = "URL", requires = "headers")]
+    header_origins: Vec<String>,
     /// How many requests may be in progress at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
@@ -56,9 +63,17 @@ fn at_once() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=256)
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a field is `Name: value`")?;
-    Ok((name.trim().into(), value.trim().into()))
+fn header(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once(':')?;
+    Some((name.trim().into(), value.trim().into()))
+}
+
+/// Says on a terminal what is waited for.
+fn on_pause(talk: Talk) -> OnPause {
+    if talk == Talk::Quiet || !std::io::stderr().is_terminal() {
+        return OnPause::default();
+    }
+    OnPause::new(|pause| output::note(&pause))
 }
 
 #[derive(Debug, Clone)]
@@ -72,36 +87,17 @@ enum Count {
 #[derive(Debug)]
 pub(crate) struct Costs(Count);
 
-/// Schemes of URLs, for servers and for object stores.
-const SCHEMES: [(&str, Kind); 10] = [
-    ("http", Kind::Server),
-    ("https", Kind::Server),
-    ("s3", Kind::Store),
-    ("s3a", Kind::Store),
-    ("gs", Kind::Store),
-    ("az", Kind::Store),
-    ("azure", Kind::Store),
-    ("abfs", Kind::Store),
-    ("abfss", Kind::Store),
-    ("file", Kind::Store),
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Server,
-    Store,
-}
-
 /// Returns the URL of a package, if it is given by one.
-pub(crate) fn url(package: &Path) -> Option<&str> {
+pub(crate) fn url(package: &Path) -> Option<String> {
     kind_and_url(package).map(|(_, url)| url)
 }
 
-fn kind_and_url(package: &Path) -> Option<(Kind, &str)> {
-    let text = package.to_str()?;
-    let (scheme, _) = text.split_once("://")?;
-    let known = SCHEMES.iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known));
-    known.map(|(_, kind)| (*kind, text))
+/// Returns the URL, and whether it is one of an object store. Other schemes are no URLs of packages.
+fn kind_and_url(package: &Path) -> Option<(LocationKind, String)> {
+    let location = Location::from(package);
+    let is_known = matches!(location.kind(), LocationKind::Server | LocationKind::Store);
+    let url = location.secret_url().filter(|_| is_known)?;
+    Some((location.kind(), url.to_owned()))
 }
 
 impl Remote {
@@ -112,19 +108,25 @@ impl Remote {
         package: &Path,
         limits: Limits,
         counts: bool,
+        talk: Talk,
     ) -> Result<(Package, Costs), Failure> {
         self.check_headers(package)?;
-        self.try_open(package, limits, counts).map_err(|error| Failure::with(package, &error))
+        self.try_open(package, limits, counts, talk).map_err(|error| Failure::with(package, &error))
     }
 
     fn check_headers(&self, path: &Path) -> Result<(), Failure> {
-        if matches!(kind_and_url(path), Some((Kind::Store, _))) && !self.headers.is_empty() {
+        if matches!(kind_and_url(path), Some((LocationKind::Store, _))) && !self.headers.is_empty()
+        {
             return Err(Failure::Usage(
                 "--header is for http and https URLs: requests to an object store are signed, so \
                  fields cannot be added. Set what the store needs in the environment, such as \
                  AWS_REQUEST_PAYER=true"
                     .into(),
             ));
+        }
+        // The message does not repeat the field, which may be a secret.
+        if self.headers.iter().any(|field| header(field).is_none()) {
+            return Err(Failure::Usage("a field of --header has the form `Name: value`".into()));
         }
         Ok(())
     }
@@ -139,11 +141,12 @@ impl Remote {
         package: &Path,
         limits: Limits,
         counts: bool,
+        talk: Talk,
     ) -> Result<(Package, Costs), Error> {
         if let Some((kind, url)) = kind_and_url(package) {
             let (package, source) = match kind {
-                Kind::Server => Package::open_url_with(url, &self.options(&limits))?,
-                Kind::Store => Package::open_store_with(url, &self.store_options(&limits))?,
+                LocationKind::Server => Package::open_url_with(&url, &self.options(&limits, talk))?,
+                _ => Package::open_store_with(&url, &self.store_options(&limits, talk))?,
             };
             return Ok((package, Costs(Count::Url(source))));
         }
@@ -165,14 +168,16 @@ impl Remote {
     }
 
     /// Opens a DAR archive or a CAR in a file or under a URL.
-    pub(crate) fn open_dar(&self, path: &Path) -> Result<(DarSource, Costs), Failure> {
+    pub(crate) fn open_dar(&self, path: &Path, talk: Talk) -> Result<(DarSource, Costs), Failure> {
         self.check_headers(path)?;
         let limits = Limits::default();
         let opened = || -> Result<(DarSource, Count), Error> {
             if let Some((kind, url)) = kind_and_url(path) {
                 let (source, remote) = match kind {
-                    Kind::Server => DarSource::open_url(url, &self.options(&limits))?,
-                    Kind::Store => DarSource::open_store(url, &self.store_options(&limits))?,
+                    LocationKind::Server => {
+                        DarSource::open_url(&url, &self.options(&limits, talk))?
+                    }
+                    _ => DarSource::open_store(&url, &self.store_options(&limits, talk))?,
                 };
                 return Ok((source, Count::Url(remote)));
             }
@@ -186,33 +191,49 @@ impl Remote {
         Ok((source, Costs(count)))
     }
 
-    fn options(&self, limits: &Limits) -> HttpOptions {
+    fn options(&self, limits: &Limits, talk: Talk) -> HttpOptions {
         let by_default = HttpOptions::default();
         let session = SessionOptions {
             bytes_max: self.max_bytes.unwrap_or(u64::MAX),
             requests_max: self.max_requests.unwrap_or(u64::MAX),
-            silence_millis_max: self.timeout.saturating_mul(1_000),
             allow_whole: self.allow_whole,
             ..by_default.session
         };
+        let session = match self.timeout.map(|seconds| seconds.saturating_mul(1_000)) {
+            Some(millis) => SessionOptions {
+                first_byte_millis_max: millis,
+                silence_millis_max: millis,
+                ..session
+            },
+            None => session,
+        };
         HttpOptions {
             session,
-            headers: self.headers.clone(),
+            headers: self.headers.iter().filter_map(|field| header(field)).collect(),
+            header_origins: self.header_origins.clone(),
             head_url: self.head.clone(),
-            connect_timeout: Duration::from_secs(self.timeout.min(10)),
+            connect_timeout: self.time(by_default.connect_timeout),
             concurrency: self.concurrency.into(),
             limits: self.limits(limits, &by_default.limits),
+            on_pause: on_pause(talk),
             ..by_default
         }
     }
 
-    fn store_options(&self, limits: &Limits) -> StoreOptions {
+    /// Returns the time that --timeout sets.
+    fn time(&self, by_default: Duration) -> Duration {
+        self.timeout.map_or(by_default, Duration::from_secs)
+    }
+
+    fn store_options(&self, limits: &Limits, talk: Talk) -> StoreOptions {
         let by_default = StoreOptions::default();
         StoreOptions {
             bytes_max: self.max_bytes.unwrap_or(u64::MAX),
             requests_max: self.max_requests.unwrap_or(u64::MAX),
-            timeout: Duration::from_secs(self.timeout),
-            connect_timeout: Duration::from_secs(self.timeout.min(10)),
+            timeout: self.time(by_default.timeout),
+            first_byte_timeout: self.time(by_default.first_byte_timeout),
+            connect_timeout: self.time(by_default.connect_timeout),
+            on_pause: on_pause(talk),
             head_url: self.head.clone(),
             concurrency: self.concurrency.into(),
             limits: self.limits(limits, &by_default.limits),

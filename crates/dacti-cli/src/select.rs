@@ -4,7 +4,7 @@
 //! brought into form C first, because file names of some systems are in another form.
 
 use crate::outcome::Failure;
-use crate::output::shown;
+use crate::output::{quoted, shown};
 use dacti::{Listed, Located, Package, RegionName};
 use globset::{GlobBuilder, GlobMatcher};
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ impl Pattern {
         let glob = GlobBuilder::new(&format!("{anywhere}{}", pattern.name))
             .literal_separator(true)
             .build()
-            .map_err(|error| Failure::Usage(format!("wrong pattern: {error}")))?;
+            .map_err(|error| Failure::Usage(format!("wrong pattern: {}", error.kind())))?;
         pattern.glob = Some(glob.compile_matcher());
         Ok(pattern)
     }
@@ -95,7 +95,7 @@ pub(crate) fn find<'k>(
 pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> Failure {
     let paths = listed.iter().filter_map(|listed| listed.path.as_deref());
     let what = meant(text, paths).unwrap_or_else(|| LIST.into());
-    Failure::Failed(format!("{}: nothing matches {text:?}: {what}", shown(package)))
+    Failure::Failed(format!("{}: nothing matches {}: {what}", shown(package), quoted(text)))
 }
 
 /// How to find the names of regions.

@@ -4,7 +4,7 @@
 pub(crate) mod show;
 pub(crate) mod standing;
 
-use crate::files::Output;
+use crate::files::{self, Output};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, interrupt, keys, output, threads};
@@ -13,8 +13,9 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 use dacti::Encoding;
 use dacti::update::{PlannedUpdate, Update, UpdateFault, UpdateOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use uuid::Uuid;
 
 /// Options of an update.
@@ -62,6 +63,9 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Returns the failure of an update, with the option that helps.
 fn failed(package: &Path, error: &dacti::Error) -> Failure {
+    if let Some(way_out) = system_way_out(package, error) {
+        return Failure::Failed(format!("{error}: {way_out}"));
+    }
     let dacti::Error::Update(fault) = error else { return Failure::with(package, error) };
     let way_out = match fault {
         UpdateFault::Locked { .. } => return Failure::Failed(format!("{error}; --wait waits")),
@@ -71,6 +75,44 @@ fn failed(package: &Path, error: &dacti::Error) -> Failure {
         _ => return Failure::with(package, error),
     };
     Failure::Failed(format!("{}: {error}; {way_out}", output::shown(package)))
+}
+
+/// Returns the way out of an error of the system.
+fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
+    let dacti::Error::Io { action, source, .. } = error else { return None };
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if *action == "make room in" => {
+            Some("nothing was written, and the package is as it was".into())
+        }
+        io::ErrorKind::PermissionDenied => {
+            let owner = files::owner(package)?;
+            Some(match *action {
+                "open" => format!(
+                    "the file belongs to {owner}, and an update writes to it: run this as \
+                     {owner}, or with the right to write"
+                ),
+                "set the modification time of" => format!(
+                    "the file belongs to {owner}, and only its owner can set its time: run this \
+                     as {owner}, or update a copy of your own and rename it to this name"
+                ),
+                _ => return None,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Tells that a package's modification time is in the future.
+fn tell_time_ahead(package: &Path) {
+    let modified = std::fs::metadata(package).and_then(|found| found.modified());
+    let ahead = modified.ok().and_then(|time| time.duration_since(SystemTime::now()).ok());
+    let Some(ahead) = ahead else { return };
+    let secs = ahead.as_secs().saturating_add(u64::from(ahead.subsec_nanos() > 0));
+    output::note(&format!(
+        "the modification time is {} ahead of the clock, because caches tell updates apart by \
+         seconds; until then `make` may speak of clock skew",
+        output::counted(secs, "second", "seconds"),
+    ));
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -177,7 +219,7 @@ impl Options {
         if self.json {
             // The object is printed last, because it says that the update is done.
             self.carry_out(package, planned, &summary, talk)?;
-            output::json(&mut std::io::stdout().lock(), &summary.applied())?;
+            output::json(&mut io::stdout().lock(), &summary.applied())?;
             return Ok(Outcome::Done);
         }
         self.carry_out(package, planned, &summary, talk)?;
@@ -206,7 +248,7 @@ impl Options {
             planned.save(out)?;
         }
         if self.json {
-            output::json(&mut std::io::stdout().lock(), summary)?;
+            output::json(&mut io::stdout().lock(), summary)?;
         } else if planned.is_empty() && talk >= Talk::Normal {
             output::note(&summary.text());
         } else if talk >= Talk::Normal {
@@ -234,6 +276,7 @@ impl Options {
         drop(bar);
         if talk >= Talk::Normal && !self.json {
             output::note(&summary.text());
+            tell_time_ahead(package);
         }
         Ok(())
     }

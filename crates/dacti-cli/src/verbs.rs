@@ -57,7 +57,7 @@ impl Verb {
             Self::Ls(args) => args.run(talk),
             Self::Get(args) => args.run(talk),
             Self::Unpack(args) => args.run(talk),
-            Self::Inspect(args) => args.run(),
+            Self::Inspect(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
             Self::Put(args) => args.run(talk),
             Self::Rm(args) => args.run(talk),

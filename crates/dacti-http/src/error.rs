@@ -156,6 +156,9 @@ pub enum Error {
         /// The file id now.
         found: [u8; 16],
     },
+    /// The file at the URL cannot be read as the session's file any more.
+    #[error("the file at this URL is not this package any more: open it anew")]
+    Unreadable,
     /// A request would take more bytes than the budget has left.
     #[error(
         "the next request needs {needed} bytes, and {left} of the budget of {max} are left: raise \
@@ -234,7 +237,7 @@ impl Error {
             Self::Denied { .. } | Self::Refused { .. } | Self::Redirects { .. } => {
                 ErrorKind::Denied
             }
-            Self::Replaced { .. } => ErrorKind::Replaced,
+            Self::Replaced { .. } | Self::Unreadable => ErrorKind::Replaced,
             Self::BytesSpent { .. } | Self::RequestsSpent { .. } => ErrorKind::Limit,
             Self::Misuse(_) => ErrorKind::Misuse,
         }

@@ -42,6 +42,8 @@ pub struct Session {
     states: States,
     identity: Option<Identity>,
     doubted: VecDeque<Doubted>,
+    /// Regions that are read part by part.
+    regions: VecDeque<Span>,
     /// Why the session has ended for good.
     ended: Option<Error>,
     /// Whether a wait for an upload has already failed.
@@ -52,6 +54,8 @@ pub struct Session {
     confirmed: u64,
 }
 
+/// Regions of several slices that are remembered.
+const REGIONS_MAX: usize = 64;
 /// Ranges that are remembered as wrong.
 const DOUBTED_MAX: usize = 64;
 
@@ -74,6 +78,7 @@ impl Session {
             states: States::default(),
             identity: None,
             doubted: VecDeque::new(),
+            regions: VecDeque::new(),
             ended: None,
             waited_in_vain: false,
             ranges: 0,
@@ -95,6 +100,20 @@ impl Session {
     /// Stops tagging: the URL turned out to take no query.
     pub const fn forbid_tags(&mut self) {
         self.options.tags = false;
+    }
+
+    /// Notes a region that is read part by part: its start gives the tag of each part. Only regions
+    /// of several slices count, and only the latest of them are remembered.
+    pub fn note_region(&mut self, region: Span) {
+        let last = Span { start: region.end.saturating_sub(1), ..region };
+        let is_in_one = self.grid.slice_start(region.start) == self.grid.slice_start(last.start);
+        if region.is_empty() || is_in_one || self.regions.contains(&region) {
+            return;
+        }
+        if self.regions.len() >= REGIONS_MAX {
+            self.regions.pop_front();
+        }
+        self.regions.push_back(region);
     }
 
     /// Records that the bytes of `span`, which were fetched, are wrong: the next fetch that touches
@@ -153,11 +172,12 @@ impl Session {
         }
     }
 
-    /// Returns the start of the region that contains `span`. This is the start of a larger range
-    /// that was found wrong, or else the start of `span`.
+    /// Returns the start of the region that contains `span`. This is the start of a region that is
+    /// read part by part, or of a larger range that was found wrong, or else the start of `span`.
     pub(crate) fn region_start(&self, span: Span) -> u64 {
         let doubted = self.doubted.iter().map(|doubted| doubted.span);
-        let whole = doubted.filter(|doubted| doubted.contains(&span));
+        let whole = doubted.chain(self.regions.iter().copied());
+        let whole = whole.filter(|whole| whole.contains(&span));
         whole.map(|whole| whole.start).min().unwrap_or(span.start)
     }
 
@@ -218,6 +238,12 @@ impl Session {
     #[must_use]
     pub const fn ended(&self) -> Option<Error> {
         self.ended
+    }
+
+    /// Ends the session for good: the file at the URL cannot be read as the session's file any
+    /// more. Returns the error of every later call.
+    pub fn end_unreadable(&mut self) -> Error {
+        *self.ended.get_or_insert(Error::Unreadable)
     }
 
     pub(crate) fn check_ended(&self) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! A site: one file, or the files of one directory and its directories.
 
+use crate::target::is_served;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use std::fs::File;
@@ -46,9 +47,18 @@ impl Site {
         self.only.as_deref()
     }
 
+    /// Returns whether a path names something that may be sent. Each part is checked here, where the
+    /// file is opened, because a request's path can be read as a file or as a region of a package.
+    fn is_served(&self, path: &str) -> bool {
+        match &self.only {
+            Some(only) => only == path,
+            None => path.is_empty() || path.split('/').all(is_served),
+        }
+    }
+
     /// Finds the file or directory at `path`, relative to the site.
     pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
-        if self.only.as_deref().is_some_and(|only| only != path) {
+        if !self.is_served(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
         if path.is_empty() {
@@ -87,7 +97,7 @@ impl Site {
     /// Lists the files and directories at `path`, directories first, then by name. It leaves out
     /// names that are not served.
     pub(crate) fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
-        if self.only.is_some() {
+        if self.only.is_some() || !self.is_served(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
         let path = if path.is_empty() { "." } else { path };
@@ -96,7 +106,7 @@ impl Site {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(kind) = entry.file_type() else { continue };
-            if crate::target::is_served(&name) && (kind.is_file() || kind.is_dir()) {
+            if is_served(&name) && (kind.is_file() || kind.is_dir()) {
                 entries.push(Entry { name, is_directory: kind.is_dir() });
             }
         }
@@ -127,6 +137,25 @@ mod tests {
         for path in ["relative", "absolute", "../secret", "sub/../../secret", "/etc/passwd"] {
             assert!(site.find(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn no_part_of_a_path_is_hidden() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["a/-", ".git", ".well-known"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+            fs::write(dir.path().join(folder).join("file"), b"f").unwrap();
+        }
+        let site = Site::open(dir.path()).unwrap();
+        for path in ["a/-/file", ".well-known/file"] {
+            assert!(matches!(site.find(path), Ok(Found::File(_))), "{path}");
+        }
+        for path in
+            ["a/-/../../.git/file", ".git/file", "a/../a/-/file", "./a/-/file", "a//-/file", "a\\-"]
+        {
+            assert!(site.find(path).is_err() && site.list(path).is_err(), "{path}");
+        }
+        assert!(site.list(".git").is_err() && site.list("a/-/..").is_err());
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub enum Error {
         source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// The path names a directory, a device or another irregular file.
-    #[error("{path:?} is not a regular file")]
+    #[error("{} is not a regular file", shown(.path))]
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -167,7 +167,7 @@ pub enum Error {
     #[error("names list: {0}")]
     Names(#[from] dacti_names::Error),
     /// The path breaks a rule for paths.
-    #[error("{path:?} cannot be the path of a region: it {fault}")]
+    #[error("{} cannot be the path of a region: it {fault}", quoted(.path))]
     Path {
         /// The path.
         path: String,
@@ -237,10 +237,11 @@ pub enum Error {
         /// How many are kept.
         limit: u64,
     },
-    /// Regions that together decode to too many bytes.
+    /// Regions that together take more bytes than
+    /// [`Limits::total_len_max`](crate::Limits::total_len_max) allows.
     #[error(
         "all regions together take more than {limit} bytes, far more than usual for a package of \
-         this size: allow more with total_len_max"
+         this size: allow more"
     )]
     TotalTooLong {
         /// The bytes that are allowed.
@@ -274,9 +275,9 @@ pub enum Error {
     },
     /// An input that changed after it was added.
     #[error(
-        "{path:?} changed while it was packed ({expected} bytes long when it was added, {found} \
-         when it was read{}): nothing was written; pack again when it no longer changes, or pack \
-         a copy",
+        "{} changed while it was packed ({expected} bytes long when it was added, {found} when it \
+         was read{}): nothing was written; pack again when it no longer changes, or pack a copy",
+        shown(.path),
         if expected == found { ", with another modification time" } else { "" }
     )]
     Changed {
@@ -416,12 +417,19 @@ pub enum CompactionFault {
     Unproven(String),
 }
 
-/// Returns a path as a message shows it, escaped. An empty path is the package itself.
+/// Returns a path as a message shows it, escaped, and a URL without its secrets. An empty path is
+/// the package itself.
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();
     }
-    format!("{:?}", path.to_string_lossy())
+    format!("{:?}", Location::from(path).to_string())
+}
+
+/// Returns a text in quotes as a message shows it. A URL, which is the path of no region, is shown
+/// without its secrets.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:?}", Location::from(text).to_string())
 }
 
 impl From<CompactionFault> for Error {

@@ -1,7 +1,7 @@
 //! Shows a planned update, as text and as JSON.
 
 use crate::json::Place;
-use crate::output::{bytes, printable};
+use crate::output::{self, bytes, printable};
 use dacti::Span;
 use dacti::update::{
     Action, Append, Barrier, DerivedRegion, Field, PieceContent, Plan, Probe, Step, Strategy,
@@ -67,7 +67,7 @@ impl Summary {
         let changes = planned.changes();
         let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
         Self {
-            package: package.to_string_lossy().into_owned(),
+            package: output::place(package),
             applied: false,
             added: count(ChangeKind::Added),
             replaced: count(ChangeKind::Replaced),

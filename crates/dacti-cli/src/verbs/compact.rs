@@ -5,10 +5,10 @@ use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted, shown};
 use crate::progress::Bar;
+use crate::total::MaxTotal;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
-use dacti::Package;
 use dacti::compact::{CompactOptions, Compacted, SealsChoice};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,8 @@ pub(crate) struct Args {
     /// Threads that copy and hash, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    max_total: MaxTotal,
     /// Print one JSON object about the new file.
     #[arg(long)]
     json: bool,
@@ -71,6 +73,7 @@ enum Seals {
 
 #[derive(Debug, Serialize)]
 struct Json<'p> {
+    #[serde(serialize_with = "output::serialize_place")]
     package: &'p Path,
     old_len: u64,
     len: u64,
@@ -104,7 +107,7 @@ impl Args {
         let inputs: Vec<&Path> = self.sign.as_deref().into_iter().chain([&**from]).collect();
         Output { path: to, option: "-o", has_standard: false }.check(&inputs)?;
         let options = self.options()?;
-        let package = Package::open(from).map_err(|error| Failure::with(from, &error))?;
+        let package = self.max_total.open(from)?;
         let compacted = {
             let mut bar = Bar::bytes("compacting", 0, talk);
             interrupt::listen();

@@ -5,6 +5,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes, printable};
 use crate::progress::Bar;
 use crate::remote::Remote;
+use crate::total::MaxTotal;
 use crate::{Talk, interrupt};
 use dacti::Limits;
 use dacti::report::{Difference, Differing, Evidence, Relation, Renamed, Side};
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     new: PathBuf,
     #[command(flatten)]
     dry_run: DryRun,
+    #[command(flatten)]
+    max_total: MaxTotal,
     /// Exit with 1 if regions or their paths differ, and with 0 otherwise. A failure also exits
     /// with 1, and prints a message.
     #[arg(long)]
@@ -89,7 +92,8 @@ struct How {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let open = |path: &Path| self.remote.open(path, Limits::default(), self.dry_run.dry_run);
+        let limits = self.max_total.applied(Limits::default());
+        let open = |path: &Path| self.remote.open(path, limits, self.dry_run.dry_run, talk);
         let (old, old_costs) = open(&self.old)?;
         let (new, new_costs) = open(&self.new)?;
         if self.dry_run.dry_run {

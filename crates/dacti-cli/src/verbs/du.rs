@@ -93,7 +93,7 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let (package, costs) =
-            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run, talk)?;
         if self.dry_run.dry_run {
             let then = "unclaimed bytes and, without --no-duplicates, regions that are as long as \
                         another one";

@@ -53,6 +53,7 @@ struct Got<'g> {
     kind: &'static str,
     place: Place,
     encoding: String,
+    #[serde(serialize_with = "output::serialize_place")]
     output: &'g Path,
     len: u64,
 }
@@ -67,7 +68,8 @@ impl Args {
         }
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let (package, costs) = self.remote.open(&self.package, limits, self.dry_run.dry_run)?;
+        let (package, costs) =
+            self.remote.open(&self.package, limits, self.dry_run.dry_run, talk)?;
         let package = self.trust.applied(package)?;
         let name_text = select::path(&self.region);
         let (name, found) = match select::find(&package, &name_text) {
@@ -86,12 +88,14 @@ impl Args {
             output::note(&format!("{id} at {span}, {} bytes, {encoding}", span.len()));
         }
         if self.dry_run.dry_run {
-            let plan = match (self.raw, self.is_to_file()) {
+            let mut plan = match (self.raw, self.is_to_file()) {
                 (true, true) => package.unverified_stored_readers_at([located]).plan().clone(),
                 (true, false) => package.stored_readers_at([located]).plan().clone(),
                 (false, true) => package.unverified_readers_at([located]).plan().clone(),
                 (false, false) => package.readers_at([located]).plan().clone(),
             };
+            // A single region needs no look at the head after it.
+            plan.look = None;
             dry_run::print(&self.package, &plan, 0, &costs, self.json)?;
             costs.tell(&self.remote);
             return Ok(Outcome::Done);
@@ -217,13 +221,14 @@ impl Args {
     }
 
     fn unreadable(&self, fault: &str) -> Failure {
-        Failure::Failed(format!("{}: {:?}: {fault}", output::shown(&self.package), self.region))
+        let region = output::quoted(&self.region);
+        Failure::Failed(format!("{}: {region}: {fault}", output::shown(&self.package)))
     }
 
     fn binary(&self) -> Failure {
         Failure::Failed(format!(
-            "{:?} is binary, and standard output is a terminal: use `-o FILE` or a pipe",
-            self.region
+            "{} is binary, and standard output is a terminal: use `-o FILE` or a pipe",
+            output::quoted(&self.region)
         ))
     }
 }

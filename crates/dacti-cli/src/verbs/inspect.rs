@@ -9,8 +9,8 @@ mod text;
 
 use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
-use crate::output;
 use crate::remote::{self, Remote};
+use crate::{Talk, output};
 use dacti::Limits;
 use dacti::fetch::{FileSource, ReadAt};
 use dacti::report::FileMap;
@@ -40,13 +40,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if let Some(source) = self.other_format() {
             return self.show_container(&source);
         }
         let failed = |error| Failure::with(&self.package, &error);
         let (package, costs) =
-            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run, talk)?;
         if self.dry_run.dry_run {
             let then = "the first 64 MiB of unclaimed bytes";
             let costs = (&costs, &self.remote);

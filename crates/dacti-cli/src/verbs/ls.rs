@@ -6,7 +6,7 @@ use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::remote::Remote;
 use crate::select;
-use crate::{Talk, output};
+use crate::{Talk, output, overlap};
 use dacti::{Limits, Listed};
 use serde::Serialize;
 use std::io::Write;
@@ -67,7 +67,7 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let (package, costs) =
-            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
+            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run, talk)?;
         if self.dry_run.dry_run {
             let then = "";
             let costs = (&costs, &self.remote);
@@ -77,6 +77,9 @@ impl Args {
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
+        if let Some(found) = overlap::find(&package, &listed) {
+            found.tell(talk);
+        }
         let mut out = output::stdout();
         let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
         wanted.iter().try_for_each(|listed| self.print(&mut out, listed))?;

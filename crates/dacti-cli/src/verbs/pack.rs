@@ -89,6 +89,7 @@ enum Encoding {
 
 #[derive(Debug, Serialize)]
 struct Summary<'p> {
+    #[serde(serialize_with = "output::serialize_place")]
     package: &'p Path,
     len: u64,
     regions: u64,

@@ -4,9 +4,9 @@ use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted, shown};
 use crate::progress::Bar;
+use crate::total::MaxTotal;
 use crate::{Talk, interrupt, keys, output, threads};
 use core::num::NonZeroUsize;
-use dacti::Package;
 use dacti::compact::{CompactOptions, Compacted};
 use dacti::seal::SecretKey;
 use daicon_core::Hex;
@@ -38,6 +38,8 @@ pub(crate) struct Args {
     /// Threads that copy, hash and sign, at most 1024; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    max_total: MaxTotal,
     /// Print one JSON object about the signed file.
     #[arg(long)]
     json: bool,
@@ -45,6 +47,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Serialize)]
 struct Json<'p> {
+    #[serde(serialize_with = "output::serialize_place")]
     package: &'p Path,
     len: u64,
     regions: u64,
@@ -66,7 +69,7 @@ impl Args {
             Some(package) => key.for_package(package),
             None => key,
         };
-        let package = Package::open(from).map_err(|error| Failure::with(from, &error))?;
+        let package = self.max_total.open(from)?;
         let options = CompactOptions {
             drop_components: self.drop_component.clone(),
             threads: self.threads,

@@ -5,13 +5,14 @@ pub(super) mod place;
 pub(super) mod reason;
 
 use crate::dry_run::{self, DryRun};
-use crate::json;
+use crate::json::{self, Found};
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome, region_fault};
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::select;
-use crate::{Talk, files, interrupt, output, threads};
+use crate::total::MaxTotal;
+use crate::{Talk, files, interrupt, output, overlap, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use dacti::{Limits, Listed, Located, Package, Readers, UnverifiedReader};
@@ -63,6 +64,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().stream_len_max)]
     max_len: u64,
     #[command(flatten)]
+    max_total: MaxTotal,
+    #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
     dry_run: DryRun,
@@ -78,6 +81,7 @@ struct Summary {
     files: u64,
     bytes: u64,
     refused: Vec<Refused>,
+    findings: Vec<Found>,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,10 +136,17 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
         let limits = Limits { stream_len_max: self.max_len, ..Limits::default() };
-        let (package, costs) = self.remote.open(&self.package, limits, self.dry_run.dry_run)?;
+        let limits = self.max_total.applied(limits);
+        let (package, costs) =
+            self.remote.open(&self.package, limits, self.dry_run.dry_run, talk)?;
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
         let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
+        let overlapping = overlap::find(&package, &listed);
+        if let Some(found) = &overlapping {
+            found.tell(talk);
+        }
+        let findings: Vec<Found> = overlapping.iter().map(Found::of_overlap).collect();
         let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
         if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
             output::errors(faults.iter(), "");
@@ -144,7 +155,8 @@ impl Args {
                 let shown = output::shown(&self.package);
                 let what = "names are lost, and no other name matches";
                 return Err(Failure::Failed(format!(
-                    "{shown}: {what} {pattern:?}: nothing was written"
+                    "{shown}: {what} {}: nothing was written",
+                    output::quoted(pattern)
                 )));
             }
             return Err(select::nothing_matches(&self.package, pattern, &listed));
@@ -168,7 +180,7 @@ impl Args {
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
         refuse(&mut jobs, &place);
         interrupt::listen();
-        let mut summary = Summary { files: 0, bytes: 0, refused: Vec::new() };
+        let mut summary = Summary { files: 0, bytes: 0, refused: Vec::new(), findings };
         self.write_all(&package, &jobs, &place, talk, &mut summary)?;
         if self.json {
             output::json(&mut io::stdout().lock(), &summary)?;

@@ -6,6 +6,7 @@ use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::remote::Remote;
+use crate::total::MaxTotal;
 use crate::{Talk, hint, interrupt, output, threads};
 use core::num::NonZeroUsize;
 use dacti::report::{Finding, Report};
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
+    max_total: MaxTotal,
+    #[command(flatten)]
     dry_run: DryRun,
     /// Print the report as one JSON object, which docs/json.md describes.
     #[arg(long)]
@@ -49,8 +52,9 @@ struct Json {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
+        let limits = self.max_total.applied(Limits::default());
         let (package, costs) =
-            self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run)?;
+            self.remote.open(&self.package, limits, self.dry_run.dry_run, talk)?;
         let package = self.trust.applied(package)?;
         if self.dry_run.dry_run {
             let scan = package.scan_index().map_err(failed)?;

@@ -728,6 +728,34 @@ fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
     let acts = [NotSatisfiable, NotSatisfiable, Right];
     let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
     assert_eq!(run.sent[2], "140000-140009 g=65536");
+    // The same by a session that was told of the region, and by one that was not.
+    let part = Span { start: 140_000, end: 140_010 };
+    for (region, tag) in [((100_000, 150_000), 65_536), ((135_000, 150_000), 131_072)] {
+        let mut session = self::session();
+        session.note_region(Span { start: region.0, end: region.1 });
+        let run = play_span(&mut session, &acts, part);
+        assert_eq!(run.sent[2], format!("140000-140009 g={tag}"));
+    }
+    let run = play_span(&mut self::session(), &acts, part);
+    assert_eq!(run.sent[2], "140000-140009 g=131072");
+}
+
+#[test]
+fn the_latest_regions_that_are_read_in_parts_are_remembered() {
+    let mut session = session();
+    let region = |n: u64| Span { start: n * 65_536, end: n * 65_536 + 70_000 };
+    // Regions within one slice have one tag anyway, and take no place.
+    for n in 0..200 {
+        session.note_region(Span { start: 1_000 + n, end: 2_000 });
+    }
+    (0..65).for_each(|n| session.note_region(region(n)));
+    // The first was forgotten: its part has the tag of its own slice.
+    for n in [0, 1] {
+        let (mut session, at) = (session.clone(), region(n).end - 10);
+        let acts = [NotSatisfiable, NotSatisfiable, Right];
+        let run = play_span(&mut session, &acts, Span { start: at, end: at + 10 });
+        assert_eq!(run.sent[2], format!("{at}-{} g=65536", at + 9));
+    }
 }
 
 #[test]
@@ -892,6 +920,13 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     session.judge(head([1, 0, 0])).unwrap();
     session.set_identity(other);
     assert_eq!((session.identity(), session.judge(other)), (Some(other), Ok(News::Same)));
+    // A file that cannot be read as this one any more ends it, too.
+    assert_eq!(session.end_unreadable(), Error::Unreadable);
+    assert_eq!(
+        (session.ended(), session.judge(other)),
+        (Some(Error::Unreadable), Err(Error::Unreadable))
+    );
+    assert_eq!(Fetch::head(&session).want(&mut session, 0), Err(Error::Unreadable));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The faults that only updates have.
 
-use super::ErrorKind;
+use super::{ErrorKind, shown};
 use core::fmt;
 use dacti_cdn::{Digest, Fault, State};
 use std::path::PathBuf;
@@ -12,8 +12,9 @@ use uuid::Uuid;
 pub enum UpdateFault {
     /// Another writer has the file.
     #[error(
-        "{path:?} is being updated by another writer: wait until it ends, or end it (an \
-         unfinished update harms no reader, and the next update begins after it)"
+        "{} is being updated by another writer: wait until it ends, or end it (an unfinished \
+         update harms no reader, and the next update begins after it)",
+        shown(.path)
     )]
     Locked {
         /// The file.
@@ -21,8 +22,9 @@ pub enum UpdateFault {
     },
     /// Another file has taken the name.
     #[error(
-        "another file has taken the place of {path:?} meanwhile: nothing was written to it; start \
-         the update again"
+        "another file has taken the place of {} meanwhile: nothing was written to it; start the \
+         update again",
+        shown(.path)
     )]
     Replaced {
         /// The file's name.
@@ -113,8 +115,9 @@ pub enum UpdateFault {
     },
     /// A data file of another length than its plan's blocks have together.
     #[error(
-        "{path:?}: has {found} bytes, but the plan appends {expected}: take plan and data file \
-         from the same place, or plan the update anew"
+        "{}: has {found} bytes, but the plan appends {expected}: take plan and data file from the \
+         same place, or plan the update anew",
+        shown(.path)
     )]
     DataLen {
         /// The data file.
@@ -125,7 +128,7 @@ pub enum UpdateFault {
         found: u64,
     },
     /// A file that is not a saved plan.
-    #[error("{path:?} is not a plan: {reason}")]
+    #[error("{} is not a plan: {reason}", shown(.path))]
     NotAPlan {
         /// The file.
         path: PathBuf,

@@ -15,9 +15,11 @@ pub struct Limits {
     pub spool_len_max: u64,
     /// The most bytes for all regions of one call together: those to which they decode in
     /// [`Package::verify`](crate::Package::verify) and as streams of
-    /// [`Package::readers_at`](crate::Package::readers_at), and those that they take in a file that
-    /// `Package::compact` or `sign` writes. `None`, the default, allows 64 MiB and 1,000 bytes for
-    /// each stored byte, or 100 for a written file. Bytes that regions share count once.
+    /// [`Package::readers_at`](crate::Package::readers_at), those that they take in a file that
+    /// `Package::compact` or `sign` writes, and those of one package that a
+    /// [`Difference`](crate::report::Difference) compares. `None`, the default, allows 64 MiB and
+    /// 1,000 bytes for each stored byte, or 100 for a written file or a comparison. Bytes that
+    /// regions share count once.
     pub total_len_max: Option<u64>,
     /// The most bytes that all segments of the names list decode to together. 1 GiB by default,
     /// which is about 12 million paths.

@@ -8,6 +8,7 @@ pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod many;
 pub(crate) mod names;
+pub(crate) mod overlap;
 pub(crate) mod package;
 pub(crate) mod region;
 pub(crate) mod seals;

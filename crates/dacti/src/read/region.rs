@@ -47,7 +47,7 @@ impl fmt::Display for RegionName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "{id}"),
-            Self::Path(path) => write!(f, "{path:?}"),
+            Self::Path(path) => f.write_str(&crate::error::quoted(path)),
         }
     }
 }

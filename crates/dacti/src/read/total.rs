@@ -11,8 +11,7 @@ use std::io;
 const FLOOR: u64 = 64 << 20;
 /// Bytes of content for each stored byte. Text of all kinds stays below 100, logs below 500.
 const DECODED_RATIO: u64 = 1000;
-/// Bytes of a new file for each stored byte of the old one. Regions may share stored bytes.
-#[cfg(feature = "write")]
+/// Bytes of a new file, or compared bytes, for each stored byte. Regions may share stored bytes.
 const COPIED_RATIO: u64 = 100;
 
 /// Returns the bytes that the spans cover, each counted once.
@@ -38,6 +37,16 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
 /// Refuses to copy regions that share so many bytes that the new file would be far larger.
 #[cfg(feature = "write")]
 pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), Error> {
+    check_len(package, regions)
+}
+
+/// Refuses to compare regions if they share so many bytes that far more would be read.
+pub(crate) fn check_compared(package: &Package, regions: &[&Located]) -> Result<(), Error> {
+    let regions: Vec<Located> = regions.iter().copied().copied().collect();
+    check_len(package, &regions)
+}
+
+fn check_len(package: &Package, regions: &[Located]) -> Result<(), Error> {
     let limit = limit(package, regions, COPIED_RATIO);
     let len = regions.iter().fold(0_u64, |sum, found| sum.saturating_add(found.span.len()));
     if len > limit { Err(Error::TotalTooLong { limit }) } else { Ok(()) }

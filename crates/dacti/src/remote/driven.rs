@@ -130,6 +130,14 @@ impl Remote for Driven {
         Box::pin(async move { self.driver.run(Arc::clone(&self.remote).confirmed()).await })
     }
 
+    fn look(&self, fetches: bool) -> Option<Span> {
+        self.remote.look(fetches)
+    }
+
+    fn note_region(&self, region: Span) {
+        self.remote.note_region(region);
+    }
+
     fn may_be_upload(&self) -> bool {
         self.remote.may_be_upload()
     }

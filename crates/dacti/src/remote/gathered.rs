@@ -220,6 +220,14 @@ impl ReadAt for Gathered {
         self.remote.file().read_len
     }
 
+    fn note_region(&self, region: Span) {
+        self.remote.note_region(region);
+    }
+
+    fn look(&self, reads: bool) -> Option<Span> {
+        self.remote.look(reads)
+    }
+
     fn will_read(&self, spans: &[Span]) {
         if let Ok(operation) = self.current() {
             let far = spans.iter().filter_map(|span| self.remote.far(*span));

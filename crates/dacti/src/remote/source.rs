@@ -196,6 +196,14 @@ impl ReadAt for RemoteSource {
         self.remote.file().read_len
     }
 
+    fn note_region(&self, region: Span) {
+        self.remote.note_region(region);
+    }
+
+    fn look(&self, reads: bool) -> Option<Span> {
+        self.remote.look(reads)
+    }
+
     fn will_read(&self, spans: &[Span]) {
         if spans.len() < 2 {
             return;

@@ -147,6 +147,18 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
+    /// Returns the bytes that [`confirmed`](Self::confirmed) fetches: after further fetches if
+    /// `fetches`, else now. `None` if it fetches nothing.
+    fn look(&self, fetches: bool) -> Option<Span> {
+        let _ = fetches;
+        None
+    }
+
+    /// Notes a region that is fetched part by part.
+    fn note_region(&self, region: Span) {
+        let _ = region;
+    }
+
     /// Returns whether the head looks like the beginning of a package whose upload is in progress.
     fn may_be_upload(&self) -> bool {
         let start = self.file().head.get(..SIGNATURE.len()).unwrap_or(&self.file().head);

@@ -5,6 +5,7 @@
 use crate::fetch::source::{Told, read_full, read_span};
 use crate::index::IndexScan;
 use crate::read::many::Digests;
+use crate::read::total::check_compared;
 use crate::read::view::read_failed;
 use crate::report::{Claimant, FileMap, VerifyProgress};
 use crate::{Error, HEAD_LEN, Package};
@@ -173,7 +174,8 @@ impl Difference {
     ///
     /// # Errors
     /// An index or a names list that cannot be read; a region in both packages that must be read
-    /// but cannot be; `Stopped`.
+    /// but cannot be; `TotalTooLong` if regions share so many bytes that the comparison would read
+    /// far more than the packages have; `Stopped`.
     pub fn between(
         old: &Package,
         new: &Package,
@@ -189,6 +191,7 @@ impl Difference {
             found: Self::of_nothing(),
             missing: Vec::new(),
         };
+        comparison.check_total()?;
         comparison.read_digests();
         comparison.compare_all(progress)?;
         let Comparison { mut found, mut missing, .. } = comparison;
@@ -394,6 +397,16 @@ impl<'c> Comparison<'c, '_> {
                 return Err(DiffError { side, region, error });
             }
         }
+    }
+
+    /// Refuses to compare contents that share so many bytes that far more would be read.
+    fn check_total(&self) -> Result<(), DiffError> {
+        let compared = self.compared_by(How::Content);
+        for (listing, regions) in [self.old, self.new].into_iter().zip(compared) {
+            let failed = |error| DiffError { side: listing.side, region: None, error };
+            check_compared(listing.package, &regions).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Reads all digests that are compared, for [`is_same`](Self::is_same).

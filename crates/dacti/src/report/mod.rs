@@ -9,6 +9,7 @@ pub(crate) mod map;
 pub(crate) mod usage;
 pub(crate) mod verify;
 
+pub use crate::read::overlap::PartOverlaps;
 pub use difference::{DiffError, Difference, Differing, Evidence, Fetch, Relation, Renamed, Side};
 pub use map::{Claim, Claimant, FileMap, Overlap};
 pub use usage::{Compaction, Duplicates, ReserveLeft, Usage};

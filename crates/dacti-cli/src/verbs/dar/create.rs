@@ -94,7 +94,7 @@ impl Args {
         let mut tree = Tree::new(self.profile(), self.guards(), talk);
         let mut roots = Vec::new();
         for input in &self.inputs {
-            roots.push((input.display().to_string(), tree.add(input)?));
+            roots.push((output::place(input), tree.add(input)?));
         }
         if talk >= Talk::Normal {
             tree.guards().left_out.notes().iter().for_each(|note| output::note(note));

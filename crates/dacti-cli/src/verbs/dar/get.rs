@@ -49,14 +49,14 @@ impl Get {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let archive = open_archive(&self.archive, &self.reading)?;
         let found = find(&archive, &self.cid).map_err(failed(&self.archive))?;
-        let shown = self.archive.display();
+        let shown = output::shown(&self.archive);
         let data = found.ok_or_else(|| {
             Failure::Failed(format!("{shown}: {} is not in this archive", self.cid))
         })?;
         if let Some(path) = &self.output {
             let mut file = AtomicFile::create(path)?;
             file.write_all(&data)
-                .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+                .map_err(|error| Failure::Failed(format!("{}: {error}", output::shown(path))))?;
             file.commit()?;
             if self.json {
                 let (cid, codec) = (self.cid.to_string(), self.cid.codec());

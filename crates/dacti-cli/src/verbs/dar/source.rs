@@ -1,6 +1,7 @@
 //! The sources of archives and CARs: files, standard input, URLs of servers and object stores.
 
 use super::{is_standard, shown};
+use crate::Talk;
 use crate::outcome::Failure;
 use crate::remote::{Costs, Remote, url};
 use dacti::dar::DarSource;
@@ -34,7 +35,7 @@ impl Source {
             return Ok(Self { inner: Inner::File(file), costs: None });
         }
         if url(path).is_some() || remote.is_counted() {
-            let (source, costs) = remote.open_dar(path)?;
+            let (source, costs) = remote.open_dar(path, Talk::Normal)?;
             let costs = Some((costs, remote.clone()));
             return Ok(Self { inner: Inner::Counted(source), costs });
         }

@@ -5,7 +5,7 @@
 mod tree;
 
 use super::reason::Reason;
-use crate::outcome::{Failure, content_fault};
+use crate::outcome::{Failure, content_fault, is_total};
 use crate::output;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -146,9 +146,11 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal>
             return Err(Refusal::Failed(Failure::Interrupted));
         }
         // A fault of reading concerns this region; a fault of writing may concern the disk.
-        let read = content
-            .read(&mut buf)
-            .map_err(|error| Refusal::Refused(Reason::new("content", content_fault(&error))))?;
+        let read = content.read(&mut buf).map_err(|error| match content_fault(&error) {
+            // No other region would be written either.
+            fault if is_total(&error) => Refusal::Failed(Failure::Failed(fault)),
+            fault => Refusal::Refused(Reason::new("content", fault)),
+        })?;
         if read == 0 {
             return Ok(len);
         }

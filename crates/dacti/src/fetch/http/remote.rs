@@ -99,9 +99,8 @@ impl HttpRemote {
             let Some(wait) = self.upload_wait(n) else { break };
             self.client.pause(wait).await;
         }
-        let place = self.client.shown().clone();
-        let source = "the file at this URL is not this package any more: open it anew".into();
-        Err(Error::Remote { place, kind: ErrorKind::Replaced, source })
+        let ended = self.client.session().end_unreadable();
+        Err(self.client.failed(ended, None))
     }
 
     /// Returns how long wait number `n`, from 0, for an upload takes; `None` to give up.
@@ -233,6 +232,15 @@ impl Remote for HttpRemote {
             }
             Ok(())
         })
+    }
+
+    fn look(&self, fetches: bool) -> Option<Span> {
+        let looks = fetches || self.client.session().wants_confirmation();
+        looks.then(|| Span { start: 0, end: HEAD_LEN.min(self.file.len) })
+    }
+
+    fn note_region(&self, region: Span) {
+        self.client.session().note_region(region);
     }
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {

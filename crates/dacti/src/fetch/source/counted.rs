@@ -92,8 +92,16 @@ impl ReadAt for Counted {
         self.source.doubt(span, why)
     }
 
+    fn note_region(&self, region: Span) {
+        self.source.note_region(region);
+    }
+
     fn confirm(&self) -> io::Result<()> {
         self.source.confirm()
+    }
+
+    fn look(&self, reads: bool) -> Option<Span> {
+        self.source.look(reads)
     }
 }
 

@@ -118,6 +118,12 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         let _ = spans;
     }
 
+    /// Tells the source that a region is read part by part. A source that reads through caches takes
+    /// the tag of each part from the region's start.
+    fn note_region(&self, region: Span) {
+        let _ = region;
+    }
+
     /// Reports that the bytes of `span` were wrong. Returns true if the source reads them in
     /// another way next time, so that a new try is worthwhile.
     ///
@@ -141,6 +147,13 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Another file has replaced this one, or the check failed.
     fn confirm(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Returns the bytes that [`confirm`](Self::confirm) reads: after further reads if `reads`, else
+    /// now. `None` if it reads nothing.
+    fn look(&self, reads: bool) -> Option<Span> {
+        let _ = reads;
+        None
     }
 }
 

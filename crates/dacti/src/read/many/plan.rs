@@ -25,6 +25,9 @@ pub struct GetPlan {
     pub unknown: u64,
     /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,
+    /// The last look at the head, which comes after those reads: see
+    /// [`ReadAt::look`](crate::fetch::ReadAt::look).
+    pub look: Option<Span>,
     /// Unused bytes between regions that these reads fetch, to save reads.
     pub over_fetch: u64,
     /// Regions whose places are known: those that the reads bring, and those in memory.
@@ -38,16 +41,17 @@ pub struct GetPlan {
 }
 
 impl GetPlan {
-    /// Returns the number of reads, including those that find regions.
+    /// Returns the number of reads, including those that find regions and the last look.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        count(self.index.len()).saturating_add(count(self.reads.len()))
+        let look = u64::from(self.look.is_some());
+        count(self.index.len()).saturating_add(count(self.reads.len())).saturating_add(look)
     }
 
     /// Returns the bytes of all reads, including those that find regions and unused bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let all = self.index.iter().chain(&self.reads);
+        let all = self.index.iter().chain(&self.reads).chain(&self.look);
         all.fold(0, |sum, span| sum.saturating_add(span.len()))
     }
 
@@ -140,6 +144,12 @@ impl GetPlan {
         self.add_reads(package, &reads);
     }
 
+    /// Adds the look at the head that comes after all reads.
+    pub(super) fn add_look(&mut self, package: &Package) {
+        let reads = !self.index.is_empty() || !self.reads.is_empty();
+        self.look = package.source().look(reads);
+    }
+
     pub(super) fn add_reads(&mut self, package: &Package, reads: &Reads) {
         self.regions = self.regions.saturating_add(count(reads.wanted.len()));
         reads.tell(package, self);
@@ -187,6 +197,7 @@ impl Package {
         let mut plan = GetPlan::default();
         let found = plan.look_up(self, &names);
         plan.add(self, Manner::Whole, found);
+        plan.add_look(self);
         plan
     }
 
@@ -214,6 +225,7 @@ impl Package {
     pub fn plan_get_at(&self, found: impl IntoIterator<Item = Located>) -> GetPlan {
         let mut plan = GetPlan::default();
         plan.add(self, Manner::Whole, found);
+        plan.add_look(self);
         plan
     }
 }

@@ -177,13 +177,15 @@ impl<'p, R> Readers<'p, R> {
             early.push((i, found));
         });
         plan.add_reads(package, &reads);
+        plan.add_look(package);
         let early = early.into_iter();
         let state = State { early, told: None, read: 0, next: 0, bytes: None };
         let (state, health) = (Mutex::new(state), Arc::default());
         Self { package, over, total, reads, decodes, state, health, plan }
     }
 
-    /// Returns the reads of all streams together.
+    /// Returns the reads of all streams together, and the look at the head with which
+    /// [`finish`](Self::finish) ends.
     #[must_use]
     pub const fn plan(&self) -> &GetPlan {
         &self.plan
@@ -213,6 +215,7 @@ impl<'p, R> Readers<'p, R> {
         }
         let source = self.package.source();
         if state.told.is_none() {
+            self.reads.note(self.package);
             state.told = Some(Told::new(&**source, self.reads.ahead(self.package)));
         }
         let mut read = self.reads.joined.get(state.read)?;

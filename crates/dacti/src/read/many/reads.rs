@@ -92,6 +92,15 @@ impl Reads {
         self.joined.iter().filter(at_once).map(|read| read.span).collect()
     }
 
+    /// Tells the source which regions are read alone, maybe piece by piece.
+    pub(super) fn note(&self, package: &Package) {
+        for read in &self.joined {
+            if let [alone] = self.together(read) {
+                package.source().note_region(alone.span);
+            }
+        }
+    }
+
     /// Adds the reads to a plan.
     pub(super) fn tell(&self, package: &Package, plan: &mut GetPlan) {
         for read in &self.joined {

@@ -169,6 +169,7 @@ impl UnverifiedReader {
         let trust = Arc::clone(package.trust());
         let decoder = Decoder::new(&Located { encoding: decode_as, ..located }, decoded_len_max)?;
         let all = trust.span(located)?;
+        source.note_region(all);
         let seal = Span { start: located.span.end, end: all.end };
         let seal = Some(seal).filter(|seal| !seal.is_empty());
         Ok(Self {

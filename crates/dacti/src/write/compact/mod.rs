@@ -136,7 +136,7 @@ impl Package {
             return Err(fault.into());
         }
         let names = self.names()?;
-        refuse_overlaps(self, &scan, names)?;
+        self.refuse_part_overlaps(&scan.found)?;
         if options.layout != Some(LayoutChoice::Compact) {
             check_copy(self, &scan.found)?;
         }
@@ -259,34 +259,6 @@ impl<'n> LiveNames<'n> {
             alive,
         }
     }
-}
-
-/// Refuses regions that share some of their stored bytes but not all. Each would be copied whole,
-/// so a small file could cause a very large copy.
-fn refuse_overlaps(package: &Package, scan: &IndexScan, names: &Names) -> Result<(), Error> {
-    let mut spans: Vec<&Located> =
-        scan.found.iter().filter(|found| !found.span.is_empty()).collect();
-    spans.sort_unstable_by_key(|found| (found.span, found.id));
-    let seal_len = package.trust().seal_len();
-    let mut longest: Option<&Located> = None;
-    for found in spans {
-        if let Some(first) = longest
-            && first.span != found.span
-            && first.span.end.saturating_add(seal_len) > found.span.start
-        {
-            let name = |of: &Located| {
-                let path = names.all().iter().find(|name| name.id == of.id).map(|name| name.path);
-                path.map_or_else(|| of.id.to_string(), |path| format!("{path:?}"))
-            };
-            let (first_at, second_at) = (first.span, found.span);
-            let (first, second) = (name(first), name(found));
-            return Err(Error::Overlap { first, first_at, second, second_at });
-        }
-        if longest.is_none_or(|first| found.span.end >= first.span.end) {
-            longest = Some(found);
-        }
-    }
-    Ok(())
 }
 
 fn check_components(package: &Package, options: &CompactOptions) -> Result<(), Error> {

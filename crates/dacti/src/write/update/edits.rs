@@ -85,6 +85,7 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
+        package.refuse_part_overlaps(&package.scan_index()?.found)?;
         crate::write::pack::input::sort(&mut inputs)?;
         let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
         let chain = if inputs.iter().any(|input| input.path.is_some()) {

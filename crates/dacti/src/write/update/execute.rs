@@ -168,6 +168,10 @@ impl Execution<'_, '_> {
             let after = self.plan.steps.get(i).map(|step| step.after);
             return Err(state_fault(self.plan, i, found, after));
         }
+        if let Some(room) = Span::new(len, end.saturating_sub(len)).filter(|room| !room.is_empty())
+        {
+            self.file.reserve(room).map_err(failed("make room in"))?;
+        }
         // Many small regions are written by few calls.
         let (block, mut together) = (self.block, Together::default());
         block.each(append, &mut |at, bytes| {
@@ -234,9 +238,10 @@ impl Execution<'_, '_> {
             return Err(state_fault(self.plan, i, found, step_after));
         }
         write_all(&**self.file, at, after).map_err(failed("write"))?;
-        if found == after {
-            // The bytes are written once more, so that they are surely on disk. The head's content
-            // does not change.
+        let is_switch = self.plan.switch().is_some_and(|(switch, _)| switch == i);
+        if found == after || !(is_switch || self.file.reserve_needs_second()) {
+            // Either the bytes are written once more, so that they are surely on disk, or no view
+            // depends on them before the switch.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;

@@ -7,6 +7,9 @@ use super::UpdateFault;
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_file_at};
 use dacti_cdn::Barrier;
+use daicon_core::Span;
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +53,17 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Reserves room on disk for the bytes of a span at the end of the file, whose length stays as
+    /// it is. It is called before the first of them is written, so that a full disk leaves the file
+    /// as it was.
+    ///
+    /// # Errors
+    /// The disk, or the user's share of it, has no room. A file that cannot reserve does nothing.
+    fn reserve(&self, span: Span) -> io::Result<()> {
+        let _ = span;
+        Ok(())
+    }
+
     /// Syncs the written bytes and the length to disk.
     ///
     /// # Errors
@@ -87,6 +101,13 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let _ = barrier;
         Ok(())
+    }
+
+    /// Whether a reserve needs a modification second of its own, so that caches can be seen to have
+    /// it before the switch. A file whose barriers pass at once needs none: then an update sets the
+    /// time forward by one second at most.
+    fn reserve_needs_second(&self) -> bool {
+        true
     }
 }
 
@@ -179,6 +200,16 @@ impl UpdateFile for LockedFile {
         self.file.set_len(len)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, span: Span) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, span.start, span.len()) {
+            Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(full.into()),
+            // Some file systems cannot reserve.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
@@ -189,6 +220,10 @@ impl UpdateFile for LockedFile {
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.file.set_modified(time)
+    }
+
+    fn reserve_needs_second(&self) -> bool {
+        false
     }
 
     fn is_in_place(&self) -> io::Result<bool> {
