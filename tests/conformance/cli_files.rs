@@ -460,3 +460,47 @@ fn an_empty_folder_does_not_empty_a_package() {
     assert!(refused.failure().contains("missing is not a folder"), "{refused:?}");
     assert_eq!(place.listed(), ["a"]);
 }
+
+#[test]
+fn a_file_that_no_region_can_hold_is_refused_with_the_way_out() {
+    let place = Place::new(&["a"]);
+    let large = place.at("large");
+    // 4 GiB of zeros, which take no room.
+    let file = fs::File::create(&large).expect("a new file");
+    file.set_len(1 << 32).expect("it can be sparse");
+    let packed = place.run(&["pack", "large", "-o", "p"]);
+    let told = packed.failure();
+    assert!(told.contains("\"large\": 4294967296 bytes do not fit a region"), "{told}");
+    assert!(told.contains("nothing was written") && told.contains("split -b 4000M"), "{told}");
+    assert!(!place.at("p").exists());
+    place.packed(&[]);
+    let before = fs::read(place.at("p")).expect("it was written");
+    let told = place.run(&["put", "p", "x=large"]);
+    assert!(told.failure().contains("split -b 4000M"), "{told:?}");
+    assert_eq!(fs::read(place.at("p")).expect("it is there"), before);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_whose_length_is_not_told_are_read() {
+    let place = Place::new(&["empty"]);
+    place.write("empty", b"");
+    let version = fs::read("/proc/version").expect("linux has it");
+    assert_eq!(fs::metadata("/proc/version").expect("linux has it").len(), 0);
+    // A page is told for each, and the content is shorter.
+    let mut shorter = ["/sys/kernel/fscaps", "/sys/kernel/kexec_loaded"].into_iter();
+    let shorter = shorter.find(|file| Path::new(file).exists());
+    let mut inputs = vec!["/proc/version", "in"];
+    inputs.extend(shorter);
+    let packed = place.run(&[&["pack"][..], &inputs, &["-o", "p"]].concat());
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    assert_eq!(place.run(&["get", "p", "version"]).out, version);
+    assert_eq!(place.run(&["get", "p", "empty"]).out, b"");
+    if let Some(file) = shorter {
+        let name = Path::new(file).file_name().and_then(|name| name.to_str()).expect("text");
+        assert_eq!(place.run(&["get", "p", name]).out, fs::read(file).expect("it is there"));
+    }
+    let put = place.run(&["put", "p", "v=/proc/version"]);
+    assert_eq!(put.code, Some(0), "{put:?}");
+    assert_eq!(place.run(&["get", "p", "v"]).out, version);
+}

@@ -288,11 +288,12 @@ fn a_full_disk_is_found_before_anything_is_written() {
     }
     // More than fits, of bytes that no encoding shortens.
     let mut random = 1_u64;
-    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+    let bytes = std::iter::repeat_with(|| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (random >> 56) as u8
     });
-    fs::write(scratch.at("large"), bytes.take(2 << 20).collect::<Vec<_>>()).unwrap();
+    let bytes: Vec<u8> = bytes.take(2 << 20).collect();
+    fs::write(scratch.at("large"), bytes).unwrap();
     let (root, program) = (scratch.0.path().display().to_string(), program().display().to_string());
     let script = format!(
         "cp '{root}/p' '{root}/disk/p' && for n in 1 2 3; do '{program}' put '{root}/disk/p' \

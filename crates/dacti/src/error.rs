@@ -214,8 +214,9 @@ pub enum Error {
     Unnamed,
     /// An input too long for an index entry.
     #[error(
-        "{name}: {len} bytes do not fit a region, whose size has 32 bits: split it into \
-         pieces below 4 GiB"
+        "{name}: {len} bytes do not fit a region, whose size has 32 bits: nothing was written; \
+         split the file into parts below 4 GiB, such as with `split -b 4000M`, pack the parts, and \
+         join them after they are read"
     )]
     RegionTooLong {
         /// The region.

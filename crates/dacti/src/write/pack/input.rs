@@ -240,7 +240,7 @@ impl Input {
             return Err(Error::ReservedId { id });
         }
         let (source, len) = match content.0 {
-            Repr::File(path) => Source::file(path)?,
+            Repr::File(path) => Source::file(path, spool)?,
             Repr::Bytes(bytes) => Source::bytes(bytes),
             Repr::Shared(shared) => {
                 let len = to_u64(shared.range.len());
@@ -474,10 +474,14 @@ impl fmt::Display for Input {
 }
 
 impl Source {
-    fn file(path: PathBuf) -> Result<(Self, u64), Error> {
+    fn file(path: PathBuf, spool: &mut Spool) -> Result<(Self, u64), Error> {
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io("open", &path, error))?;
         if !metadata.is_file() {
             return Err(Error::NotAFile { path });
+        }
+        if is_made_on_read(&path, &metadata) {
+            let mut file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+            return spool.take_from(&mut file, &path);
         }
         let (len, modified) = (metadata.len(), Metadata::modified(&metadata).ok());
         Ok((Self::File { path, modified }, len))
@@ -489,11 +493,38 @@ impl Source {
     }
 }
 
+/// Returns whether the length that the system tells says nothing about a file's content, as of
+/// files in `/proc` and `/sys`. An empty file is read as well, and has no bytes.
+fn is_made_on_read(path: &Path, metadata: &Metadata) -> bool {
+    metadata.len() == 0 || is_of_kernel(path, metadata)
+}
+
+/// Returns whether a file is in a file system whose files the kernel writes while they are read.
+#[cfg(target_os = "linux")]
+fn is_of_kernel(path: &Path, metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    /// `/proc`, `/sys`, and the file systems below `/sys`: debugging, tracing, security, cgroups.
+    const MAGICS: [u64; 7] =
+        [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x0027_e0eb, 0x6367_7270];
+    // Such a file takes no room on a disk.
+    let found = (metadata.blocks() == 0).then(|| rustix::fs::statfs(path).ok()).flatten();
+    let magic = found.and_then(|found| u64::try_from(found.f_type).ok());
+    magic.is_some_and(|magic| MAGICS.contains(&magic))
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn is_of_kernel(_: &Path, _: &Metadata) -> bool {
+    false
+}
+
 impl Spool {
     fn take(&mut self, reader: &mut dyn Read) -> Result<(Source, u64), Error> {
-        let failed = |action| {
-            move |error| Error::io(action, Path::new("a reader or its temporary file"), error)
-        };
+        self.take_from(reader, Path::new("a reader or its temporary file"))
+    }
+
+    /// Takes all bytes of a reader, which messages call `name`.
+    fn take_from(&mut self, reader: &mut dyn Read, name: &Path) -> Result<(Source, u64), Error> {
+        let failed = |action| move |error| Error::io(action, name, error);
         let mut start = Vec::new();
         (&mut *reader).take(SPOOL_MIN).read_to_end(&mut start).map_err(failed("read"))?;
         if u64::try_from(start.len()).unwrap_or(u64::MAX) < SPOOL_MIN {
