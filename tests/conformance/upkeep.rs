@@ -426,9 +426,72 @@ fn a_region_under_another_path_is_renamed() {
     };
     let found = diff(&of("before"), &of("after"));
     let id = uuid::Uuid::from_bytes(small(1));
-    let renamed = Renamed { id, old: Some("before".into()), new: Some("after".into()) };
-    assert_eq!(found.renamed, [renamed]);
+    let (old, new) = (Some("before".into()), Some("after".into()));
+    assert_eq!(found.renamed, [Renamed { id, old_id: id, old, new }]);
     assert_eq!((found.unchanged, found.relation), (1, Relation::Other));
+}
+
+#[test]
+fn a_file_that_moved_is_renamed() {
+    let of = |files: &[Stored]| by::compact_package(files, &by::names_of(files), NONE);
+    let old = of(&[
+        stored("a/moved", &[1; 100]),
+        stored("a/twin 1", &[2; 100]),
+        stored("a/twin 2", &[2; 100]),
+        stored("changed", &[3; 100]),
+        stored("empty", b""),
+        stored("gone", &[4; 100]),
+    ]);
+    let new = of(&[
+        stored("b/moved", &[1; 100]),
+        stored("b/twin", &[2; 100]),
+        stored("changed", &[5; 100]),
+        stored("fresh", &[6; 100]),
+        stored("no bytes", b""),
+    ]);
+    let found = diff(&old, &new);
+    let mut moves: Vec<_> = found.renamed.iter().map(|one| (&one.old, &one.new)).collect();
+    moves.sort();
+    let path = |path: &str| Some(path.to_owned());
+    // One copy went; the other one is the file that moved.
+    let twin = if found.removed.iter().any(|one| one.path == path("a/twin 1")) { 2 } else { 1 };
+    let twin = path(&format!("a/twin {twin}"));
+    let expected = [(path("a/moved"), path("b/moved")), (twin, path("b/twin"))];
+    assert_eq!(moves, expected.each_ref().map(|(old, new)| (old, new)));
+    for renamed in &found.renamed {
+        let id = |path: &Option<String>| {
+            uuid::Uuid::from_bytes(path_id(path.as_deref().expect("it has one")))
+        };
+        assert_eq!((renamed.id, renamed.old_id), (id(&renamed.new), id(&renamed.old)));
+    }
+    let paths = |list: &[dacti::report::Differing]| {
+        let mut paths: Vec<_> = list.iter().filter_map(|one| one.path.clone()).collect();
+        paths.sort();
+        paths
+    };
+    assert_eq!(paths(&found.added), ["fresh", "no bytes"]);
+    assert_eq!(paths(&found.changed), ["changed"]);
+    assert_eq!(found.removed.len(), 3, "a twin, `empty` and `gone`");
+}
+
+#[test]
+fn moved_files_are_read_once_each() {
+    let files = |folder: &str, count: usize| {
+        let file = |n: usize| {
+            let mut content = vec![7; 1000];
+            content[..8].copy_from_slice(&n.to_le_bytes());
+            stored(&format!("{folder}/{n}"), &content)
+        };
+        let files: Vec<_> = (0..count).map(file).collect();
+        by::compact_package(&files, &by::names_of(&files), NONE)
+    };
+    // All have one length, so that each could be any other.
+    for count in [100, 200, 400] {
+        let found = diff(&files("a", count), &files("b", count));
+        assert_eq!((found.renamed.len(), found.added.len(), found.removed.len()), (count, 0, 0));
+        assert_eq!(found.evidence.read, 2 * 1000 * count as u64);
+        assert_eq!(found.fetch.regions, 0, "their bytes are at hand");
+    }
 }
 
 #[test]

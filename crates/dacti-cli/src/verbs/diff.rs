@@ -18,7 +18,8 @@ use uuid::Uuid;
 /// how many bytes turn OLD into NEW.
 ///
 /// Stored bytes are compared: by their places if NEW is a later state of OLD; otherwise by the
-/// digests in the seals; without seals, byte by byte.
+/// digests in the seals; without seals, byte by byte. A removed region and an added one with the
+/// same stored bytes are a renamed one; this is not looked for if a package is fetched.
 ///
 /// The exit code is 0 whether the packages differ or not, unless --exit-code is given.
 #[derive(Debug, clap::Args)]
@@ -67,6 +68,7 @@ struct Line<'d> {
 #[derive(Debug, Serialize)]
 struct Name<'d> {
     id: Uuid,
+    old_id: Uuid,
     old: Option<&'d str>,
     new: Option<&'d str>,
 }
@@ -149,10 +151,11 @@ fn print_regions(out: &mut impl Write, found: &Difference) -> io::Result<()> {
             writeln!(out, "{sign} {}  {lens}", printable(&name))?;
         }
     }
-    for Renamed { id, old, new } in &found.renamed {
-        let shown =
-            |path: &Option<String>| path.as_deref().map_or_else(|| id.to_string(), printable);
-        writeln!(out, "> {} to {}", shown(old), shown(new))?;
+    for Renamed { id, old_id, old, new } in &found.renamed {
+        let shown = |path: &Option<String>, id: &Uuid| {
+            path.as_deref().map_or_else(|| id.to_string(), printable)
+        };
+        writeln!(out, "> {} to {}", shown(old, old_id), shown(new, id))?;
     }
     Ok(())
 }
@@ -203,6 +206,7 @@ impl<'d> From<&'d Difference> for Json<'d> {
         };
         let renamed = found.renamed.iter().map(|renamed| Name {
             id: renamed.id,
+            old_id: renamed.old_id,
             old: renamed.old.as_deref(),
             new: renamed.new.as_deref(),
         });

@@ -7,6 +7,7 @@ use crate::index::IndexScan;
 use crate::read::many::Digests;
 use crate::read::total::check_compared;
 use crate::read::view::read_failed;
+use crate::report::moves::{self, Alone};
 use crate::report::{Claimant, FileMap, VerifyProgress};
 use crate::{Error, HEAD_LEN, Package};
 use core::cmp::Ordering;
@@ -16,6 +17,7 @@ use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use dacti_seal::DIGEST_LEN;
 use daicon_core::Span;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Bytes of each package that are compared at once; more if each read has a price of its own.
@@ -83,11 +85,15 @@ pub struct Differing {
     pub new_len: Option<u64>,
 }
 
-/// A region that is in both packages under different paths.
+/// A region that is in both packages under different paths: one id with another path, or the same
+/// stored bytes under another id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
-    /// Its id.
+    /// Its id in the new package.
     pub id: Uuid,
+    /// Its id in the old package. It is another one if the file moved, because an id is hashed from
+    /// the path.
+    pub old_id: Uuid,
     /// Its path in the old package; `None` if it has none.
     pub old: Option<String>,
     /// Its path in the new package; `None` if it has none.
@@ -153,7 +159,8 @@ pub struct Difference {
     pub changed: Vec<Differing>,
     /// Regions that only the old package has.
     pub removed: Vec<Differing>,
-    /// Regions in both packages whose paths differ, changed or not.
+    /// Regions in both packages whose paths differ, changed or not, and files that moved: they have
+    /// the same stored bytes and another id. Moves are not looked for if a package is fetched.
     pub renamed: Vec<Renamed>,
     /// Regions that are the same in both packages.
     pub unchanged: u64,
@@ -170,7 +177,7 @@ impl Difference {
     /// each region in both packages the bytes that [`Evidence`] names. Memory: 56 bytes for each
     /// entry of either package, both names lists and a pointer for each name, the lists of
     /// differences, 64 KiB for the region that is compared (4 MiB over HTTP), and 120 bytes for
-    /// each pair of regions with digests.
+    /// each pair of regions with digests; 80 bytes for each region that may have moved.
     ///
     /// # Errors
     /// An index or a names list that cannot be read; a region in both packages that must be read
@@ -190,10 +197,12 @@ impl Difference {
             digests: Default::default(),
             found: Self::of_nothing(),
             missing: Vec::new(),
+            alone: [Vec::new(), Vec::new()],
         };
         comparison.check_total()?;
         comparison.read_digests();
         comparison.compare_all(progress)?;
+        comparison.find_moves(progress)?;
         let Comparison { mut found, mut missing, .. } = comparison;
         found.relation = found.relation(old.package, new.package, is_same_file);
         found.fetch = match found.relation {
@@ -365,6 +374,8 @@ struct Comparison<'c, 'p> {
     found: Difference,
     /// The places of the regions that only the new package has.
     missing: Vec<Span>,
+    /// The regions that only the old package has, and those that only the new one has.
+    alone: [Vec<Located>; 2],
 }
 
 impl<'c> Comparison<'c, '_> {
@@ -480,12 +491,47 @@ impl<'c> Comparison<'c, '_> {
         self.missing.extend(new.map(|new| self.new.sealed_span(&new)));
         let len = |located: Option<Located>| located.map(|located| located.span.len());
         let path = self.new.path(id).or_else(|| self.old.path(id));
+        match (old, new) {
+            (Some(old), None) => self.alone[0].push(old),
+            (None, Some(new)) => self.alone[1].push(new),
+            _ => {}
+        }
         let list = match (old, new) {
             (Some(_), Some(_)) => &mut self.found.changed,
             (Some(_), None) => &mut self.found.removed,
             _ => &mut self.found.added,
         };
         list.push(Differing { id, path, old_len: len(old), new_len: len(new) });
+        Ok(())
+    }
+
+    /// Turns pairs of a removed and an added region with the same stored bytes into moves.
+    fn find_moves(
+        &mut self,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<(), DiffError> {
+        let [old, new] = &self.alone;
+        let old = Alone { package: self.old.package, regions: old };
+        let new = Alone { package: self.new.package, regions: new };
+        let lens = self.new.scan.found.iter().map(|found| found.span.len());
+        let bytes = lens.fold(0, u64::saturating_add);
+        let go_on = &mut || progress(VerifyProgress { bytes, bytes_total: bytes });
+        let pairs = moves::find(&old, &new, &mut self.found.evidence.read, go_on);
+        let pairs = pairs.map_err(|error| DiffError { side: Side::New, region: None, error })?;
+        let mut gone: HashSet<Uuid> = HashSet::new();
+        let mut at_hand: HashSet<Span> = HashSet::new();
+        for [old, new] in pairs {
+            gone.extend([old.id, new.id]);
+            at_hand.insert(self.new.sealed_span(&new));
+            let (old_path, new_path) = (self.old.path(old.id), self.new.path(new.id));
+            let (id, old_id) = (new.id, old.id);
+            self.found.renamed.push(Renamed { id, old_id, old: old_path, new: new_path });
+        }
+        self.found.renamed.sort_by_key(|renamed| renamed.id);
+        self.found.removed.retain(|removed| !gone.contains(&removed.id));
+        self.found.added.retain(|added| !gone.contains(&added.id));
+        // The holder of the old package has their bytes.
+        self.missing.retain(|missing| !at_hand.contains(missing));
         Ok(())
     }
 
@@ -499,7 +545,7 @@ impl<'c> Comparison<'c, '_> {
             let own = paths.iter().find(|path| !others.contains(path)).or(paths.first());
             own.map(|(_, path)| (*path).to_owned())
         };
-        self.found.renamed.push(Renamed { id, old: own(old, new), new: own(new, old) });
+        self.found.renamed.push(Renamed { id, old_id: id, old: own(old, new), new: own(new, old) });
     }
 
     /// Returns whether a region in both packages is the same, by the cheapest evidence.

@@ -6,6 +6,7 @@ pub(crate) mod difference;
 mod fences_check;
 pub(crate) mod gaps;
 pub(crate) mod map;
+mod moves;
 pub(crate) mod usage;
 pub(crate) mod verify;
 

@@ -1,0 +1,105 @@
+//! Finds files that moved: a region of the old package with the same stored bytes as a region of
+//! the new one, under another id.
+//!
+//! A digest binds the id, so digests of two ids cannot be compared, and the stored bytes are hashed.
+//! Specification: `docs/spec/dacti-seal.md`, "The digest".
+
+use crate::fetch::source::read_full;
+use crate::read::total::check_compared;
+use crate::{Encoding, Error, Located, Package};
+use core::ops::ControlFlow;
+use daicon_core::to_u64;
+use std::collections::{HashMap, HashSet};
+
+/// Bytes that are hashed at once. A source whose reads have a price reads more at once.
+const PIECE_LEN: usize = 1 << 16;
+
+/// The properties that equal regions share, and that the index tells.
+type Shape = (Encoding, u64);
+
+fn shape(region: &Located) -> Shape {
+    (region.encoding, region.span.len())
+}
+
+/// The regions that only one of two packages has.
+pub(super) struct Alone<'a> {
+    pub(super) package: &'a Package,
+    pub(super) regions: &'a [Located],
+}
+
+impl<'a> Alone<'a> {
+    fn shapes(&self) -> HashSet<Shape> {
+        self.regions.iter().map(shape).collect()
+    }
+
+    /// Returns the regions that may be equal to one of the other package.
+    fn candidates(&self, others: &HashSet<Shape>) -> Result<Vec<&'a Located>, Error> {
+        let may = |region: &&Located| !region.span.is_empty() && others.contains(&shape(region));
+        let found: Vec<_> = self.regions.iter().filter(may).collect();
+        check_compared(self.package, &found)?;
+        Ok(found)
+    }
+
+    /// Returns whether each read is a request, whose bytes are not fetched for this.
+    fn is_far(&self) -> bool {
+        self.package.source().read_len() > PIECE_LEN
+    }
+}
+
+/// Pairs regions of the old package with regions of the new one that have the same encoding and
+/// stored bytes. Each region is in one pair at most, and pairs keep the order of both lists.
+///
+/// Only regions whose encoding and length the other list has too are read, each once. Nothing is
+/// read of packages that are fetched, so their regions are in no pair. A region that cannot be read
+/// is in no pair: other calls report its fault.
+pub(super) fn find(
+    old: &Alone<'_>,
+    new: &Alone<'_>,
+    read: &mut u64,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Vec<[Located; 2]>, Error> {
+    let mut pairs = Vec::new();
+    if old.is_far() || new.is_far() {
+        return Ok(pairs);
+    }
+    let (from, to) = (old.candidates(&new.shapes())?, new.candidates(&old.shapes())?);
+    let mut hash_of = |package: &Package, region: &Located| match go_on() {
+        ControlFlow::Continue(()) => Ok(hash(package, region, read)),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    };
+    // The regions of the new package by their content, the last one first.
+    let mut by_content: HashMap<(Shape, [u8; 32]), Vec<Located>> = HashMap::new();
+    for region in to.into_iter().rev() {
+        if let Some(hash) = hash_of(new.package, region)? {
+            by_content.entry((shape(region), hash)).or_default().push(*region);
+        }
+    }
+    for region in from {
+        let found = hash_of(old.package, region)?;
+        let same = found.and_then(|hash| by_content.get_mut(&(shape(region), hash)));
+        if let Some(moved) = same.and_then(Vec::pop) {
+            pairs.push([*region, moved]);
+        }
+    }
+    Ok(pairs)
+}
+
+/// Returns the hash of a region's stored bytes; `None` if they cannot be read.
+fn hash(package: &Package, region: &Located, read: &mut u64) -> Option<[u8; 32]> {
+    region.within(package.view().len()).ok()?;
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; PIECE_LEN];
+    let mut at = region.span.start;
+    while at < region.span.end {
+        let left = usize::try_from(region.span.end.saturating_sub(at)).unwrap_or(PIECE_LEN);
+        let piece = piece.get_mut(..left.min(PIECE_LEN))?;
+        let filled = read_full(&**package.source(), at, piece).ok()?;
+        *read = read.saturating_add(to_u64(filled));
+        if filled != piece.len() {
+            return None;
+        }
+        hasher.update(piece);
+        at = at.saturating_add(to_u64(filled));
+    }
+    Some(*hasher.finalize().as_bytes())
+}
