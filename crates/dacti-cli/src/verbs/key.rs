@@ -158,11 +158,19 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     #[cfg(not(unix))]
     let _ = mode;
     let temp = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
-    let mut temp = temp.map_err(|error| failed(&error))?;
+    let mut temp = temp.map_err(|error| failed(&system_error(error)))?;
     temp.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
     temp.as_file().sync_all().map_err(|error| failed(&error))?;
     temp.persist_noclobber(path).map_err(|error| failed(&error.error))?;
     Ok(())
+}
+
+/// Returns the system's error without the path of a temporary file, which is made up and may repeat
+/// a secret of the path that the caller gave.
+fn system_error(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(core::error::Error::source);
+    let number = cause.and_then(|cause| cause.downcast_ref()).and_then(io::Error::raw_os_error);
+    number.map_or(error, io::Error::from_raw_os_error)
 }
 
 fn hex(key: &PublicKey) -> String {

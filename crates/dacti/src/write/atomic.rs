@@ -35,7 +35,7 @@ impl AtomicFile {
         }
         let temp = builder
             .tempfile_in(folder_of(path))
-            .map_err(|error| Error::io("create", path, error))?;
+            .map_err(|error| Error::io("create", path, system_error(error)))?;
         Ok(Self { temp, path: path.into() })
     }
 
@@ -77,6 +77,14 @@ impl AtomicFile {
         let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
     }
+}
+
+/// Returns the system's error without the path of a temporary file, which is made up and may repeat
+/// a secret of the path that the caller gave.
+fn system_error(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(core::error::Error::source);
+    let number = cause.and_then(|cause| cause.downcast_ref()).and_then(io::Error::raw_os_error);
+    number.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Returns the folder of a path.
