@@ -302,6 +302,24 @@ impl<S: ReadAt> Archive<S> {
         Ok(found)
     }
 
+    /// Returns the place of a block by the index. Several places are told apart by their blocks.
+    /// Nothing is proved otherwise. Returns `None` if the archive lacks the block.
+    ///
+    /// # Errors
+    /// As [`Self::candidates`], and a fault of a block.
+    pub fn locate(&self, cid: &Cid) -> Result<Option<BlockPlace>, ReadError> {
+        let found = self.candidates(cid)?;
+        if found.len() <= 1 {
+            return Ok(found.first().copied());
+        }
+        for place in found {
+            if self.block_at(cid, &place)?.is_some() {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
     fn search(
         &self,
         bucket: IndexBucket,

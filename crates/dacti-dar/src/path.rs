@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::cbor::{Attempt, item_head, items_len};
 use crate::cid::Cid;
 use crate::source::BlockStore;
-use crate::unixfs::{self, Node, UnixFsError};
+use crate::unixfs::{NameSearch, Node, Step, UnixFsError};
 
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
@@ -23,66 +23,166 @@ pub fn resolve(
     cid: &Cid,
     path: &[&str],
 ) -> Result<Option<Cid>, UnixFsError> {
-    let (mut cid, mut rest) = (cid.clone(), path);
-    while let Some((&name, after)) = rest.split_first() {
-        let block = block(store, &cid)?;
-        let next = match cid.codec() {
-            DAG_CBOR => in_cbor(&block, rest),
-            DAG_JSON => in_json(&block, rest),
-            _ => {
-                let node = Node::read(&cid, &block)?;
-                unixfs::find(store, &cid, node, name.as_bytes())?.map(|cid| (cid, after))
-            }
-        };
-        let Some(next) = next else { return Ok(None) };
-        (cid, rest) = next;
-    }
-    Ok(Some(cid))
-}
-
-fn block(store: &mut impl BlockStore, cid: &Cid) -> Result<Vec<u8>, UnixFsError> {
-    let mut block = Vec::new();
-    if cid.is_identity() {
-        block.extend_from_slice(cid.digest());
-    } else if !store.get(cid, &mut block)? {
-        return Err(UnixFsError::Missing(cid.clone()));
-    }
-    Ok(block)
-}
-
-/// Follows names inside of a DAG-CBOR block up to a link. Returns it, and the names after it.
-fn in_cbor<'p>(block: &[u8], path: &'p [&'p str]) -> Option<(Cid, &'p [&'p str])> {
-    let (mut item, mut rest) = (block, path);
-    loop {
-        let Attempt::Done(head) = item_head(item) else { return None };
-        let inner = item.get(head.len..)?;
-        if head.major == 6 && head.value == 42 {
-            return Some((cbor_link(inner)?, rest));
+    let names = path.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut walk = PathWalk::new(cid, names);
+    while let Some(cid) = walk.want().cloned() {
+        let mut block = Vec::new();
+        if cid.is_identity() {
+            block.extend_from_slice(cid.digest());
+        } else if !store.get(&cid, &mut block)? {
+            return Err(UnixFsError::Missing(cid));
         }
-        let (&name, after) = rest.split_first()?;
-        item = match head.major {
-            4 => {
-                let number: u64 = name.parse().ok()?;
-                (number < head.value).then_some(())?;
-                let Attempt::Done(len) = items_len(inner, number) else { return None };
-                inner.get(len..)?
-            }
-            5 => cbor_value(inner, head.value, name)?,
-            _ => return None,
-        };
-        rest = after;
+        walk.feed(&block)?;
     }
+    Ok(match walk.end() {
+        Some(PathEnd::At(cid)) => Some(cid.clone()),
+        _ => None,
+    })
+}
+
+/// The end of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathEnd {
+    /// The path leads to this block.
+    At(Cid),
+    /// Nothing has the name of this number.
+    Missing(usize),
+    /// The path ends inside a block: from the name of this number on, it leads to no link.
+    Inside(usize),
+}
+
+/// A path through DAGs, followed block by block: a machine that names the block it needs next.
+#[derive(Debug)]
+pub struct PathWalk {
+    cid: Cid,
+    names: Vec<Vec<u8>>,
+    /// The number of names that were followed.
+    followed: usize,
+    search: NameSearch,
+    end: Option<PathEnd>,
+    roots: Vec<Cid>,
+}
+
+impl PathWalk {
+    /// Begins at a block. Without names, the path ends there, and no block is read.
+    #[must_use]
+    pub fn new(cid: &Cid, names: Vec<Vec<u8>>) -> Self {
+        let end = names.is_empty().then(|| PathEnd::At(cid.clone()));
+        let (search, roots) = (NameSearch::default(), alloc::vec![cid.clone()]);
+        Self { cid: cid.clone(), names, followed: 0, search, end, roots }
+    }
+
+    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. An identity
+    /// CID is its own block.
+    #[must_use]
+    pub fn want(&self) -> Option<&Cid> {
+        self.end.is_none().then_some(&self.cid)
+    }
+
+    /// Returns the end of the path, once it is reached.
+    #[must_use]
+    pub fn end(&self) -> Option<&PathEnd> {
+        self.end.as_ref()
+    }
+
+    /// Returns the blocks that names led to so far, the first one included.
+    #[must_use]
+    pub fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    /// Takes the block that [`Self::want`] names. The caller guarantees that it fits the CID.
+    ///
+    /// # Errors
+    /// A wrong UnixFS node. It can be fed no more.
+    pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
+        let rest = self.names.get(self.followed..).unwrap_or_default();
+        let Some(name) = rest.first().filter(|_| self.end.is_none()) else { return Ok(()) };
+        let followed = match self.cid.codec() {
+            DAG_CBOR => in_cbor(block, rest),
+            DAG_JSON => in_json(block, rest),
+            _ => {
+                let node = Node::read(&self.cid, block)?;
+                match self.search.feed(&self.cid, node, name)? {
+                    Step::Found(cid) => Followed::Link(cid, 1),
+                    Step::Absent => Followed::Missing(0),
+                    Step::Below(shard) => {
+                        self.cid = shard;
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        self.search = NameSearch::default();
+        match followed {
+            Followed::Link(cid, count) => {
+                self.followed = self.followed.saturating_add(count);
+                self.cid = cid.clone();
+                self.roots.push(cid.clone());
+                if self.followed >= self.names.len() {
+                    self.end = Some(PathEnd::At(cid));
+                }
+            }
+            Followed::Missing(count) => {
+                self.end = Some(PathEnd::Missing(self.followed.saturating_add(count)));
+            }
+            Followed::Inside(count) => {
+                self.end = Some(PathEnd::Inside(self.followed.saturating_add(count)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The result of following names inside of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Followed {
+    /// A link, after so many names.
+    Link(Cid, usize),
+    /// Nothing has the name of this number.
+    Missing(usize),
+    /// From this name on, the path leads to no link.
+    Inside(usize),
+}
+
+/// Follows names inside of a DAG-CBOR block up to a link.
+fn in_cbor(block: &[u8], path: &[Vec<u8>]) -> Followed {
+    let (mut item, mut count) = (block, 0_usize);
+    loop {
+        let Attempt::Done(head) = item_head(item) else { return Followed::Missing(count) };
+        let inner = item.get(head.len..).unwrap_or_default();
+        if head.major == 6 && head.value == 42 {
+            return cbor_link(inner)
+                .map_or(Followed::Missing(count), |cid| Followed::Link(cid, count));
+        }
+        let Some(name) = path.get(count) else { return Followed::Inside(count) };
+        let next = match head.major {
+            4 => cbor_item(inner, head.value, name),
+            5 => cbor_value(inner, head.value, name),
+            _ => return Followed::Inside(count),
+        };
+        let Some(next) = next else { return Followed::Missing(count) };
+        (item, count) = (next, count.saturating_add(1));
+    }
+}
+
+/// Returns the item of a number in a list, and all after it.
+fn cbor_item<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
+    let number: u64 = core::str::from_utf8(name).ok()?.parse().ok()?;
+    (number < count).then_some(())?;
+    let Attempt::Done(len) = items_len(items, number) else { return None };
+    items.get(len..)
 }
 
 /// Returns the value of a key among the items of a map, and all after it.
-fn cbor_value<'b>(items: &'b [u8], count: u64, name: &str) -> Option<&'b [u8]> {
+fn cbor_value<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     let mut rest = items;
     for _ in 0..count {
         let Attempt::Done(head) = item_head(rest) else { return None };
         let Attempt::Done(key_len) = items_len(rest, 1) else { return None };
         let key = rest.get(head.len..key_len)?;
         rest = rest.get(key_len..)?;
-        if head.major == 3 && key == name.as_bytes() {
+        if head.major == 3 && key == name {
             return Some(rest);
         }
         let Attempt::Done(value_len) = items_len(rest, 1) else { return None };
@@ -100,22 +200,28 @@ fn cbor_link(bytes: &[u8]) -> Option<Cid> {
 }
 
 /// Does the same as [`in_cbor`], in a DAG-JSON block of ordinary depth.
-fn in_json<'p>(block: &[u8], path: &'p [&'p str]) -> Option<(Cid, &'p [&'p str])> {
-    let value: serde_json::Value = serde_json::from_slice(block).ok()?;
-    let (mut item, mut rest) = (&value, path);
+fn in_json(block: &[u8], path: &[Vec<u8>]) -> Followed {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(block) else {
+        return Followed::Missing(0);
+    };
+    let (mut item, mut count) = (&value, 0_usize);
     loop {
         if let Some(object) = item.as_object().filter(|object| object.len() == 1)
             && let Some(text) = object.get("/").and_then(serde_json::Value::as_str)
         {
-            return Some((text.parse().ok()?, rest));
+            return text.parse().map_or(Followed::Missing(count), |cid| Followed::Link(cid, count));
         }
-        let (&name, after) = rest.split_first()?;
-        item = match item {
-            serde_json::Value::Object(object) => object.get(name)?,
-            serde_json::Value::Array(list) => list.get(name.parse::<usize>().ok()?)?,
-            _ => return None,
+        let Some(name) = path.get(count) else { return Followed::Inside(count) };
+        let name = core::str::from_utf8(name).ok();
+        let next = match item {
+            serde_json::Value::Object(object) => name.and_then(|name| object.get(name)),
+            serde_json::Value::Array(list) => {
+                name.and_then(|name| list.get(name.parse::<usize>().ok()?))
+            }
+            _ => return Followed::Inside(count),
         };
-        rest = after;
+        let Some(next) = next else { return Followed::Missing(count) };
+        (item, count) = (next, count.saturating_add(1));
     }
 }
 
@@ -131,19 +237,21 @@ mod tests {
         crate::cbor::push_link(&mut cbor, &cid);
         cbor.extend(b"\x61c\x00");
         let json = format!("{{\"a\":[1,{{\"b\":{{\"/\":\"{cid}\"}}}}],\"c\":0}}");
-        for (path, found) in [
-            (&["a", "1", "b"][..], Some(&[][..])),
-            (&["a", "1", "b", "x", "y"], Some(&["x", "y"])),
-            (&["a", "1"], None),
-            (&["a", "0", "b"], None),
-            (&["a", "2"], None),
-            (&["a", "-1"], None),
-            (&["c", "b"], None),
-            (&["d"], None),
+        let link = |count| Followed::Link(cid.clone(), count);
+        for (path, expected) in [
+            (&["a", "1", "b"][..], link(3)),
+            (&["a", "1", "b", "x", "y"], link(3)),
+            (&["a", "1"], Followed::Inside(2)),
+            (&["a", "0", "b"], Followed::Inside(2)),
+            (&["a", "2"], Followed::Missing(1)),
+            (&["a", "-1"], Followed::Missing(1)),
+            (&["c", "b"], Followed::Inside(1)),
+            (&["c"], Followed::Inside(1)),
+            (&["d"], Followed::Missing(0)),
         ] {
-            let expected = found.map(|rest| (cid.clone(), rest));
-            assert_eq!(in_cbor(&cbor, path), expected, "{path:?}");
-            assert_eq!(in_json(json.as_bytes(), path), expected, "{path:?}");
+            let names: Vec<Vec<u8>> = path.iter().map(|name| name.as_bytes().to_vec()).collect();
+            assert_eq!(in_cbor(&cbor, &names), expected, "{path:?}");
+            assert_eq!(in_json(json.as_bytes(), &names), expected, "{path:?}");
         }
     }
 }

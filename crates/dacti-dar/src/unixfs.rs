@@ -7,13 +7,18 @@
 mod build;
 mod error;
 mod file;
+mod file_walk;
 mod folder;
 mod hamt;
 mod murmur3;
 mod node;
+mod shard_walk;
 
 pub use build::{Builder, FolderSize, Item, Metadata, Profile};
 pub use error::UnixFsError;
 pub use file::FileReader;
+pub use file_walk::FileWalk;
 pub use folder::{Entry, find, list};
+pub(crate) use folder::{NameSearch, Step};
 pub use node::{Kind, Link, Node};
+pub use shard_walk::ShardWalk;

@@ -159,22 +159,14 @@ impl<'a, S: ReadAt> Walk<'a, S> {
 
     /// Finds the place of a block. With `at`, only the record with that offset counts.
     fn locate(&self, cid: &Cid, at: Option<u64>) -> Result<Option<BlockPlace>, ReadError> {
-        let found = match &self.map {
-            Map::Scan(scan) => return Ok(scan.locate(cid)),
-            Map::Index => self.archive.candidates(cid)?,
-        };
-        if let Some(at) = at {
-            return Ok(found.into_iter().find(|located| located.offset == at));
-        }
-        if found.len() <= 1 {
-            return Ok(found.first().copied());
-        }
-        for located in found {
-            if self.archive.block_at(cid, &located)?.is_some() {
-                return Ok(Some(located));
+        match (&self.map, at) {
+            (Map::Scan(scan), _) => Ok(scan.locate(cid)),
+            (Map::Index, None) => self.archive.locate(cid),
+            (Map::Index, Some(at)) => {
+                let found = self.archive.candidates(cid)?;
+                Ok(found.into_iter().find(|located| located.offset == at))
             }
         }
-        Ok(None)
     }
 
     /// Reads the next block in depth-first order; `None` after the last.

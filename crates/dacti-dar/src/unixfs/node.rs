@@ -90,6 +90,16 @@ impl Node {
         node.ok_or_else(|| UnixFsError::NoNode(cid.clone()))
     }
 
+    /// Returns the length of a file, as its node states it. Returns `None` if it does not.
+    #[must_use]
+    pub fn content_len(&self) -> Option<u64> {
+        if self.file_size.is_some() || self.block_sizes.len() != self.links.len() {
+            return self.file_size;
+        }
+        let sizes = self.block_sizes.iter();
+        Some(sizes.fold(self.data.len() as u64, |sum, size| sum.saturating_add(*size)))
+    }
+
     /// Returns the target of a symbolic link; `None` if it is not UTF-8.
     #[must_use]
     pub fn target(&self) -> Option<String> {

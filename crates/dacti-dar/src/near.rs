@@ -1,0 +1,145 @@
+//! Blocks near the block that links to them: the frame at which the next one is expected spares the
+//! look-up. A walk by such places needs no table of blocks, so that its memory does not grow with
+//! the DAG.
+
+use alloc::vec::Vec;
+
+use crate::archive::Archive;
+use crate::cid::Cid;
+use crate::frame::Head;
+use crate::hash::{Fit, fits};
+use crate::index::READ_LEN;
+use crate::source::{ReadAt, ReadError};
+use crate::stream::ByteRange;
+use crate::table::BlockPlace;
+use crate::varint;
+
+/// The place where the frame of a walk's next block is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramePlace {
+    /// The offset of the frame.
+    at: u64,
+    /// The end of the last block before it. Only back-references stand between the two.
+    from: u64,
+}
+
+impl FramePlace {
+    /// Returns the place after a block that ends at `end`.
+    #[must_use]
+    pub fn after(end: u64) -> Self {
+        Self { at: end, from: end }
+    }
+
+    /// Returns the offset of the frame.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Returns the offset from which on only back-references stand before the frame.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+}
+
+/// The place of a block that a walk comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Near {
+    /// The expected frame holds the block: its bytes, which are proved, and the offset after them.
+    Here {
+        /// The block.
+        data: Vec<u8>,
+        /// The offset of the end of the frame.
+        end: u64,
+    },
+    /// The block stands elsewhere, as the index says.
+    Elsewhere(BlockPlace),
+}
+
+/// Reads frames of an archive, with read-ahead of 64 KiB.
+#[derive(Debug, Default)]
+pub struct NearReader {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl NearReader {
+    /// Finds the block of a CID, first at the expected place. Moves the place past the frame if
+    /// the frame holds the block or refers to it. Returns `None` if the archive lacks the block.
+    ///
+    /// # Errors
+    /// [`Misuse::NoIndex`](crate::Misuse::NoIndex), a fault of the index, or an error of the
+    /// source.
+    pub fn find<S: ReadAt>(
+        &mut self,
+        archive: &Archive<S>,
+        place: &mut FramePlace,
+        cid: &Cid,
+    ) -> Result<Option<Near>, ReadError> {
+        let (head, head_len) = match self.head(archive, place.at)? {
+            Some((head, len)) => (Some(head), len),
+            None => (None, 0),
+        };
+        if let Some(Head::Block(len)) = head {
+            let body_at = place.at.saturating_add(head_len);
+            let end = body_at.saturating_add(len);
+            if len <= u64::from(archive.options().limits.block_len_max)
+                && end <= archive.frames_end()
+            {
+                let data = self.read(archive, body_at, len)?;
+                if fits(cid, data) == Fit::Yes {
+                    let data = data.to_vec();
+                    *place = FramePlace::after(end);
+                    return Ok(Some(Near::Here { data, end }));
+                }
+            }
+        }
+        let Some(found) = archive.locate(cid)? else { return Ok(None) };
+        if head == Some(Head::Reference(found.offset)) {
+            place.at = place.at.saturating_add(head_len);
+        }
+        Ok(Some(Near::Elsewhere(found)))
+    }
+
+    /// Reads the number at the start of a frame; `None` at the end of the frames.
+    fn head<S: ReadAt>(
+        &mut self,
+        archive: &Archive<S>,
+        at: u64,
+    ) -> Result<Option<(Head, u64)>, ReadError> {
+        let len = archive.frames_end().saturating_sub(at).min(varint::LEN_MAX as u64);
+        let bytes = self.read(archive, at, len)?;
+        // A wrong frame is no error: the walk has the index, too.
+        Ok(Head::read(bytes).ok().map(|(head, len)| (head, len as u64)))
+    }
+
+    fn read<S: ReadAt>(
+        &mut self,
+        archive: &Archive<S>,
+        at: u64,
+        len: u64,
+    ) -> Result<&[u8], ReadError> {
+        let held = |start: u64, bytes: &[u8]| {
+            let from = usize::try_from(at.checked_sub(start)?).ok()?;
+            let to = from.checked_add(usize::try_from(len).ok()?)?;
+            (to <= bytes.len()).then_some(from..to)
+        };
+        if held(self.start, &self.bytes).is_none() {
+            let most = archive.frames_end().saturating_sub(at);
+            let bytes = archive.read(ByteRange { start: at, len: READ_LEN.max(len).min(most) })?;
+            (self.start, self.bytes) = (at, bytes);
+        }
+        let range = held(self.start, &self.bytes).unwrap_or_default();
+        Ok(self.bytes.get(range).unwrap_or_default())
+    }
+}
+
+impl BlockPlace {
+    /// Returns the offset of the end of the block.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        let head_len = varint::len_signed(i64::from(self.len));
+        self.offset.saturating_add(head_len).saturating_add(u64::from(self.len))
+    }
+}

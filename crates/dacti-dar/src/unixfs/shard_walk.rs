@@ -1,0 +1,117 @@
+//! The blocks of a sharded folder, in order: a machine that names the block it needs next.
+
+use alloc::vec::Vec;
+
+use super::hamt::{HASH_TYPE, Places, prefix, prefix_len};
+use super::{Entry, Kind, Node, UnixFsError};
+use crate::cid::Cid;
+
+/// The deepest sharded folder. Eight levels use up the hash at the usual fan-out.
+const DEPTH_MAX: usize = 64;
+
+/// Walks the blocks of a sharded folder in depth-first order, and not the blocks of its entries.
+///
+/// Each name must stand where its hash says, so that no block can be read twice as another. The
+/// blocks that wait are those beside the path to one block.
+#[derive(Debug)]
+pub struct ShardWalk {
+    fanout: u64,
+    /// The blocks to come, the next on top.
+    to_read: Vec<Shard>,
+    entries: Vec<Entry>,
+}
+
+/// A block of a sharded folder that is to be read.
+#[derive(Debug)]
+struct Shard {
+    cid: Cid,
+    /// The places in the blocks above it.
+    path: Vec<u64>,
+}
+
+impl ShardWalk {
+    /// Begins a walk over a sharded folder whose top node was read.
+    ///
+    /// # Errors
+    /// [`UnixFsError::Shard`].
+    pub fn new(cid: &Cid, top: Node) -> Result<Self, UnixFsError> {
+        let mut walk = Self { fanout: top.fanout, to_read: Vec::new(), entries: Vec::new() };
+        walk.enter(&Shard { cid: cid.clone(), path: Vec::new() }, top)?;
+        Ok(walk)
+    }
+
+    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. An identity
+    /// CID is its own block.
+    #[must_use]
+    pub fn want(&self) -> Option<&Cid> {
+        self.to_read.last().map(|shard| &shard.cid)
+    }
+
+    /// Takes the block that [`Self::want`] names. The caller guarantees that it fits the CID.
+    ///
+    /// # Errors
+    /// A block that is no part of the folder. The walk has ended then.
+    pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
+        let Some(shard) = self.to_read.pop() else { return Ok(()) };
+        let entered = Node::read(&shard.cid, block).and_then(|node| self.enter(&shard, node));
+        if entered.is_err() {
+            self.to_read.clear();
+        }
+        entered
+    }
+
+    /// Returns the number of blocks that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.to_read.len()
+    }
+
+    /// Returns the entries of the blocks that were read since the last call.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        core::mem::take(&mut self.entries)
+    }
+
+    fn enter(&mut self, shard: &Shard, node: Node) -> Result<(), UnixFsError> {
+        let wrong = || UnixFsError::Shard(shard.cid.clone());
+        let fanout = self.fanout;
+        let same = node.kind == Kind::Shard && node.fanout == fanout;
+        if !same || node.hash_type != HASH_TYPE || Places::of(b"", fanout).is_none() {
+            return Err(wrong());
+        }
+        // A part below the top without any entry could be linked without end.
+        if node.links.is_empty() && !shard.path.is_empty() || shard.path.len() > DEPTH_MAX {
+            return Err(wrong());
+        }
+        let (mut before, below) = (None, self.to_read.len());
+        for link in node.links {
+            let (digits, name) =
+                link.name.split_at_checked(prefix_len(fanout)).ok_or_else(wrong)?;
+            let place = core::str::from_utf8(digits).ok();
+            let place = place.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            let place = place.filter(|&place| prefix(place, fanout).as_bytes() == digits);
+            // The places in a part ascend, so no block can be read twice under another place.
+            let place = place.filter(|&place| place < fanout && before < Some(place));
+            let place = place.ok_or_else(wrong)?;
+            before = Some(place);
+            let mut path = shard.path.clone();
+            path.push(place);
+            if name.is_empty() {
+                self.to_read.push(Shard { cid: link.cid, path });
+            } else if is_at(name, fanout, &path) {
+                self.entries.push(Entry { name: name.to_vec(), cid: link.cid });
+            } else {
+                return Err(wrong());
+            }
+        }
+        if let Some(new) = self.to_read.get_mut(below..) {
+            new.reverse();
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a name belongs to these places.
+fn is_at(name: &[u8], fanout: u64, path: &[u64]) -> bool {
+    Places::of(name, fanout)
+        .is_some_and(|mut places| path.iter().all(|&place| places.next() == Some(place)))
+}
