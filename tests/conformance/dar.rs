@@ -15,3 +15,6 @@ mod dar_salvage;
 mod dar_support;
 mod dar_threads;
 mod dar_unixfs;
+mod gateway;
+mod gateway_answers;
+mod gateway_hostile;

@@ -27,7 +27,8 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The fields of an answer that scripts of other sites may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "accept-ranges, content-encoding, content-length, content-range, etag",
+    "accept-ranges, content-disposition, content-encoding, content-length, content-location, \
+     content-range, etag, x-ipfs-path, x-ipfs-roots",
 );
 /// The request fields that scripts of other sites may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static("range, if-none-match, if-range");
@@ -52,6 +53,11 @@ impl<'r> Request<'r> {
 
     pub(crate) const fn lifetimes(&self) -> &'r Lifetimes {
         self.lifetimes
+    }
+
+    /// Tells whether only the fields are asked for.
+    pub(crate) const fn is_head(&self) -> bool {
+        self.head
     }
 
     pub(crate) fn field(&self, name: &HeaderName) -> Option<&'r HeaderValue> {
@@ -148,6 +154,18 @@ pub(crate) fn whole(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> An
     answer
 }
 
+/// Answers with a body whose length is not known before it is sent, and that has no ranges.
+pub(crate) fn stream(kind: HeaderValue, lifetime: &HeaderValue, body: Body) -> Answer {
+    let mut answer = whole(kind, lifetime, body);
+    answer.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    answer
+}
+
+/// Answers with a status alone.
+pub(crate) fn without_body(status: StatusCode) -> Answer {
+    empty(status, &NO_STORE)
+}
+
 /// Answers with an index page. The page holds its permit until the client has it.
 pub(crate) fn page(
     text: String,
@@ -217,15 +235,19 @@ pub(crate) fn content_type(path: &str) -> HeaderValue {
     if path.ends_with(".dacti-pack") {
         return HeaderValue::from_static("application/prs.dacti-pack");
     }
-    let guessed = mime_guess::from_path(path).first_raw();
-    match guessed.unwrap_or("application/octet-stream") {
+    let octets = HeaderValue::from_static("application/octet-stream");
+    known_type(path).and_then(|kind| HeaderValue::try_from(kind).ok()).unwrap_or(octets)
+}
+
+/// Returns the media type that the end of a path tells.
+pub(crate) fn known_type(path: &str) -> Option<String> {
+    Some(match mime_guess::from_path(path).first_raw()? {
         // Text files of packages and sites are taken to be UTF-8.
         text @ ("text/html" | "text/css" | "text/plain" | "text/javascript" | "text/markdown") => {
-            HeaderValue::try_from(format!("{text}; charset=utf-8"))
-                .unwrap_or(HeaderValue::from_static(text))
+            format!("{text}; charset=utf-8")
         }
-        other => HeaderValue::from_static(other),
-    }
+        other => other.into(),
+    })
 }
 
 fn empty(status: StatusCode, lifetime: &HeaderValue) -> Answer {

@@ -25,6 +25,8 @@ pub(crate) struct Body {
     source: Source,
     sent: u64,
     started: Instant,
+    /// A fault that is told at the next call, so that the pieces before it are sent first.
+    fault: Option<io::Error>,
     /// The permit is given back when the client has the whole body, or leaves.
     _turn: Option<OwnedSemaphorePermit>,
 }
@@ -42,7 +44,7 @@ enum Source {
 
 impl Body {
     fn new(source: Source, turn: Option<OwnedSemaphorePermit>) -> Self {
-        Self { source, sent: 0, started: Instant::now(), _turn: turn }
+        Self { source, sent: 0, started: Instant::now(), fault: None, _turn: turn }
     }
 
     pub(crate) fn empty() -> Self {
@@ -79,6 +81,9 @@ impl http_body::Body for Body {
         if is_slow(body.started.elapsed(), body.sent) {
             return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
         }
+        if let Some(fault) = body.fault.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         let piece = match &mut body.source {
             Source::Whole(left) => {
                 // The body is sent piece by piece, so that the client's speed can be measured.
@@ -88,10 +93,20 @@ impl http_body::Body for Body {
             Source::File(file) => ready!(file.poll_piece(context)),
             Source::Pieces(pieces) => ready!(pieces.poll_recv(context)),
         };
-        if let Some(Ok(piece)) = &piece {
-            body.sent = body.sent.saturating_add(len(piece));
+        match piece {
+            None => Poll::Ready(None),
+            Some(Ok(piece)) => {
+                body.sent = body.sent.saturating_add(len(&piece));
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            // An error drops the bytes that the connection has not written yet. It writes them
+            // whenever the body has to wait.
+            Some(Err(fault)) => {
+                body.fault = Some(fault);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -199,5 +214,19 @@ mod tests {
         assert!(taken == bytes && body.is_end_stream());
         drop(body);
         assert_eq!(turns.available_permits(), 1);
+    }
+
+    #[test]
+    fn a_fault_lets_the_pieces_before_it_leave() {
+        let (pieces, taken) = tokio::sync::mpsc::channel(2);
+        pieces.try_send(Ok(Bytes::from_static(b"a"))).unwrap();
+        pieces.try_send(Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let mut body = Body::pieces(taken);
+        let mut poll = || {
+            let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            polled.map(|piece| piece.map(|piece| piece.is_ok()))
+        };
+        assert_eq!((poll(), poll()), (Poll::Ready(Some(true)), Poll::Pending));
+        assert_eq!(poll(), Poll::Ready(Some(false)));
     }
 }

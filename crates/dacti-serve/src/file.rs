@@ -1,6 +1,7 @@
 //! A request from its path to its answer.
 
 use crate::answer::{self, Answer, Request};
+use crate::gateway::Gateway;
 use crate::lifetime::{Kind, Lifetimes};
 use crate::lookup::{Load, Served};
 use crate::opened::Opened;
@@ -12,7 +13,7 @@ use crate::site::{Found, Site};
 use crate::target::Target;
 use core::time::Duration;
 use dacti::HEAD_LEN;
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode, Uri};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -29,9 +30,10 @@ const TURN: Duration = Duration::from_secs(10);
 /// Answers requests of all connections.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    site: Site,
+    site: Arc<Site>,
     lifetimes: Lifetimes,
     packages: Packages,
+    gateway: Gateway,
     /// The permits for reading regions: each region takes a thread and some memory.
     regions: Arc<Semaphore>,
     index_pages: bool,
@@ -39,13 +41,12 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn new(site: Site, options: &Options) -> Self {
-        Self {
-            site,
-            lifetimes: Lifetimes::new(options.head_max_age, options.data_max_age),
-            packages: Packages::new(options),
-            regions: Arc::new(Semaphore::new(options.regions_max.max(1))),
-            index_pages: options.index_pages,
-        }
+        let site = Arc::new(site);
+        let regions = Arc::new(Semaphore::new(options.regions_max.max(1)));
+        let index_pages = options.index_pages;
+        let gateway = Gateway::new(Arc::clone(&site), Arc::clone(&regions), index_pages);
+        let lifetimes = Lifetimes::new(options.head_max_age, options.data_max_age);
+        Self { site, lifetimes, packages: Packages::new(options), gateway, regions, index_pages }
     }
 
     /// Returns the name of the one file that is served.
@@ -53,7 +54,7 @@ impl Origin {
         self.site.only()
     }
 
-    pub(crate) async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+    pub(crate) async fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
         let head = match *method {
             Method::GET => false,
             Method::HEAD => true,
@@ -63,9 +64,17 @@ impl Origin {
                 return answer::failed(StatusCode::METHOD_NOT_ALLOWED, why);
             }
         };
-        let Some(target) = Target::parse(path, self.only()) else { return missing() };
         let request = Request::new(headers, head, &self.lifetimes);
-        match self.find(&target, path, &request).await {
+        let query = uri.query().unwrap_or_default();
+        let found = match self.gateway.answer(uri.path(), query, &request).await {
+            Ok(Some(answer)) => return answer,
+            Ok(None) => {
+                let Some(target) = Target::parse(uri.path(), self.only()) else { return missing() };
+                self.find(&target, uri.path(), &request).await
+            }
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(answer) => answer,
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound
@@ -307,7 +316,8 @@ mod tests {
     }
 
     async fn status(origin: &Origin, path: &str) -> StatusCode {
-        origin.answer(&Method::GET, path, &HeaderMap::new()).await.status()
+        let uri = path.parse().unwrap();
+        origin.answer(&Method::GET, &uri, &HeaderMap::new()).await.status()
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod file;
+mod gateway;
 mod lifetime;
 mod lookup;
 mod opened;

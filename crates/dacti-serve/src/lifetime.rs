@@ -58,6 +58,11 @@ impl Lifetimes {
         &self.short
     }
 
+    /// Returns the lifetime of an answer that never changes.
+    pub(crate) const fn long(&self) -> &HeaderValue {
+        &self.long
+    }
+
     /// Returns the lifetime of an answer that no cache may keep.
     pub(crate) const fn none(&self) -> &HeaderValue {
         &self.none

@@ -30,11 +30,22 @@ const READ_LEN: usize = 64 * 1024;
 
 /// The state of a file at one time. An updated package has another state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct State {
+pub(crate) struct State {
     path: String,
     len: u64,
     modified: Option<SystemTime>,
     identity: Identity,
+}
+
+impl State {
+    pub(crate) fn of(path: &str, metadata: &Metadata) -> Self {
+        Self {
+            path: path.into(),
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            identity: identity(metadata),
+        }
+    }
 }
 
 /// Tells a file from another file that took its place with the same length and time. Lengths of
@@ -115,9 +126,8 @@ impl Packages {
     /// Returns the kind of an open file.
     pub(crate) async fn open(&self, path: &str, file: &Arc<File>) -> io::Result<Known> {
         let metadata = file.metadata()?;
-        let (len, modified) = (metadata.len(), metadata.modified().ok());
-        let state = State { path: path.into(), len, modified, identity: identity(&metadata) };
-        let cell = self.cell(state);
+        let len = metadata.len();
+        let cell = self.cell(State::of(path, &metadata));
         let known = cell.get_or_try_init(|| async {
             let opens = Arc::clone(&self.opens).acquire_owned().await;
             let permit = opens.map_err(io::Error::other)?;

@@ -23,6 +23,19 @@ pub(crate) fn directory(path: &str, entries: &[Entry]) -> String {
     page.finish(entries.len())
 }
 
+/// Returns the page of the names of a folder at `path`, which ends with `/`.
+pub(crate) fn names(path: &str, names: &[String]) -> String {
+    let mut page = Page::new(path);
+    // `/ipfs/CID/` has no folder above it.
+    if path.matches('/').count() > 3 {
+        page.link("../", "../", None);
+    }
+    for name in names.iter().take(NAMES_MAX) {
+        page.link(&href(name), name, None);
+    }
+    page.finish(names.len())
+}
+
 /// Returns the page of the regions of a package whose paths start with `folder`, which is empty or
 /// ends with `/`; `None` if there are none. `path` is the path of the request.
 pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String> {

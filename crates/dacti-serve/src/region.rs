@@ -9,7 +9,7 @@ use crate::read::PIECE;
 use bytes::Bytes;
 use dacti::seal::Verdict;
 use dacti::{Encoding, Error, Located, Package};
-use hyper::header::{ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use hyper::header::{CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -167,9 +167,7 @@ impl Page {
                 })
             }
             Content::Stream(content) => {
-                let mut answer = answer::whole(kind, lifetimes.short(), stream(content, turn));
-                answer.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-                answer
+                answer::stream(kind, lifetimes.short(), stream(content, turn))
             }
         }
     }

@@ -190,8 +190,8 @@ impl Server {
             async move {
                 let started = Instant::now();
                 let answer = if names_its_host(&request) {
-                    let (method, path) = (request.method(), request.uri().path());
-                    origin.answer(method, path, request.headers()).await
+                    let (method, uri) = (request.method(), request.uri());
+                    origin.answer(method, uri, request.headers()).await
                 } else {
                     let why = "a request of HTTP/1.1 needs one Host field";
                     answer::failed(StatusCode::BAD_REQUEST, why)

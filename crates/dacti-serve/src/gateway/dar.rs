@@ -1,0 +1,58 @@
+//! A DAG as an archive: the DAG at the end of a path is the first root, and each block of the path
+//! is a root after it, from the end to the start.
+
+use super::archives::BLOCK_LEN_MAX;
+use super::fault::Fault;
+use super::sink::Sink;
+use super::store::Store;
+use dacti_dar::{BlockStore, Cid, Limits, LinkOrder, ReadError, WriteOptions, Writer, write_dag};
+use std::io;
+
+/// Blocks of one archive: a writer keeps the place of each, about 35 MB.
+const BLOCKS_MAX: u32 = 1 << 18;
+/// Bytes of links that may wait.
+const PENDING_LEN_MAX: u64 = 16 << 20;
+
+/// Writes the archive.
+pub(super) fn write(store: &mut Store, path: &[Cid], end: &Cid, sink: &mut Sink) -> io::Result<()> {
+    let limits = Limits {
+        block_len_max: BLOCK_LEN_MAX,
+        blocks_max: BLOCKS_MAX,
+        pending_len_max: PENDING_LEN_MAX,
+        ..Limits::default()
+    };
+    let link_order = store.archive(0).map_or(LinkOrder::default(), |opened| opened.link_order);
+    let options =
+        WriteOptions { limits, link_order, index: true, threads: false, ..WriteOptions::default() };
+    let write = || -> Result<(), ReadError> {
+        let mut writer = Writer::with_options(sink, &options)?;
+        write_dag(&mut writer, end, &mut Whole(store))?;
+        for cid in path.iter().rev() {
+            write_dag(&mut writer, cid, &mut One(store, cid))?;
+        }
+        writer.finish()?;
+        Ok(())
+    };
+    write().map_err(|error| Fault::from(error).into())
+}
+
+/// A store whose DAGs are complete.
+struct Whole<'s>(&'s mut Store);
+
+impl BlockStore for Whole<'_> {
+    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
+        if self.0.get(cid, into)? {
+            return Ok(true);
+        }
+        Err(io::Error::from(Fault::Missing(cid.clone())).into())
+    }
+}
+
+/// A store of one block.
+struct One<'s>(&'s mut Store, &'s Cid);
+
+impl BlockStore for One<'_> {
+    fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
+        if cid == self.1 { self.0.get(cid, into) } else { Ok(false) }
+    }
+}

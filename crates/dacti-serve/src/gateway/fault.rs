@@ -1,0 +1,68 @@
+//! Why the gateway cannot answer, or cannot go on.
+
+use core::fmt;
+use dacti_dar::unixfs::UnixFsError;
+use dacti_dar::{Cid, ReadError};
+use std::io;
+
+/// Why a walk ends early.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No archive has the block.
+    Missing(Cid),
+    /// More links wait than a walk may hold.
+    TooManyLinks,
+    /// The blocks stand in too many places for a walk that sends each block once.
+    TooScattered,
+    /// Blocks were read for too long without one to send.
+    Idle,
+    UnixFs(UnixFsError),
+    Read(ReadError),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(cid) => write!(f, "no archive of this site has the block {cid}"),
+            Self::TooManyLinks => f.write_str("more links wait than this server holds"),
+            Self::TooScattered => {
+                f.write_str("the blocks stand in too many places to send each once: ask for dups=y")
+            }
+            Self::Idle => f.write_str("too many blocks were read without one to send"),
+            Self::UnixFs(error) => error.fmt(f),
+            Self::Read(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<UnixFsError> for Fault {
+    fn from(error: UnixFsError) -> Self {
+        match error {
+            UnixFsError::Missing(cid) => Self::Missing(cid),
+            UnixFsError::Store(error) => Self::Read(error),
+            error => Self::UnixFs(error),
+        }
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Read(ReadError::Io(error)) => error,
+            Fault::Missing(_) => Self::new(io::ErrorKind::NotFound, fault.to_string()),
+            fault => Self::other(fault.to_string()),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The fields that answers of the gateway have beside those of all answers.
+
+use super::accept::Format;
+use super::prepared::{Content, Prepared};
+use super::wanted::{Scope, Wanted};
+use crate::answer::{Answer, Request};
+use core::fmt::Write;
+use hyper::header::{
+    CONTENT_DISPOSITION, CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+const IPFS_PATH: HeaderName = HeaderName::from_static("x-ipfs-path");
+const IPFS_ROOTS: HeaderName = HeaderName::from_static("x-ipfs-roots");
+/// Bytes of the roots that are listed.
+const ROOTS_LEN_MAX: usize = 4096;
+
+/// Characters that RFC 8187 has escaped.
+const EXTENDED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'%')
+    .add(b'\'')
+    .add(b'(')
+    .add(b')')
+    .add(b'*')
+    .add(b',')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'<')
+    .add(b'=')
+    .add(b'>')
+    .add(b'?')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'{')
+    .add(b'}');
+
+/// The fields of one answer.
+pub(super) struct Fields {
+    format: Format,
+    tag: Option<HeaderValue>,
+    path: String,
+    roots: String,
+    disposition: Option<String>,
+    location: Option<String>,
+}
+
+impl Fields {
+    pub(super) fn of(wanted: &Wanted, prepared: &Prepared) -> Self {
+        let mut roots = String::new();
+        for root in &prepared.roots {
+            let comma = if roots.is_empty() { "" } else { "," };
+            // Writing to a string cannot fail.
+            let _ = write!(roots, "{comma}{root}");
+        }
+        Self {
+            format: wanted.format,
+            tag: HeaderValue::try_from(tag(wanted, prepared)).ok(),
+            path: wanted.path.clone(),
+            roots,
+            disposition: disposition(wanted, prepared),
+            location: wanted.location.clone(),
+        }
+    }
+
+    pub(super) const fn tag(&self) -> Option<&HeaderValue> {
+        self.tag.as_ref()
+    }
+
+    /// Returns the media type of a CAR or a DAR.
+    pub(super) const fn media_type(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.format {
+            Format::Car { dups: true } => "application/vnd.ipld.car; version=1; order=dfs; dups=y",
+            Format::Car { dups: false } => "application/vnd.ipld.car; version=1; order=dfs; dups=n",
+            _ => "application/vnd.ipld.dar",
+        })
+    }
+
+    /// Tells whether the client has the answer already.
+    pub(super) fn are_known_by(&self, request: &Request<'_>) -> bool {
+        let known = request.field(&IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+        let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
+        let opaque = |tag: &str| String::from(tag.strip_prefix("W/").unwrap_or(tag));
+        known.zip(tag).is_some_and(|(known, tag)| {
+            known
+                .split(',')
+                .map(str::trim)
+                .any(|known| known == "*" || opaque(known) == opaque(tag))
+        })
+    }
+
+    pub(super) fn describe(&self, answer: &mut Answer) {
+        let headers = answer.headers_mut();
+        if let Some(tag) = &self.tag {
+            headers.insert(ETAG, tag.clone());
+        }
+        // The same target has files and blocks, by what the client accepts.
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        let mut insert = |name, value: &str| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        insert(IPFS_PATH, &self.path);
+        if self.roots.len() <= ROOTS_LEN_MAX {
+            insert(IPFS_ROOTS, &self.roots);
+        }
+        if let Some(disposition) = &self.disposition {
+            insert(CONTENT_DISPOSITION, disposition);
+        }
+        if let Some(location) = &self.location {
+            insert(CONTENT_LOCATION, location);
+        }
+    }
+}
+
+/// Returns the tag of an answer. CARs and DARs have weak ones, because another version of this
+/// program may write the same blocks in other bytes.
+fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
+    let Prepared { end, content, .. } = prepared;
+    let scope = match (wanted.scope, wanted.bytes) {
+        (Scope::All, _) => String::new(),
+        (scope, None) => format!("{}.", scope.name()),
+        (scope, Some(bytes)) => format!("{}.{bytes}.", scope.name()),
+    };
+    // A CAR holds the blocks of the path, too.
+    let path = wanted.path.trim_start_matches("/ipfs/");
+    match wanted.format {
+        Format::Car { dups } => {
+            format!("W/\"{scope}{path}.car.{}\"", if dups { "dfs.y" } else { "dfs.n" })
+        }
+        Format::Dar => format!("W/\"{path}.dar\""),
+        Format::Raw => format!("\"{end}.raw\""),
+        Format::Codec(_) => format!("\"{end}.{}\"", wanted.format.name().unwrap_or_default()),
+        Format::Whole => match content {
+            Content::File { file, .. } => format!("\"{}\"", file.cid),
+            _ => format!("\"{end}\""),
+        },
+    }
+}
+
+/// Returns the name under which a client saves the answer.
+fn disposition(wanted: &Wanted, prepared: &Prepared) -> Option<String> {
+    let suffix = match wanted.format {
+        Format::Raw => "bin",
+        Format::Car { .. } => "car",
+        Format::Dar => "dar",
+        Format::Codec(_) => wanted.format.name()?,
+        Format::Whole => {
+            let kind = if wanted.download { "attachment" } else { "inline" };
+            return match &wanted.filename {
+                Some(name) => Some(format!("{kind}; {}", filename(name))),
+                None => wanted.download.then(|| kind.into()),
+            };
+        }
+    };
+    let cid = match wanted.format {
+        Format::Raw | Format::Codec(_) => &prepared.end,
+        _ => &wanted.cid,
+    };
+    let name = wanted.filename.clone().unwrap_or_else(|| format!("{cid}.{suffix}"));
+    Some(format!("attachment; {}", filename(&name)))
+}
+
+/// Returns a file's name as RFC 6266 has it: in ASCII, and in UTF-8 if it needs that.
+fn filename(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\".contains(c) { c } else { '_' })
+        .collect();
+    let mut text = format!("filename=\"{plain}\"");
+    if plain != name {
+        let _ = write!(text, "; filename*=UTF-8''{}", utf8_percent_encode(name, EXTENDED));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filename;
+
+    #[test]
+    fn names_of_files_are_those_of_the_specification() {
+        assert_eq!(filename("hello_world.txt"), "filename=\"hello_world.txt\"");
+        let name = "test\u{442}\u{435}\u{441}\u{442}.pdf";
+        let expected =
+            "filename=\"test____.pdf\"; filename*=UTF-8''test%D1%82%D0%B5%D1%81%D1%82.pdf";
+        assert_eq!(filename(name), expected);
+        assert_eq!(filename("a\"b\r\n"), "filename=\"a_b__\"; filename*=UTF-8''a%22b%0D%0A");
+    }
+}

@@ -1,0 +1,224 @@
+//! A request to the gateway: its path, its query and its fields.
+
+use super::accept::{self, CarParameters, Format, Unsupported};
+use super::entity::EntityBytes;
+use crate::answer::Request;
+use dacti_dar::Cid;
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderName};
+use percent_encoding::percent_decode_str;
+
+/// The start of the paths of the gateway.
+const PREFIX: &str = "/ipfs/";
+static SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
+
+/// A refusal: status and reason.
+pub(super) type Refusal = (StatusCode, String);
+
+/// The part of a DAG that a CAR holds after the blocks of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Block,
+    Entity,
+    All,
+}
+
+impl Scope {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Entity => "entity",
+            Self::All => "all",
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// The path as it came, escaped.
+    pub(super) path: String,
+    pub(super) cid: Cid,
+    /// The names after the CID.
+    pub(super) names: Vec<Vec<u8>>,
+    /// Whether the path ends with `/`.
+    pub(super) directory: bool,
+    /// The query as it came.
+    pub(super) query: String,
+    pub(super) format: Format,
+    pub(super) scope: Scope,
+    pub(super) bytes: Option<EntityBytes>,
+    pub(super) filename: Option<String>,
+    pub(super) download: bool,
+    pub(super) only_if_cached: bool,
+    /// The path and query of this format, if the query does not name it.
+    pub(super) location: Option<String>,
+}
+
+/// The values of a query that count.
+#[derive(Default)]
+struct Query {
+    format: Option<String>,
+    scope: Option<String>,
+    bytes: Option<String>,
+    version: Option<String>,
+    order: Option<String>,
+    dups: Option<String>,
+    filename: Option<String>,
+    download: Option<String>,
+}
+
+impl Query {
+    /// Reads a query. Of equal names the first counts.
+    fn parse(query: &str) -> Self {
+        let mut found = Self::default();
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let slot = match name {
+                "format" => &mut found.format,
+                "dag-scope" => &mut found.scope,
+                "entity-bytes" => &mut found.bytes,
+                "car-version" => &mut found.version,
+                "car-order" => &mut found.order,
+                "car-dups" => &mut found.dups,
+                "filename" => &mut found.filename,
+                "download" => &mut found.download,
+                _ => continue,
+            };
+            let value = value.replace('+', " ");
+            slot.get_or_insert_with(|| percent_decode_str(&value).decode_utf8_lossy().into_owned());
+        }
+        found
+    }
+}
+
+/// Tells whether a path is one of the gateway's.
+pub(super) fn is_wanted(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+impl Wanted {
+    /// Reads a request whose path is one of the gateway's.
+    pub(super) fn parse(path: &str, query: &str, request: &Request<'_>) -> Result<Self, Refusal> {
+        let bad = |why: String| (StatusCode::BAD_REQUEST, why);
+        let rest = path.strip_prefix(PREFIX).unwrap_or_default();
+        let mut parts = rest.split('/');
+        let text = percent_decode_str(parts.next().unwrap_or_default()).decode_utf8_lossy();
+        let cid = text.parse().map_err(|error| bad(format!("{text:?} is no CID: {error}")))?;
+        let names = parts.filter(|name| !name.is_empty());
+        let names: Vec<Vec<u8>> = names.map(|name| percent_decode_str(name).collect()).collect();
+        let field = |name: &HeaderName| request.field(name).and_then(|value| value.to_str().ok());
+        // A script with the rights of a whole CID takes over all of it: only `/ipfs/CID/` may.
+        if field(&SERVICE_WORKER) == Some("script") && !rest.contains('/') {
+            return Err(bad("no service worker may have the scope of /ipfs/".into()));
+        }
+        let asked = Query::parse(query);
+        let (format, location) = format(path, query, &asked, field(&ACCEPT))?;
+        let bytes = asked.bytes.as_deref().map(|text| {
+            EntityBytes::parse(text).ok_or_else(|| {
+                bad(format!("entity-bytes={text} is no range such as 0:1023 or -5:*"))
+            })
+        });
+        let bytes = bytes.transpose()?;
+        let scope = match asked.scope.as_deref() {
+            None if bytes.is_some() => Scope::Entity,
+            None | Some("all") => Scope::All,
+            Some("entity") => Scope::Entity,
+            Some("block") => Scope::Block,
+            Some(other) => {
+                return Err(bad(format!("dag-scope={other} is none of block, entity and all")));
+            }
+        };
+        // They belong together: see the specification of `entity-bytes`.
+        let bytes = bytes.filter(|_| scope == Scope::Entity);
+        if format == Format::Dar && scope != Scope::All {
+            return Err(bad("a DAR holds all of a DAG: dag-scope is for CARs".into()));
+        }
+        let only_if_cached = field(&CACHE_CONTROL)
+            .is_some_and(|value| value.split(',').any(|part| part.trim() == "only-if-cached"));
+        Ok(Self {
+            path: path.into(),
+            cid,
+            names,
+            directory: rest.ends_with('/'),
+            query: query.into(),
+            format,
+            scope,
+            bytes,
+            filename: asked.filename.filter(|name| !name.is_empty()),
+            download: asked.download.as_deref() == Some("true"),
+            only_if_cached,
+            location,
+        })
+    }
+
+    /// Returns the name of the file that the path ends with.
+    pub(super) fn last_name(&self) -> Option<String> {
+        self.names.last().map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Returns the first names of the path, as it is shown to people.
+    pub(super) fn shown(&self, count: usize) -> String {
+        let mut shown = format!("{PREFIX}{}", self.cid);
+        for name in self.names.iter().take(count) {
+            shown.push('/');
+            shown.push_str(&String::from_utf8_lossy(name));
+        }
+        shown
+    }
+}
+
+/// Returns the format of the answer, and the target that names it if this one does not.
+fn format(
+    path: &str,
+    query: &str,
+    asked: &Query,
+    accept: Option<&str>,
+) -> Result<(Format, Option<String>), Refusal> {
+    let unacceptable = |Unsupported(why)| (StatusCode::NOT_ACCEPTABLE, why);
+    let accepted = accept::accepted(accept);
+    let named = match asked.format.as_deref() {
+        None => None,
+        Some(name) => {
+            let format = Format::of_name(name).ok_or_else(|| {
+                let known = "raw, car, dar, dag-json, dag-cbor, json and cbor";
+                (StatusCode::BAD_REQUEST, format!("format={name} is none of {known}"))
+            })?;
+            Some(format.map_err(unacceptable)?)
+        }
+    };
+    let mut format = match (named, accepted) {
+        // Parameters of `Accept` count for the same format.
+        (Some(named), Ok(accepted)) if named.is_like(accepted) => accepted,
+        (Some(named), _) => named,
+        (None, accepted) => accepted.map_err(unacceptable)?,
+    };
+    let from_query = CarParameters {
+        version: asked.version.as_deref(),
+        order: asked.order.as_deref(),
+        dups: asked.dups.as_deref(),
+    };
+    if let Format::Car { dups } = format {
+        let default = if dups { "y" } else { "n" };
+        let dups = Some(from_query.dups.unwrap_or(default));
+        format = CarParameters { dups, ..from_query }.format().map_err(unacceptable)?;
+    }
+    Ok((format, location(path, query, asked, format)))
+}
+
+/// Returns the target that names a format completely, if this query does not.
+fn location(path: &str, query: &str, asked: &Query, format: Format) -> Option<String> {
+    let name = format.name()?;
+    let mut more = Vec::new();
+    if asked.format.is_none() {
+        more.push(format!("format={name}"));
+    }
+    if format == (Format::Car { dups: true }) && asked.dups.is_none() {
+        more.push("car-dups=y".into());
+    }
+    if more.is_empty() {
+        return None;
+    }
+    let query = if query.is_empty() { String::new() } else { format!("{query}&") };
+    Some(format!("{path}?{query}{}", more.join("&")))
+}
