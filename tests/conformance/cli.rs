@@ -285,7 +285,7 @@ fn room_is_left_for_the_updates_that_are_expected() {
     assert!(packed.err.contains("--slice 65536 does"), "{}", packed.err);
     let file = scratch.bytes();
     assert_eq!(file[1040..1044], 3_u32.to_le_bytes(), "D");
-    assert_eq!(file[1064..1068], (47_120_u32 - 1536).to_le_bytes(), "room for keys");
+    assert_eq!(file[1064..1068], (47_120_u32 - 3584).to_le_bytes(), "room for keys");
     assert_eq!(file[47_124..47_128], (3 + 11_u32).to_le_bytes(), "groups");
     assert_eq!(scratch.run("get", &["77"]).text(), "x");
     assert_eq!(scratch.run("verify", &[]).code, Some(0));
@@ -401,7 +401,7 @@ fn hot_files_come_with_the_head() {
     scratch.write("large.bin", &vec![1; 70_000]);
     let packed = scratch.pack(&["--hot", "large.bin", "--encoding", "none"]);
     let expected = "the hot regions take 70032 bytes with their seals, and the head has room for \
-                    57816: mark fewer or smaller ones";
+                    55768: mark fewer or smaller ones";
     scratch.refused(&packed, expected);
 }
 
@@ -1225,7 +1225,7 @@ fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
     let mut file = build(&files, PLAIN);
     // The first fence is wrong, and it bounds the search for each id below the second fence.
-    file[1536 + 32..1536 + 40].fill(0xff);
+    file[3584 + 32..3584 + 40].fill(0xff);
     fs::write(scratch.package(), file).expect("there is room");
     for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]
         .into_iter()
@@ -1356,7 +1356,7 @@ fn inspect_json_has_the_documented_fields() {
         .iter()
         .map(|c| c["id"].as_str())
         .collect();
-    let expected = [by::LAYOUT, by::SEAL, by::INDEX, by::NAMES].map(|id| text(&id));
+    let expected = [by::LAYOUT, by::SEAL, by::PARTS, by::INDEX, by::NAMES].map(|id| text(&id));
     assert_eq!(ids, expected.each_ref().map(|id| Some(id.as_str())));
     assert_eq!(inspected["index"]["place"]["at"], 4168);
     assert_eq!(inspected["index"]["place"]["len"], 61_368);

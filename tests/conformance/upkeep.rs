@@ -149,20 +149,19 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
     assert_eq!(names_len, 32 + 3 * 33);
     let usage = usage(&by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3));
     let data = 5 + 1000 + 5 + names_len + 4 * 32;
-    // Two tables of two components each, and the regions of layout and seals.
-    let head = 28 + 2 * (24 + 2 * 28) + 80 + 64;
-    // One group of four entries. Between head and index there are only zeros, which belong to
-    // rooms. No component claims the 4 bytes after T1 and the 392 + 1,024 + 1,608 bytes before the
-    // index.
+    // Two tables, of three components and of two, and the regions of layout, seals and parts.
+    let head = 28 + (24 + 3 * 28) + (24 + 2 * 28) + 80 + 64 + 2048;
+    // One group of four entries; between head and index only zeros that have a purpose but 4 bytes
+    // behind T1 and 392 + 584 before the index, which no component claims.
     let index = 8 + 16 + 4 * 24;
-    let room = 14 * 28 + 6 * 28 + 248 + 251 * 24 + 9 * GROUP;
+    let room = 13 * 28 + 6 * 28 + 248 + 251 * 24 + 9 * GROUP;
     assert_eq!((usage.live, usage.names, usage.seals), (1010, names_len, 4 * 32));
     assert_eq!((usage.head, usage.index, usage.reserve), (head, index, room));
-    assert_eq!((usage.padding, usage.dead), (4 + 3024 + 4096 - data, 0));
+    assert_eq!((usage.padding, usage.dead), (4 + 976 + 4096 - data, 0));
     let left = ReserveLeft {
         entries: 9 * 255,
         delta_groups: 9,
-        t1_slots: 14,
+        t1_slots: 13,
         t2_slots: 6,
         t2_place: Some(752),
     };
@@ -204,7 +203,7 @@ fn what_updates_leave_behind_is_dead() {
     assert_eq!(folded.live, 15);
     // Dead are the gap in the head that ends with the old index, and the replaced or removed
     // regions in three slices. No entry names them any more.
-    let in_head = 65_536 - 1144;
+    let in_head = 65_536 - 3584;
     assert_eq!(folded.dead, in_head + (1000 + 32) + (3 + 32) + 32);
     assert!(!folded.compaction.updates_are_dear, "its index is no longer than a slice");
 }

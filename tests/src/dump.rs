@@ -33,6 +33,28 @@ pub fn ignored(at: u64, first_at: u64) -> String {
     format!("ignored {at:#x} for {first_at:#x}\n")
 }
 
+/// The region of a package in parts, without its list, and the package's length.
+#[must_use]
+pub fn parts(
+    prefix: &str,
+    (sequence, end, expiry): (u64, u64, u64),
+    len: u64,
+    signed: bool,
+) -> String {
+    let signed = if signed { "signed" } else { "not signed" };
+    format!(
+        "parts prefix {prefix:?} sequence {sequence} end {end:#x} expiry {expiry} length {len} \
+         {signed}\n"
+    )
+}
+
+/// An entry of the list of parts.
+#[must_use]
+pub fn part((start, len): (u64, u64), exponent: u8, digest: &[u8; 32]) -> String {
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("part {start:#x}+{len} exponent {exponent} {digest}\n")
+}
+
 /// An extension offset that leads back.
 #[must_use]
 pub fn looped(to: u64) -> String {

@@ -37,8 +37,26 @@ pub fn dump_of(area: &str, file: &[u8]) -> Result<String, Fault> {
         "key" => read_key(file),
         "compact" => compacted(file, None),
         "sign" => compacted(file, Some(&EXAMPLE)),
+        "parts" => parts(file),
         other => panic!("no such area: {other}"),
     }
+}
+
+fn parts(head: &[u8]) -> Result<String, Fault> {
+    let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+    let read = by::parts::read_head(head, &hash)?;
+    let region = &read.region;
+    let is_signed = EXAMPLE.signed_head(&region.digest, &region.signature);
+    let mut out = dump::parts(
+        std::str::from_utf8(&region.prefix).expect("it was checked"),
+        (region.sequence, region.end, region.expiry),
+        read.len,
+        is_signed,
+    );
+    for entry in &region.entries {
+        out += &dump::part((entry.start, entry.len), entry.exponent, &entry.digest);
+    }
+    Ok(out)
 }
 
 fn container(file: &[u8]) -> Result<String, Fault> {

@@ -9,6 +9,7 @@
 pub mod compaction;
 pub mod formats;
 pub mod lookup;
+pub mod parts;
 pub mod seals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ pub const LAYOUT: Id = id("198f23aa-227b-499f-9da1-6410035ed473");
 /// The lookup component.
 pub const LOOKUP: Id = id("20e717c9-2799-4f4c-a341-3153d87bfb07");
 /// The seal component.
+pub const PARTS: Id = id("72da7639-7975-4034-932f-631faf32da1c");
 pub const SEAL: Id = id("f7624209-bdc4-4eb7-b9d7-9f1e3970a09b");
 /// The names component, and the region that holds the names list.
 pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
@@ -576,13 +578,13 @@ fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     let start = |groups: u64| 65_528 - GROUP * groups;
     let usual = if entries <= 2_000_000 { 8 } else { 4 };
     let keys = |stride: u64| 32 + 8 * filled.div_ceil(stride);
-    let keys = (1..).map(keys).find(|keys| *keys <= start(usual) - 1536).expect("some stride");
+    let keys = (1..).map(keys).find(|keys| *keys <= start(usual) - 3584).expect("some stride");
     let whole = (1..=10_u64.saturating_sub(filled)).rev();
     let whole = whole.map(|deltas| (deltas, start(deltas + filled), 0));
     let behind = (1..=usual).rev().map(|deltas| (deltas, start(deltas), keys));
     let (deltas, index_at, _) = whole
         .chain(behind)
-        .find(|(_, start, keys)| start - 1536 >= keys + hot_len)
+        .find(|(_, start, keys)| start - 3584 >= keys + hot_len)
         .expect("hot regions that fit");
     (deltas, index_at)
 }
@@ -652,13 +654,15 @@ fn cdn_package_of(
     }
     let file_id = hash(&digested)[..16].try_into().expect("sixteen bytes");
     let end = (base + data.len() as u64).next_multiple_of(slice);
-    let (keys_at, keys_len) = if is_whole { (0, 0) } else { (1536, (hot_at - 1536) as u32) };
+    let (keys_at, keys_len) = if is_whole { (0, 0) } else { (3584, (hot_at - 3584) as u32) };
     let mut out = head(PACKAGE, 0, 1);
     let mut components = vec![component(LAYOUT, 1000, 80)];
     if let Some(region) = sealing.component {
         components.push(component(SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
     }
+    // The list of parts is zeros until the package is published in parts.
+    components.push(component(PARTS, 1536, 2048));
     place(
         &mut out,
         28,

@@ -23,7 +23,8 @@ const WINGS: &[(&str, &[&str])] = &[
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
     ("report", &["error", "fetch", "find", "hash", "read", "threads"]),
-    ("write", &["error", "fetch", "find", "hash", "read", "threads"]),
+    // A copy that was pulled is verified before it is kept.
+    ("write", &["error", "fetch", "find", "hash", "read", "report", "threads"]),
 ];
 
 const FACADE: &str = "dacti";

@@ -157,11 +157,12 @@ impl<'p> Run<'p> {
         if append.at < self.len {
             return Err(Breach::BytesReused);
         }
-        let aligned = |at: u64| at.is_multiple_of(self.plan.slice_len);
+        let align = self.snapshot.block_align(self.plan.slice_len);
+        let aligned = |at: u64| at.is_multiple_of(align);
         if !aligned(append.at) || !aligned(append.span().end) {
             return Err(Breach::Unaligned);
         }
-        if self.len.checked_next_multiple_of(self.plan.slice_len) != Some(append.at) {
+        if self.len.checked_next_multiple_of(align) != Some(append.at) {
             return Err(Breach::Gap);
         }
         let mut end = append.at;

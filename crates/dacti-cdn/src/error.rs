@@ -238,6 +238,9 @@ pub enum Error {
         /// The fault.
         fault: LayoutFault,
     },
+    /// The list of parts, or the head that holds it, is at fault.
+    #[error(transparent)]
+    Parts(#[from] crate::parts::PartsError),
     /// The package cannot be updated in place.
     #[error("the package cannot be updated: {0}")]
     NotUpdatable(Missing),
@@ -366,6 +369,7 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Container(error) => error.kind(),
+            Self::Parts(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::Seal(error) => match error.kind() {
                 dacti_seal::ErrorKind::Truncated => ErrorKind::Truncated,
@@ -407,6 +411,7 @@ impl Error {
     pub const fn at(&self) -> Option<u64> {
         match self {
             Self::Container(error) => error.at(),
+            Self::Parts(error) => Some(error.at()),
             Self::Index(error) => error.at(),
             Self::Seal(error) => error.at(),
             Self::Lookup(error) => error.at(),

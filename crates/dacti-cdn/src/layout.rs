@@ -4,6 +4,7 @@
 //! need it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
 //! component".
 
+use crate::parts::{PARTS_AT, PARTS_LEN};
 use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
@@ -34,7 +35,7 @@ pub const LAYOUT_AT: u64 = 1000;
 /// Position of the seal component's region.
 pub const SEAL_AT: u64 = 1080;
 /// Start of the room for lookup fences.
-pub const FENCES_AT: u64 = 1536;
+pub const FENCES_AT: u64 = PARTS_AT + PARTS_LEN;
 /// The most groups that fit the head. Past `LARGE_ENTRIES` entries, fewer delta groups leave room
 /// for more fences.
 const HEAD_GROUPS: u32 = 10;
@@ -333,7 +334,7 @@ mod tests {
         let place = IndexPlace::cdn(11, 2551);
         assert_eq!((place.span.start, place.groups, place.delta_groups), (16_440, 19, 8));
         assert_eq!(place.span.start + 8 + 8 * 6136, 65_536);
-        assert_eq!(place.fences, Span { start: 1536, end: 16_440 });
+        assert_eq!(place.fences, Span { start: 3584, end: 16_440 });
         let large = IndexPlace::cdn(7844, 2_000_001);
         assert_eq!((large.span.start, large.delta_groups), (40_984, 4));
         assert_eq!(IndexPlace::cdn(7844, 2_000_000).delta_groups, 8);
@@ -357,33 +358,33 @@ mod tests {
     fn groups_for_updates_give_way_to_hot_regions() {
         // spec: R-LAY-12, R-LAY-13
         let none = Span::default();
-        // One filled group, and the whole index in the head. Ten groups leave 2,632 bytes, and each
+        // One filled group, and the whole index in the head. Ten groups leave 584 bytes, and each
         // delta group that gives way adds 6,136.
-        check_hot((1, 200, 2632), Some((9, 4168, none)));
-        check_hot((1, 200, 2633), Some((8, 10_304, none)));
-        check_hot((1, 200, 2632 + 8 * 6136), Some((1, 53_256, none)));
+        check_hot((1, 200, 584), Some((9, 4168, none)));
+        check_hot((1, 200, 585), Some((8, 10_304, none)));
+        check_hot((1, 200, 584 + 8 * 6136), Some((1, 53_256, none)));
         // Then the filled group lies after the head: its one fence takes 8 bytes, after a header of
         // 32.
-        let fences = |end| Span { start: 1536, end };
-        let len = 2632 + 8 * 6136 + 1;
+        let fences = |end| Span { start: 3584, end };
+        let len = 584 + 8 * 6136 + 1;
         check_hot((1, 200, len), Some((1, 59_392, fences(59_392 - len))));
-        check_hot((1, 200, 57_856 - 40), Some((1, 59_392, fences(1576))));
-        check_hot((1, 200, 57_856 - 39), None);
-        assert_eq!(IndexPlace::hot_len_max(1, 200), 57_856 - 40);
+        check_hot((1, 200, 55_808 - 40), Some((1, 59_392, fences(3624))));
+        check_hot((1, 200, 55_808 - 39), None);
+        assert_eq!(IndexPlace::hot_len_max(1, 200), 55_808 - 40);
         // Ten filled groups never fit the head: an eleventh group lists the hot regions.
         check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
         // No filled group: all regions are hot.
-        check_hot((0, 0, 57_856), Some((1, 59_392, none)));
-        check_hot((0, 0, 57_857), None);
-        // 393 groups: their fences take 3,144 bytes and 32 for the header, of 14,904.
-        check_hot((393, 100_001, 14_904 - 3176), Some((8, 16_440, fences(4712))));
-        check_hot((393, 100_001, 14_904 - 3175), Some((7, 22_576, fences(22_576 - 11_729))));
+        check_hot((0, 0, 55_808), Some((1, 59_392, none)));
+        check_hot((0, 0, 55_809), None);
+        // 393 groups: their fences take 3,144 bytes and 32 for the header, of 12,856.
+        check_hot((393, 100_001, 12_856 - 3176), Some((8, 16_440, fences(6760))));
+        check_hot((393, 100_001, 12_856 - 3175), Some((7, 22_576, fences(22_576 - 9681))));
         // 3,922 groups with a stride of 3, as without hot regions: 1,308 fences.
         let fences_len = 32 + 8 * 1308;
-        assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 57_856 - fences_len);
+        assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 55_808 - fences_len);
         check_hot(
-            (3922, 1_000_001, 14_904 - fences_len),
-            Some((8, 16_440, fences(1536 + fences_len))),
+            (3922, 1_000_001, 12_856 - fences_len),
+            Some((8, 16_440, fences(3584 + fences_len))),
         );
     }
 
@@ -395,16 +396,16 @@ mod tests {
         let place = IndexPlace::with_delta_groups(9, 5).unwrap();
         assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
         assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);
-        assert_eq!(place.fences, Span { start: 1536, end: 34_848 });
+        assert_eq!(place.fences, Span { start: 3584, end: 34_848 });
         // If the index fits the head with these delta groups, further delta groups fill the head.
         assert_eq!(IndexPlace::with_delta_groups(3, 2), Ok(IndexPlace::cdn(3, 765)));
         assert_eq!(IndexPlace::with_delta_groups(393, 8), Ok(IndexPlace::cdn(393, 100_000)));
         let none = IndexPlace::with_delta_groups(393, 0).unwrap();
         assert_eq!((none.span.start, none.groups, none.delta_groups), (65_528, 393, 0));
-        // Ten delta groups leave 2,632 bytes, for 325 fences of at most 256 groups each.
-        assert!(IndexPlace::with_delta_groups(325 * 256, 10).is_ok());
+        // Ten delta groups leave 584 bytes, for 69 fences of at most 256 groups each.
+        assert!(IndexPlace::with_delta_groups(69 * 256, 10).is_ok());
         let refused = |found, max| Err(Misuse::DeltaGroups { found, max }.into());
-        assert_eq!(IndexPlace::with_delta_groups(325 * 256 + 1, 10), refused(10, 9));
+        assert_eq!(IndexPlace::with_delta_groups(69 * 256 + 1, 10), refused(10, 9));
         assert_eq!(IndexPlace::with_delta_groups(5, 11), refused(11, 10));
     }
 
@@ -428,7 +429,7 @@ mod tests {
             t1_slots: 16,
             t2_places: [504, 752],
             t2_slots: 8,
-            fences: Span { start: 1536, end: 16_440 },
+            fences: Span { start: 3584, end: 16_440 },
         };
         let region = layout.emit().unwrap();
         assert_eq!(region[..4], [0; 4]);

@@ -23,6 +23,7 @@ mod error;
 mod json;
 mod layout;
 mod padding;
+pub mod parts;
 mod plan;
 mod planner;
 mod policy;

@@ -55,18 +55,10 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
         (&unsealed, wanted)
     };
     let steps = match (strategy, delta) {
-        (Strategy::Delta, Ok(slot)) => {
-            delta::steps(snapshot, &wanted, block, &slot, slice_len, policy)
-        }
-        (Strategy::FirstTable, _) => {
-            first_table::steps(snapshot, &wanted, block, slice_len, policy)
-        }
-        (Strategy::SecondTable, _) => {
-            tables::steps(snapshot, &wanted, block, None, slice_len, policy)
-        }
-        (Strategy::Fold | Strategy::Delta, _) => {
-            fold::steps(snapshot, &wanted, block, slice_len, policy)
-        }
+        (Strategy::Delta, Ok(slot)) => delta::steps(snapshot, &wanted, block, &slot, policy),
+        (Strategy::FirstTable, _) => first_table::steps(snapshot, &wanted, block, policy),
+        (Strategy::SecondTable, _) => tables::steps(snapshot, &wanted, block, None, policy),
+        (Strategy::Fold | Strategy::Delta, _) => fold::steps(snapshot, &wanted, block, policy),
     };
     Ok(steps?.into_plan(snapshot, edits, strategy, rejected, slice_len))
 }

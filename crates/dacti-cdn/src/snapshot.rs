@@ -37,6 +37,7 @@ pub struct Snapshot {
     pub(crate) entries: Option<IndexEntries>,
     /// What look-ups found, ascending by id: stored bytes, or `None` for a missing region.
     looked_up: Vec<(Uuid, Option<u64>)>,
+    pub(crate) is_in_parts: bool,
 }
 
 /// What a snapshot says of the region of an id.
@@ -74,6 +75,17 @@ pub struct DeltaGroup {
 }
 
 impl Snapshot {
+    /// Returns the snapshot as that of a package in parts, whose blocks begin at a multiple of 8.
+    #[must_use]
+    pub fn in_parts(self) -> Self {
+        Self { is_in_parts: true, ..self }
+    }
+
+    /// Returns the multiple at which a block begins and ends, for a plan with this slice length.
+    pub(crate) const fn block_align(&self, slice_len: u64) -> u64 {
+        if self.is_in_parts { crate::parts::BLOCK_ALIGN } else { slice_len }
+    }
+
     /// Returns the physical length of the file in bytes.
     #[must_use]
     pub const fn len(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The edits, checked and sorted by kind. Planner and check both take them from here.
 
+use crate::parts::PARTS_ID;
 use crate::snapshot::Found;
 use crate::{
     ComponentContent, Edit, Error, LAYOUT_ID, Misuse, NewComponent, Put, Remove, Snapshot,
@@ -13,7 +14,7 @@ use daicon_core::to_u64;
 use uuid::Uuid;
 
 /// Components that a plan writes by itself, or that only a packer can write.
-const OWN: [Uuid; 5] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, SEAL_ID];
+const OWN: [Uuid; 6] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, PARTS_ID, SEAL_ID];
 
 /// The edits by kind, each with its number.
 #[derive(Debug, Default)]

@@ -48,7 +48,7 @@ pub(crate) fn fresh(entries: u32) -> World {
     }
     let fresh_end = (bytes.len() as u64).next_multiple_of(65_536);
     let fences =
-        if filled <= 10 { Span::default() } else { Span { start: 1536, end: u64::from(start) } };
+        if filled <= 10 { Span::default() } else { Span { start: 3584, end: u64::from(start) } };
     let layout = Layout {
         file_id: *b"file id 16 bytes",
         slice_len: 65_536,

@@ -72,6 +72,18 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
+/// Reads the private key that a verb signs with, if any, for the package that the caller named.
+pub(crate) fn signing(
+    path: Option<&Path>,
+    package: Option<Uuid>,
+) -> Result<Option<SecretKey>, Failure> {
+    let key = path.map(read_private).transpose()?;
+    Ok(match package {
+        Some(package) => key.map(|key| key.for_package(package)),
+        None => key,
+    })
+}
+
 /// Reads the public part of a private or public key. Returns whether the key is private.
 pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     let file = open(path)?;

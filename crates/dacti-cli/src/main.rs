@@ -23,6 +23,7 @@ mod outcome;
 mod output;
 mod overlap;
 mod patterns;
+mod place;
 mod progress;
 mod remote;
 mod select;

@@ -1,12 +1,13 @@
 //! Opens packages by path or URL, with the options that all reading verbs share.
 
 use crate::outcome::Failure;
-use crate::{Talk, output};
+use crate::{Talk, output, place};
 use core::time::Duration;
 use dacti::dar::DarSource;
-use dacti::fetch::{Counted, FileSource, ReadAt};
+use dacti::fetch::{Counted, FileSource, ReadAt, open_file};
 use dacti::fetch::{HttpOptions, SessionOptions};
 use dacti::fetch::{Location, LocationKind, OnPause, RemoteSource, StoreOptions};
+use dacti::publish::open_version;
 use dacti::{Error, Limits, Package};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -49,6 +50,10 @@ pub(crate) struct Remote {
     /// keep the copy for a shorter time than the package.
     #[arg(long, value_name = "URL")]
     head: Option<String>,
+    /// Read the archived version N of a package that is published in parts. `dacti log` lists the
+    /// versions.
+    #[arg(long, value_name = "N")]
+    at: Option<u64>,
     /// If a server has no ranges, read the whole file, however long it is. Without this option,
     /// only files of at most 1 MiB are read whole.
     #[arg(long)]
@@ -111,6 +116,11 @@ impl Remote {
         talk: Talk,
     ) -> Result<(Package, Costs), Failure> {
         self.check_headers(package)?;
+        if let Some(version) = self.at {
+            let opened = open_version(&place::of(package)?, version, limits);
+            let package = opened.map_err(|error| Failure::with(package, &error))?;
+            return Ok((package, Costs(Count::None)));
+        }
         self.try_open(package, limits, counts, talk).map_err(|error| Failure::with(package, &error))
     }
 
@@ -151,7 +161,7 @@ impl Remote {
             return Ok((package, Costs(Count::Url(source))));
         }
         let limits = Limits { gap_len_max: self.gap, ..limits };
-        let source: Arc<dyn ReadAt> = Arc::new(FileSource::open(package)?);
+        let source = open_file(package)?;
         if counts || self.is_counted() {
             let (reads, bytes) = (self.max_requests, self.max_bytes);
             let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));

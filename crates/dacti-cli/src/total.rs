@@ -1,10 +1,6 @@
 //! `--max-total`: the bytes that all regions together may take.
 
-use crate::outcome::Failure;
-use dacti::fetch::FileSource;
-use dacti::{Limits, Package};
-use std::path::Path;
-use std::sync::Arc;
+use dacti::Limits;
 
 /// The option of verbs that decode, copy or compare many regions.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -20,12 +16,5 @@ impl MaxTotal {
     /// Returns limits with this one.
     pub(crate) fn applied(self, limits: Limits) -> Limits {
         Limits { total_len_max: self.bytes, ..limits }
-    }
-
-    /// Opens a package in a file.
-    pub(crate) fn open(self, path: &Path) -> Result<Package, Failure> {
-        let opened = FileSource::open(path)
-            .and_then(|file| Package::from_source(Arc::new(file), self.applied(Limits::default())));
-        opened.map_err(|error| Failure::with(path, &error))
     }
 }

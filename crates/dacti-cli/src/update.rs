@@ -6,12 +6,14 @@ pub(crate) mod standing;
 
 use crate::files::{self, Output};
 use crate::outcome::{Failure, Outcome};
+use crate::place::{self, PublishArgs};
 use crate::progress::Bar;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 use dacti::Encoding;
+use dacti::seal::SecretKey;
 use dacti::update::{PlannedUpdate, Update, UpdateFault, UpdateOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,8 @@ pub(crate) struct Options {
     /// Wait while another writer has the package. Without this option, the update fails.
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
     /// Print the changes and the plan as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
@@ -143,19 +147,42 @@ impl Options {
             ..UpdateOptions::default()
         };
         let failed = |error| failed(package, &error);
-        let mut update = self.open_alone(package, &options)?;
-        if let Some(path) = &self.sign {
-            let key = keys::read_private(path)?;
-            let key = match self.package_id {
-                Some(package) => key.for_package(package),
-                None => key,
-            };
-            update.sign(key).map_err(failed)?;
+        let key = keys::signing(self.sign.as_deref(), self.package_id)?;
+        let mut update = if place::is_published(package) {
+            self.open_published(package, options, key.clone())?
+        } else {
+            self.open_alone(package, &options)?
+        };
+        if let Some(key) = key {
+            match update.sign(key) {
+                // The key signs the head of a published package, whether its regions are signed or
+                // not.
+                Err(dacti::Error::Update(UpdateFault::NotSigned))
+                    if place::is_published(package) => {}
+                signed => drop(signed.map_err(failed)?),
+            }
         }
         if self.unsigned {
             update.leave_unsigned();
         }
         Ok(update)
+    }
+
+    /// Opens a package that is published in parts. The new head is signed by `key`, too.
+    fn open_published(
+        &self,
+        package: &Path,
+        options: UpdateOptions,
+        key: Option<SecretKey>,
+    ) -> Result<Update, Failure> {
+        if self.plan.is_some() {
+            let message = "--plan saves the writes to a file, and a package in parts has none: its \
+                           update is two uploads";
+            return Err(Failure::Usage(message.into()));
+        }
+        let place = self.publish.place(package)?;
+        let update = Update::at_place(&place, options, self.publish.options(key, self.unsigned));
+        update.map_err(|error| failed(package, &error))
     }
 
     /// Refuses a plan whose files would replace the package or another input.

@@ -6,18 +6,23 @@ mod completions;
 mod dar;
 mod diff;
 mod du;
+mod gc;
 mod get;
 mod inspect;
 mod key;
+mod log;
 mod ls;
 mod man;
 mod pack;
 mod plan;
+mod publish;
+mod pull;
 mod put;
 mod rm;
 mod serve;
 mod sign;
 mod sync;
+mod tag;
 mod unpack;
 mod verify;
 
@@ -36,6 +41,11 @@ pub(crate) enum Verb {
     Put(put::Args),
     Rm(rm::Args),
     Sync(sync::Args),
+    Publish(publish::Args),
+    Pull(pull::Args),
+    Tag(tag::Args),
+    Log(log::Args),
+    Gc(gc::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Key(key::Args),
@@ -62,6 +72,11 @@ impl Verb {
             Self::Put(args) => args.run(talk),
             Self::Rm(args) => args.run(talk),
             Self::Sync(args) => args.run(talk),
+            Self::Publish(args) => args.run(talk),
+            Self::Pull(args) => args.run(talk),
+            Self::Tag(args) => args.run(talk),
+            Self::Log(args) => args.run(talk),
+            Self::Gc(args) => args.run(talk),
             Self::Plan(args) => args.run(),
             Self::Apply(args) => args.run(talk),
             Self::Key(args) => args.run(talk),

@@ -197,6 +197,10 @@ const fn advice(fault: Fault) -> &'static str {
              the query string part of the cache's key, never cache a 416, and compare no \
              validators between slices"
         }
+        Fault::OtherTotal { .. } => {
+            "another object, or an error page, is at the URL of a part: publish the part again, or \
+             purge the cache on the way"
+        }
         _ => "its ranges are wrong: repair the server, or the cache on the way",
     }
 }

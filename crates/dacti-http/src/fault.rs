@@ -44,6 +44,13 @@ pub enum Fault {
         /// The length of the body, or a lower bound of it.
         found: u64,
     },
+    /// An object of another length in place of an immutable one.
+    OtherTotal {
+        /// The length of the wanted object, in bytes.
+        expected: u64,
+        /// The length that the answer told.
+        found: u64,
+    },
     /// The body ended in good order before the range did.
     Short {
         /// The absolute position at which it ended.
@@ -156,6 +163,9 @@ impl fmt::Display for Fault {
             Self::OtherRange { found } => write!(f, "answered with another range, {found}"),
             Self::OtherLength { expected, found } => {
                 write!(f, "answered with {found} bytes for a range of {expected}")
+            }
+            Self::OtherTotal { expected, found } => {
+                write!(f, "answered with an object of {found} bytes in place of {expected}")
             }
             Self::Short { at } => write!(f, "ended its answer early, at {at:#x}"),
             Self::Encoded(coding) => {

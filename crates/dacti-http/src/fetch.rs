@@ -59,6 +59,17 @@ enum Kind {
     Head,
     Range,
     Whole,
+    /// A range of an immutable object of this length.
+    Object {
+        len: u64,
+    },
+}
+
+impl Kind {
+    /// Whether bytes that came before a fault still count.
+    const fn resumes(self) -> bool {
+        matches!(self, Self::Range | Self::Object { .. })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +206,18 @@ impl Fetch {
         Self::new(session, Kind::Range, span, slice, session.begin(span, slice))
     }
 
+    /// Returns the fetch of a range of an immutable object that has `len` bytes, such as a part of a
+    /// package in parts. The span is relative to the object. With `past_caches` it begins with a
+    /// nonce.
+    ///
+    /// Specification: `docs/spec/dacti-parts.md`, "Reading".
+    #[must_use]
+    pub fn object(session: &Session, span: Span, len: u64, past_caches: bool) -> Self {
+        let is_tagged = past_caches && session.options().tags;
+        let step = if is_tagged { Step::Nonce } else { Step::Plain };
+        Self::new(session, Kind::Object { len }, span, 0, Begin { step, waits: 0 })
+    }
+
     /// Returns the fetch of the whole file, from a server without ranges.
     ///
     /// # Errors
@@ -240,7 +263,9 @@ impl Fetch {
                 let request = self.request(session.options(), random, resolve);
                 let len = match self.kind {
                     Kind::Whole => self.len.unwrap_or(0),
-                    Kind::Head | Kind::Range => request.range.unwrap_or_default().len(),
+                    Kind::Head | Kind::Range | Kind::Object { .. } => {
+                        request.range.unwrap_or_default().len()
+                    }
                 };
                 if let Err(error) = session.ledger_mut().request(len) {
                     self.state = State::Ended;
@@ -416,7 +441,7 @@ impl Fetch {
         };
         let range = match self.kind {
             Kind::Head => Some(Span { start: 0, end: self.head_end }),
-            Kind::Range => Some(Span { start: self.next_at, ..self.span }),
+            Kind::Range | Kind::Object { .. } => Some(Span { start: self.next_at, ..self.span }),
             Kind::Whole => None,
         };
         let len = range.unwrap_or(self.span).len();
@@ -466,7 +491,8 @@ impl Fetch {
         }
         match (self.kind, self.mark) {
             (Kind::Head, Some(mark)) => session.begin_with(mark),
-            (Kind::Head, None) => {}
+            // The name of an immutable object proves its file.
+            (Kind::Head, None) | (Kind::Object { .. }, _) => {}
             (Kind::Range | Kind::Whole, _) => session.count_range(),
         }
         self.state = State::Done;

@@ -9,5 +9,5 @@ pub const RUNS_MAX: usize = 64;
 /// The most groups from one fence to the next.
 ///
 /// This bounds one read to 1.5 MiB. The largest possible index needs a stride of 143 to fit its
-/// fences into the 39,448 bytes that the cdn layout leaves for them.
+/// fences into the 37,400 bytes that the cdn layout leaves for them.
 pub const STRIDE_MAX: u32 = 256;

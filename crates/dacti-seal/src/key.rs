@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub const SIGNATURE_LEN: usize = 64;
 /// The prefix of a signed message. No other use of the keys begins with it.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
+/// The first bytes of the signed message of a head.
+pub const HEAD_SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-head signature v0";
 /// Length of a signed message.
 pub const MESSAGE_LEN: usize = 71;
 /// The most bytes of the text of a key, comments included.
@@ -29,6 +31,12 @@ const PRIVATE: &str = "dacti-ed25519-private";
 #[must_use]
 pub fn signed_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
+}
+
+/// Returns the message that a signature of a head signs: domain, UUID of the publisher's package as
+/// stored, digest of the head.
+fn head_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
+    concat(&[HEAD_SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
 }
 
 /// A key that checks signatures, and the package that it is for.
@@ -82,6 +90,16 @@ impl PublicKey {
         signature: &[u8; SIGNATURE_LEN],
     ) -> bool {
         let message = signed_message(package, digest);
+        self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
+    }
+
+    /// Returns whether `signature` is one of this key over the digest of a package's head, for the
+    /// key's package.
+    ///
+    /// Specification: `docs/spec/dacti-parts.md`, R-PART-17.
+    #[must_use]
+    pub fn signed_head(&self, digest: &[u8; DIGEST_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool {
+        let message = head_message(self.package, digest);
         self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
     }
 
@@ -141,6 +159,12 @@ impl SecretKey {
     #[must_use]
     pub fn for_package(self, package: Uuid) -> Self {
         Self { package, ..self }
+    }
+
+    /// Signs the digest of a package's head, for the key's package.
+    #[must_use]
+    pub fn sign_head(&self, digest: &[u8; DIGEST_LEN]) -> [u8; SIGNATURE_LEN] {
+        self.key.sign(&head_message(self.package, digest)).to_bytes()
     }
 
     /// Signs the digest of a region. The same key and digest give the same signature.

@@ -29,8 +29,8 @@ pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, Kind, Seals};
 pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
-    KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN, SIGNATURE_LEN, SecretKey,
-    signed_message,
+    HEAD_SIGNATURE_DOMAIN, KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN,
+    SIGNATURE_LEN, SecretKey, signed_message,
 };
 pub use limits::KEYS_MAX;
 pub use seal::Seal;

@@ -1,7 +1,9 @@
 //! The errors of packages, from the bytes up to the file system.
 
+mod publish;
 mod update;
 
+pub use publish::PublishFault;
 pub use update::{StateFault, UpdateFault};
 
 use crate::fetch::Location;
@@ -177,6 +179,17 @@ pub enum Error {
     /// The layout component, or another structure that updates rely on, is at fault.
     #[error(transparent)]
     Cdn(#[from] dacti_cdn::Error),
+    /// A region of a copy that was pulled is not the one that was published.
+    #[error("{name:?} is damaged in the copy: {error}; the copy was not kept: pull again")]
+    Pulled {
+        /// The region, by path or id.
+        name: String,
+        /// What is wrong with it.
+        error: std::sync::Arc<Self>,
+    },
+    /// The package cannot be published as asked.
+    #[error(transparent)]
+    Publish(#[from] PublishFault),
     /// The package has no such region.
     #[error("there is no region {region}")]
     NotFound {
@@ -452,6 +465,7 @@ impl Error {
             Self::Seal(error) => error.kind().into(),
             Self::Names(error) => error.kind().into(),
             Self::Update(fault) => fault.kind(),
+            Self::Publish(fault) => fault.kind(),
             Self::Cdn(error) => error.kind().into(),
             Self::OtherIndex { .. }
             | Self::IndexNotFilled { .. }
@@ -459,6 +473,7 @@ impl Error {
             | Self::Overlap { .. }
             | Self::Compaction { fault: CompactionFault::Unproven(_) } => ErrorKind::Corrupt,
             Self::Damaged { fault, .. } => fault.kind(),
+            Self::Pulled { error, .. } => error.kind(),
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::NotAFile { .. }
             | Self::Path { .. }

@@ -46,7 +46,7 @@ pub use write::pack::{
     BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder, Progress,
 };
 #[cfg(feature = "write")]
-pub use write::{compact, update};
+pub use write::{compact, publish, update};
 
 pub use dacti_cdn::HEAD_LEN;
 pub use dacti_index::{Encoding, Located};
@@ -72,6 +72,9 @@ pub mod index {
 
 /// The layout of a package that can be updated in place.
 pub mod layout {
+    pub use dacti_cdn::parts::{
+        PARTS_ID, PARTS_LEN, PARTS_VERSION, PartEntry, PartList, PartsRegion,
+    };
     pub use dacti_cdn::{
         ExpectedUpdates, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, LayoutFault, SLICE_LEN,
         SLICE_LEN_RANGE, check_slice_len, padding,

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const AREAS: [&str; 11] = [
+const AREAS: [&str; 12] = [
     "container",
     "index",
     "names",
@@ -22,6 +22,7 @@ const AREAS: [&str; 11] = [
     "key",
     "compact",
     "sign",
+    "parts",
 ];
 
 fn main() -> ExitCode {

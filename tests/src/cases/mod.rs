@@ -12,6 +12,7 @@ mod key;
 mod lookup;
 mod names;
 mod package;
+mod parts;
 mod path;
 mod seal;
 
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Case> {
         seal::CASES,
         key::CASES,
         compact::CASES,
+        parts::CASES,
     ]
     .concat()
 }

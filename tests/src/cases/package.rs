@@ -326,10 +326,10 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("package_hot_alone_but_for_the_names", "R-LAY-12", || hot(&[hello()], &["a.txt"])),
     good("package_hot_and_one_delta_group_left", "R-LAY-13", || {
-        hot(&[stored("long", &[7; 51_600])], &["long"])
+        hot(&[stored("long", &[7; 49_552])], &["long"])
     }),
     good("package_hot_and_the_index_behind_the_head", "R-LAY-13, R-LAY-01", || {
-        hot(&[stored("long", &[7; 57_000])], &["long"])
+        hot(&[stored("long", &[7; 54_952])], &["long"])
     }),
     good("package_hot_and_updated", "R-LAY-12, R-ORD-01", || {
         // A newer a.txt, after the older entry in the same group. Its bytes are at the end of the

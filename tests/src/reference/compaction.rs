@@ -42,7 +42,7 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
     let container = read_package(file)?;
     let seen = read_index(file, &container)?;
     let seals = read_component(file, &container, hash).transpose()?;
-    let ours = [super::INDEX, LAYOUT, LOOKUP, super::SEAL, NAMES];
+    let ours = [super::INDEX, LAYOUT, LOOKUP, super::PARTS, super::SEAL, NAMES];
     let is_ours = |found: &&super::Found| {
         ours.contains(&found.id)
             && (found.major, found.minor) <= (0, 1)
@@ -288,8 +288,8 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     }
     let file_id = hash(&digested)[..16].try_into().expect("16 bytes");
     let end = (base + data.len() as u64).next_multiple_of(slice);
-    let room = if base == 65_536 { 0 } else { hot_at - 1536 };
-    let keys_at = if room == 0 { 0 } else { 1536 };
+    let room = if base == 65_536 { 0 } else { hot_at - 3584 };
+    let keys_at = if room == 0 { 0 } else { 3584 };
     let mut first = vec![component(LAYOUT, 1000, 80)];
     let mut second = vec![component(super::INDEX, index_at as u32, index_region.len() as u32)];
     second.push(component(NAMES, u32::from(explicit), 0));
@@ -298,13 +298,14 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
         first.push(component(super::SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
     }
+    first.push(component(super::PARTS, 1536, 2048));
     if room > 0 {
         let region = (1..=256)
             .map(|stride| fences(index_at, deltas, &runs, stride))
             .find(|region| region.len() as u64 <= room)
             .expect("some stride fits");
-        second.push(component(LOOKUP, 1536, region.len() as u32));
-        place(&mut out, 1536, &region);
+        second.push(component(LOOKUP, 3584, region.len() as u32));
+        place(&mut out, 3584, &region);
     }
     let of = |components, extension, slots| {
         table(&Table { extension, slots, components, ..Table::default() })
@@ -334,7 +335,7 @@ fn place_index(regions: &[Region]) -> Option<(u64, u64)> {
     let hot_len: usize = hot.iter().map(|region| region.stored.len() + region.seal.len()).sum();
     let hot_len = hot_len as u64;
     let whole = (1..=10_u64.saturating_sub(filled)).rev();
-    if let Some(deltas) = whole.into_iter().find(|d| start(d + filled) - 1536 >= hot_len) {
+    if let Some(deltas) = whole.into_iter().find(|d| start(d + filled) - 3584 >= hot_len) {
         return Some((deltas, start(deltas + filled)));
     }
     if filled == 0 {
@@ -342,7 +343,7 @@ fn place_index(regions: &[Region]) -> Option<(u64, u64)> {
     }
     let fences_len = (1..=256)
         .map(|stride| fences(0, 0, &runs, stride).len() as u64)
-        .find(|len| *len <= start(usual) - 1536)?;
-    let deltas = (1..=usual).rev().find(|d| start(*d) - 1536 >= hot_len + fences_len)?;
+        .find(|len| *len <= start(usual) - 3584)?;
+    let deltas = (1..=usual).rev().find(|d| start(*d) - 3584 >= hot_len + fences_len)?;
     Some((deltas, start(deltas)))
 }

@@ -113,6 +113,24 @@ impl Publisher {
     pub fn sign(&self, digest: &[u8; 32]) -> [u8; 64] {
         SigningKey::from_bytes(&self.seed).sign(&message(self.package, digest)).to_bytes()
     }
+
+    /// The signature of a head with this digest.
+    #[must_use]
+    pub fn sign_head(&self, digest: &[u8; 32]) -> [u8; 64] {
+        SigningKey::from_bytes(&self.seed).sign(&self.head_message(digest)).to_bytes()
+    }
+
+    /// Whether the publisher has signed a head with this digest.
+    #[must_use]
+    pub fn signed_head(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+        let key = SigningKey::from_bytes(&self.seed).verifying_key();
+        let signature = signature.try_into().map(|bytes: [u8; 64]| Signature::from_bytes(&bytes));
+        signature.is_ok_and(|found| key.verify_strict(&self.head_message(digest), &found).is_ok())
+    }
+
+    fn head_message(&self, digest: &[u8; 32]) -> Vec<u8> {
+        [&b"dacti-head signature v0"[..], &swap(self.package), digest].concat()
+    }
 }
 
 fn message(package: Id, digest: &[u8; 32]) -> Vec<u8> {

@@ -12,6 +12,8 @@ pub(crate) struct Block {
     /// physical end.
     pub(crate) at: u64,
     pub(crate) end: u64,
+    /// The multiple at which the block begins and ends.
+    align: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
     pub(crate) puts: Vec<Span>,
@@ -29,9 +31,10 @@ impl Block {
         slice_len: u64,
         policy: &UpdatePolicy,
     ) -> Result<Self, Error> {
-        let at = snapshot.len.checked_next_multiple_of(slice_len);
+        let align = snapshot.block_align(slice_len);
+        let at = snapshot.len.checked_next_multiple_of(align);
         let at = at.ok_or(Error::PastLastPosition)?;
-        let mut block = Self { at, end: at, ..Self::default() };
+        let mut block = Self { at, end: at, align, ..Self::default() };
         for &(edit, put) in &wanted.puts {
             block.align(policy.region_align)?;
             let digest = put.digest;
@@ -78,11 +81,11 @@ impl Block {
     }
 
     /// Returns the append, padded to whole slices; `None` if there are no bytes.
-    pub(crate) fn into_append(mut self, slice_len: u64) -> Result<Option<Append>, Error> {
+    pub(crate) fn into_append(mut self) -> Result<Option<Append>, Error> {
         if self.end == self.at {
             return Ok(None);
         }
-        self.align(slice_len)?;
+        self.align(self.align)?;
         Ok(Some(Append { at: self.at, pieces: self.pieces }))
     }
 }

@@ -124,7 +124,6 @@ pub(crate) fn steps<'p>(
     wanted: &Wanted<'_>,
     block: Block,
     slot: &Slot,
-    slice_len: u64,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let Slot { group, base, encoding } = slot;
@@ -143,7 +142,7 @@ pub(crate) fn steps<'p>(
     let entries: Vec<u8> = entries.iter().flat_map(|entry| bytes_of(entry)).copied().collect();
     let mut steps = Steps::new(snapshot, policy);
     steps.dying = wanted.replaced_len();
-    if let Some(append) = block.into_append(slice_len)? {
+    if let Some(append) = block.into_append()? {
         steps.append(append);
     }
     let used = INDEX_ENTRY_LEN.saturating_mul(u64::from(group.length));

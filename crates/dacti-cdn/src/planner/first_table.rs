@@ -42,7 +42,6 @@ pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
     block: Block,
-    slice_len: u64,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     components::check_limits(snapshot, 0, wanted.components.len())?;
@@ -54,7 +53,7 @@ pub(crate) fn steps<'p>(
         entries.extend_from_slice(bytes_of(&spec.to_entry()));
     }
     let mut steps = Steps::new(snapshot, policy);
-    if let Some(append) = block.into_append(slice_len)? {
+    if let Some(append) = block.into_append()? {
         steps.append(append);
     }
     let count = snapshot.t1_count();

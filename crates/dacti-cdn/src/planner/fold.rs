@@ -16,7 +16,6 @@ pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
     mut block: Block,
-    slice_len: u64,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
@@ -32,7 +31,7 @@ pub(crate) fn steps<'p>(
         block.push(span.len(), PieceContent::Derived { region, digest })?;
     }
     let regions = NewRegions { fences: new.fences, index: new.index };
-    let mut steps = tables::steps(snapshot, wanted, block, Some(regions), slice_len, policy)?;
+    let mut steps = tables::steps(snapshot, wanted, block, Some(regions), policy)?;
     steps.dying = snapshot.dying_in_fold(wanted);
     Ok(steps)
 }

@@ -60,7 +60,6 @@ pub(crate) fn steps<'p>(
     wanted: &Wanted<'_>,
     mut block: Block,
     new: Option<NewRegions>,
-    slice_len: u64,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
     let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
@@ -80,7 +79,7 @@ pub(crate) fn steps<'p>(
     let mut table = vec![0; usize::try_from(to.len()).unwrap_or_default()];
     spec.emit(&mut table)?;
     let mut steps = Steps::new(snapshot, policy);
-    if let Some(append) = block.into_append(slice_len)? {
+    if let Some(append) = block.into_append()? {
         steps.append(append);
     }
     steps.reserve(to.start, &table)?;

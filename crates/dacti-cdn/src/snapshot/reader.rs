@@ -5,6 +5,7 @@
 //! and overlap nothing. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 use super::{DeltaGroup, Snapshot, TableBytes};
+use crate::parts::PARTS_ID;
 use crate::{
     Error, HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, Missing, Misuse, Structure,
 };
@@ -214,6 +215,7 @@ impl SnapshotReader {
             place: None,
             entries: None,
             looked_up: Vec::new(),
+            is_in_parts: false,
         };
         snapshot.read_delta_groups()?;
         snapshot.place = snapshot.place_in_force();
@@ -306,7 +308,7 @@ impl Snapshot {
     fn claims(&self) -> impl Iterator<Item = (Structure, Span)> {
         let signature = (Structure::Head, Span { start: 0, end: daicon_core::PREAMBLE_LEN });
         let tables = self.tables.iter().map(|table| (Structure::Table, table.span));
-        let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID];
+        let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID, PARTS_ID];
         let regions = self.components.iter().filter(move |found| known.contains(&found.id));
         let regions = regions.filter_map(|found| found.span().ok());
         let regions = regions.map(|span| (Structure::ComponentRegion, span));

@@ -1,14 +1,15 @@
 //! `dacti compact`: writes a new file with only those bytes of a package that are in use.
 
-use crate::files::Output;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted, shown};
+use crate::place::{self, PublishArgs, Rewritten};
 use crate::progress::Bar;
 use crate::total::MaxTotal;
 use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
+use dacti::Limits;
 use dacti::compact::{CompactOptions, Compacted, SealsChoice};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,10 @@ pub(crate) struct Args {
     /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The new file. An existing file is replaced, unless it is PKG.
+    /// The new file. An existing file is replaced, unless it is PKG. Without it, a package that is
+    /// published in parts is replaced in its place.
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// The layout of the new file; by default that of PKG.
     #[arg(long, value_enum)]
     layout: Option<Layout>,
@@ -44,7 +46,8 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Leave the names list unsigned, if a signed package needs a new names list.
+    /// Leave the names list unsigned, if a signed package needs a new names list, and the head of a
+    /// package that is published in parts.
     #[arg(long)]
     unsigned_names: bool,
     /// Leave out this component of another project. May be given several times.
@@ -62,6 +65,8 @@ pub(crate) struct Args {
     /// Print one JSON object about the new file.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -103,11 +108,12 @@ impl Args {
                 "--sign and --seals drop contradict each other: drop leaves out all signatures";
             return Err(Failure::Usage(message.into()));
         }
-        let (from, to) = (&self.package, &self.output);
-        let inputs: Vec<&Path> = self.sign.as_deref().into_iter().chain([&**from]).collect();
-        Output { path: to, option: "-o", has_standard: false }.check(&inputs)?;
+        let from = &self.package;
+        let inputs: Vec<&Path> = self.sign.as_deref().into_iter().collect();
+        let rewritten = Rewritten::new(from, self.output.as_deref(), &self.publish, &inputs)?;
+        let to = rewritten.path();
         let options = self.options()?;
-        let package = self.max_total.open(from)?;
+        let package = place::open(from, self.max_total.applied(Limits::default()))?;
         let compacted = {
             let mut bar = Bar::bytes("compacting", 0, talk);
             interrupt::listen();
@@ -118,16 +124,17 @@ impl Args {
             let compacted = package.compact(to, &options, progress);
             compacted.map_err(|error| Failure::with(from, &error))?
         };
+        rewritten.finish(&self.publish, options.key, self.unsigned_names)?;
+        let to = self.output.as_ref().unwrap_or(from);
         if self.json {
             output::json(&mut std::io::stdout().lock(), &json(to, &compacted))?;
         } else if talk >= Talk::Normal {
-            self.tell(&compacted);
+            tell(to, &compacted);
         }
         Ok(Outcome::Done)
     }
 
     fn options(&self) -> Result<CompactOptions, Failure> {
-        let key = self.sign.as_deref().map(keys::read_private).transpose()?;
         Ok(CompactOptions {
             layout: self.layout.map(Into::into),
             slice_len: self.slice,
@@ -136,52 +143,49 @@ impl Args {
                 Seals::Digests => SealsChoice::Digests,
                 Seals::Drop => SealsChoice::Drop,
             },
-            key: match (key, self.package_id) {
-                (Some(key), Some(package)) => Some(key.for_package(package)),
-                (key, _) => key,
-            },
+            key: keys::signing(self.sign.as_deref(), self.package_id)?,
             unsigned_names: self.unsigned_names,
             drop_components: self.drop_component.clone(),
             quality: Some(self.quality),
             threads: self.threads,
         })
     }
+}
 
-    fn tell(&self, compacted: &Compacted) {
-        let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
-        let (to, len) = (shown(&self.output), bytes(built.len));
-        let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
+fn tell(to: &Path, compacted: &Compacted) {
+    let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
+    let (to, len) = (shown(to), bytes(built.len));
+    let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
+    output::note(&format!(
+        "{to}: {}, {len} in place of {old_len}",
+        counted(built.regions, "region", "regions")
+    ));
+    if *names_dropped > 0 {
         output::note(&format!(
-            "{to}: {}, {len} in place of {old_len}",
-            counted(built.regions, "region", "regions")
-        ));
-        if *names_dropped > 0 {
-            output::note(&format!(
-                "dropped {} without a region",
-                counted(*names_dropped, "name", "names")
-            ));
-        }
-        if *hot_dropped > 0 {
-            let regions = counted(*hot_dropped, "hot region does", "hot regions do");
-            output::note(&format!("{regions} not fit the head any more"));
-        }
-        if !names_kept {
-            output::note(&"the names list was written as one new segment");
-        }
-        let seals = match (proof.digests, proof.signatures) {
-            (0, _) => String::new(),
-            (digests, 0) => format!(", {digests} digests are right"),
-            (digests, signed) => {
-                format!(", {digests} digests are right, {signed} signatures are kept")
-            }
-        };
-        output::note(&format!(
-            "both files have the same {} (by id, encoding, length and hash) and {}; {proven} were \
-             read back{seals}",
-            counted(proof.regions, "region", "regions"),
-            counted(proof.names, "name", "names"),
+            "dropped {} without a region",
+            counted(*names_dropped, "name", "names")
         ));
     }
+    if *hot_dropped > 0 {
+        let regions = counted(*hot_dropped, "hot region does", "hot regions do");
+        output::note(&format!("{regions} not fit the head any more"));
+    }
+    if !names_kept {
+        output::note(&"the names list was written as one new segment");
+    }
+    let seals = match (proof.digests, proof.signatures) {
+        (0, _) => String::new(),
+        (digests, 0) => format!(", {digests} digests are right"),
+        (digests, signed) => {
+            format!(", {digests} digests are right, {signed} signatures are kept")
+        }
+    };
+    output::note(&format!(
+        "both files have the same {} (by id, encoding, length and hash) and {}; {proven} were \
+         read back{seals}",
+        counted(proof.regions, "region", "regions"),
+        counted(proof.names, "name", "names"),
+    ));
 }
 
 fn json<'p>(package: &'p Path, compacted: &Compacted) -> Json<'p> {

@@ -1,12 +1,13 @@
 //! `dacti sign`: writes a signed copy of a package.
 
-use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted, shown};
+use crate::place::{self, PublishArgs, Rewritten};
 use crate::progress::Bar;
 use crate::total::MaxTotal;
 use crate::{Talk, interrupt, keys, output, threads};
 use core::num::NonZeroUsize;
+use dacti::Limits;
 use dacti::compact::{CompactOptions, Compacted};
 use dacti::seal::SecretKey;
 use daicon_core::Hex;
@@ -23,9 +24,10 @@ pub(crate) struct Args {
     /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The signed file. An existing file is replaced, unless it is PKG.
+    /// The signed file. An existing file is replaced, unless it is PKG. Without it, a package that
+    /// is published in parts is replaced in its place, with a signed head.
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// The file of the private key, made with `dacti key new`.
     #[arg(long, value_name = "KEY")]
     key: PathBuf,
@@ -43,6 +45,8 @@ pub(crate) struct Args {
     /// Print one JSON object about the signed file.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,15 +65,15 @@ struct Json<'p> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let (from, to) = (&self.package, &self.output);
-        let inputs: Vec<&Path> = Some(&*self.key).into_iter().chain([&**from]).collect();
-        Output { path: to, option: "-o", has_standard: false }.check(&inputs)?;
+        let from = &self.package;
+        let rewritten = Rewritten::new(from, self.output.as_deref(), &self.publish, &[&*self.key])?;
+        let to = rewritten.path();
         let key = keys::read_private(&self.key)?;
         let key = match self.package_id {
             Some(package) => key.for_package(package),
             None => key,
         };
-        let package = self.max_total.open(from)?;
+        let package = place::open(from, self.max_total.applied(Limits::default()))?;
         let options = CompactOptions {
             drop_components: self.drop_component.clone(),
             threads: self.threads,
@@ -85,15 +89,17 @@ impl Args {
             let signed = package.sign(to, &key, &options, progress);
             signed.map_err(|error| Failure::with(from, &error))?
         };
+        rewritten.finish(&self.publish, Some(key.clone()), false)?;
         self.tell(&signed, &key, talk)?;
         Ok(Outcome::Done)
     }
 
     fn tell(&self, signed: &Compacted, key: &SecretKey, talk: Talk) -> Result<(), Failure> {
         let Compacted { built, proof, hot_dropped, .. } = signed;
+        let to = self.output.as_ref().unwrap_or(&self.package);
         if self.json {
             let json = Json {
-                package: &self.output,
+                package: to,
                 len: built.len,
                 regions: built.regions,
                 hot_dropped: *hot_dropped,
@@ -111,7 +117,7 @@ impl Args {
             output::note(&format!(
                 "{}: {} signed for package {}, file of {}; all signatures were read back and are \
                  right",
-                shown(&self.output),
+                shown(to),
                 counted(built.regions, "region", "regions"),
                 key.package(),
                 bytes(built.len),

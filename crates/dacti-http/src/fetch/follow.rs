@@ -28,7 +28,7 @@ impl Fetch {
         }
         session.stats_mut().count(&fault);
         let progress = self.next_at > self.asked_at;
-        if self.kind != Kind::Range {
+        if !self.kind.resumes() {
             // A head made of two answers may mix two states of the file, so it is fetched from its
             // start.
             self.next_at = 0;
@@ -126,7 +126,7 @@ impl Fetch {
 
     /// Follows the last step: waits for bytes that an upload may still bring, or gives up.
     fn wait_or_give_up(&mut self, session: &mut Session, fault: Fault) {
-        if !fault.may_be_upload(self.span.end) || self.kind == Kind::Whole {
+        if !fault.may_be_upload(self.span.end) || !matches!(self.kind, Kind::Head | Kind::Range) {
             let error = self.final_error(fault, session.options().tags);
             return self.give_up(session, error);
         }
@@ -144,6 +144,9 @@ impl Fetch {
 
     /// Ends the fetch after a status that no retry changes.
     fn refuse(&mut self, session: &mut Session, status: u16) {
+        if matches!(self.kind, Kind::Object { .. }) {
+            return self.refuse_object(session, status);
+        }
         if self.step != Step::Plain {
             // Some servers refuse a query. The fault of the plain URL is the reason.
             if let Some(cause) = self.cause {
@@ -165,13 +168,22 @@ impl Fetch {
             self.state = State::Ready { resolve: true };
             return;
         }
-        let error = match status {
-            300..=399 => Error::Redirects { status },
-            401 | 403 | 407 | 451 => Error::Denied { status },
-            404 | 410 => Error::NotFound { status },
-            _ => Error::Refused { status },
-        };
-        self.give_up(session, error);
+        self.give_up(session, refusal(status));
+    }
+
+    /// After a status in place of an immutable object: a cache may have kept it from before the
+    /// object was there, so the object is asked for past the caches once.
+    fn refuse_object(&mut self, session: &mut Session, status: u16) {
+        // spec: R-PART-13
+        let is_first = self.step == Step::Plain && session.options().tags;
+        match self.cause {
+            _ if is_first && matches!(status, 403 | 404 | 410) => {
+                self.escalate(session, Fault::Status(status));
+            }
+            Some(Fault::Status(first)) => self.give_up(session, refusal(first)),
+            Some(cause) => self.give_up(session, self.final_error(cause, false)),
+            None => self.give_up(session, refusal(status)),
+        }
     }
 
     fn final_error(&self, fault: Fault, tags: bool) -> Error {
@@ -189,6 +201,16 @@ impl Fetch {
 
     fn unavailable(&self, fault: Fault, tags: bool) -> Error {
         Error::Unavailable { span: self.span, fault, requests: self.requests, tags }
+    }
+}
+
+/// Returns the error of a status that no retry changes.
+const fn refusal(status: u16) -> Error {
+    match status {
+        300..=399 => Error::Redirects { status },
+        401 | 403 | 407 | 451 => Error::Denied { status },
+        404 | 410 => Error::NotFound { status },
+        _ => Error::Refused { status },
     }
 }
 

@@ -19,6 +19,7 @@ impl Fetch {
             (200, None) => self.whole_answer(session, response),
             (416, _) => {
                 let len = response.content_range.and_then(|range| range.total);
+                self.check_total(len)?;
                 Err(Fault::NotSatisfiable { len })
             }
             (status, _) => Err(Fault::Status(status)),
@@ -32,6 +33,7 @@ impl Fetch {
         }
         let range = response.content_range.filter(|_| !response.multipart).ok_or(Fault::NoRange)?;
         let found = range.span.ok_or(Fault::NoRange)?;
+        self.check_total(range.total)?;
         let asked_end = if self.kind == Kind::Head { self.head_end } else { self.span.end };
         if found.start != self.asked_at || found.end > asked_end {
             return Err(Fault::OtherRange { found });
@@ -82,11 +84,35 @@ impl Fetch {
                 }
                 end
             }
+            Kind::Object { len: expected } => {
+                more(&mut session.stats_mut().whole);
+                self.check_total(len)?;
+                let end = self.span.end;
+                let is_near = end <= options.skip_len_max || options.allow_whole;
+                // Without a length, only the end of the body shows whether it is the object.
+                let is_known = len.is_some() || end == expected;
+                if !is_near || !is_known || self.hold_up_to(session, end).is_err() {
+                    return Err(fault);
+                }
+                end
+            }
         };
         self.note(session, response.mark(len));
         self.len = len;
-        let open = len.is_none() && self.kind != Kind::Range;
-        Ok(Reading { at: 0, end, open, strict: false })
+        let open = len.is_none() && !self.kind.resumes();
+        let strict = len.is_none() && matches!(self.kind, Kind::Object { .. });
+        Ok(Reading { at: 0, end, open, strict })
+    }
+
+    /// Holds the length that an answer tells against that of an immutable object: an error page
+    /// must not pass for a part.
+    const fn check_total(&self, total: Option<u64>) -> Result<(), Fault> {
+        match (self.kind, total) {
+            (Kind::Object { len: expected }, Some(found)) if found != expected => {
+                Err(Fault::OtherTotal { expected, found })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes the state of the file that an answer's bytes come from.
@@ -94,7 +120,9 @@ impl Fetch {
     /// The state of a head counts once the head was judged. If the head comes from a cached copy,
     /// the first range gives the first known state.
     fn note(&mut self, session: &mut Session, mark: Mark) {
-        if self.kind == Kind::Head {
+        if matches!(self.kind, Kind::Object { .. }) {
+            // An object has one state.
+        } else if self.kind == Kind::Head {
             self.mark = Some(mark);
         } else if session.states().is_empty() {
             session.states_mut().begin_with(mark);

@@ -55,6 +55,15 @@ impl Location {
         Self { given, kind }
     }
 
+    /// Returns the location of `name` in the same folder. A query is dropped.
+    #[cfg(feature = "store")]
+    pub(crate) fn sibling(&self, name: &str) -> Self {
+        let given = self.given.to_string_lossy();
+        let path = given.find(['?', '#']).and_then(|end| given.get(..end)).unwrap_or(&given);
+        let folder = path.rfind('/').and_then(|last| path.get(..=last)).unwrap_or_default();
+        Self { given: format!("{folder}{name}").into(), kind: self.kind }
+    }
+
     /// Returns the kind.
     #[must_use]
     pub const fn kind(&self) -> LocationKind {

@@ -5,6 +5,7 @@
 #[cfg(feature = "http")]
 pub(crate) mod http;
 mod location;
+pub(crate) mod parts;
 #[cfg(any(feature = "http", feature = "store"))]
 mod pause;
 pub(crate) mod source;
@@ -22,6 +23,7 @@ pub use dacti_http::{Error as FetchError, Stats};
 #[cfg(feature = "http")]
 pub use http::{HttpOptions, SessionOptions, is_presigned};
 pub use location::{Location, LocationKind};
+pub use parts::{PartObjects, PartsSource, open_file};
 #[cfg(any(feature = "http", feature = "store"))]
 pub use pause::{OnPause, Pause};
 #[cfg(any(unix, windows))]

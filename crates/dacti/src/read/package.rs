@@ -1,5 +1,7 @@
 //! A package: opened once, shared by any number of threads, read by id or path.
 
+use crate::error::PublishFault;
+use crate::fetch::parts::open_file;
 use crate::fetch::source::{BytesSource, FileSource, Lent, ReadAt, read_span};
 use crate::find::finder::Finder;
 use crate::find::scan;
@@ -12,13 +14,15 @@ use crate::read::seals::Trust;
 use crate::read::stream::Proofs;
 use crate::read::view::read_failed;
 use crate::{Error, Limits, Listed, Names, Region, RegionName, View};
+use dacti_cdn::parts::PARTS_FORMAT_VERSION;
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, region_id};
-use dacti_seal::SealPolicy;
+use dacti_seal::{PublicKey, SealPolicy};
 use daicon_core::Span;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An open package.
 ///
@@ -33,6 +37,8 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
+    /// Why the policy refuses the head, and all that it leads to.
+    refused: Option<PublishFault>,
 }
 
 impl Package {
@@ -64,7 +70,14 @@ impl Package {
         path: &Path,
         source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
     ) -> Result<Self, Error> {
-        Self::from_source(source(path)?, Limits::default()).map_err(|error| match error {
+        let opened = match Self::from_source(source(path)?, Limits::default()) {
+            // A head in parts is met here, so that files that are whole need no look before.
+            Err(error) if is_head_in_parts(&error) => {
+                Self::from_source(open_file(path)?, Limits::default())
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| match error {
             Error::Io { action, source, .. } => Error::io(action, path, source),
             error => error,
         })
@@ -95,7 +108,8 @@ impl Package {
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
-        Self { finder, limits, trust, explainer, hash_pool, proofs: Arc::default(), names }
+        let (proofs, refused) = (Arc::default(), None);
+        Self { finder, limits, trust, explainer, hash_pool, proofs, names, refused }
     }
 
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
@@ -105,10 +119,35 @@ impl Package {
     /// checks.
     #[must_use]
     pub fn require(mut self, policy: SealPolicy) -> Self {
+        self.refused = self.head_refused_by(&policy);
         Arc::make_mut(&mut self.trust).require(policy);
         // Earlier proofs, and the names list, were accepted under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
         self
+    }
+
+    /// Returns why a policy refuses the head of a package in parts. Files of one piece have no
+    /// signed head.
+    fn head_refused_by(&self, policy: &SealPolicy) -> Option<PublishFault> {
+        // spec: R-PART-18, R-PART-19
+        let SealPolicy::Signature(keys) = policy else { return None };
+        let region = &self.view().parts()?.region;
+        let signs = |key: &PublicKey| key.signed_head(&region.digest.0, &region.signature);
+        if !keys.iter().any(signs) {
+            return Some(PublishFault::UnsignedHead);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let is_over = region.expiry != 0 && region.expiry < now;
+        is_over.then_some(PublishFault::ExpiredHead { expiry: region.expiry })
+    }
+
+    /// Refuses to lead anywhere by a head that the policy refuses.
+    #[inline]
+    pub(crate) fn check_head(&self) -> Result<(), Error> {
+        match &self.refused {
+            None => Ok(()),
+            Some(fault) => Err(fault.clone().into()),
+        }
     }
 
     /// Returns the seals and the policy of the reader.
@@ -203,6 +242,7 @@ impl Package {
     /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.
     #[inline]
     pub fn find<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
+        self.check_head()?;
         match name.into() {
             RegionName::Id(id) => self.finder.find(id),
             RegionName::Path(path) => self.find_path(path),
@@ -305,6 +345,7 @@ impl Package {
     /// # Errors
     /// An index that cannot be read at all. Faults of single entries are in the scan.
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
+        self.check_head()?;
         scan::scan(&**self.source(), self.view(), |_| ())
     }
 
@@ -324,6 +365,7 @@ impl Package {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
+        self.check_head()?;
         let names = match self.finder.find(NAMES_ID)? {
             Some(located) => Names::read(self, located)?,
             None => Names::default(),
@@ -360,4 +402,13 @@ impl Package {
         });
         Ok(listing::join(&scan.found, names))
     }
+}
+
+/// Returns whether a file was refused because it is the head of a package in parts.
+fn is_head_in_parts(error: &Error) -> bool {
+    use daicon_core::Error::UnsupportedFormatVersion;
+    matches!(
+        error,
+        Error::Container(UnsupportedFormatVersion { found, .. }) if *found == PARTS_FORMAT_VERSION
+    )
 }

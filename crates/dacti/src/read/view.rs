@@ -7,6 +7,7 @@ use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
 use crate::read::index_region::IndexRegion;
 use core::fmt;
+use dacti_cdn::parts::{PARTS_FORMAT_VERSION, PARTS_ID, PARTS_VERSION, PartsHead, is_in_parts};
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 /// The package format: its UUID, its versions, and the components that every package must have.
 pub const PACKAGE_FORMAT: Format<'static> = Format {
-    id: Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722),
+    id: dacti_cdn::parts::PACKAGE_ID,
     version: Version::new(0, 1),
     minors: &[0],
     requires: &[INDEX],
@@ -33,7 +34,12 @@ const INDEX: Requirement<'static> = Requirement::with_minors(INDEX_ID, INDEX_VER
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
 const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION);
 const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
+const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
+
+/// The format of a package in parts: see [`parts`](crate::publish).
+const PARTS_FORMAT: Format<'static> =
+    Format { version: PARTS_FORMAT_VERSION, minors: &[], ..PACKAGE_FORMAT };
 
 /// The head and the tables of a package in their state at the time of opening.
 #[derive(Clone)]
@@ -52,6 +58,7 @@ pub struct View {
     layout_fault: Option<Arc<Error>>,
     name_flags: Option<Flags>,
     seals: Option<Result<Seals, dacti_seal::Error>>,
+    parts: Option<Arc<PartsHead>>,
 }
 
 impl fmt::Debug for View {
@@ -83,7 +90,14 @@ impl View {
             }
             view => view,
         }
-        .map(|view| Self { head, len: told_len, ..view })
+        .and_then(|view| Self { len: told_len, ..view }.with_head(source, head))
+    }
+
+    /// Returns the view with its head and the head's list of parts.
+    fn with_head(self, source: &dyn ReadAt, head: Vec<u8>) -> Result<Self, Error> {
+        let is_in_parts = source.is_in_parts() && is_in_parts(&head);
+        let parts = is_in_parts.then(|| PartsHead::parse(&head).map(Arc::new)).transpose()?;
+        Ok(Self { head, parts, ..self })
     }
 
     /// Returns the view without the head.
@@ -135,6 +149,7 @@ impl View {
             layout_fault,
             name_flags,
             seals,
+            parts: None,
         })
     }
 
@@ -190,6 +205,12 @@ impl View {
     #[must_use]
     pub const fn diagnostics_left_out(&self) -> u64 {
         self.diagnostics_left_out
+    }
+
+    /// Returns what the head of a package in parts says of them; `None` for a package of one file.
+    #[must_use]
+    pub fn parts(&self) -> Option<&PartsHead> {
+        self.parts.as_deref()
     }
 
     /// Returns the index component's region, absolute. Empty for an empty index.
@@ -287,7 +308,7 @@ impl View {
 #[cfg(feature = "write")]
 /// Returns whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
-    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES];
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, PARTS];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }
@@ -321,7 +342,9 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
         // A read past the end brings no bytes, and the walker reports the fault.
         let bytes = in_head_or_read(source, &window, want)?;
         if let Some(daicon_core::Event::Preamble(header)) = walker.feed(&bytes)? {
-            PACKAGE_FORMAT.check_header(&header)?;
+            let is_in_parts = source.is_in_parts() && is_in_parts(head);
+            let format = if is_in_parts { PARTS_FORMAT } else { PACKAGE_FORMAT };
+            format.check_header(&header)?;
         }
     }
     Ok(())

@@ -90,6 +90,10 @@ impl Remote for Driven {
         self.remote.file()
     }
 
+    fn is_in_parts(&self) -> bool {
+        self.remote.is_in_parts()
+    }
+
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
         Box::pin(async move { self.driver.run(Arc::clone(&self.remote).fetch(span)).await })
     }

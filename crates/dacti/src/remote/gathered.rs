@@ -216,6 +216,10 @@ impl ReadAt for Gathered {
         self.remote.file().len_is_hint
     }
 
+    fn is_in_parts(&self) -> bool {
+        self.remote.is_in_parts()
+    }
+
     fn read_len(&self) -> usize {
         self.remote.file().read_len
     }

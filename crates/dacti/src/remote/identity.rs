@@ -4,6 +4,7 @@
 
 use crate::View;
 use crate::fetch::source::ReadAt;
+use dacti_cdn::parts::is_in_parts;
 use dacti_http::Identity;
 use std::io;
 
@@ -19,7 +20,12 @@ pub(crate) fn identity(view: &View) -> Identity {
         },
         |layout| layout.file_id,
     );
-    Identity { file_id, generation: [view.index().start, view.delta_entries(), 0] }
+    // The sequence of a package in parts grows with every publication, a rollback too.
+    let generation = match view.parts() {
+        Some(parts) => [parts.region.sequence, 0, 0],
+        None => [view.index().start, view.delta_entries(), 0],
+    };
+    Identity { file_id, generation }
 }
 
 /// Returns the file and state of a head alone; `None` if tables lie past the head.
@@ -32,6 +38,10 @@ pub(crate) fn identity_of_head(head: Vec<u8>) -> Option<Identity> {
 struct HeadAlone(Vec<u8>);
 
 impl ReadAt for HeadAlone {
+    fn is_in_parts(&self) -> bool {
+        is_in_parts(&self.0)
+    }
+
     fn len(&self) -> u64 {
         u64::MAX >> 1
     }

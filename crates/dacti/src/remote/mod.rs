@@ -13,6 +13,8 @@ mod gathered;
 #[cfg(any(feature = "http", feature = "store"))]
 mod identity;
 mod package;
+#[cfg(any(feature = "http", feature = "store"))]
+mod parts;
 mod reader;
 #[cfg(any(feature = "http", feature = "store"))]
 mod source;
@@ -21,6 +23,8 @@ mod transport;
 #[cfg(any(feature = "http", feature = "store"))]
 pub(crate) use identity::{identity, identity_of_head};
 pub use package::AsyncPackage;
+#[cfg(any(feature = "http", feature = "store"))]
+pub(crate) use parts::{PartRange, PartTransport, of_its_form};
 pub use reader::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader};
 #[cfg(any(feature = "http", feature = "store"))]
 pub use source::RemoteSource;

@@ -65,12 +65,12 @@ impl AsyncPackage {
     /// Does the same as [`from_remote`](Self::from_remote), for a transport that needs a runtime of
     /// `tokio`.
     #[cfg(any(feature = "http", feature = "store"))]
-    pub(crate) async fn driven<R: Remote + 'static>(
-        opening: impl Future<Output = Result<R, Error>> + Send + 'static,
+    pub(crate) async fn driven(
+        opening: impl Future<Output = Result<Arc<dyn Remote>, Error>> + Send + 'static,
         limits: Limits,
     ) -> Result<Self, Error> {
         let driver = Arc::new(super::driven::Driver::default());
-        let remote: Arc<dyn Remote> = Arc::new(driver.run(opening).await?);
+        let remote = driver.run(opening).await?;
         Self::from_remote(Arc::new(super::driven::Driven { driver, remote }), limits).await
     }
 

@@ -188,6 +188,10 @@ impl ReadAt for RemoteSource {
         self.remote.file().len_is_hint
     }
 
+    fn is_in_parts(&self) -> bool {
+        self.remote.is_in_parts()
+    }
+
     fn confirm(&self) -> io::Result<()> {
         self.runner.wait(Arc::clone(&self.remote).confirmed()).map_err(io::Error::other)
     }

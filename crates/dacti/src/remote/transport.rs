@@ -93,6 +93,12 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Returns the head, and how the file is best read.
     fn file(&self) -> &RemoteFile;
 
+    /// Whether the file is a head whose package is published in parts. Spans are positions of the
+    /// package then, and [`RemoteFile::len`] is its length.
+    fn is_in_parts(&self) -> bool {
+        false
+    }
+
     /// Fetches all bytes of `span`, which is not empty and lies within the file's length.
     ///
     /// If other reads can meet the failure, too, it is an [`Error::Remote`].

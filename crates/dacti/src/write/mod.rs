@@ -6,4 +6,5 @@
 pub(crate) mod atomic;
 pub mod compact;
 pub(crate) mod pack;
+pub mod publish;
 pub mod update;

@@ -14,6 +14,7 @@ pub(super) fn name_of(id: Uuid) -> Option<&'static str> {
         id if id == dacti::PACKAGE_FORMAT.id => Some("dacti package"),
         id if id == dacti::index::INDEX_ID => Some("dacti-index"),
         id if id == dacti::layout::LAYOUT_ID => Some("dacti-layout"),
+        id if id == dacti::layout::PARTS_ID => Some("dacti-parts"),
         id if id == dacti::seal::SEAL_ID => Some("dacti-seal"),
         id if id == dacti::index::LOOKUP_ID => Some("dacti-lookup"),
         id if id == dacti_names::NAMES_ID => Some("dacti-names"),

@@ -100,27 +100,49 @@ impl Client {
         self.place.shown()
     }
 
+    /// Returns the place of an object beside this file.
+    pub(super) fn object(&self, name: &str, keeps_query: bool) -> Result<Place, Error> {
+        let no_path = || misuse(self.shown().clone(), "this URL has no path, and so no parts");
+        self.place.object(name, keeps_query).ok_or_else(no_path)
+    }
+
     /// Fetches the bytes of `fetch` into `sink`, and returns the finished fetch.
     pub(crate) async fn fetch(&self, fetch: Fetch, sink: &mut dyn Sink) -> Result<Fetch, Error> {
+        self.fetch_at(&self.place, fetch, sink).await
+    }
+
+    /// As [`fetch`](Self::fetch), from another place that shares the session.
+    pub(super) async fn fetch_at(
+        &self,
+        place: &Place,
+        fetch: Fetch,
+        sink: &mut dyn Sink,
+    ) -> Result<Fetch, Error> {
         let mut fetch = Held { client: self, fetch };
         let mut cause = None;
         loop {
             let want = fetch.fetch.want(&mut self.session(), self.random());
             match want {
                 Ok(Want::Nothing) => return Ok(fetch.fetch.clone()),
-                Ok(Want::Wait(millis)) => self.pause(Duration::from_millis(millis)).await,
-                Ok(Want::Send(request)) => {
-                    self.exchange(&mut fetch.fetch, request, sink, &mut cause).await?;
+                Ok(Want::Wait(millis)) => {
+                    self.pause_at(place.shown(), Duration::from_millis(millis)).await;
                 }
-                Err(error) => return Err(self.failed(error, cause)),
+                Ok(Want::Send(request)) => {
+                    self.exchange(place, &mut fetch.fetch, request, sink, &mut cause).await?;
+                }
+                Err(error) => return Err(failed_at(place.shown(), error, cause)),
             }
         }
     }
 
     pub(super) async fn pause(&self, time: Duration) {
+        self.pause_at(self.shown(), time).await;
+    }
+
+    async fn pause_at(&self, shown: &Location, time: Duration) {
         if time >= PAUSE {
             let why = "the server, or a cache on the way, does not serve these bytes at the moment";
-            self.on_pause.tell(self.shown(), why, time);
+            self.on_pause.tell(shown, why, time);
         }
         sleep(time).await;
     }
@@ -128,13 +150,14 @@ impl Client {
     /// Sends one request and feeds its answer.
     async fn exchange(
         &self,
+        place: &Place,
         fetch: &mut Fetch,
         request: Request,
         sink: &mut dyn Sink,
         cause: &mut Option<String>,
     ) -> Result<(), Error> {
         let bounds = Bounds::of(&request);
-        let mut answer = match self.send(request, &bounds).await? {
+        let mut answer = match self.send(place, request, &bounds).await? {
             Ok(answer) => answer,
             Err((end, why)) => {
                 *cause = why;
@@ -181,17 +204,18 @@ impl Client {
     /// answer.
     async fn send(
         &self,
+        place: &Place,
         request: Request,
         bounds: &Bounds,
     ) -> Result<Result<reqwest::Response, (End, Option<String>)>, Error> {
-        let Some(mut url) = self.place.url(request.tag, request.resolve) else {
-            return Err(misuse(self.shown().clone(), "no tag can be added to this URL"));
+        let Some(mut url) = place.url(request.tag, request.resolve) else {
+            return Err(misuse(place.shown().clone(), "no tag can be added to this URL"));
         };
         let mut hops = 0_usize;
         loop {
             let sent = self.http.get(url.clone()).headers(self.fields(&request, &url)).send();
             let why = "the server has not answered yet";
-            let sent = telling(&self.on_pause, self.shown(), why, bounds.first_byte, sent);
+            let sent = telling(&self.on_pause, place.shown(), why, bounds.first_byte, sent);
             let answer = match timeout_at(bounds.first(), sent).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => return Ok(Err(ended(error))),
@@ -201,8 +225,8 @@ impl Client {
             let Some(next) = next else {
                 // The target of a tagged request need not be the target of other requests.
                 if hops > 0 && request.tag == Tag::None && !answer.status().is_redirection() {
-                    self.place.pin(url);
-                    if !self.place.takes_tags() {
+                    place.pin(url);
+                    if !place.takes_tags() {
                         self.session().forbid_tags();
                     }
                 }
@@ -210,7 +234,7 @@ impl Client {
             };
             hops = hops.saturating_add(1);
             let allowed = self.session().redirect();
-            allowed.map_err(|error| self.failed(error, None))?;
+            allowed.map_err(|error| failed_at(place.shown(), error, None))?;
             drain(answer, bounds).await;
             url = next;
         }
@@ -238,22 +262,23 @@ impl Client {
     }
 
     pub(crate) fn failed(&self, error: dacti_http::Error, cause: Option<String>) -> Error {
-        let kind = match error.kind() {
-            dacti_http::ErrorKind::Stale => ErrorKind::Stale,
-            dacti_http::ErrorKind::Replaced => ErrorKind::Replaced,
-            dacti_http::ErrorKind::NotFound => ErrorKind::NotFound,
-            dacti_http::ErrorKind::Denied => ErrorKind::Denied,
-            dacti_http::ErrorKind::Unsupported => ErrorKind::Unsupported,
-            dacti_http::ErrorKind::Limit => ErrorKind::Limit,
-            dacti_http::ErrorKind::Misuse => ErrorKind::Misuse,
-            _ => ErrorKind::Unavailable,
-        };
-        Error::Remote {
-            place: self.shown().clone(),
-            kind,
-            source: Box::new(Failed { error, cause }),
-        }
+        failed_at(self.shown(), error, cause)
     }
+}
+
+/// Returns the error of a fetch from this place.
+fn failed_at(place: &Location, error: dacti_http::Error, cause: Option<String>) -> Error {
+    let kind = match error.kind() {
+        dacti_http::ErrorKind::Stale => ErrorKind::Stale,
+        dacti_http::ErrorKind::Replaced => ErrorKind::Replaced,
+        dacti_http::ErrorKind::NotFound => ErrorKind::NotFound,
+        dacti_http::ErrorKind::Denied => ErrorKind::Denied,
+        dacti_http::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        dacti_http::ErrorKind::Limit => ErrorKind::Limit,
+        dacti_http::ErrorKind::Misuse => ErrorKind::Misuse,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::Remote { place: place.clone(), kind, source: Box::new(Failed { error, cause }) }
 }
 
 /// The error of a fetch, and the network's last message.

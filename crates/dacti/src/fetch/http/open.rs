@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;
     let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
-    Ok(RemoteSource::new(runner, Arc::new(remote)))
+    Ok(RemoteSource::new(runner, remote))
 }
 
 impl Package {
@@ -39,7 +39,7 @@ impl Package {
     ) -> Result<(Self, Arc<RemoteSource>), Error> {
         let runner = Runner::new()?;
         let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
-        RemoteSource::new(runner, Arc::new(remote)).into_package(options.limits)
+        RemoteSource::new(runner, remote).into_package(options.limits)
     }
 }
 

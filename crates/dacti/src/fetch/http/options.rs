@@ -23,6 +23,9 @@ pub struct HttpOptions {
     /// that hold whole objects keep such a copy for a shorter time than the package. Object stores
     /// replace a small object at once, but cannot replace a part of an object.
     pub head_url: Option<String>,
+    /// Whether the query of the package's URL also holds for the parts of a package in parts. By
+    /// default their URLs have none.
+    pub query_for_parts: bool,
     /// Requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
     /// Bytes of one read of a region that is streamed: 4 MiB by default.
@@ -41,6 +44,7 @@ impl Default for HttpOptions {
             headers: Vec::new(),
             header_origins: Vec::new(),
             head_url: None,
+            query_for_parts: false,
             connect_timeout: Duration::from_secs(5),
             concurrency: 16,
             read_len: 4 << 20,

@@ -21,6 +21,19 @@ impl Place {
         Self { given, shown, pinned: Mutex::new(None) }
     }
 
+    /// Returns the place of an object beside this file: the URL with its last path segment replaced
+    /// by `name`. The query is dropped unless `keeps_query` says that it holds for objects too.
+    pub(crate) fn object(&self, name: &str, keeps_query: bool) -> Option<Self> {
+        // spec: R-PART-09
+        let mut url = self.given.clone();
+        if !keeps_query {
+            url.set_query(None);
+        }
+        url.set_fragment(None);
+        url.path_segments_mut().ok()?.pop().extend(name.split('/'));
+        Some(Self::new(url))
+    }
+
     /// Returns the URL as messages show it.
     pub(crate) const fn shown(&self) -> &Location {
         &self.shown
@@ -55,6 +68,22 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).expect("it is a URL")
+    }
+
+    #[test]
+    fn an_object_lies_beside_the_file() {
+        // spec: R-PART-09
+        let object = |text: &str, keeps_query| {
+            let object = Place::new(url(text)).object("p.parts/5d0c-1", keeps_query);
+            object.expect("there is a path").url(Tag::None, false).expect("it is one").to_string()
+        };
+        assert_eq!(object("http://a/b/p?v=1#x", false), "http://a/b/p.parts/5d0c-1");
+        assert_eq!(object("http://a/b/p?v=1", true), "http://a/b/p.parts/5d0c-1?v=1");
+        assert_eq!(object("http://u:s@a/p", false), "http://u:s@a/p.parts/5d0c-1");
+        let place = Place::new(url("http://a/p")).object("ein teil/ü", false);
+        let url = place.expect("there is a path").url(Tag::Nonce { slice: 0, nonce: 1 }, false);
+        let expected = "http://a/ein%20teil/%C3%BC?g=0-0000000000000001";
+        assert_eq!(url.expect("it is one").as_str(), expected);
     }
 
     #[test]

@@ -4,12 +4,14 @@ use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
 use crate::fetch::source::{Doubt, read_file_at, read_full_of, write_file_at};
 use crate::read::view::read_failed;
-use crate::remote::{Fetching, Remote, RemoteFile, identity, identity_of_head};
+use crate::remote::{
+    Fetching, PartRange, PartTransport, Remote, RemoteFile, identity, identity_of_head, of_its_form,
+};
 use crate::{Error, ErrorKind, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
-use dacti_http::{Fetch, Grid, Stats};
+use dacti_http::{Fetch, Grid, News, Stats};
 use daicon_core::Span;
 use std::fs::File;
 use std::io;
@@ -27,11 +29,17 @@ pub(super) struct HttpRemote {
     whole: OnceLock<File>,
     whole_lock: Mutex<()>,
     look_lock: Mutex<()>,
+    query_for_parts: bool,
 }
 
 impl HttpRemote {
+    /// Fetches the head of the package at `url`, in whichever form it is published.
+    pub(super) async fn open(url: String, options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
+        Self::of_file(url, options).await.map(of_its_form)
+    }
+
     /// Fetches the head of the file at `url`.
-    pub(super) async fn open(url: String, options: HttpOptions) -> Result<Self, Error> {
+    async fn of_file(url: String, options: HttpOptions) -> Result<Self, Error> {
         let head_url = options.head_url.as_deref();
         let client_for = |at: &str| Client::new(at, &url, &options);
         let head_client = head_url.map(client_for).transpose()?;
@@ -48,6 +56,7 @@ impl HttpRemote {
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),
             look_lock: Mutex::default(),
+            query_for_parts: options.query_for_parts,
         };
         let fetch = Fetch::head(&remote.head_client().session());
         let remote = remote.with_head(fetch).await?;
@@ -259,11 +268,12 @@ impl Remote for HttpRemote {
                 whole: OnceLock::new(),
                 whole_lock: Mutex::default(),
                 look_lock: Mutex::default(),
+                query_for_parts: self.query_for_parts,
             };
             // No view was taken yet, so earlier judgements do not count.
             again.client.session().restart();
             let fetch = Fetch::fresh_head(&again.head_client().session());
-            Ok(Some(Arc::new(again.with_head(fetch).await?) as Arc<dyn Remote>))
+            again.with_head(fetch).await.map(|again| Some(of_its_form(again)))
         })
     }
 
@@ -273,6 +283,38 @@ impl Remote for HttpRemote {
             self.client.session().set_grid(Grid { slice_len, fresh_end });
         }
         self.client.session().set_identity(identity(view));
+    }
+}
+
+impl PartTransport for HttpRemote {
+    fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>> {
+        Box::pin(async move {
+            let place = self.client.object(&part.name, self.query_for_parts)?;
+            let fetch = Fetch::object(&self.client.session(), part.span, part.len, past_caches);
+            let mut bytes = Vec::new();
+            self.client.fetch_at(&place, fetch, &mut bytes).await?;
+            self.check_ended().map(|()| bytes)
+        })
+    }
+
+    fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>> {
+        Box::pin(async move {
+            let fetch = Fetch::fresh_head(&self.client.session());
+            let mut head = Vec::new();
+            let fetch = self.head_client().fetch(fetch, &mut head).await?;
+            let Some(now) = identity_of_head(head.clone()) else { return Ok(None) };
+            let news = fetch.judge(&mut self.client.session(), now);
+            let news = news.map_err(|error| self.client.failed(error, None))?;
+            Ok((news != News::Older).then_some(head))
+        })
+    }
+
+    fn wait_for_upload(self: Arc<Self>, n: u32) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        Box::pin(async move {
+            let Some(wait) = self.upload_wait(n) else { return false };
+            self.client.pause(wait).await;
+            true
+        })
     }
 }
 

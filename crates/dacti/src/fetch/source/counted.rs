@@ -88,6 +88,10 @@ impl ReadAt for Counted {
         self.source.will_not_read(spans);
     }
 
+    fn is_in_parts(&self) -> bool {
+        self.source.is_in_parts()
+    }
+
     fn doubt(&self, span: Span, why: Doubt) -> io::Result<bool> {
         self.source.doubt(span, why)
     }

@@ -106,6 +106,12 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns whether the bytes are those of a package in parts, whose head has format version
+    /// 0.2. The length is then that of the package, and not that of any object.
+    fn is_in_parts(&self) -> bool {
+        false
+    }
+
     /// Announces the spans that are read next, each by one read and in this order, so that the
     /// source can read ahead. They queue after spans that were announced before. A caller that does
     /// not read them all withdraws the rest by [`will_not_read`](Self::will_not_read).

@@ -14,7 +14,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{
     ClientConfigKey, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt,
     ObjectStoreScheme, RetryConfig,
@@ -45,7 +45,8 @@ macro_rules! store {
 }
 
 /// An object.
-pub(super) struct Client {
+#[derive(Clone)]
+pub(crate) struct Client {
     store: Arc<dyn ObjectStore>,
     path: Path,
     shown: Location,
@@ -97,6 +98,39 @@ impl Client {
         Ok(Self { store, path, shown, hints, spending, first_byte_timeout, on_pause })
     }
 
+    /// Returns the object at `url`, whose requests nobody counts.
+    pub(crate) fn alone(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        Self::new(url, options, Arc::new(Spending::new(u64::MAX, u64::MAX)))
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    pub(crate) const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the URL as messages show it.
+    pub(crate) const fn shown(&self) -> &Location {
+        &self.shown
+    }
+
+    /// Returns whether the store is a folder of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.shown.secret_url().is_some_and(|url| url.starts_with("file:"))
+    }
+
+    /// Returns an object beside this one: the key with its last segment replaced by `name`.
+    pub(crate) fn object(&self, name: &str) -> Self {
+        // spec: R-PART-09
+        let mut segments: Vec<_> = self.path.parts().collect();
+        segments.pop();
+        let parts = name.split('/').filter(|part| !part.is_empty());
+        let path = segments.into_iter().chain(parts.map(PathPart::from)).collect();
+        Self { path, shown: self.shown.sibling(name), ..self.clone() }
+    }
+
     /// Fetches `span`; fewer bytes only at the object's end. Returns the object's properties, too.
     pub(super) async fn fetch(&self, span: Span) -> Result<(Vec<u8>, ObjectMeta), Error> {
         let held = self.spending.request(span.len());
@@ -141,7 +175,7 @@ impl Client {
     }
 
     /// Translates an error of the store, and adds what the user can do.
-    fn failed(&self, error: &object_store::Error) -> Error {
+    pub(crate) fn failed(&self, error: &object_store::Error) -> Error {
         use object_store::Error as E;
         let text = without_queries(&chain(error));
         let (kind, next) = match error {

@@ -26,6 +26,8 @@ mod options;
 mod remote;
 mod spending;
 
+#[cfg(feature = "write")]
+pub(crate) use client::Client;
 #[cfg(feature = "dar")]
 pub(crate) use open::source;
 pub use options::StoreOptions;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) fn source(url: &str, options: &StoreOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;
     let remote = runner.wait(StoreRemote::open(url.to_owned(), options.clone()))?;
-    Ok(RemoteSource::new(runner, Arc::new(remote)))
+    Ok(RemoteSource::new(runner, remote))
 }
 
 impl Package {
@@ -35,7 +35,7 @@ impl Package {
     ) -> Result<(Self, Arc<RemoteSource>), Error> {
         let runner = Runner::new()?;
         let remote = runner.wait(StoreRemote::open(url.to_owned(), options.clone()))?;
-        RemoteSource::new(runner, Arc::new(remote)).into_package(options.limits)
+        RemoteSource::new(runner, remote).into_package(options.limits)
     }
 }
 

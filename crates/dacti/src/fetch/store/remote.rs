@@ -4,7 +4,9 @@ use super::StoreOptions;
 use super::client::Client;
 use super::spending::Spending;
 use crate::fetch::source::Doubt;
-use crate::remote::{Fetching, Remote, RemoteFile, identity, identity_of_head};
+use crate::remote::{
+    Fetching, PartRange, PartTransport, Remote, RemoteFile, identity, identity_of_head, of_its_form,
+};
 use crate::{Error, ErrorKind, HEAD_LEN, View};
 use core::future::Future;
 use core::pin::Pin;
@@ -34,8 +36,13 @@ pub(super) struct StoreRemote {
 }
 
 impl StoreRemote {
+    /// Fetches the head of the package at `url`, in whichever form it is published.
+    pub(super) async fn open(url: String, options: StoreOptions) -> Result<Arc<dyn Remote>, Error> {
+        Self::of_object(url, options).await.map(of_its_form)
+    }
+
     /// Fetches the head of the object at `url`.
-    pub(super) async fn open(url: String, options: StoreOptions) -> Result<Self, Error> {
+    async fn of_object(url: String, options: StoreOptions) -> Result<Self, Error> {
         let spending = Arc::new(Spending::new(options.requests_max, options.bytes_max));
         let client = |url: &str| Client::new(url, &options, Arc::clone(&spending));
         let remote = Self {
@@ -85,12 +92,17 @@ impl StoreRemote {
     async fn is_replaced(&self) -> Result<bool, Error> {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
-        let known = self.file_id.get().copied().or_else(|| {
-            // The package is still being opened.
-            identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
-        });
+        let known = self.known_file_id();
         // A head that cannot be judged by itself proves nothing.
         Ok(known.zip(now).is_some_and(|(known, now)| known != now))
+    }
+
+    /// Returns the file id of the session's package.
+    fn known_file_id(&self) -> Option<[u8; 16]> {
+        self.file_id.get().copied().or_else(|| {
+            // The package is still being opened.
+            identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
+        })
     }
 
     fn replaced(&self) -> Error {
@@ -184,5 +196,36 @@ impl Remote for StoreRemote {
     fn opened(&self, view: &View) {
         // The first view counts.
         let _ = self.file_id.set(identity(view).file_id);
+    }
+}
+
+impl PartTransport for StoreRemote {
+    fn fetch_part(self: Arc<Self>, part: PartRange, _: bool) -> Fetching<Vec<u8>> {
+        Box::pin(async move {
+            let object = self.client.object(&part.name);
+            let (bytes, meta) = object.fetch(part.span).await?;
+            if meta.size != part.len {
+                let told = format!("the object has {} bytes in place of {}", meta.size, part.len);
+                return Err(object.error(ErrorKind::Stale, told));
+            }
+            Ok(bytes)
+        })
+    }
+
+    fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>> {
+        Box::pin(async move {
+            let (head, _) = self.fetch_head().await?;
+            let known = self.known_file_id();
+            let now = identity_of_head(head.clone()).map(|identity| identity.file_id);
+            match known.zip(now) {
+                Some((known, now)) if known != now => Err(self.replaced()),
+                _ => Ok(now.map(|_| head)),
+            }
+        })
+    }
+
+    fn wait_for_upload(self: Arc<Self>, _: u32) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        // A store has no stale copies, and every publisher stores parts before heads.
+        Box::pin(async { false })
     }
 }

@@ -163,6 +163,9 @@ pub(super) fn find_all(
     package: &Package,
     names: &[RegionName<'_>],
 ) -> Vec<Result<Option<Located>, Error>> {
+    if package.check_head().is_err() {
+        return names.iter().map(|_| package.check_head().map(|()| None)).collect();
+    }
     let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
     let by_path = names.iter().any(|name| matches!(name, RegionName::Path(_)));
     let list = if explicit && by_path { package.names().ok() } else { None };

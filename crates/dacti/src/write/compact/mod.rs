@@ -19,7 +19,8 @@ use crate::{
 };
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use dacti_cdn::{FENCES_AT, HEAD_LEN, SEAL_AT, SLICE_LEN};
+use dacti_cdn::parts::PARTS_AT;
+use dacti_cdn::{HEAD_LEN, SEAL_AT, SLICE_LEN};
 use dacti_index::{Encoding, GROUP_ENTRIES, Located};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
@@ -333,9 +334,9 @@ fn build_options(
     Ok((build_options, Some(seals)))
 }
 
-/// Refuses more keys than the head has room for before the fences.
+/// Refuses more keys than the head has room for before the parts region.
 fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
-    let room = FENCES_AT.saturating_sub(SEAL_AT);
+    let room = PARTS_AT.saturating_sub(SEAL_AT);
     let Some(seals) = seals.filter(|seals| seals.emitted_len() > room) else { return Ok(()) };
     let limit = room.saturating_sub(Seals::DIGESTS.emitted_len()).checked_div(32).unwrap_or(0);
     let (found, limit) = (seals.keys.len(), usize::try_from(limit).unwrap_or(usize::MAX));

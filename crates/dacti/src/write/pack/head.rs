@@ -9,6 +9,7 @@ use super::write::Written;
 use super::{BuildOptions, LayoutChoice};
 use crate::Error;
 use crate::read::view::PACKAGE_FORMAT;
+use dacti_cdn::parts::{PARTS_AT, PARTS_ID, PARTS_LEN, PARTS_VERSION};
 use dacti_cdn::{
     IndexPlace, LAYOUT_AT, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout, SEAL_AT, T1_SLOTS,
     T2_PLACES, T2_SLOTS,
@@ -94,6 +95,9 @@ fn write_cdn_head(
         own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
         output.write_at(SEAL_AT, &bytes)?;
     }
+    // Zeros: the region counts once the package is published in parts.
+    let at = Span { start: PARTS_AT, end: PARTS_AT.saturating_add(PARTS_LEN) };
+    own.push(ComponentSpec::with_region(PARTS_ID, PARTS_VERSION, region(at)?));
     let t1 = TableSpec { slots: T1_SLOTS, components: &own, ..TableSpec::default() };
     let t2 = TableSpec { at: place, slots: T2_SLOTS, components, ..TableSpec::default() };
     write_tables(output, &[t1, t2])?;

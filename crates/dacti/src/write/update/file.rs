@@ -109,6 +109,21 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     fn reserve_needs_second(&self) -> bool {
         true
     }
+
+    /// Returns whether the file stands for a package in parts, whose blocks begin at the next
+    /// multiple of 8 and need no padding.
+    fn is_in_parts(&self) -> bool {
+        false
+    }
+
+    /// Publishes what the steps of a plan have written, once all of them are done. A file on a disk
+    /// is published by its switch, and has nothing more to do.
+    ///
+    /// # Errors
+    /// Why nothing was published. The package that readers see is the old one then.
+    fn publish(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A regular file that only this process may update, until it is closed or the process ends.
@@ -263,6 +278,10 @@ impl Reading {
 }
 
 impl ReadAt for Reading {
+    fn is_in_parts(&self) -> bool {
+        self.file.is_in_parts()
+    }
+
     fn len(&self) -> u64 {
         self.len
     }

@@ -56,6 +56,10 @@ impl Overlay {
 }
 
 impl ReadAt for Overlay {
+    fn is_in_parts(&self) -> bool {
+        self.source.is_in_parts()
+    }
+
     fn len(&self) -> u64 {
         self.len
     }
@@ -81,7 +85,8 @@ pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
     while let Some(want) = reader.want() {
         reader.feed(&read_span(source, want).map_err(read_failed)?)?;
     }
-    Ok(reader.finish()?)
+    let snapshot = reader.finish()?;
+    Ok(if source.is_in_parts() { snapshot.in_parts() } else { snapshot })
 }
 
 /// Reads all entries of the index into a snapshot, for a fold.

@@ -142,7 +142,10 @@ impl PlannedUpdate {
             execute(&self.file, plan, &block, 0..plan.steps.len(), progress)
                 .map_err(|error| named(error, &self.path))?;
         }
-        Ok(())
+        if self.plans.is_empty() {
+            return Ok(());
+        }
+        self.file.publish()
     }
 
     /// Writes the plans to the file `path`, and the bytes that they append to `path` with `.data`

@@ -1,0 +1,166 @@
+//! The ways in which the region of a package in parts, or its head, can be wrong.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "The region", "The list", "The head".
+
+use daicon_core::ErrorKind;
+
+/// A fault of a package in parts, and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at {at:#x}: {fault}", what = fault.structure())]
+pub struct PartsError {
+    /// The absolute position of the structure at fault.
+    pub at: u64,
+    /// The fault.
+    pub fault: PartsFault,
+}
+
+const _: () = assert!(size_of::<PartsError>() <= 48);
+
+impl PartsError {
+    /// Returns the absolute position of the structure at fault.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Returns the kind of the error, for callers to branch on.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self.fault {
+            PartsFault::TooShort(_) => ErrorKind::Truncated,
+            PartsFault::Version(_) | PartsFault::NoComponent => ErrorKind::Unsupported,
+            PartsFault::EntryCount(_) | PartsFault::PrefixLen(_) => ErrorKind::Limit,
+            PartsFault::Prefix
+            | PartsFault::PastHead(_)
+            | PartsFault::PartLen { .. }
+            | PartsFault::EntryOrder { .. }
+            | PartsFault::EntryPlace { .. }
+            | PartsFault::Pieces { .. }
+            | PartsFault::End { .. }
+            | PartsFault::HeadLen(_)
+            | PartsFault::HeadDigest
+            | PartsFault::Hole
+            | PartsFault::PartDigest => ErrorKind::Corrupt,
+        }
+    }
+}
+
+/// What is wrong with the list of parts, or with the head that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartsFault {
+    /// The head has no parts component.
+    #[error(
+        "the package has no dacti-parts component, so its head has no room for a list of parts: \
+         make a package with that room by `dacti compact`"
+    )]
+    NoComponent,
+    /// The region is shorter than 2,048 bytes.
+    #[error("needs 2048 bytes, has {0}")]
+    TooShort(u64),
+    /// The region passes the end of the head.
+    #[error("ends at {0:#x}, behind the head, which ends at 0x10000")]
+    PastHead(u64),
+    /// The region has a version that this reader does not support.
+    #[error("version {0} is not supported, only 0 is")]
+    Version(u32),
+    /// The list is longer than the format allows.
+    #[error("has {0} entries, at most 34 are allowed")]
+    EntryCount(u32),
+    /// The prefix is longer than the format allows.
+    #[error("the prefix has {0} bytes, at most 240 are allowed")]
+    PrefixLen(u16),
+    /// The prefix could lead out of the head's folder.
+    #[error("the prefix is no relative path of plain segments that ends with a slash")]
+    Prefix,
+    /// An entry starts before the end of the entry in front of it.
+    #[error("the entry starts at {start:#x}, before {end:#x}, the end of the entry before it")]
+    EntryOrder {
+        /// Absolute start of the entry.
+        start: u64,
+        /// Absolute end of the entry before it.
+        end: u64,
+    },
+    /// An entry is empty, starts within the head, or passes position 2^56.
+    #[error(
+        "the entry has {len} bytes from {start:#x}: it must have bytes, start at 65536 or more, \
+         and end at most at 2^56"
+    )]
+    EntryPlace {
+        /// Absolute start of the entry.
+        start: u64,
+        /// Length of the entry in bytes.
+        len: u64,
+    },
+    /// An entry is cut into pieces of an impossible length, or into too many.
+    #[error(
+        "the entry of {len} bytes is cut into pieces of 2^{exponent} bytes: the exponent must be \
+         0 or 16 to 55, with at most 65536 pieces"
+    )]
+    Pieces {
+        /// The piece exponent.
+        exponent: u8,
+        /// Length of the entry in bytes.
+        len: u64,
+    },
+    /// The last entry passes the end field.
+    #[error("the last entry ends at {last:#x}, behind the end field {end:#x}")]
+    End {
+        /// Absolute end of the last entry.
+        last: u64,
+        /// Value of the end field.
+        end: u64,
+    },
+    /// The head has another length than 65,536 bytes.
+    #[error("the head of a package in parts has {0} bytes, expected 65536")]
+    HeadLen(u64),
+    /// The head's bytes do not have the digest that the head states.
+    #[error(
+        "the bytes of the head do not fit their digest: they were altered, or put together from \
+         two versions of the head; ask for it again past all caches"
+    )]
+    HeadDigest,
+    /// A position lies in no part.
+    #[error("no part of the package holds this position")]
+    Hole,
+    /// The bytes of a part do not have the digest by which the part is named.
+    #[error("the bytes of the part do not fit the digest in its name")]
+    PartDigest,
+    /// An object has another length than its entry says.
+    #[error("the object of the part has {found} bytes, expected {expected}")]
+    PartLen {
+        /// Length that the list implies, in bytes.
+        expected: u64,
+        /// Length of the object, in bytes.
+        found: u64,
+    },
+}
+
+impl PartsFault {
+    /// Returns the name of the structure at fault, as the specification calls it.
+    #[must_use]
+    pub const fn structure(&self) -> &'static str {
+        match self {
+            Self::HeadLen(_) | Self::HeadDigest => "head",
+            Self::NoComponent => "component",
+            Self::PartDigest | Self::PartLen { .. } => "part",
+            _ => "parts",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PartsError, PartsFault};
+    use daicon_core::ErrorKind;
+    use std::string::ToString;
+
+    #[test]
+    fn an_error_names_the_structure_and_its_place() {
+        let error = PartsError { at: 1536, fault: PartsFault::EntryCount(35) };
+        assert_eq!(error.to_string(), "parts at 0x600: has 35 entries, at most 34 are allowed");
+        assert_eq!((error.at(), error.kind()), (1536, ErrorKind::Limit));
+        let error = PartsError { at: 0, fault: PartsFault::HeadLen(65_535) };
+        assert!(error.to_string().starts_with("head at 0x0: "));
+    }
+}

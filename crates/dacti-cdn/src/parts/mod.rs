@@ -1,0 +1,47 @@
+//! Packages in parts: a head that is replaced as a whole, and immutable objects behind it.
+//!
+//! The module reads and writes the component's region, names objects, resolves positions, and says
+//! which entries a publisher merges. It performs no IO and sees no content but the head.
+//! Specification: `docs/spec/dacti-parts.md`.
+
+mod entry;
+mod fault;
+mod head;
+mod list;
+mod merge;
+mod opened;
+mod prefix;
+mod region;
+
+pub use entry::{PIECE_EXPONENT_DEFAULT, PartEntry};
+pub use fault::{PartsError, PartsFault};
+pub use head::{head_digest, is_in_parts, name_hash, one_file_head, parts_head};
+pub use list::{ObjectRead, PartList};
+pub use merge::entries_to_merge;
+pub use opened::PartsHead;
+pub use prefix::{PREFIX_LEN_MAX, check_prefix};
+pub use region::PartsRegion;
+
+use daicon_core::Version;
+use uuid::Uuid;
+
+/// The UUID of the parts component.
+pub const PARTS_ID: Uuid = Uuid::from_u128(0x72da7639_7975_4034_932f_631faf32da1c);
+/// The parts component's version as written.
+pub const PARTS_VERSION: Version = Version::new(0, 1);
+/// The UUID of the package format.
+pub const PACKAGE_ID: Uuid = Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722);
+/// The format version of a package in parts.
+pub const PARTS_FORMAT_VERSION: Version = Version::new(0, 2);
+/// The start of the parts component's region in a new package, absolute.
+pub const PARTS_AT: u64 = 1536;
+/// Length of the parts component's region, in bytes.
+pub const PARTS_LEN: u64 = 2048;
+/// The multiple at which the block of an update begins.
+pub const BLOCK_ALIGN: u64 = 8;
+/// The most entries that a list has.
+pub const PART_ENTRIES_MAX: usize = 34;
+/// The most entries for the base.
+pub const BASE_ENTRIES_MAX: usize = 10;
+/// The most entries for updates.
+pub const UPDATE_ENTRIES_MAX: usize = 24;

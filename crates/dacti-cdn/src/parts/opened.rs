@@ -1,0 +1,100 @@
+//! The head of a package in parts, read and checked as a whole.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "The region", "The head".
+
+use super::head::HEAD_LEN;
+use super::{PARTS_ID, PARTS_LEN, PARTS_VERSION, PartsError, PartsFault, PartsRegion, head_digest};
+use crate::{Error, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
+use daicon_core::{
+    COMPONENTS_MAX, Component, ComponentMatch, Requirement, Span, TABLES_MAX, TableWalker, Window,
+};
+
+const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
+const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
+
+/// What the head of a package in the cdn layout says about its two published forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartsHead {
+    /// Where the region of the parts component starts, absolute.
+    pub region_at: u64,
+    /// The region. All zero in a package of one file.
+    pub region: PartsRegion,
+    /// The layout.
+    pub layout: Layout,
+    /// Where the region of the layout component starts, absolute.
+    pub layout_at: u64,
+    /// Length of the package in bytes: the larger of the layout's end and the last part's end.
+    pub len: u64,
+}
+
+impl PartsHead {
+    /// Reads the head of a package in parts, and holds it against its digest.
+    ///
+    /// # Errors
+    /// A head of another length or digest; tables, layout or region at fault; a head without the
+    /// parts component.
+    pub fn parse(head: &[u8]) -> Result<Self, Error> {
+        let parsed = Self::of_either_form(head)?;
+        if head_digest(head, parsed.region_at)? != parsed.region.digest {
+            return Err(PartsError { at: 0, fault: PartsFault::HeadDigest }.into());
+        }
+        Ok(parsed)
+    }
+
+    /// Reads the head of a package in either form. Its digest is not looked at.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), but for the digest.
+    pub fn of_either_form(head: &[u8]) -> Result<Self, Error> {
+        let len = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        if len != HEAD_LEN {
+            return Err(PartsError { at: 0, fault: PartsFault::HeadLen(len) }.into());
+        }
+        let mut walker = TableWalker::<TABLES_MAX, COMPONENTS_MAX>::new(None);
+        let window = Window::new(0, head);
+        // The tables of a package in the cdn layout lie in the head.
+        while let Some(bytes) = walker.want().and_then(|want| window.answer(want)) {
+            walker.feed(bytes)?;
+        }
+        let components = walker.components();
+        let region = region_of(&PARTS, components).ok_or(PartsFault::NoComponent);
+        let region = region.map_err(|fault| PartsError { at: 28, fault })?;
+        let at = region.start;
+        if region.end > HEAD_LEN {
+            return Err(PartsError { at, fault: PartsFault::PastHead(region.end) }.into());
+        }
+        let bytes = Span { start: at, end: region.end.min(at.saturating_add(PARTS_LEN)) };
+        let bytes = bytes.slice_of(head, 0).unwrap_or_default();
+        let parsed = PartsRegion::parse(bytes, at)?;
+        let layout =
+            region_of(&LAYOUT, components).ok_or(Error::NotUpdatable(crate::Missing::Layout))?;
+        let layout_at = layout.start;
+        let bytes = Span { end: layout_at.saturating_add(LAYOUT_LEN), ..layout };
+        let bytes = bytes.slice_of(head, 0).unwrap_or_default();
+        // The length of a package in parts follows from the layout, and not the other way round.
+        let layout = Layout::parse(bytes, layout_at, u64::MAX)?;
+        let len = layout.fresh_end.max(parsed.list.end());
+        Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
+    }
+
+    /// Writes a new file id into a head of this package: what a copy needs before its first update.
+    ///
+    /// The id is made of the old one and the hash of the copy's own name, so that two publishers of
+    /// the same copy make the same id.
+    pub fn write_new_file_id(&self, head: &mut [u8], name_hash: &[u8; 6]) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"dacti-parts copy v0").update(&self.layout.file_id).update(name_hash);
+        let start = usize::try_from(self.layout_at.saturating_add(8)).unwrap_or(usize::MAX);
+        let place = head.get_mut(start..start.saturating_add(16)).unwrap_or_default();
+        for (to, from) in place.iter_mut().zip(hasher.finalize().as_bytes()) {
+            *to = *from;
+        }
+    }
+}
+
+fn region_of(wanted: &Requirement<'_>, components: &[Component]) -> Option<Span> {
+    match wanted.find(components) {
+        ComponentMatch::Found(component) => component.span().ok(),
+        ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
+    }
+}

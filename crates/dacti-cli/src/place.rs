@@ -1,0 +1,168 @@
+//! Places where packages in parts are published, and the options of publishing.
+
+use crate::files::Output;
+use crate::outcome::Failure;
+use core::num::NonZeroUsize;
+use dacti::fetch::{HttpOptions, Location, LocationKind, StoreOptions, open_file};
+use dacti::publish::{HEAD_MAX_AGE, Place, PublishOptions, publish};
+use dacti::seal::SecretKey;
+use dacti::{Limits, Package};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+/// Options of verbs that replace the head of a published package.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Packages published in parts")]
+pub(crate) struct PublishArgs {
+    /// Replace the head without checking that it is unchanged: for stores without conditional
+    /// writes, and a single publisher.
+    #[arg(long)]
+    unconditional: bool,
+    /// Keep the replaced head for `dacti log`, for one small object more. A head whose parts are
+    /// dropped is always kept.
+    #[arg(long)]
+    archive: bool,
+    /// Let the head expire after so many seconds. Readers who require signatures then refuse it.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    expires_in: Option<u64>,
+    /// How long caches may keep the head, in seconds. Folders ignore it: set the header in the
+    /// server there.
+    #[arg(long, value_name = "SECONDS", default_value_t = HEAD_MAX_AGE)]
+    head_max_age: u32,
+    /// Objects that are uploaded at once.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN))]
+    uploads: NonZeroUsize,
+}
+
+impl PublishArgs {
+    /// Returns the place that `dest` names: a store URL, or a path on this machine.
+    pub(crate) fn place(&self, dest: &Path) -> Result<Place, Failure> {
+        place(dest, self.head_max_age)
+    }
+
+    /// Returns the options of a publication whose head `key` signs. Without a key, a signed head is
+    /// replaced only if it may stay `unsigned`.
+    pub(crate) fn options(&self, key: Option<SecretKey>, unsigned: bool) -> PublishOptions {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        PublishOptions {
+            unconditional: self.unconditional,
+            archive: self.archive,
+            expiry: self.expires_in.map_or(0, |seconds| now.saturating_add(seconds)),
+            key,
+            unsigned,
+            concurrency: self.uploads,
+            ..PublishOptions::default()
+        }
+    }
+}
+
+/// Returns the place that `dest` names, for verbs that store no head.
+pub(crate) fn of(dest: &Path) -> Result<Place, Failure> {
+    place(dest, HEAD_MAX_AGE)
+}
+
+fn place(dest: &Path, head_max_age: u32) -> Result<Place, Failure> {
+    let failed = |error| Failure::with(dest, &error);
+    let location = Location::from(dest);
+    match (location.kind(), location.secret_url()) {
+        (LocationKind::Path, _) | (_, None) => Place::in_folder(dest).map_err(failed),
+        (LocationKind::Store, Some(url)) => {
+            Place::in_store(url, &StoreOptions::default(), head_max_age).map_err(failed)
+        }
+        _ => Err(Failure::Usage(
+            "a web server takes no uploads: name the bucket or the folder that it serves, such as \
+             s3://BUCKET/docs.dacti-pack or /var/www/docs.dacti-pack"
+                .into(),
+        )),
+    }
+}
+
+/// Returns whether a package is published in parts: it lies in an object store, or its file is a
+/// head.
+pub(crate) fn is_published(package: &Path) -> bool {
+    if Location::from(package).is_url() {
+        return true;
+    }
+    let mut preamble = [0; 28];
+    let read = std::fs::File::open(package).and_then(|mut file| file.read_exact(&mut preamble));
+    read.is_ok() && dacti::publish::is_in_parts(&preamble)
+}
+
+/// Opens a package that a verb copies as a whole: a file, a head on this machine, or one in an
+/// object store.
+pub(crate) fn open(package: &Path, limits: Limits) -> Result<Package, Failure> {
+    let location = Location::from(package);
+    let opened = match (location.kind(), location.secret_url()) {
+        (LocationKind::Store, Some(url)) => {
+            let options = StoreOptions { limits, ..StoreOptions::default() };
+            Package::open_store_with(url, &options).map(|(package, _)| package)
+        }
+        (_, Some(url)) => {
+            let options = HttpOptions { limits, ..HttpOptions::default() };
+            Package::open_url_with(url, &options).map(|(package, _)| package)
+        }
+        (_, None) => open_file(package).and_then(|source| Package::from_source(source, limits)),
+    };
+    opened.map_err(|error| Failure::with(package, &error))
+}
+
+/// The place of a package that a verb writes anew.
+#[derive(Debug)]
+pub(crate) enum Rewritten {
+    /// A file of its own.
+    File(PathBuf),
+    /// The place of the old package. The new one is written to a temporary file first.
+    Published { place: Place, file: PathBuf, _folder: TempDir },
+}
+
+impl Rewritten {
+    /// Returns the place of the new package: `output`, or else that of the old one if it is
+    /// published in parts.
+    pub(crate) fn new(
+        package: &Path,
+        output: Option<&Path>,
+        publish: &PublishArgs,
+        inputs: &[&Path],
+    ) -> Result<Self, Failure> {
+        if let Some(path) = output {
+            let inputs: Vec<&Path> = inputs.iter().copied().chain([package]).collect();
+            Output { path, option: "-o", has_standard: false }.check(&inputs)?;
+            return Ok(Self::File(path.into()));
+        }
+        if !is_published(package) {
+            let message = "name the new file with -o OUT: only a package that is published in \
+                           parts is replaced in its place";
+            return Err(Failure::Usage(message.into()));
+        }
+        let place = publish.place(package)?;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join(place.name());
+        Ok(Self::Published { place, file, _folder: folder })
+    }
+
+    /// Returns the file that the new package is written to.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Published { file, .. } => file,
+        }
+    }
+
+    /// Publishes the new package in the place of the old one, if it has no file of its own. Its
+    /// file id is another one, so readers of the old package keep it until they open it anew.
+    pub(crate) fn finish(
+        &self,
+        publish_args: &PublishArgs,
+        key: Option<SecretKey>,
+        unsigned: bool,
+    ) -> Result<(), Failure> {
+        let Self::Published { place, file, .. } = self else { return Ok(()) };
+        let failed = |error| Failure::with(Path::new(&place.shown()), &error);
+        let package = Package::open(file).map_err(failed)?;
+        let options = PublishOptions { replace: true, ..publish_args.options(key, unsigned) };
+        publish(&package, place, &options).map_err(failed)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! `dacti publish`: a package in parts, in a bucket or a folder.
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::{bytes, counted};
+use crate::place::PublishArgs;
+use crate::progress::Bar;
+use crate::remote::Remote;
+use crate::{Talk, interrupt, keys, output};
+use dacti::Limits;
+use dacti::publish::{PublishOptions, Published, Standing, publish_with};
+use serde::Serialize;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Publish a package in parts: to a bucket, or to a folder that a server or a deploy reads.
+///
+/// The head, 64 KiB, gets the name of DEST and is the only object that ever changes. All other
+/// bytes lie beside it in parts that never change, so caches may keep them for ever. The parts are
+/// stored first and the head last: readers see the old package or the new one.
+///
+/// If DEST holds an earlier state of PKG, only the bytes that it lacks are uploaded. An upload that
+/// was interrupted goes on where it stopped, if it is started again within the hour.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The package: a file, a head in parts, or a URL.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// The place: s3://, gs:// or az:// with a bucket and a key, or a path.
+    #[arg(value_name = "DEST")]
+    dest: PathBuf,
+    /// Replace a package at DEST that PKG is no continuation of. Updates that only DEST has are
+    /// lost; its head is archived.
+    #[arg(long)]
+    replace: bool,
+    /// The folder of the parts, relative to DEST's; by default DEST's name and `.parts/`.
+    #[arg(long, value_name = "FOLDER/")]
+    prefix: Option<String>,
+    /// Sign the head with the private key in this file.
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// The publisher's package to sign for, if it is not the one in the key's file.
+    #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
+    package_id: Option<Uuid>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Replace a signed head by one without a signature.
+    #[arg(long, conflicts_with = "sign")]
+    unsigned: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Serialize)]
+struct Json {
+    place: String,
+    standing: &'static str,
+    sequence: u64,
+    entries: usize,
+    bytes: u64,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let place = self.publish.place(&self.dest)?;
+        let key = keys::signing(self.sign.as_deref(), self.package_id)?;
+        let options = PublishOptions {
+            prefix: self.prefix.clone(),
+            replace: self.replace,
+            ..self.publish.options(key, self.unsigned)
+        };
+        let (package, costs) = self.remote.open(&self.package, Limits::default(), false, talk)?;
+        interrupt::listen();
+        let published = {
+            let mut bar = Bar::bytes("uploading", 0, talk);
+            let published = publish_with(&package, &place, &options, &mut |at| {
+                bar.set(at.bytes, at.bytes_total);
+                interrupt::go_on()
+            });
+            published.map_err(|error| Failure::with(&self.dest, &error))?
+        };
+        costs.tell(&self.remote);
+        if self.json {
+            let json = json(place.shown(), &published);
+            output::json(&mut std::io::stdout().lock(), &json)?;
+        } else if talk >= Talk::Normal {
+            output::note(&text(&place.shown(), &published));
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn text(place: &str, published: &Published) -> String {
+    let Published { standing, sequence, entries, bytes: added } = *published;
+    let list = counted(u64::try_from(entries).unwrap_or(u64::MAX), "part", "parts");
+    match standing {
+        Standing::Same => format!("{place} has this package already (version {sequence})"),
+        Standing::First => format!("{place}: published, {} in {list}", bytes(added)),
+        Standing::Continued => {
+            format!("{place}: version {sequence}, {} added, {list} in all", bytes(added))
+        }
+        Standing::Replaced => {
+            format!("{place}: another package was replaced, {} in {list}", bytes(added))
+        }
+    }
+}
+
+fn json(place: String, published: &Published) -> Json {
+    Json {
+        place,
+        standing: match published.standing {
+            Standing::First => "first",
+            Standing::Continued => "continued",
+            Standing::Same => "same",
+            Standing::Replaced => "replaced",
+        },
+        sequence: published.sequence,
+        entries: published.entries,
+        bytes: published.bytes,
+    }
+}

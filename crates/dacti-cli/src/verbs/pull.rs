@@ -1,0 +1,78 @@
+//! `dacti pull`: a local copy of a package, made or brought up to date.
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::{bytes, shown};
+use crate::progress::Bar;
+use crate::remote::Remote;
+use crate::{Talk, interrupt, output};
+use dacti::Limits;
+use dacti::publish::{CopyState, Pulled, pull};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Make a local copy of a package, or bring one up to date.
+///
+/// The copy is one file, whatever the form of the package. If FILE is an earlier state of the same
+/// package, only the bytes that it lacks are fetched. Digests are checked before the copy takes the
+/// place of the old one, so its readers see the old package or the new one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The package: a URL, or a file or head on this machine.
+    #[arg(value_name = "URL")]
+    package: PathBuf,
+    /// The copy.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Serialize)]
+struct Json {
+    path: String,
+    copy: &'static str,
+    len: u64,
+    fetched: u64,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.file.as_os_str() == "-" {
+            let message = "a copy is a file: `dacti pull` cannot write to standard output";
+            return Err(Failure::Usage(message.into()));
+        }
+        let (package, costs) = self.remote.open(&self.package, Limits::default(), false, talk)?;
+        interrupt::listen();
+        let pulled = {
+            let mut bar = Bar::bytes("pulling", 0, talk);
+            let pulled = pull(&package, &self.file, &mut |done, total| {
+                bar.set(done, total);
+                interrupt::go_on()
+            });
+            pulled.map_err(|error| Failure::with(&self.package, &error))?
+        };
+        costs.tell(&self.remote);
+        let Pulled { copy, len, fetched } = pulled;
+        let file = shown(&self.file);
+        if self.json {
+            let copy = match copy {
+                CopyState::New => "new",
+                CopyState::Grown => "grown",
+                CopyState::Same => "same",
+            };
+            let path = self.file.to_string_lossy().into_owned();
+            output::json(&mut std::io::stdout().lock(), &Json { path, copy, len, fetched })?;
+        } else if talk >= Talk::Normal {
+            let (len, fetched) = (bytes(len), bytes(fetched));
+            output::note(&match copy {
+                CopyState::New => format!("{file}: {len}, all of them fetched"),
+                CopyState::Grown => format!("{file}: {len}, {fetched} fetched"),
+                CopyState::Same => format!("{file} is up to date"),
+            });
+        }
+        Ok(Outcome::Done)
+    }
+}

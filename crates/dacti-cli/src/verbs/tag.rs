@@ -1,0 +1,55 @@
+//! `dacti tag`: a copy of a head under another name, and back.
+
+use crate::outcome::{Failure, Outcome};
+use crate::place::PublishArgs;
+use crate::{Talk, keys, output};
+use dacti::publish::{PublishOptions, tag};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Copy the head of a published package to another name in the same folder.
+///
+/// A copy is a version, a channel or a preview, and costs one object of 64 KiB: both heads share
+/// their parts. Copied back to the package's own name, it is a rollback.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The head that is copied: s3://, gs:// or az:// with a bucket and a key, or a path.
+    #[arg(value_name = "PKG")]
+    package: PathBuf,
+    /// The name of the copy, without a folder.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Copy the archived version with this number, which `dacti log` lists.
+    #[arg(long, value_name = "N")]
+    at: Option<u64>,
+    /// Replace a head of another package that has this name.
+    #[arg(long)]
+    replace: bool,
+    /// Sign the copy with the private key in this file, if it needs a signature of its own.
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// The publisher's package to sign for, if it is not the one in the key's file.
+    #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
+    package_id: Option<Uuid>,
+    /// Replace a signed head by one without a signature, or copy one so.
+    #[arg(long, conflicts_with = "sign")]
+    unsigned: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let place = self.publish.place(&self.package)?;
+        let key = keys::signing(self.sign.as_deref(), self.package_id)?;
+        let options =
+            PublishOptions { replace: self.replace, ..self.publish.options(key, self.unsigned) };
+        let sequence = tag(&place, self.at, &self.name, &options);
+        let sequence = sequence.map_err(|error| Failure::with(&self.package, &error))?;
+        if talk >= Talk::Normal {
+            let name = output::printable(&self.name);
+            output::note(&format!("{name} is a copy of {} (version {sequence})", place.shown()));
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,154 @@
+//! The reasons why a package cannot be published in parts as asked.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Publishing".
+
+use super::ErrorKind;
+
+/// Why a publication was refused. Nothing that readers see has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishFault {
+    /// The head was replaced between the read and the write of this publisher.
+    #[error(
+        "{place}: another publisher replaced the head in the meantime; nothing of theirs was \
+         changed: run the command again"
+    )]
+    Conflict {
+        /// The head's place, without credentials.
+        place: String,
+    },
+    /// The destination holds updates that the package does not have.
+    #[error(
+        "{place} was updated by somebody else: it holds {theirs} that {package} does not have, \
+         and publishing would lose them. Pull it first, or pass --replace to give it up"
+    )]
+    Diverged {
+        /// The head's place, without credentials.
+        place: String,
+        /// The package that was to be published.
+        package: String,
+        /// The bytes or updates that would be lost, in words.
+        theirs: String,
+    },
+    /// The destination holds another package.
+    #[error(
+        "{place} holds another package (file id {found}, not {expected}): pass --replace to put \
+         this one in its place; readers of the other one then see a replaced package"
+    )]
+    OtherPackage {
+        /// The head's place, without credentials.
+        place: String,
+        /// File id of the package that was to be published, in hexadecimal digits.
+        expected: String,
+        /// File id of the package that is there, in hexadecimal digits.
+        found: String,
+    },
+    /// The destination holds one file or some other object, and no head.
+    #[error(
+        "{place} holds an object that is no head of a package in parts: delete it first, or \
+         choose another name"
+    )]
+    NotAHead {
+        /// The object's place, without credentials.
+        place: String,
+    },
+    /// There is no head at the destination.
+    #[error("{place} holds no package: publish one there first, with `dacti publish`")]
+    NoHead {
+        /// The place, without credentials.
+        place: String,
+    },
+    /// An object is not there although it was stored.
+    #[error(
+        "{place}: the part {object} is missing after it was stored, and again after a second try: \
+         does a lifecycle rule of the store delete objects?"
+    )]
+    PartLost {
+        /// The head's place, without credentials.
+        place: String,
+        /// The object's name, relative to the head's folder.
+        object: String,
+    },
+    /// The store cannot replace an object on condition that it is unchanged.
+    #[error(
+        "{place}: the store does not support conditional writes, by which two publishers notice \
+         each other: pass --unconditional if this is the only publisher"
+    )]
+    Unconditional {
+        /// The head's place, without credentials.
+        place: String,
+    },
+    /// A name that cannot be that of a head.
+    #[error(
+        "{name:?} cannot be the name of a published package: it must be one plain path segment"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A prefix that could lead out of the head's folder.
+    #[error(
+        "{prefix:?} cannot be the folder of the parts: it must be a relative path of plain \
+         segments that ends with a slash, of at most 240 bytes"
+    )]
+    Prefix {
+        /// The prefix.
+        prefix: String,
+    },
+    /// A grace below one hour.
+    #[error(
+        "a grace of {seconds} seconds is too short: uploads that are under way could lose their \
+         parts; at least 3600 are needed"
+    )]
+    Grace {
+        /// The grace, in seconds.
+        seconds: u64,
+    },
+    /// The head is signed, and the new one would have no signature.
+    #[error(
+        "the head of {place} is signed, and the new one needs a signature too: --sign KEY makes \
+         it, --unsigned leaves it out"
+    )]
+    NeedsKey {
+        /// The head's place, without credentials.
+        place: String,
+    },
+    /// A signature is required, and none of the trusted keys has signed the head.
+    #[error("head at 0x0: is not signed by a trusted key, so its list of parts could be anybody's")]
+    UnsignedHead,
+    /// The time until which the head may be used is over.
+    #[error("head at 0x0: has expired, {expiry} seconds after 1970: ask for a fresh one")]
+    ExpiredHead {
+        /// When it expired, in seconds since 1970.
+        expiry: u64,
+    },
+    /// The history has no version with this sequence.
+    #[error("{place} has no version {sequence}: `dacti log` lists the versions")]
+    NoVersion {
+        /// The head's place, without credentials.
+        place: String,
+        /// The sequence that was asked for.
+        sequence: u64,
+    },
+}
+
+impl PublishFault {
+    /// Returns the kind of the fault, for callers to branch on.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Conflict { .. } => ErrorKind::Unavailable,
+            Self::Diverged { .. }
+            | Self::OtherPackage { .. }
+            | Self::UnsignedHead
+            | Self::ExpiredHead { .. } => ErrorKind::Denied,
+            Self::NotAHead { .. } | Self::PartLost { .. } => ErrorKind::Corrupt,
+            Self::NoHead { .. } | Self::NoVersion { .. } => ErrorKind::NotFound,
+            Self::Unconditional { .. } => ErrorKind::Unsupported,
+            Self::Name { .. }
+            | Self::Prefix { .. }
+            | Self::Grace { .. }
+            | Self::NeedsKey { .. } => ErrorKind::Misuse,
+        }
+    }
+}

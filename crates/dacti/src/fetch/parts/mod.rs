@@ -1,0 +1,10 @@
+//! A package in parts as a source of bytes by position.
+//!
+//! The head is in memory; every other read is split into ranges of immutable objects.
+//! Specification: `docs/spec/dacti-parts.md`, "Reading".
+
+mod folder;
+mod source;
+
+pub use folder::open_file;
+pub use source::{PartObjects, PartsSource};

@@ -1,0 +1,205 @@
+//! A package in parts, fetched from afar: the head is at hand, and every other read is split into
+//! ranges of immutable objects.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Reading".
+
+use super::{Fetching, Remote, RemoteFile};
+use crate::fetch::source::Doubt;
+use crate::{Error, ErrorKind, HEAD_LEN, View};
+use core::future::Future;
+use core::pin::Pin;
+use dacti_cdn::parts::{PartsHead, PartsRegion, is_in_parts};
+use dacti_http::Stats;
+use daicon_core::Span;
+use futures_util::future::try_join_all;
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A range of an object that lies at `name`, relative to the head's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct PartRange {
+    pub(crate) name: String,
+    /// The length that the object must have, in bytes.
+    pub(crate) len: u64,
+    /// The wanted bytes, relative to the object's start.
+    pub(crate) span: Span,
+}
+
+/// A transport that also fetches objects beside the head.
+pub(crate) trait PartTransport: Remote {
+    /// Fetches a range of an object. An object of another length counts as missing: the error then
+    /// has the kind `Stale`.
+    fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>>;
+
+    /// Fetches the head as it is now, past all caches. Returns `None` if it is an earlier one, or
+    /// cannot be read at the moment.
+    fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>>;
+
+    /// Waits for an upload, for the `n`th time, from 0; `false` if patience is at its end.
+    fn wait_for_upload(self: Arc<Self>, n: u32) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+}
+
+/// Returns the transport of a package, whose head says in which form it is published.
+pub(crate) fn of_its_form<T: PartTransport + 'static>(transport: T) -> Arc<dyn Remote> {
+    let transport = Arc::new(transport);
+    if !is_in_parts(&transport.file().head) {
+        return transport;
+    }
+    Arc::new(PartsRemote::new(transport))
+}
+
+/// A package in parts.
+#[derive(Debug)]
+struct PartsRemote<T> {
+    transport: Arc<T>,
+    file: RemoteFile,
+    /// The latest list of parts; `None` if the head is wrong, which its reader reports.
+    region: Mutex<Option<Arc<PartsRegion>>>,
+    /// Spans whose bytes were wrong once.
+    doubted: Mutex<HashSet<Span>>,
+    look_lock: tokio::sync::Mutex<()>,
+}
+
+impl<T: PartTransport + 'static> PartsRemote<T> {
+    fn new(transport: Arc<T>) -> Self {
+        let of_head = transport.file();
+        let head = of_head.head.clone();
+        let parsed = PartsHead::parse(&head).ok();
+        let len = parsed.as_ref().map_or(HEAD_LEN, |parsed| parsed.len);
+        let (read_len, concurrency) = (of_head.read_len, of_head.concurrency);
+        let file = RemoteFile { read_len, concurrency, ..RemoteFile::new(head, len) };
+        let region = Mutex::new(parsed.map(|parsed| Arc::new(parsed.region)));
+        let (doubted, look_lock) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { transport, file, region, doubted, look_lock }
+    }
+
+    fn region(&self) -> Option<Arc<PartsRegion>> {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches `span` by one list of parts. The parts are asked for at once.
+    async fn fetch_by(&self, region: &PartsRegion, span: Span) -> Result<Vec<u8>, Error> {
+        let past_caches = {
+            let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+            doubted.iter().any(|doubted| doubted.overlaps(&span))
+        };
+        let reads = region.list.resolve(span).map_err(dacti_cdn::Error::from)?;
+        let fetches = reads.into_iter().map(|read| {
+            let name = format!("{}{}", region.prefix, read.entry.object_name(read.object));
+            let len = read.entry.object_span(read.object).len();
+            let part = PartRange { name, len, span: read.range };
+            Arc::clone(&self.transport).fetch_part(part, past_caches)
+        });
+        let mut pieces = try_join_all(fetches).await?;
+        match &mut pieces[..] {
+            [only] => Ok(core::mem::take(only)),
+            pieces => Ok(pieces.concat()),
+        }
+    }
+
+    /// Looks at the head past all caches, and takes its list if it is of a later publication than
+    /// `used`. Returns whether another list is in force.
+    async fn look(&self, used: &Arc<PartsRegion>) -> Result<bool, Error> {
+        let is_used =
+            |region: Option<Arc<PartsRegion>>| region.is_some_and(|now| Arc::ptr_eq(&now, used));
+        // Another fetch may have looked while this one waited.
+        let _one = self.look_lock.lock().await;
+        if !is_used(self.region()) {
+            return Ok(true);
+        }
+        let Some(head) = Arc::clone(&self.transport).fresh_head().await? else { return Ok(false) };
+        let Ok(parsed) = PartsHead::parse(&head) else { return Ok(false) };
+        if parsed.region.sequence <= used.sequence {
+            return Ok(false);
+        }
+        let now = Some(Arc::new(parsed.region));
+        *self.region.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(true)
+    }
+
+    /// Fetches `span`. If a part is missing, the present head may know a part in its place, and
+    /// else an upload may still bring it.
+    async fn fetch_patiently(&self, span: Span) -> Result<Vec<u8>, Error> {
+        // spec: R-PART-13
+        let mut waits = 0_u32;
+        let mut region = self.region().ok_or_else(no_list)?;
+        loop {
+            let error = match self.fetch_by(&region, span).await {
+                Err(error) if is_missing(&error) => error,
+                result => return result,
+            };
+            if !self.look(&region).await? {
+                if !Arc::clone(&self.transport).wait_for_upload(waits).await {
+                    return Err(missing(error));
+                }
+                waits = waits.saturating_add(1);
+            }
+            region = self.region().ok_or_else(no_list)?;
+        }
+    }
+}
+
+fn is_missing(error: &Error) -> bool {
+    let kinds = [ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Stale];
+    matches!(error, Error::Remote { kind, .. } if kinds.contains(kind))
+}
+
+/// Returns the error of a part that stayed missing.
+fn missing(error: Error) -> Error {
+    let Error::Remote { place, kind, source } = error else { return error };
+    let text = format!(
+        "this part of the package is missing, although the head names it: {source}; if its upload \
+         is not in progress, publish the package again"
+    );
+    Error::Remote { place, kind, source: text.into() }
+}
+
+fn no_list() -> Error {
+    Error::io("read", "".as_ref(), io::ErrorKind::InvalidData.into())
+}
+
+impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
+    fn file(&self) -> &RemoteFile {
+        &self.file
+    }
+
+    fn is_in_parts(&self) -> bool {
+        true
+    }
+
+    fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>> {
+        Box::pin(async move { self.fetch_patiently(span).await })
+    }
+
+    fn stats(&self) -> Stats {
+        self.transport.stats()
+    }
+
+    fn is_final(&self, span: Span) -> bool {
+        span.end <= HEAD_LEN
+    }
+
+    fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        // A part that is wrong past all caches too is damaged where it is stored.
+        Ok(doubted.insert(span))
+    }
+
+    fn ended(&self) -> Option<Error> {
+        self.transport.ended()
+    }
+
+    fn confirmed(self: Arc<Self>) -> Fetching<()> {
+        // The names of the parts bind their contents, so no look at the head is needed.
+        Box::pin(async move { self.transport.ended().map_or(Ok(()), Err) })
+    }
+
+    fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
+        Arc::clone(&self.transport).reloaded(n)
+    }
+
+    fn opened(&self, view: &View) {
+        self.transport.opened(view);
+    }
+}

@@ -1,0 +1,228 @@
+//! Copies of heads, the history of a package, and the collection of parts that no head names.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Publishing".
+
+use super::head::{PublishedHead, check_key, emit};
+use super::update::PlaceObjects;
+use super::{Condition, Place, PublishFault, PublishOptions, StoredObject};
+use crate::fetch::parts::PartsSource;
+use crate::{Error, Limits, Package};
+use dacti_cdn::HEAD_LEN;
+use dacti_cdn::parts::{PartsHead, PartsRegion, is_in_parts, one_file_head};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The shortest grace of a collection: uploads that are under way must not lose their parts.
+const GRACE_MIN: Duration = Duration::from_secs(3600);
+
+/// A version of a package that its history has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivedHead {
+    /// The object that holds the head, relative to the folder of the published head.
+    pub name: String,
+    /// The sequence of the head.
+    pub sequence: u64,
+    /// When the object was stored.
+    pub modified: SystemTime,
+    /// Whether the head has a signature.
+    pub is_signed: bool,
+    /// Length of the package, in bytes.
+    pub len: u64,
+}
+
+/// What a collection removed, or would remove.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Collected {
+    /// Archived heads older than the grace.
+    pub heads: Vec<StoredObject>,
+    /// Parts that no head names, stored longer ago than the grace.
+    pub parts: Vec<StoredObject>,
+    /// Objects that stay, because a head names them or the grace has not passed.
+    pub kept: usize,
+}
+
+/// Copies the head at `place`, or the archived one with the sequence `at`, to the name `to` in the same folder: a version, a channel, a preview,
+/// or, back to the package's own name, a rollback. Returns the sequence of the copy.
+///
+/// Cost: one small object is written, and no part. If a head of the same package has that name, it
+/// is archived first, and the copy gets a higher sequence, so that readers take it for the later.
+///
+/// # Errors
+/// [`PublishFault`]; what the store says. A copy of a signed head that needs a new sequence needs
+/// the key, in `options`.
+pub fn tag(
+    place: &Place,
+    at: Option<u64>,
+    to: &str,
+    options: &PublishOptions,
+) -> Result<u64, Error> {
+    let from = read_version(place, at)?;
+    let to = place.sibling(to)?;
+    let Some(there) = PublishedHead::read(&to)? else {
+        to.store().replace(to.name(), from.bytes, &Condition::Absent)?;
+        return Ok(from.parsed.region.sequence);
+    };
+    let (new, old) = (&from.parsed, &there.parsed);
+    if new.layout.file_id != old.layout.file_id && !options.replace {
+        let hex = |id: [u8; 16]| format!("{:032x}", u128::from_be_bytes(id));
+        let (expected, found) = (hex(new.layout.file_id), hex(old.layout.file_id));
+        return Err(PublishFault::OtherPackage { place: to.shown(), expected, found }.into());
+    }
+    if from.bytes == there.bytes {
+        return Ok(new.region.sequence);
+    }
+    check_key(place, Some(&from), options)?;
+    there.archive(&to)?;
+    let region = PartsRegion {
+        sequence: new.region.sequence.max(old.region.sequence).saturating_add(1),
+        end: new.region.end.max(old.region.end),
+        ..new.region.clone()
+    };
+    let one_file = one_file_head(&from.bytes, new.region_at).map_err(dacti_cdn::Error::from)?;
+    let head = emit(&one_file, new.region_at, &region, options.key.as_ref())?;
+    let condition = if options.unconditional { Condition::Any } else { there.unchanged() };
+    super::head::replace(&to, &head, &region, &condition)?;
+    Ok(region.sequence)
+}
+
+/// Returns the archived heads of the package at `place`, the latest first.
+///
+/// Cost: one listing, and one small read for each head.
+///
+/// # Errors
+/// [`PublishFault::NoHead`]; what the store says.
+pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
+    let (_, archived) = heads(place)?;
+    let mut history: Vec<_> = archived
+        .into_iter()
+        .map(|(object, parsed)| ArchivedHead {
+            name: object.name,
+            sequence: parsed.region.sequence,
+            modified: object.modified,
+            is_signed: parsed.region.signature != [0; 64],
+            len: parsed.len,
+        })
+        .collect();
+    history.sort_by_key(|head| core::cmp::Reverse(head.sequence));
+    Ok(history)
+}
+
+/// Opens the version of the package at `place` that has this sequence: the published one, or one
+/// of the archive.
+///
+/// # Errors
+/// [`PublishFault::NoVersion`]; what is wrong with the package; what the store says.
+pub fn open_version(place: &Place, sequence: u64, limits: Limits) -> Result<Package, Error> {
+    let head = read_version(place, Some(sequence))?;
+    let objects = Arc::new(PlaceObjects(place.clone()));
+    let source = PartsSource::new(head.bytes.to_vec().into(), objects)?;
+    Package::from_source(Arc::new(source), limits)
+}
+
+/// Reads the published head, or the one with this sequence.
+fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> {
+    let no_head = || PublishFault::NoHead { place: place.shown() };
+    let published = PublishedHead::read(place)?.ok_or_else(no_head)?;
+    let Some(sequence) = at.filter(|at| *at != published.parsed.region.sequence) else {
+        return Ok(published);
+    };
+    let no_version = || PublishFault::NoVersion { place: place.shown(), sequence };
+    let found = history(place)?.into_iter().find(|head| head.sequence == sequence);
+    let archived = place.sibling_object(found.ok_or_else(no_version)?.name);
+    PublishedHead::read(&archived)?.ok_or_else(|| no_version().into())
+}
+
+/// Deletes what no reader within the grace can need: archived heads older than `grace`, and parts
+/// that neither a head in the folder nor a younger archived head names. A dry run deletes nothing.
+///
+/// Parts stored less than the grace ago stay, because a publisher may be about to name them.
+///
+/// # Errors
+/// [`PublishFault::Grace`]; a head beside the package that cannot be read, because its parts are
+/// then unknown; what the store says.
+pub fn collect(place: &Place, grace: Duration, dry_run: bool) -> Result<Collected, Error> {
+    if grace < GRACE_MIN {
+        return Err(PublishFault::Grace { seconds: grace.as_secs() }.into());
+    }
+    let now = SystemTime::now();
+    let is_old =
+        |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age >= grace);
+    let (published, archived) = heads(place)?;
+    let prefix = published.region.prefix.clone();
+    let mut collected = Collected::default();
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for (object, parsed) in beside(place)?.into_iter().chain(archived) {
+        if object.name.starts_with(&archive_prefix(&prefix)) && is_old(&object) {
+            collected.heads.push(object);
+            continue;
+        }
+        named.insert(object.name);
+        for entry in parsed.region.list.entries() {
+            let names = (0..entry.object_count()).map(|object| entry.object_name(object));
+            named.extend(names.map(|name| format!("{}{name}", parsed.region.prefix)));
+        }
+    }
+    for object in place.store().list(&prefix)? {
+        if is_part_name(&object.name, &prefix) && !named.contains(&object.name) && is_old(&object) {
+            collected.parts.push(object);
+        } else {
+            collected.kept = collected.kept.saturating_add(1);
+        }
+    }
+    if !dry_run {
+        for object in collected.heads.iter().chain(&collected.parts) {
+            place.store().delete(&object.name)?;
+        }
+    }
+    Ok(collected)
+}
+
+fn archive_prefix(prefix: &str) -> String {
+    format!("{prefix}heads/")
+}
+
+/// Whether an object below the prefix has the name of a part. Files of others stay.
+fn is_part_name(name: &str, prefix: &str) -> bool {
+    let Some(own) = name.strip_prefix(prefix) else { return false };
+    let (digest, piece) = own.split_once('-').unwrap_or((own, "0"));
+    digest.len() == 64
+        && digest.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+        && !piece.is_empty()
+        && piece.bytes().all(|c| c.is_ascii_digit())
+}
+
+type Heads = Vec<(StoredObject, PartsHead)>;
+
+/// Returns the published head, and the archived ones with their objects. An archived object that
+/// is no head is passed over.
+fn heads(place: &Place) -> Result<(PartsHead, Heads), Error> {
+    let no_head = || PublishFault::NoHead { place: place.shown() };
+    let published = PublishedHead::read(place)?.ok_or_else(no_head)?.parsed;
+    let mut archived = Vec::new();
+    for object in place.store().list(&archive_prefix(&published.region.prefix))? {
+        if object.len != HEAD_LEN {
+            continue;
+        }
+        let Some(found) = place.store().get(&object.name, None)? else { continue };
+        if let Ok(parsed) = PartsHead::parse(&found.bytes) {
+            archived.push((object, parsed));
+        }
+    }
+    Ok((published, archived))
+}
+
+/// Returns all heads in the folder, the published one among them.
+fn beside(place: &Place) -> Result<Heads, Error> {
+    let mut heads = Vec::new();
+    for object in place.store().list("")? {
+        if object.len != HEAD_LEN {
+            continue;
+        }
+        let Some(found) = place.store().get(&object.name, None)? else { continue };
+        if is_in_parts(&found.bytes) {
+            heads.push((object, PartsHead::parse(&found.bytes)?));
+        }
+    }
+    Ok(heads)
+}

@@ -1,0 +1,112 @@
+//! The head at a place: read with its tag, made anew, and replaced.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "The head", "Publishing".
+
+use super::store::{Condition, ObjectTag};
+use super::{Place, PublishFault, PublishOptions};
+use crate::Error;
+use crate::seal::SecretKey;
+use bytes::Bytes;
+use dacti_cdn::parts::{PartsHead, PartsRegion, head_digest, is_in_parts, parts_head};
+use dacti_cdn::{Digest, HEAD_LEN};
+
+/// The head that is published at a place.
+#[derive(Debug, Clone)]
+pub(super) struct PublishedHead {
+    /// Its 65,536 bytes.
+    pub(super) bytes: Bytes,
+    /// What they say.
+    pub(super) parsed: PartsHead,
+    /// The store's tag of them.
+    pub(super) tag: ObjectTag,
+}
+
+impl PublishedHead {
+    /// Reads the head at a place; `None` if there is no object of that name.
+    pub(super) fn read(place: &Place) -> Result<Option<Self>, Error> {
+        let Some(found) = place.store().get(place.name(), None)? else { return Ok(None) };
+        if found.len != HEAD_LEN || !is_in_parts(&found.bytes) {
+            return Err(PublishFault::NotAHead { place: place.shown() }.into());
+        }
+        let parsed = PartsHead::parse(&found.bytes)?;
+        Ok(Some(Self { bytes: found.bytes, parsed, tag: found.tag }))
+    }
+
+    /// The condition that this head is still the published one.
+    pub(super) fn unchanged(&self) -> Condition {
+        Condition::Unchanged(self.tag.clone())
+    }
+
+    /// Whether the head is a copy of one of another name.
+    pub(super) fn is_copy(&self, place: &Place) -> bool {
+        self.parsed.region.name_hash != dacti_cdn::parts::name_hash(place.name())
+    }
+
+    /// Stores this head under the name by which collectors and readers of history find it.
+    pub(super) fn archive(&self, place: &Place) -> Result<(), Error> {
+        let digest =
+            head_digest(&self.bytes, self.parsed.region_at).map_err(dacti_cdn::Error::from)?;
+        let name = archive_name(&self.parsed.region.prefix, &digest);
+        place.store().put(&name, self.bytes.clone())
+    }
+}
+
+/// Refuses to replace a signed head by one without a signature, unless the caller allows it.
+pub(super) fn check_key(
+    place: &Place,
+    there: Option<&PublishedHead>,
+    options: &PublishOptions,
+) -> Result<(), Error> {
+    let is_signed = there.is_some_and(|there| there.parsed.region.signature != [0; 64]);
+    if is_signed && options.key.is_none() && !options.unsigned {
+        return Err(PublishFault::NeedsKey { place: place.shown() }.into());
+    }
+    Ok(())
+}
+
+/// Returns the name of an archived head, relative to the head's folder.
+pub(super) fn archive_name(prefix: &str, digest: &Digest) -> String {
+    format!("{prefix}heads/{digest}")
+}
+
+/// Returns the bytes of a head in parts, signed if there is a key.
+pub(super) fn emit(
+    one_file: &[u8],
+    region_at: u64,
+    region: &PartsRegion,
+    key: Option<&SecretKey>,
+) -> Result<Bytes, Error> {
+    let sign = |digest: &Digest| key.map(|key| key.sign_head(&digest.0));
+    let head = parts_head(one_file, region_at, region, sign).map_err(dacti_cdn::Error::from)?;
+    Ok(head.into())
+}
+
+/// Replaces the head at a place, and finds out after a lost answer whether the new head landed.
+///
+/// A publication has landed if the head that is there now lists the last part of the new one, or
+/// is the new one byte for byte.
+pub(super) fn replace(
+    place: &Place,
+    head: &Bytes,
+    new: &PartsRegion,
+    condition: &Condition,
+) -> Result<(), Error> {
+    let Err(error) = place.store().replace(place.name(), head.clone(), condition) else {
+        return Ok(());
+    };
+    let is_open = matches!(
+        error,
+        Error::Remote { .. } | Error::Io { .. } | Error::Publish(PublishFault::Conflict { .. })
+    );
+    if !is_open {
+        return Err(error);
+    }
+    let Ok(Some(found)) = PublishedHead::read(place) else { return Err(error) };
+    let block = new.list.entries().last();
+    let lists = block.is_some_and(|block| found.parsed.region.list.entries().contains(block));
+    let is_ours = found.parsed.region.name_hash == new.name_hash;
+    if found.bytes == *head || lists && is_ours && found.parsed.region.sequence >= new.sequence {
+        return Ok(());
+    }
+    Err(error)
+}

@@ -1,0 +1,30 @@
+//! Packages in parts, published: to a folder or an object store, as a whole, by an update, as a
+//! copy of a head, and cleared of parts that nothing names any more.
+//!
+//! An upload stores immutable parts first and replaces the head last, on condition that nobody else
+//! replaced it meanwhile. Nothing waits for caches. Specification: `docs/spec/dacti-parts.md`.
+
+mod archive;
+mod folder;
+mod head;
+#[cfg(feature = "store")]
+mod objects;
+mod package;
+mod place;
+mod pull;
+mod store;
+mod update;
+mod upload;
+
+pub use dacti_cdn::parts::is_in_parts;
+
+pub use crate::error::PublishFault;
+pub use archive::{ArchivedHead, Collected, collect, history, open_version, tag};
+pub use folder::FolderStore;
+#[cfg(feature = "store")]
+pub use objects::HEAD_MAX_AGE;
+pub use package::{PublishOptions, Published, Standing, publish, publish_with};
+pub use place::Place;
+pub use pull::{CopyState, Pulled, pull};
+pub use store::{Condition, ObjectTag, PartStore, StoredBytes, StoredKind, StoredObject};
+pub use upload::UploadProgress;

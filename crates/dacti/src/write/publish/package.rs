@@ -1,0 +1,274 @@
+//! Publishes a package as a whole: the first time, or as the continuation of what is there.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Publishing".
+
+use super::head::{PublishedHead, check_key, emit, replace};
+use super::update::PlaceObjects;
+use super::upload::{confirm, digest_of, entry_of, upload};
+use super::{Condition, Place, PublishFault, UploadProgress};
+use crate::fetch::parts::PartsSource;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::read::view::{View, read_failed};
+use crate::seal::SecretKey;
+use crate::{Error, Package};
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use dacti_cdn::HEAD_LEN;
+use dacti_cdn::parts::{
+    PartEntry, PartList, PartsHead, PartsRegion, check_prefix, is_in_parts, name_hash,
+    one_file_head,
+};
+use daicon_core::Span;
+use std::sync::Arc;
+
+/// How to publish a package.
+#[derive(Debug, Clone)]
+pub struct PublishOptions {
+    /// The folder of the parts, relative to the head's; by default the head's name and `.parts/`.
+    /// A package that is there keeps its own.
+    pub prefix: Option<String>,
+    /// Whether to replace a package that this one is no continuation of.
+    pub replace: bool,
+    /// Whether to replace the head without a condition: for stores that have none.
+    pub unconditional: bool,
+    /// Whether to keep the replaced head for the history even if no part is dropped, for one small
+    /// object more.
+    pub archive: bool,
+    /// When the head expires, in seconds since 1970; 0 for never.
+    pub expiry: u64,
+    /// The key that signs the head.
+    pub key: Option<SecretKey>,
+    /// Whether a signed head may be replaced by one without a signature. Readers who require
+    /// signatures refuse it.
+    pub unsigned: bool,
+    /// Objects that are uploaded at once.
+    pub concurrency: NonZeroUsize,
+}
+
+impl Default for PublishOptions {
+    fn default() -> Self {
+        Self {
+            prefix: None,
+            replace: false,
+            unconditional: false,
+            archive: false,
+            expiry: 0,
+            key: None,
+            unsigned: false,
+            concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+/// How a package stands to the head that is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// No head was there.
+    First,
+    /// The head was the package's own, in this or an earlier state.
+    Continued,
+    /// The head was the package's own, in this state: nothing was done.
+    Same,
+    /// The head was of another package or another history, and was replaced.
+    Replaced,
+}
+
+/// What a publication did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// How the package stood to what was there.
+    pub standing: Standing,
+    /// The sequence of the head that is there now.
+    pub sequence: u64,
+    /// Entries of its list of parts.
+    pub entries: usize,
+    /// Bytes of parts that this publication added.
+    pub bytes: u64,
+}
+
+/// Publishes a package in parts: see [`publish_with`].
+///
+/// # Errors
+/// As [`publish_with`].
+pub fn publish(
+    package: &Package,
+    place: &Place,
+    options: &PublishOptions,
+) -> Result<Published, Error> {
+    publish_with(package, place, options, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Publishes a package in parts, and tells `progress` how far the upload has come.
+///
+/// Cost: the bytes behind the head that the place does not have yet are hashed and uploaded, and
+/// the rest is hashed, which proves that the place has the same. What was uploaded by an earlier
+/// attempt within the hour is not uploaded again.
+///
+/// # Errors
+/// [`PublishFault`]; a package without room for a list of parts; what the store says. Readers see
+/// the package that was there before then.
+pub fn publish_with(
+    package: &Package,
+    place: &Place,
+    options: &PublishOptions,
+    progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
+) -> Result<Published, Error> {
+    let source = &**package.source();
+    let own = Own::of(source)?;
+    let there = PublishedHead::read(place)?;
+    check_key(place, there.as_ref(), options)?;
+    let plan = own.plan(source, place, there.as_ref(), options)?;
+    if plan.standing == Standing::Same {
+        let (sequence, entries) = (plan.region.sequence, plan.region.list.entries().len());
+        return Ok(Published { standing: plan.standing, sequence, entries, bytes: 0 });
+    }
+    let PartsRegion { prefix, list, sequence, .. } = &plan.region;
+    let new = plan.new_entries();
+    upload(place, prefix, new, source, options.concurrency, progress)?;
+    let head = emit(&own.one_file, own.parsed.region_at, &plan.region, options.key.as_ref())?;
+    if let Some(there) = there.as_ref().filter(|_| plan.drops || options.archive) {
+        there.archive(place)?;
+    }
+    let condition = match &there {
+        _ if options.unconditional => Condition::Any,
+        None => Condition::Absent,
+        Some(there) => there.unchanged(),
+    };
+    replace(place, &head, &plan.region, &condition)?;
+    confirm(place, prefix, new, source)?;
+    let bytes = new.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.span.len()));
+    let (sequence, entries) = (*sequence, list.entries().len());
+    Ok(Published { standing: plan.standing, sequence, entries, bytes })
+}
+
+/// The package that is published, by its head.
+struct Own {
+    one_file: Vec<u8>,
+    parsed: PartsHead,
+    /// Length of the package, in bytes.
+    len: u64,
+}
+
+/// What a publication will write.
+struct Publication {
+    standing: Standing,
+    region: PartsRegion,
+    /// Entries at the front of the list that are there already.
+    kept: usize,
+    /// Whether entries of the head that is there are in the new list no more.
+    drops: bool,
+}
+
+impl Publication {
+    fn new_entries(&self) -> &[PartEntry] {
+        self.region.list.entries().get(self.kept..).unwrap_or_default()
+    }
+}
+
+impl Own {
+    fn of(source: &dyn ReadAt) -> Result<Self, Error> {
+        let head = read_span(source, Span { start: 0, end: HEAD_LEN }).map_err(read_failed)?;
+        let parsed = PartsHead::of_either_form(&head)?;
+        let one_file = if is_in_parts(&head) {
+            one_file_head(&head, parsed.region_at).map_err(dacti_cdn::Error::from)?
+        } else {
+            head
+        };
+        Ok(Self { one_file, parsed, len: source.len() })
+    }
+
+    fn plan(
+        &self,
+        source: &dyn ReadAt,
+        place: &Place,
+        there: Option<&PublishedHead>,
+        options: &PublishOptions,
+    ) -> Result<Publication, Error> {
+        let (standing, kept) = match there {
+            None => (Standing::First, Vec::new()),
+            Some(there) => self.held_against(source, place, there, options)?,
+        };
+        let prefix = match (there, &options.prefix) {
+            (Some(there), _) => there.parsed.region.prefix.clone(),
+            (None, Some(prefix)) => prefix.clone(),
+            (None, None) => place.default_prefix(),
+        };
+        if !check_prefix(&prefix) {
+            return Err(PublishFault::Prefix { prefix }.into());
+        }
+        let mut entries = kept.clone();
+        let start = entries.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);
+        if start < self.len {
+            entries.push(entry_of(source, Span { start, end: self.len })?);
+        }
+        let old = there.map(|there| &there.parsed.region);
+        let sequence = old.map_or(0, |old| old.sequence).max(self.parsed.region.sequence);
+        let end = old.filter(|_| standing == Standing::Continued).map_or(0, |old| old.end);
+        let sequence =
+            if standing == Standing::Same { sequence } else { sequence.saturating_add(1) };
+        let drops = standing == Standing::Replaced;
+        let region = PartsRegion {
+            name_hash: name_hash(place.name()),
+            prefix,
+            list: PartList::new(entries, self.parsed.region_at).map_err(dacti_cdn::Error::from)?,
+            expiry: options.expiry,
+            sequence,
+            end: end.max(self.len),
+            ..PartsRegion::default()
+        };
+        Ok(Publication { standing, region, kept: kept.len(), drops })
+    }
+
+    /// Holds the package against the head that is there. Returns the entries that stay.
+    fn held_against(
+        &self,
+        source: &dyn ReadAt,
+        place: &Place,
+        there: &PublishedHead,
+        options: &PublishOptions,
+    ) -> Result<(Standing, Vec<PartEntry>), Error> {
+        let replaced = |fault: PublishFault| match options.replace {
+            true => Ok((Standing::Replaced, Vec::new())),
+            false => Err(Error::from(fault)),
+        };
+        let (ours, theirs) = (&self.parsed.layout.file_id, &there.parsed.layout.file_id);
+        if ours != theirs {
+            let hex = |id: &[u8; 16]| u128::from_be_bytes(*id);
+            let (expected, found) =
+                (format!("{:032x}", hex(ours)), format!("{:032x}", hex(theirs)));
+            return replaced(PublishFault::OtherPackage { place: place.shown(), expected, found });
+        }
+        let diverged = |theirs: String| PublishFault::Diverged {
+            place: place.shown(),
+            package: "this package".into(),
+            theirs,
+        };
+        let region = &there.parsed.region;
+        if region.list.end() > self.len {
+            let theirs = format!("{} bytes", region.list.end().saturating_sub(self.len));
+            return replaced(diverged(theirs));
+        }
+        for entry in region.list.entries() {
+            if digest_of(source, entry.span)? != entry.digest {
+                return replaced(diverged(format!("other bytes at {}", entry.span)));
+            }
+        }
+        let one_file = one_file_head(&there.bytes, there.parsed.region_at);
+        let one_file = one_file.map_err(dacti_cdn::Error::from)?;
+        if one_file == self.one_file && region.list.end() == self.len && !there.is_copy(place) {
+            return Ok((Standing::Same, region.list.entries().to_vec()));
+        }
+        let objects = Arc::new(PlaceObjects(place.clone()));
+        let published = PartsSource::new(there.bytes.to_vec().into(), objects)?;
+        if state_of(&published)? > state_of(source)? {
+            return replaced(diverged("a later state of the index".into()));
+        }
+        Ok((Standing::Continued, region.list.entries().to_vec()))
+    }
+}
+
+/// Returns the state of a package's index: it grows with every update.
+fn state_of(source: &dyn ReadAt) -> Result<(u64, u64), Error> {
+    let view = View::read(source)?;
+    Ok((view.index().start, view.delta_entries()))
+}

@@ -1,0 +1,79 @@
+//! A place where a package in parts is published: a store, and the name of the head in it.
+
+use super::{FolderStore, PartStore, PublishFault};
+use crate::Error;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The place of a published package: the folder of its head, and the head's name.
+#[derive(Debug, Clone)]
+pub struct Place {
+    store: Arc<dyn PartStore>,
+    name: String,
+}
+
+impl Place {
+    /// Returns the place of the head `name` in a store.
+    ///
+    /// # Errors
+    /// [`PublishFault::Name`] unless the name is one plain path segment.
+    pub fn new(store: Arc<dyn PartStore>, name: impl Into<String>) -> Result<Self, Error> {
+        let name = name.into();
+        if name.is_empty()
+            || name.contains('/')
+            || !dacti_cdn::parts::check_prefix(&(name.clone() + "/"))
+        {
+            return Err(PublishFault::Name { name }.into());
+        }
+        Ok(Self { store, name })
+    }
+
+    /// Returns the place of a head in a folder of this machine.
+    ///
+    /// # Errors
+    /// [`PublishFault::Name`] if the path has no last segment that is text.
+    pub fn in_folder(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let store = FolderStore::new(folder.unwrap_or(Path::new(".")));
+        Self::new(Arc::new(store), name)
+    }
+
+    /// Returns the place of another head in the same folder.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn sibling(&self, name: &str) -> Result<Self, Error> {
+        Self::new(Arc::clone(&self.store), name)
+    }
+
+    /// Returns the place of an archived head, which no publisher replaces.
+    pub(super) fn sibling_object(&self, name: String) -> Self {
+        Self { store: Arc::clone(&self.store), name }
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn PartStore> {
+        &self.store
+    }
+
+    /// Returns the head's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the place as messages show it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.store.shown(&self.name)
+    }
+
+    /// Returns the prefix of the parts that a first publication takes.
+    #[must_use]
+    pub fn default_prefix(&self) -> String {
+        format!("{}.parts/", self.name)
+    }
+}

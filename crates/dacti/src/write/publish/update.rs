@@ -1,0 +1,249 @@
+//! An update of a package in parts: planned and executed like that of a file, on a file that
+//! collects the block and the new head, and published at the end.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
+
+use super::head::{PublishedHead, check_key, emit, replace};
+use super::upload::{confirm, entry_of, upload};
+use super::{Condition, Place, PublishFault, PublishOptions};
+use crate::Error;
+use crate::fetch::parts::{PartObjects, PartsSource};
+use crate::fetch::source::{ReadAt, read_file_at, read_full_of, write_file_at};
+use crate::update::{Update, UpdateFile, UpdateOptions};
+use core::ops::ControlFlow;
+use dacti_cdn::HEAD_LEN;
+use dacti_cdn::parts::{
+    PartEntry, PartList, PartsError, PartsFault, PartsRegion, entries_to_merge, name_hash,
+    one_file_head,
+};
+use daicon_core::Span;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// The multiple at which blocks begin.
+const BLOCK_ALIGN: u64 = 8;
+
+impl Update {
+    /// Opens the package that is published at `place` for an update. No local copy is needed: the
+    /// head is read, and what the plan needs of the index.
+    ///
+    /// # Errors
+    /// [`PublishFault::NoHead`]; what is wrong with the package; what the store says.
+    pub fn at_place(
+        place: &Place,
+        options: UpdateOptions,
+        publish: PublishOptions,
+    ) -> Result<Self, Error> {
+        let file = PartsFile::open(place, publish)?;
+        Self::of_file(Arc::new(file), place.shown(), options)
+    }
+}
+
+/// The objects of a place, read through its store.
+#[derive(Debug)]
+pub(super) struct PlaceObjects(pub(super) Place);
+
+impl PartObjects for PlaceObjects {
+    fn read_object(&self, name: &str, len: u64, range: Span) -> Result<Vec<u8>, Error> {
+        let place = self.0.store().shown(name);
+        let found = self.0.store().get(name, Some(range))?;
+        let found = found.ok_or(PublishFault::PartLost { place, object: name.into() })?;
+        if found.len != len {
+            let fault = PartsFault::PartLen { expected: len, found: found.len };
+            return Err(dacti_cdn::Error::from(PartsError { at: 0, fault }).into());
+        }
+        Ok(found.bytes.into())
+    }
+}
+
+/// A package in parts as a file that an update writes to. Nothing is stored before
+/// [`publish`](UpdateFile::publish).
+#[derive(Debug)]
+struct PartsFile {
+    place: Place,
+    options: PublishOptions,
+    published: PublishedHead,
+    parts: PartsSource,
+    /// Where the block begins, absolute.
+    block_at: u64,
+    state: Mutex<State>,
+}
+
+/// What the update has written so far.
+#[derive(Debug)]
+struct State {
+    /// The head, as that of one file.
+    head: Vec<u8>,
+    /// The block, in a file without a name, and its length in bytes.
+    block: File,
+    block_len: u64,
+}
+
+impl PartsFile {
+    fn open(place: &Place, options: PublishOptions) -> Result<Self, Error> {
+        let no_head = || PublishFault::NoHead { place: place.shown() };
+        let published = PublishedHead::read(place)?.ok_or_else(no_head)?;
+        let objects = Arc::new(PlaceObjects(place.clone()));
+        let parts = PartsSource::new(published.bytes.to_vec().into(), objects)?;
+        let head = one_file_head(&published.bytes, published.parsed.region_at);
+        let head = head.map_err(dacti_cdn::Error::from)?;
+        let end = published.parsed.region.end.max(published.parsed.len);
+        let block_at = end.checked_next_multiple_of(BLOCK_ALIGN);
+        let block_at = block_at.ok_or(dacti_cdn::Error::PastLastPosition)?;
+        let block = tempfile::tempfile().map_err(|e| Error::io("create", "".as_ref(), e))?;
+        let state = Mutex::new(State { head, block, block_len: 0 });
+        Ok(Self { place: place.clone(), options, published, parts, block_at, state })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the list with the block, merged if it would be too long, and the entries of it that
+    /// are new.
+    fn new_list(&self, block_len: u64) -> Result<(PartList, Vec<PartEntry>, bool), Error> {
+        let old = &self.published.parsed.region.list;
+        let mut entries = old.entries().to_vec();
+        let mut new = Vec::new();
+        if block_len > 0 {
+            let end = self.block_at.saturating_add(block_len);
+            new.push(entry_of(self, Span { start: self.block_at, end })?);
+            entries.extend(&new);
+        }
+        let merged = entries_to_merge(&entries, self.published.parsed.layout.fresh_end);
+        if let Some(run) = &merged
+            && let Some([first, .., last]) = entries.get(run.clone())
+        {
+            let span = Span { start: first.span.start, end: last.span.end };
+            new = vec![entry_of(self, span)?];
+            entries.splice(run.clone(), new.iter().copied());
+        }
+        let list = PartList::new(entries, self.published.parsed.region_at);
+        Ok((list.map_err(dacti_cdn::Error::from)?, new, merged.is_some()))
+    }
+}
+
+/// Reads by position, with zeros where no part holds a byte: a merge fills them in.
+impl ReadAt for PartsFile {
+    fn len(&self) -> u64 {
+        self.block_at.saturating_add(self.state().block_len)
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if at < HEAD_LEN {
+            let state = self.state();
+            let rest = usize::try_from(at).ok().and_then(|at| state.head.get(at..));
+            let copied = rest.unwrap_or_default().iter().zip(buf.iter_mut());
+            return Ok(copied.map(|(from, to)| *to = *from).count());
+        }
+        if at >= self.block_at {
+            let state = self.state();
+            let offset = at.saturating_sub(self.block_at);
+            let left = state.block_len.saturating_sub(offset);
+            let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let buf = buf.get_mut(..len).unwrap_or_default();
+            return read_file_at(&state.block, offset, buf);
+        }
+        let list = &self.published.parsed.region.list;
+        let entries = list.entries();
+        let i = entries.partition_point(|entry| entry.span.end <= at);
+        let next = entries.get(i).map_or(self.block_at, |entry| entry.span.start);
+        let is_hole = at < next;
+        let end = if is_hole { next } else { list.entry_of(at).map_or(next, |e| e.span.end) };
+        let len = end.min(self.block_at).saturating_sub(at);
+        let len = buf.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+        let buf = buf.get_mut(..len).unwrap_or_default();
+        if is_hole {
+            buf.fill(0);
+            return Ok(len);
+        }
+        self.parts.read_at(at, buf)
+    }
+}
+
+impl UpdateFile for PartsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(ReadAt::len(self))
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        read_full_of(|at, buf| ReadAt::read_at(self, at, buf), at, buf)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        if let Some(offset) = at.checked_sub(self.block_at) {
+            write_file_at(&state.block, offset, bytes)?;
+            let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            state.block_len = state.block_len.max(offset.saturating_add(len));
+            return Ok(bytes.len());
+        }
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let place = state.head.get_mut(start..start.saturating_add(bytes.len()));
+        // A plan that was checked writes into the head and the block alone.
+        place.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.state();
+        let block_len = len.saturating_sub(self.block_at);
+        state.block.set_len(block_len)?;
+        state.block_len = block_len;
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        Ok(SystemTime::now())
+    }
+
+    fn set_modified(&self, _: SystemTime) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn is_in_parts(&self) -> bool {
+        true
+    }
+
+    fn publish(&self) -> Result<(), Error> {
+        let Self { place, options, published, .. } = self;
+        check_key(place, Some(published), options)?;
+        let block_len = self.state().block_len;
+        let (list, new, drops) = self.new_list(block_len)?;
+        let old = &published.parsed.region;
+        upload(place, &old.prefix, &new, self, options.concurrency, &mut |_| {
+            ControlFlow::Continue(())
+        })?;
+        let region = PartsRegion {
+            name_hash: name_hash(place.name()),
+            prefix: old.prefix.clone(),
+            end: self.block_at.saturating_add(block_len).max(old.end),
+            list,
+            expiry: options.expiry,
+            sequence: old.sequence.saturating_add(1),
+            ..PartsRegion::default()
+        };
+        let mut one_file = self.state().head.clone();
+        if published.is_copy(place) {
+            published.parsed.write_new_file_id(&mut one_file, &region.name_hash);
+        }
+        let region_at = published.parsed.region_at;
+        let head = emit(&one_file, region_at, &region, options.key.as_ref())?;
+        if drops || options.archive {
+            published.archive(place)?;
+        }
+        let condition = if options.unconditional { Condition::Any } else { published.unchanged() };
+        replace(place, &head, &region, &condition)?;
+        confirm(place, &region.prefix, &new, self)
+    }
+}

@@ -1,0 +1,188 @@
+//! Uploads of parts: cut into pieces, several at once, from any source of bytes.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "Names", "Publishing".
+
+use super::{Place, PublishFault};
+use crate::Error;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::read::view::read_failed;
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use dacti_cdn::Digest;
+use dacti_cdn::parts::{PIECE_EXPONENT_DEFAULT, PartEntry};
+use daicon_core::Span;
+use std::collections::HashMap;
+use std::sync::mpsc::channel;
+use std::time::{Duration, SystemTime};
+
+/// An object that was stored less than this ago is not stored again: no collector may take it.
+const FRESH: Duration = Duration::from_secs(3600);
+/// Bytes that are hashed at once.
+const HASH_LEN: u64 = 4 << 20;
+
+/// How far an upload has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UploadProgress {
+    /// Objects that are stored.
+    pub objects: u64,
+    /// Objects in all.
+    pub objects_total: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+}
+
+/// Returns the entry of a part that holds `span` of `source`, with its digest.
+pub(super) fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Error> {
+    let digest = digest_of(source, span)?;
+    let is_long = span.len() > 1 << PIECE_EXPONENT_DEFAULT;
+    let piece_exponent = if is_long { PIECE_EXPONENT_DEFAULT } else { 0 };
+    Ok(PartEntry { span, piece_exponent, digest })
+}
+
+/// Hashes the bytes of `span`, which the source must have.
+pub(super) fn digest_of(source: &dyn ReadAt, span: Span) -> Result<Digest, Error> {
+    let mut hasher = blake3::Hasher::new();
+    let mut at = span.start;
+    while at < span.end {
+        let end = at.saturating_add(HASH_LEN).min(span.end);
+        hasher.update_rayon(&read_whole(source, Span { start: at, end })?);
+        at = end;
+    }
+    Ok(Digest(hasher.finalize().into()))
+}
+
+/// Reads all of `span`.
+fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
+    let bytes = read_span(source, span).map_err(read_failed)?;
+    if u64::try_from(bytes.len()) == Ok(span.len()) {
+        return Ok(bytes);
+    }
+    Err(read_failed(std::io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// One object of an upload.
+#[derive(Debug)]
+struct Object {
+    name: String,
+    span: Span,
+}
+
+/// Stores all objects of `entries`, whose bytes `source` has, `concurrency` at once.
+///
+/// Memory: `concurrency` objects, of 64 MiB at most.
+pub(super) fn upload(
+    place: &Place,
+    prefix: &str,
+    entries: &[PartEntry],
+    source: &dyn ReadAt,
+    concurrency: NonZeroUsize,
+    progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let fresh = fresh_objects(place, prefix)?;
+    let mut objects = Vec::new();
+    let mut told = UploadProgress::default();
+    for object in entries.iter().flat_map(|entry| objects_of(entry, prefix)) {
+        told.objects_total = told.objects_total.saturating_add(1);
+        told.bytes_total = told.bytes_total.saturating_add(object.span.len());
+        if fresh.get(&object.name) == Some(&object.span.len()) {
+            told.objects = told.objects.saturating_add(1);
+            told.bytes = told.bytes.saturating_add(object.span.len());
+        } else {
+            objects.push(object);
+        }
+    }
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        for _ in 0..concurrency.get().min(objects.len()) {
+            let (sender, objects, next, stop) = (sender.clone(), &objects, &next, &stop);
+            scope.spawn(move || {
+                while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let stored = read_whole(source, object.span)
+                        .and_then(|bytes| place.store().put(&object.name, bytes.into()));
+                    let is_over = stored.is_err();
+                    if sender.send(stored.map(|()| object.span.len())).is_err() || is_over {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut tell = |told| match progress(told) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        };
+        let mut result = tell(told);
+        for stored in receiver {
+            let step = stored.and_then(|len| {
+                told.objects = told.objects.saturating_add(1);
+                told.bytes = told.bytes.saturating_add(len);
+                tell(told)
+            });
+            result = result.and(step);
+            stop.store(result.is_err(), Ordering::Relaxed);
+        }
+        result
+    })
+}
+
+/// Makes sure that all objects of `entries` are there, and stores those that are not once more.
+pub(super) fn confirm(
+    place: &Place,
+    prefix: &str,
+    entries: &[PartEntry],
+    source: &dyn ReadAt,
+) -> Result<(), Error> {
+    let missing = missing_objects(place, prefix, entries)?;
+    for object in &missing {
+        place.store().put(&object.name, read_whole(source, object.span)?.into())?;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    match missing_objects(place, prefix, entries)?.into_iter().next() {
+        Some(Object { name: object, .. }) => {
+            Err(PublishFault::PartLost { place: place.shown(), object }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the objects of `entries` that are not there, or have another length. Asks for one byte
+/// of each, because listings may be late.
+fn missing_objects(
+    place: &Place,
+    prefix: &str,
+    entries: &[PartEntry],
+) -> Result<Vec<Object>, Error> {
+    let mut missing = Vec::new();
+    for object in entries.iter().flat_map(|entry| objects_of(entry, prefix)) {
+        let found = place.store().get(&object.name, Some(Span { start: 0, end: 1 }))?;
+        if found.is_none_or(|found| found.len != object.span.len()) {
+            missing.push(object);
+        }
+    }
+    Ok(missing)
+}
+
+fn objects_of(entry: &PartEntry, prefix: &str) -> impl Iterator<Item = Object> {
+    (0..entry.object_count()).map(move |object| Object {
+        name: format!("{prefix}{}", entry.object_name(object)),
+        span: entry.object_span(object),
+    })
+}
+
+/// Returns the lengths of the objects below a prefix that were stored a short time ago.
+fn fresh_objects(place: &Place, prefix: &str) -> Result<HashMap<String, u64>, Error> {
+    let now = SystemTime::now();
+    let is_fresh = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < FRESH);
+    let listed = place.store().list(prefix)?;
+    let fresh = listed.into_iter().filter(|object| is_fresh(object.modified));
+    Ok(fresh.map(|object| (object.name, object.len)).collect())
+}

@@ -1,0 +1,269 @@
+//! Every interleaving of the store operations of two publishers, with a look of a reader after each
+//! of them, and with a crash of either at any operation.
+
+use crate::store::{Memory, NAME};
+use crate::updates::{Publisher, assert_reads, head, published};
+use bytes::Bytes;
+use dacti::publish::{Condition, PartStore, Place, PublishFault, StoredBytes, StoredObject};
+use dacti::{Error, ErrorKind, Span};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// Who may perform the next operation.
+#[derive(Debug, Default)]
+struct Turns {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The publishers' numbers, in the order of their operations.
+    order: Vec<usize>,
+    done: [bool; 2],
+    /// Operations that each may perform before it crashes.
+    left: [usize; 2],
+    performed: [usize; 2],
+}
+
+impl Turns {
+    /// Waits for the turn of `who`, and performs its operation.
+    fn take<T>(
+        &self,
+        who: usize,
+        operation: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut state = self.state.lock().unwrap();
+        loop {
+            // The turns of a publisher that has ended are passed over.
+            while state.order.last().is_some_and(|next| state.done[*next]) {
+                state.order.pop();
+            }
+            match state.order.last() {
+                Some(next) if *next == who => break,
+                // After the planned turns, everybody may go on.
+                None => break,
+                Some(_) => state = self.changed.wait(state).unwrap(),
+            }
+        }
+        state.order.pop();
+        let result = match state.left[who].checked_sub(1) {
+            Some(left) => {
+                state.left[who] = left;
+                state.performed[who] += 1;
+                operation()
+            }
+            None => Err(crashed()),
+        };
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+}
+
+/// Ends a publisher's turns when it is done, or when its reader has found a fault.
+struct Turn(Arc<Turns>, usize);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Self(turns, who) = self;
+        turns.state.lock().unwrap_or_else(PoisonError::into_inner).done[*who] = true;
+        turns.changed.notify_all();
+    }
+}
+
+fn crashed() -> Error {
+    let source = "the publisher is gone".into();
+    Error::Remote { place: "memory".into(), kind: ErrorKind::Denied, source }
+}
+
+/// How a publisher breaks a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breach {
+    None,
+    /// It replaces the head on no condition: R-PART-21.
+    Unconditional,
+    /// It stores the parts after the head that names them: R-PART-21.
+    PartsLast,
+}
+
+/// The store as one of the publishers uses it.
+#[derive(Debug)]
+struct Seat {
+    store: Memory,
+    turns: Arc<Turns>,
+    who: usize,
+    breach: Breach,
+    late: Mutex<Vec<(String, Bytes)>>,
+}
+
+impl PartStore for Seat {
+    fn shown(&self, name: &str) -> String {
+        self.store.shown(name)
+    }
+
+    fn get(&self, name: &str, range: Option<Span>) -> Result<Option<StoredBytes>, Error> {
+        self.turns.take(self.who, || self.store.get(name, range))
+    }
+
+    fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        if self.breach == Breach::PartsLast {
+            self.late.lock().unwrap().push((name.into(), bytes));
+            return Ok(());
+        }
+        self.turns.take(self.who, || {
+            self.store.put(name, bytes)?;
+            look(&self.store);
+            Ok(())
+        })
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error> {
+        self.turns.take(self.who, || {
+            let any = Condition::Any;
+            let is_broken = self.breach == Breach::Unconditional;
+            let condition = if is_broken { &any } else { condition };
+            self.store.replace(name, bytes, condition)?;
+            look(&self.store);
+            Ok(())
+        })?;
+        for (name, bytes) in self.late.lock().unwrap().drain(..) {
+            self.turns.take(self.who, || self.store.put(&name, bytes))?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<StoredObject>, Error> {
+        self.turns.take(self.who, || self.store.list(folder))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Error> {
+        self.turns.take(self.who, || self.store.delete(name))
+    }
+}
+
+/// A reader looks at all: what the head leads to is there, and is of one of the publishers or both.
+fn look(store: &Memory) {
+    let sequence = head(store).region.sequence;
+    assert_reads(store, sequence);
+}
+
+/// The operations of an update that nobody disturbs.
+const OPERATIONS: usize = 6;
+
+/// Runs two publishers, each of which puts one region, in this order.
+fn run(start: &Memory, order: Vec<usize>, left: [usize; 2], breach: Breach) -> Outcome {
+    let store = start.copy();
+    let order = order.into_iter().rev().collect();
+    let state = State { order, left, ..State::default() };
+    let turns = Arc::new(Turns { state: Mutex::new(state), changed: Condvar::new() });
+    let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
+        let publishers: Vec<_> = (0..2)
+            .map(|who| {
+                let (turns, store) = (Arc::clone(&turns), store.clone());
+                scope.spawn(move || {
+                    let _turn = Turn(Arc::clone(&turns), who);
+                    let late = Mutex::default();
+                    let seat = Seat { store, turns: Arc::clone(&turns), who, breach, late };
+                    let place = Place::new(Arc::new(seat), NAME).unwrap();
+                    let name = format!("of/{who}");
+                    Publisher { place, name }.run()
+                })
+            })
+            .collect();
+        publishers.into_iter().map(|publisher| publisher.join().unwrap()).collect()
+    });
+    let performed = turns.state.lock().unwrap().performed;
+    Outcome { store, results, performed }
+}
+
+struct Outcome {
+    store: Memory,
+    results: Vec<Result<(), Error>>,
+    performed: [usize; 2],
+}
+
+impl Outcome {
+    /// Fails unless each publisher that was told so is in the package, and the other one, told of a
+    /// conflict, may run again.
+    fn judge(&self) {
+        let mut expected = BTreeMap::new();
+        for (who, result) in self.results.iter().enumerate() {
+            match result {
+                Ok(()) => drop(expected.insert(format!("of/{who}"), true)),
+                Err(Error::Publish(PublishFault::Conflict { .. })) => {
+                    expected.insert(format!("of/{who}"), false);
+                }
+                // A publisher that crashed may have been faster with its switch.
+                Err(Error::Remote { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let package = assert_reads(&self.store, head(&self.store).region.sequence);
+        for (name, is_there) in expected {
+            let found = package.find(name.as_str()).unwrap().is_some();
+            assert_eq!(found, is_there, "{name}: {:?}", self.results);
+        }
+    }
+}
+
+/// All orders of `a` turns of the first and `b` of the second.
+fn orders(a: usize, b: usize) -> Vec<Vec<usize>> {
+    if a == 0 {
+        return vec![vec![1; b]];
+    }
+    if b == 0 {
+        return vec![vec![0; a]];
+    }
+    let first = orders(a - 1, b).into_iter().map(|rest| [vec![0], rest].concat());
+    let second = orders(a, b - 1).into_iter().map(|rest| [vec![1], rest].concat());
+    first.chain(second).collect()
+}
+
+#[test]
+fn every_order_of_two_publishers_loses_nothing() {
+    // spec: R-PART-21, R-PART-22, R-PART-24, R-PART-26
+    let (start, _) = published(3);
+    let orders = orders(OPERATIONS, OPERATIONS);
+    assert_eq!(orders.len(), 924);
+    let mut conflicts = 0;
+    for order in orders {
+        let outcome = run(&start, order, [usize::MAX; 2], Breach::None);
+        assert!(outcome.performed.iter().all(|count| *count >= OPERATIONS - 2));
+        outcome.judge();
+        conflicts += outcome.results.iter().filter(|result| result.is_err()).count();
+    }
+    assert!(conflicts > 400, "{conflicts}");
+}
+
+#[test]
+fn a_publisher_that_crashes_anywhere_harms_nobody() {
+    // spec: R-PART-21, R-PART-23
+    let (start, _) = published(3);
+    // One crashes after each number of operations; the other begins before, between and after.
+    for crash in 0..OPERATIONS {
+        for order in orders(crash, OPERATIONS) {
+            let outcome = run(&start, order, [crash, usize::MAX], Breach::None);
+            assert!(outcome.results[0].is_err());
+            outcome.judge();
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "of/")]
+fn a_switch_without_a_condition_loses_an_update() {
+    let (start, _) = published(3);
+    for order in orders(OPERATIONS, OPERATIONS) {
+        run(&start, order, [usize::MAX; 2], Breach::Unconditional).judge();
+    }
+}
+
+#[test]
+fn a_head_before_its_parts_is_seen_by_readers() {
+    let (start, _) = published(3);
+    let caught = std::panic::catch_unwind(|| {
+        run(&start, vec![0; 12], [usize::MAX, 0], Breach::PartsLast).judge();
+    });
+    assert!(caught.is_err(), "the reader met a head whose part was not there");
+}

@@ -1,0 +1,235 @@
+//! A store in memory that counts, and fails as it is told.
+
+use bytes::Bytes;
+use dacti::fetch::{Location, SessionOptions};
+use dacti::publish::{
+    Condition, ObjectTag, PartStore, Place, PublishFault, StoredBytes, StoredObject,
+};
+use dacti::{Error, ErrorKind, Span};
+use dacti_tests::reference::parts;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+/// The name of every head here.
+pub const NAME: &str = "p.dacti-pack";
+
+/// An operation of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    Get(String),
+    Put(String, usize),
+    Replace(String),
+    List(String),
+    Delete(String),
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Works,
+    /// It fails and does nothing.
+    Fails,
+    /// It does its work, and the answer is lost.
+    AnswerLost,
+}
+
+type Fates = dyn Fn(usize, &Op) -> Fate + Send + Sync;
+
+#[derive(Debug, Clone)]
+struct Object {
+    bytes: Bytes,
+    /// How often an object of this name was stored.
+    version: u64,
+    stored: SystemTime,
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, Object>,
+    ops: Vec<Op>,
+    fates: Option<Box<Fates>>,
+}
+
+/// A store in memory. Clones are one store.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<State>>);
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no thread panicked")
+    }
+
+    /// The place of the head here.
+    pub fn place(&self) -> Place {
+        Place::new(Arc::new(self.clone()), NAME).expect("it is a name")
+    }
+
+    /// From now on, decides what becomes of each operation, by its number from 0.
+    pub fn fates(&self, fates: impl Fn(usize, &Op) -> Fate + Send + Sync + 'static) {
+        let mut state = self.state();
+        state.ops.clear();
+        state.fates = Some(Box::new(fates));
+    }
+
+    /// From now on, all operations work. Returns those since the fates were decided.
+    pub fn works(&self) -> Vec<Op> {
+        let mut state = self.state();
+        state.fates = None;
+        std::mem::take(&mut state.ops)
+    }
+
+    /// A store with the same objects.
+    pub fn copy(&self) -> Self {
+        let objects = self.state().objects.clone();
+        Self(Arc::new(Mutex::new(State { objects, ..State::default() })))
+    }
+
+    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.state().objects.get(name).map(|object| object.bytes.to_vec())
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.state().objects.keys().cloned().collect()
+    }
+
+    pub fn set(&self, name: &str, bytes: Vec<u8>) {
+        let _ = self.state().store(name, bytes.into());
+    }
+
+    pub fn remove(&self, name: &str) {
+        assert!(self.state().objects.remove(name).is_some(), "{name} is there");
+    }
+
+    /// Makes every object so much older.
+    pub fn age(&self, by: Duration) {
+        for object in self.state().objects.values_mut() {
+            object.stored -= by;
+        }
+    }
+
+    /// The published package as one file, put together by the reference.
+    pub fn assembled(&self) -> Vec<u8> {
+        self.assembled_of(NAME)
+    }
+
+    pub fn assembled_of(&self, name: &str) -> Vec<u8> {
+        let head = self.bytes(name).expect("there is a head");
+        let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+        parts::assemble(&head, &hash, &|name| {
+            self.bytes(name).unwrap_or_else(|| panic!("the part {name} is missing"))
+        })
+    }
+
+    fn decide(&self, op: Op) -> Fate {
+        let mut state = self.state();
+        let number = state.ops.len();
+        let fate = state.fates.as_ref().map_or(Fate::Works, |fates| fates(number, &op));
+        state.ops.push(op);
+        fate
+    }
+
+    fn work<T>(
+        &self,
+        op: Op,
+        work: impl FnOnce(&mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self.decide(op) {
+            Fate::Works => work(&mut self.state()),
+            Fate::Fails => Err(broken()),
+            Fate::AnswerLost => work(&mut self.state()).and(Err(broken())),
+        }
+    }
+}
+
+fn broken() -> Error {
+    let place = Location::from("memory");
+    Error::Remote { place, kind: ErrorKind::Unavailable, source: "the connection broke".into() }
+}
+
+impl State {
+    fn store(&mut self, name: &str, bytes: Bytes) -> u64 {
+        let version = self.objects.get(name).map_or(0, |object| object.version) + 1;
+        let object = Object { bytes, version, stored: SystemTime::now() };
+        self.objects.insert(name.to_owned(), object);
+        version
+    }
+}
+
+fn tag(object: &Object) -> ObjectTag {
+    ObjectTag { tag: Some(object.version.to_string()), version: None }
+}
+
+impl PartStore for Memory {
+    fn shown(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn get(&self, name: &str, range: Option<Span>) -> Result<Option<StoredBytes>, Error> {
+        self.work(Op::Get(name.to_owned()), |state| {
+            Ok(state.objects.get(name).map(|object| {
+                let len = object.bytes.len();
+                let range = range.map_or(0..len, |range| {
+                    (range.start as usize).min(len)..(range.end as usize).min(len)
+                });
+                let bytes = object.bytes.slice(range);
+                StoredBytes { bytes, len: len as u64, tag: tag(object) }
+            }))
+        })
+    }
+
+    fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        self.work(Op::Put(name.to_owned(), bytes.len()), |state| {
+            state.store(name, bytes);
+            Ok(())
+        })
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error> {
+        self.work(Op::Replace(name.to_owned()), |state| {
+            let there = state.objects.get(name).map(tag);
+            let holds = match condition {
+                Condition::Any => true,
+                Condition::Absent => there.is_none(),
+                Condition::Unchanged(expected) => there.as_ref() == Some(expected),
+            };
+            if !holds {
+                return Err(PublishFault::Conflict { place: name.to_owned() }.into());
+            }
+            state.store(name, bytes);
+            Ok(())
+        })
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<StoredObject>, Error> {
+        self.work(Op::List(folder.to_owned()), |state| {
+            let below = state.objects.iter().filter(|(name, _)| {
+                name.strip_prefix(folder).is_some_and(|own| !own.contains('/'))
+            });
+            let object = |(name, object): (&String, &Object)| StoredObject {
+                name: name.clone(),
+                len: object.bytes.len() as u64,
+                modified: object.stored,
+            };
+            Ok(below.map(object).collect())
+        })
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Error> {
+        self.work(Op::Delete(name.to_owned()), |state| {
+            state.objects.remove(name);
+            Ok(())
+        })
+    }
+}
+
+/// Patience that tests have time for.
+pub fn impatient() -> SessionOptions {
+    SessionOptions { upload_wait_millis: 20, backoff_millis: 1, ..SessionOptions::default() }
+}
