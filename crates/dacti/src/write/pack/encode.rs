@@ -98,6 +98,13 @@ impl Encoder<'_> {
         }
     }
 
+    /// Returns the stored bytes of a short input, without a seal.
+    pub(crate) fn stored(self, input: &Input) -> Result<Vec<u8>, Error> {
+        let mut piece = Piece::default();
+        Self { sealing: None, ..self }.put_stored(&[input], &mut piece)?;
+        Ok(piece.bytes)
+    }
+
     /// Fills a piece: first all stored bytes, with room for the seals between them, then the seals.
     /// Only the piece's memory is used. Copies wait for memory, and they wait together if no other
     /// work comes between them.

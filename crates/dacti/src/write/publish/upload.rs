@@ -18,6 +18,8 @@ use std::time::{Duration, SystemTime};
 
 /// An object that was stored less than this ago is not stored again: no collector may take it.
 const FRESH: Duration = Duration::from_secs(3600);
+/// The fewest objects for which an interrupted upload is taken up again.
+const RESUMED_MIN: u64 = 4;
 /// Bytes that are hashed at once.
 const HASH_LEN: u64 = 4 << 20;
 
@@ -81,7 +83,9 @@ pub(super) fn upload(
     concurrency: NonZeroUsize,
     progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let fresh = fresh_objects(place, prefix)?;
+    let count = entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.object_count()));
+    // A listing costs more than a few uploads.
+    let fresh = if count < RESUMED_MIN { HashMap::new() } else { fresh_objects(place, prefix)? };
     let mut objects = Vec::new();
     let mut told = UploadProgress::default();
     for object in entries.iter().flat_map(|entry| objects_of(entry, prefix)) {

@@ -1,12 +1,15 @@
 //! Finds the inputs whose content the package already has.
 
 use super::stage::Effort;
-use crate::write::pack::encode::PIECE_LEN;
+use crate::hash::HashPool;
+use crate::read::many::Digests;
+use crate::write::pack::encode::{Encoder, PIECE_LEN};
 use crate::write::pack::input::Input;
 use crate::write::pack::pipeline::{Weigh, run};
 use crate::write::pack::write::batches;
 use crate::{Encoding, Error, Located, Package};
 use dacti_index::IdRange;
+use dacti_seal::digest_of_hash;
 use std::io::{self, Read};
 
 /// Bytes of content that are compared at once.
@@ -23,11 +26,18 @@ impl Weigh for Verdicts {
 }
 
 /// Returns for each input whether its region has the same content, on all cores.
+///
+/// In a package in parts only the seals are fetched, near ones by one request: an input is encoded
+/// and held against its region's digest.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
+    quality: u8,
     effort: Effort,
 ) -> Result<Vec<bool>, Error> {
+    let is_sealed = package.view().seals().is_some();
+    let digests = (package.source().is_in_parts() && is_sealed)
+        .then(|| Digests::read(package, inputs.iter().filter_map(|(_, found)| found.as_ref())));
     let lens: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
     let batches = batches(&lens, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
     let mut unchanged = Vec::with_capacity(inputs.len());
@@ -38,7 +48,10 @@ pub(super) fn unchanged(
         |job, lane| {
             let batch = batches.get(job).and_then(|batch| inputs.get(batch.clone()));
             let verdicts = batch.unwrap_or_default().iter().map(|(input, found)| match found {
-                Some(found) => is_unchanged(package, input, *found),
+                Some(found) => match &digests {
+                    Some(digests) => has_digest(input, *found, digests, quality),
+                    None => is_unchanged(package, input, *found),
+                },
                 None => Ok(false),
             });
             match verdicts.collect() {
@@ -52,6 +65,37 @@ pub(super) fn unchanged(
         },
     )?;
     Ok(unchanged)
+}
+
+/// Returns whether the stored bytes of an input would have the digest of its region. A long input
+/// that would be compressed counts as changed.
+fn has_digest(
+    input: &Input,
+    found: Located,
+    digests: &Digests,
+    quality: u8,
+) -> Result<bool, Error> {
+    let Some(digest) = digests.get(found.span.end) else { return Ok(false) };
+    if found.encoding == Encoding::NONE {
+        if found.span.len() != input.len {
+            return Ok(false);
+        }
+        let mut hasher = blake3::Hasher::new();
+        let hashed = hasher.update_reader(&mut *input.open()?);
+        hashed.map_err(|error| input.failed(error))?;
+        let hash = hasher.finalize();
+        let ours = digest_of_hash(found.id, found.encoding, input.len, hash.as_bytes());
+        input.check_unchanged(hasher.count())?;
+        return Ok(ours == *digest);
+    }
+    if input.len > PIECE_LEN {
+        return Ok(false);
+    }
+    let hash_pool = &HashPool::new(None);
+    let encoding = found.encoding;
+    let encoder = Encoder { encoding, quality, sealing: None, hashes: false, hash_pool };
+    let stored = encoder.stored(input)?;
+    Ok(dacti_seal::digest(found.id, encoding, &stored) == *digest)
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as

@@ -85,7 +85,10 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
-        package.refuse_part_overlaps(&package.scan_index()?.found)?;
+        // In parts, the index is fetched block by block, and a fold alone needs all of it.
+        if !package.source().is_in_parts() {
+            package.refuse_part_overlaps(&package.scan_index()?.found)?;
+        }
         crate::write::pack::input::sort(&mut inputs)?;
         let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
         let chain = if inputs.iter().any(|input| input.path.is_some()) {
@@ -100,7 +103,7 @@ impl Edits {
         let unchanged = if options.force {
             vec![false; inputs.len()]
         } else {
-            compare::unchanged(package, &inputs, effort)?
+            compare::unchanged(package, &inputs, options.quality, effort)?
         };
         let encoding = match options.encoding {
             Some(encoding) => Some(encoding),
