@@ -11,6 +11,7 @@ use crate::find::guide::Guide;
 use crate::find::head_groups::{HeadGroups, Recalled};
 use crate::find::scan;
 use crate::read::index_region::Groups;
+use crate::read::kept_index::KeptIndex;
 use crate::read::view::{View, read_failed};
 use crate::{Error, Limits};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -169,9 +170,38 @@ impl Finder {
         {
             return Ok(());
         }
+        if let Some(kept) = self.view.index_region().kept() {
+            return self.feed_kept(search, want, kept);
+        }
         loop {
             match self.blocks.feed_read(search, self.read(want)?.into()) {
                 Err(fault) if self.is_read_otherwise(want, &fault)? => {}
+                fed => return fed,
+            }
+        }
+    }
+
+    /// Feeds `search` from an index that is fetched as a whole.
+    fn feed_kept(
+        &self,
+        search: &mut Search<'_>,
+        want: Span,
+        kept: &KeptIndex,
+    ) -> Result<(), Error> {
+        let index = self.view.index_region().span();
+        loop {
+            let bytes = match kept.bytes() {
+                Some(bytes) => bytes,
+                None => kept.keep(self.read(index)?),
+            };
+            let part = want.slice_of(&bytes, index.start).unwrap_or_default();
+            match self.blocks.feed_read(search, part.into()) {
+                Err(fault) => {
+                    kept.forget();
+                    if !self.is_read_otherwise(index, &fault)? {
+                        return Err(fault);
+                    }
+                }
                 fed => return fed,
             }
         }
@@ -210,6 +240,10 @@ impl Finder {
     /// Looks up `id` with the bytes in memory, without reading.
     pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
         let (index, head) = (self.view.index_region(), self.view.head());
+        if let Some(kept) = index.kept() {
+            // One read brings the index to all look-ups.
+            return if kept.bytes().is_some() { Begun::Known(self.find(id)) } else { Begun::Scan };
+        }
         let Some(lookup) = index.lookup(&head) else {
             return if index.groups_in(&head).is_none() {
                 Begun::Scan

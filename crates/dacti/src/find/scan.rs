@@ -5,13 +5,16 @@
 use crate::Error;
 use crate::fetch::source::{ReadAt, Told, read_span};
 use crate::find::index_scan::{Collected, IndexScan};
+use crate::read::index_region::IndexRegion;
 use crate::read::view::{View, read_failed};
+use core::iter;
 use core::ops::ControlFlow;
 use dacti_index::{
     Event, GROUP_HEADER_LEN, GROUP_LEN, Group, INDEX_HEADER_LEN, IndexReader, Located,
 };
 use daicon_core::{Span, Window};
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Bytes of index that are read at once: about forty groups. A pass over the whole index reads more
@@ -105,10 +108,13 @@ pub(crate) fn scan(
 pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     let (head, index) = (view.head(), view.index());
     let len_max = READ_AHEAD.max(u64::try_from(source.read_len()).unwrap_or(u64::MAX));
+    if let Some(kept) = view.index_region().kept() {
+        return if kept.bytes().is_some() { Vec::new() } else { vec![index] };
+    }
     let lens = [GROUP_HEADER_LEN, GROUP_LEN.saturating_sub(GROUP_HEADER_LEN)];
-    let mut at = index.start.saturating_add(INDEX_HEADER_LEN);
+    let mut at = index.start;
     let mut windows: Vec<Span> = Vec::new();
-    for len in lens.into_iter().cycle() {
+    for len in iter::once(INDEX_HEADER_LEN).chain(lens.into_iter().cycle()) {
         let Some(want) = Span::new(at, len).filter(|want| index.contains(want)) else { break };
         let is_read = windows.last().is_some_and(|window| window.contains(&want));
         if head.answer(want).is_none() && !is_read {
@@ -135,8 +141,7 @@ fn walk(
 ) -> Result<(), Error> {
     let region = view.index_region();
     let mut reader = IndexReader::new(region.span())?;
-    let mut ahead =
-        ReadAhead { source, head: view.head(), index: region.span(), windows, piece: None };
+    let mut ahead = ReadAhead { source, head: view.head(), region, windows, piece: None };
     while let Some(want) = reader.want() {
         // A fault ends the reader, so each step is tried on a copy.
         let mut tried = reader.clone();
@@ -161,11 +166,11 @@ fn walk(
 struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
-    index: Span,
+    region: &'s IndexRegion,
     /// The spans of the pieces, if they were chosen before.
     windows: Vec<Span>,
     /// The last piece that was read.
-    piece: Option<(Span, Vec<u8>)>,
+    piece: Option<(Span, Arc<Vec<u8>>)>,
 }
 
 impl ReadAhead<'_> {
@@ -175,10 +180,17 @@ impl ReadAhead<'_> {
             return Ok(bytes);
         }
         if self.piece.as_ref().is_none_or(|(span, _)| !span.contains(&want)) {
-            let planned = self.windows.iter().find(|window| window.contains(&want)).copied();
-            let span = planned.unwrap_or_else(|| window(want, self.index, READ_AHEAD));
-            let bytes = read_span(self.source, span).map_err(read_failed)?;
-            self.piece = Some((span, bytes));
+            let index = self.region.span();
+            let read = |span| read_span(self.source, span).map_err(read_failed);
+            let piece = if let Some(kept) = self.region.kept() {
+                let bytes = kept.bytes().map_or_else(|| read(index).map(|b| kept.keep(b)), Ok);
+                (index, bytes?)
+            } else {
+                let planned = self.windows.iter().find(|window| window.contains(&want)).copied();
+                let span = planned.unwrap_or_else(|| window(want, index, READ_AHEAD));
+                (span, Arc::new(read(span)?))
+            };
+            self.piece = Some(piece);
         }
         let Some((span, bytes)) = &self.piece else { return Ok(&[]) };
         Ok(Window::ending_file(span.start, bytes).answer(want).unwrap_or_default())
@@ -190,6 +202,9 @@ impl ReadAhead<'_> {
         let (Some((span, _)), Some(why)) = (&self.piece, fault.doubt()) else { return Ok(false) };
         if self.head.answer(want).is_some() {
             return Ok(false);
+        }
+        if let Some(kept) = self.region.kept() {
+            kept.forget();
         }
         let is_other = self.source.doubt(*span, why).map_err(read_failed)?;
         self.piece = None;

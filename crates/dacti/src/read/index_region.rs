@@ -5,7 +5,8 @@
 //! Specification: `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An
 //! index after the head".
 
-use crate::fetch::source::ReadAt;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::read::kept_index::{KEPT_LEN_MAX, KeptIndex};
 use crate::read::view::{in_head_or_read, read_failed};
 use crate::{Error, ErrorKind};
 use dacti_index::{Event, GROUP_LEN, GROUPS_MAX, INDEX_HEADER_LEN, IndexReader, index_len};
@@ -21,6 +22,9 @@ const LOOKUP_LEN_MAX: u64 = {
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
 };
 
+/// The most unused bytes between fences and index that are read to save a read.
+const GAP_LEN_MAX: u64 = 65_536;
+
 /// The index region.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexRegion {
@@ -31,6 +35,8 @@ pub(crate) struct IndexRegion {
     groups_in_head: Option<u32>,
     fences: Option<Fences>,
     fences_fault: Option<Arc<Error>>,
+    /// The bytes of the whole region, if these are fetched at once.
+    kept: Option<KeptIndex>,
 }
 
 /// Consecutive groups of an index, newest first.
@@ -47,12 +53,25 @@ impl IndexRegion {
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Self {
         // spec: R-LAY-22
         let is_full = has_layout && span.start >= HEAD_LEN && !span.is_empty();
-        let mut region =
-            Self { span, is_full, groups_in_head: None, fences: None, fences_fault: None };
+        let (groups_in_head, fences, fences_fault, kept) = (None, None, None, None);
+        let mut region = Self { span, is_full, groups_in_head, fences, fences_fault, kept };
         if head.span().contains(&span) {
             region.groups_in_head = head.answer(span).and_then(|b| region.group_count(b).ok());
         }
         region
+    }
+
+    /// Returns the region, which is fetched as a whole if it is short and lies after the head of a
+    /// package that is not local.
+    pub(crate) fn kept_of(mut self, source: &dyn ReadAt) -> Self {
+        let is_kept = self.is_full && !source.is_local() && self.span.len() <= KEPT_LEN_MAX;
+        self.kept = is_kept.then(KeptIndex::default);
+        self
+    }
+
+    /// Returns the bytes of the whole region, if these are fetched at once.
+    pub(crate) const fn kept(&self) -> Option<&KeptIndex> {
+        self.kept.as_ref()
     }
 
     /// Returns the bytes of the region, absolute. Empty for an empty index.
@@ -131,8 +150,65 @@ impl IndexRegion {
         span: Option<Span>,
     ) -> Result<Option<Fences>, Error> {
         let Some(span) = span else { return Ok(None) };
+        if let Some(joined) = self.joined_with(span, head)
+            && let Some(fences) = self.read_joined(source, span, joined)?
+        {
+            return Ok(Some(fences));
+        }
         let Some(groups) = self.read_group_count(source, head)? else { return Ok(None) };
         Fences::read(source, head, span, self.span, groups).map(Some)
+    }
+
+    /// Returns one span for the lookup region and the index header, or the whole index if that is
+    /// fetched at once; `None` if the head has one of them, or they lie far from each other.
+    fn joined_with(&self, lookup: Span, head: &Window<'_>) -> Option<Span> {
+        let header = Span::new(self.span.start, INDEX_HEADER_LEN)?;
+        let index = if self.kept.is_some() { self.span } else { header };
+        if lookup.start < head.span().end || header.start < head.span().end {
+            return None;
+        }
+        let (start, end) = (lookup.start.min(index.start), lookup.end.max(index.end));
+        let used = lookup.len().checked_add(index.len())?;
+        let is_near = lookup.len() <= LOOKUP_LEN_MAX
+            && end.saturating_sub(start).saturating_sub(used) <= GAP_LEN_MAX;
+        is_near.then_some(Span { start, end })
+    }
+
+    /// Reads fences and index header by one read. Returns `None` if they cannot be read so.
+    ///
+    /// # Errors
+    /// `Replaced`; faults of the fences.
+    fn read_joined(
+        &self,
+        source: &dyn ReadAt,
+        lookup: Span,
+        joined: Span,
+    ) -> Result<Option<Fences>, Error> {
+        loop {
+            let bytes = match read_span(source, joined).map_err(read_failed) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::Replaced => return Err(error),
+                Err(_) => return Ok(None),
+            };
+            let part = |span: Span| span.slice_of(&bytes, joined.start).unwrap_or_default();
+            let rest = Span { start: self.span.start, end: joined.end };
+            let fault = match self.group_count(part(rest)) {
+                Ok(groups) => {
+                    if let Some(kept) = &self.kept {
+                        kept.keep(part(self.span).to_vec());
+                    }
+                    return Fences::new(part(lookup).to_vec(), lookup, self.span, groups).map(Some);
+                }
+                Err(fault) => fault,
+            };
+            let Some(doubt) = fault.doubt() else { return Ok(None) };
+            match source.doubt(joined, doubt).map_err(read_failed) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Replaced => return Err(error),
+                Err(_) => return Ok(None),
+            }
+        }
     }
 
     /// Reads how many groups the index has. Returns `None` if the header is at fault: then each
@@ -229,6 +305,19 @@ impl Fences {
             Cow::Owned(bytes) => Some(bytes),
         };
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
+    }
+
+    /// Takes the lookup region at `span` from bytes that were read.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn new(bytes: Vec<u8>, span: Span, index: Span, groups: u32) -> Result<Self, Error> {
+        let at = span.start;
+        let lookup = Lookup::parse(&bytes, at)?;
+        if !lookup.is_of(index, groups)? {
+            return Err(Error::OtherIndex { at, index_at: lookup.index_at() });
+        }
+        Ok(Self { span, fetched: Some(bytes), contradiction: OnceLock::new() })
     }
 
     /// Returns the region as a view of its bytes; `None` only if `head` belongs to another file.

@@ -2,7 +2,7 @@
 
 use crate::Names;
 use dacti_index::{Encoding, Located};
-use dacti_names::NAMES_ID;
+use dacti_names::{NAMES_ID, Name};
 
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,34 @@ impl Listed {
         self.path.clone().unwrap_or_else(|| self.located.id.to_string())
     }
 
-    fn new(path: Option<&str>, located: Located, hint: Option<u64>) -> Self {
+    fn of(listing: Listing<'_>) -> Self {
+        let Listing { path, located, decoded_len } = listing;
+        Self { path: path.map(Into::into), located, decoded_len }
+    }
+}
+
+/// A region as it is listed, with a path that it borrows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listing<'n> {
+    pub(crate) path: Option<&'n str>,
+    pub(crate) located: Located,
+    pub(crate) decoded_len: Option<u64>,
+}
+
+impl<'n> Listing<'n> {
+    fn new(path: Option<&'n str>, located: Located, hint: Option<u64>) -> Self {
         let stored = (located.encoding == Encoding::NONE).then(|| located.span.len());
-        Self { path: path.map(Into::into), located, decoded_len: stored.or(hint) }
+        Self { path, located, decoded_len: stored.or(hint) }
+    }
+
+    /// Returns a region without a path, of a length that nobody has told.
+    pub(crate) const fn unnamed(located: Located) -> Self {
+        Self { path: None, located, decoded_len: None }
+    }
+
+    /// Returns its path, or its id if it has no path.
+    pub(crate) fn name(&self) -> String {
+        self.path.map_or_else(|| self.located.id.to_string(), Into::into)
     }
 }
 
@@ -33,17 +58,22 @@ impl Listed {
 ///
 /// Leaves out names without a region, and the region of the names list itself.
 pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
-    let mut shown = vec![false; regions.len()];
     let mut listed = Vec::with_capacity(regions.len());
-    for name in names.all() {
+    each(regions, &names.all(), |listing| listed.push(Listed::of(listing)));
+    listed
+}
+
+/// Hands each region out with its paths, in the order of [`join`].
+pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl FnMut(Listing<'n>)) {
+    let mut shown = vec![false; regions.len()];
+    for name in names {
         let Ok(i) = regions.binary_search_by_key(&name.id, |located| located.id) else { continue };
         if let (Some(located), Some(shown)) = (regions.get(i), shown.get_mut(i)) {
             *shown = true;
-            listed.push(Listed::new(Some(name.path), *located, name.decoded_len));
+            take(Listing::new(Some(name.path), *located, name.decoded_len));
         }
     }
     let unnamed =
         regions.iter().zip(shown).filter(|(located, shown)| !shown && located.id != NAMES_ID);
-    listed.extend(unnamed.map(|(located, _)| Listed::new(None, *located, None)));
-    listed
+    unnamed.for_each(|(located, _)| take(Listing::new(None, *located, None)));
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod index_region;
+pub(crate) mod kept_index;
 pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod many;

@@ -17,7 +17,7 @@ use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use dacti_seal::DIGEST_LEN;
 use daicon_core::Span;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Bytes of each package that are compared at once; more if each read has a price of its own.
@@ -195,6 +195,7 @@ impl Difference {
             new: &new,
             is_same_file,
             digests: Default::default(),
+            compared: HashMap::new(),
             found: Self::of_nothing(),
             missing: Vec::new(),
             alone: [Vec::new(), Vec::new()],
@@ -371,6 +372,8 @@ struct Comparison<'c, 'p> {
     is_same_file: bool,
     /// The old package and the new one.
     digests: [Digests; 2],
+    /// Whether stored bytes of the old package and of the new one are the same, by their places.
+    compared: HashMap<(Span, Span), bool>,
     found: Difference,
     /// The places of the regions that only the new package has.
     missing: Vec<Span>,
@@ -412,8 +415,16 @@ impl<'c> Comparison<'c, '_> {
 
     /// Refuses to compare contents that share so many bytes that far more would be read.
     fn check_total(&self) -> Result<(), DiffError> {
-        let compared = self.compared_by(How::Content);
-        for (listing, regions) in [self.old, self.new].into_iter().zip(compared) {
+        let [mut old, mut new] = self.compared_by(How::Content);
+        // Regions that share all their bytes are compared once.
+        let mut pairs = HashSet::new();
+        let mut is_first = old.iter().zip(&new).map(|(old, new)| pairs.insert((old.span, new.span)));
+        let is_first: Vec<bool> = is_first.by_ref().collect();
+        for regions in [&mut old, &mut new] {
+            let mut is_first = is_first.iter();
+            regions.retain(|_| is_first.next().copied().unwrap_or_default());
+        }
+        for (listing, regions) in [(self.old, old), (self.new, new)] {
             let failed = |error| DiffError { side: listing.side, region: None, error };
             check_compared(listing.package, &regions).map_err(failed)?;
         }
@@ -562,8 +573,15 @@ impl<'c> Comparison<'c, '_> {
                 (&mut evidence.by_digest, is_same)
             }
             How::Content => {
-                let sides = [(self.old, old), (self.new, new)];
-                let is_same = is_same_content(sides, piece_len, evidence)?;
+                let pair = (old.span, new.span);
+                let is_same = match self.compared.get(&pair) {
+                    Some(is_same) => *is_same,
+                    None => {
+                        let sides = [(self.old, old), (self.new, new)];
+                        is_same_content(sides, piece_len, evidence)?
+                    }
+                };
+                self.compared.insert(pair, is_same);
                 (&mut evidence.by_content, is_same)
             }
         };

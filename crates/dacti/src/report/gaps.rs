@@ -29,6 +29,8 @@ pub(crate) struct Gaps {
 impl Gaps {
     /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
+        // An empty region without a seal takes no byte, wherever its entry leads.
+        replaced.retain(|span| !span.is_empty());
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
         Self { replaced, next: 0, look_max, slice_len }

@@ -3,18 +3,18 @@
 use crate::find::scan;
 use crate::hash::HashPool;
 use crate::index::IndexScan;
-use crate::read::listing;
+use crate::read::listing::{self, Listing};
 use crate::report::FileMap;
 use crate::report::fences_check::FencesCheck;
 use crate::report::map::Overlap;
-use crate::{Error, Listed, Names, Package, UnverifiedReader, View};
+use crate::{Error, Names, Package, UnverifiedReader, View};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use dacti_index::Located;
-use dacti_names::NAMES_ID;
+use dacti_names::{NAMES_ID, Name};
 use daicon_core::Diagnostic;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -209,31 +209,28 @@ impl Package {
                 (&none, true)
             }
         };
-        report.findings.extend(judge_names(self, names, &scan.found));
-        let own = scan.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
-        let mut listed: Vec<Listed> =
-            own.map(|own| Listed { path: None, located: *own, decoded_len: None }).collect();
-        listed.extend(listing::join(&scan.found, names));
+        let all = names.all();
+        report.findings.extend(judge_names(self, &all, &scan.found));
         let seal_len = self.trust().seal_len();
+        let own = scan.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
         // spec: R-GONE-04
         let removals = scan.removals.iter().filter(|_| seal_len > 0);
-        listed.extend(removals.map(|removal| Listed {
-            path: None,
-            located: *removal,
-            decoded_len: None,
-        }));
+        let count = all.len().saturating_add(scan.found.len());
+        let mut listed: Vec<Listing<'_>> =
+            Vec::with_capacity(count.saturating_add(scan.removals.len()));
+        listed.extend(own.chain(removals).map(|located| Listing::unnamed(*located)));
+        listing::each(&scan.found, &all, |listing| listed.push(listing));
         // The order is that of the file, so that disks and caches read ahead. Regions that share
         // their bytes are adjacent, and decoded once.
-        let place = |listed: &Listed| {
-            let Located { span, encoding, id, .. } = listed.located;
-            (span, encoding.tag(), id)
-        };
-        listed.sort_by_key(place);
+        listed.sort_unstable_by_key(|listing| {
+            let Located { span, encoding, id, .. } = listing.located;
+            (span, encoding.tag(), id, listing.path)
+        });
         report.regions = u64::try_from(scan.found.len()).unwrap_or(u64::MAX);
         if scan.found.is_empty() && view.seals_fault().is_none() {
             report.findings.extend(self.trust().lacking().map(Finding::Seals));
         }
-        let jobs: Vec<&[Listed]> = listed
+        let jobs: Vec<&[Listing<'_>]> = listed
             .chunk_by(|a, b| {
                 // A seal is for one id. So if two regions share bytes, the seal matches at most one
                 // of them.
@@ -284,8 +281,7 @@ fn decode(
     Err(Error::Stopped)
 }
 
-fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Finding> {
-    let all = names.all();
+fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<Finding> {
     let hashed_alone = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
     let hidden = all.iter().filter(|name| hashed_alone && name.is_explicit()).count();
     let lost = all
@@ -304,7 +300,7 @@ fn judge_names(package: &Package, names: &Names, regions: &[Located]) -> Vec<Fin
 /// order of `jobs`.
 fn decode_all(
     package: &Package,
-    jobs: &[&[Listed]],
+    jobs: &[&[Listing<'_>]],
     threads: Option<NonZeroUsize>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     report: &mut Report,
@@ -312,7 +308,7 @@ fn decode_all(
     let stop = &AtomicBool::new(false);
     let hash_pool = &Arc::new(HashPool::new(threads));
     let (done, results) = std::sync::mpsc::channel();
-    let stored_len = |job: &[Listed]| job.first().map_or(0, |first| first.located.span.len());
+    let stored_len = |job: &[Listing<'_>]| job.first().map_or(0, |first| first.located.span.len());
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
@@ -365,8 +361,8 @@ fn decode_all(
 }
 
 /// Counts a job, and returns the findings for all regions that share its bytes.
-fn judge(job: &[Listed], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
-    let name = |listed: &Listed| match (&listed.path, listed.located.id) {
+fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
+    let name = |listed: &Listing<'_>| match (listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
         _ => listed.name(),
     };

@@ -1,0 +1,32 @@
+//! The bytes of an index after the head that are fetched as a whole, once for all look-ups.
+//!
+//! A fold writes such an index. Without this, each look-up in a remote package would fetch it, or
+//! blocks of it, again. Specification: `docs/spec/dacti-package.md`, "An index after the head".
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The longest index that is fetched as a whole: as much as one read of an index takes.
+pub(crate) const KEPT_LEN_MAX: u64 = 256 * 1024;
+
+/// The bytes, once they were read. The lock is held for a copy of the pointer only.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeptIndex(Arc<Mutex<Option<Arc<Vec<u8>>>>>);
+
+impl KeptIndex {
+    /// Returns the bytes if they were read.
+    pub(crate) fn bytes(&self) -> Option<Arc<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the bytes, and returns them.
+    pub(crate) fn keep(&self, bytes: Vec<u8>) -> Arc<Vec<u8>> {
+        let bytes = Arc::new(bytes);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&bytes));
+        bytes
+    }
+
+    /// Drops the bytes, because they are at fault.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
