@@ -169,14 +169,15 @@ fn blocks_that_lie_near_each_other_are_one_read() {
 
 #[test]
 fn a_folded_package_has_its_blocks_read_together_too() {
-    // A region was removed, so the index was written anew: after the head, and without delta groups
-    // before its runs.
+    // A region was removed and another replaced, so the index was written anew: after the head, and
+    // without delta groups before its runs.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("folded.dacti-pack");
     let options = BuildOptions { slice_len: 1 << 20, ..PLAIN };
     std::fs::write(&path, build(&hundreds(30_000), options)).expect("it is written");
     let mut update = Update::open(&path, UpdateOptions::default()).expect("it is good");
     update.remove("00000").expect("the path is good");
+    update.put("00001", vec![1; 100]).expect("the path is good");
     update.plan().expect("there is room").apply().expect("it is written");
     let file = std::fs::read(&path).expect("it was updated");
     let paths: Vec<_> = (1..30_000).map(|i| format!("{i:05}")).collect();

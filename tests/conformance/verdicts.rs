@@ -128,6 +128,7 @@ fn bases(path: &Path) -> [Base; 4] {
         std::fs::write(path, build(&hundreds(count), PLAIN)).expect("it can be written");
         let mut update = Update::open(path, UpdateOptions::default()).expect("it is good");
         update.remove("00000").expect("it is there");
+        update.put("00001", vec![1; 100]).expect("the path is good");
         update.plan().expect("there is room").apply().expect("it is written");
         std::fs::read(path).expect("it was updated")
     };

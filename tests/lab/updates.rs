@@ -80,6 +80,8 @@ fn pack(at: &Path, start: Start) {
         Start::Folded => {
             let mut update = Update::open(at, UpdateOptions::default()).unwrap();
             update.remove("others/2999").unwrap();
+            // An update that only removes does not fold.
+            update.put("others/2998", vec![b'z'; 20]).unwrap();
             update.plan().unwrap().apply().unwrap();
         }
     }
