@@ -504,3 +504,66 @@ fn files_whose_length_is_not_told_are_read() {
     assert_eq!(put.code, Some(0), "{put:?}");
     assert_eq!(place.run(&["get", "p", "v"]).out, version);
 }
+
+#[cfg(unix)]
+#[test]
+fn times_and_programs_are_kept_on_demand() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, UNIX_EPOCH};
+    let place = Place::new(&["plain", "program"]);
+    let time = UNIX_EPOCH + Duration::from_millis(1_000_000_000_500);
+    let set = |file: &str, mode: u32| {
+        let file = place.at("in").join(file);
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let file = fs::File::options().write(true).open(file).expect("it is there");
+        file.set_modified(time).expect("it is ours");
+    };
+    // By default nothing is kept, and that is said.
+    let (_, told) = place.packed(&[]);
+    assert!(told.ends_with("; modification times and executable bits are dropped\n"), "{told}");
+    let bytes = fs::read(place.at("p")).expect("it was written");
+    set("plain", 0o644);
+    set("program", 0o751);
+    place.packed(&[]);
+    assert_eq!(fs::read(place.at("p")).expect("it was written"), bytes, "the same package");
+    let long = |more: &str| {
+        let listed = place.run(&["ls", "p", "--long", more]);
+        let lines = listed.text().lines();
+        let kept = lines.map(|line| line.split_whitespace().skip(5).collect::<Vec<_>>().join(" "));
+        kept.collect::<Vec<_>>()
+    };
+    assert_eq!(long("*"), ["plain", "program"]);
+    let (_, told) = place.packed(&["--keep-times", "--keep-modes"]);
+    assert!(!told.contains("dropped"), "{told}");
+    let shown = "2001-09-09T01:46:40.5Z";
+    assert_eq!(long("*"), [format!("- {shown} plain"), format!("x {shown} program")]);
+    let json: serde_json::Value =
+        serde_json::from_slice(&place.run(&["ls", "p", "program", "--json"]).out)
+            .expect("it is JSON");
+    assert_eq!((&json["modified"], &json["executable"]), (&shown.into(), &true.into()));
+    let unpacked = |from: &str, to: &str| {
+        assert_eq!(place.run(&["unpack", from, "-C", to]).code, Some(0));
+        ["plain", "program"].map(|file| {
+            let found = fs::metadata(place.at(to).join(file)).expect("it was written");
+            let is_program = found.permissions().mode() & 0o111 != 0;
+            (found.modified().expect("it has one") == time, is_program)
+        })
+    };
+    assert_eq!(unpacked("p", "all"), [(true, false), (true, true)]);
+    // They move with the regions.
+    assert_eq!(place.run(&["compact", "p", "-o", "c"]).code, Some(0));
+    assert_eq!(unpacked("c", "compacted"), [(true, false), (true, true)]);
+    // New content has its own attributes; content that stays keeps those that it has.
+    place.write("plain", b"other content");
+    let put = place.run(&["put", "p", "plain=in/plain", "program=in/program"]);
+    assert_eq!(put.code, Some(0), "{put:?}");
+    assert_eq!(long("*"), ["- - plain".to_owned(), format!("x {shown} program")]);
+    set("plain", 0o700);
+    let put = place.run(&["put", "p", "plain=in/plain", "--keep-modes"]);
+    assert_eq!(put.code, Some(0), "{put:?}");
+    assert_eq!(long("*"), ["x - plain".to_owned(), format!("x {shown} program")]);
+    let synced = place.run(&["sync", "p", "in", "--keep-times"]);
+    assert_eq!(synced.code, Some(0), "{synced:?}");
+    assert_eq!(long("*"), [format!("- {shown} plain"), format!("- {shown} program")]);
+    assert_eq!(place.run(&["verify", "p"]).code, Some(0));
+}

@@ -194,7 +194,12 @@ proptest! {
         let names: Vec<_> = paths
             .iter()
             .zip(&ids)
-            .map(|(path, id)| Name { path, id: Uuid::from_u128(*id), decoded_len: None })
+            .map(|(path, id)| Name {
+                path,
+                id: Uuid::from_u128(*id),
+                decoded_len: None,
+                attributes: Default::default(),
+            })
             .collect();
         if let Ok(content) = emit_segment(&names, None) {
             let read = by::segment(&content, content.len() as u64).expect("it was accepted");

@@ -2,7 +2,8 @@
 
 use crate::support::{self, fixtures, id_of, names_verdict, uuid_of};
 use dacti_names::{
-    Error, NAMES_ID, NAMESPACE, Name, PathFault, Segment, check_path, emit_segment, region_id,
+    Attributes, Error, NAMES_ID, NAMESPACE, Name, PathFault, Segment, Time, check_path,
+    emit_segment, region_id,
 };
 use dacti_tests::reference::{self as by, UNKNOWN, id};
 use dacti_tests::{dump, expect};
@@ -16,7 +17,9 @@ pub fn ours(content: &[u8]) -> Result<String, String> {
         link.span_before(expect::SEGMENT_AT).map_err(|error| names_verdict(&error))?;
     }
     let line = |name: Name<'_>| {
+        let time = name.attributes.modified.map(|time| (time.secs(), time.nanos()));
         dump::name(name.path, &id_of(name.id), name.decoded_len.unwrap_or(UNKNOWN))
+            + &dump::kept(time, name.attributes.executable)
     };
     Ok(segment.names().map(line).collect())
 }
@@ -173,14 +176,14 @@ proptest! {
     fn segments_are_emitted_as_the_reference_writes_them(
         names in prop::collection::btree_map(
             any_path(),
-            any::<(Option<u128>, Option<u32>)>(),
+            any::<(Option<u128>, Option<u32>, Option<(i64, u32)>, Option<bool>)>(),
             0..30,
         ),
         link in prop::option::of(any::<(u64, u32, u64)>()),
     ) {
         // spec: R-NAME-05, R-NAME-07, R-NAME-03
         let link = link.filter(|(at, ..)| *at != 0);
-        let reference: Vec<_> = names.iter().map(|(path, (chosen, length))| by::Name {
+        let reference: Vec<_> = names.iter().map(|(path, (chosen, length, ..))| by::Name {
             id: chosen.filter(|id| *id != 0).map_or([0; 16], u128::to_be_bytes),
             length: length.map_or(UNKNOWN, u64::from),
             path: path.clone().into_bytes(),
@@ -189,14 +192,26 @@ proptest! {
         if let Some((at, size, decoded)) = link {
             expected_link = by::Link { at, size, encoding: by::BROT, decoded };
         }
-        let expected = by::names(expected_link, &reference);
-        let ours: Vec<_> = names.iter().map(|(path, (chosen, length))| Name {
+        let kept: Vec<_> = names.values().map(|(_, _, time, program)| {
+            let time = time.map(|(seconds, nanoseconds)| (seconds, nanoseconds % 1_000_000_000));
+            by::Kept { time, program: *program }
+        }).collect();
+        let expected = if kept.iter().all(|kept| *kept == by::Kept::default()) {
+            by::names(expected_link, &reference)
+        } else {
+            by::names_with(expected_link, &reference, &kept)
+        };
+        let ours: Vec<_> = names.iter().zip(&kept).map(|((path, (chosen, length, ..)), kept)| Name {
             path,
             id: match chosen.filter(|id| *id != 0) {
                 Some(id) => uuid_of(id.to_be_bytes()),
                 None => uuid_of(by::path_id(path)),
             },
             decoded_len: length.map(u64::from),
+            attributes: Attributes {
+                modified: kept.time.and_then(|(secs, nanos)| Time::new(secs, nanos)),
+                executable: kept.program,
+            },
         }).collect();
         let link = link.map(|(at, size, decoded_len)| dacti_names::Link {
             at, size, encoding: by::BROT, decoded_len,

@@ -98,6 +98,14 @@ pub fn name(path: &str, id: &Id, length: u64) -> String {
     format!("name {} {} hint {length:#x}\n", path.as_bytes().escape_ascii(), text(id))
 }
 
+/// What is kept of a file; nothing if that is nothing.
+#[must_use]
+pub fn kept(time: Option<(i64, u32)>, program: Option<bool>) -> String {
+    let time = time.map_or(String::new(), |(s, n)| format!("  modified {s}.{n:09}\n"));
+    let program = program.map_or(String::new(), |program| format!("  program {program}\n"));
+    time + &program
+}
+
 /// A layout.
 #[must_use]
 pub fn layout(file_id: &Id, slice: u64, end: u64, deltas: u32, keys: (u32, u32)) -> String {

@@ -116,7 +116,11 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
 
 fn names(file: &[u8]) -> Result<String, Fault> {
     let segment = by::segment(file, SEGMENT_AT)?;
-    Ok(segment.names.iter().map(|name| dump::name(&name.path, &name.id, name.length)).collect())
+    let line = |name: &by::NameSeen| {
+        let by::Kept { time, program } = name.kept;
+        dump::name(&name.path, &name.id, name.length) + &dump::kept(time, program)
+    };
+    Ok(segment.names.iter().map(line).collect())
 }
 
 fn package(file: &[u8]) -> Result<String, Fault> {

@@ -262,6 +262,16 @@ pub struct Name {
     pub path: Vec<u8>,
 }
 
+/// What a names segment of version 1 keeps of a file: its time in seconds and nanoseconds, and
+/// whether it is a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The modification time.
+    pub time: Option<(i64, u32)>,
+    /// Whether the file is a program.
+    pub program: Option<bool>,
+}
+
 /// The place of the segment before a names segment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
@@ -292,6 +302,23 @@ pub fn names(link: Link, names: &[Name]) -> Vec<u8> {
         out.extend((heap.len() as u32).to_le_bytes());
         out.extend((name.path.len() as u32).to_le_bytes());
         heap.extend(&name.path);
+    }
+    out.extend(heap);
+    out
+}
+
+/// A names segment of version 1: with attributes between records and paths.
+#[must_use]
+pub fn names_with(link: Link, list: &[Name], kept: &[Kept]) -> Vec<u8> {
+    let mut out = names(link, list);
+    out[0] = 1;
+    let heap = out.split_off(32 + 32 * list.len());
+    for Kept { time, program } in kept {
+        let (seconds, nanoseconds) = time.unwrap_or_default();
+        out.extend(seconds.to_le_bytes());
+        out.extend(nanoseconds.to_le_bytes());
+        let program = program.map_or(0, |program| 2 + 4 * u32::from(program));
+        out.extend((u32::from(time.is_some()) + program).to_le_bytes());
     }
     out.extend(heap);
     out
@@ -1178,6 +1205,8 @@ pub struct NameSeen {
     pub explicit: bool,
     /// The hint.
     pub length: u64,
+    /// What is kept of the file.
+    pub kept: Kept,
 }
 
 /// A names segment as it was read.
@@ -1208,13 +1237,18 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
     if len < 32 {
         return fault("truncated", "names header", 0);
     }
-    if u32_at(bytes, 0) != 0 {
+    let version = u32_at(bytes, 0);
+    if version > 1 {
         return fault("unsupported", "names header", 0);
     }
     let count = u64::from(u32_at(bytes, 4));
-    let heap = 32 + 32 * count;
-    if heap > len {
+    let attributes = 32 + 32 * count;
+    if attributes > len {
         return fault("truncated", "names record", 32);
+    }
+    let heap = attributes + u64::from(version) * 16 * count;
+    if heap > len {
+        return fault("truncated", "names attributes", attributes);
     }
     let mut names: Vec<NameSeen> = Vec::new();
     let mut next = 0;
@@ -1239,8 +1273,20 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
         let stored = id_at(bytes, at);
         let explicit = stored != [0; 16];
         let id = if explicit { stored } else { path_id(&path) };
-        names.push(NameSeen { path, id, explicit, length: u64_at(bytes, at + 16) });
+        let (length, kept) = (u64_at(bytes, at + 16), Kept::default());
+        names.push(NameSeen { path, id, explicit, length, kept });
         next += size;
+    }
+    if version == 1 {
+        for (name, i) in names.iter_mut().zip(0..) {
+            let at = attributes + 16 * i;
+            let (nanoseconds, flags) = (u32_at(bytes, at + 8), u32_at(bytes, at + 12));
+            let time = (flags & 1 != 0).then(|| (u64_at(bytes, at) as i64, nanoseconds));
+            if time.is_some_and(|(_, nanoseconds)| nanoseconds > 999_999_999) {
+                return fault("corrupt", "names attributes", at);
+            }
+            name.kept = Kept { time, program: (flags & 2 != 0).then_some(flags & 4 != 0) };
+        }
     }
     if heap + next != len {
         return fault("corrupt", "names header", 0);

@@ -3,7 +3,7 @@
 use crate::outcome::Failure;
 use crate::output::shown;
 use dacti::update::Update;
-use dacti::{Content, InputName};
+use dacti::{Attributes, Content, InputName};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -77,13 +77,14 @@ impl Ids {
         &mut self,
         update: &mut Update,
         path: String,
+        attributes: Attributes,
         content: Content<'_>,
     ) -> Result<(), Failure> {
         let Some((id, line)) = self.take(&path) else {
-            update.put(path, content)?;
+            update.put(InputName::from(path).with_attributes(attributes), content)?;
             return Ok(());
         };
-        let name = InputName::path_with_id(path, id);
+        let name = InputName::path_with_id(path, id).with_attributes(attributes);
         update.put(name, content).map(drop).map_err(|error| match error {
             dacti::Error::ReservedId { .. } => self.wrong(line, &error.to_string()),
             error => error.into(),

@@ -17,6 +17,7 @@ mod ids;
 mod input;
 mod interrupt;
 mod json;
+mod keep;
 mod keys;
 mod layout;
 mod outcome;

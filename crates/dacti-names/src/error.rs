@@ -16,6 +16,8 @@ pub enum Structure {
     NamesHeader,
     /// One record of a segment.
     NamesRecord,
+    /// The attributes of a path.
+    NamesAttributes,
     /// A path in a segment.
     NamesPath,
     /// The link to an earlier segment.
@@ -28,6 +30,7 @@ impl fmt::Display for Structure {
             Self::Path => "path",
             Self::NamesHeader => "names header",
             Self::NamesRecord => "names record",
+            Self::NamesAttributes => "names attributes",
             Self::NamesPath => "names path",
             Self::NamesLink => "names link",
         })

@@ -14,12 +14,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod attributes;
 mod error;
 mod flags;
 mod path;
 mod segment;
 mod wire;
 
+pub use attributes::{Attributes, Time};
 pub use error::{Error, PathFault, Structure};
 pub use flags::Flags;
 pub use path::{NAMESPACE, PATH_LEN_MAX, check_path, normalize, region_id};

@@ -4,8 +4,10 @@
 //! Specification: `docs/spec/dacti-names.md`, "Segments", "Earlier segments".
 
 use crate::path::{fault, hashed_id};
-use crate::wire::{HEADER_LEN, NamesHeader, NamesRecord, RECORD_LEN};
-use crate::{Error, NAMES_ID, PathFault, Structure, check_path};
+use crate::wire::{
+    ATTRIBUTES_LEN, HEADER_LEN, NamesAttributes, NamesHeader, NamesRecord, RECORD_LEN,
+};
+use crate::{Attributes, Error, NAMES_ID, PathFault, Structure, check_path};
 use alloc::vec::Vec;
 use daicon_core::{Span, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
@@ -24,6 +26,8 @@ pub struct Name<'b> {
     /// Expected length of the region's content in bytes. It is a hint, and nothing may depend on
     /// it.
     pub decoded_len: Option<u64>,
+    /// What is kept of the file besides its content.
+    pub attributes: Attributes,
 }
 
 impl<'b> Name<'b> {
@@ -32,7 +36,8 @@ impl<'b> Name<'b> {
     /// # Errors
     /// `Path`, if [`check_path`] refuses the path.
     pub fn hashed(path: &'b str) -> Result<Self, Error> {
-        Ok(Self { path, id: hashed_id(check_path(path)?), decoded_len: None })
+        let (id, attributes) = (hashed_id(check_path(path)?), Attributes::default());
+        Ok(Self { path, id, decoded_len: None, attributes })
     }
 
     /// Returns whether the id is another than the hashed id of the path.
@@ -75,6 +80,8 @@ impl Link {
 pub struct Segment<'b> {
     link: Option<Link>,
     records: &'b [NamesRecord],
+    /// One for each record, or none.
+    attributes: &'b [NamesAttributes],
     heap: &'b [u8],
 }
 
@@ -85,12 +92,8 @@ impl<'b> Segment<'b> {
     /// Any fault, with its offset from the first byte of `content`.
     pub fn parse(content: &'b [u8]) -> Result<Self, Error> {
         let segment = Self::reopen(content)?;
-        let records_len = segment.records.len().saturating_mul(RECORD_LEN);
-        check_records(
-            segment.records,
-            segment.heap,
-            to_u64(HEADER_LEN.saturating_add(records_len)),
-        )?;
+        let heap_at = to_u64(content.len().saturating_sub(segment.heap.len()));
+        check_records(&segment, heap_at)?;
         Ok(segment)
     }
 
@@ -106,9 +109,11 @@ impl<'b> Segment<'b> {
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
         let header: &NamesHeader = struct_at(content)
             .ok_or_else(|| truncated(Structure::NamesHeader, 0, to_u64(HEADER_LEN)))?;
-        if header.version.get() != 0 {
-            return Err(Error::UnsupportedVersion { found: header.version.get() });
-        }
+        let has_attributes = match header.version.get() {
+            0 => false,
+            1 => true,
+            found => return Err(Error::UnsupportedVersion { found }),
+        };
         let count = u64::from(header.count.get());
         let records_len = count.saturating_mul(to_u64(RECORD_LEN));
         let records_at = to_u64(HEADER_LEN);
@@ -117,9 +122,17 @@ impl<'b> Segment<'b> {
             .and_then(|rest| slice_at::<NamesRecord>(rest, usize::try_from(count).ok()?));
         let records =
             records.ok_or_else(|| truncated(Structure::NamesRecord, records_at, records_len))?;
-        let heap_at = records_at.saturating_add(records_len);
-        let heap = usize::try_from(heap_at).ok().and_then(|at| content.get(at..));
-        Ok(Self { link: link_of(header), records, heap: heap.unwrap_or_default() })
+        let attributes_at = records_at.saturating_add(records_len);
+        let rest = usize::try_from(attributes_at).ok().and_then(|at| content.get(at..));
+        let (mut heap, mut attributes): (_, &[NamesAttributes]) = (rest.unwrap_or_default(), &[]);
+        if has_attributes {
+            let needed = count.saturating_mul(to_u64(ATTRIBUTES_LEN));
+            attributes = slice_at(heap, records.len())
+                .ok_or_else(|| truncated(Structure::NamesAttributes, attributes_at, needed))?;
+            let len = attributes.len().saturating_mul(ATTRIBUTES_LEN);
+            heap = heap.get(len..).unwrap_or_default();
+        }
+        Ok(Self { link: link_of(header), records, attributes, heap })
     }
 
     /// Returns the number of names.
@@ -143,8 +156,9 @@ impl<'b> Segment<'b> {
     /// Returns every name, ascending by path.
     #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = Name<'b>> + use<'b> {
-        let heap = self.heap;
-        self.records.iter().map(move |record| name_of(record, heap))
+        let Self { attributes, heap, .. } = *self;
+        let record = move |(i, record)| name_of(record, attributes.get(i), heap);
+        self.records.iter().enumerate().map(record)
     }
 
     /// Finds the name of `path` by a binary search.
@@ -152,7 +166,7 @@ impl<'b> Segment<'b> {
     pub fn find(&self, path: &str) -> Option<Name<'b>> {
         let by_path = |record: &NamesRecord| path_of(record, self.heap).cmp(path);
         let i = self.records.binary_search_by(by_path).ok()?;
-        self.records.get(i).map(|record| name_of(record, self.heap))
+        self.records.get(i).map(|record| name_of(record, self.attributes.get(i), self.heap))
     }
 }
 
@@ -166,11 +180,13 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     let too_large = || Error::TooLarge { bytes: heap_len };
     let count = u32::try_from(names.len()).map_err(|_| too_large())?;
     u32::try_from(heap_len).map_err(|_| too_large())?;
-    let records_len = names.len().saturating_mul(RECORD_LEN);
+    let has_attributes = names.iter().any(|name| !name.attributes.is_empty());
+    let record_len = RECORD_LEN.saturating_add(if has_attributes { ATTRIBUTES_LEN } else { 0 });
+    let records_len = names.len().saturating_mul(record_len);
     let capacity = usize::try_from(heap_len).map_err(|_| too_large())?;
     let capacity = capacity.saturating_add(records_len).saturating_add(HEADER_LEN);
     let mut out = Vec::with_capacity(capacity);
-    out.extend_from_slice(bytes_of(&header_of(count, link)));
+    out.extend_from_slice(bytes_of(&header_of(has_attributes.into(), count, link)));
     let mut path_offset = 0_u32;
     let mut last = "";
     for (name, i) in names.iter().zip(0_u64..) {
@@ -193,6 +209,9 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
         }));
         path_offset = path_offset.saturating_add(path_len);
     }
+    for name in names.iter().filter(|_| has_attributes) {
+        out.extend_from_slice(bytes_of(&name.attributes.to_wire()));
+    }
     for name in names {
         out.extend_from_slice(name.path.as_bytes());
     }
@@ -200,7 +219,8 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
 }
 
 /// Checks each record: its path lies in the heap, is valid, and ascends from the path before.
-fn check_records(records: &[NamesRecord], heap: &[u8], heap_at: u64) -> Result<(), Error> {
+fn check_records(segment: &Segment<'_>, heap_at: u64) -> Result<(), Error> {
+    let Segment { records, attributes, heap, .. } = *segment;
     let heap_len = to_u64(heap.len());
     let record_at =
         |i: u64| i.saturating_mul(to_u64(RECORD_LEN)).saturating_add(to_u64(HEADER_LEN));
@@ -235,6 +255,7 @@ fn check_records(records: &[NamesRecord], heap: &[u8], heap_at: u64) -> Result<(
         last = path;
         offset = end;
     }
+    check_attributes(attributes, records.len())?;
     if offset != heap_len {
         let (what, at) = (Structure::NamesHeader, 0);
         let (expected, found) = (heap_at.saturating_add(offset), heap_at.saturating_add(heap_len));
@@ -243,11 +264,25 @@ fn check_records(records: &[NamesRecord], heap: &[u8], heap_at: u64) -> Result<(
     Ok(())
 }
 
-fn header_of(count: u32, link: Option<Link>) -> NamesHeader {
+/// Checks the attributes, which stand after `records` records.
+fn check_attributes(attributes: &[NamesAttributes], records: usize) -> Result<(), Error> {
+    let records_len = records.saturating_mul(RECORD_LEN);
+    let attributes_at = to_u64(HEADER_LEN.saturating_add(records_len));
+    for (stored, i) in attributes.iter().zip(0_u64..) {
+        if let Err(nanos) = Attributes::from_wire(stored) {
+            let what = Structure::NamesAttributes;
+            let at = i.saturating_mul(to_u64(ATTRIBUTES_LEN)).saturating_add(attributes_at);
+            return Err(Error::Mismatch { what, at, expected: 999_999_999, found: nanos.into() });
+        }
+    }
+    Ok(())
+}
+
+fn header_of(version: u32, count: u32, link: Option<Link>) -> NamesHeader {
     let none = Link { at: 0, size: 0, encoding: [0; 4], decoded_len: 0 };
     let link = link.unwrap_or(none);
     NamesHeader {
-        version: 0.into(),
+        version: version.into(),
         count: count.into(),
         previous_at: link.at.into(),
         previous_size: link.size.into(),
@@ -274,24 +309,30 @@ fn path_of<'b>(record: &NamesRecord, heap: &'b [u8]) -> &'b str {
     core::str::from_utf8(path).unwrap_or_default()
 }
 
-fn name_of<'b>(record: &NamesRecord, heap: &'b [u8]) -> Name<'b> {
+fn name_of<'b>(
+    record: &NamesRecord,
+    attributes: Option<&NamesAttributes>,
+    heap: &'b [u8],
+) -> Name<'b> {
     let path = path_of(record, heap);
     let id = record.id.get();
     let id = if id.is_nil() { hashed_id(path) } else { id };
     let decoded_len = Some(record.decoded_len.get()).filter(|len| *len != u64::MAX);
-    Name { path, id, decoded_len }
+    let attributes = attributes.and_then(|stored| Attributes::from_wire(stored).ok());
+    Name { path, id, decoded_len, attributes: attributes.unwrap_or_default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Link, Name, Segment, emit_segment};
-    use crate::{Error, NAMES_ID, PathFault, Structure};
+    use crate::{Attributes, Error, NAMES_ID, PathFault, Structure, Time};
     use daicon_core::Span;
     use std::vec::Vec;
     use uuid::Uuid;
 
     fn two() -> Vec<u8> {
-        let explicit = Name { path: "b", id: Uuid::from_u128(0x0102), decoded_len: None };
+        let id = Uuid::from_u128(0x0102);
+        let explicit = Name { id, ..Name::hashed("b").unwrap() };
         let hashed = Name { decoded_len: Some(7), ..Name::hashed("a.txt").unwrap() };
         emit_segment(&[hashed, explicit], None).unwrap()
     }
@@ -309,6 +350,34 @@ mod tests {
         expected[92] = 1;
         expected.extend(b"a.txtb");
         assert_eq!(two(), expected);
+    }
+
+    #[test]
+    fn attributes_lie_between_records_and_paths() {
+        // spec: R-NAME-17
+        let plain = Name::hashed("a").unwrap();
+        let kept = Attributes { modified: Time::new(-1, 5), executable: Some(true) };
+        let kept = Name { attributes: kept, ..Name::hashed("b").unwrap() };
+        let content = emit_segment(&[plain, kept], None).unwrap();
+        let mut expected = emit_segment(&[plain, Name::hashed("b").unwrap()], None).unwrap();
+        assert_eq!(expected[0], 0, "without attributes the version is 0");
+        expected[0] = 1;
+        let paths = expected.split_off(96);
+        expected.extend([0; 16]);
+        expected.extend([0xff; 8]); // second: -1 seconds, 5 nanoseconds, time, mode and program
+        expected.extend([5, 0, 0, 0, 7, 0, 0, 0]);
+        expected.extend(paths);
+        assert_eq!(content, expected);
+        let segment = Segment::parse(&content).unwrap();
+        assert_eq!(segment.names().collect::<Vec<_>>(), [plain, kept]);
+        assert_eq!((segment.find("a"), segment.find("b")), (Some(plain), Some(kept)));
+        let what = Structure::NamesAttributes;
+        let cut = Segment::parse(&content[..127]).err();
+        assert_eq!(cut, Some(Error::Truncated { what, at: 96, needed: 32, end: 127 }));
+        let mut late = content;
+        late[120..124].copy_from_slice(&1_000_000_000_u32.to_le_bytes());
+        let fault = Error::Mismatch { what, at: 112, expected: 999_999_999, found: 1_000_000_000 };
+        assert_eq!(Segment::parse(&late).err(), Some(fault));
     }
 
     #[test]
@@ -333,7 +402,7 @@ mod tests {
     #[test]
     fn each_fault_is_named_with_its_place() {
         let record = Structure::NamesRecord;
-        check(|c| c[0] = 1, Error::UnsupportedVersion { found: 1 });
+        check(|c| c[0] = 2, Error::UnsupportedVersion { found: 2 });
         check(|c| c[4] = 3, Error::Truncated { what: record, at: 32, needed: 96, end: 102 });
         check(
             |c| c[7] = 1,

@@ -27,7 +27,17 @@ pub(crate) struct NamesRecord {
     pub(crate) path_len: U32Le,
 }
 
+/// What is kept of a file besides its content, in a segment of version 1.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct NamesAttributes {
+    pub(crate) secs: U64Le,
+    pub(crate) nanos: U32Le,
+    pub(crate) flags: U32Le,
+}
+
 pub(crate) const HEADER_LEN: usize = size_of::<NamesHeader>();
 pub(crate) const RECORD_LEN: usize = size_of::<NamesRecord>();
+pub(crate) const ATTRIBUTES_LEN: usize = size_of::<NamesAttributes>();
 
-const _: () = assert!(HEADER_LEN == 32 && RECORD_LEN == 32);
+const _: () = assert!(HEADER_LEN == 32 && RECORD_LEN == 32 && ATTRIBUTES_LEN == 16);

@@ -50,7 +50,7 @@ pub use write::{compact, publish, update};
 
 pub use dacti_cdn::HEAD_LEN;
 pub use dacti_index::{Encoding, Located};
-pub use dacti_names::region_id;
+pub use dacti_names::{Attributes, Time, region_id};
 pub use daicon_core::{Span, Uuid};
 
 /// The container under a package: components and versions.

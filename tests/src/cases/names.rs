@@ -2,7 +2,7 @@
 //! come before them.
 
 use super::{Case, bad, good};
-use crate::reference::{Link, NONE, Name, UNKNOWN, id, names, small};
+use crate::reference::{Kept, Link, NONE, Name, UNKNOWN, id, names, names_with, small};
 
 fn named(path: &[u8]) -> Name {
     Name { id: [0; 16], length: 1, path: path.to_vec() }
@@ -23,6 +23,25 @@ fn example() -> Vec<u8> {
         path: b"docs/index.html".to_vec(),
     };
     names(Link::default(), &[first, second])
+}
+
+/// A segment with attributes: all of them, a time before 1970, and none.
+fn kept() -> Vec<u8> {
+    let list = [named(b"a"), named(b"b"), named(b"c"), named(b"d")];
+    let kept = [
+        Kept { time: Some((1_795_903_947, 123_456_789)), program: Some(true) },
+        Kept { time: Some((-1, 999_999_999)), program: None },
+        Kept { time: None, program: Some(false) },
+        Kept::default(),
+    ];
+    names_with(Link::default(), &list, &kept)
+}
+
+/// The segment with attributes, with four bytes changed.
+fn patched_kept(at: usize, value: u32) -> Vec<u8> {
+    let mut out = kept();
+    out[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    out
 }
 
 fn linked(at: u64, size: u32) -> Vec<u8> {
@@ -58,10 +77,30 @@ pub(super) const CASES: &[Case] = &[
         let link = Link { at: 0, size: u32::MAX, encoding: *b"????", decoded: u64::MAX };
         names(link, &[named(b"a")])
     }),
+    // Attributes begin at 0xa0 and end at 0xe0.
+    good("names_attributes", "R-NAME-17, R-NAME-18", kept),
+    good("names_attributes_with_reserved_bits", "R-NAME-18", || patched_kept(0xdc, 0xffff_fff8)),
+    good("names_attributes_of_nothing", "R-NAME-03", || names_with(Link::default(), &[], &[])),
+    good("names_nanoseconds_of_no_time", "R-NAME-19", || patched_kept(0xd8, u32::MAX)),
+    bad(
+        "names_nanoseconds_of_a_second",
+        "error corrupt names attributes at 0xb0",
+        "R-NAME-19",
+        || patched_kept(0xb8, 1_000_000_000),
+    ),
+    bad("names_cut_in_attributes", "error truncated names attributes at 0xa0", "R-NAME-03", || {
+        kept()[..0xdf].to_vec()
+    }),
+    bad(
+        "names_version_1_without_attributes",
+        "error truncated names attributes at 0x60",
+        "R-NAME-03",
+        || patched(0, 1),
+    ),
     // Header.
     bad("names_of_no_bytes", "error truncated names header at 0x0", "R-NAME-03", Vec::new),
     bad("names_cut_in_header", "error truncated names header at 0x0", "R-NAME-03", || cut(31)),
-    bad("names_version_1", "error unsupported names header at 0x0", "R-NAME-02", || patched(0, 1)),
+    bad("names_version_2", "error unsupported names header at 0x0", "R-NAME-02", || patched(0, 2)),
     bad("names_version_maximal", "error unsupported names header at 0x0", "R-NAME-02", || {
         patched(0, u32::MAX)
     }),

@@ -168,9 +168,10 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
 /// Returns the system's error without the path of a temporary file, which is made up and may repeat
 /// a secret of the path that the caller gave.
 fn system_error(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(core::error::Error::source);
-    let number = cause.and_then(|cause| cause.downcast_ref()).and_then(io::Error::raw_os_error);
-    number.map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((told, _)) => io::Error::new(error.kind(), told.to_owned()),
+        None => error,
+    }
 }
 
 fn hex(key: &PublicKey) -> String {

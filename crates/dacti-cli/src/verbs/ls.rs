@@ -2,6 +2,7 @@
 
 use crate::dry_run::{self, DryRun};
 use crate::json::Place;
+use crate::keep;
 use crate::keys::Trust;
 use crate::outcome::{Failure, Outcome};
 use crate::remote::Remote;
@@ -29,7 +30,8 @@ pub(crate) struct Args {
     pattern: Option<String>,
     #[command(flatten)]
     trust: Trust,
-    /// Print id, place, lengths and encoding, too.
+    /// Also print id, place, lengths and encoding; and x for a program and the modification time, if
+    /// the package keeps those of any file.
     #[arg(long, short)]
     long: bool,
     /// Print one JSON object a line, which docs/json.md describes.
@@ -48,6 +50,8 @@ struct Line<'l> {
     place: Place,
     decoded_len: Option<u64>,
     encoding: String,
+    modified: Option<String>,
+    executable: Option<bool>,
 }
 
 impl<'l> From<&'l Listed> for Line<'l> {
@@ -59,6 +63,8 @@ impl<'l> From<&'l Listed> for Line<'l> {
             place: listed.located.span.into(),
             decoded_len: listed.decoded_len,
             encoding: listed.located.encoding.to_string(),
+            modified: listed.attributes.modified.map(keep::text),
+            executable: listed.attributes.executable,
         }
     }
 }
@@ -82,7 +88,8 @@ impl Args {
         }
         let mut out = output::stdout();
         let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
-        wanted.iter().try_for_each(|listed| self.print(&mut out, listed))?;
+        let keeps = wanted.iter().any(|listed| !listed.attributes.is_empty());
+        wanted.iter().try_for_each(|listed| self.print(&mut out, listed, keeps))?;
         out.flush()?;
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
@@ -94,7 +101,7 @@ impl Args {
         Ok(Outcome::with_loss(!faults.is_empty()))
     }
 
-    fn print(&self, out: &mut impl Write, listed: &Listed) -> std::io::Result<()> {
+    fn print(&self, out: &mut impl Write, listed: &Listed, keeps: bool) -> std::io::Result<()> {
         let line = Line::from(listed);
         if self.json {
             return output::json(out, &line);
@@ -105,7 +112,14 @@ impl Args {
         }
         let decoded = line.decoded_len.map_or_else(|| "-".into(), |len| len.to_string());
         let Line { id, encoding, .. } = line;
+        let kept = match (line.executable, line.modified) {
+            _ if !keeps => String::new(),
+            (executable, modified) => {
+                let x = if executable == Some(true) { "x" } else { "-" };
+                format!(" {x} {:20}", modified.unwrap_or_else(|| "-".into()))
+            }
+        };
         let (at, stored_len) = (listed.located.span.start, listed.located.span.len());
-        writeln!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4} {name}")
+        writeln!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4}{kept} {name}")
     }
 }

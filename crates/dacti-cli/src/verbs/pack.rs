@@ -3,6 +3,7 @@
 use crate::collect::{Collected, Collector, Filters, LeftOut};
 use crate::files::Output;
 use crate::ids::IdsFile;
+use crate::keep::Keep;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -70,6 +71,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
     ids: IdsFile,
     /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
     /// any number.
@@ -122,7 +125,9 @@ impl Args {
                 output::note(&output::printable(&path));
             }
             let is_hot = hot.iter().any(|pattern| pattern.matches(&path));
+            let attributes = self.keep.attributes(&file)?;
             let add = |name: InputName| {
+                let name = name.with_attributes(attributes);
                 let content = Content::file(file);
                 if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) }
                     .map(|_| ())
@@ -251,12 +256,13 @@ impl Args {
                 len => format!(", names list of {}", output::bytes(len)),
             };
             output::note(&format!(
-                "{}: {}, {} stored as {} ({encoding}){shared}{names}, file of {}",
+                "{}: {}, {} stored as {} ({encoding}){shared}{names}, file of {}{}",
                 output::shown(package),
                 output::counted(regions, "region", "regions"),
                 output::bytes(content_len),
                 output::bytes(stored_len),
                 output::bytes(len),
+                self.keep.dropped(),
             ));
         }
         Ok(())

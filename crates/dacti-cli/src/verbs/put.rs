@@ -3,10 +3,11 @@
 use crate::collect::{Collector, Filters, LeftOut};
 use crate::ids::IdsFile;
 use crate::input::{Input, Source};
+use crate::keep::Keep;
 use crate::outcome::{Failure, Outcome};
 use crate::update::Options;
 use crate::{Talk, output};
-use dacti::Content;
+use dacti::{Attributes, Content};
 use std::path::{Path, PathBuf};
 
 /// Add regions to a package, or replace them, without breaking anyone who reads it.
@@ -31,6 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
     ids: IdsFile,
     #[command(flatten)]
     options: Options,
@@ -51,7 +54,7 @@ impl Args {
             let from = match source {
                 Source::Standard | Source::Pipe(_) => {
                     let path = prefix.unwrap_or_default();
-                    ids.put(&mut update, path, source.content()?)?;
+                    ids.put(&mut update, path, Attributes::default(), source.content()?)?;
                     count = count.saturating_add(1);
                     continue;
                 }
@@ -70,7 +73,8 @@ impl Args {
                 if talk == Talk::Verbose {
                     output::note(&output::printable(&path));
                 }
-                ids.put(&mut update, path, Content::file(file))?;
+                let attributes = self.keep.attributes(&file)?;
+                ids.put(&mut update, path, attributes, Content::file(file))?;
             }
             if talk >= Talk::Normal {
                 collected.left_out.notes().iter().for_each(|line| output::note(line));

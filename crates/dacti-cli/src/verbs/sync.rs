@@ -3,6 +3,7 @@
 use crate::Talk;
 use crate::collect::{Collected, Collector, Filters};
 use crate::ids::IdsFile;
+use crate::keep::Keep;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, counted, shown};
 use crate::update::Options;
@@ -31,6 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
     ids: IdsFile,
     #[command(flatten)]
     options: Options,
@@ -53,7 +56,8 @@ impl Args {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
             }
-            ids.put(&mut update, path, Content::file(file))?;
+            let attributes = self.keep.attributes(&file)?;
+            ids.put(&mut update, path, attributes, Content::file(file))?;
         }
         ids.end()?;
         let others = self.others(&update, &paths)?;

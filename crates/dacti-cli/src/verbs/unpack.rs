@@ -113,6 +113,8 @@ impl Refused {
 struct Job {
     name: String,
     located: Located,
+    /// What the names list keeps of the file.
+    recorded: Recorded,
     /// The reason why the region is not written, if its name or an existing file prevents it.
     refusal: Option<Reason>,
 }
@@ -224,7 +226,8 @@ impl Args {
                 let is_own = own.as_ref().is_some_and(|own| *own == name);
                 let refusal = refusal
                     .or_else(|| is_own.then(|| Reason::new("package", "is the package itself")));
-                Job { name, located: listed.located, refusal }
+                let recorded = Recorded::of(listed.attributes);
+                Job { name, located: listed.located, recorded, refusal }
             })
             .collect();
         jobs.sort_by_key(|job| job.located.span.start);
@@ -346,7 +349,7 @@ fn write_some<'j>(
         let Some((index, job)) = job(n) else { return };
         let written = reader
             .map_err(|error| Refusal::Refused(Reason::new("content", region_fault(&error))))
-            .and_then(|mut content| place.write(&job.name, &mut content, &Recorded::default()));
+            .and_then(|mut content| place.write(&job.name, &mut content, &job.recorded));
         let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },

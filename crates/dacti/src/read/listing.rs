@@ -2,7 +2,7 @@
 
 use crate::Names;
 use dacti_index::{Encoding, Located};
-use dacti_names::{NAMES_ID, Name};
+use dacti_names::{Attributes, NAMES_ID, Name};
 
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Listed {
     /// The length of its content in bytes. It is exact if the region is stored without encoding;
     /// otherwise it is the hint of the names list.
     pub decoded_len: Option<u64>,
+    /// What the names list keeps of the file besides its content.
+    pub attributes: Attributes,
 }
 
 impl Listed {
@@ -24,8 +26,8 @@ impl Listed {
     }
 
     fn of(listing: Listing<'_>) -> Self {
-        let Listing { path, located, decoded_len } = listing;
-        Self { path: path.map(Into::into), located, decoded_len }
+        let Listing { path, located, decoded_len, attributes } = listing;
+        Self { path: path.map(Into::into), located, decoded_len, attributes }
     }
 }
 
@@ -35,17 +37,22 @@ pub(crate) struct Listing<'n> {
     pub(crate) path: Option<&'n str>,
     pub(crate) located: Located,
     pub(crate) decoded_len: Option<u64>,
+    attributes: Attributes,
 }
 
 impl<'n> Listing<'n> {
-    fn new(path: Option<&'n str>, located: Located, hint: Option<u64>) -> Self {
+    fn new(name: Option<&Name<'n>>, located: Located) -> Self {
         let stored = (located.encoding == Encoding::NONE).then(|| located.span.len());
-        Self { path, located, decoded_len: stored.or(hint) }
+        let hint = name.and_then(|name| name.decoded_len);
+        let attributes = name.map(|name| name.attributes).unwrap_or_default();
+        let path = name.map(|name| name.path);
+        Self { path, located, decoded_len: stored.or(hint), attributes }
     }
 
     /// Returns a region without a path, of a length that nobody has told.
-    pub(crate) const fn unnamed(located: Located) -> Self {
-        Self { path: None, located, decoded_len: None }
+    pub(crate) fn unnamed(located: Located) -> Self {
+        let attributes = Attributes::default();
+        Self { path: None, located, decoded_len: None, attributes }
     }
 
     /// Returns its path, or its id if it has no path.
@@ -70,10 +77,10 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
         let Ok(i) = regions.binary_search_by_key(&name.id, |located| located.id) else { continue };
         if let (Some(located), Some(shown)) = (regions.get(i), shown.get_mut(i)) {
             *shown = true;
-            take(Listing::new(Some(name.path), *located, name.decoded_len));
+            take(Listing::new(Some(name), *located));
         }
     }
     let unnamed =
         regions.iter().zip(shown).filter(|(located, shown)| !shown && located.id != NAMES_ID);
-    unnamed.for_each(|(located, _)| take(Listing::new(None, *located, None)));
+    unnamed.for_each(|(located, _)| take(Listing::new(None, *located)));
 }

@@ -82,9 +82,10 @@ impl AtomicFile {
 /// Returns the system's error without the path of a temporary file, which is made up and may repeat
 /// a secret of the path that the caller gave.
 fn system_error(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(core::error::Error::source);
-    let number = cause.and_then(|cause| cause.downcast_ref()).and_then(io::Error::raw_os_error);
-    number.map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((told, _)) => io::Error::new(error.kind(), told.to_owned()),
+        None => error,
+    }
 }
 
 /// Returns the folder of a path.

@@ -4,19 +4,19 @@
 use super::failed;
 use super::get::{Places, write_dar};
 use super::source::Source;
+use crate::keep;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::verbs::unpack::names::{FolderLimits, Portability, refusals};
 use crate::verbs::unpack::place::{Place, Recorded, Refusal};
 use crate::{Talk, interrupt, output};
-use core::time::Duration;
 use dacti_dar::unixfs::{self, FileReader, Kind, Node, UnixFsError};
 use dacti_dar::{Archive, BlockStore, Cid, ReadError, WriteOptions};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// The options of writing files.
 #[derive(Debug, clap::Args)]
@@ -281,14 +281,12 @@ fn node(store: &mut impl BlockStore, cid: &Cid) -> Result<Node, UnixFsError> {
 }
 
 fn recorded(node: &Node) -> Recorded {
-    Recorded { mode: node.mode, modified: node.mtime.and_then(|(s, n)| modified(s, n)) }
+    let modified = node.mtime.and_then(|(s, n)| modified(s, n));
+    Recorded { mode: node.mode, modified, executable: false }
 }
 
 fn modified(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let time =
-        if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
-    time?.checked_add(Duration::from_nanos(u64::from(nanoseconds)))
+    dacti::Time::new(seconds, nanoseconds).and_then(keep::system_time)
 }
 
 /// The state of writing.

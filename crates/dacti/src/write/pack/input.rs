@@ -6,7 +6,7 @@ use crate::fetch::source::{read_file_at, write_file_at};
 use core::fmt;
 use core::ops::Range;
 use dacti_index::{Encoding, REGION_LEN_MAX};
-use dacti_names::{NAMES_ID, Name, region_id};
+use dacti_names::{Attributes, NAMES_ID, Name, region_id};
 use dacti_seal::KeySearch;
 use daicon_core::to_u64;
 use std::collections::HashMap;
@@ -25,31 +25,39 @@ const SPOOL_MIN: u64 = 64 * 1024;
 pub struct InputName {
     path: Option<String>,
     id: Option<Uuid>,
+    attributes: Attributes,
 }
 
 impl InputName {
     /// Creates the name of a path with an explicit id.
     #[must_use]
     pub fn path_with_id(path: impl Into<String>, id: Uuid) -> Self {
-        Self { path: Some(path.into()), id: Some(id) }
+        Self { path: Some(path.into()), id: Some(id), attributes: Attributes::default() }
+    }
+
+    /// Keeps these attributes in the names list. They belong to a path: a region without one keeps
+    /// none.
+    #[must_use]
+    pub fn with_attributes(self, attributes: Attributes) -> Self {
+        Self { attributes, ..self }
     }
 }
 
 impl From<&str> for InputName {
     fn from(path: &str) -> Self {
-        Self { path: Some(path.into()), id: None }
+        Self::from(String::from(path))
     }
 }
 
 impl From<String> for InputName {
     fn from(path: String) -> Self {
-        Self { path: Some(path), id: None }
+        Self { path: Some(path), id: None, attributes: Attributes::default() }
     }
 }
 
 impl From<Uuid> for InputName {
     fn from(id: Uuid) -> Self {
-        Self { path: None, id: Some(id) }
+        Self { path: None, id: Some(id), attributes: Attributes::default() }
     }
 }
 
@@ -202,6 +210,8 @@ pub(crate) struct Input {
     pub(crate) len: u64,
     /// The length of its content if it is known, for the names list.
     decoded_len: Option<u64>,
+    /// What the names list keeps besides.
+    attributes: Attributes,
     /// Whether it lies in the head.
     pub(super) hot: bool,
     source: Source,
@@ -248,20 +258,24 @@ impl Input {
             }
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
-        Self { path: name.path, id, len, decoded_len: Some(len), hot: false, source }.checked()
+        let (path, attributes, decoded_len) = (name.path, name.attributes, Some(len));
+        Self { path, id, len, decoded_len, attributes, hot: false, source }.checked()
     }
 
     /// Creates the names list of a package as an input.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
-        Self { path: None, id: NAMES_ID, len, decoded_len: None, hot: false, source }.checked()
+        let attributes = Attributes::default();
+        Self { path: None, id: NAMES_ID, len, decoded_len: None, attributes, hot: false, source }
+            .checked()
     }
 
     /// Creates an input from a region of another package, stored as it is there. Its length is that
     /// of its stored bytes.
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
-        Self { path, id, len, decoded_len: None, hot: false, source: Source::Kept(Box::new(kept)) }
+        let (source, attributes) = (Source::Kept(Box::new(kept)), Attributes::default());
+        Self { path, id, len, decoded_len: None, attributes, hot: false, source }
     }
 
     /// Returns the region of another package that this input is.
@@ -286,7 +300,8 @@ impl Input {
 
     pub(crate) fn to_name(&self) -> Option<Name<'_>> {
         let path = self.path.as_deref()?;
-        Some(Name { path, id: self.id, decoded_len: self.decoded_len })
+        let Self { id, decoded_len, attributes, .. } = *self;
+        Some(Name { path, id, decoded_len, attributes })
     }
 
     /// Returns the whole content if it is in memory.

@@ -117,7 +117,9 @@ impl Chain {
 
 /// Returns the bytes of a name's record in a segment.
 fn record_len(name: &Name<'_>) -> u64 {
-    u64::try_from(name.path.len()).unwrap_or(u64::MAX).saturating_add(32)
+    let attributes_len = if name.attributes.is_empty() { 0 } else { 16 };
+    let path_len = u64::try_from(name.path.len()).unwrap_or(u64::MAX);
+    path_len.saturating_add(32).saturating_add(attributes_len)
 }
 
 #[cfg(test)]

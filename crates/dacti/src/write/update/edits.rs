@@ -274,7 +274,7 @@ fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     Ok(encoding.map(|encoding| if known(encoding) { encoding } else { Encoding::NONE }))
 }
 
-/// Returns the names that the list lacks or has with another length.
+/// Returns the names that the list lacks, or has with another length or other attributes.
 fn names_to_write<'i>(
     chain: &Chain,
     inputs: &'i [Replacing],
@@ -287,7 +287,11 @@ fn names_to_write<'i>(
             // The length of a region without encoding needs no hint.
             Some(listed) => {
                 let is_told = encoding == Some(Encoding::NONE) || *unchanged;
-                listed.id == name.id && (is_told || listed.decoded_len == name.decoded_len)
+                let len_is_right = is_told || listed.decoded_len == name.decoded_len;
+                // Attributes that are kept stay as long as the content does.
+                let attributes_are_right = listed.attributes == name.attributes
+                    || (*unchanged && name.attributes.is_empty());
+                listed.id == name.id && len_is_right && attributes_are_right
             }
             // The rest of the list was not read, and most likely has the name.
             None => *unchanged && found.is_some() && !chain.is_whole(),

@@ -1,8 +1,10 @@
-//! Folders, symbolic links, modes and times: the parts of a tree that DAR archives have and
-//! packages do not.
+//! Modes and times of files, and the parts of a tree that only DAR archives have: folders and
+//! symbolic links.
 
 use super::super::reason::Reason;
 use super::{Place, Refusal, refusal};
+use crate::keep;
+use dacti::Attributes;
 use std::io;
 use std::path::{Component, Path};
 use std::time::SystemTime;
@@ -13,12 +15,20 @@ pub(in crate::verbs) struct Recorded {
     /// Permission bits. Only the nine for owner, group and others are set.
     pub(in crate::verbs) mode: Option<u32>,
     pub(in crate::verbs) modified: Option<SystemTime>,
+    /// Whether the file is to be a program of all who may read it.
+    pub(in crate::verbs) executable: bool,
 }
 
 impl Recorded {
+    /// Returns what a names list keeps. A time that the system cannot hold is left out.
+    pub(in crate::verbs) fn of(kept: Attributes) -> Self {
+        let modified = kept.modified.and_then(keep::system_time);
+        Self { mode: None, modified, executable: kept.executable == Some(true) }
+    }
+
     /// Sets mode and time of an open file.
     pub(super) fn apply(&self, file: &cap_std::fs::File) -> io::Result<()> {
-        if self.mode.is_none() && self.modified.is_none() {
+        if self.mode.is_none() && self.modified.is_none() && !self.executable {
             return Ok(());
         }
         let file = file.try_clone()?.into_std();
@@ -26,6 +36,14 @@ impl Recorded {
         if let Some(mode) = self.mode {
             use std::os::unix::fs::PermissionsExt;
             file.set_permissions(std::fs::Permissions::from_mode(mode & 0o777))?;
+        }
+        #[cfg(unix)]
+        if self.executable {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = file.metadata()?.permissions().mode();
+            // Those who may read the file may run it.
+            let programs = (mode & 0o444).wrapping_shr(2);
+            file.set_permissions(std::fs::Permissions::from_mode((mode | programs) & 0o777))?;
         }
         if let Some(modified) = self.modified {
             file.set_modified(modified)?;
