@@ -129,10 +129,10 @@ fn it_tells_what_to_open_and_logs_requests_on_demand() {
         (child, told, address)
     };
     let (mut child, mut told, address) = start(&["-v"]);
-    http::ask(&address, "GET", "/p.dacti-pack?g=0", "Range: bytes=0-9\r\n").unwrap();
+    http::ask(&address, "GET", "/p.dacti-pack?g=0&sig=hunter2", "Range: bytes=0-9\r\n").unwrap();
     let mut line = String::new();
     told.read_line(&mut line).unwrap();
-    let expected = "GET /p.dacti-pack?g=0 bytes=0-9 -> 206, 10 bytes, ";
+    let expected = "GET /p.dacti-pack?g=0&sig=... bytes=0-9 -> 206, 10 bytes, ";
     assert!(line.contains(expected) && line.trim_end().ends_with(" ms"), "{line}");
     child.kill().unwrap();
     child.wait().unwrap();

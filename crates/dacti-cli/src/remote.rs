@@ -97,7 +97,8 @@ pub(crate) fn url(package: &Path) -> Option<String> {
     kind_and_url(package).map(|(_, url)| url)
 }
 
-/// Returns the URL, and whether it is one of an object store. Other schemes are no URLs of packages.
+/// Returns the URL and its kind: a server or an object store. URLs with other schemes are no
+/// packages.
 fn kind_and_url(package: &Path) -> Option<(LocationKind, String)> {
     let location = Location::from(package);
     let is_known = matches!(location.kind(), LocationKind::Server | LocationKind::Store);

@@ -80,7 +80,8 @@ impl Log {
     }
 }
 
-/// A request and the head of its answer. `Display` writes one line without control characters.
+/// A request and the head of its answer. `Display` writes one line without control characters, and
+/// without values of the query that may be secrets.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Logged<'l> {
@@ -98,10 +99,19 @@ pub struct Logged<'l> {
     pub time: Duration,
 }
 
+/// Fields of a query that are no secrets: tags of readers, and those of a gateway.
+const PUBLIC_FIELDS: [&str; 4] = ["g", "format", "dag-scope", "entity-bytes"];
+
 impl fmt::Display for Logged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, target, range, status, len, time } = self;
-        write!(f, "{method} {target}")?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        write!(f, "{method} {path}")?;
+        for (n, field) in query.split('&').filter(|field| !field.is_empty()).enumerate() {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            let value = if PUBLIC_FIELDS.contains(&name) { value } else { "..." };
+            write!(f, "{}{name}={value}", if n == 0 { '?' } else { '&' })?;
+        }
         if let Some(range) = range {
             write!(f, " {range}")?;
         }

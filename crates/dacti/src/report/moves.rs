@@ -1,7 +1,8 @@
 //! Finds files that moved: a region of the old package with the same stored bytes as a region of
 //! the new one, under another id.
 //!
-//! A digest binds the id, so digests of two ids cannot be compared, and the stored bytes are hashed.
+//! A digest binds the id, so digests of two ids cannot be compared, and the stored bytes are
+//! hashed.
 //! Specification: `docs/spec/dacti-seal.md`, "The digest".
 
 use crate::fetch::source::read_full;

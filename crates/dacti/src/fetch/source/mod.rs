@@ -124,8 +124,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         let _ = spans;
     }
 
-    /// Tells the source that a region is read part by part. A source that reads through caches takes
-    /// the tag of each part from the region's start.
+    /// Tells the source that a region is read part by part. A source that reads through caches
+    /// takes the tag of each part from the region's start.
     fn note_region(&self, region: Span) {
         let _ = region;
     }
@@ -155,8 +155,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns the bytes that [`confirm`](Self::confirm) reads: after further reads if `reads`, else
-    /// now. `None` if it reads nothing.
+    /// Returns the bytes that [`confirm`](Self::confirm) reads: after further reads if `reads`,
+    /// else now. `None` if it reads nothing.
     fn look(&self, reads: bool) -> Option<Span> {
         let _ = reads;
         None
