@@ -26,6 +26,11 @@ const RUNS: &[(&str, &[&str])] = &[
     ("put", &["PKG x=FILE --sign @", "PKG x=FILE --ids @", "@ x=FILE --dry-run --json"]),
     ("rm", &["@ a", "PKG @", "PKG a --plan @", "@ a --json"]),
     ("sync", &["@ DIR", "PKG @", "PKG DIR --plan @", "PKG DIR @"]),
+    ("publish", &["PKG @", "@ NEW", "PKG @ --sign @", "PKG @ --prefix @", "@ @ --dry-run"]),
+    ("pull", &["@ OUT", "PKG @", "@ @ --json"]),
+    ("tag", &["@ name", "@ name --json", "PKG @", "@ name --sign @"]),
+    ("log", &["@", "@ --json", "PKG @"]),
+    ("gc", &["@", "@ --json", "@ --days @"]),
     ("plan", &["@", "PLAN @", "@ @ @"]),
     ("apply", &["@ PKG", "PLAN @", "PLAN @ --json", "@ @ --step @"]),
     ("key", &["show @", "new -o @"]),
@@ -97,8 +102,12 @@ fn no_verb_prints_the_secrets_of_a_url() {
     let help = dacti(["help"]);
     let listed = help.text().split("Commands:").nth(1).expect("verbs are listed");
     let listed = listed.split("\n\n").next().expect("they end");
-    let listed: BTreeSet<_> =
-        listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    // Longer texts go on in further lines, which are indented more.
+    let lines = listed.lines().filter_map(|line| line.strip_prefix("  "));
+    let listed: BTreeSet<_> = lines
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     let known: BTreeSet<_> = verbs.iter().map(String::as_str).chain(["help"]).collect();
     assert_eq!(listed, known, "each verb is tried");
 }
