@@ -399,6 +399,50 @@ fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
 }
 
 #[test]
+fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
+    const LEN: usize = 64 << 20;
+    let dir = site();
+    let large = fs::File::create(dir.path().join("site/large.bin")).unwrap();
+    large.set_len(LEN as u64).unwrap();
+    let server = Served::start(&dir.path().join("site"), &["--idle-max", "1"]);
+    let mut slow = server.connect();
+    slow.write_all(b"GET /large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let (mut piece, mut taken) = (vec![0; LEN / 256], 0);
+    let begun = std::time::Instant::now();
+    loop {
+        // It sends nothing for three times the limit, and is never silent for long.
+        std::thread::park_timeout(std::time::Duration::from_millis(12));
+        match slow.read(&mut piece).unwrap() {
+            0 => break,
+            read => taken += read,
+        }
+    }
+    assert!(taken > LEN && begun.elapsed().as_secs() >= 3, "{taken} bytes");
+}
+
+#[test]
+fn a_connection_without_a_further_request_is_let_go() {
+    let dir = site();
+    let options = ["--connections-max", "1", "--idle-max", "1"];
+    let server = Served::start(&dir.path().join("site"), &options);
+    for request in [
+        "",
+        "GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n",
+        // A body that does not come.
+        "POST /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        "GET /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let mut kept = server.connect();
+        kept.write_all(request.as_bytes()).unwrap();
+        // The connection ends, although the client keeps it open.
+        let mut taken = Vec::new();
+        let _ = kept.read_to_end(&mut taken);
+        assert_eq!(taken.is_empty(), request.is_empty(), "{request}");
+        assert_eq!(server.get("/plain.bin", "").status, 200, "{request}");
+    }
+}
+
+#[test]
 fn more_silent_clients_than_there_are_places_hold_nobody_up_for_long() {
     let dir = site();
     let options = ["--connections-max", "4", "--idle-max", "1"];
