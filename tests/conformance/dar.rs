@@ -2,6 +2,7 @@
 //! damaged bytes.
 
 mod dar_access;
+mod dar_async;
 mod dar_cars;
 mod dar_cli;
 mod dar_cli_files;

@@ -80,9 +80,18 @@ fn lacks_driver(panic: &(dyn Any + Send)) -> bool {
 
 /// A transport that needs a runtime of `tokio`, made usable on any executor.
 #[derive(Debug)]
-pub(super) struct Driven {
-    pub(super) driver: Arc<Driver>,
-    pub(super) remote: Arc<dyn Remote>,
+struct Driven {
+    driver: Arc<Driver>,
+    remote: Arc<dyn Remote>,
+}
+
+/// Opens a transport that needs a runtime of `tokio`, and makes it usable on any executor.
+pub(crate) async fn driven(
+    opening: impl Future<Output = Result<Arc<dyn Remote>, Error>> + Send + 'static,
+) -> Result<Arc<dyn Remote>, Error> {
+    let driver = Arc::new(Driver::default());
+    let remote = driver.run(opening).await?;
+    Ok(Arc::new(Driven { driver, remote }))
 }
 
 impl Remote for Driven {

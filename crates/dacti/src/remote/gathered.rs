@@ -17,7 +17,7 @@ use std::thread::{self, ThreadId};
 
 /// The bytes of an operation, and the spans that it lacks.
 #[derive(Debug, Default)]
-pub(super) struct Operation(Mutex<State>);
+pub(crate) struct Operation(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -138,18 +138,18 @@ struct Met(Arc<dyn core::error::Error + Send + Sync>);
 
 /// A source of the bytes of the operation on this thread.
 #[derive(Debug)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     remote: Arc<dyn Remote>,
     /// An operation runs on one thread from its start to its end.
     running: Mutex<HashMap<ThreadId, Arc<Operation>>>,
 }
 
 impl Gathered {
-    pub(super) fn new(remote: Arc<dyn Remote>) -> Self {
+    pub(crate) fn new(remote: Arc<dyn Remote>) -> Self {
         Self { remote, running: Mutex::default() }
     }
 
-    pub(super) fn remote(&self) -> &Arc<dyn Remote> {
+    pub(crate) fn remote(&self) -> &Arc<dyn Remote> {
         &self.remote
     }
 

@@ -20,9 +20,15 @@ mod reader;
 mod source;
 mod transport;
 
+#[cfg(all(feature = "dar", any(feature = "http", feature = "store")))]
+pub(crate) use driven::driven;
+#[cfg(feature = "dar")]
+pub(crate) use gathered::{Gathered, Operation};
 #[cfg(any(feature = "http", feature = "store"))]
 pub(crate) use identity::{identity, identity_of_head};
 pub use package::AsyncPackage;
+#[cfg(feature = "dar")]
+pub(crate) use package::run;
 #[cfg(any(feature = "http", feature = "store"))]
 pub(crate) use parts::{PartRange, PartTransport, of_its_form};
 pub use reader::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader};

@@ -69,9 +69,7 @@ impl AsyncPackage {
         opening: impl Future<Output = Result<Arc<dyn Remote>, Error>> + Send + 'static,
         limits: Limits,
     ) -> Result<Self, Error> {
-        let driver = Arc::new(super::driven::Driver::default());
-        let remote = driver.run(opening).await?;
-        Self::from_remote(Arc::new(super::driven::Driven { driver, remote }), limits).await
+        Self::from_remote(super::driven::driven(opening).await?, limits).await
     }
 
     /// Opens the package by the head that `remote` has.
@@ -311,7 +309,7 @@ impl AsyncPackage {
 ///
 /// This ends, because each round brings new bytes, or another way to wrong bytes, and there are few
 /// such ways.
-async fn run<T>(
+pub(crate) async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
     mut work: impl FnMut() -> Result<T, Error>,

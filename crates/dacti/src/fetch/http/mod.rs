@@ -11,5 +11,5 @@ mod remote;
 
 pub use dacti_http::{Options as SessionOptions, is_presigned};
 #[cfg(feature = "dar")]
-pub(crate) use open::source;
+pub(crate) use open::{remote, source};
 pub use options::HttpOptions;

@@ -5,6 +5,8 @@
 use super::HttpOptions;
 use super::remote::HttpRemote;
 use crate::remote::{AsyncPackage, RemoteSource, Runner};
+#[cfg(feature = "dar")]
+use crate::remote::{Remote, driven};
 use crate::{Error, Package};
 use std::sync::Arc;
 
@@ -14,6 +16,12 @@ pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, E
     let runner = Runner::new()?;
     let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
     Ok(RemoteSource::new(runner, remote))
+}
+
+/// Opens the transport of a URL, for any kind of file and on any executor.
+#[cfg(feature = "dar")]
+pub(crate) async fn remote(url: &str, options: &HttpOptions) -> Result<Arc<dyn Remote>, Error> {
+    driven(HttpRemote::open(url.to_owned(), options.clone())).await
 }
 
 impl Package {

@@ -29,5 +29,5 @@ mod spending;
 #[cfg(feature = "write")]
 pub(crate) use client::Client;
 #[cfg(feature = "dar")]
-pub(crate) use open::source;
+pub(crate) use open::{remote, source};
 pub use options::StoreOptions;

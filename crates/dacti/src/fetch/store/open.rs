@@ -3,6 +3,8 @@
 use super::StoreOptions;
 use super::remote::StoreRemote;
 use crate::remote::{AsyncPackage, RemoteSource, Runner};
+#[cfg(feature = "dar")]
+use crate::remote::{Remote, driven};
 use crate::{Error, Package};
 use std::sync::Arc;
 
@@ -12,6 +14,12 @@ pub(crate) fn source(url: &str, options: &StoreOptions) -> Result<RemoteSource, 
     let runner = Runner::new()?;
     let remote = runner.wait(StoreRemote::open(url.to_owned(), options.clone()))?;
     Ok(RemoteSource::new(runner, remote))
+}
+
+/// Opens the transport of a URL, for any kind of file and on any executor.
+#[cfg(feature = "dar")]
+pub(crate) async fn remote(url: &str, options: &StoreOptions) -> Result<Arc<dyn Remote>, Error> {
+    driven(StoreRemote::open(url.to_owned(), options.clone())).await
 }
 
 impl Package {

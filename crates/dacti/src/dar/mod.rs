@@ -2,7 +2,8 @@
 //! them, from the same sources as packages.
 //!
 //! Archives under URLs are read by the same requests, budgets and retries as packages. They are
-//! never changed in place, so no cache can hold a stale part of one.
+//! never changed in place, so no cache can hold a stale part of one. `AsyncArchive` does the same
+//! for async programs.
 //!
 //! ```no_run
 //! # #[cfg(feature = "http")]
@@ -22,6 +23,9 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "async")]
+mod async_archive;
+
 #[cfg(any(feature = "http", feature = "store"))]
 use crate::Error;
 #[cfg(feature = "http")]
@@ -34,6 +38,8 @@ use crate::fetch::StoreOptions;
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "async")]
+pub use async_archive::{AsyncArchive, AsyncFile, Blocks};
 pub use dacti_dar::{Archive, Cid, ReadError, ReadOptions, Reader, SubDag, Walk};
 
 /// A source of packages as a source of DAR archives.
@@ -68,6 +74,14 @@ impl DarSource {
         options: &StoreOptions,
     ) -> Result<(Self, Arc<RemoteSource>), Error> {
         Ok(Self::of_remote(crate::fetch::store::source(url, options)?))
+    }
+
+    /// Returns whether the length of the file is known. If a server does not state it, the file can
+    /// be read from its start to its end, and not from its end.
+    #[must_use]
+    pub fn has_len(&self) -> bool {
+        // `RemoteFile::LEN_UNKNOWN`.
+        self.0.len() < u64::MAX >> 1
     }
 
     #[cfg(any(feature = "http", feature = "store"))]
