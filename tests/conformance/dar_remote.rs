@@ -2,6 +2,7 @@
 
 use crate::dar_cli::Folder;
 use crate::dar_support::{cid, tree, tree_plan, write};
+use dacti_tests::dar_reference::Block;
 use dacti_tests::served::Served;
 use std::fs;
 
@@ -53,11 +54,51 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         folder.ends(0, &arguments("site/x.dar"));
         assert!(remote == read("x"), "{verb}");
     }
+    dry_runs_tell_what_runs_take(&folder, &url, &blocks);
     // A budget ends it.
     let (_, err) = folder.ends(1, &["verify", &url, "--max-bytes", "100000"]);
     assert!(!err.is_empty());
     let (_, err) = folder.ends(1, &["roots", &url.replace("x.dar", "absent.dar")]);
     assert!(err.contains("404"), "{err}");
+}
+
+/// What `--dry-run` tells, against what the run takes.
+fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
+    let planned = |arguments: &[&str]| {
+        let (out, _) = folder.ends(0, &[arguments, &["--dry-run", "--json"]].concat());
+        let plan: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+        let ranges = plan["ranges"].as_array().expect("a list").len() as u64;
+        let (requests, bytes) = (&plan["spent"]["requests"], &plan["spent"]["bytes"]);
+        (number(requests) + ranges, number(bytes) + number(&plan["bytes"]), number(&plan["bytes"]))
+    };
+    let leaf = cid(&blocks[24_000].cid).to_string();
+    let get = ["get", url, &leaf, "-o", "dry"];
+    let (requests, bytes, _) = planned(&get);
+    assert!(!folder.at("dry").exists(), "it writes nothing");
+    let (_, err) = folder.ends(0, &[&get[..], &["--stats"]].concat());
+    assert_eq!(spent(&err), (requests, bytes));
+    // A DAG in one range.
+    let child = cid(&blocks[1].cid).to_string();
+    let extract = ["extract", url, &child, "-o", "dry2"];
+    let (requests, bytes, _) = planned(&extract);
+    assert!(!folder.at("dry2").exists());
+    let (_, err) = folder.ends(0, &[&extract[..], &["--stats"]].concat());
+    let (found, found_bytes) = spent(&err);
+    assert!(found == requests && found_bytes <= bytes + (64 << 10), "{found} {found_bytes}");
+    let len = fs::metadata(folder.at("site/x.dar")).expect("it is there").len();
+    for verb in ["verify", "ls"] {
+        assert_eq!(planned(&[verb, url]).2, len, "{verb}");
+    }
+    for verb in [&["to-car"][..], &["index", "--remove"], &["salvage"]] {
+        assert_eq!(planned(&[verb, &[url, "-o", "dry3"]].concat()).2, len, "{verb:?}");
+    }
+    assert!(!folder.at("dry3").exists());
+    // The roots came with the end of the archive.
+    assert_eq!(planned(&["roots", url]).2, 0);
+    let (out, _) = folder.ends(0, &["roots", "site/x.dar", "--dry-run"]);
+    let told = format!("spent       1 request, {} bytes", 64 << 10);
+    assert!(out.contains(&told), "{out}");
 }
 
 #[test]

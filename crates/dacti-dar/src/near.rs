@@ -81,25 +81,46 @@ impl NearReader {
             Some((head, len)) => (Some(head), len),
             None => (None, 0),
         };
-        if let Some(Head::Block(len)) = head {
-            let body_at = place.at.saturating_add(head_len);
-            let end = body_at.saturating_add(len);
-            if len <= u64::from(archive.options().limits.block_len_max)
-                && end <= archive.frames_end()
-            {
-                let data = self.read(archive, body_at, len)?;
-                if fits(cid, data) == Fit::Yes {
-                    let data = data.to_vec();
-                    *place = FramePlace::after(end);
-                    return Ok(Some(Near::Here { data, end }));
-                }
-            }
+        if let Some((data, end)) = self.block(archive, place.at, cid)? {
+            *place = FramePlace::after(end);
+            return Ok(Some(Near::Here { data, end }));
         }
         let Some(found) = archive.locate(cid)? else { return Ok(None) };
         if head == Some(Head::Reference(found.offset)) {
             place.at = place.at.saturating_add(head_len);
         }
         Ok(Some(Near::Elsewhere(found)))
+    }
+
+    /// Reads the block of a CID at a place. Returns `None` if another frame is there.
+    ///
+    /// # Errors
+    /// An error of the source.
+    pub fn read_at<S: ReadAt>(
+        &mut self,
+        archive: &Archive<S>,
+        place: FramePlace,
+        cid: &Cid,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.block(archive, place.at, cid)?.map(|(data, _)| data))
+    }
+
+    /// Reads the block of a CID and its end, if the frame at `at` holds it.
+    fn block<S: ReadAt>(
+        &mut self,
+        archive: &Archive<S>,
+        at: u64,
+        cid: &Cid,
+    ) -> Result<Option<(Vec<u8>, u64)>, ReadError> {
+        let Some((Head::Block(len), head_len)) = self.head(archive, at)? else { return Ok(None) };
+        let body_at = at.saturating_add(head_len);
+        let end = body_at.saturating_add(len);
+        let limit = u64::from(archive.options().limits.block_len_max);
+        if len > limit || end > archive.frames_end() {
+            return Ok(None);
+        }
+        let data = self.read(archive, body_at, len)?;
+        Ok((fits(cid, data) == Fit::Yes).then(|| (data.to_vec(), end)))
     }
 
     /// Reads the number at the start of a frame; `None` at the end of the frames.

@@ -7,6 +7,7 @@ mod files;
 mod get;
 mod inspect;
 mod list;
+mod plan;
 mod salvage;
 mod source;
 mod tree;
@@ -73,6 +74,11 @@ struct Reading {
     /// Accept blocks without proof if their hash function is unknown or their digest is too short.
     #[arg(long)]
     trust_unknown_hashes: bool,
+    /// Print the bytes that this command would read, and write nothing. To plan them, the end of
+    /// the archive is read, and those parts of its index and of the path that tell where the blocks
+    /// are.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -134,7 +140,7 @@ fn shown(path: &Path) -> String {
 /// Opens an archive or a CAR: a file, a URL, or standard input, which is copied to a temporary file
 /// first.
 fn open(path: &Path, reading: &Reading) -> Result<Source, Failure> {
-    Source::open(path, &reading.remote)
+    Source::open(path, &reading.remote, reading.dry_run)
 }
 
 fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<Source>, Failure> {

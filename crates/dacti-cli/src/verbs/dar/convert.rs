@@ -1,6 +1,6 @@
 //! `dacti dar index`, `from-car` and `to-car`: the same blocks in another file.
 
-use super::{Counts, Out, Reading, Sink, Watched, failed, note_written, open, open_archive};
+use super::{Counts, Out, Reading, Sink, Watched, failed, note_written, open, open_archive, plan};
 use super::{Texts, print_json, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
@@ -44,6 +44,9 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.archive, &self.reading, self.json);
+        }
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
         let mut reader = archive.stream().map_err(&unreadable)?;
@@ -105,6 +108,9 @@ struct FromCarJson {
 
 impl FromCar {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.car, &self.reading, self.json);
+        }
         let source = open(&self.car, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Watched::new(Sink::create(&self.out.output)?, "converting", total, talk);
@@ -175,6 +181,9 @@ struct ToCarJson {
 
 impl ToCar {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.archive, &self.reading, self.json);
+        }
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
         let roots = match archive.header().map_err(&unreadable)?.car_roots {

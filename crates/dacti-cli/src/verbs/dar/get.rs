@@ -2,7 +2,7 @@
 
 use super::files::Files;
 use super::source::Source;
-use super::{Counts, Reading, Sink, convert, failed, note_written, open_archive, parse_cid};
+use super::{Counts, Reading, Sink, convert, failed, note_written, open_archive, parse_cid, plan};
 use super::{print_json, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -12,7 +12,7 @@ use dacti_dar::{
     Archive, BlockPlace, BlockStore, CarWriter, Cid, CidList, Misuse, ReadAt, ReadError,
     WriteOptions,
 };
-use dacti_dar::{Error, Summary, Walk, Writer, resolve, write_dag};
+use dacti_dar::{Error, FramePlace, NearReader, Root, Summary, Walk, Writer, resolve, write_dag};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
@@ -47,6 +47,9 @@ struct Gotten {
 
 impl Get {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::block(&self.archive, &self.reading, &self.cid, self.json);
+        }
         let archive = open_archive(&self.archive, &self.reading)?;
         let found = find(&archive, &self.cid).map_err(failed(&self.archive))?;
         let shown = output::shown(&self.archive);
@@ -182,11 +185,19 @@ impl BlockStore for Walked<'_> {
 }
 
 /// Any block of an archive, by its index.
-struct Indexed<'a>(&'a Archive<Source>);
+struct Indexed<'a> {
+    archive: &'a Archive<Source>,
+    /// The root and its block, if the list of roots led to it.
+    root: Option<(Cid, Vec<u8>)>,
+}
 
 impl BlockStore for Indexed<'_> {
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
-        let found = find(self.0, cid)?;
+        let root = self.root.take_if(|(root, _)| root == cid);
+        let found = match root {
+            Some((_, block)) => Some(block),
+            None => find(self.archive, cid)?,
+        };
         into.extend(found.iter().flatten());
         Ok(found.is_some())
     }
@@ -200,13 +211,19 @@ pub(super) fn top(
     cid: Option<&Cid>,
     path: Option<&str>,
 ) -> Result<Cid, Failure> {
-    let cid = match cid {
-        Some(cid) => cid.clone(),
-        None => first_root(archive).map_err(failed(shown))?,
+    let mut root = None;
+    let cid = match (cid, path) {
+        (Some(cid), _) => cid.clone(),
+        (None, None) => first_root(archive).map_err(failed(shown))?.cid,
+        (None, Some(_)) => {
+            let first = first_root(archive).map_err(failed(shown))?;
+            root = root_block(archive, &first).map_err(failed(shown))?;
+            first.cid
+        }
     };
     let Some(path) = path else { return Ok(cid) };
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-    let found = resolve(&mut Indexed(archive), &cid, &names)
+    let found = resolve(&mut Indexed { archive, root }, &cid, &names)
         .map_err(|error| Failure::Failed(format!("{}: {path}: {error}", output::shown(shown))))?;
     found.ok_or_else(|| {
         let shown = output::shown(shown);
@@ -237,11 +254,17 @@ impl Extract {
             let (cid, path) = (self.cid.as_ref(), self.path.as_deref());
             let archive = open_archive(&self.archive, &self.reading)?;
             let cid = top(&archive, &self.archive, cid, path)?;
+            if self.reading.dry_run {
+                return plan::dag(&self.archive, &archive, &cid, self.json);
+            }
             return self.files.run(archive, &self.archive, &cid, self.json, talk);
         };
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
         let cid = top(&archive, &self.archive, self.cid.as_ref(), self.path.as_deref())?;
+        if self.reading.dry_run {
+            return plan::dag(&self.archive, &archive, &cid, self.json);
+        }
         let sink = Sink::create(output)?;
         let (sink, summary) = if self.car {
             write_car(&archive, &cid, sink, talk)
@@ -266,9 +289,16 @@ impl Extract {
     }
 }
 
-pub(super) fn first_root(archive: &Archive<Source>) -> Result<Cid, ReadError> {
+pub(super) fn first_root(archive: &Archive<Source>) -> Result<Root, ReadError> {
     let root = archive.roots()?.into_iter().next();
-    root.map(|root| root.cid).ok_or(Error::Misuse(Misuse::NoSuchBlock).into())
+    root.ok_or(Error::Misuse(Misuse::NoSuchBlock).into())
+}
+
+/// Reads the block of a root at the place that the list of roots tells, which spares a look-up.
+fn root_block(archive: &Archive<Source>, root: &Root) -> Result<Option<(Cid, Vec<u8>)>, ReadError> {
+    let Some(at) = root.offset else { return Ok(None) };
+    let block = NearReader::default().read_at(archive, FramePlace::after(at), &root.cid)?;
+    Ok(block.map(|block| (root.cid.clone(), block)))
 }
 
 fn write_car(

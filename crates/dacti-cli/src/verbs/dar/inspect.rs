@@ -1,7 +1,7 @@
 //! `dacti dar inspect`: the parts of an archive and their places. Reads only both ends.
 
 use super::source::Source;
-use super::{Reading, Texts, failed, open_archive};
+use super::{Reading, Texts, failed, open_archive, plan};
 use crate::outcome::{Failure, Outcome};
 use crate::output;
 use dacti_dar::{Archive, IndexBucket, ReadError};
@@ -69,6 +69,9 @@ impl From<&IndexBucket> for Bucket {
 
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::roots(&self.archive, &self.reading, self.json);
+        }
         let archive = open_archive(&self.archive, &self.reading)?;
         let seen = look(&archive).map_err(failed(&self.archive))?;
         let mut out = output::stdout();

@@ -1,6 +1,6 @@
 //! `dacti dar ls` and `dacti dar roots`: the blocks and the roots of an archive.
 
-use super::{Reading, failed, open_archive, open_stream, warn};
+use super::{Reading, failed, open_archive, open_stream, plan, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::StreamEvent;
@@ -36,6 +36,9 @@ struct Line {
 
 impl Ls {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.archive, &self.reading, self.json);
+        }
         let unreadable = failed(&self.archive);
         let mut out = output::stdout();
         let mut reader = open_stream(&self.archive, "listing", &self.reading, talk)?;
@@ -105,6 +108,9 @@ struct RootLine {
 
 impl Roots {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::roots(&self.archive, &self.reading, self.json);
+        }
         let archive = open_archive(&self.archive, &self.reading)?;
         let mut out = output::stdout();
         for root in archive.roots().map_err(failed(&self.archive))? {

@@ -1,6 +1,8 @@
 //! `dacti dar salvage`: the blocks of a cut or damaged archive, as a new one.
 
-use super::{Counts, Out, Reading, Sink, Watched, failed, note_written, open, print_json, texts};
+use super::{
+    Counts, Out, Reading, Sink, Watched, failed, note_written, open, plan, print_json, texts,
+};
 use super::{convert, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
@@ -41,6 +43,9 @@ struct Json {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.archive, &self.reading, self.json);
+        }
         let source = open(&self.archive, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Watched::new(Sink::create(&self.out.output)?, "saving", total, talk);

@@ -24,8 +24,9 @@ enum Inner {
 }
 
 impl Source {
-    /// Opens a path, a URL, or standard input, which is copied to a temporary file first.
-    pub(super) fn open(path: &Path, remote: &Remote) -> Result<Self, Failure> {
+    /// Opens a path, a URL, or standard input, which is copied to a temporary file first. Reads are
+    /// counted if `counts` or an option asks for it.
+    pub(super) fn open(path: &Path, remote: &Remote, counts: bool) -> Result<Self, Failure> {
         let unreadable =
             |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
         if is_standard(path) {
@@ -34,9 +35,17 @@ impl Source {
             file.rewind().map_err(unreadable)?;
             return Ok(Self { inner: Inner::File(file), costs: None });
         }
-        if url(path).is_some() || remote.is_counted() {
+        if url(path).is_some() || remote.is_counted() || counts {
             let (source, costs) = remote.open_dar(path, Talk::Normal)?;
             let costs = Some((costs, remote.clone()));
+            if !source.has_len() {
+                // Archives are read from their end.
+                return Err(Failure::Failed(format!(
+                    "{}: no answer of the server states the file's length: fetch all of it, and \
+                     read it from standard input, as by `curl URL | dacti dar verify -`",
+                    shown(path)
+                )));
+            }
             return Ok(Self { inner: Inner::Counted(source), costs });
         }
         let file = File::open(path).map_err(unreadable)?;
@@ -49,6 +58,11 @@ impl Source {
     /// Makes a source of a file that was written for this run.
     pub(super) fn of_file(file: File) -> Self {
         Self { inner: Inner::File(file), costs: None }
+    }
+
+    /// Returns the requests and bytes so far, if they are counted.
+    pub(super) fn spent(&self) -> (u64, u64) {
+        self.costs.as_ref().map_or((0, 0), |(costs, _)| costs.spent())
     }
 
     /// Tells whether each read is a request.

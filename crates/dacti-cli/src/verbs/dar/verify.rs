@@ -1,6 +1,6 @@
 //! `dacti dar verify`: checks that an archive is whole.
 
-use super::{Counts, Reading, failed, open_stream, shown, warn};
+use super::{Counts, Reading, failed, open_stream, plan, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::Summary;
@@ -29,6 +29,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if self.reading.dry_run {
+            return plan::whole(&self.archive, &self.reading, self.json);
+        }
         let summary = self.verify(talk)?;
         if self.json {
             output::json(&mut std::io::stdout().lock(), &Counts::from(&summary))?;
