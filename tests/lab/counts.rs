@@ -23,13 +23,13 @@ struct Wire {
 }
 
 /// Passes connections on to a server, and counts requests and bytes of answers.
-struct Relay {
+pub(super) struct Relay {
     address: SocketAddr,
     wire: Arc<Wire>,
 }
 
 impl Relay {
-    fn start(server: SocketAddr) -> Self {
+    pub(super) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, wire) = (listener.local_addr().unwrap(), Arc::<Wire>::default());
         let counted = Arc::clone(&wire);
@@ -46,8 +46,12 @@ impl Relay {
         Self { address, wire }
     }
 
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns the requests and the bytes of answers since the last call.
-    fn take(&self) -> (u64, u64) {
+    pub(super) fn take(&self) -> (u64, u64) {
         let Wire { requests, bytes } = &*self.wire;
         (requests.swap(0, Ordering::SeqCst), bytes.swap(0, Ordering::SeqCst))
     }

@@ -2,7 +2,9 @@
 //!
 //! The short form runs with the other tests; `cargo xtask lab --full` runs the whole lab.
 
+mod archive;
 mod counts;
+mod gateway;
 mod load;
 mod ranges;
 mod updates;

@@ -16,6 +16,8 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/sbin/squid", "squid"),
     ("/usr/lib/trafficserver/modules/slice.so", "trafficserver-experimental-plugins"),
     ("/usr/bin/wrk", "wrk"),
+    ("/usr/bin/node", "nodejs"),
+    ("/usr/bin/npm", "npm"),
 ];
 
 /// The page that has the table of the full form.

@@ -36,6 +36,11 @@ impl Tool {
         plugin: Some("/usr/lib/trafficserver/modules/slice.so"),
     };
 
+    /// Node.js, which runs clients of others.
+    pub const NODE: Self = Self { program: "node", package: "nodejs", plugin: None };
+    /// npm, which fetches them.
+    pub const NPM: Self = Self { program: "npm", package: "npm", plugin: None };
+
     /// wrk, which makes load.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 

@@ -1,0 +1,108 @@
+//! Clients of the gateway that others wrote: `@ipld/car` and `ipfs-unixfs-exporter` from npm read
+//! and verify what it serves, and files come back as they were.
+
+use dacti_tests::lab::{Tool, full, missing};
+use dacti_tests::program::program;
+use dacti_tests::served::Served;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs a command to its end. Returns what it printed.
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {error}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The folder of the clients, with the packages that they need, which npm fetches once.
+fn clients() -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/npm");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm");
+    fs::create_dir_all(&folder).unwrap();
+    let same = |name: &str| fs::read(from.join(name)).ok() == fs::read(folder.join(name)).ok();
+    let is_fetched = same("package.json") && folder.join("node_modules").is_dir();
+    for name in ["package.json", "gateway.mjs"] {
+        fs::copy(from.join(name), folder.join(name)).unwrap();
+    }
+    if !is_fetched {
+        let mut npm = Tool::NPM.command().unwrap();
+        run(npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder));
+    }
+    folder
+}
+
+/// Makes a folder of files: empty and short ones, names that need escapes, 6,000 entries, which
+/// sharding takes, and a long file.
+fn input(folder: &Path, long: usize) {
+    fs::create_dir_all(folder.join("many")).unwrap();
+    fs::create_dir_all(folder.join("deep/er/st")).unwrap();
+    fs::write(folder.join("empty"), "").unwrap();
+    fs::write(folder.join("deep/er/st/a b%2F\u{e4}.txt"), "hello").unwrap();
+    for number in 0..6_000 {
+        let name = format!("a name that makes the folder large enough to be sharded {number}");
+        fs::write(folder.join("many").join(name), number.to_string()).unwrap();
+    }
+    let mut file = File::create(folder.join("deep/long.bin")).unwrap();
+    let mut state = 1_u64;
+    for _ in 0..long {
+        let mut mebibyte = Vec::with_capacity(1 << 20);
+        while mebibyte.len() < 1 << 20 {
+            // A generator of Knuth's: no two leaves are alike.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            mebibyte.extend(state.to_le_bytes());
+        }
+        file.write_all(&mebibyte).unwrap();
+    }
+}
+
+#[test]
+fn clients_of_others_read_and_verify_what_the_gateway_serves() {
+    if missing(&[Tool::NODE, Tool::NPM]) {
+        return;
+    }
+    let clients = clients();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // A gibibyte takes a while, and its place.
+    input(&at("in"), if full() { 1024 } else { 48 });
+    fs::create_dir(at("site")).unwrap();
+    let mut create = Command::new(program());
+    create.current_dir(dir.path()).args(["dar", "create", "in", "-o", "site/x.dar", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&run(&mut create)).unwrap();
+    let (root, blocks) = (made["roots"][0]["cid"].as_str().unwrap(), &made["written"]["blocks"]);
+    let served = Served::start(&at("site"), &[]);
+    let gateway = format!("http://{}", served.address);
+    let client = |mode: &str, more: &[&str]| {
+        let mut node = Tool::NODE.command().unwrap();
+        node.current_dir(&clients).args(["gateway.mjs", mode, &gateway, root]).args(more);
+        serde_json::from_str::<serde_json::Value>(&run(&mut node)).unwrap()
+    };
+    // One CAR, whose every block fits its CID.
+    assert_eq!(client("car", &[])["blocks"], *blocks);
+    let same = |name: &str| {
+        let told = run(Command::new("diff").arg("-r").arg(at("in")).arg(at(name)));
+        assert_eq!(told, "", "{name}");
+        fs::remove_dir_all(at(name)).unwrap();
+    };
+    // Each block by itself.
+    assert_eq!(client("raw", &[at("raw").to_str().unwrap()])["files"], 6_003);
+    same("raw");
+    if !full() {
+        // The blocks of a CAR, held in memory.
+        assert_eq!(client("tree", &[at("tree").to_str().unwrap()])["files"], 6_003);
+        same("tree");
+    }
+    // This project's own client, from the file and over HTTP.
+    for source in ["site/x.dar".to_owned(), format!("{gateway}/x.dar")] {
+        let mut extract = Command::new(program());
+        extract.current_dir(dir.path()).args(["dar", "extract", &source, "--files", "-C", "out"]);
+        run(&mut extract);
+        same("out");
+    }
+}
