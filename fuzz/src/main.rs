@@ -6,6 +6,8 @@
 // The modules hold tests, too, which this program leaves out.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+#[path = "../../tests/conformance/answers.rs"]
+mod answers;
 #[path = "../../tests/conformance/container.rs"]
 mod container;
 #[path = "../../tests/conformance/entries.rs"]

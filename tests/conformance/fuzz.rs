@@ -166,6 +166,16 @@ fn fuzz_plan() {
 }
 
 #[test]
+fn fuzz_http() {
+    smoke("http");
+}
+
+#[test]
+fn fuzz_remote() {
+    smoke("remote");
+}
+
+#[test]
 fn each_entry_point_has_a_test() {
     let tests = include_str!("fuzz.rs");
     for entry in ENTRIES {

@@ -4,6 +4,7 @@
 //! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from
 //! the crates.
 
+mod answers;
 mod areas;
 mod building;
 mod cli;
