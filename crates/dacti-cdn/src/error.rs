@@ -240,7 +240,7 @@ pub enum Error {
     },
     /// The list of parts, or the head that holds it, is at fault.
     #[error(transparent)]
-    Parts(#[from] crate::parts::PartsError),
+    Parts(#[from] crate::parts_fault::PartsError),
     /// The package cannot be updated in place.
     #[error("the package cannot be updated: {0}")]
     NotUpdatable(Missing),

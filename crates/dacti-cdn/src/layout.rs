@@ -4,7 +4,6 @@
 //! need it. Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The dacti-layout
 //! component".
 
-use crate::parts::{PARTS_AT, PARTS_LEN};
 use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
@@ -34,6 +33,10 @@ pub const T2_PLACES: [u64; 2] = [504, 752];
 pub const LAYOUT_AT: u64 = 1000;
 /// Position of the seal component's region.
 pub const SEAL_AT: u64 = 1080;
+/// The start of the parts component's region in a new package, absolute.
+pub const PARTS_AT: u64 = 1536;
+/// Length of the parts component's region, in bytes.
+pub const PARTS_LEN: u64 = 2048;
 /// Start of the room for lookup fences.
 pub const FENCES_AT: u64 = PARTS_AT + PARTS_LEN;
 /// The most groups that fit the head. Past `LARGE_ENTRIES` entries, fewer delta groups leave room

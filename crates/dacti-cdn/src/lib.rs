@@ -24,6 +24,7 @@ mod json;
 mod layout;
 mod padding;
 pub mod parts;
+mod parts_fault;
 mod plan;
 mod planner;
 mod policy;

@@ -5,7 +5,6 @@
 //! Specification: `docs/spec/dacti-parts.md`.
 
 mod entry;
-mod fault;
 mod head;
 mod list;
 mod merge;
@@ -14,13 +13,15 @@ mod prefix;
 mod region;
 
 pub use entry::{PIECE_EXPONENT_DEFAULT, PartEntry};
-pub use fault::{PartsError, PartsFault};
 pub use head::{head_digest, is_in_parts, name_hash, one_file_head, parts_head};
 pub use list::{ObjectRead, PartList};
 pub use merge::entries_to_merge;
 pub use opened::PartsHead;
 pub use prefix::{PREFIX_LEN_MAX, check_prefix};
 pub use region::PartsRegion;
+
+pub use crate::layout::{PARTS_AT, PARTS_LEN};
+pub use crate::parts_fault::{PartsError, PartsFault};
 
 use daicon_core::Version;
 use uuid::Uuid;
@@ -33,10 +34,6 @@ pub const PARTS_VERSION: Version = Version::new(0, 1);
 pub const PACKAGE_ID: Uuid = Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722);
 /// The format version of a package in parts.
 pub const PARTS_FORMAT_VERSION: Version = Version::new(0, 2);
-/// The start of the parts component's region in a new package, absolute.
-pub const PARTS_AT: u64 = 1536;
-/// Length of the parts component's region, in bytes.
-pub const PARTS_LEN: u64 = 2048;
 /// The multiple at which the block of an update begins.
 pub const BLOCK_ALIGN: u64 = 8;
 /// The most entries that a list has.
