@@ -23,8 +23,9 @@ const WINGS: &[(&str, &[&str])] = &[
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
     ("report", &["error", "fetch", "find", "hash", "read", "threads"]),
-    // A copy that was pulled is verified before it is kept.
-    ("write", &["error", "fetch", "find", "hash", "read", "report", "threads"]),
+    // A copy that was pulled is verified before it is kept. Parts go to an object store by the
+    // runner of `remote`.
+    ("write", &["error", "fetch", "find", "hash", "read", "remote", "report", "threads"]),
 ];
 
 const FACADE: &str = "dacti";
