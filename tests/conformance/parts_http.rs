@@ -136,7 +136,8 @@ fn answer(seen: &Seen, object: Option<Vec<u8>>, act: &Act) -> Vec<u8> {
     }
     let total = if *act == Act::Star { "*".into() } else { bytes.len().to_string() };
     let head = format!(
-        "HTTP/1.1 206 Partial\r\nContent-Range: bytes {start}-{}/{total}\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 206 Partial\r\nContent-Range: bytes {start}-{}/{total}\r\n\
+         Content-Length: {}\r\n\r\n",
         end - 1,
         end - start
     );

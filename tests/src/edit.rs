@@ -218,8 +218,8 @@ impl Published {
         bytes
     }
 
-    /// Returns the group for entries of that encoding, and its length: the nearest one with room, unless a
-    /// newer one lists one of the ids; or the next one in front of all that are in use.
+    /// Returns the group for entries of that encoding, and its length: the nearest one with room,
+    /// unless a newer one lists one of the ids; or the next one in front of all that are in use.
     fn delta_group(&self, encoding: [u8; 4], entries: &[Entry], next: bool) -> Option<(u32, u8)> {
         let index = self.index();
         if index.region.0 >= HEAD {
@@ -246,8 +246,8 @@ impl Published {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// Makes an update in a delta group, which puts or removes: the nearest one that serves, or with
-    /// `next` the next one that is not in use. `None` if it does not fit.
+    /// Makes an update in a delta group, which puts or removes: the nearest one that serves, or
+    /// with `next` the next one that is not in use. `None` if it does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
         let removes = edits.iter().all(|edit| matches!(edit, Edit::Remove(_)));

@@ -24,8 +24,8 @@ use published::Published;
 /// claims of the plan are true.
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. If
-/// not, it proves only that a barrier covers all of the new index before the switch. The lengths that
-/// edits replace are proven by those entries, or by [look-ups](Snapshot::set_found).
+/// not, it proves only that a barrier covers all of the new index before the switch. The lengths
+/// that edits replace are proven by those entries, or by [look-ups](Snapshot::set_found).
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -51,8 +51,8 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks that the lengths that edits replace are those of the package, and that the plan costs what
-/// it says.
+/// Checks that the lengths that edits replace are those of the package, and that the plan costs
+/// what it says.
 fn check_cost(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     for edit in &plan.edits {
         let Some(id) = edit.region_id() else { continue };

@@ -171,8 +171,8 @@ impl Snapshot {
         self.entries.as_ref()
     }
 
-    /// Takes what look-ups in the package found: for each id the number of its stored bytes, without
-    /// the seal, or `None` for a missing region.
+    /// Takes what look-ups in the package found: for each id the number of its stored bytes,
+    /// without the seal, or `None` for a missing region.
     ///
     /// By them [`plan`](crate::plan) sets the lengths that edits replace, and
     /// [`check`](crate::check) proves them. All entries of the index tell the same.

@@ -32,7 +32,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = HEAD_MAX_AGE)]
     head_max_age: u32,
     /// Objects that are uploaded at once.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN))]
+    #[arg(long, value_name = "N", default_value = "4")]
     uploads: NonZeroUsize,
 }
 

@@ -206,8 +206,8 @@ impl Fetch {
         Self::new(session, Kind::Range, span, slice, session.begin(span, slice))
     }
 
-    /// Returns the fetch of a range of an immutable object that has `len` bytes, such as a part of a
-    /// package in parts. The span is relative to the object. With `past_caches` it begins with a
+    /// Returns the fetch of a range of an immutable object that has `len` bytes, such as a part of
+    /// a package in parts. The span is relative to the object. With `past_caches` it begins with a
     /// nonce.
     ///
     /// Specification: `docs/spec/dacti-parts.md`, "Reading".

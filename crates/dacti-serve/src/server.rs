@@ -191,8 +191,8 @@ impl Server {
     fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
         // If the system refuses, answers only come a little later.
         let _ = stream.set_nodelay(true);
-        // Only writes have a timeout here: a client that takes a long answer, or waits for one, sends
-        // nothing meanwhile. The wait for a request is limited below.
+        // Only writes have a timeout here: a client that takes a long answer, or waits for one,
+        // sends nothing meanwhile. The wait for a request is limited below.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.options.idle_max));
         let (origin, log) = (Arc::clone(&self.origin), self.log.clone());

@@ -48,7 +48,8 @@ impl Site {
     }
 
     /// Returns whether a path names something that may be sent. Each part is checked here, where
-    /// the file is opened, because a request's path can be read as a file or as a region of a package.
+    /// the file is opened, because a request's path can be read as a file or as a region of a
+    /// package.
     fn is_served(&self, path: &str) -> bool {
         match &self.only {
             Some(only) => only == path,

@@ -135,8 +135,8 @@ impl Lookup {
     }
 }
 
-/// Searches for a region: in the delta groups, then in each run by its fences. It checks every block
-/// that it reads, although a reader need not check a block that has the id.
+/// Searches for a region: in the delta groups, then in each run by its fences. It checks every
+/// block that it reads, although a reader need not check a block that has the id.
 ///
 /// # Errors
 /// The first structure that contradicts the fences.

@@ -31,8 +31,8 @@ impl<'p> Published<'p> {
         }
     }
 
-    /// Checks that the new entries of the group are the puts or the removals, and that no newer group
-    /// lists one of their ids.
+    /// Checks that the new entries of the group are the puts or the removals, and that no newer
+    /// group lists one of their ids.
     fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;

@@ -57,7 +57,8 @@ impl DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the newest delta group with entries. New groups are taken from the last to the first.
+    /// Returns the newest delta group with entries. New groups are taken from the last to the
+    /// first.
     pub(crate) fn current_delta(&self) -> Option<&DeltaGroup> {
         self.delta_groups.iter().find(|group| group.length > 0)
     }

@@ -14,7 +14,8 @@ use tokio::signal;
 /// Answers have the ranges, cache lifetimes and CORS fields that readers of packages need. The
 /// regions of a package are pages at /PKG/-/PATH. /PKG.head is a copy of its head, for caches of
 /// whole objects. /ipfs/CID[/PATH] is answered from the DAR archives of the folder, for trustless
-/// clients and as files. Names that start with a dot are not served. With -v each request is logged.
+/// clients and as files. Names that start with a dot are not served. With -v each request is
+/// logged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, file or folder to serve. Files outside of it are never sent, even if a request

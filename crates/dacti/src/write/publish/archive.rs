@@ -42,8 +42,9 @@ pub struct Collected {
     pub kept: usize,
 }
 
-/// Copies the head at `place`, or the archived one with the sequence `at`, to the name `to` in the same folder: a version, a channel, a preview,
-/// or, back to the package's own name, a rollback. Returns the sequence of the copy.
+/// Copies the head at `place`, or the archived one with the sequence `at`, to the name `to` in the
+/// same folder: a version, a channel, a preview, or, back to the package's own name, a rollback.
+/// Returns the sequence of the copy.
 ///
 /// Cost: one small object is written, and no part. If a head of the same package has that name, it
 /// is archived first, and the copy gets a higher sequence, so that readers take it for the later.

@@ -36,8 +36,8 @@ pub trait PartStore: core::fmt::Debug + Send + Sync {
     /// check it; `Io` or `Remote`, after which the head may have been replaced all the same.
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error>;
 
-    /// Lists the objects that lie directly in `folder`, which is empty for the head's own folder, and
-    /// else ends with `/`.
+    /// Lists the objects that lie directly in `folder`, which is empty for the head's own folder,
+    /// and else ends with `/`.
     ///
     /// # Errors
     /// `Io` or `Remote`.
