@@ -123,6 +123,12 @@ fn every_object_is_as_the_page_says() {
     check("Compacted", &["compact", "p", "-o", "compacted", "--json"]);
     check("Signed", &["sign", "p", "-o", "signed", "--key", "key", "--json"]);
     check("Inspection", &["inspect", "signed", "--json"]);
+    check("Published", &["publish", "signed", "parts/p", "--json"]);
+    assert_eq!(run(&["put", "parts/p", "a=in/b", "--sign", "key", "--archive"]).code, Some(0));
+    check("Version", &["log", "parts/p", "--json"]);
+    check("Pulled", &["pull", "parts/p", "copy", "--json"]);
+    check("Collected", &["gc", "parts/p", "--json"]);
+    check("Inspection", &["inspect", "parts/p", "--json"]);
     for verb in ["ls", "verify", "inspect", "du", "unpack"] {
         check("Cost", &[verb, "p", "--dry-run", "--json"]);
     }

@@ -118,6 +118,12 @@ impl PartsRegion {
         })
     }
 
+    /// Returns whether the head has a signature, by whichever key.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.signature != [0; 64]
+    }
+
     /// Returns the region's 2,048 bytes.
     ///
     /// A prefix that [`check_prefix`] refuses is written as an empty one; publishers check it

@@ -40,7 +40,7 @@ fn days(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Serialize)]
 struct Json<'c> {
-    place: String,
+    package: String,
     deleted: bool,
     heads: Vec<&'c str>,
     parts: Vec<&'c str>,
@@ -63,7 +63,7 @@ impl Args {
             };
             let (heads, parts) = (names(heads), names(parts));
             let json = Json {
-                place: place.shown(),
+                package: place.shown(),
                 deleted: self.delete,
                 heads: heads.iter().map(String::as_str).collect(),
                 parts: parts.iter().map(String::as_str).collect(),

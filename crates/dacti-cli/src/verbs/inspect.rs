@@ -60,6 +60,7 @@ impl Args {
             text::print_outline(&mut out, &outline)?;
             text::print_layout(&mut out, &package)?;
             text::print_seals(&mut out, &package)?;
+            text::print_parts(&mut out, &package)?;
             out.flush()?;
         }
         let scan = package.scan_index().map_err(failed)?;

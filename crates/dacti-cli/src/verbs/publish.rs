@@ -55,7 +55,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Serialize)]
 struct Json {
-    place: String,
+    package: String,
     standing: &'static str,
     sequence: u64,
     entries: usize,
@@ -107,9 +107,9 @@ fn text(place: &str, published: &Published) -> String {
     }
 }
 
-fn json(place: String, published: &Published) -> Json {
+fn json(package: String, published: &Published) -> Json {
     Json {
-        place,
+        package,
         standing: match published.standing {
             Standing::First => "first",
             Standing::Continued => "continued",

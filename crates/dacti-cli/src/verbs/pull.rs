@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Serialize)]
 struct Json {
-    path: String,
+    file: String,
     copy: &'static str,
     len: u64,
     fetched: u64,
@@ -63,8 +63,8 @@ impl Args {
                 CopyState::Grown => "grown",
                 CopyState::Same => "same",
             };
-            let path = self.file.to_string_lossy().into_owned();
-            output::json(&mut std::io::stdout().lock(), &Json { path, copy, len, fetched })?;
+            let file = self.file.to_string_lossy().into_owned();
+            output::json(&mut std::io::stdout().lock(), &Json { file, copy, len, fetched })?;
         } else if talk >= Talk::Normal {
             let (len, fetched) = (bytes(len), bytes(fetched));
             output::note(&match copy {

@@ -5,6 +5,7 @@ use super::odd;
 use super::outline::{self, Container, Outline};
 use crate::json::Place;
 use dacti::index::GroupSummary;
+use dacti::layout::PartEntry;
 use dacti::report::{Claim, Claimant, FileMap};
 use dacti::seal::{SealKind, Seals};
 use dacti::{Package, Span};
@@ -23,6 +24,7 @@ pub(super) struct Inspection {
     diagnostics: Vec<String>,
     layout: Option<Layout>,
     seals: Option<Sealed>,
+    parts: Option<Parts>,
     map: Vec<Stretch>,
 }
 
@@ -86,6 +88,23 @@ struct Sealed {
 }
 
 #[derive(Debug, Serialize)]
+struct Parts {
+    version: u64,
+    prefix: String,
+    end: u64,
+    expiry: u64,
+    signed: bool,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Serialize)]
+struct Part {
+    place: Place,
+    pieces: u64,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Stretch {
     kind: String,
     /// Of a component.
@@ -108,6 +127,7 @@ impl Inspection {
             diagnostics: odd.clone(),
             layout: None,
             seals: None,
+            parts: None,
             map: claims.iter().map(stretch).collect(),
         }
     }
@@ -135,6 +155,7 @@ impl Inspection {
             diagnostics: odd::lines(package, map),
             layout: view.layout().map(layout),
             seals: view.seals().map(sealed),
+            parts: parts(package),
             map: map.claims.iter().map(stretch).collect(),
         }
     }
@@ -190,4 +211,21 @@ fn stretch(claim: &Claim) -> Stretch {
         _ => None,
     };
     Stretch { kind: label(claimant), id, place: span.into(), count }
+}
+
+fn parts(package: &Package) -> Option<Parts> {
+    let region = &package.view().parts()?.region;
+    let part = |entry: &PartEntry| Part {
+        place: entry.span.into(),
+        pieces: entry.object_count(),
+        digest: entry.digest.to_string(),
+    };
+    Some(Parts {
+        version: region.sequence,
+        prefix: region.prefix.clone(),
+        end: region.end,
+        expiry: region.expiry,
+        signed: region.is_signed(),
+        parts: region.list.entries().iter().map(part).collect(),
+    })
 }

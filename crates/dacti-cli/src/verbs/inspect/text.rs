@@ -86,6 +86,34 @@ pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result
     { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", Hex(key)))
 }
 
+/// Prints the list of parts of a package that is published in parts.
+pub(super) fn print_parts(out: &mut impl Write, package: &Package) -> io::Result<()> {
+    let Some(head) = package.view().parts() else { return Ok(()) };
+    let region = &head.region;
+    let signed = if region.is_signed() { ", signed" } else { "" };
+    writeln!(
+        out,
+        "parts       version {} below {}, the next block from {:#x}{signed}",
+        region.sequence,
+        printable(&region.prefix),
+        region.end,
+    )?;
+    for entry in region.list.entries() {
+        let pieces = match entry.object_count() {
+            1 => String::new(),
+            count => format!(" in {count} pieces"),
+        };
+        writeln!(
+            out,
+            "  part      {} ({}){pieces} {}",
+            entry.span,
+            bytes(entry.span.len()),
+            entry.digest
+        )?;
+    }
+    Ok(())
+}
+
 pub(super) fn print_groups(
     out: &mut impl Write,
     package: &Package,

@@ -101,7 +101,7 @@ pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
             name: object.name,
             sequence: parsed.region.sequence,
             modified: object.modified,
-            is_signed: parsed.region.signature != [0; 64],
+            is_signed: parsed.region.is_signed(),
             len: parsed.len,
         })
         .collect();

@@ -57,7 +57,7 @@ pub(super) fn check_key(
     there: Option<&PublishedHead>,
     options: &PublishOptions,
 ) -> Result<(), Error> {
-    let is_signed = there.is_some_and(|there| there.parsed.region.signature != [0; 64]);
+    let is_signed = there.is_some_and(|there| there.parsed.region.is_signed());
     if is_signed && options.key.is_none() && !options.unsigned {
         return Err(PublishFault::NeedsKey { place: place.shown() }.into());
     }
