@@ -1,8 +1,7 @@
-//! Packages published in parts: what publishers store, at whichever operation they fail, and what
-//! readers see meanwhile.
+//! Packages in parts: publishers that fail at each of their operations, and readers meanwhile.
 //!
-//! The reference implementation puts head and parts together to the package of one file, so that
-//! what is published is judged by code that shares nothing with the crates.
+//! The reference implementation puts head and parts together to the package of one file. So code
+//! that shares nothing with the crates judges each publication.
 
 #[path = "parts_cli.rs"]
 mod cli;

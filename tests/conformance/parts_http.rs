@@ -24,7 +24,7 @@ impl Seen {
     }
 }
 
-/// What the server does in place of the right answer.
+/// The answer of the server, right or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
     Right,

@@ -24,7 +24,7 @@ pub enum Op {
     Delete(String),
 }
 
-/// What becomes of an operation.
+/// The result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Works,
@@ -71,7 +71,7 @@ impl Memory {
         Place::new(Arc::new(self.clone()), NAME).expect("it is a name")
     }
 
-    /// From now on, decides what becomes of each operation, by its number from 0.
+    /// From now on, decides the result of each operation, by its number from 0.
     pub fn fates(&self, fates: impl Fn(usize, &Op) -> Fate + Send + Sync + 'static) {
         let mut state = self.state();
         state.ops.clear();

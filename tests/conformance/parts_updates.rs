@@ -120,7 +120,7 @@ fn an_update_is_one_part_and_the_head() {
     assert_eq!(block.start, before.region.end.next_multiple_of(8));
     assert_eq!((block.len, after.region.end), (*len as u64, block.start + block.len));
     assert_holds(&store, &model);
-    // What a reader of the update fetches for the plan is little.
+    // The publisher reads little to make the plan.
     let gets = ops.iter().filter(|op| matches!(op, Op::Get(_))).count();
     assert!(gets <= 5, "{ops:?}");
 }
@@ -278,7 +278,7 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     local.plan().unwrap().apply().unwrap();
     let error = publish_file(&other, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
-    // An earlier state of what is there would lose the update.
+    // An earlier state of the published package would lose the update.
     let error = publish_file(&path, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
     assert_holds(&store, &model);

@@ -6,7 +6,7 @@ use super::{Fault, LAYOUT, PACKAGE, PARTS, fault, id_at, read_container, u16_at,
 
 /// Length of a head.
 pub const HEAD: u64 = 65_536;
-/// Where the region of a fresh package stands.
+/// Position of the region in a new package.
 pub const REGION_AT: u64 = 1536;
 /// Length of the region.
 pub const REGION: u64 = 2048;
@@ -29,7 +29,7 @@ pub struct Entry {
 pub struct Region {
     /// The first bytes of the hash of the head's name.
     pub name: [u8; 6],
-    /// Where the objects lie.
+    /// The folder of the objects.
     pub prefix: Vec<u8>,
     /// The list.
     pub entries: Vec<Entry>,
@@ -37,7 +37,7 @@ pub struct Region {
     pub expiry: u64,
     /// The number of the publication.
     pub sequence: u64,
-    /// Where the next block may begin.
+    /// The lowest position of the next block.
     pub end: u64,
     /// The region's digest and signature as they are in the head.
     pub digest: [u8; 32],
@@ -48,7 +48,7 @@ pub struct Region {
 /// A head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// What the region says.
+    /// The region.
     pub region: Region,
     /// The file id.
     pub file_id: [u8; 16],

@@ -10,7 +10,7 @@ use daicon_core::{FormatHeader, SIGNATURE, Span, struct_at};
 
 pub(super) use crate::HEAD_LEN;
 
-/// Where the format's major and minor version stand, absolute.
+/// Position of the format's major and minor version, absolute.
 const FORMAT_VERSION: Span = Span { start: 24, end: 28 };
 /// The format version of the same package as one file: 0.1.
 const ONE_FILE_VERSION: [u8; 4] = [0, 0, 1, 0];
@@ -52,7 +52,7 @@ pub fn one_file_head(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError>
 }
 
 /// Returns the head of the same package in parts: format version 0.2, and `region` with the
-/// digest of this head. The signature is what `sign` makes of the digest, or zeros.
+/// digest of this head. The signature is the result of `sign` for the digest, or zeros.
 ///
 /// # Errors
 /// As [`head_digest`].
@@ -99,7 +99,7 @@ fn checked(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError> {
     Ok(head.to_vec())
 }
 
-/// Writes `bytes` to the front of `span`, and zeros behind them. The span was checked.
+/// Writes `bytes` to the front of `span`, and zeros after them. The span was checked.
 fn fill(head: &mut [u8], span: Span, bytes: &[u8]) {
     let bounds = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
     let Some(place) = head.get_mut(bounds(span.start)..bounds(span.end)) else { return };

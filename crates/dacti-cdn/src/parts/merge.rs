@@ -47,7 +47,7 @@ mod tests {
     use daicon_core::Span;
     use std::vec::Vec;
 
-    /// Publishes updates of these lengths behind a base, and returns the bytes uploaded and the
+    /// Publishes updates of these lengths after a base, and returns the bytes uploaded and the
     /// longest list.
     fn publish(lens: impl Iterator<Item = u64>) -> (u64, usize) {
         let entry = |start, end| PartEntry {

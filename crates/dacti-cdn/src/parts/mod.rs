@@ -1,4 +1,4 @@
-//! Packages in parts: a head that is replaced as a whole, and immutable objects behind it.
+//! Packages in parts: a head that is replaced as a whole, and immutable objects beside it.
 //!
 //! The module reads and writes the component's region, names objects, resolves positions, and says
 //! which entries a publisher merges. It performs no IO and sees no content but the head.

@@ -12,16 +12,16 @@ use daicon_core::{
 const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
 
-/// What the head of a package in the cdn layout says about its two published forms.
+/// The head of a package in the cdn layout, as far as its two published forms need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartsHead {
-    /// Where the region of the parts component starts, absolute.
+    /// Start of the region of the parts component, absolute.
     pub region_at: u64,
     /// The region. All zero in a package of one file.
     pub region: PartsRegion,
     /// The layout.
     pub layout: Layout,
-    /// Where the region of the layout component starts, absolute.
+    /// Start of the region of the layout component, absolute.
     pub layout_at: u64,
     /// Length of the package in bytes: the larger of the layout's end and the last part's end.
     pub len: u64,
@@ -77,7 +77,7 @@ impl PartsHead {
         Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
     }
 
-    /// Writes a new file id into a head of this package: what a copy needs before its first update.
+    /// Writes a new file id into a head of this package. A copy needs it before its first update.
     ///
     /// The id is made of the old one and the hash of the copy's own name, so that two publishers of
     /// the same copy make the same id.

@@ -13,15 +13,15 @@ use alloc::vec::Vec;
 use bytemuck::{Pod, Zeroable};
 use daicon_core::{U16Le, U32Le, U64Le, bytes_of, struct_at};
 
-/// Where the prefix stands in the region, relative to its start.
+/// Position of the prefix in the region, relative to its start.
 const PREFIX_OFFSET: u64 = 16;
 
-/// What the head of a package in parts says about its parts.
+/// The region of the parts component in the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartsRegion {
     /// The first 6 bytes of the hash of the head's own name.
     pub name_hash: [u8; 6],
-    /// Where the parts lie, relative to the head's folder: empty, or ends with `/`.
+    /// The folder of the parts, relative to the head's folder: empty, or ends with `/`.
     pub prefix: String,
     /// The list of parts.
     pub list: PartList,
@@ -29,7 +29,7 @@ pub struct PartsRegion {
     pub expiry: u64,
     /// A number that grows with every publication.
     pub sequence: u64,
-    /// Where the next block may begin, absolute.
+    /// The lowest position of the next block, absolute.
     pub end: u64,
     /// The digest of the head.
     pub digest: Digest,

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, if it is not the one in the key's file.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Print what was done as JSON.
+    /// Print the result as one JSON object.
     #[arg(long)]
     json: bool,
     /// Replace a signed head by one without a signature.

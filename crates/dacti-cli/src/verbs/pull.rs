@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The copy.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Print what was done as JSON.
+    /// Print the result as one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -46,7 +46,7 @@ impl PartsSource {
         &self.parsed
     }
 
-    /// Reads the bytes of `span`, which lies behind the head and within the package.
+    /// Reads the bytes of `span`, which lies after the head and within the package.
     fn read_parts(&self, span: Span) -> Result<Vec<u8>, Error> {
         let list = &self.parsed.region.list;
         let reads = list.resolve(span).map_err(dacti_cdn::Error::from)?;

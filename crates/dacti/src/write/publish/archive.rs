@@ -31,7 +31,7 @@ pub struct ArchivedHead {
     pub len: u64,
 }
 
-/// What a collection removed, or would remove.
+/// The objects that a collection removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Collected {
     /// Archived heads older than the grace.
@@ -50,7 +50,7 @@ pub struct Collected {
 /// is archived first, and the copy gets a higher sequence, so that readers take it for the later.
 ///
 /// # Errors
-/// [`PublishFault`]; what the store says. A copy of a signed head that needs a new sequence needs
+/// [`PublishFault`]; errors of the store. A copy of a signed head that needs a new sequence needs
 /// the key, in `options`.
 pub fn tag(
     place: &Place,
@@ -92,7 +92,7 @@ pub fn tag(
 /// Cost: one listing, and one small read for each head.
 ///
 /// # Errors
-/// [`PublishFault::NoHead`]; what the store says.
+/// [`PublishFault::NoHead`]; errors of the store.
 pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
     let (_, archived) = heads(place)?;
     let mut history: Vec<_> = archived
@@ -113,7 +113,7 @@ pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
 /// of the archive.
 ///
 /// # Errors
-/// [`PublishFault::NoVersion`]; what is wrong with the package; what the store says.
+/// [`PublishFault::NoVersion`]; faults of the package; errors of the store.
 pub fn open_version(place: &Place, sequence: u64, limits: Limits) -> Result<Package, Error> {
     let head = read_version(place, Some(sequence))?;
     let objects = Arc::new(PlaceObjects(place.clone()));
@@ -134,14 +134,15 @@ fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> 
     PublishedHead::read(&archived)?.ok_or_else(|| no_version().into())
 }
 
-/// Deletes what no reader within the grace can need: archived heads older than `grace`, and parts
-/// that neither a head in the folder nor a younger archived head names. A dry run deletes nothing.
+/// Deletes the objects that no reader within the grace needs: archived heads older than `grace`,
+/// and parts that neither a head in the folder nor a younger archived head names. A dry run deletes
+/// nothing.
 ///
 /// Parts stored less than the grace ago stay, because a publisher may be about to name them.
 ///
 /// # Errors
 /// [`PublishFault::Grace`]; a head beside the package that cannot be read, because its parts are
-/// then unknown; what the store says.
+/// then unknown; errors of the store.
 pub fn collect(place: &Place, grace: Duration, dry_run: bool) -> Result<Collected, Error> {
     if grace < GRACE_MIN {
         return Err(PublishFault::Grace { seconds: grace.as_secs() }.into());

@@ -147,7 +147,7 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     File::open(path).map(Some).map_err(failed)
 }
 
-/// Returns a modification time for a new head: now, or one second behind the head that is there.
+/// Returns a modification time for a new head: now, or one second after that of the present head.
 fn second_behind(path: &Path) -> SystemTime {
     let seconds =
         |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -15,7 +15,7 @@ use dacti_cdn::{Digest, HEAD_LEN};
 pub(super) struct PublishedHead {
     /// Its 65,536 bytes.
     pub(super) bytes: Bytes,
-    /// What they say.
+    /// The parsed head.
     pub(super) parsed: PartsHead,
     /// The store's tag of them.
     pub(super) tag: ObjectTag,

@@ -1,4 +1,4 @@
-//! An object store as a store of parts: S3 and what speaks its language, Google Cloud Storage,
+//! An object store as a store of parts: S3 and stores with its protocol, Google Cloud Storage,
 //! Azure, and folders by `file:` URLs.
 //!
 //! Conditional writes are those of the `object_store` crate. Specification:

@@ -1,4 +1,4 @@
-//! Publishes a package as a whole: the first time, or as the continuation of what is there.
+//! Publishes a package as a whole: the first time, or as the continuation of the published one.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
@@ -73,10 +73,10 @@ pub enum Standing {
     Replaced,
 }
 
-/// What a publication did.
+/// The result of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// How the package stood to what was there.
+    /// The relation of the package to the head that was there.
     pub standing: Standing,
     /// The sequence of the head that is there now.
     pub sequence: u64,
@@ -100,12 +100,12 @@ pub fn publish(
 
 /// Publishes a package in parts, and tells `progress` how far the upload has come.
 ///
-/// Cost: the bytes behind the head that the place does not have yet are hashed and uploaded, and
-/// the rest is hashed, which proves that the place has the same. What was uploaded by an earlier
-/// attempt within the hour is not uploaded again.
+/// Cost: the bytes after the head that the place does not have yet are hashed and uploaded. The rest
+/// is hashed, which proves that the place has the same. Bytes that were uploaded by an earlier
+/// attempt within the hour are not uploaded again.
 ///
 /// # Errors
-/// [`PublishFault`]; a package without room for a list of parts; what the store says. Readers see
+/// [`PublishFault`]; a package without room for a list of parts; errors of the store. Readers see
 /// the package that was there before then.
 pub fn publish_with(
     package: &Package,
@@ -149,7 +149,7 @@ struct Own {
     len: u64,
 }
 
-/// What a publication will write.
+/// The plan of a publication.
 struct Publication {
     standing: Standing,
     region: PartsRegion,

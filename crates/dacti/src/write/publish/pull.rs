@@ -17,18 +17,18 @@ use std::path::Path;
 /// Bytes that are fetched at once.
 const FETCH_LEN: u64 = 4 << 20;
 
-/// What became of a local copy.
+/// The result of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulled {
-    /// What was there before, and what was done with it.
+    /// The file before the pull.
     pub copy: CopyState,
     /// Length of the copy in bytes.
     pub len: u64,
-    /// Bytes behind the head that were fetched.
+    /// Bytes after the head that were fetched.
     pub fetched: u64,
 }
 
-/// What was there before a pull.
+/// The file before a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyState {
     /// No file, or another package: a new file was made.
@@ -40,14 +40,14 @@ pub enum CopyState {
 }
 
 /// Makes `path` a copy of `package`, as one file, and tells `progress` how many bytes of how many
-/// are there, from this thread. What it returns decides whether it goes on.
+/// are there, from this thread. It stops if `progress` returns `Break`.
 ///
 /// If `path` is an earlier state of the same package, only the bytes that it lacks are fetched, and
 /// the rest is copied on this machine. The copy appears under its name whole, in place of the old
 /// one, when its digests were checked. An interrupted pull leaves the old copy.
 ///
 /// # Errors
-/// What the source says; bytes that do not fit their digests; what the system says.
+/// Errors of the source and of the system; bytes that do not fit their digests.
 pub fn pull(
     package: &Package,
     path: &Path,
@@ -149,7 +149,7 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns a head as that of one file, and what it says of its parts.
+/// Returns a head as that of one file, and its list of parts.
 fn as_one_file(head: Vec<u8>) -> Result<(Vec<u8>, Option<PartsHead>), Error> {
     if !is_in_parts(&head) {
         return Ok((head, None));

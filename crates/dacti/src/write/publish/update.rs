@@ -27,10 +27,10 @@ const BLOCK_ALIGN: u64 = 8;
 
 impl Update {
     /// Opens the package that is published at `place` for an update. No local copy is needed: the
-    /// head is read, and what the plan needs of the index.
+    /// head is read, and the blocks of the index that the plan needs.
     ///
     /// # Errors
-    /// [`PublishFault::NoHead`]; what is wrong with the package; what the store says.
+    /// [`PublishFault::NoHead`]; faults of the package; errors of the store.
     pub fn at_place(
         place: &Place,
         options: UpdateOptions,
@@ -66,12 +66,12 @@ struct PartsFile {
     options: PublishOptions,
     published: PublishedHead,
     parts: PartsSource,
-    /// Where the block begins, absolute.
+    /// Start of the block, absolute.
     block_at: u64,
     state: Mutex<State>,
 }
 
-/// What the update has written so far.
+/// The bytes that the update has written so far.
 #[derive(Debug)]
 struct State {
     /// The head, as that of one file.
