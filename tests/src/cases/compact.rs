@@ -151,7 +151,7 @@ pub(super) const CASES: &[Case] = &[
         cdn(&files)
     }),
     // Updated.
-    good("compact_of_a_removed_region", "R-GONE-01, R-CMP-01, R-CMP-04", || {
+    good("compact_of_a_removed_region", "R-GONE-01, R-GONE-05, R-CMP-01, R-CMP-04", || {
         let mut out = cdn(&files());
         put(&mut out, 8, GONE, &[(path_id("a.txt"), b"")], true);
         out

@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn an_index_behind_the_head_has_no_reserve() {
-        // spec: R-LAY-22
+        // spec: R-LAY-22, R-CDN-05
         let mut world = fresh(5);
         let all: Vec<_> = (0..3).map(|n| crate::world::put(n, 4)).collect();
         let edits = [&all[..], &[crate::world::remove(4)]].concat();

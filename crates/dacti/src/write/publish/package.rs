@@ -100,8 +100,8 @@ pub fn publish(
 
 /// Publishes a package in parts, and tells `progress` how far the upload has come.
 ///
-/// Cost: the bytes after the head that the place does not have yet are hashed and uploaded. The rest
-/// is hashed, which proves that the place has the same. Bytes that were uploaded by an earlier
+/// Cost: the bytes after the head that the place does not have yet are hashed and uploaded. The
+/// rest is hashed, which proves that the place has the same. Bytes that were uploaded by an earlier
 /// attempt within the hour are not uploaded again.
 ///
 /// # Errors
