@@ -157,7 +157,8 @@ fn answer(
 
 /// A package with seals whose regions lie after the head, and its contents.
 fn sealed() -> &'static (Vec<u8>, Vec<(String, Vec<u8>)>) {
-    static SEALED: OnceLock<(Vec<u8>, Vec<(String, Vec<u8>)>)> = OnceLock::new();
+    type Regions = Vec<(String, Vec<u8>)>;
+    static SEALED: OnceLock<(Vec<u8>, Regions)> = OnceLock::new();
     SEALED.get_or_init(|| {
         let content = |n: usize| format!("content {n}, ").repeat(n + 1).into_bytes();
         let files: Vec<_> = (0..6).map(|n| (format!("{n}.txt"), content(n * 97))).collect();
@@ -242,9 +243,10 @@ pub fn remote(script: &[u8]) {
     for (found, (path, content)) in ready(package.get_many(paths)).into_iter().zip(files) {
         assert!(found.is_err() || found.is_ok_and(|found| found == *content), "{path}");
     }
-    // Each region once and all together, each doubted answer once more, and what it is read for.
+    // Each region by a block of the index, itself and a second try, alone and with all others; each
+    // doubted answer likewise.
     let fetched = remote.fetches.load(Ordering::Relaxed);
-    let max = 4 * (files.len() as u64 + DOUBTS_MAX);
+    let max = 6 * (files.len() as u64 + DOUBTS_MAX);
     assert!(fetched <= max, "{fetched} fetches");
 }
 

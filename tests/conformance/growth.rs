@@ -152,9 +152,9 @@ fn a_name_takes_little_memory() {
         let (_, verb) = VERBS.into_iter().find(|(verb, _)| *verb == name).expect("it is listed");
         cost(&file, verb)[2] / n as u64
     };
-    // The list has 40 bytes for each name, a reader's view of it 48, and a listed region 80.
+    // The list has 40 bytes for each name, a reader's view of it 48, and a listed region 96.
     assert!(bytes("names") <= 100, "{} bytes", bytes("names"));
-    assert!(bytes("verify") <= 230, "{} bytes", bytes("verify"));
+    assert!(bytes("verify") <= 250, "{} bytes", bytes("verify"));
 }
 
 /// Regions that overlap in part make the work of a comparison grow with their number times their

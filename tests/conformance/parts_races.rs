@@ -149,7 +149,7 @@ fn look(store: &Memory) {
 }
 
 /// The operations of an update that nobody disturbs.
-const OPERATIONS: usize = 6;
+const OPERATIONS: usize = 5;
 
 /// Runs two publishers, each of which puts one region, in this order.
 fn run(start: &Memory, order: Vec<usize>, left: [usize; 2], breach: Breach) -> Outcome {
@@ -225,7 +225,7 @@ fn every_order_of_two_publishers_loses_nothing() {
     // spec: R-PART-21, R-PART-22, R-PART-24, R-PART-26
     let (start, _) = published(3);
     let orders = orders(OPERATIONS, OPERATIONS);
-    assert_eq!(orders.len(), 924);
+    assert_eq!(orders.len(), 252);
     let mut conflicts = 0;
     for order in orders {
         let outcome = run(&start, order, [usize::MAX; 2], Breach::None);
@@ -233,7 +233,7 @@ fn every_order_of_two_publishers_loses_nothing() {
         outcome.judge();
         conflicts += outcome.results.iter().filter(|result| result.is_err()).count();
     }
-    assert!(conflicts > 400, "{conflicts}");
+    assert!(conflicts > 100, "{conflicts}");
 }
 
 #[test]

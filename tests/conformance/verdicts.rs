@@ -264,7 +264,7 @@ fn a_group_of_zeros_behind_the_head_hides_no_region() {
                     assert_eq!(told(&error), expected, "{}: {id}", base.name);
                 }
                 // Other regions are read correctly or give an error, but are never reported absent.
-                for i in (1..250).step_by(7) {
+                for i in (2..250).step_by(7) {
                     let name = format!("{i:05}");
                     match package.get(&name) {
                         Ok(content) => assert_eq!(content, [u32::to_le_bytes(i); 25].concat()),

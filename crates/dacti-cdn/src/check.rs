@@ -595,8 +595,8 @@ mod tests {
         breaks(Fold, Breach::Edits, |plan| plan.edits[1] = removes(99));
         breaks(Fold, Breach::Derived, |plan| plan.edits[1] = removes(2));
         breaks(Fold, Breach::Edits, |plan| {
-            let Edit::Remove(removed) = &mut plan.edits[1] else { unreachable!() };
-            removed.seal_len = 32;
+            let Edit::Remove(with_seal) = &mut plan.edits[1] else { unreachable!() };
+            with_seal.seal_len = 32;
         });
         let digest = Digest::default();
         breaks(Delta, Breach::ProbeDigest, |plan| {
@@ -617,6 +617,14 @@ mod tests {
         assert_eq!((fault.step, fault.breach), (Some(3), Breach::State));
     }
 
+    fn replaced(edit: &mut Edit) -> &mut u64 {
+        match edit {
+            Edit::Put(put) => &mut put.replaced_len,
+            Edit::Remove(remove) => &mut remove.replaced_len,
+            _ => unreachable!(),
+        }
+    }
+
     #[test]
     fn what_dies_is_what_the_package_has() {
         // spec: R-CDN-41
@@ -627,13 +635,6 @@ mod tests {
         assert_eq!((lens(&plan), plan.cost.bytes_dying), ([0, 42].to_vec(), 42));
         let (plan, _) = planned(Fold);
         assert_eq!((lens(&plan), plan.cost.bytes_dying), ([0, 42].to_vec(), 42 + 61_368));
-        fn replaced(edit: &mut Edit) -> &mut u64 {
-            match edit {
-                Edit::Put(put) => &mut put.replaced_len,
-                Edit::Remove(remove) => &mut remove.replaced_len,
-                _ => unreachable!(),
-            }
-        }
         for strategy in [Delta, Fold] {
             for i in [0, 1] {
                 breaks(strategy, Breach::ReplacedLen, |plan| {

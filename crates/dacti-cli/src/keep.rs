@@ -2,10 +2,11 @@
 
 use crate::outcome::Failure;
 use crate::output::shown;
+use core::time::Duration;
 use dacti::{Attributes, Time};
 use std::fs::Metadata;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The options of verbs that take files.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -47,6 +48,7 @@ impl Keep {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such bit")]
 fn is_executable(found: &Metadata) -> Option<bool> {
     use std::os::unix::fs::PermissionsExt;
     Some(found.permissions().mode() & 0o100 != 0)
@@ -95,6 +97,7 @@ pub(crate) fn text(kept: Time) -> String {
 }
 
 /// Returns the date of a day, counted from the start of 1970, in the years 0 to 9999.
+#[expect(clippy::arithmetic_side_effects, reason = "the parts of an era are small numbers")]
 fn date(days: i64) -> Option<(i64, i64, i64)> {
     /// Days of 400 years, after which the calendar repeats.
     const ERA: i64 = 146_097;
@@ -113,7 +116,8 @@ fn date(days: i64) -> Option<(i64, i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::{Time, system_time, text, time};
-    use std::time::{Duration, UNIX_EPOCH};
+    use core::time::Duration;
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn times_are_shown_as_dates() {

@@ -182,9 +182,9 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     u32::try_from(heap_len).map_err(|_| too_large())?;
     let has_attributes = names.iter().any(|name| !name.attributes.is_empty());
     let record_len = RECORD_LEN.saturating_add(if has_attributes { ATTRIBUTES_LEN } else { 0 });
-    let records_len = names.len().saturating_mul(record_len);
+    let all_records = names.len().saturating_mul(record_len);
     let capacity = usize::try_from(heap_len).map_err(|_| too_large())?;
-    let capacity = capacity.saturating_add(records_len).saturating_add(HEADER_LEN);
+    let capacity = capacity.saturating_add(all_records).saturating_add(HEADER_LEN);
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(bytes_of(&header_of(has_attributes.into(), count, link)));
     let mut path_offset = 0_u32;

@@ -44,9 +44,9 @@ const _: () = assert!(size_of::<EntryBytes>() == 48);
 impl EntryBytes {
     /// Returns the entry that these bytes describe, with the length checked.
     pub(super) fn parse(&self) -> Result<PartEntry, PartsFault> {
-        let [len @ .., piece_exponent] = self.len_and_exponent.get().to_le_bytes();
-        let [a, b, c, d, e, f, g] = len;
-        let len = u64::from_le_bytes([a, b, c, d, e, f, g, 0]);
+        let both = self.len_and_exponent.get();
+        let [.., piece_exponent] = both.to_le_bytes();
+        let len = both & END_MAX.saturating_sub(1);
         let start = self.start.get();
         let end =
             start.checked_add(len).filter(|end| len > 0 && start >= HEAD_LEN && *end <= END_MAX);

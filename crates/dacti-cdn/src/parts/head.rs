@@ -78,8 +78,8 @@ pub fn parts_head(
 /// Returns the first 6 bytes of the hash of a head's own name, the last segment of its path.
 #[must_use]
 pub fn name_hash(name: &str) -> [u8; 6] {
-    let Digest([a, b, c, d, e, f, ..]) = Digest::of(name.as_bytes());
-    [a, b, c, d, e, f]
+    let Digest(digest) = Digest::of(name.as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 fn region_span(region_at: u64) -> Span {

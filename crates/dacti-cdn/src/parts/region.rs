@@ -70,7 +70,10 @@ struct RegionBytes {
     signature: [u8; 64],
 }
 
-const _: () = assert!(size_of::<RegionBytes>() as u64 == PARTS_LEN);
+/// Length of the region.
+const PARTS_USIZE: usize = size_of::<RegionBytes>();
+
+const _: () = assert!(PARTS_USIZE as u64 == PARTS_LEN);
 
 impl PartsRegion {
     /// Reads the region, which starts at `at` in the head.
@@ -95,16 +98,16 @@ impl PartsRegion {
             };
             PartsError { at, fault }
         })?;
-        let mut parsed = Vec::with_capacity(entries.len());
+        let mut checked = Vec::with_capacity(entries.len());
         for (i, entry) in (0..).zip(entries) {
             let at = entry_at(at, i);
-            parsed.push(entry.parse().map_err(|fault| PartsError { at, fault })?);
+            checked.push(entry.parse().map_err(|fault| PartsError { at, fault })?);
         }
-        let list = PartList::new(parsed, at)?;
-        let (last, end) = (list.end(), bytes.end.get());
-        if last > end {
+        let list = PartList::new(checked, at)?;
+        let end = bytes.end.get();
+        if list.end() > end {
             let at = entry_at(at, u64::from(count).saturating_sub(1));
-            return Err(PartsError { at, fault: PartsFault::End { last, end } });
+            return Err(PartsError { at, fault: PartsFault::End { last: list.end(), end } });
         }
         Ok(Self {
             name_hash: bytes.name_hash,
@@ -129,7 +132,7 @@ impl PartsRegion {
     /// A prefix that [`check_prefix`] refuses is written as an empty one; publishers check it
     /// before.
     #[must_use]
-    pub fn emit(&self) -> [u8; PARTS_LEN as usize] {
+    pub fn emit(&self) -> [u8; PARTS_USIZE] {
         let prefix = if check_prefix(&self.prefix) { self.prefix.as_bytes() } else { &[] };
         let mut bytes = RegionBytes::zeroed();
         let count = u32::try_from(self.list.entries().len()).unwrap_or(u32::MAX);
@@ -147,7 +150,7 @@ impl PartsRegion {
         bytes.end = self.end.into();
         bytes.digest = self.digest.0;
         bytes.signature = self.signature;
-        let mut out = [0; PARTS_LEN as usize];
+        let mut out = [0; PARTS_USIZE];
         out.copy_from_slice(bytes_of(&bytes));
         out
     }

@@ -80,16 +80,14 @@ impl<'b> Listing<'b> {
         if wanted.changes_tables() {
             return Err(Reason::ChangesNoTable);
         }
-        let (mut ids, encoding, places): (Vec<_>, _, _) = match wanted.puts.first() {
-            Some((_, first)) => {
+        let (mut ids, encoding, places): (Vec<_>, _, _) =
+            if let Some((_, first)) = wanted.puts.first() {
                 let ids = wanted.puts.iter().map(|(_, put)| put.id);
                 (ids.collect(), first.encoding, &block.puts)
-            }
-            None => {
+            } else {
                 let ids = wanted.removes.iter().map(|(_, remove)| remove.id);
                 (ids.collect(), Encoding::GONE, &block.removes)
-            }
-        };
+            };
         if wanted.puts.iter().any(|(_, put)| put.encoding != encoding) {
             return Err(Reason::MixedEncodings);
         }
@@ -139,7 +137,7 @@ pub(crate) fn steps<'p>(
         entries.push(Entry::new(remove.id, offset.ok_or(Error::PastLastPosition)?, 0));
     }
     let added = u8::try_from(entries.len()).unwrap_or(u8::MAX);
-    let entries: Vec<u8> = entries.iter().flat_map(|entry| bytes_of(entry)).copied().collect();
+    let entries: Vec<u8> = entries.iter().flat_map(bytes_of).copied().collect();
     let mut steps = Steps::new(snapshot, policy);
     steps.dying = wanted.replaced_len();
     if let Some(append) = block.into_append()? {

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn all_regions_can_be_removed_and_others_come() {
         let mut world = fresh(3);
-        let all: Vec<_> = (0..3).map(|n| remove(n)).collect();
+        let all: Vec<_> = (0..3).map(remove).collect();
         for edits in [&all[..], &[put(1, 4)]] {
             let snapshot = world.scanned();
             let plan = plan(&snapshot, edits, &UpdatePolicy::default()).unwrap();

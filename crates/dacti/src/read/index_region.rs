@@ -204,9 +204,8 @@ impl IndexRegion {
             let Some(doubt) = fault.doubt() else { return Ok(None) };
             match source.doubt(joined, doubt).map_err(read_failed) {
                 Ok(true) => {}
-                Ok(false) => return Ok(None),
                 Err(error) if error.kind() == ErrorKind::Replaced => return Err(error),
-                Err(_) => return Ok(None),
+                Ok(false) | Err(_) => return Ok(None),
             }
         }
     }

@@ -575,12 +575,11 @@ impl<'c> Comparison<'c, '_> {
             }
             How::Content => {
                 let pair = (old.span, new.span);
-                let is_same = match self.compared.get(&pair) {
-                    Some(is_same) => *is_same,
-                    None => {
-                        let sides = [(self.old, old), (self.new, new)];
-                        is_same_content(sides, piece_len, evidence)?
-                    }
+                let is_same = if let Some(is_same) = self.compared.get(&pair) {
+                    *is_same
+                } else {
+                    let sides = [(self.old, old), (self.new, new)];
+                    is_same_content(sides, piece_len, evidence)?
                 };
                 self.compared.insert(pair, is_same);
                 (&mut evidence.by_content, is_same)
@@ -695,7 +694,7 @@ mod tests {
 
     impl Ord for Counting<'_> {
         fn cmp(&self, other: &Self) -> Ordering {
-            self.1.set(self.1.get() + 1);
+            self.1.set(self.1.get().saturating_add(1));
             self.0.cmp(&other.0)
         }
     }

@@ -94,7 +94,7 @@ struct Parts {
     end: u64,
     expiry: u64,
     signed: bool,
-    parts: Vec<Part>,
+    list: Vec<Part>,
 }
 
 #[derive(Debug, Serialize)]
@@ -226,6 +226,6 @@ fn parts(package: &Package) -> Option<Parts> {
         end: region.end,
         expiry: region.expiry,
         signed: region.is_signed(),
-        parts: region.list.entries().iter().map(part).collect(),
+        list: region.list.entries().iter().map(part).collect(),
     })
 }

@@ -7,14 +7,15 @@ use super::update::PlaceObjects;
 use super::{Condition, Place, PublishFault, PublishOptions, StoredObject};
 use crate::fetch::parts::PartsSource;
 use crate::{Error, Limits, Package};
+use core::time::Duration;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{PartsHead, PartsRegion, is_in_parts, one_file_head};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The shortest grace of a collection: uploads that are under way must not lose their parts.
-const GRACE_MIN: Duration = Duration::from_secs(3600);
+const GRACE_MIN: Duration = Duration::from_hours(1);
 
 /// A version of a package that its history has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,20 +154,21 @@ pub fn collect(place: &Place, grace: Duration, dry_run: bool) -> Result<Collecte
     let (published, archived) = heads(place)?;
     let prefix = published.region.prefix.clone();
     let mut collected = Collected::default();
-    let mut named: BTreeSet<String> = BTreeSet::new();
+    let mut in_use: BTreeSet<String> = BTreeSet::new();
     for (object, parsed) in beside(place)?.into_iter().chain(archived) {
         if object.name.starts_with(&archive_prefix(&prefix)) && is_old(&object) {
             collected.heads.push(object);
             continue;
         }
-        named.insert(object.name);
+        in_use.insert(object.name);
         for entry in parsed.region.list.entries() {
             let names = (0..entry.object_count()).map(|object| entry.object_name(object));
-            named.extend(names.map(|name| format!("{}{name}", parsed.region.prefix)));
+            in_use.extend(names.map(|name| format!("{}{name}", parsed.region.prefix)));
         }
     }
     for object in place.store().list(&prefix)? {
-        if is_part_name(&object.name, &prefix) && !named.contains(&object.name) && is_old(&object) {
+        if is_part_name(&object.name, &prefix) && !in_use.contains(&object.name) && is_old(&object)
+        {
             collected.parts.push(object);
         } else {
             collected.kept = collected.kept.saturating_add(1);

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 /// How to publish a package.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PublishOptions {
     /// The folder of the parts, relative to the head's; by default the head's name and `.parts/`.
     /// A package that is there keeps its own.
@@ -227,9 +228,8 @@ impl Own {
         there: &PublishedHead,
         options: &PublishOptions,
     ) -> Result<(Standing, Vec<PartEntry>), Error> {
-        let replaced = |fault: PublishFault| match options.replace {
-            true => Ok((Standing::Replaced, Vec::new())),
-            false => Err(Error::from(fault)),
+        let replaced = |fault: PublishFault| {
+            if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
         let (ours, theirs) = (&self.parsed.layout.file_id, &there.parsed.layout.file_id);
         if ours != theirs {

@@ -9,15 +9,16 @@ use crate::read::view::read_failed;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::time::Duration;
 use dacti_cdn::Digest;
 use dacti_cdn::parts::{PIECE_EXPONENT_DEFAULT, PartEntry};
 use daicon_core::Span;
 use std::collections::HashMap;
 use std::sync::mpsc::channel;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// An object that was stored less than this ago is not stored again: no collector may take it.
-const FRESH: Duration = Duration::from_secs(3600);
+const FRESH: Duration = Duration::from_hours(1);
 /// The fewest objects for which an interrupted upload is taken up again.
 const RESUMED_MIN: u64 = 4;
 /// Bytes that are hashed at once.
@@ -118,18 +119,18 @@ pub(super) fn upload(
             });
         }
         drop(sender);
-        let mut tell = |told| match progress(told) {
+        let mut report = |told| match progress(told) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Stopped),
         };
-        let mut result = tell(told);
+        let mut result = report(told);
         for stored in receiver {
-            let step = stored.and_then(|len| {
+            let outcome = stored.and_then(|len| {
                 told.objects = told.objects.saturating_add(1);
                 told.bytes = told.bytes.saturating_add(len);
-                tell(told)
+                report(told)
             });
-            result = result.and(step);
+            result = result.and(outcome);
             stop.store(result.is_err(), Ordering::Relaxed);
         }
         result

@@ -81,8 +81,8 @@ fn has_digest(
             return Ok(false);
         }
         let mut hasher = blake3::Hasher::new();
-        let hashed = hasher.update_reader(&mut *input.open()?);
-        hashed.map_err(|error| input.failed(error))?;
+        let read = hasher.update_reader(&mut *input.open()?).map(drop);
+        read.map_err(|error| input.failed(error))?;
         let hash = hasher.finalize();
         let ours = digest_of_hash(found.id, found.encoding, input.len, hash.as_bytes());
         input.check_unchanged(hasher.count())?;
