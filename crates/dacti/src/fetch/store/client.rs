@@ -226,7 +226,7 @@ fn retries(options: &StoreOptions) -> RetryConfig {
     RetryConfig {
         max_retries: options.retries_max,
         // This also limits the requests by which the client gets credentials.
-        retry_timeout: options.first_byte_timeout.checked_div(2).unwrap_or_default(),
+        retry_timeout: options.first_byte_timeout.checked_div(4).unwrap_or_default(),
         ..RetryConfig::default()
     }
 }
