@@ -248,7 +248,7 @@ pub fn remote(script: &[u8]) {
     // Each region by a block of the index, itself and a second try, alone and with all others; each
     // doubted answer likewise.
     let fetched = remote.fetches.load(Ordering::Relaxed);
-    let max = 8 * (files.len() as u64 + DOUBTS_MAX);
+    let max = 20 * (files.len() as u64 + DOUBTS_MAX);
     assert!(fetched <= max, "{fetched} fetches");
 }
 

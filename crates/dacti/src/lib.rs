@@ -48,6 +48,12 @@ pub use write::pack::{
 #[cfg(feature = "write")]
 pub use write::{compact, publish, update};
 
+/// Faults of packages in parts. Publishing needs the feature `write`.
+#[cfg(not(feature = "write"))]
+pub mod publish {
+    pub use crate::error::PublishFault;
+}
+
 pub use dacti_cdn::HEAD_LEN;
 pub use dacti_index::{Encoding, Located};
 pub use dacti_names::{Attributes, Time, region_id};

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
 use crate::read::index_region::IndexRegion;
 use core::fmt;
-use dacti_cdn::parts::{PARTS_FORMAT_VERSION, PARTS_ID, PARTS_VERSION, PartsHead, is_in_parts};
+use dacti_cdn::parts::{PARTS_FORMAT_VERSION, PartsHead, is_in_parts};
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
 use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
@@ -34,7 +34,6 @@ const INDEX: Requirement<'static> = Requirement::with_minors(INDEX_ID, INDEX_VER
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
 const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION);
 const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
-const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 
 /// The format of a package in parts: see [`parts`](crate::publish).
@@ -308,7 +307,9 @@ impl View {
 #[cfg(feature = "write")]
 /// Returns whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
-    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, PARTS];
+    use dacti_cdn::parts::{PARTS_ID, PARTS_VERSION};
+    let parts = Requirement::new(PARTS_ID, PARTS_VERSION);
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }

@@ -62,6 +62,33 @@ impl fmt::Debug for Client {
     }
 }
 
+/// The object as a publisher uses it.
+#[cfg(feature = "write")]
+impl Client {
+    /// Returns the object at `url`, whose requests nobody counts.
+    pub(crate) fn alone(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        Self::new(url, options, Arc::new(Spending::new(u64::MAX, u64::MAX)))
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    pub(crate) const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the URL as messages show it.
+    pub(crate) const fn shown(&self) -> &Location {
+        &self.shown
+    }
+
+    /// Returns whether the store is a folder of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.shown.secret_url().is_some_and(|url| url.starts_with("file:"))
+    }
+}
+
 impl Client {
     /// Returns the object at `url`. It sends nothing yet.
     pub(super) fn new(
@@ -96,29 +123,6 @@ impl Client {
         let first_byte_timeout = options.first_byte_timeout;
         let on_pause = options.on_pause.clone();
         Ok(Self { store, path, shown, hints, spending, first_byte_timeout, on_pause })
-    }
-
-    /// Returns the object at `url`, whose requests nobody counts.
-    pub(crate) fn alone(url: &str, options: &StoreOptions) -> Result<Self, Error> {
-        Self::new(url, options, Arc::new(Spending::new(u64::MAX, u64::MAX)))
-    }
-
-    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.store)
-    }
-
-    pub(crate) const fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns the URL as messages show it.
-    pub(crate) const fn shown(&self) -> &Location {
-        &self.shown
-    }
-
-    /// Returns whether the store is a folder of this machine.
-    pub(crate) fn is_local(&self) -> bool {
-        self.shown.secret_url().is_some_and(|url| url.starts_with("file:"))
     }
 
     /// Returns an object beside this one: the key with its last segment replaced by `name`.
