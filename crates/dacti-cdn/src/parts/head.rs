@@ -113,11 +113,14 @@ fn fill(head: &mut [u8], span: Span, bytes: &[u8]) {
 mod tests {
     use super::{head_digest, is_in_parts, name_hash, one_file_head, parts_head};
     use crate::Digest;
-    use crate::parts::{PARTS_AT, PartsFault, PartsRegion};
+    use crate::parts::{PACKAGE_ID, PARTS_AT, PartsFault, PartsRegion};
+    use daicon_core::SIGNATURE;
     use std::vec;
 
     fn head() -> vec::Vec<u8> {
         let mut head = vec![7; 65_536];
+        head[..8].copy_from_slice(&SIGNATURE);
+        head[8..24].copy_from_slice(&PACKAGE_ID.to_bytes_le());
         head[24..28].copy_from_slice(&[0, 0, 1, 0]);
         head[1536..3584].fill(0);
         head
@@ -129,6 +132,9 @@ mod tests {
         let region = PartsRegion { sequence: 5, end: 65_536, ..PartsRegion::default() };
         let parts = parts_head(&head(), PARTS_AT, &region, |_| None).expect("the head is whole");
         assert!(is_in_parts(&parts) && !is_in_parts(&head()));
+        let mut of_another_format = parts.clone();
+        of_another_format[8] ^= 1;
+        assert!(!is_in_parts(&of_another_format), "other formats have a version 0.2, too");
         assert_eq!(one_file_head(&parts, PARTS_AT).expect("whole"), head());
         // By hand: the digest is of the head with 96 zeros at 1536 + 1952.
         let mut zeroed = parts.clone();
