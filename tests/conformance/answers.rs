@@ -90,7 +90,7 @@ pub fn http(script: &[u8]) {
         if fetched {
             // The head may be that of a file which the answer says to be shorter.
             let end = if number == 0 { got.len() as u64 } else { asked.end };
-            assert!(got == file_bytes(Span { start: asked.start, end }), "wrong bytes");
+            assert!(got == file_bytes(Span { start: asked.start, end }), "wrong bytes: {script:?}");
         }
     }
 }
@@ -126,9 +126,13 @@ fn answer(
             "end" => end = if value == "reset" { End::Reset } else { End::Timeout },
             _ => response = response.with_field(name, value.as_bytes()),
         }
-        if name.eq_ignore_ascii_case("content-range")
-            && let Some((first, rest)) =
-                value.trim().strip_prefix("bytes ").and_then(|r| r.split_once('-'))
+        // The field has no meaning in other answers, and their bodies begin at the file's start. Its
+        // unit may have any case, or be missing.
+        let value = value.trim().to_ascii_lowercase();
+        let range = value.strip_prefix("bytes").map_or(&*value, str::trim_start);
+        if status == 206
+            && name.eq_ignore_ascii_case("content-range")
+            && let Some((first, rest)) = range.split_once('-')
         {
             at = first.trim().parse().unwrap_or(at);
             let last: Option<u64> =
