@@ -126,8 +126,8 @@ fn answer(
             "end" => end = if value == "reset" { End::Reset } else { End::Timeout },
             _ => response = response.with_field(name, value.as_bytes()),
         }
-        // The field has no meaning in other answers, whose bodies begin at the file's start. Its unit
-        // may have any case, or be missing.
+        // The field has no meaning in other answers: their bodies begin at the file's start. Its
+        // unit may have any case, or be missing.
         let value = value.trim().to_ascii_lowercase();
         let range = value.strip_prefix("bytes").map_or(&*value, str::trim_start);
         if status == 206
