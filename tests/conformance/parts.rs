@@ -11,6 +11,7 @@ mod http;
 mod races;
 #[path = "parts_s3.rs"]
 mod s3;
+mod s3_server;
 #[path = "parts_store.rs"]
 mod store;
 #[path = "parts_updates.rs"]

@@ -1,6 +1,7 @@
 //! Packages in object stores: a real S3 server on loopback, folders, and servers that answer like
 //! those of Google and Azure.
 
+mod s3_server;
 mod store_clouds;
 
 use dacti::fetch::RemoteSource;
@@ -10,109 +11,41 @@ use dacti::{
     AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder,
 };
 use dacti_tests::program::program;
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper::{Method, Request, header};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use s3s::auth::SimpleAuth;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use hyper::{Method, header};
+use s3_server::{S3, SECRET};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
-use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use std::sync::Arc;
 
-/// What a request asked for.
-type Seen = Arc<Mutex<Vec<(Method, Option<String>)>>>;
+/// The method and the range of a request.
+type Asked = (Method, Option<String>);
 
 /// A store with one bucket, stopped when this is dropped.
-struct Store {
-    dir: TempDir,
-    endpoint: String,
-    seen: Seen,
-    _runtime: Runtime,
-}
-
-/// The server, and a record of each request before it gets there.
-#[derive(Clone)]
-struct Noted {
-    server: S3Service,
-    seen: Seen,
-}
-
-impl Service<Request<Incoming>> for Noted {
-    type Response = <S3Service as Service<Request<Incoming>>>::Response;
-    type Error = <S3Service as Service<Request<Incoming>>>::Error;
-    type Future = <S3Service as Service<Request<Incoming>>>::Future;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let range = request.headers().get(header::RANGE);
-        let range = range.map(|range| range.to_str().expect("it is text").to_owned());
-        self.seen.lock().expect("no thread panicked").push((request.method().clone(), range));
-        Service::call(&self.server, request)
-    }
-}
-
-const KEY: &str = "an-access-key";
-const SECRET: &str = "a-secret-of-ours";
+struct Store(S3<Asked>);
 
 impl Store {
     fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        fs::create_dir(dir.path().join("bucket")).expect("there is room");
-        let mut service =
-            S3ServiceBuilder::new(s3s_fs::FileSystem::new(dir.path()).expect("it is there"));
-        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
-        let seen = Seen::default();
-        let service = Noted { server: service.build(), seen: Arc::clone(&seen) };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("it starts");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
-        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
-                tokio::spawn(async move {
-                    let server = Builder::new(TokioExecutor::new());
-                    // The other side may end the connection at any time.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Self { dir, endpoint, seen, _runtime: runtime }
+        Self(S3::start(|request| {
+            let range = request.headers().get(header::RANGE);
+            let range = range.map(|range| range.to_str().expect("it is text").to_owned());
+            (request.method().clone(), range)
+        }))
     }
 
-    fn object(&self, key: &str) -> std::path::PathBuf {
-        self.dir.path().join("bucket").join(key)
+    fn object(&self, key: &str) -> PathBuf {
+        self.0.object(key)
     }
 
     fn put(&self, key: &str, bytes: &[u8]) {
         // A store replaces the whole object at once.
-        let next = self.dir.path().join("next");
+        let next = self.0.dir.path().join("next");
         fs::write(&next, bytes).expect("there is room");
         fs::rename(next, self.object(key)).expect("it is replaced");
     }
 
-    fn settings(&self) -> Vec<(String, String)> {
-        [
-            ("AWS_ENDPOINT", self.endpoint.as_str()),
-            ("AWS_ALLOW_HTTP", "true"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
     fn options(&self) -> StoreOptions {
-        StoreOptions { settings: self.settings(), retries_max: 0, ..StoreOptions::default() }
+        StoreOptions { settings: self.0.settings(), retries_max: 0, ..StoreOptions::default() }
     }
 
     fn open(&self, key: &str) -> Result<(Package, Arc<RemoteSource>), Error> {
@@ -121,18 +54,17 @@ impl Store {
 
     /// Returns the ranges that were requested since the last call.
     fn ranges(&self) -> Vec<String> {
-        let seen = core::mem::take(&mut *self.seen.lock().expect("no thread panicked"));
-        let range = |(method, range): (Method, Option<String>)| {
+        let range = |(method, range): Asked| {
             assert_eq!(method, Method::GET);
             range.expect("never a whole object")
         };
-        seen.into_iter().map(range).collect()
+        self.0.requests().into_iter().map(range).collect()
     }
 
     /// Runs the program with the settings that it needs to reach the store.
     fn dacti(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
-        command.envs(self.settings()).args(arguments).output().expect("it runs")
+        command.envs(self.0.settings()).args(arguments).output().expect("it runs")
     }
 }
 
@@ -331,7 +263,7 @@ fn the_program_reads_from_stores() {
         let output = store.dacti(&[verb, url]);
         assert!(output.status.success(), "{output:?}");
     }
-    let to = store.dir.path().join("unpacked");
+    let to = store.0.dir.path().join("unpacked");
     let shown = to.to_str().expect("it is text");
     assert!(store.dacti(&["unpack", url, "-C", shown]).status.success());
     assert_eq!(fs::read(to.join("39.bin")).expect("it was written"), content(39));
