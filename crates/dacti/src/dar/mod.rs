@@ -35,6 +35,7 @@ use crate::fetch::ReadAt;
 use crate::fetch::RemoteSource;
 #[cfg(feature = "store")]
 use crate::fetch::StoreOptions;
+use crate::fetch::source::read_full_of;
 use std::io;
 use std::sync::Arc;
 
@@ -97,17 +98,7 @@ impl dacti_dar::ReadAt for DarSource {
         let rest = self.0.len().saturating_sub(offset);
         let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let buffer = buffer.get_mut(..most).unwrap_or_default();
-        let mut got = 0_usize;
-        while let Some(room) = buffer.get_mut(got..).filter(|room| !room.is_empty()) {
-            let at = offset.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
-            match self.0.read_at(at, room) {
-                Ok(0) => break,
-                Ok(more) => got = got.saturating_add(more),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(got)
+        read_full_of(|at, room| self.0.read_at(at, room), offset, buffer)
     }
 
     fn len(&self) -> io::Result<u64> {

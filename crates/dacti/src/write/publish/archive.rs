@@ -2,7 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
-use super::head::{PublishedHead, check_key, emit};
+use super::head::{PublishedHead, check_key, emit, other_package};
 use super::update::PlaceObjects;
 use super::{Condition, Place, PublishFault, PublishOptions, StoredObject};
 use crate::fetch::parts::PartsSource;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The shortest grace of a collection: uploads that are under way must not lose their parts.
+/// The shortest grace of a collection: an upload in progress must not lose its parts.
 const GRACE_MIN: Duration = Duration::from_hours(1);
 
 /// A version of a package that its history has.
@@ -67,9 +67,7 @@ pub fn tag(
     };
     let (new, old) = (&from.parsed, &there.parsed);
     if new.layout.file_id != old.layout.file_id && !options.replace {
-        let hex = |id: [u8; 16]| format!("{:032x}", u128::from_be_bytes(id));
-        let (expected, found) = (hex(new.layout.file_id), hex(old.layout.file_id));
-        return Err(PublishFault::OtherPackage { place: to.shown(), expected, found }.into());
+        return Err(other_package(&to, &new.layout, &old.layout).into());
     }
     if from.bytes == there.bytes {
         return Ok(new.region.sequence);

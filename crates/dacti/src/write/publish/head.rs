@@ -8,7 +8,8 @@ use crate::Error;
 use crate::seal::SecretKey;
 use bytes::Bytes;
 use dacti_cdn::parts::{PartsHead, PartsRegion, head_digest, is_in_parts, parts_head};
-use dacti_cdn::{Digest, HEAD_LEN};
+use dacti_cdn::{Digest, HEAD_LEN, Layout};
+use daicon_core::Hex;
 
 /// The head that is published at a place.
 #[derive(Debug, Clone)]
@@ -62,6 +63,12 @@ pub(super) fn check_key(
         return Err(PublishFault::NeedsKey { place: place.shown() }.into());
     }
     Ok(())
+}
+
+/// Returns the fault of a place that holds another package.
+pub(super) fn other_package(place: &Place, ours: &Layout, theirs: &Layout) -> PublishFault {
+    let (expected, found) = (Hex(&ours.file_id).to_string(), Hex(&theirs.file_id).to_string());
+    PublishFault::OtherPackage { place: place.shown(), expected, found }
 }
 
 /// Returns the name of an archived head, relative to the head's folder.

@@ -2,7 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
-use super::head::{PublishedHead, check_key, emit, replace};
+use super::head::{PublishedHead, check_key, emit, other_package, replace};
 use super::update::PlaceObjects;
 use super::upload::{confirm, digest_of, entry_of, upload};
 use super::{Condition, Place, PublishFault, UploadProgress};
@@ -231,12 +231,8 @@ impl Own {
         let replaced = |fault: PublishFault| {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
-        let (ours, theirs) = (&self.parsed.layout.file_id, &there.parsed.layout.file_id);
-        if ours != theirs {
-            let hex = |id: &[u8; 16]| u128::from_be_bytes(*id);
-            let (expected, found) =
-                (format!("{:032x}", hex(ours)), format!("{:032x}", hex(theirs)));
-            return replaced(PublishFault::OtherPackage { place: place.shown(), expected, found });
+        if self.parsed.layout.file_id != there.parsed.layout.file_id {
+            return replaced(other_package(place, &self.parsed.layout, &there.parsed.layout));
         }
         let diverged = |theirs: String| PublishFault::Diverged {
             place: place.shown(),

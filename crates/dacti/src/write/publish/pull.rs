@@ -3,8 +3,8 @@
 //! A copy is one file. While it is brought up to date, its readers see the old package or the new
 //! one. Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
 
-use super::upload::digest_of;
-use crate::fetch::source::{ReadAt, read_span, write_file_at};
+use super::upload::{digest_of, read_whole};
+use crate::fetch::source::{ReadAt, write_file_at};
 use crate::read::view::read_failed;
 use crate::report::Finding;
 use crate::{AtomicFile, Error, Package};
@@ -168,13 +168,4 @@ fn package_len(package: &Package, parts: Option<&PartsHead>) -> u64 {
 fn is_same_package(local: &Package, package: &Package) -> bool {
     let id = |package: &Package| package.view().layout().map(|layout| layout.file_id);
     id(local).is_some() && id(local) == id(package)
-}
-
-/// Reads all of `span`.
-fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
-    let bytes = read_span(source, span).map_err(read_failed)?;
-    if u64::try_from(bytes.len()) == Ok(span.len()) {
-        return Ok(bytes);
-    }
-    Err(read_failed(std::io::ErrorKind::UnexpectedEof.into()))
 }

@@ -13,17 +13,14 @@ use crate::update::{Update, UpdateFile, UpdateOptions};
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{
-    PartEntry, PartList, PartsError, PartsFault, PartsRegion, entries_to_merge, name_hash,
-    one_file_head,
+    BLOCK_ALIGN, PartEntry, PartList, PartsError, PartsFault, PartsRegion, entries_to_merge,
+    name_hash, one_file_head,
 };
 use daicon_core::Span;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
-
-/// The multiple at which blocks begin.
-const BLOCK_ALIGN: u64 = 8;
 
 impl Update {
     /// Opens the package that is published at `place` for an update. No local copy is needed: the

@@ -58,7 +58,7 @@ pub(super) fn digest_of(source: &dyn ReadAt, span: Span) -> Result<Digest, Error
 }
 
 /// Reads all of `span`.
-fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
+pub(super) fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
     let bytes = read_span(source, span).map_err(read_failed)?;
     if u64::try_from(bytes.len()) == Ok(span.len()) {
         return Ok(bytes);
