@@ -62,7 +62,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
     assert!(err.contains("404"), "{err}");
 }
 
-/// What `--dry-run` tells, against what the run takes.
+/// Compares the figures of `--dry-run` with those of the run.
 fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
     let planned = |arguments: &[&str]| {
         let (out, _) = folder.ends(0, &[arguments, &["--dry-run", "--json"]].concat());

@@ -144,7 +144,7 @@ fn no_verb_grows_faster_than_its_input() {
     }
 }
 
-/// Names are the most of what a package lists: what they take in memory is bounded for each.
+/// Names take most of the memory of a listing, so the memory of each name is bounded.
 fn a_name_takes_little_memory() {
     let n = 200_000;
     let file = many_names(n);

@@ -1,4 +1,4 @@
-//! The program over HTTP: what it says while it waits, and where it sends credentials.
+//! The program over HTTP: its messages during a wait, and the servers that get credentials.
 
 use crate::{Server, answer, content, len_field, packed, right};
 use dacti_tests::program::program;

@@ -184,8 +184,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Fails unless each publisher that was told so is in the package, and the other one, told of a
-    /// conflict, may run again.
+    /// Fails unless the package has the region of each publisher that succeeded, and lacks that of
+    /// each publisher that met a conflict.
     fn judge(&self) {
         let mut expected = BTreeMap::new();
         for (who, result) in self.results.iter().enumerate() {

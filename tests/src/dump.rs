@@ -98,7 +98,7 @@ pub fn name(path: &str, id: &Id, length: u64) -> String {
     format!("name {} {} hint {length:#x}\n", path.as_bytes().escape_ascii(), text(id))
 }
 
-/// What is kept of a file; nothing if that is nothing.
+/// The attributes of a file. Empty if it has none.
 #[must_use]
 pub fn kept(time: Option<(i64, u32)>, program: Option<bool>) -> String {
     let time = time.map_or(String::new(), |(s, n)| format!("  modified {s}.{n:09}\n"));

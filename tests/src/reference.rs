@@ -262,8 +262,8 @@ pub struct Name {
     pub path: Vec<u8>,
 }
 
-/// What a names segment of version 1 keeps of a file: its time in seconds and nanoseconds, and
-/// whether it is a program.
+/// The attributes of a file in a names segment of version 1: its time in seconds and nanoseconds,
+/// and whether it is a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     /// The modification time.
@@ -1205,7 +1205,7 @@ pub struct NameSeen {
     pub explicit: bool,
     /// The hint.
     pub length: u64,
-    /// What is kept of the file.
+    /// The attributes of the file.
     pub kept: Kept,
 }
 

@@ -1,7 +1,7 @@
 //! Pages with measurements. Every number in them comes from a run, and none is typed.
 //!
 //! A run stands between two marks in the page, with its command, commit, day and machine. This
-//! module writes it there, whatever was measured.
+//! module writes runs of every kind there.
 
 use crate::run::{Context, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};

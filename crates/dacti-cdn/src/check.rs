@@ -51,8 +51,8 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks that the lengths that edits replace are those of the package, and that the plan costs
-/// what it says.
+/// Checks that the lengths that edits replace are those of the package, and that the plan states
+/// its own cost.
 fn check_cost(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     for edit in &plan.edits {
         let Some(id) = edit.region_id() else { continue };

@@ -45,7 +45,7 @@ impl PartsError {
     }
 }
 
-/// What is wrong with the list of parts, or with the head that holds it.
+/// A fault of the list of parts, or of the head that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartsFault {

@@ -40,7 +40,7 @@ pub struct Snapshot {
     pub(crate) is_in_parts: bool,
 }
 
-/// What a snapshot says of the region of an id.
+/// The region of an id, as far as a snapshot has read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Its stored bytes with its seal.
@@ -181,7 +181,7 @@ impl Snapshot {
         self.looked_up.sort_unstable();
     }
 
-    /// Returns what is known of the region of an id.
+    /// Returns the region of an id, as far as it was read.
     pub(crate) fn found(&self, id: Uuid) -> Found {
         let stored = if let Some(entries) = &self.entries {
             entries.find(id).map(|live| u64::from(live.size))

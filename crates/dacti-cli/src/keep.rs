@@ -1,4 +1,4 @@
-//! `--keep-times` and `--keep-modes`: what the names list keeps of files besides their content.
+//! `--keep-times` and `--keep-modes`: the attributes of files that the names list keeps.
 
 use crate::outcome::Failure;
 use crate::output::shown;
@@ -22,7 +22,7 @@ pub(crate) struct Keep {
 }
 
 impl Keep {
-    /// Returns what is kept of a file.
+    /// Returns the attributes of a file that are kept.
     pub(crate) fn attributes(self, file: &Path) -> Result<Attributes, Failure> {
         if !self.keep_times && !self.keep_modes {
             return Ok(Attributes::default());
@@ -36,7 +36,8 @@ impl Keep {
         })
     }
 
-    /// Returns what is not kept, for a message; empty if all is.
+    /// Returns the part of a message that names the dropped attributes. It is empty if there are
+    /// none.
     pub(crate) const fn dropped(self) -> &'static str {
         match (self.keep_times, self.keep_modes) {
             (true, true) => "",

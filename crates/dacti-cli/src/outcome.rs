@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-/// Returns the message for a file that is not a package, with the kind of file that it is.
+/// Returns the message for a file that is not a package. It names the kind of the file.
 fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     let shown = shown(package);
     if let daicon_core::Error::NotDaicon { found } = fault

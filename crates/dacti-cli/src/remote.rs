@@ -73,7 +73,7 @@ fn header(text: &str) -> Option<(String, String)> {
     Some((name.trim().into(), value.trim().into()))
 }
 
-/// Says on a terminal what is waited for.
+/// Returns a hook that names the reason for each wait, on a terminal only.
 fn on_pause(talk: Talk) -> OnPause {
     if talk == Talk::Quiet || !std::io::stderr().is_terminal() {
         return OnPause::default();

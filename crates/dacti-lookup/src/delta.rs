@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// `at`.
 ///
 /// The groups may be in any order. The first group that has the id counts, and in that group the
-/// last entry. It may be a [removal](Located::is_removal): the region is absent then, whatever the
-/// runs have.
+/// last entry. It may be a [removal](Located::is_removal): the region is absent then, even if the
+/// runs list it.
 ///
 /// # Errors
 /// The bytes end before the groups do, or the span of an entry passes 2^64.

@@ -1,4 +1,4 @@
-//! The attributes of a path: what a file system had recorded about the file besides its content.
+//! The attributes of a path: its modification time, and whether it is a program.
 //!
 //! Specification: `docs/spec/dacti-names.md`, "Attributes".
 
@@ -7,7 +7,7 @@ use crate::wire::NamesAttributes;
 /// Nanoseconds of a second.
 const NANOS: u32 = 1_000_000_000;
 
-/// What is kept of a file besides its content. By default nothing is kept.
+/// The attributes of a file that a names list keeps. By default it keeps none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Attributes {
     /// The modification time.

@@ -26,7 +26,7 @@ pub struct Name<'b> {
     /// Expected length of the region's content in bytes. It is a hint, and nothing may depend on
     /// it.
     pub decoded_len: Option<u64>,
-    /// What is kept of the file besides its content.
+    /// The attributes of the file.
     pub attributes: Attributes,
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct NamesRecord {
     pub(crate) path_len: U32Le,
 }
 
-/// What is kept of a file besides its content, in a segment of version 1.
+/// The attributes of a file, as a segment of version 1 stores them.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct NamesAttributes {

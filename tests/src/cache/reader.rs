@@ -15,7 +15,8 @@ use std::rc::Rc;
 
 /// The most bytes that decoding may give.
 const CAP: u64 = 1 << 26;
-/// The most ways that one reader follows if answers are ambiguous. In a sound plan, no answer is.
+/// The most ways that one reader follows if answers are ambiguous. No answer of a sound plan is
+/// ambiguous.
 const WAYS_MAX: usize = 64;
 /// The most answers to one request that are tried one by one.
 const ANSWERS_MAX: usize = 4096;

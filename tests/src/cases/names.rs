@@ -240,7 +240,7 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt names path at 0x60",
         "R-PATH-01",
         || {
-            // Both paths together are UTF-8, but neither path alone is.
+            // Both paths together are UTF-8, and each path alone is cut within a character.
             of(&[b"a\xc3", b"\xbc"])
         },
     ),

@@ -113,7 +113,7 @@ impl Refused {
 struct Job {
     name: String,
     located: Located,
-    /// What the names list keeps of the file.
+    /// The attributes of the file in the names list.
     recorded: Recorded,
     /// The reason why the region is not written, if its name or an existing file prevents it.
     refusal: Option<Reason>,

@@ -98,7 +98,7 @@ impl Fields {
         if let Some(tag) = &self.tag {
             headers.insert(ETAG, tag.clone());
         }
-        // The same target has files and blocks, by what the client accepts.
+        // The `Accept` field decides whether a target is answered by a file or by blocks.
         headers.insert(VARY, HeaderValue::from_static("accept"));
         let mut insert = |name, value: &str| {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -56,7 +56,7 @@ pub(super) fn stream(
     spawn_blocking(move || {
         let mut sink = Sink { pieces, piece: Vec::new() };
         if let Err(error) = write(&mut sink).and_then(|()| sink.flush()) {
-            // What was made before the fault is sent, so that the client can see how far it came.
+            // The bytes before the fault are sent, so that the client can see how far it came.
             let _ = sink.send();
             let _ = sink.pieces.blocking_send(Err(error));
         }

@@ -130,7 +130,7 @@ impl Finder {
         self.told(found)
     }
 
-    /// Returns what the entry of an id that counts tells: a place within the file, or absence.
+    /// Returns the place of the entry that counts for an id, or absence if it is a removal.
     fn told(&self, found: Option<Located>) -> Result<Option<Located>, Error> {
         // spec: R-GONE-01
         let found = found.filter(|found| !found.is_removal());

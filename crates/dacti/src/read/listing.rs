@@ -14,7 +14,7 @@ pub struct Listed {
     /// The length of its content in bytes. It is exact if the region is stored without encoding;
     /// otherwise it is the hint of the names list.
     pub decoded_len: Option<u64>,
-    /// What the names list keeps of the file besides its content.
+    /// The attributes of the file in the names list.
     pub attributes: Attributes,
 }
 
@@ -49,7 +49,7 @@ impl<'n> Listing<'n> {
         Self { path, located, decoded_len: stored.or(hint), attributes }
     }
 
-    /// Returns a region without a path, of a length that nobody has told.
+    /// Returns a region without a path, whose decoded length is unknown.
     pub(crate) fn unnamed(located: Located) -> Self {
         let attributes = Attributes::default();
         Self { path: None, located, decoded_len: None, attributes }

@@ -206,7 +206,7 @@ impl View {
         self.diagnostics_left_out
     }
 
-    /// Returns what the head of a package in parts says of them; `None` for a package of one file.
+    /// Returns the head with its list of parts; `None` for a package of one file.
     #[must_use]
     pub fn parts(&self) -> Option<&PartsHead> {
         self.parts.as_deref()

@@ -178,7 +178,7 @@ impl Client {
         Error::Remote { place, kind: ErrorKind::Limit, source: Box::new(error) }
     }
 
-    /// Translates an error of the store, and adds what the user can do.
+    /// Translates an error of the store, and adds the way out.
     pub(crate) fn failed(&self, error: &object_store::Error) -> Error {
         use object_store::Error as E;
         let text = without_queries(&chain(error));

@@ -210,7 +210,7 @@ pub(crate) struct Input {
     pub(crate) len: u64,
     /// The length of its content if it is known, for the names list.
     decoded_len: Option<u64>,
-    /// What the names list keeps besides.
+    /// The attributes that the names list keeps.
     attributes: Attributes,
     /// Whether it lies in the head.
     pub(super) hot: bool,

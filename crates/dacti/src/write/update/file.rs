@@ -116,8 +116,8 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
         false
     }
 
-    /// Publishes what the steps of a plan have written, once all of them are done. A file on a disk
-    /// is published by its switch, and has nothing more to do.
+    /// Publishes the writes of a plan after its last step. For a file on a disk the switch has done
+    /// so already.
     ///
     /// # Errors
     /// Why nothing was published. The package that readers see is the old one then.

@@ -20,7 +20,8 @@ pub(in crate::verbs) struct Recorded {
 }
 
 impl Recorded {
-    /// Returns what a names list keeps. A time that the system cannot hold is left out.
+    /// Returns the attributes that a names list keeps. A time that the system cannot hold is left
+    /// out.
     pub(in crate::verbs) fn of(kept: Attributes) -> Self {
         let modified = kept.modified.and_then(keep::system_time);
         Self { mode: None, modified, executable: kept.executable == Some(true) }
