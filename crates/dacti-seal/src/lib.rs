@@ -30,7 +30,7 @@ pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
     HEAD_SIGNATURE_DOMAIN, KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN,
-    SIGNATURE_LEN, SecretKey, signed_message,
+    SIGNATURE_LEN, SecretKey, SignatureCheck, signed_message,
 };
 pub use limits::KEYS_MAX;
 pub use seal::Seal;

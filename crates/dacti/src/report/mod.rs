@@ -5,6 +5,7 @@
 pub(crate) mod difference;
 mod fences_check;
 pub(crate) mod gaps;
+pub mod inspect;
 pub(crate) mod map;
 mod moves;
 pub(crate) mod usage;

@@ -4,10 +4,10 @@
 //! `docs/spec/daicon.md`.
 
 use super::names::name_of;
-use crate::output::printable;
-use dacti::Package;
-use dacti::fetch::ReadAt;
-use dacti::report::{Claim, Claimant};
+use crate::fetch::ReadAt;
+use crate::read::view::read_failed;
+use crate::report::{Claim, Claimant};
+use crate::{Error, Package};
 use daicon_core::{Component, Event, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableWalker, Version};
 use std::io;
 use uuid::Uuid;
@@ -19,49 +19,34 @@ const READ_LEN: usize = 64 * 1024;
 
 /// Format, tables and components of a daicon file.
 #[derive(Debug)]
-pub(super) struct Outline {
-    pub(super) format: Uuid,
-    pub(super) version: Version,
+pub struct Outline {
+    /// The format's UUID.
+    pub format: Uuid,
+    /// The format's version.
+    pub version: Version,
     /// Length of the file.
-    pub(super) len: u64,
+    pub len: u64,
     /// Header and entries of each table, in the order in which readers follow them.
-    pub(super) tables: Vec<Span>,
+    pub tables: Vec<Span>,
     /// The components in use, in the order of the tables.
-    pub(super) components: Vec<Component>,
+    pub components: Vec<Component>,
 }
 
 /// A daicon file of any format.
 #[derive(Debug)]
-pub(super) struct Container {
-    pub(super) outline: Outline,
+pub struct ContainerMap {
+    /// Format, tables and components.
+    pub outline: Outline,
     /// Every byte of the file, in ascending order.
-    pub(super) claims: Vec<Claim>,
+    pub claims: Vec<Claim>,
     /// Harmless oddities, a line each.
-    pub(super) odd: Vec<String>,
-}
-
-/// Why a file cannot be shown.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Container(daicon_core::Error),
-    Io(io::Error),
-}
-
-impl From<daicon_core::Error> for Fault {
-    fn from(error: daicon_core::Error) -> Self {
-        Self::Container(error)
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
+    pub odd: Vec<String>,
 }
 
 impl Outline {
     /// Returns the outline of an open package.
-    pub(super) fn of(package: &Package) -> Self {
+    #[must_use]
+    pub fn of(package: &Package) -> Self {
         let view = package.view();
         Self {
             format: view.format(),
@@ -73,15 +58,19 @@ impl Outline {
     }
 }
 
-impl Container {
+impl ContainerMap {
     /// Reads the tables of a file, and unclaimed bytes up to a limit, to tell zeros from other
     /// bytes.
-    pub(super) fn read(source: &dyn ReadAt) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// `Container`, or an error of the source.
+    pub fn read(source: &dyn ReadAt) -> Result<Self, Error> {
         let len = source.len();
         let mut walker: TableWalker = TableWalker::new(Some(len));
         let mut header = None;
         while let Some(want) = walker.want() {
-            let bytes = source.read_up_to(want.start, usize::try_from(want.len()).unwrap_or(0))?;
+            let want_len = usize::try_from(want.len()).unwrap_or(0);
+            let bytes = source.read_up_to(want.start, want_len).map_err(read_failed)?;
             if let Some(Event::Preamble(found)) = walker.feed(&bytes)? {
                 header = Some(found);
             }
@@ -100,16 +89,29 @@ impl Container {
             0 => {}
             more => odd.push(format!("{more} more oddities of the tables")),
         }
-        let claims = map(source, &outline, &mut odd)?;
+        let claims = map(source, &outline, &mut odd).map_err(read_failed)?;
         Ok(Self { outline, claims, odd })
     }
+}
+
+/// Returns whether the first bytes of a file are those of a daicon file that is not a package.
+#[must_use]
+pub fn is_other_format(head: &[u8]) -> bool {
+    let mut walker: TableWalker = TableWalker::new(None);
+    let header = match walker.feed(head) {
+        Ok(Some(Event::Preamble(header))) => header,
+        // The reader of packages reports every fault.
+        _ => return false,
+    };
+    header.id.get() != crate::PACKAGE_FORMAT.id
 }
 
 /// Returns the bytes that a component's data names as a region; `None` if the data is not a region.
 ///
 /// Only a component's own specification says whether its data names a region. The data of an
 /// unknown component counts as a region if it names bytes of the file.
-pub(super) fn region(component: &Component, len: u64) -> Option<Span> {
+#[must_use]
+pub fn named_region(component: &Component, len: u64) -> Option<Span> {
     match name_of(component.id) {
         _ if component.id == dacti_names::NAMES_ID => None,
         Some(_) => component.span().ok(),
@@ -124,7 +126,7 @@ fn map(source: &dyn ReadAt, outline: &Outline, odd: &mut Vec<String>) -> io::Res
     let table = |span: &Span| Claim { span: *span, claimant: Claimant::Table, count: 1 };
     found.extend(outline.tables.iter().map(table));
     found.extend(outline.components.iter().filter_map(|component| {
-        let span = region(component, outline.len)?;
+        let span = named_region(component, outline.len)?;
         Some(Claim { span, claimant: Claimant::Component(component.id), count: 1 })
     }));
     found.retain(|claim| !claim.span.is_empty() && claim.span.end <= outline.len);
@@ -153,7 +155,7 @@ fn shown(claimant: Claimant) -> String {
     match claimant {
         Claimant::Component(id) => {
             let name = name_of(id).map_or_else(|| id.to_string(), Into::into);
-            printable(&format!("the region of component {name}"))
+            format!("the region of component {name}")
         }
         other => other.to_string(),
     }
@@ -203,6 +205,7 @@ impl Map<'_> {
 }
 
 /// Returns how many entries a table has.
-pub(super) fn entries(table: Span) -> u64 {
+#[must_use]
+pub fn table_entries(table: Span) -> u64 {
     table.len().saturating_sub(TABLE_HEADER_LEN) / daicon_core::COMPONENT_ENTRY_LEN
 }

@@ -1,20 +1,21 @@
-//! `inspect --json`: one object, which `docs/json.md` describes.
+//! Everything about a file, as JSON has it: `dacti inspect --json`, and the inspector in a browser.
+//! `docs/json.md` describes it.
 
 use super::names::{label, name_of};
-use super::odd;
-use super::outline::{self, Container, Outline};
-use crate::json::Place;
-use dacti::index::GroupSummary;
-use dacti::layout::PartEntry;
-use dacti::report::{Claim, Claimant, FileMap};
-use dacti::seal::{SealKind, Seals};
-use dacti::{Package, Span};
+use super::oddities;
+use super::outline::{ContainerMap, Outline, named_region, table_entries};
+use crate::index::GroupSummary;
+use crate::layout::PartEntry;
+use crate::report::{Claim, Claimant, FileMap};
+use crate::seal::{SealKind, Seals};
+use crate::{Error, Package, Span};
 use daicon_core::Hex;
 use serde::Serialize;
 use uuid::Uuid;
 
+/// The description of a daicon file, to be serialized.
 #[derive(Debug, Serialize)]
-pub(super) struct Inspection {
+pub struct Inspection {
     format: Format,
     length: u64,
     tables: Vec<Table>,
@@ -26,6 +27,19 @@ pub(super) struct Inspection {
     seals: Option<Sealed>,
     parts: Option<Parts>,
     map: Vec<Stretch>,
+}
+
+/// Bytes of the file.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Place {
+    at: u64,
+    len: u64,
+}
+
+impl From<Span> for Place {
+    fn from(span: Span) -> Self {
+        Self { at: span.start, len: span.len() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -115,8 +129,9 @@ struct Stretch {
 
 impl Inspection {
     /// Describes a daicon file that is not a package.
-    pub(super) fn of_container(container: &Container) -> Self {
-        let Container { outline, claims, odd } = container;
+    #[must_use]
+    pub fn of_container(container: &ContainerMap) -> Self {
+        let ContainerMap { outline, claims, odd } = container;
         let Outline { format, version, len, tables, components } = outline;
         Self {
             format: Format { id: *format, name: name_of(*format), version: version.to_string() },
@@ -132,8 +147,19 @@ impl Inspection {
         }
     }
 
+    /// Reads the index of a package and the gaps between its parts, and describes it.
+    ///
+    /// # Errors
+    /// A wrong index; an error of the source.
+    pub fn read(package: &Package) -> Result<Self, Error> {
+        let scan = package.scan_index()?;
+        let map = FileMap::of(package, &scan)?;
+        Ok(Self::of_package(package, &Outline::of(package), scan.groups(), &map))
+    }
+
     /// Describes a package.
-    pub(super) fn of_package(
+    #[must_use]
+    pub fn of_package(
         package: &Package,
         outline: &Outline,
         groups: &[GroupSummary],
@@ -152,7 +178,7 @@ impl Inspection {
                 entries: entries.sum(),
                 groups: groups.iter().map(group).collect(),
             }),
-            diagnostics: odd::lines(package, map),
+            diagnostics: oddities(package, map),
             layout: view.layout().map(layout),
             seals: view.seals().map(sealed),
             parts: parts(package),
@@ -162,17 +188,17 @@ impl Inspection {
 }
 
 fn table(span: Span) -> Table {
-    Table { place: span.into(), components: outline::entries(span) }
+    Table { place: span.into(), components: table_entries(span) }
 }
 
-fn component(component: &dacti::container::Component, len: u64) -> Component {
+fn component(component: &crate::container::Component, len: u64) -> Component {
     Component {
         id: component.id,
         name: name_of(component.id),
         version: component.version.to_string(),
         at: component.at,
         data: Hex(&component.data).to_string(),
-        place: outline::region(component, len).map(Place::from),
+        place: named_region(component, len).map(Place::from),
     }
 }
 
@@ -182,7 +208,7 @@ fn group(group: &GroupSummary) -> Group {
     Group { at, length, base, encoding }
 }
 
-fn layout(layout: &dacti::layout::Layout) -> Layout {
+fn layout(layout: &crate::layout::Layout) -> Layout {
     Layout {
         file_id: Hex(&layout.file_id).to_string(),
         slice_len: layout.slice_len,

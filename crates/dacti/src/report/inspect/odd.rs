@@ -1,10 +1,11 @@
-//! Harmless oddities of a package, for `inspect` as text and as JSON.
+//! Harmless oddities of a package, a line each.
 
-use dacti::Package;
-use dacti::report::{FileMap, Finding};
+use crate::Package;
+use crate::report::{FileMap, Finding};
 
 /// Returns harmless oddities, a line each: ignored parts, overlaps, unclaimed bytes.
-pub(super) fn lines(package: &Package, map: &FileMap) -> Vec<String> {
+#[must_use]
+pub fn oddities(package: &Package, map: &FileMap) -> Vec<String> {
     let view = package.view();
     let container = Finding::of_container(view);
     let overlaps = map.overlaps.iter().copied().map(Finding::Overlap);
