@@ -2,7 +2,9 @@
 //!
 //! `cargo xtask web --check` builds the npm package and runs this.
 
+mod calls;
 mod fixtures;
+mod npm;
 
 use dacti_tests::served::Served;
 use serde_json::Value;

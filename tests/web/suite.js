@@ -191,3 +191,45 @@ export async function responses({ open }, url, path, size) {
   pack.close();
   return found;
 }
+
+/** Reads all regions, and tells who has signed. */
+export async function packageOf({ open }, url, options) {
+  return tried(async () => {
+    const pack = await open(url, options);
+    try {
+      // A policy that refuses a head refuses every call.
+      return { signer: pack.signer, contents: await contents(pack) };
+    } finally {
+      pack.close();
+    }
+  });
+}
+
+/** Opens a package by a stale head, takes the fresh one, and meets the stale one again. */
+export async function staleHead({ open }, url, staleUrl, path) {
+  let isStale = true;
+  const behind = (target, init) => fetch(isStale && target === url ? staleUrl : target, init);
+  const pack = await open(url, { cache: false, fetch: behind });
+  const content = async () => digest(await pack.get(path));
+  const sequences = [pack.sequence];
+  const stale = await content();
+  const still = await pack.refresh();
+  const again = await content();
+  isStale = false;
+  const fresh = await pack.refresh();
+  const now = await content();
+  sequences.push(pack.sequence);
+  isStale = true;
+  const back = await pack.refresh();
+  const last = await content();
+  pack.close();
+  return { stale, still, again, fresh, content: now, sequences, back, last };
+}
+
+/** Describes a file, by its URL and as a local file. */
+export async function described({ openContainer }, url) {
+  const container = await openContainer(url, { cache: false });
+  const blob = await (await fetch(url)).blob();
+  const file = await tried(async () => (await openContainer(blob)).map());
+  return { url: await container.map(), file };
+}

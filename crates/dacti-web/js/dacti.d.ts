@@ -126,6 +126,8 @@ export class Package {
   readonly stats: Stats;
   /** Reads a region, or a range of its content. */
   get(path: string, options?: RangeCall): Promise<Uint8Array>;
+  /** Reads many regions, of which neighbours share requests. Each has a result of its own. */
+  getMany(paths: Iterable<string>, options?: Call): Promise<(Uint8Array | DactiError)[]>;
   /** Reads a region as a stream. Its pieces are verified before they are handed out. */
   stream(path: string, options?: RangeCall): Promise<ReadableStream<Uint8Array>>;
   /** Answers a request with a region: 200, 206, 304 or 416, with a media type and an entity tag. */

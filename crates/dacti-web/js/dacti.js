@@ -2,6 +2,7 @@
 
 import {
   engine, defaults, PartCache, OPEN, GET, STREAM, NEXT, LOCATE, LIST, REFRESH, MAP,
+  GET_MANY,
 } from "./engine.js";
 import { DactiError } from "./error.js";
 import { mediaType } from "./media.js";
@@ -170,6 +171,24 @@ export class Package {
       return Promise.reject(new DactiError("misuse", `the range ends at ${end}, before it starts`, { path }));
     }
     return this.#module.run(GET, this.#number, String(path), { signal, ...range });
+  }
+
+  /** Reads many regions, of which neighbours share requests. Each has a result of its own: its
+   * content, or its error. */
+  async getMany(paths, { signal } = {}) {
+    const names = [...paths].map(String);
+    if (names.length === 0) return [];
+    const wrong = names.find((name) => name.includes("\0"));
+    if (wrong !== undefined) throw new DactiError("misuse", "a path has no NUL", { path: wrong });
+    const bytes = await this.#module.run(GET_MANY, this.#number, names.join("\0"), { signal });
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    let at = 0;
+    return names.map(() => {
+      const [mark, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      const part = bytes.subarray(at + 8, at + 8 + length);
+      at += 8 + length;
+      return mark === 0 ? part : DactiError.of(JSON.parse(new TextDecoder().decode(part)));
+    });
   }
 
   /** Reads a region as a stream, whose pieces are verified before they are handed out. */

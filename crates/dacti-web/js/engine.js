@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 
 /** Verbs of a task, as the module numbers them. */
 export const OPEN = 0, GET = 1, STREAM = 2, NEXT = 3, LOCATE = 4, LIST = 5, REFRESH = 6,
-  MAP = 7;
+  MAP = 7, GET_MANY = 8;
 /** Kinds of an answer to a slot. */
 const BEGUN = 0, BYTES = 1, END = 2, FAILED = 3;
 /** Ways in which an exchange fails. */

@@ -162,6 +162,7 @@ extern "C" fn start(task: u32, verb: u32, object: u32, start: f64, end: f64) {
         4 => Verb::Locate,
         5 => Verb::List,
         6 => Verb::Refresh,
+        8 => Verb::GetMany,
         _ => Verb::Map,
     };
     let range = (start <= end).then(|| (whole(start), whole(end)));

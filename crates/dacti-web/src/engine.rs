@@ -27,6 +27,10 @@ pub enum Verb {
     Open,
     /// Reads a region, or a range of it. The text is its path.
     Get,
+    /// Reads many regions. The text is their paths, which NULs separate. The outcome has, for each,
+    /// 0 or 1 for content or an error, the length, and the bytes; numbers have four bytes, the
+    /// lowest first.
+    GetMany,
     /// Opens a region as a stream. The text is its path.
     Stream,
     /// Reads the next piece of a stream.
@@ -222,6 +226,7 @@ async fn of_package(
     let Order { verb, object, text, range } = order;
     match verb {
         Verb::Get => reader.get(text, *range).await.map(Outcome::Bytes),
+        Verb::GetMany => reader.get_many(text).await.map(Outcome::Bytes),
         Verb::Locate => reader.located(text).await.map(Outcome::Json),
         Verb::List => reader.list(text).await.map(Outcome::Json),
         Verb::Refresh => {

@@ -4,6 +4,7 @@ use crate::blob::Blob;
 use crate::cache::HostCache;
 use crate::json::Object;
 use crate::network::Network;
+use crate::outcome::described;
 use crate::slot::Slots;
 use dacti::fetch::{HttpOptions, Location, Remote, open_remote};
 use dacti::seal::{PublicKey, SealPolicy};
@@ -174,6 +175,24 @@ impl Reader {
         let located = self.package.locate(region_name(name)).await?;
         let limit = start.saturating_add(self.package.limits().region_len_max);
         self.package.range_at(located, start..end.min(limit)).await
+    }
+
+    /// Reads many regions: see [`Verb::GetMany`](crate::Verb::GetMany).
+    pub(crate) async fn get_many(&self, text: &str) -> Result<Vec<u8>, Error> {
+        let names: Vec<&str> = text.split('\0').collect();
+        let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;
+        let mut out = Vec::new();
+        for (name, region) in names.into_iter().zip(regions) {
+            let (mark, bytes) = match region {
+                Ok(bytes) => (0_u32, bytes),
+                Err(error) => (1, described(&error, Some(name)).into_bytes()),
+            };
+            let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            out.extend_from_slice(&mark.to_le_bytes());
+            out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(&bytes);
+        }
+        Ok(out)
     }
 
     /// Finds a region, and describes its place.
