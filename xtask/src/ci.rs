@@ -22,7 +22,6 @@ const STEPS: &[(&str, &[&str])] = &[
     ("bench", &["--test"]),
     ("fuzz", &[]),
     ("test", &[]),
-    ("web", &["--check"]),
     ("lab", &[]),
     ("snapshots", &["--check"]),
 ];

@@ -5,7 +5,8 @@
 pub(crate) mod difference;
 mod fences_check;
 pub(crate) mod gaps;
-pub mod inspect;
+#[cfg(feature = "http")]
+pub mod host;
 pub(crate) mod map;
 mod moves;
 pub(crate) mod usage;

@@ -1,20 +1,17 @@
 //! Packages at `http` and `https` URLs.
 //!
-//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module sends its requests
-//! by an HTTP client.
+//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module does the network
+//! IO.
 
+mod asker;
 mod client;
-mod exchange;
-#[cfg(feature = "http")]
-mod network;
 mod open;
 mod options;
 mod place;
 mod remote;
 
+pub use asker::{HttpAnswer, HttpAsker};
 pub use dacti_http::{Options as SessionOptions, is_presigned};
-pub use exchange::{Exchange, HttpAnswer, HttpClient, HttpEnd, HttpRequest, HttpSent, PartCache};
-pub use open::open_remote;
-#[cfg(all(feature = "dar", feature = "http"))]
+#[cfg(feature = "dar")]
 pub(crate) use open::{remote, source};
 pub use options::HttpOptions;

@@ -1,10 +1,13 @@
 //! Stored bytes that were fetched over a network, kept until they are verified and decoded.
 
 use crate::fetch::source::ReadAt;
-#[cfg(any(feature = "async", feature = "write"))]
-use crate::fetch::temporary::Temporary;
 use daicon_core::Span;
 use std::io;
+#[cfg(any(feature = "async", feature = "write"))]
+use {
+    crate::fetch::source::{read_file_at, write_file_at},
+    std::fs::File,
+};
 
 /// The most bytes that are kept in memory; more go to a temporary file.
 const MEMORY_LEN_MAX: u64 = 8 << 20;
@@ -15,7 +18,7 @@ pub(super) struct Spool {
     stored: Span,
     memory: Vec<u8>,
     #[cfg(any(feature = "async", feature = "write"))]
-    file: Option<Temporary>,
+    file: Option<File>,
     len: u64,
 }
 
@@ -45,9 +48,9 @@ impl Spool {
         if self.stored.len() > MEMORY_LEN_MAX {
             let file = match &mut self.file {
                 Some(file) => file,
-                None => self.file.insert(Temporary::new()?),
+                None => self.file.insert(tempfile::tempfile()?),
             };
-            file.write_at(self.len, bytes)?;
+            write_file_at(file, self.len, bytes)?;
             self.len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             return Ok(());
         }
@@ -66,7 +69,7 @@ impl ReadAt for Spool {
         let at = at.saturating_sub(self.stored.start);
         #[cfg(any(feature = "async", feature = "write"))]
         if let Some(file) = &self.file {
-            return file.read_at(at, buf);
+            return read_file_at(file, at, buf);
         }
         let rest = usize::try_from(at).ok().and_then(|at| self.memory.get(at..));
         let rest = rest.unwrap_or_default();
