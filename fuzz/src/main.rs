@@ -12,8 +12,6 @@ mod answers;
 mod container;
 #[path = "../../tests/conformance/entries.rs"]
 mod entries;
-#[path = "../../tests/conformance/heads.rs"]
-mod heads;
 #[path = "../../tests/conformance/index.rs"]
 mod index;
 #[path = "../../tests/conformance/names.rs"]

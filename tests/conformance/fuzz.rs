@@ -166,11 +166,6 @@ fn fuzz_plan() {
 }
 
 #[test]
-fn fuzz_parts() {
-    smoke("parts");
-}
-
-#[test]
 fn fuzz_http() {
     smoke("http");
 }

@@ -18,7 +18,6 @@ mod emitters;
 mod entries;
 mod fuzz;
 mod grown;
-mod heads;
 mod index;
 mod messages;
 mod names;

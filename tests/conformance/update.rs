@@ -11,4 +11,3 @@ mod update_crash;
 mod update_files;
 mod update_many;
 mod update_readers;
-mod update_served;

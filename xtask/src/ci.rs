@@ -22,6 +22,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("bench", &["--test"]),
     ("fuzz", &[]),
     ("test", &[]),
+    ("web", &["--check"]),
     ("lab", &[]),
     ("snapshots", &["--check"]),
 ];

@@ -221,8 +221,14 @@ fn grounds(metadata: &Metadata, tree: &Tree) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// The only file with `unsafe` code: two calls to other people's crates, in a bench.
-const UNSAFE: &[&str] = &["benches/peers/benches/peers/mapped.rs"];
+/// The only files with `unsafe`: two calls to other people's crates in a bench, and the attributes
+/// of the functions that WebAssembly imports and exports.
+const UNSAFE: &[&str] =
+    &["benches/peers/benches/peers/mapped.rs", "crates/dacti-web/src/boundary.rs"];
+
+/// The package whose lint table denies `unsafe_code` instead of forbidding it, so that the one file
+/// above can expect it. All its other lines are those of the workspace.
+const OWN_LINTS: &str = "dacti-web";
 
 fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
     let mut findings = Vec::new();
@@ -241,6 +247,13 @@ fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
     for package in metadata.members().filter(|package| layer(package).is_some()) {
         let path = metadata.relative(&package.manifest_path);
         let text = tree.text(&path).unwrap_or_default();
+        if package.name == OWN_LINTS {
+            let workspace = tree.text("Cargo.toml").unwrap_or_default();
+            if lints(&workspace, "[workspace.lints.") != lints(&text, "[lints.") {
+                findings.push(format!("{path}: its lints differ from those of the workspace"));
+            }
+            continue;
+        }
         let mut lines = text.lines().map(|line| line.replace(' ', ""));
         let taken = lines.any(|line| line == "[lints]")
             && lines.find(|line| !line.is_empty()).is_some_and(|line| line == "workspace=true");
@@ -251,10 +264,28 @@ fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
     findings
 }
 
+/// Returns the lines of the lint tables in a manifest, whose headings start with `heading`. The
+/// level of `unsafe_code` is left out.
+fn lints<'t>(manifest: &'t str, heading: &str) -> Vec<&'t str> {
+    let mut is_lint = false;
+    let mut lines = Vec::new();
+    for line in manifest.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.starts_with('[') {
+            is_lint = line.starts_with(heading);
+        } else if is_lint
+            && !matches!(line, r#"unsafe_code = "deny""# | r#"unsafe_code = "forbid""#)
+        {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
-        BELOW_FACADE, FACADE, Ground, LAYERS, edges, forbidden, grounds, lint_tables, unsafe_code,
+        BELOW_FACADE, FACADE, Ground, LAYERS, edges, forbidden, grounds, lint_tables, lints,
+        unsafe_code,
     };
     use crate::metadata::{Metadata, tests::SAMPLE};
     use crate::tree::tests::tree;
@@ -344,5 +375,16 @@ mod tests {
         ]);
         let expected = ["crates/high/Cargo.toml: lacks `[lints]` with `workspace = true`"];
         assert_eq!(lint_tables(&metadata("daicon-core", "dacti-index"), &manifests), expected);
+    }
+
+    #[test]
+    fn a_lint_table_of_its_own_may_differ_in_one_level() {
+        let workspace =
+            "[workspace.lints.rust]\nunsafe_code = \"forbid\"\na = 1\n[profile]\nb = 2\n";
+        let own = "[lints.rust]\nunsafe_code = \"deny\"\na = 1\n";
+        assert_eq!(lints(workspace, "[workspace.lints."), ["a = 1"]);
+        assert_eq!(lints(own, "[lints."), ["a = 1"]);
+        let looser = "[lints.rust]\nunsafe_code = \"allow\"\na = 1\n";
+        assert_ne!(lints(looser, "[lints."), ["a = 1"]);
     }
 }

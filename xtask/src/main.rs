@@ -31,6 +31,7 @@ mod subjects;
 mod test;
 mod tidy;
 mod tree;
+mod web;
 mod weight;
 mod wings;
 
@@ -109,6 +110,13 @@ const TASKS: &[Task] = &[
         about: "readers and updates through real origins and caches; --full: for long; --write: \
                 into the page",
         run: lab::lab,
+    },
+    Task {
+        name: "web",
+        args: "[--check|--demo]",
+        about: "build the reader for browsers and its npm package, into target/web/npm; --check: \
+                its sizes, and its tests in Node and Chromium; --demo: serve a page that uses it",
+        run: web::web,
     },
     Task {
         name: "layers",

@@ -22,7 +22,8 @@ const WINGS: &[(&str, &[&str])] = &[
     ("dar", &["error", "fetch", "read", "remote"]),
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
-    ("report", &["error", "fetch", "find", "hash", "read", "threads"]),
+    // A file that a transport fetches is described, too.
+    ("report", &["error", "fetch", "find", "hash", "read", "remote", "threads"]),
     // A copy that was pulled is verified before it is kept. Parts go to an object store by the
     // runner of `remote`.
     ("write", &["error", "fetch", "find", "hash", "read", "remote", "report", "threads"]),

@@ -4,7 +4,6 @@
 pub(crate) mod show;
 pub(crate) mod standing;
 
-use crate::barriers::Barriers;
 use crate::files::{self, Output};
 use crate::outcome::{Failure, Outcome};
 use crate::place::{self, PublishArgs};
@@ -58,8 +57,6 @@ pub(crate) struct Options {
     wait: bool,
     #[command(flatten)]
     publish: PublishArgs,
-    #[command(flatten)]
-    barriers: Barriers,
     /// Print the changes and the plan as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
@@ -91,11 +88,6 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if *action == "make room in" => {
             Some("nothing was written, and the package is as it was".into())
         }
-        io::ErrorKind::TimedOut if *action == "pass a barrier of" => Some(
-            "readers see the old package; run the update again, or save it with --plan OUT and \
-             carry it out with `dacti apply OUT PKG --resume`"
-                .into(),
-        ),
         io::ErrorKind::PermissionDenied => {
             let owner = files::owner(package)?;
             Some(match *action {
@@ -142,7 +134,6 @@ impl Options {
         package: &Path,
         inputs: &[&Path],
         force: bool,
-        talk: Talk,
     ) -> Result<Update, Failure> {
         self.check_plan(package, inputs)?;
         let options = UpdateOptions {
@@ -160,7 +151,7 @@ impl Options {
         let mut update = if place::is_published(package) {
             self.open_published(package, options, key.clone())?
         } else {
-            self.open_alone(package, &options, talk)?
+            self.open_alone(package, &options)?
         };
         if let Some(key) = key {
             match update.sign(key) {
@@ -189,7 +180,6 @@ impl Options {
                            update is two uploads";
             return Err(Failure::Usage(message.into()));
         }
-        self.barriers.refuse_for_parts()?;
         let place = self.publish.place(package)?;
         let update = Update::at_place(&place, options, self.publish.options(key, self.unsigned));
         update.map_err(|error| failed(package, &error))
@@ -210,16 +200,10 @@ impl Options {
     }
 
     /// Opens the package as its only writer. With --wait, waits for another writer to finish.
-    fn open_alone(
-        &self,
-        package: &Path,
-        options: &UpdateOptions,
-        talk: Talk,
-    ) -> Result<Update, Failure> {
+    fn open_alone(&self, package: &Path, options: &UpdateOptions) -> Result<Update, Failure> {
         let mut told = false;
         loop {
-            let file = self.barriers.open(package, talk);
-            match file.and_then(|file| Update::of_file(file, package, options.clone())) {
+            match Update::open(package, options.clone()) {
                 Err(dacti::Error::Update(UpdateFault::Locked { .. })) if self.wait => {
                     if !told {
                         let package = output::shown(package);
@@ -263,10 +247,10 @@ impl Options {
             // The object is printed last, because it says that the update is done.
             self.carry_out(package, planned, &summary, talk)?;
             output::json(&mut io::stdout().lock(), &summary.applied())?;
-        } else {
-            self.carry_out(package, planned, &summary, talk)?;
+            return Ok(Outcome::Done);
         }
-        self.barriers.purge(talk)
+        self.carry_out(package, planned, &summary, talk)?;
+        Ok(Outcome::Done)
     }
 
     fn show(&self, summary: &show::Summary, planned: &PlannedUpdate) -> Result<Outcome, Failure> {

@@ -8,6 +8,7 @@ use crate::digest::concat;
 use crate::{DIGEST_LEN, KeyFault, Misuse};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 use daicon_core::Hex;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -39,16 +40,53 @@ fn head_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[HEAD_SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
 }
 
-/// A key that checks signatures, and the package that it is for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    key: VerifyingKey,
-    package: Uuid,
+/// The Ed25519 checks of one key.
+///
+/// The checks of this crate are those of `ed25519-dalek`. A program that loads its cryptography
+/// when it is needed brings its own, by [`PublicKey::checked_by`].
+pub trait SignatureCheck: fmt::Debug + Send + Sync {
+    /// Returns whether `signature` is one of the key over `message`. The check is the strict one:
+    /// it accepts one form of each signature.
+    fn is_signed(&self, message: &[u8; MESSAGE_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool;
+
+    /// Returns the checks of another key; `None` if the bytes are not a key, or are one of the few
+    /// keys under which signatures prove nothing.
+    fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>>;
 }
+
+impl SignatureCheck for VerifyingKey {
+    fn is_signed(&self, message: &[u8; MESSAGE_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool {
+        self.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+
+    fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>> {
+        checks_of(key).map(|checks| Arc::new(checks) as Arc<dyn SignatureCheck>)
+    }
+}
+
+fn checks_of(key: &[u8; 32]) -> Option<VerifyingKey> {
+    VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak())
+}
+
+/// A key that checks signatures, and the package that it is for.
+#[derive(Clone)]
+pub struct PublicKey {
+    key: [u8; 32],
+    package: Uuid,
+    checks: Arc<dyn SignatureCheck>,
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.key, self.package) == (other.key, other.package)
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({} {})", Hex(self.key.as_bytes()), self.package)
+        write!(f, "PublicKey({} {})", Hex(&self.key), self.package)
     }
 }
 
@@ -59,14 +97,26 @@ impl PublicKey {
     /// `KeyText` if the bytes are not a key, or are one of the few keys under which signatures
     /// prove nothing.
     pub fn new(key: &[u8; 32], package: Uuid) -> Result<Self, Misuse> {
-        let key = VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak());
-        Ok(Self { key: key.ok_or(Misuse::KeyText(KeyFault::Point))?, package })
+        let checks = checks_of(key).ok_or(Misuse::KeyText(KeyFault::Point))?;
+        Ok(Self::checked_by(key, package, Arc::new(checks)))
+    }
+
+    /// Creates the key with these bytes, whose signatures `checks` checks.
+    #[must_use]
+    pub fn checked_by(key: &[u8; 32], package: Uuid, checks: Arc<dyn SignatureCheck>) -> Self {
+        Self { key: *key, package, checks }
+    }
+
+    /// Returns another key, for `package`, with checks of the same kind; `None` if the bytes are
+    /// not a key.
+    pub(crate) fn other(&self, key: &[u8; 32], package: Uuid) -> Option<Self> {
+        self.checks.of_key(key).map(|checks| Self::checked_by(key, package, checks))
     }
 
     /// Returns the bytes of the key.
     #[must_use]
-    pub fn key(&self) -> &[u8; 32] {
-        self.key.as_bytes()
+    pub const fn key(&self) -> &[u8; 32] {
+        &self.key
     }
 
     /// Returns the package that it is for.
@@ -89,8 +139,7 @@ impl PublicKey {
         digest: &[u8; DIGEST_LEN],
         signature: &[u8; SIGNATURE_LEN],
     ) -> bool {
-        let message = signed_message(package, digest);
-        self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
+        self.checks.is_signed(&signed_message(package, digest), signature)
     }
 
     /// Returns whether `signature` is one of this key over the digest of a package's head, for the
@@ -99,8 +148,7 @@ impl PublicKey {
     /// Specification: `docs/spec/dacti-parts.md`, R-PART-17.
     #[must_use]
     pub fn signed_head(&self, digest: &[u8; DIGEST_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool {
-        let message = head_message(self.package, digest);
-        self.key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
+        self.checks.is_signed(&head_message(self.package, digest), signature)
     }
 
     /// Reads the text of a public key. Skips empty lines and lines that start with `#`.
@@ -112,12 +160,26 @@ impl PublicKey {
         Self::new(&key, package)
     }
 
+    /// Does the same as [`from_text`](Self::from_text), with checks of the caller's: `checks_of`
+    /// returns those of a key, as [`SignatureCheck::of_key`] does.
+    ///
+    /// # Errors
+    /// `KeyText`.
+    pub fn from_text_checked_by(
+        text: &str,
+        checks_of: impl FnOnce(&[u8; 32]) -> Option<Arc<dyn SignatureCheck>>,
+    ) -> Result<Self, Misuse> {
+        let (key, package) = parse(text, PUBLIC, KeyFault::NotPublic).map_err(Misuse::KeyText)?;
+        let checks = checks_of(&key).ok_or(Misuse::KeyText(KeyFault::Point))?;
+        Ok(Self::checked_by(&key, package, checks))
+    }
+
     /// Returns the text of the key: a comment, and the line with the key.
     #[must_use]
     pub fn to_text(&self) -> String {
         let comment =
             "# Public key of a publisher of dacti packages, and the package that it is for.";
-        format!("{comment}\n{PUBLIC} 1 {} {}\n", Hex(self.key.as_bytes()), self.package)
+        format!("{comment}\n{PUBLIC} 1 {} {}\n", Hex(&self.key), self.package)
     }
 }
 
@@ -146,7 +208,8 @@ impl SecretKey {
     /// Returns the key that checks its signatures.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        PublicKey { key: self.key.verifying_key(), package: self.package }
+        let checks = self.key.verifying_key();
+        PublicKey::checked_by(&checks.to_bytes(), self.package, Arc::new(checks))
     }
 
     /// Returns the package that it is for.
@@ -295,6 +358,33 @@ mod tests {
         for text in [key().to_text(), private, upper] {
             assert_eq!(SecretKey::from_text(&text).unwrap().public(), key().public());
         }
+    }
+
+    /// Checks that accept one key, whose signatures are all the same byte.
+    #[derive(Debug)]
+    struct Ones;
+
+    impl super::SignatureCheck for Ones {
+        fn is_signed(&self, _: &[u8; 71], signature: &[u8; 64]) -> bool {
+            *signature == [1; 64]
+        }
+
+        fn of_key(&self, key: &[u8; 32]) -> Option<alloc::sync::Arc<dyn super::SignatureCheck>> {
+            (*key == [1; 32]).then(|| alloc::sync::Arc::new(Self) as _)
+        }
+    }
+
+    #[test]
+    fn a_program_can_bring_checks_of_its_own() {
+        let text = |hex: &str| format!("dacti-ed25519-public 1 {hex} {UUID}");
+        let ones = |key: &[u8; 32]| super::SignatureCheck::of_key(&Ones, key);
+        let key = PublicKey::from_text_checked_by(&text(&"01".repeat(32)), ones).unwrap();
+        assert!(key.signed(PACKAGE, &[7; 32], &[1; 64]) && key.signed_head(&[7; 32], &[1; 64]));
+        assert!(!key.signed(PACKAGE, &[7; 32], &[2; 64]));
+        assert_eq!(key.other(&[1; 32], PACKAGE).map(|other| other.package()), Some(PACKAGE));
+        assert_eq!(key.other(&[2; 32], PACKAGE), None);
+        let refused = PublicKey::from_text_checked_by(&text(HEX), ones);
+        assert_eq!(refused, Err(Misuse::KeyText(KeyFault::Point)));
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl<'p> Required<'p> {
         let is_trusted = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.key() == key);
         let mut strangers = { self.seals.keys.iter() }
             .filter(|key| !is_trusted(key))
-            .filter_map(|key| PublicKey::new(key, found).ok());
+            .filter_map(|key| trusted.first()?.other(key, found));
         if strangers.any(|key| key.signed(found, digest, signature)) {
             return Error::WrongKey { at };
         }

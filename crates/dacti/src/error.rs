@@ -538,6 +538,28 @@ impl Error {
         }
     }
 
+    /// Returns the expected value and the found one, if the error compares two values.
+    #[must_use]
+    pub fn expected_and_found(&self) -> Option<(String, String)> {
+        let numbers = |expected: &u64, found: &u64| (expected.to_string(), found.to_string());
+        match self {
+            Self::Container(daicon_core::Error::WrongFormat { expected, found }) => {
+                Some((expected.to_string(), found.to_string()))
+            }
+            Self::Container(
+                daicon_core::Error::UnsupportedFormatVersion { required, found }
+                | daicon_core::Error::IncompatibleComponent { required, found, .. },
+            ) => Some((required.to_string(), found.to_string())),
+            Self::Seal(dacti_seal::Error::WrongPackage { expected, found, .. }) => {
+                Some((expected.to_string(), found.to_string()))
+            }
+            Self::Names(dacti_names::Error::Mismatch { expected, found, .. }) => {
+                Some(numbers(expected, found))
+            }
+            _ => None,
+        }
+    }
+
     /// Adds the path to an error about a caller's path.
     pub(crate) fn with_path(error: dacti_names::Error, path: &str) -> Self {
         match error {

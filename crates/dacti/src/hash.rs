@@ -2,10 +2,13 @@
 //!
 //! The hash does not depend on the number of threads.
 
-use crate::threads;
 use core::num::NonZeroUsize;
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::OnceLock;
+#[cfg(not(target_family = "wasm"))]
+use {
+    crate::threads,
+    rayon::{ThreadPool, ThreadPoolBuilder},
+    std::sync::OnceLock,
+};
 
 /// The least number of bytes that several threads hash.
 ///
@@ -15,15 +18,38 @@ use std::sync::OnceLock;
 /// work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
-/// Threads that hash. They are started when the first long bytes come.
+/// Threads that hash. They are started when the first long bytes come. WebAssembly has no threads.
 #[derive(Debug)]
 pub(crate) struct HashPool {
+    #[cfg(not(target_family = "wasm"))]
     asked: Option<NonZeroUsize>,
     /// `None` if one thread is enough, or if the system gave no thread. The caller's thread hashes
     /// then.
+    #[cfg(not(target_family = "wasm"))]
     pool: OnceLock<Option<ThreadPool>>,
 }
 
+#[cfg(target_family = "wasm")]
+impl HashPool {
+    /// Creates a pool of the caller's thread alone.
+    pub(crate) const fn new(_: Option<NonZeroUsize>) -> Self {
+        Self {}
+    }
+
+    /// Takes the next bytes into a hash.
+    #[expect(clippy::unused_self, reason = "other targets have threads in it")]
+    pub(crate) fn update(&self, hasher: &mut blake3::Hasher, bytes: &[u8]) {
+        hasher.update(bytes);
+    }
+
+    /// Returns the hash of bytes in memory.
+    #[expect(clippy::unused_self, reason = "other targets have threads in it")]
+    pub(crate) fn hash(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::hash(bytes).as_bytes()
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
 impl HashPool {
     /// Creates a pool without threads. It starts `asked` threads later, or one for each core.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {

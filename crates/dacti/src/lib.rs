@@ -43,8 +43,7 @@ pub use remote::{AsyncPackage, AsyncReader, AsyncRegionReader, AsyncVerifiedRead
 pub use write::atomic::AtomicFile;
 #[cfg(feature = "write")]
 pub use write::pack::{
-    BuildOptions, Built, Content, DigestListChoice, EncodingChoice, InputName, LayoutChoice,
-    PackageBuilder, Progress,
+    BuildOptions, Built, Content, EncodingChoice, InputName, LayoutChoice, PackageBuilder, Progress,
 };
 #[cfg(feature = "write")]
 pub use write::{compact, publish, update};
@@ -91,8 +90,8 @@ pub mod layout {
 /// Digests and signatures of regions, the keys that sign them, and the policy of a reader.
 pub mod seal {
     pub use dacti_seal::{
-        KEY_TEXT_LEN_MAX, KeyFault, KeySearch, Kind as SealKind, Misuse as KeyMisuse, PublicKey,
-        SEAL_ID, SealPolicy, Seals, SecretKey, Verdict,
+        KEY_TEXT_LEN_MAX, KeyFault, KeySearch, Kind as SealKind, MESSAGE_LEN, Misuse as KeyMisuse,
+        PublicKey, SEAL_ID, SIGNATURE_LEN, SealPolicy, Seals, SecretKey, SignatureCheck, Verdict,
     };
 }
 

@@ -1,9 +1,5 @@
 //! `dacti inspect`: the parts of a file, down to the use of every byte.
 
-mod json;
-mod names;
-mod odd;
-mod outline;
 mod svg;
 mod text;
 
@@ -11,10 +7,10 @@ use crate::dry_run::{self, DryRun};
 use crate::outcome::{Failure, Outcome};
 use crate::remote::{self, Remote};
 use crate::{Talk, output};
-use dacti::Limits;
 use dacti::fetch::{FileSource, ReadAt};
 use dacti::report::FileMap;
-use outline::{Container, Fault, Outline};
+use dacti::report::inspect::{ContainerMap, Inspection, Outline, is_other_format, oddities};
+use dacti::{Error, Limits};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -66,7 +62,7 @@ impl Args {
         let scan = package.scan_index().map_err(failed)?;
         let (groups, map) = (scan.groups(), FileMap::of(&package, &scan).map_err(failed)?);
         if self.json {
-            let inspection = json::Inspection::of_package(&package, &outline, groups, &map);
+            let inspection = Inspection::of_package(&package, &outline, groups, &map);
             output::json(&mut out, &inspection)?;
         } else if self.svg {
             svg::print(&mut out, &output::shown(&self.package), &map.claims)?;
@@ -74,7 +70,7 @@ impl Args {
             text::print_groups(&mut out, &package, groups)?;
             text::print_map(&mut out, &map.claims)?;
             text::print_shared(&mut out, map.shared)?;
-            text::print_odd(&mut out, &odd::lines(&package, &map))?;
+            text::print_odd(&mut out, &oddities(&package, &map))?;
         }
         out.flush()?;
         costs.tell(&self.remote);
@@ -90,22 +86,19 @@ impl Args {
         }
         let source = FileSource::open(&self.package).ok()?;
         let bytes = source.read_up_to(0, 28).ok()?;
-        let mut walker: daicon_core::TableWalker = daicon_core::TableWalker::new(None);
-        let event = walker.feed(&bytes).ok()??;
-        let daicon_core::Event::Preamble(header) = event else { return None };
-        (header.id.get() != dacti::PACKAGE_FORMAT.id).then_some(source)
+        is_other_format(&bytes).then_some(source)
     }
 
     fn show_container(&self, source: &dyn ReadAt) -> Result<Outcome, Failure> {
-        let container = Container::read(source).map_err(|fault| match fault {
-            Fault::Container(error) => Failure::with(&self.package, &error.into()),
-            Fault::Io(error) => {
-                Failure::Failed(format!("cannot read {}: {error}", output::shown(&self.package)))
+        let container = ContainerMap::read(source).map_err(|error| match error {
+            Error::Io { source, .. } => {
+                Failure::Failed(format!("cannot read {}: {source}", output::shown(&self.package)))
             }
+            error => Failure::with(&self.package, &error),
         })?;
         let mut out = output::stdout();
         if self.json {
-            output::json(&mut out, &json::Inspection::of_container(&container))?;
+            output::json(&mut out, &Inspection::of_container(&container))?;
         } else if self.svg {
             svg::print(&mut out, &output::shown(&self.package), &container.claims)?;
         } else {
@@ -115,7 +108,7 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    fn print_container(out: &mut impl Write, container: &Container) -> io::Result<()> {
+    fn print_container(out: &mut impl Write, container: &ContainerMap) -> io::Result<()> {
         text::print_outline(out, &container.outline)?;
         text::print_map(out, &container.claims)?;
         text::print_odd(out, &container.odd)

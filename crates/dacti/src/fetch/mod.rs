@@ -2,16 +2,18 @@
 //!
 //! No module here interprets the bytes.
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-client")]
 pub(crate) mod http;
 mod location;
 pub(crate) mod parts;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 mod pause;
 pub(crate) mod source;
 #[cfg(feature = "store")]
 pub(crate) mod store;
 mod streak;
+#[cfg(any(feature = "async", feature = "write"))]
+pub(crate) mod temporary;
 #[cfg(any(feature = "http", feature = "store"))]
 mod tls;
 
@@ -20,11 +22,14 @@ pub use crate::remote::RemoteSource;
 #[cfg(feature = "async")]
 pub use crate::remote::{Fetching, Remote, RemoteFile};
 pub use dacti_http::{Error as FetchError, Stats};
-#[cfg(feature = "http")]
-pub use http::{HttpAnswer, HttpAsker, HttpOptions, SessionOptions, is_presigned};
+#[cfg(feature = "http-client")]
+pub use http::{
+    Exchange, HttpAnswer, HttpClient, HttpEnd, HttpOptions, HttpRequest, HttpSent, PartCache,
+    SessionOptions, is_presigned, open_remote,
+};
 pub use location::{Location, LocationKind};
 pub use parts::{PartObjects, PartsSource, open_file};
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 pub use pause::{OnPause, Pause};
 #[cfg(any(unix, windows))]
 pub use source::MmapSource;

@@ -3,6 +3,7 @@
 use super::Location;
 use core::fmt;
 use core::time::Duration;
+use futures_util::future::{Either, select};
 use std::sync::Arc;
 
 /// A wait of a fetch.
@@ -53,19 +54,24 @@ impl fmt::Debug for OnPause {
 /// The time after which a server's silence counts as a pause.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits for `work`, and reports a pause if it takes longer than [`PAUSE`].
+/// Waits for `work`, and reports a pause if it takes longer than `timer`, which takes [`PAUSE`].
 pub(crate) async fn telling<T>(
     on_pause: &OnPause,
     place: &Location,
     why: &'static str,
     at_most: Duration,
+    timer: impl Future<Output = ()>,
     work: impl Future<Output = T>,
 ) -> T {
-    let mut work = core::pin::pin!(work);
-    if let Ok(done) = tokio::time::timeout(PAUSE, &mut work).await {
-        done
-    } else {
-        on_pause.tell(place, why, at_most.saturating_sub(PAUSE));
-        work.await
+    if on_pause.0.is_none() {
+        return work.await;
+    }
+    let (timer, work) = (core::pin::pin!(timer), core::pin::pin!(work));
+    match select(work, timer).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), work)) => {
+            on_pause.tell(place, why, at_most.saturating_sub(PAUSE));
+            work.await
+        }
     }
 }

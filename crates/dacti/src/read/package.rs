@@ -22,6 +22,7 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An open package.
@@ -117,9 +118,18 @@ impl Package {
     ///
     /// By default a package checks the digests that it has. [`SealPolicy::Nothing`] skips the
     /// checks.
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[must_use]
-    pub fn require(mut self, policy: SealPolicy) -> Self {
-        self.refused = self.head_refused_by(&policy);
+    pub fn require(self, policy: SealPolicy) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.require_at(policy, now)
+    }
+
+    /// Does the same as [`require`](Self::require), at a time that the caller tells, in seconds
+    /// since 1970. A browser gives WebAssembly no clock.
+    #[must_use]
+    pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
+        self.refused = self.head_refused_by(&policy, now);
         Arc::make_mut(&mut self.trust).require(policy);
         // Earlier proofs, and the names list, were accepted under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
@@ -128,7 +138,7 @@ impl Package {
 
     /// Returns why a policy refuses the head of a package in parts. Files of one piece have no
     /// signed head.
-    fn head_refused_by(&self, policy: &SealPolicy) -> Option<PublishFault> {
+    fn head_refused_by(&self, policy: &SealPolicy, now: u64) -> Option<PublishFault> {
         // spec: R-PART-18, R-PART-19
         let SealPolicy::Signature(keys) = policy else { return None };
         let region = &self.view().parts()?.region;
@@ -136,9 +146,17 @@ impl Package {
         if !keys.iter().any(signs) {
             return Some(PublishFault::UnsignedHead);
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let is_over = region.expiry != 0 && region.expiry < now;
-        is_over.then_some(PublishFault::ExpiredHead { expiry: region.expiry })
+        self.view().expired_by(now)
+    }
+
+    /// Returns the package if its head has not expired at `now`, in seconds since 1970. Only heads
+    /// of packages in parts expire.
+    ///
+    /// # Errors
+    /// `Publish` with [`PublishFault::ExpiredHead`].
+    pub fn unexpired(self, now: u64) -> Result<Self, Error> {
+        // spec: R-PART-19
+        self.view().expired_by(now).map_or(Ok(self), |fault| Err(fault.into()))
     }
 
     /// Refuses to lead anywhere by a head that the policy refuses.

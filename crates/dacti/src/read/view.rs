@@ -4,6 +4,7 @@
 //! Specification: `docs/spec/dacti-package.md`.
 
 use crate::Error;
+use crate::error::PublishFault;
 use crate::fetch::source::{ReadAt, read_span};
 use crate::read::index_region::IndexRegion;
 use core::fmt;
@@ -212,6 +213,12 @@ impl View {
         self.parts.as_deref()
     }
 
+    /// Returns the fault of a head that has expired at `now`, in seconds since 1970.
+    pub(crate) fn expired_by(&self, now: u64) -> Option<PublishFault> {
+        let expiry = self.parts()?.region.expiry;
+        (expiry != 0 && expiry < now).then_some(PublishFault::ExpiredHead { expiry })
+    }
+
     /// Returns the index component's region, absolute. Empty for an empty index.
     #[must_use]
     pub const fn index(&self) -> Span {
@@ -225,7 +232,7 @@ impl View {
 
     /// Returns the number of entries in those groups of the index that lie in the head. Together
     /// with the index's start, it tells which of two states of a package is later.
-    #[cfg(any(feature = "http", feature = "store", feature = "write"))]
+    #[cfg(any(feature = "http-client", feature = "store", feature = "write"))]
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
         let mut at = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
@@ -308,10 +315,8 @@ impl View {
 /// Returns whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
     use dacti_cdn::parts::{PARTS_ID, PARTS_VERSION};
-    use dacti_seal::{DIGEST_LIST_ID, DIGEST_LIST_VERSION};
     let parts = Requirement::new(PARTS_ID, PARTS_VERSION);
-    let list = Requirement::new(DIGEST_LIST_ID, DIGEST_LIST_VERSION);
-    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts, list];
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }

@@ -10,10 +10,10 @@ mod ahead;
 #[cfg(any(feature = "http", feature = "store"))]
 mod driven;
 mod gathered;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 mod identity;
 mod package;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 mod parts;
 mod reader;
 #[cfg(any(feature = "http", feature = "store"))]
@@ -22,14 +22,14 @@ mod transport;
 
 #[cfg(all(feature = "dar", any(feature = "http", feature = "store")))]
 pub(crate) use driven::driven;
-#[cfg(feature = "dar")]
+#[cfg(any(feature = "dar", feature = "serde"))]
 pub(crate) use gathered::{Gathered, Operation};
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 pub(crate) use identity::{identity, identity_of_head};
 pub use package::AsyncPackage;
-#[cfg(feature = "dar")]
+#[cfg(any(feature = "dar", feature = "serde"))]
 pub(crate) use package::run;
-#[cfg(any(feature = "http", feature = "store"))]
+#[cfg(any(feature = "http-client", feature = "store"))]
 pub(crate) use parts::{PartRange, PartTransport, of_its_form};
 pub use reader::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader};
 #[cfg(any(feature = "http", feature = "store"))]

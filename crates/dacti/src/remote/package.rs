@@ -1,6 +1,8 @@
 //! Packages for async programs: a [`Package`] over the bytes that were fetched so far.
 
 use super::gathered::{Gathered, Operation};
+#[cfg(any(feature = "http-client", feature = "store"))]
+use super::identity::identity;
 use super::reader::Drive;
 use super::{AsyncReader, AsyncRegionReader, AsyncVerifiedReader, Remote};
 use crate::fetch::{ReadAt, refuse_unless};
@@ -96,15 +98,40 @@ impl AsyncPackage {
 
     /// Returns the package with a policy: it hands out a region only if its seal satisfies
     /// `policy`: see [`Package::require`].
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[must_use]
     pub fn require(self, policy: SealPolicy) -> Self {
         Self { package: self.package.require(policy), ..self }
+    }
+
+    /// Does the same as [`require`](Self::require), at a time that the caller tells: see
+    /// [`Package::require_at`].
+    #[must_use]
+    pub fn require_at(self, policy: SealPolicy, now: u64) -> Self {
+        Self { package: self.package.require_at(policy, now), ..self }
+    }
+
+    /// Returns the package if its head has not expired: see [`Package::unexpired`].
+    ///
+    /// # Errors
+    /// The errors of [`Package::unexpired`].
+    pub fn unexpired(self, now: u64) -> Result<Self, Error> {
+        Ok(Self { package: self.package.unexpired(now)?, ..self })
     }
 
     /// Returns the view that was taken from head and tables.
     #[must_use]
     pub fn view(&self) -> &View {
         self.package.view()
+    }
+
+    /// Returns whether this package is a later state than `earlier`, which was read from the same
+    /// place: a later version of the same file, or another file.
+    #[cfg(any(feature = "http-client", feature = "store"))]
+    #[must_use]
+    pub fn is_later_than(&self, earlier: &Self) -> bool {
+        let (now, then) = (identity(self.view()), identity(earlier.view()));
+        now.file_id != then.file_id || now.generation > then.generation
     }
 
     /// Returns the limits of reading.
@@ -295,7 +322,7 @@ impl AsyncPackage {
     }
 
     /// Runs a part of a package's logic, as often as needed.
-    async fn run<T>(
+    pub(crate) async fn run<T>(
         &self,
         operation: &Arc<Operation>,
         mut work: impl FnMut(&Package) -> Result<T, Error>,

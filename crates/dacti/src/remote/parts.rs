@@ -12,9 +12,10 @@ use dacti_cdn::parts::{PartsHead, PartsRegion, is_in_parts};
 use dacti_http::Stats;
 use daicon_core::Span;
 use futures_util::future::try_join_all;
+use futures_util::lock::Mutex;
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{self, Arc, PoisonError};
 
 /// A range of an object that lies at `name`, relative to the head's folder.
 #[derive(Debug, Clone)]
@@ -55,10 +56,10 @@ struct PartsRemote<T> {
     transport: Arc<T>,
     file: RemoteFile,
     /// The latest list of parts; `None` if the head is wrong, which its reader reports.
-    region: Mutex<Option<Arc<PartsRegion>>>,
+    region: sync::Mutex<Option<Arc<PartsRegion>>>,
     /// Spans whose bytes were wrong once.
-    doubted: Mutex<HashSet<Span>>,
-    look_lock: tokio::sync::Mutex<()>,
+    doubted: sync::Mutex<HashSet<Span>>,
+    look_lock: Mutex<()>,
 }
 
 impl<T: PartTransport + 'static> PartsRemote<T> {
@@ -69,8 +70,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         let len = parsed.as_ref().map_or(HEAD_LEN, |parsed| parsed.len);
         let (read_len, concurrency) = (of_head.read_len, of_head.concurrency);
         let file = RemoteFile { read_len, concurrency, ..RemoteFile::new(head, len) };
-        let region = Mutex::new(parsed.map(|parsed| Arc::new(parsed.region)));
-        let (doubted, look_lock) = (Mutex::default(), tokio::sync::Mutex::default());
+        let region = sync::Mutex::new(parsed.map(|parsed| Arc::new(parsed.region)));
+        let (doubted, look_lock) = (sync::Mutex::default(), Mutex::default());
         Self { transport, file, region, doubted, look_lock }
     }
 

@@ -1,7 +1,7 @@
 //! `inspect` as a picture: the head byte by byte, the file to scale, and the meaning of colours.
 
-use super::names::label;
 use crate::output::bytes;
+use dacti::report::inspect::label;
 use dacti::report::{Claim, Claimant};
 use dacti::{HEAD_LEN, Span};
 use std::collections::BTreeMap;

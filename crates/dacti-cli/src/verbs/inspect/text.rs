@@ -1,11 +1,10 @@
 //! `inspect` for people: the most useful parts come first.
 
-use super::names::name_of;
-use super::outline::{self, Outline};
 use crate::output::{bytes, counted, printable};
 use dacti::Package;
 use dacti::container::Component;
 use dacti::index::GroupSummary;
+use dacti::report::inspect::{Outline, name_of, named_region, table_entries};
 use dacti::report::{Claim, Claimant};
 use dacti::seal::SealKind;
 use daicon_core::Hex;
@@ -21,7 +20,7 @@ pub(super) fn print_outline(out: &mut impl Write, outline: &Outline) -> io::Resu
     writeln!(out, "format      {format} {name}, version {version}")?;
     writeln!(out, "length      {len} bytes ({})", bytes(*len))?;
     for table in tables {
-        let entries = counted(outline::entries(*table), "component", "components");
+        let entries = counted(table_entries(*table), "component", "components");
         writeln!(out, "table       at {:#x}, {entries}", table.start)?;
     }
     components.iter().try_for_each(|component| print_component(out, component, *len))
@@ -54,7 +53,7 @@ fn print_component(out: &mut impl Write, component: &Component, len: u64) -> io:
     let name = name_of(component.id).unwrap_or("unknown component");
     let Component { id, version, at, .. } = component;
     write!(out, "component   {id} {name}, version {version}, at {at:#x}: ")?;
-    match outline::region(component, len) {
+    match named_region(component, len) {
         Some(span) if span.is_empty() => writeln!(out, "region empty"),
         Some(span) => writeln!(out, "region {span} ({})", bytes(span.len())),
         None => writeln!(out, "data {}", Hex(&component.data)),

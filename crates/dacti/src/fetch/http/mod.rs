@@ -1,17 +1,20 @@
 //! Packages at `http` and `https` URLs.
 //!
-//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module does the network
-//! IO.
+//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module sends its requests
+//! by an HTTP client.
 
-mod asker;
 mod client;
+mod exchange;
+#[cfg(feature = "http")]
+mod network;
 mod open;
 mod options;
 mod place;
 mod remote;
 
-pub use asker::{HttpAnswer, HttpAsker};
 pub use dacti_http::{Options as SessionOptions, is_presigned};
-#[cfg(feature = "dar")]
+pub use exchange::{Exchange, HttpAnswer, HttpClient, HttpEnd, HttpRequest, HttpSent, PartCache};
+pub use open::open_remote;
+#[cfg(all(feature = "dar", feature = "http"))]
 pub(crate) use open::{remote, source};
 pub use options::HttpOptions;

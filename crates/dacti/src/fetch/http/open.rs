@@ -3,27 +3,53 @@
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
 use super::HttpOptions;
+use super::exchange::HttpClient;
 use super::remote::HttpRemote;
-use crate::remote::{AsyncPackage, RemoteSource, Runner};
-#[cfg(feature = "dar")]
-use crate::remote::{Remote, driven};
-use crate::{Error, Package};
+use crate::Error;
+use crate::remote::{AsyncPackage, Remote};
 use std::sync::Arc;
+#[cfg(feature = "http")]
+use {
+    super::network::Network,
+    crate::Package,
+    crate::remote::{RemoteSource, Runner},
+};
+
+/// Opens the transport of a file at a URL, whose bytes `client` fetches: a package in either form,
+/// or a file of any other kind.
+///
+/// # Errors
+/// `Remote`.
+pub async fn open_remote(
+    client: Arc<dyn HttpClient>,
+    url: &str,
+    options: &HttpOptions,
+) -> Result<Arc<dyn Remote>, Error> {
+    HttpRemote::open(client, url.to_owned(), options.clone()).await
+}
+
+/// Opens the transport of a URL by the client of this crate.
+#[cfg(feature = "http")]
+async fn opened(url: String, options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
+    let network = Arc::new(Network::new(&url, &options)?);
+    HttpRemote::open(network, url, options).await
+}
 
 /// Opens the source at a URL, for any kind of file.
-#[cfg(feature = "dar")]
+#[cfg(all(feature = "dar", feature = "http"))]
 pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;
-    let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
+    let remote = runner.wait(opened(url.to_owned(), options.clone()))?;
     Ok(RemoteSource::new(runner, remote))
 }
 
 /// Opens the transport of a URL, for any kind of file and on any executor.
-#[cfg(feature = "dar")]
+#[cfg(all(feature = "dar", feature = "http"))]
 pub(crate) async fn remote(url: &str, options: &HttpOptions) -> Result<Arc<dyn Remote>, Error> {
-    driven(HttpRemote::open(url.to_owned(), options.clone())).await
+    crate::remote::driven(opened(url.to_owned(), options.clone())).await
 }
 
+#[cfg(feature = "http")]
 impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///
@@ -46,11 +72,28 @@ impl Package {
         options: &HttpOptions,
     ) -> Result<(Self, Arc<RemoteSource>), Error> {
         let runner = Runner::new()?;
-        let remote = runner.wait(HttpRemote::open(url.to_owned(), options.clone()))?;
+        let remote = runner.wait(opened(url.to_owned(), options.clone()))?;
         RemoteSource::new(runner, remote).into_package(options.limits)
     }
 }
 
+impl AsyncPackage {
+    /// Opens the package at a URL, whose bytes `client` fetches on the executor that polls the
+    /// package.
+    ///
+    /// # Errors
+    /// `Remote`, or a fault of the package's head and tables.
+    pub async fn open_with_client(
+        client: Arc<dyn HttpClient>,
+        url: &str,
+        options: &HttpOptions,
+    ) -> Result<Self, Error> {
+        let remote = open_remote(client, url, options).await?;
+        Self::from_remote(remote, options.limits).await
+    }
+}
+
+#[cfg(feature = "http")]
 impl AsyncPackage {
     /// Opens the package at an `http` or `https` URL.
     ///
@@ -65,6 +108,6 @@ impl AsyncPackage {
     /// # Errors
     /// The errors of [`Package::open_url`].
     pub async fn open_url_with(url: &str, options: &HttpOptions) -> Result<Self, Error> {
-        Self::driven(HttpRemote::open(url.to_owned(), options.clone()), options.limits).await
+        Self::driven(opened(url.to_owned(), options.clone()), options.limits).await
     }
 }

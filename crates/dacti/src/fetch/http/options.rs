@@ -1,10 +1,12 @@
 //! How a package is read over HTTP.
 
+use super::exchange::PartCache;
 use crate::Limits;
 use crate::fetch::OnPause;
 use core::fmt;
 use core::time::Duration;
 use dacti_http::Options;
+use std::sync::Arc;
 
 /// How a package is read over HTTP, and the cost that is allowed.
 #[derive(Clone)]
@@ -16,6 +18,9 @@ pub struct HttpOptions {
     pub headers: Vec<(String, String)>,
     /// Further origins, such as `https://cdn.example.com`, that also get the header fields: origins
     /// of redirects, and of [`head_url`](Self::head_url).
+    ///
+    /// These fields, and the time of a connection, are for the client of the feature `http`. A
+    /// client of the caller's has its own.
     pub header_origins: Vec<String>,
     /// The longest time for making a connection.
     pub connect_timeout: Duration,
@@ -26,6 +31,8 @@ pub struct HttpOptions {
     /// Whether the query of the package's URL also holds for the parts of a package in parts. By
     /// default their URLs have none.
     pub query_for_parts: bool,
+    /// A cache of ranges of parts, of packages in parts. There is none by default.
+    pub part_cache: Option<Arc<dyn PartCache>>,
     /// Requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
     /// Bytes of one read of a region that is streamed: 4 MiB by default.
@@ -45,6 +52,7 @@ impl Default for HttpOptions {
             header_origins: Vec::new(),
             head_url: None,
             query_for_parts: false,
+            part_cache: None,
             connect_timeout: Duration::from_secs(5),
             concurrency: 16,
             read_len: 4 << 20,

@@ -2,7 +2,9 @@
 
 use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
-use crate::fetch::source::{Doubt, read_file_at, read_full_of, write_file_at};
+use super::exchange::{HttpClient, PartCache};
+use crate::fetch::source::{Doubt, read_full_of};
+use crate::fetch::temporary::Temporary;
 use crate::read::view::read_failed;
 use crate::remote::{
     Fetching, PartRange, PartTransport, Remote, RemoteFile, identity, identity_of_head, of_its_form,
@@ -13,10 +15,9 @@ use core::pin::Pin;
 use core::time::Duration;
 use dacti_http::{Fetch, Grid, News, Stats};
 use daicon_core::Span;
-use std::fs::File;
+use futures_util::lock::Mutex;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Mutex;
 
 /// A file at an `http` or `https` URL.
 #[derive(Debug)]
@@ -26,22 +27,31 @@ pub(super) struct HttpRemote {
     head_client: Option<Arc<Client>>,
     file: RemoteFile,
     /// The whole file, if the server has no ranges.
-    whole: OnceLock<File>,
+    whole: OnceLock<Temporary>,
     whole_lock: Mutex<()>,
     look_lock: Mutex<()>,
     query_for_parts: bool,
+    part_cache: Option<Arc<dyn PartCache>>,
 }
 
 impl HttpRemote {
     /// Fetches the head of the package at `url`, in whichever form it is published.
-    pub(super) async fn open(url: String, options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
-        Self::of_file(url, options).await.map(of_its_form)
+    pub(super) async fn open(
+        http: Arc<dyn HttpClient>,
+        url: String,
+        options: HttpOptions,
+    ) -> Result<Arc<dyn Remote>, Error> {
+        Self::of_file(http, url, options).await.map(of_its_form)
     }
 
     /// Fetches the head of the file at `url`.
-    async fn of_file(url: String, options: HttpOptions) -> Result<Self, Error> {
+    async fn of_file(
+        http: Arc<dyn HttpClient>,
+        url: String,
+        options: HttpOptions,
+    ) -> Result<Self, Error> {
         let head_url = options.head_url.as_deref();
-        let client_for = |at: &str| Client::new(at, &url, &options);
+        let client_for = |at: &str| Client::new(Arc::clone(&http), at, &options);
         let head_client = head_url.map(client_for).transpose()?;
         let remote = Self {
             client: Arc::new(client_for(&url)?),
@@ -57,6 +67,7 @@ impl HttpRemote {
             whole_lock: Mutex::default(),
             look_lock: Mutex::default(),
             query_for_parts: options.query_for_parts,
+            part_cache: options.part_cache.clone(),
         };
         let fetch = Fetch::head(&remote.head_client().session());
         let remote = remote.with_head(fetch).await?;
@@ -153,11 +164,11 @@ impl HttpRemote {
         if self.whole.get().is_none() {
             let fetch = Fetch::whole(&self.client.session(), len);
             let fetch = fetch.map_err(|error| self.client.failed(error, None))?;
-            let mut file = Spool(tempfile::tempfile().map_err(read_failed)?);
+            let mut file = Temporary::new().map_err(read_failed)?;
             let fetch = self.client.fetch(fetch, &mut file).await?;
             self.look_after(&fetch).await?;
             // Only the holder of the lock sets it.
-            let _ = self.whole.set(file.0);
+            let _ = self.whole.set(file);
         }
         drop(guard);
         self.at_hand(span).map_or(Err(error), |bytes| bytes.map_err(read_failed))
@@ -194,10 +205,9 @@ impl Remote for HttpRemote {
 
     fn at_hand(&self, span: Span) -> Option<io::Result<Vec<u8>>> {
         let file = self.whole.get()?;
-        let len = file.metadata().map_or(0, |metadata| metadata.len());
-        let end = span.end.min(len);
+        let end = span.end.min(file.len());
         let mut bytes = vec![0; usize::try_from(end.saturating_sub(span.start)).unwrap_or(0)];
-        let read = |at, buf: &mut [u8]| read_file_at(file, at, buf);
+        let read = |at, buf: &mut [u8]| file.read_at(at, buf);
         Some(read_full_of(read, span.start, &mut bytes).map(|filled| {
             bytes.truncate(filled);
             bytes
@@ -269,6 +279,7 @@ impl Remote for HttpRemote {
                 whole_lock: Mutex::default(),
                 look_lock: Mutex::default(),
                 query_for_parts: self.query_for_parts,
+                part_cache: self.part_cache.clone(),
             };
             // No view was taken yet, so earlier judgements do not count.
             again.client.session().restart();
@@ -289,11 +300,24 @@ impl Remote for HttpRemote {
 impl PartTransport for HttpRemote {
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>> {
         Box::pin(async move {
+            // The last segment is the part's digest, which names its bytes for ever.
+            let (_, name) = part.name.rsplit_once('/').unwrap_or(("", &part.name));
+            let cache = self.part_cache.as_ref();
+            if let Some(cache) = cache.filter(|_| !past_caches)
+                && let Some(bytes) = cache.cached(name, part.span).await
+                && u64::try_from(bytes.len()) == Ok(part.span.len())
+            {
+                return Ok(bytes);
+            }
             let place = self.client.object(&part.name, self.query_for_parts)?;
             let fetch = Fetch::object(&self.client.session(), part.span, part.len, past_caches);
             let mut bytes = Vec::new();
             self.client.fetch_at(&place, fetch, &mut bytes).await?;
-            self.check_ended().map(|()| bytes)
+            self.check_ended()?;
+            if let Some(cache) = cache {
+                cache.keep(name, part.span, &bytes);
+            }
+            Ok(bytes)
         })
     }
 
@@ -318,16 +342,12 @@ impl PartTransport for HttpRemote {
     }
 }
 
-/// A temporary file that receives a whole file.
-#[derive(Debug)]
-struct Spool(File);
-
-impl Sink for Spool {
+impl Sink for Temporary {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         if at == 0 {
-            self.0.set_len(0)?;
+            self.clear()?;
         }
-        write_file_at(&self.0, at, bytes)
+        self.write_at(at, bytes)
     }
 }
 

@@ -90,11 +90,17 @@ pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<u
     let read = std::os::unix::fs::FileExt::read_at(file, buf, at);
     #[cfg(windows)]
     let read = std::os::windows::fs::FileExt::seek_read(file, buf, at);
+    // Other systems, such as a browser, have no files.
+    #[cfg(not(any(unix, windows)))]
+    let read = {
+        let _ = (file, buf, at);
+        Err(io::ErrorKind::Unsupported.into())
+    };
     read
 }
 
 /// Writes all of `bytes` to a file at a position.
-#[cfg(any(feature = "async", feature = "write"))]
+#[cfg(all(any(feature = "async", feature = "write"), not(target_family = "wasm")))]
 pub(crate) fn write_file_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)?;

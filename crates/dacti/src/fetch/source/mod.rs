@@ -11,10 +11,8 @@ mod told;
 pub use bytes::BytesSource;
 pub use counted::{Counted, ReadStats};
 pub use file::FileSource;
-#[cfg(any(feature = "async", feature = "write"))]
-pub(crate) use file::read_file_at;
-#[cfg(any(feature = "async", feature = "write"))]
-pub(crate) use file::write_file_at;
+#[cfg(all(any(feature = "async", feature = "write"), not(target_family = "wasm")))]
+pub(crate) use file::{read_file_at, write_file_at};
 pub use lent::Lent;
 #[cfg(any(unix, windows))]
 pub use mmap::MmapSource;

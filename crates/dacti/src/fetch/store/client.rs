@@ -3,7 +3,7 @@
 use super::StoreOptions;
 use super::hint::{ALLOW_HTTP, AZURE, GOOGLE, Hints, LOCAL, S3};
 use super::spending::Spending;
-use crate::fetch::pause::{OnPause, telling};
+use crate::fetch::pause::{OnPause, PAUSE, telling};
 use crate::fetch::tls;
 use crate::fetch::{Location, chain};
 use crate::{Error, ErrorKind};
@@ -20,7 +20,7 @@ use object_store::{
     ObjectStoreScheme, RetryConfig,
 };
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 /// Builds a store of one kind from the environment and the options. The kinds have functions of the
@@ -144,7 +144,8 @@ impl Client {
         let time = self.first_byte_timeout;
         let sent = timeout(time, self.store.get_opts(&self.path, options));
         let why = "the store has not answered yet";
-        let result = match telling(&self.on_pause, &self.shown, why, time, sent).await {
+        let result = match telling(&self.on_pause, &self.shown, why, time, sleep(PAUSE), sent).await
+        {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => return Err(self.failed(&error)),
             Err(_) => {

@@ -1,13 +1,10 @@
 //! Stored bytes that were fetched over a network, kept until they are verified and decoded.
 
 use crate::fetch::source::ReadAt;
+#[cfg(any(feature = "async", feature = "write"))]
+use crate::fetch::temporary::Temporary;
 use daicon_core::Span;
 use std::io;
-#[cfg(any(feature = "async", feature = "write"))]
-use {
-    crate::fetch::source::{read_file_at, write_file_at},
-    std::fs::File,
-};
 
 /// The most bytes that are kept in memory; more go to a temporary file.
 const MEMORY_LEN_MAX: u64 = 8 << 20;
@@ -18,7 +15,7 @@ pub(super) struct Spool {
     stored: Span,
     memory: Vec<u8>,
     #[cfg(any(feature = "async", feature = "write"))]
-    file: Option<File>,
+    file: Option<Temporary>,
     len: u64,
 }
 
@@ -48,9 +45,9 @@ impl Spool {
         if self.stored.len() > MEMORY_LEN_MAX {
             let file = match &mut self.file {
                 Some(file) => file,
-                None => self.file.insert(tempfile::tempfile()?),
+                None => self.file.insert(Temporary::new()?),
             };
-            write_file_at(file, self.len, bytes)?;
+            file.write_at(self.len, bytes)?;
             self.len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             return Ok(());
         }
@@ -69,7 +66,7 @@ impl ReadAt for Spool {
         let at = at.saturating_sub(self.stored.start);
         #[cfg(any(feature = "async", feature = "write"))]
         if let Some(file) = &self.file {
-            return read_file_at(file, at, buf);
+            return file.read_at(at, buf);
         }
         let rest = usize::try_from(at).ok().and_then(|at| self.memory.get(at..));
         let rest = rest.unwrap_or_default();

@@ -12,8 +12,6 @@ mod file;
 mod overlay;
 mod planned;
 mod saved;
-#[cfg(feature = "http")]
-mod served;
 mod stage;
 mod times;
 
@@ -27,8 +25,6 @@ pub use execute::UpdateProgress;
 pub use file::{LockedFile, UpdateFile};
 pub use planned::PlannedUpdate;
 pub use saved::{Extent, SavedPlan, SavedStanding};
-#[cfg(feature = "http")]
-pub use served::{ServedAt, ServedFile};
 
 use crate::hash::HashPool;
 use crate::write::pack::encode::{Encoder, Sealing};

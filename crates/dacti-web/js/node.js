@@ -1,0 +1,10 @@
+// The entry for Node, whose `fetch` reads no files.
+
+import { readFile } from "node:fs/promises";
+import { defaults } from "./engine.js";
+
+const beside = (name) => readFile(new URL(name, import.meta.url));
+defaults.load = () => beside("./dacti.wasm");
+defaults.loadInspector = () => beside("./inspect.wasm");
+
+export * from "./dacti.js";

@@ -1,0 +1,195 @@
+//! The functions that WebAssembly imports from JavaScript and exports to it.
+//!
+//! Rust marks the attributes of such functions as unsafe, because the names could collide with
+//! others in one program. No function here has an unsafe body, and none reads memory through a
+//! pointer: JavaScript writes into [`input`]'s buffer, and copies what it is handed while it is
+//! called.
+#![expect(
+    unsafe_code,
+    reason = "only the attributes of imports and exports: no other way leads out of WebAssembly"
+)]
+
+use crate::{Engine, Host, Message, Order, OutcomeKind, Verb};
+use core::cell::RefCell;
+use core::time::Duration;
+use dacti::Span;
+use std::sync::Arc;
+
+#[link(wasm_import_module = "host")]
+unsafe extern "C" {
+    safe fn send(
+        slot: u32,
+        client: u32,
+        url: *const u8,
+        url_len: usize,
+        fields: *const u8,
+        fields_len: usize,
+        first_byte: f64,
+        silence: f64,
+        all: f64,
+    );
+    safe fn more(slot: u32);
+    safe fn stop(slot: u32);
+    safe fn sleep(slot: u32, millis: f64);
+    safe fn blob(slot: u32, client: u32, start: f64, end: f64);
+    safe fn cached(slot: u32, client: u32, name: *const u8, name_len: usize, start: f64, end: f64);
+    safe fn keep(
+        client: u32,
+        name: *const u8,
+        name_len: usize,
+        start: f64,
+        end: f64,
+        bytes: *const u8,
+        bytes_len: usize,
+    );
+    safe fn random() -> u32;
+    safe fn done(task: u32, kind: u32, bytes: *const u8, bytes_len: usize);
+}
+
+/// The JavaScript that instantiated this module.
+#[derive(Debug)]
+struct JavaScript;
+
+#[expect(clippy::cast_precision_loss, reason = "positions below 2^53 are exact")]
+const fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, and JavaScript hands over whole numbers"
+)]
+const fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+fn millis(time: Duration) -> f64 {
+    float(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Host for JavaScript {
+    fn send(&self, slot: u32, client: u32, url: &str, fields: &str, times: [Duration; 3]) {
+        let [first_byte, silence, all] = times.map(millis);
+        let (url, url_len) = (url.as_ptr(), url.len());
+        let (fields, fields_len) = (fields.as_ptr(), fields.len());
+        send(slot, client, url, url_len, fields, fields_len, first_byte, silence, all);
+    }
+
+    fn more(&self, slot: u32) {
+        more(slot);
+    }
+
+    fn stop(&self, slot: u32) {
+        stop(slot);
+    }
+
+    fn sleep(&self, slot: u32, time: Duration) {
+        sleep(slot, millis(time));
+    }
+
+    fn read_blob(&self, slot: u32, client: u32, span: Span) {
+        blob(slot, client, float(span.start), float(span.end));
+    }
+
+    fn cached(&self, slot: u32, client: u32, name: &str, span: Span) {
+        cached(slot, client, name.as_ptr(), name.len(), float(span.start), float(span.end));
+    }
+
+    fn keep(&self, client: u32, name: &str, span: Span, bytes: &[u8]) {
+        let (start, end) = (float(span.start), float(span.end));
+        keep(client, name.as_ptr(), name.len(), start, end, bytes.as_ptr(), bytes.len());
+    }
+
+    fn random(&self) -> u32 {
+        random()
+    }
+
+    fn done(&self, task: u32, kind: OutcomeKind, bytes: &[u8]) {
+        let kind = match kind {
+            OutcomeKind::Bytes => 0,
+            OutcomeKind::Json => 1,
+            OutcomeKind::Failed => 2,
+            OutcomeKind::End => 3,
+        };
+        done(task, kind, bytes.as_ptr(), bytes.len());
+    }
+}
+
+thread_local! {
+    /// The engine of this instance of the module. WebAssembly has one thread.
+    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    /// The bytes that JavaScript hands over with its next call.
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_engine(work: impl FnOnce(&mut Engine)) {
+    ENGINE.with_borrow_mut(|engine| {
+        work(engine.get_or_insert_with(|| Engine::new(Arc::new(JavaScript))));
+    });
+}
+
+fn taken() -> Vec<u8> {
+    INPUT.take()
+}
+
+fn taken_text() -> String {
+    String::from_utf8(taken()).unwrap_or_default()
+}
+
+/// Makes room for the bytes of the next call, and returns where they go. If the memory has no room,
+/// it returns 0.
+#[unsafe(no_mangle)]
+extern "C" fn input(len: usize) -> *const u8 {
+    INPUT.with_borrow_mut(|bytes| {
+        bytes.clear();
+        if bytes.try_reserve_exact(len).is_err() {
+            return core::ptr::null();
+        }
+        bytes.resize(len, 0);
+        bytes.as_ptr()
+    })
+}
+
+/// Starts a task. The input is its text. A range that ends before it starts is none.
+#[unsafe(no_mangle)]
+extern "C" fn start(task: u32, verb: u32, object: u32, start: f64, end: f64) {
+    let verb = match verb {
+        0 => Verb::Open,
+        1 => Verb::Get,
+        2 => Verb::Stream,
+        3 => Verb::Next,
+        4 => Verb::Locate,
+        5 => Verb::List,
+        6 => Verb::Refresh,
+        8 => Verb::GetMany,
+        _ => Verb::Map,
+    };
+    let range = (start <= end).then(|| (whole(start), whole(end)));
+    let text = taken_text();
+    with_engine(|engine| engine.start(task, Order { verb, object, text, range }));
+}
+
+/// Ends a task without an outcome.
+#[unsafe(no_mangle)]
+extern "C" fn cancel(task: u32) {
+    with_engine(|engine| engine.cancel(task));
+}
+
+/// Closes a package or a stream.
+#[unsafe(no_mangle)]
+extern "C" fn close(object: u32) {
+    with_engine(|engine| engine.close(object));
+}
+
+/// Takes an answer for a slot. The input is its bytes or its text.
+#[unsafe(no_mangle)]
+extern "C" fn feed(slot: u32, kind: u32, number: u32) {
+    let message = match kind {
+        0 => Message::Begun(u16::try_from(number).unwrap_or(0), taken_text()),
+        1 => Message::Bytes(taken()),
+        2 => Message::End,
+        _ => Message::Failed(number, taken_text()),
+    };
+    with_engine(|engine| engine.feed(slot, message));
+}

@@ -1,0 +1,41 @@
+//! What the engine needs of the JavaScript around it.
+
+use crate::OutcomeKind;
+use core::fmt;
+use core::time::Duration;
+use dacti::Span;
+
+/// The JavaScript around an [`Engine`](crate::Engine).
+///
+/// Each call only starts something: it returns at once, and calls nothing of the engine. An answer
+/// is fed later, by [`Engine::feed`](crate::Engine::feed), under the number of its slot.
+pub trait Host: fmt::Debug + Send + Sync {
+    /// Sends a request for a client, which is a package as the host opened it. `fields` are lines
+    /// of the form `name: value`. The times are the longest ones: until the answer begins, between
+    /// two pieces of it, and in all.
+    fn send(&self, slot: u32, client: u32, url: &str, fields: &str, times: [Duration; 3]);
+
+    /// Asks for the next piece of an answer's body.
+    fn more(&self, slot: u32);
+
+    /// Ends an exchange whose rest is not wanted.
+    fn stop(&self, slot: u32);
+
+    /// Waits.
+    fn sleep(&self, slot: u32, time: Duration);
+
+    /// Reads bytes of a local file, the `Blob` of a client.
+    fn read_blob(&self, slot: u32, client: u32, span: Span);
+
+    /// Asks for the bytes of a part from the cache of a client.
+    fn cached(&self, slot: u32, client: u32, name: &str, span: Span);
+
+    /// Gives bytes of a part to the cache of a client.
+    fn keep(&self, client: u32, name: &str, span: Span, bytes: &[u8]);
+
+    /// Returns 32 random bits.
+    fn random(&self) -> u32;
+
+    /// Takes the outcome of a task.
+    fn done(&self, task: u32, kind: OutcomeKind, bytes: &[u8]);
+}

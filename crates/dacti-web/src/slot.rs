@@ -1,0 +1,127 @@
+//! Answers of the host that are waited for.
+
+use crate::Host;
+use core::task::{Context, Poll, Waker};
+use futures_util::future::poll_fn;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An answer of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// An answer over HTTP begins: its status, and lines of text. The first line is the URL to
+    /// which redirects led, or empty; the others are header fields.
+    Begun(u16, String),
+    /// Bytes: a piece of a body, a part of a file, or cached bytes.
+    Bytes(Vec<u8>),
+    /// The end of a body or of a wait; or the cache does not have the bytes.
+    End,
+    /// The exchange failed. The number is 0 for a broken connection, 1 for a time that passed, 2
+    /// for a server that was not reached; the text is the system's.
+    Failed(u32, String),
+}
+
+/// The slots of an engine, and its host.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    host: Arc<dyn Host>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    last: u32,
+    slots: BTreeMap<u32, State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: VecDeque<Message>,
+    waker: Option<Waker>,
+}
+
+impl Slots {
+    pub(crate) fn new(host: Arc<dyn Host>) -> Self {
+        Self { host, waiting: Mutex::default() }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a slot.
+    pub(crate) fn open(self: &Arc<Self>) -> Slot {
+        let mut waiting = self.waiting();
+        waiting.last = waiting.last.wrapping_add(1);
+        let number = waiting.last;
+        waiting.slots.insert(number, State::default());
+        drop(waiting);
+        Slot { slots: Arc::clone(self), number, stops: false }
+    }
+
+    /// Takes an answer. An answer to a slot that was closed is dropped.
+    pub(crate) fn feed(&self, number: u32, message: Message) {
+        let mut waiting = self.waiting();
+        let Some(state) = waiting.slots.get_mut(&number) else { return };
+        state.messages.push_back(message);
+        let waker = state.waker.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, number: u32, context: &Context<'_>) -> Poll<Message> {
+        let mut waiting = self.waiting();
+        let Some(state) = waiting.slots.get_mut(&number) else { return Poll::Pending };
+        match state.messages.pop_front() {
+            Some(message) => Poll::Ready(message),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A place for the host's answers to one question. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+    number: u32,
+    /// Whether the host is told when the slot is closed.
+    stops: bool,
+}
+
+impl Slot {
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        self.slots.host()
+    }
+
+    /// Makes the host end its work if the slot is closed before.
+    pub(crate) const fn stop_when_dropped(&mut self, stops: bool) {
+        self.stops = stops;
+    }
+
+    /// Waits for the next answer.
+    pub(crate) async fn next(&self) -> Message {
+        poll_fn(|context| self.slots.poll(self.number, context)).await
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.waiting().slots.remove(&self.number);
+        if self.stops {
+            self.slots.host().stop(self.number);
+        }
+    }
+}

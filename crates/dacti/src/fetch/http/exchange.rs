@@ -1,0 +1,116 @@
+//! The HTTP client of a caller: it sends requests and brings answers, and judges neither.
+//!
+//! A library such as reqwest is one, and a browser's `fetch` is another.
+
+use crate::Error;
+use bytes::Bytes;
+use core::fmt;
+use core::future::{Future, ready};
+use core::pin::Pin;
+use core::time::Duration;
+use dacti_http::End;
+use daicon_core::Span;
+
+/// An exchange with the network, in progress. Dropping it ends the exchange.
+pub type Exchange<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+
+/// A request to send, and the longest times of its answer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// The whole URL.
+    pub url: String,
+    /// Header fields, in addition to those that the client sends by itself. Send no other field
+    /// that concerns caches or conditions.
+    pub fields: Vec<(&'static str, String)>,
+    /// The longest time until the answer begins.
+    pub first_byte_time_max: Duration,
+    /// The longest silence after that.
+    pub silence_max: Duration,
+    /// The longest time for the whole answer.
+    pub time_max: Duration,
+}
+
+/// The start of an answer: its status and header fields have come.
+#[derive(Debug)]
+pub struct HttpSent {
+    /// The answer.
+    pub answer: Box<dyn HttpAnswer>,
+    /// The URL to which redirects have led, if there were any.
+    pub redirected: Option<String>,
+}
+
+/// The end of an exchange that brought no whole answer.
+#[derive(Debug, Clone)]
+pub struct HttpEnd {
+    /// How it ended.
+    pub end: End,
+    /// The network's message.
+    pub cause: Option<String>,
+}
+
+/// An answer whose body has not been read to its end.
+pub trait HttpAnswer: fmt::Debug + Send {
+    /// Returns the status.
+    fn status(&self) -> u16;
+
+    /// Hands each header field to `take`, name and value.
+    fn each_field(&self, take: &mut dyn FnMut(&str, &[u8]));
+
+    /// Returns the next bytes of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// The way in which the answer ended early.
+    fn next(&mut self) -> Exchange<'_, Result<Option<Bytes>, HttpEnd>>;
+
+    /// Gives up an answer that is of no use. A client may read a short rest, to use the connection
+    /// again.
+    fn refuse(self: Box<Self>) -> Exchange<'static, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+/// An HTTP client.
+///
+/// [`AsyncPackage::open_with_client`](crate::AsyncPackage::open_with_client) reads a package by it.
+/// All rules of reading over HTTP (ranges, retries, stale caches, budgets) are applied by the
+/// caller of this trait.
+pub trait HttpClient: fmt::Debug + Send + Sync {
+    /// Checks a URL, and returns it in the form in which requests use it.
+    ///
+    /// # Errors
+    /// `Remote` of the kind `Misuse`.
+    fn check_url(&self, url: &str) -> Result<String, Error>;
+
+    /// Returns the URL of an object beside the file at `url`: its last path segment is replaced by
+    /// `name`, which may have several segments. The query is dropped unless `keeps_query`, the
+    /// fragment always. `None` if the URL has no path.
+    fn beside(&self, url: &str, name: &str, keeps_query: bool) -> Option<String>;
+
+    /// Sends a request and follows its redirects, but not from https to http. It calls `hop` before
+    /// it follows one, and stops at an error.
+    ///
+    /// # Errors
+    /// The errors of `hop`, and a request that cannot be sent at all. `Ok(Err)` tells how an
+    /// exchange ended that brought no answer.
+    fn send<'c>(
+        &'c self,
+        request: HttpRequest,
+        hop: &'c (dyn Fn() -> Result<(), Error> + Send + Sync),
+    ) -> Exchange<'c, Result<Result<HttpSent, HttpEnd>, Error>>;
+
+    /// Waits.
+    fn sleep(&self, time: Duration) -> Exchange<'static, ()>;
+
+    /// Returns a random number, for waits and for URLs that no cache has seen. It is no secret.
+    fn random(&self) -> u64;
+}
+
+/// A cache of ranges of parts. A part's name is its digest, so its bytes never change.
+pub trait PartCache: fmt::Debug + Send + Sync {
+    /// Returns the bytes of `span` of the part that is called `name`, if the cache has them.
+    fn cached(&self, name: &str, span: Span) -> Exchange<'static, Option<Vec<u8>>>;
+
+    /// Takes the bytes of `span` of a part that were fetched.
+    fn keep(&self, name: &str, span: Span, bytes: &[u8]);
+}

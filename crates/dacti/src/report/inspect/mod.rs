@@ -1,0 +1,16 @@
+//! The parts of a file, down to the use of every byte: packages, and daicon files of any other
+//! format.
+
+#[cfg(feature = "serde")]
+mod inspection;
+mod names;
+mod odd;
+mod outline;
+#[cfg(all(feature = "async", feature = "serde"))]
+mod remote;
+
+#[cfg(feature = "serde")]
+pub use inspection::Inspection;
+pub use names::{label, name_of};
+pub use odd::oddities;
+pub use outline::{ContainerMap, Outline, is_other_format, named_region, table_entries};

@@ -1,0 +1,91 @@
+//! The reader for browsers, in Node and in headless Chromium, against `dacti serve`.
+//!
+//! `cargo xtask web --check` builds the npm package and runs this.
+
+mod calls;
+mod fixtures;
+mod npm;
+
+use dacti_tests::served::Served;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The systems that the reader runs in.
+#[derive(Debug, Clone, Copy)]
+enum System {
+    Node,
+    Chromium,
+}
+
+/// A folder with the reader, the suite and packages, and its server.
+struct Site {
+    folder: tempfile::TempDir,
+    served: Served,
+}
+
+/// Returns the npm package that `cargo xtask web` has made.
+fn npm() -> PathBuf {
+    let npm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/web/npm");
+    npm.canonicalize().expect("`cargo xtask web` makes the npm package first")
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
+}
+
+impl Site {
+    /// Makes a site, with files that `fill` adds.
+    fn new(fill: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        copy(&npm(), &folder.path().join("npm"));
+        for name in ["suite.js", "page.html"] {
+            fs::copy(sources().join(name), folder.path().join(name)).expect("it is committed");
+        }
+        fill(folder.path());
+        let served = Served::start(folder.path(), &[]);
+        Self { folder, served }
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.served.address)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a function of the suite, and returns its result.
+    fn run(&self, system: System, function: &str, arguments: &Value) -> Value {
+        let arguments = arguments.to_string();
+        let mut command = Command::new("node");
+        match system {
+            System::Node => {
+                let script = sources().join("node.js");
+                command.arg(script).arg(npm()).args([function, &arguments]);
+            }
+            System::Chromium => {
+                let script = sources().join("chromium.js");
+                let page = self.url("page.html");
+                command.arg(script).args([&page, function, &arguments]);
+            }
+        }
+        let output = command.stderr(Stdio::inherit()).output().expect("node is installed");
+        assert!(output.status.success(), "{function} failed in {system:?}");
+        serde_json::from_slice(&output.stdout).expect("it prints JSON")
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("an entry has a name");
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).expect("a file");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+// Runs one function of the suite in Node: `node node.js NPM_FOLDER FUNCTION ARGUMENTS_AS_JSON`.
+
+import { pathToFileURL } from "node:url";
+import * as suite from "./suite.js";
+
+const [folder, name, given] = process.argv.slice(2);
+const dacti = await import(new URL("node.js", `${pathToFileURL(folder)}/`));
+process.stdout.write(JSON.stringify(await suite[name](dacti, ...JSON.parse(given))));

@@ -1,0 +1,82 @@
+//! The npm package: packed, installed into an empty project, and run from there.
+
+use crate::{Site, npm};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn npm_in(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("npm")
+        .args(arguments)
+        .args(["--no-audit", "--no-fund", "--offline", "--loglevel=error"])
+        .current_dir(folder)
+        .output()
+        .expect("npm is installed");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "npm {arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("it prints text")
+}
+
+/// The example of the README, as a program.
+const PROGRAM: &str = r#"
+import { open } from "ENTRY";
+const pack = await open(process.argv[2]);
+const text = new TextDecoder().decode(await pack.get("a.txt"));
+console.log(JSON.stringify({ text, listed: (await pack.list()).map(({ path }) => path) }));
+pack.close();
+"#;
+
+#[test]
+fn the_package_is_installed_and_runs() {
+    let site = Site::new(|folder| {
+        fs::create_dir(folder.join("files")).expect("a folder");
+        fs::write(folder.join("files/a.txt"), "content ".repeat(100)).expect("a file");
+        let program = dacti_tests::program::program();
+        let mut pack = Command::new(program);
+        pack.args(["pack", "files", "-o", "p.dacti-pack"]).current_dir(folder);
+        assert!(pack.status().expect("it starts").success());
+    });
+    let project = tempfile::tempdir().expect("a temporary folder");
+    let package = npm();
+    let packed = npm_in(project.path(), &["pack", "--json", &package.to_string_lossy()]);
+    let packed: Value = serde_json::from_str(&packed).expect("it prints JSON");
+    let files: Vec<_> = packed[0]["files"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|file| file["path"].as_str())
+        .collect();
+    for wanted in [
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "dacti.d.ts",
+        "dacti.js",
+        "dacti.wasm",
+        "inline.js",
+        "inspect.wasm",
+        "node.js",
+        "package.json",
+    ] {
+        assert!(files.contains(&wanted), "{wanted} is missing in {files:?}");
+    }
+    npm_in(project.path(), &["init", "--yes"]);
+    let tarball = packed[0]["filename"].as_str().expect("a name");
+    npm_in(project.path(), &["install", &format!("./{tarball}")]);
+    for entry in ["dacti", "dacti/inline"] {
+        let script = project.path().join("program.mjs");
+        fs::write(&script, PROGRAM.replace("ENTRY", entry)).expect("a file");
+        let output = Command::new("node")
+            .arg(&script)
+            .arg(site.url("p.dacti-pack"))
+            .current_dir(project.path())
+            .output()
+            .expect("node is installed");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{entry}: {said}");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        let expected = serde_json::json!({ "text": "content ".repeat(100), "listed": ["a.txt"] });
+        assert_eq!(found, expected, "{entry}");
+    }
+}

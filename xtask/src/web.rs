@@ -1,0 +1,267 @@
+//! `web`: builds the reader for browsers, and the npm package around it.
+
+use crate::debian::install_under_ci;
+use crate::metadata::Metadata;
+use crate::run::{Context, Outcome, Result, judge, output, run, succeeds};
+use crate::test::of_workspace;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Debian's compiler, which comes with the sources of its own standard library.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// The sources of the JavaScript, and the parts of the npm package that are written by hand.
+const SOURCES: &str = "crates/dacti-web/js";
+const NPM_SOURCES: &str = "crates/dacti-web/npm";
+/// Where the npm package is made.
+pub const NPM: &str = "target/web/npm";
+/// The modules, and the features of `dacti-web` in them.
+const MODULES: &[(&str, &str)] = &[("dacti.wasm", ""), ("inspect.wasm", "map")];
+const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Programs that the check starts, and Debian's packages of them.
+const PROGRAMS: &[(&str, &str)] =
+    &[("/usr/bin/chromium", "chromium"), ("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")];
+
+/// The most bytes after Brotli of the files that a page loads before its first region, and of all
+/// that reading can need.
+const FIRST_LEN_MAX: u64 = 60_000;
+const READER_LEN_MAX: u64 = 200_000;
+/// The files that a page loads first. `codec.wasm` comes when it is needed.
+const FIRST: &[&str] = &["dacti.js", "engine.js", "error.js", "media.js", "dacti.wasm"];
+const LATER: &[&str] = &["codec.wasm"];
+
+pub fn web(context: &Context, args: &[String]) -> Result<Outcome> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        [] => build(context),
+        ["--check"] => check(context),
+        ["--demo"] => demo(context),
+        _ => Err(format!("takes `--check` or `--demo`, not `{}`", args.join(" ")).into()),
+    }
+}
+
+/// Builds the npm package, and runs its tests in Node and Chromium.
+fn check(context: &Context) -> Result<Outcome> {
+    let missing = || PROGRAMS.iter().filter(|(file, _)| !Path::new(file).exists());
+    let install: Vec<_> = missing().map(|&(_, name)| name).collect();
+    if !install.is_empty() {
+        install_under_ci(&install)?;
+    }
+    if let Some((_, name)) = missing().next() {
+        return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {name}`")));
+    }
+    if let skipped @ Outcome::Skipped(_) = build(context)? {
+        return Ok(skipped);
+    }
+    check_sizes(&context.root.join(NPM))?;
+    let mut tests = of_workspace(context);
+    run(tests.args(["--test", "web", "--", "--nocapture", "--test-threads", "2"]))?;
+    Ok(Outcome::Done)
+}
+
+/// Prints the size of each file after Brotli, and fails if a sum passes its bound.
+fn check_sizes(npm: &Path) -> Result {
+    let mut sums = [0_u64; 2];
+    for (files, sum) in [FIRST, LATER].into_iter().zip(&mut sums) {
+        for name in files {
+            let len = brotli_len(&npm.join(name))?;
+            *sum += len;
+            eprintln!("web: {name} {len} bytes after Brotli");
+        }
+    }
+    let [first, later] = sums;
+    let all = first + later;
+    eprintln!("web: {first} bytes before the first region, {all} in all");
+    let mut findings = Vec::new();
+    for (what, len, max) in [("first", first, FIRST_LEN_MAX), ("all", all, READER_LEN_MAX)] {
+        if len > max {
+            findings.push(format!("{what} files: {len} bytes after Brotli, at most {max}"));
+        }
+    }
+    judge("bounds on sizes are passed", &findings)
+}
+
+/// Returns the length of a file after Brotli at its best quality, as hosts store it.
+fn brotli_len(path: &Path) -> Result<u64> {
+    const SCRIPT: &str = "const { constants, brotliCompressSync } = require('zlib'); \
+        const params = { [constants.BROTLI_PARAM_LGWIN]: 22 }; \
+        const bytes = require('fs').readFileSync(process.argv[1]); \
+        console.log(brotliCompressSync(bytes, { params }).length)";
+    let said = output(Command::new("node").args(["-e", SCRIPT]).arg(path))?;
+    said.trim().parse().map_err(|_| format!("node: no number: {said}").into())
+}
+
+/// Serves a folder with a page that reads a package of this project's documents.
+fn demo(context: &Context) -> Result<Outcome> {
+    if let skipped @ Outcome::Skipped(_) = build(context)? {
+        return Ok(skipped);
+    }
+    let folder = context.root.join("target/web/demo");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("dacti")).map_err(|error| format!("the demo: {error}"))?;
+    copy_files(&context.root.join(NPM), &folder.join("dacti"))?;
+    copy_files(&context.root.join("crates/dacti-web/demo"), &folder)?;
+    let program =
+        |verb: &str| context.cargo(["run", "--quiet", "--release", "-p", "dacti-cli", "--", verb]);
+    let package = folder.join("docs.dacti-pack");
+    run(program("pack").arg(context.root.join("docs")).arg("-o").arg(&package))?;
+    run(program("serve").arg(&folder))?;
+    Ok(Outcome::Done)
+}
+
+/// Builds the npm package.
+fn build(context: &Context) -> Result<Outcome> {
+    let Some(toolchain) = Toolchain::find()? else {
+        return Ok(Outcome::Skipped(
+            "no compiler for WebAssembly: `rustup target add wasm32-unknown-unknown`, or on \
+             Debian, as root, `apt-get install rustc-web rust-web-src`"
+                .into(),
+        ));
+    };
+    if !succeeds(Command::new("wasm-opt").arg("--version")) {
+        return Ok(Outcome::Skipped("no wasm-opt: on Debian, `apt-get install binaryen`".into()));
+    }
+    let npm = context.root.join(NPM);
+    let _ = fs::remove_dir_all(&npm);
+    fs::create_dir_all(&npm).map_err(|error| format!("{}: {error}", npm.display()))?;
+    for (name, features) in MODULES {
+        optimize(&toolchain.module(context, features)?, &npm.join(name))?;
+    }
+    copy_files(&context.root.join(SOURCES), &npm)?;
+    copy_files(&context.root.join(NPM_SOURCES), &npm)?;
+    for licence in LICENCES {
+        copy(&context.root.join(licence), &npm.join(licence))?;
+    }
+    write_inline(&npm.join("dacti.wasm"), &npm.join("inline.js"))?;
+    eprintln!("web: {}", npm.display());
+    Ok(Outcome::Done)
+}
+
+/// A compiler with a standard library for WebAssembly, or with the sources of one.
+enum Toolchain {
+    /// The target is installed.
+    Installed,
+    /// Debian's compiler, with the linker of the other one.
+    Debian { linker: PathBuf },
+}
+
+impl Toolchain {
+    fn find() -> Result<Option<Self>> {
+        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+        let rustlib = Path::new(sysroot.trim()).join("lib/rustlib");
+        if rustlib.join(TARGET).exists() {
+            return Ok(Some(Self::Installed));
+        }
+        let sources = Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml");
+        if !Path::new(DEBIAN_RUSTC).exists() || !sources.exists() {
+            install_under_ci(&["rustc-web", "rust-web-src", "binaryen"])?;
+        }
+        if !Path::new(DEBIAN_RUSTC).exists() || !sources.exists() {
+            return Ok(None);
+        }
+        let host = output(Command::new("rustc").arg("-vV"))?;
+        let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+        Ok(Some(Self::Debian { linker: rustlib.join(host).join("bin/rust-lld") }))
+    }
+
+    /// Builds the module, and returns its place.
+    fn module(&self, context: &Context, features: &str) -> Result<PathBuf> {
+        let mut command = context.cargo(["build", "--release", "--lib", "-p", "dacti-web"]);
+        command.args(["--target", TARGET, "--features", features]);
+        // A page loads this: it is built small, and its errors carry their own texts.
+        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
+        command.env("CARGO_PROFILE_RELEASE_PANIC", "abort");
+        if let Self::Debian { linker } = self {
+            command.arg("-Zbuild-std=std,panic_abort");
+            command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+        run(&mut command)?;
+        let target = Metadata::load(context)?.target_directory;
+        Ok(target.join(TARGET).join("release/dacti_web.wasm"))
+    }
+}
+
+/// Makes a module small.
+fn optimize(from: &Path, to: &Path) -> Result {
+    let features = [
+        "--enable-bulk-memory",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-reference-types",
+        "--enable-sign-ext",
+        "--enable-multivalue",
+    ];
+    let mut command = Command::new("wasm-opt");
+    command.args(features).args(["-Oz", "--strip-producers", "--strip-debug", "-o"]).arg(to);
+    run(command.arg(from))
+}
+
+/// Copies the files of a folder, but not its folders.
+fn copy_files(from: &Path, to: &Path) -> Result {
+    let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|error| format!("{}: {error}", from.display()))?.path();
+        if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+            copy(&path, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result {
+    fs::copy(from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+    Ok(())
+}
+
+/// Writes the entry that has the module inside.
+fn write_inline(module: &Path, to: &Path) -> Result {
+    let bytes = fs::read(module).map_err(|error| format!("{}: {error}", module.display()))?;
+    let text = format!(
+        "// The entry with the WebAssembly module inside, for systems that load one file only.\n\n\
+         import {{ defaults }} from \"./engine.js\";\n\n\
+         const text = atob(\"{}\");\n\
+         defaults.load = async () => Uint8Array.from(text, (c) => c.charCodeAt(0));\n\n\
+         export * from \"./dacti.js\";\n",
+        base64(&bytes)
+    );
+    fs::write(to, text).map_err(|error| format!("{}: {error}", to.display()).into())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len() / 3 * 4 + 4);
+    for three in bytes.chunks(3) {
+        let word = three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = word << (8 * (3 - three.len()));
+        for digit in 0..4 {
+            let shown = digit <= three.len();
+            let place = (word >> (18 - 6 * digit)) as usize & 63;
+            text.push(if shown { char::from(DIGITS[place]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn bytes_are_written_as_rfc_4648_shows() {
+        let pairs = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ];
+        for (bytes, text) in pairs {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+}
