@@ -12,6 +12,8 @@ mod answers;
 mod container;
 #[path = "../../tests/conformance/entries.rs"]
 mod entries;
+#[path = "../../tests/conformance/heads.rs"]
+mod heads;
 #[path = "../../tests/conformance/index.rs"]
 mod index;
 #[path = "../../tests/conformance/names.rs"]

@@ -6,7 +6,6 @@ use crate::support::{self, container_verdict, id_of, read, uuid_of, verdict};
 use dacti::compact::{CompactOptions, CompactionFault};
 use dacti::seal::{PublicKey, SealKind, SealPolicy, SecretKey};
 use dacti::{Error, Package};
-use dacti_cdn::parts::PartsHead;
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, Lookup, SearchOutcome, find_in_groups};
 use dacti_tests::dump;
 use dacti_tests::expect::{FORMAT, PATHS, misses, policies};
@@ -318,31 +317,6 @@ fn fixtures_of_compaction() {
 fn fixtures_of_signing() {
     let key = SecretKey::from_seed(&EXAMPLE.seed, uuid_of(EXAMPLE.package));
     support::check("sign", 6, |file| compacted(file, Some(&key)));
-}
-
-fn parts(head: &[u8]) -> Result<String, String> {
-    let read = PartsHead::parse(head).map_err(|error| match error {
-        dacti_cdn::Error::Container(error) => support::container_verdict(&error),
-        dacti_cdn::Error::Parts(error) => {
-            support::verdict(error.kind(), error.fault.structure(), Some(error.at))
-        }
-        other => panic!("{other}"),
-    })?;
-    let region = &read.region;
-    let key = SecretKey::from_seed(&EXAMPLE.seed, uuid_of(EXAMPLE.package)).public();
-    let is_signed = key.signed_head(&region.digest.0, &region.signature);
-    let numbers = (region.sequence, region.end, region.expiry);
-    let mut out = dump::parts(&region.prefix, numbers, read.len, is_signed);
-    for entry in region.list.entries() {
-        let place = (entry.span.start, entry.span.len());
-        out += &dump::part(place, entry.piece_exponent, &entry.digest.0);
-    }
-    Ok(out)
-}
-
-#[test]
-fn fixtures_of_heads_in_parts() {
-    support::check("parts", 34, parts);
 }
 
 // ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
+use dacti_tests::served::Served;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -128,6 +129,8 @@ fn every_object_is_as_the_page_says() {
     check("Version", &["log", "parts/p", "--json"]);
     check("Pulled", &["pull", "parts/p", "copy", "--json"]);
     check("Collected", &["gc", "parts/p", "--json"]);
+    let served = Served::start(&scratch.at("parts"), &[]);
+    check("Checked", &["cdn-check", &format!("http://{}/p", served.address), "--json"]);
     check("Inspection", &["inspect", "parts/p", "--json"]);
     for verb in ["ls", "verify", "inspect", "du", "unpack"] {
         check("Cost", &[verb, "p", "--dry-run", "--json"]);

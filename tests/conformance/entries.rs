@@ -5,7 +5,7 @@
 //! them guided by coverage.
 
 use crate::support::{fixtures, uuid_of};
-use crate::{answers, container, index, names, package};
+use crate::{answers, container, heads, index, names, package};
 use dacti::{BuildOptions, PackageBuilder};
 use dacti_cdn::{Action, Digest, Edit, Plan, Put, Snapshot, SnapshotReader, UpdatePolicy};
 use dacti_dar::{
@@ -36,6 +36,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry { name: "dar", seeds: dar_seeds, run: dar },
     Entry { name: "car", seeds: car_seeds, run: car },
     Entry { name: "plan", seeds: plan_seeds, run: plan },
+    Entry { name: "parts", seeds: || of_areas(&["parts"]), run: heads::fuzz },
     Entry { name: "http", seeds: answers::http_seeds, run: answers::http },
     Entry { name: "remote", seeds: answers::remote_seeds, run: answers::remote },
 ];

@@ -166,6 +166,11 @@ fn fuzz_plan() {
 }
 
 #[test]
+fn fuzz_parts() {
+    smoke("parts");
+}
+
+#[test]
 fn fuzz_http() {
     smoke("http");
 }

@@ -18,6 +18,7 @@ mod emitters;
 mod entries;
 mod fuzz;
 mod grown;
+mod heads;
 mod index;
 mod messages;
 mod names;

@@ -219,6 +219,7 @@ pub const PLAIN: BuildOptions = BuildOptions {
     expect: None,
     slice_len: 4096,
     seals: true,
+    digest_list: dacti::DigestListChoice::Never,
     encoding: EncodingChoice::None,
     quality: 5,
     threads: None,

@@ -5,8 +5,12 @@
 
 #[path = "parts_cli.rs"]
 mod cli;
+#[path = "parts_forms.rs"]
+mod forms;
 #[path = "parts_http.rs"]
 mod http;
+#[path = "parts_pull.rs"]
+mod pull;
 #[path = "parts_races.rs"]
 mod races;
 #[path = "parts_s3.rs"]

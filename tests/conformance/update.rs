@@ -11,3 +11,4 @@ mod update_crash;
 mod update_files;
 mod update_many;
 mod update_readers;
+mod update_served;

@@ -3,8 +3,11 @@
 //! The short form runs with the other tests; `cargo xtask lab --full` runs the whole lab.
 
 mod archive;
+mod cdn_check;
 mod counts;
 mod gateway;
 mod load;
+mod parts;
 mod ranges;
+mod stores;
 mod updates;

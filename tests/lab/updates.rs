@@ -35,7 +35,7 @@ enum Start {
 
 /// Returns a region's content in a version. The content shows the version, and whether it is
 /// complete.
-fn content(region: usize, version: u64) -> Vec<u8> {
+pub(super) fn content(region: usize, version: u64) -> Vec<u8> {
     let len = 200 + region * 1_500;
     let mut bytes = format!("region {region} version {version}\n").into_bytes();
     let mut state = (region as u64 + 1).wrapping_mul(version.wrapping_add(0x9e37_79b9_7f4a_7c15));
@@ -46,14 +46,14 @@ fn content(region: usize, version: u64) -> Vec<u8> {
     bytes
 }
 
-fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
+pub(super) fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
     let line = bytes.split(|byte| *byte == b'\n').next()?;
     let text = std::str::from_utf8(line).ok()?;
     let version = text.strip_prefix(&format!("region {region} version "))?.parse().ok()?;
     (bytes == content(region, version)).then_some(version)
 }
 
-fn path(region: usize) -> String {
+pub(super) fn path(region: usize) -> String {
     format!("files/{region:03}")
 }
 
@@ -109,7 +109,7 @@ fn put_by_program(package: &Path, folder: &Path, version: u64) {
 }
 
 /// Prints a row, and keeps it for the page if that is wanted.
-fn tell(row: &str) {
+pub(super) fn tell(row: &str) {
     eprintln!("{row}");
     if let Some(rows) = std::env::var_os("DACTI_LAB_ROWS") {
         let mut rows = fs::OpenOptions::new().create(true).append(true).open(rows).unwrap();
@@ -243,7 +243,7 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
 }
 
 /// Ends the other threads when one ends, even by a panic.
-struct Over<'o>(&'o AtomicBool);
+pub(super) struct Over<'o>(pub(super) &'o AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

@@ -30,11 +30,20 @@ const COLUMNS: &str = "\
 ";
 
 /// `--full` runs the whole matrix, which takes a quarter of an hour, and `--write` puts its table
-/// into the page. All other arguments go to the tests.
+/// into the page. `--parts` runs the tests of packages in parts alone, `--stores` those of object
+/// stores, `--hosts` those of `dacti cdn-check`. All other arguments go to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
     let rest = args.iter().filter(|arg| !["--full", "--write"].contains(&arg.as_str()));
+    let rest = rest.map(|arg| match arg.as_str() {
+        "--parts" => PARTS.to_owned(),
+        "--stores" => STORES.to_owned(),
+        "--hosts" => HOSTS.to_owned(),
+        _ => arg.clone(),
+    });
+    let rest: Vec<String> = rest.collect();
+    let is_chosen = rest.iter().any(|arg| [PARTS, STORES, HOSTS].contains(&arg.as_str()));
     if write && !full {
         return Err("--write is for the table of --full".into());
     }
@@ -51,8 +60,11 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let rows = context.root.join("target/xtask-lab-rows");
     // The rows of an earlier run are removed.
     let _ = std::fs::remove_file(&rows);
-    let rest: Vec<_> = rest.cloned().collect();
-    if full {
+    if full && is_chosen {
+        let mut command = context.cargo(["test", "--release", "-p", "dacti-tests"]);
+        command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
+        run(&mut tests(command, &["2"], &rest))?;
+    } else if full {
         // First the measurements, with nothing else running. Then all caches at once, because most
         // of that time is waiting.
         let full = || {
@@ -74,6 +86,10 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The prefixes of the tests that run alone on demand.
+const PARTS: &str = "parts::";
+const STORES: &str = "stores::";
+const HOSTS: &str = "cdn_check::";
 /// The prefix of the tests that update packages while readers read them.
 const UPDATES: &str = "updates::";
 /// Returns the command for the lab's tests with these threads and filters. Each test has servers

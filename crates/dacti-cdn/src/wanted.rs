@@ -9,12 +9,13 @@ use alloc::vec::Vec;
 use dacti_index::{Encoding, INDEX_ID, REGION_LEN_MAX};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
-use dacti_seal::SEAL_ID;
+use dacti_seal::{DIGEST_LIST_ID, SEAL_ID};
 use daicon_core::to_u64;
 use uuid::Uuid;
 
 /// Components that a plan writes by itself, or that only a packer can write.
-const OWN: [Uuid; 6] = [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, PARTS_ID, SEAL_ID];
+const OWN: [Uuid; 7] =
+    [LAYOUT_ID, INDEX_ID, LOOKUP_ID, NAMES_ID, PARTS_ID, SEAL_ID, DIGEST_LIST_ID];
 
 /// The edits by kind, each with its number.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Once};
 
 /// One flag for each signal.
 static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
@@ -14,8 +14,14 @@ static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
 /// The signal that was seen first; 0 for none.
 static SEEN: AtomicI32 = AtomicI32::new(0);
 
-/// Starts listening: the first signal asks the work to stop, and the second ends the program.
+/// Starts listening: the first signal asks the work to stop, and the second ends the program. A
+/// second call does nothing: with two pairs of handlers, the first signal would end the program.
 pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(register);
+}
+
+fn register() {
     for (signal, asked) in &*ASKED {
         // The order matters. A signal runs both handlers in this order: the first one ends the
         // program if the flag is set already, and the second one sets the flag. If no handler can

@@ -56,6 +56,7 @@ impl Found {
             Finding::Layout(_) => ("layout", None),
             Finding::Fences(_) => ("fences", None),
             Finding::Seals(_) => ("seals", None),
+            Finding::DigestList(_) => ("digest list", None),
             Finding::Names(_) => ("names", None),
             Finding::Overlap(_) => ("overlap", None),
             Finding::Entry(_) => ("entry", None),

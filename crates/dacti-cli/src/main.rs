@@ -9,6 +9,7 @@
     reason = "this program needs std; paths of alloc would gain nothing"
 )]
 
+mod barriers;
 mod collect;
 mod dry_run;
 mod files;

@@ -63,6 +63,18 @@ pub(crate) fn of(dest: &Path) -> Result<Place, Failure> {
     place(dest, HEAD_MAX_AGE)
 }
 
+/// Returns the place whose history a verb reads. Servers list no objects.
+pub(crate) fn with_history(package: &Path) -> Result<Place, Failure> {
+    if Location::from(package).kind() != LocationKind::Server {
+        return of(package);
+    }
+    Err(Failure::Usage(
+        "a web server does not list archived versions: name the bucket or the folder that it \
+         serves, or read a version that has a URL of its own, made by `dacti tag`"
+            .into(),
+    ))
+}
+
 fn place(dest: &Path, head_max_age: u32) -> Result<Place, Failure> {
     let failed = |error| Failure::with(dest, &error);
     let location = Location::from(dest);

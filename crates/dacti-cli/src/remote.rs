@@ -7,7 +7,7 @@ use dacti::dar::DarSource;
 use dacti::fetch::{Counted, FileSource, ReadAt, open_file};
 use dacti::fetch::{HttpOptions, SessionOptions};
 use dacti::fetch::{Location, LocationKind, OnPause, RemoteSource, StoreOptions};
-use dacti::publish::open_version;
+use dacti::publish;
 use dacti::{Error, Limits, Package};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -118,9 +118,10 @@ impl Remote {
     ) -> Result<(Package, Costs), Failure> {
         self.check_headers(package)?;
         if let Some(version) = self.at {
-            let opened = open_version(&place::of(package)?, version, limits);
-            let package = opened.map_err(|error| Failure::with(package, &error))?;
-            return Ok((package, Costs(Count::None)));
+            let failed = |error| Failure::with(package, &error);
+            let source = publish::version(&place::with_history(package)?, version);
+            let opened = self.counted(source.map_err(failed)?, limits);
+            return opened.map_err(failed);
         }
         self.try_open(package, limits, counts, talk).map_err(|error| Failure::with(package, &error))
     }
@@ -164,13 +165,18 @@ impl Remote {
         let limits = Limits { gap_len_max: self.gap, ..limits };
         let source = open_file(package)?;
         if counts || self.is_counted() {
-            let (reads, bytes) = (self.max_requests, self.max_bytes);
-            let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
-            let counted = Counted::bounded(source, reads, bytes);
-            let package = Package::from_source(Arc::new(counted.clone()), limits)?;
-            return Ok((package, Costs(Count::File(counted))));
+            return self.counted(source, limits);
         }
         Ok((Package::from_source(source, limits)?, Costs(Count::None)))
+    }
+
+    /// Opens a package whose reads are counted, and limited as the options say.
+    fn counted(&self, source: Arc<dyn ReadAt>, limits: Limits) -> Result<(Package, Costs), Error> {
+        let (reads, bytes) = (self.max_requests, self.max_bytes);
+        let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
+        let counted = Counted::bounded(source, reads, bytes);
+        let package = Package::from_source(Arc::new(counted.clone()), limits)?;
+        Ok((package, Costs(Count::File(counted))))
     }
 
     /// Tells whether reads are counted or limited.

@@ -4,6 +4,7 @@
 pub(crate) mod show;
 pub(crate) mod standing;
 
+use crate::barriers::Barriers;
 use crate::files::{self, Output};
 use crate::outcome::{Failure, Outcome};
 use crate::place::{self, PublishArgs};
@@ -57,6 +58,8 @@ pub(crate) struct Options {
     wait: bool,
     #[command(flatten)]
     publish: PublishArgs,
+    #[command(flatten)]
+    barriers: Barriers,
     /// Print the changes and the plan as one JSON object, which docs/json.md describes.
     #[arg(long)]
     json: bool,
@@ -88,6 +91,11 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if *action == "make room in" => {
             Some("nothing was written, and the package is as it was".into())
         }
+        io::ErrorKind::TimedOut if *action == "pass a barrier of" => Some(
+            "readers see the old package; run the update again, or save it with --plan OUT and \
+             carry it out with `dacti apply OUT PKG --resume`"
+                .into(),
+        ),
         io::ErrorKind::PermissionDenied => {
             let owner = files::owner(package)?;
             Some(match *action {
@@ -134,6 +142,7 @@ impl Options {
         package: &Path,
         inputs: &[&Path],
         force: bool,
+        talk: Talk,
     ) -> Result<Update, Failure> {
         self.check_plan(package, inputs)?;
         let options = UpdateOptions {
@@ -151,7 +160,7 @@ impl Options {
         let mut update = if place::is_published(package) {
             self.open_published(package, options, key.clone())?
         } else {
-            self.open_alone(package, &options)?
+            self.open_alone(package, &options, talk)?
         };
         if let Some(key) = key {
             match update.sign(key) {
@@ -180,6 +189,7 @@ impl Options {
                            update is two uploads";
             return Err(Failure::Usage(message.into()));
         }
+        self.barriers.refuse_for_parts()?;
         let place = self.publish.place(package)?;
         let update = Update::at_place(&place, options, self.publish.options(key, self.unsigned));
         update.map_err(|error| failed(package, &error))
@@ -200,10 +210,16 @@ impl Options {
     }
 
     /// Opens the package as its only writer. With --wait, waits for another writer to finish.
-    fn open_alone(&self, package: &Path, options: &UpdateOptions) -> Result<Update, Failure> {
+    fn open_alone(
+        &self,
+        package: &Path,
+        options: &UpdateOptions,
+        talk: Talk,
+    ) -> Result<Update, Failure> {
         let mut told = false;
         loop {
-            match Update::open(package, options.clone()) {
+            let file = self.barriers.open(package, talk);
+            match file.and_then(|file| Update::of_file(file, package, options.clone())) {
                 Err(dacti::Error::Update(UpdateFault::Locked { .. })) if self.wait => {
                     if !told {
                         let package = output::shown(package);
@@ -247,10 +263,10 @@ impl Options {
             // The object is printed last, because it says that the update is done.
             self.carry_out(package, planned, &summary, talk)?;
             output::json(&mut io::stdout().lock(), &summary.applied())?;
-            return Ok(Outcome::Done);
+        } else {
+            self.carry_out(package, planned, &summary, talk)?;
         }
-        self.carry_out(package, planned, &summary, talk)?;
-        Ok(Outcome::Done)
+        self.barriers.purge(talk)
     }
 
     fn show(&self, summary: &show::Summary, planned: &PlannedUpdate) -> Result<Outcome, Failure> {

@@ -1,6 +1,7 @@
 //! The verbs of the program, one file each. No verb uses another.
 
 mod apply;
+mod cdn_check;
 mod compact;
 mod completions;
 mod dar;
@@ -46,6 +47,7 @@ pub(crate) enum Verb {
     Tag(tag::Args),
     Log(log::Args),
     Gc(gc::Args),
+    CdnCheck(cdn_check::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Key(key::Args),
@@ -77,6 +79,7 @@ impl Verb {
             Self::Tag(args) => args.run(talk),
             Self::Log(args) => args.run(talk),
             Self::Gc(args) => args.run(talk),
+            Self::CdnCheck(args) => args.run(talk),
             Self::Plan(args) => args.run(),
             Self::Apply(args) => args.run(talk),
             Self::Key(args) => args.run(talk),

@@ -16,6 +16,7 @@ extern crate std;
 
 mod component;
 mod digest;
+mod digest_list;
 mod error;
 mod key;
 mod limits;
@@ -27,6 +28,10 @@ mod verify;
 
 pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, Kind, Seals};
 pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
+pub use digest_list::{
+    DIGEST_LIST_DOMAIN, DIGEST_LIST_HEADER_LEN, DIGEST_LIST_ID, DIGEST_LIST_VERSION, DigestList,
+    DigestListFault, LISTED_LEN,
+};
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
     HEAD_SIGNATURE_DOMAIN, KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN,

@@ -9,10 +9,9 @@ mod process;
 mod squid;
 mod varnish;
 
-pub use process::{Tool, missing};
+pub use process::{Server, Tool, missing};
 
 use crate::served::Served;
-use process::Server;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -115,6 +114,18 @@ impl Lab {
         })
     }
 
+    /// Starts nginx as the origin, with other directives of its `http` block. `ADDRESS` and `ROOT`
+    /// stand for its own address and the folder.
+    ///
+    /// # Errors
+    /// An error of the system, or of a server that does not start.
+    pub fn start_with(settings: &str) -> io::Result<Self> {
+        Self::with(|dir, data| {
+            let settings = settings.replace("ROOT", &data.display().to_string());
+            Ok(Origin::Nginx(nginx::start(&folder(dir, "origin")?, &settings)?))
+        })
+    }
+
     /// Starts `dacti serve` as the origin.
     ///
     /// # Errors
@@ -158,6 +169,19 @@ impl Lab {
         Ok(address)
     }
 
+    /// Starts nginx as a cache in front of the origin, with other directives of its `http` block.
+    /// `ADDRESS`, `ORIGIN` and `KEPT` stand for its own address, the origin's and a folder.
+    ///
+    /// # Errors
+    /// An error of the system, or of a server that does not start.
+    pub fn edge_with(&mut self, settings: &str) -> io::Result<SocketAddr> {
+        let dir = folder(self.dir.path(), &format!("edge-{}", self.edges.len()))?;
+        let server = nginx::start(&dir, &nginx::before(settings, &dir, self.origin()))?;
+        let address = server.address();
+        self.edges.push((Edge::NginxWhole, server));
+        Ok(address)
+    }
+
     /// The address of the origin.
     ///
     /// # Panics
@@ -190,7 +214,10 @@ pub fn full() -> bool {
 }
 
 /// Returns a port that was free a moment ago.
-fn free_port() -> io::Result<SocketAddr> {
+///
+/// # Errors
+/// An error of the system.
+pub fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

@@ -31,13 +31,13 @@ pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
 }
 
 /// Returns the settings of a cache in front of an origin.
-fn before(settings: &str, dir: &Path, origin: SocketAddr) -> String {
+pub(super) fn before(settings: &str, dir: &Path, origin: SocketAddr) -> String {
     let kept = dir.join("kept").display().to_string();
     settings.replace("ORIGIN", &origin.to_string()).replace("KEPT", &kept)
 }
 
 /// Starts nginx with the directives of its `http` block.
-fn start(dir: &Path, http: &str) -> io::Result<Server> {
+pub(super) fn start(dir: &Path, http: &str) -> io::Result<Server> {
     let address = free_port()?;
     let (settings, scratch) = (http.replace("ADDRESS", &address.to_string()), dir.display());
     let path = dir.join("nginx.conf");

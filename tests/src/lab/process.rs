@@ -41,6 +41,11 @@ impl Tool {
     /// npm, which fetches them.
     pub const NPM: Self = Self { program: "npm", package: "npm", plugin: None };
 
+    /// Python, whose `http.server` has no ranges.
+    pub const PYTHON: Self = Self { program: "python3", package: "python3", plugin: None };
+    /// moto, a stand-in for S3. `pip install 'moto[server]'`.
+    pub const MOTO: Self = Self { program: "moto_server", package: "moto[server]", plugin: None };
+
     /// wrk, which makes load.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 
@@ -89,14 +94,17 @@ pub fn missing(tools: &[Tool]) -> bool {
 
 /// A server in the foreground. Dropping it ends it and every process that it started.
 #[derive(Debug)]
-pub(super) struct Server {
+pub struct Server {
     child: Child,
     address: SocketAddr,
 }
 
 impl Server {
     /// Starts `command`, whose output goes to a file in `dir`, and waits until it listens.
-    pub(super) fn start(mut command: Command, dir: &Path, address: SocketAddr) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// An error of the system, or a server that does not listen in time.
+    pub fn start(mut command: Command, dir: &Path, address: SocketAddr) -> io::Result<Self> {
         let log = dir.join("output");
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -117,7 +125,9 @@ impl Server {
         Ok(server)
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 

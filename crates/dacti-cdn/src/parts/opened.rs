@@ -77,16 +77,23 @@ impl PartsHead {
         Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
     }
 
-    /// Writes a new file id into a head of this package. A copy needs it before its first update.
+    /// Writes a new file id into a head of this package. A copy needs it before its first update,
+    /// and so does a package that takes the place of another history.
     ///
-    /// The id is made of the old one and the hash of the copy's own name, so that two publishers of
-    /// the same copy make the same id.
-    pub fn write_new_file_id(&self, head: &mut [u8], name_hash: &[u8; 6]) {
+    /// The id is made of the old one and of `seed`: the hash of the copy's own name, or the digest
+    /// of the head that is replaced. So two publishers with one task make the same id.
+    pub fn write_new_file_id(&self, head: &mut [u8], seed: &[u8]) {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"dacti-parts copy v0").update(&self.layout.file_id).update(name_hash);
+        hasher.update(b"dacti-parts copy v0").update(&self.layout.file_id).update(seed);
+        let hash = *hasher.finalize().as_bytes();
+        self.write_file_id(head, hash.first_chunk().unwrap_or(&self.layout.file_id));
+    }
+
+    /// Writes this file id into a head of this package.
+    pub fn write_file_id(&self, head: &mut [u8], file_id: &[u8; 16]) {
         let start = usize::try_from(self.layout_at.saturating_add(8)).unwrap_or(usize::MAX);
         let place = head.get_mut(start..start.saturating_add(16)).unwrap_or_default();
-        for (to, from) in place.iter_mut().zip(hasher.finalize().as_bytes()) {
+        for (to, from) in place.iter_mut().zip(file_id) {
             *to = *from;
         }
     }

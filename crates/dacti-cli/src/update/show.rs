@@ -2,6 +2,7 @@
 
 use crate::json::Place;
 use crate::output::{self, bytes, printable};
+use crate::place;
 use dacti::Span;
 use dacti::update::{
     Action, Append, Barrier, DerivedRegion, Field, PieceContent, Plan, Probe, Step, Strategy,
@@ -22,6 +23,8 @@ pub(crate) struct Summary {
     replaced: usize,
     removed: usize,
     unchanged: usize,
+    /// Bytes of the head that a package in parts uploads beside the block.
+    head_uploaded: u64,
     changes: Vec<ChangeLine>,
     plans: Vec<PlanLine>,
 }
@@ -66,6 +69,7 @@ impl Summary {
     pub(crate) fn new(package: &Path, planned: &PlannedUpdate) -> Self {
         let changes = planned.changes();
         let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
+        let uploads = !planned.is_empty() && place::is_published(package);
         Self {
             package: output::place(package),
             applied: false,
@@ -73,6 +77,7 @@ impl Summary {
             replaced: count(ChangeKind::Replaced),
             removed: count(ChangeKind::Removed),
             unchanged: count(ChangeKind::Unchanged),
+            head_uploaded: if uploads { dacti::HEAD_LEN } else { 0 },
             changes: changes.iter().map(ChangeLine::from).collect(),
             plans: planned.plans().iter().map(PlanLine::from).collect(),
         }
@@ -99,7 +104,16 @@ impl Summary {
         let written = self.plans.iter().map(|plan| plan.bytes_written).sum();
         let strategies: Vec<_> = self.plans.iter().map(|plan| &*plan.strategy).collect();
         let (counts, strategy) = (self.counts(), strategies.join(", then "));
-        format!("{package}: {counts}, {} written ({strategy})", bytes(written))
+        let written = bytes(written);
+        match self.head_uploaded {
+            0 => format!("{package}: {counts}, {written} written ({strategy})"),
+            head => {
+                let head = bytes(head);
+                format!(
+                    "{package}: {counts}, {written} and the head's {head} uploaded ({strategy})"
+                )
+            }
+        }
     }
 
     fn counts(&self) -> String {
@@ -146,8 +160,14 @@ pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
     let mut steps = 0_usize;
     for (plan, number) in plans.iter().zip(1..) {
         if plans.len() > 1 {
-            let what = if number == 1 { "first the names of new regions" } else { "the regions" };
-            writeln!(out, "\nplan {number}: {what}")?;
+            let what = match &*plan.edits {
+                [only] if only.region_id() == Some(dacti_names::NAMES_ID) => {
+                    "the names of new regions"
+                }
+                _ => "the regions",
+            };
+            let first = if number == 1 { "first " } else { "" };
+            writeln!(out, "\nplan {number}: {first}{what}")?;
         }
         self::plan(out, plan, steps)?;
         steps = steps.saturating_add(plan.steps.len());

@@ -1,10 +1,11 @@
 //! `dacti apply`: carries out a saved plan.
 
+use crate::barriers::Barriers;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::update::standing::{Standing, text};
 use crate::{Talk, interrupt, output};
-use dacti::update::{Extent, SavedPlan};
+use dacti::update::{Extent, SavedPlan, UpdateProgress};
 use std::path::PathBuf;
 
 /// Carry out a saved plan on a package.
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// Carry out the steps that an earlier run has left undone.
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    barriers: Barriers,
     /// Print how many steps are done as one JSON object.
     #[arg(long)]
     json: bool,
@@ -41,10 +44,16 @@ impl Args {
         interrupt::listen();
         let standing = {
             let mut bar = Bar::bytes("writing", 0, talk);
-            saved.apply_with(&self.package, extent, &mut |at| {
+            let mut progress = |at: UpdateProgress| {
                 bar.set(at.bytes, at.bytes_total);
                 interrupt::go_on()
-            })
+            };
+            if self.barriers.is_given() {
+                let file = self.barriers.open(&self.package, talk);
+                file.and_then(|file| saved.apply_to(&file, extent, &mut progress))
+            } else {
+                saved.apply_with(&self.package, extent, &mut progress)
+            }
         };
         let standing = standing.map_err(|error| Failure::with(&self.package, &error))?;
         if self.json {
@@ -53,6 +62,6 @@ impl Args {
             let package = output::shown(&self.package);
             output::note(&format!("{package}: {}", text(standing)));
         }
-        Ok(Outcome::Done)
+        if standing.is_done() { self.barriers.purge(talk) } else { Ok(Outcome::Done) }
     }
 }

@@ -34,7 +34,7 @@ struct Json<'h> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let place = place::of(&self.package)?;
+        let place = place::with_history(&self.package)?;
         let heads = history(&place).map_err(|error| Failure::with(&self.package, &error))?;
         let mut out = output::stdout();
         for head in &heads {

@@ -13,7 +13,9 @@ use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::layout::ExpectedUpdates;
 use dacti::seal::SecretKey;
-use dacti::{BuildOptions, Built, Content, EncodingChoice, InputName, PackageBuilder};
+use dacti::{
+    BuildOptions, Built, Content, DigestListChoice, EncodingChoice, InputName, PackageBuilder,
+};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -48,6 +50,11 @@ pub(crate) struct Args {
     /// bytes. The compact layout never has digests.
     #[arg(long)]
     no_seals: bool,
+    /// List the first bytes of all digests in one place. By it, `dacti pull` and `dacti diff` of a
+    /// package that was built anew find the regions that did not change. auto: if there are at least a
+    /// thousand regions, and the list takes less than about 1 % of the package.
+    #[arg(long, value_enum, default_value_t = DigestList::Auto)]
+    digest_list: DigestList,
     /// Sign every region with the private key in this file, made with `dacti key new`. Only for
     /// the cdn layout, with seals.
     #[arg(long, value_name = "KEY")]
@@ -88,6 +95,13 @@ enum Encoding {
     Auto,
     None,
     Brotli,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DigestList {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Serialize)]
@@ -215,6 +229,11 @@ impl Args {
             slice_len: self.slice,
             expect: self.expect_updates,
             seals: !self.no_seals,
+            digest_list: match self.digest_list {
+                DigestList::Auto => DigestListChoice::Auto,
+                DigestList::Always => DigestListChoice::Always,
+                DigestList::Never => DigestListChoice::Never,
+            },
             encoding: match self.encoding {
                 Encoding::Auto => EncodingChoice::Auto,
                 Encoding::None => EncodingChoice::None,

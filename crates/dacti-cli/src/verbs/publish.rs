@@ -6,8 +6,9 @@ use crate::place::PublishArgs;
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::{Talk, interrupt, keys, output};
-use dacti::Limits;
-use dacti::publish::{PublishOptions, Published, Standing, publish_with};
+use clap::ValueEnum;
+use dacti::publish::{Place, PublishOptions, Published, Standing, publish_whole, publish_with};
+use dacti::{Limits, Package};
 use serde::Serialize;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// The place: s3://, gs:// or az:// with a bucket and a key, or a path.
     #[arg(value_name = "DEST")]
     dest: PathBuf,
+    /// The form: parts, or one object that each publication uploads and replaces as a whole.
+    #[arg(long, value_enum, default_value = "parts")]
+    form: Form,
     /// Replace a package at DEST that PKG is no continuation of. Updates that only DEST has are
     /// lost; its head is archived.
     #[arg(long)]
@@ -53,6 +57,12 @@ pub(crate) struct Args {
     remote: Remote,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Parts,
+    Whole,
+}
+
 #[derive(Debug, Serialize)]
 struct Json {
     package: String,
@@ -72,6 +82,9 @@ impl Args {
             ..self.publish.options(key, self.unsigned)
         };
         let (package, costs) = self.remote.open(&self.package, Limits::default(), false, talk)?;
+        if self.form == Form::Whole {
+            return self.whole(&package, &place, &options, talk);
+        }
         interrupt::listen();
         let published = {
             let mut bar = Bar::bytes("uploading", 0, talk);
@@ -82,11 +95,44 @@ impl Args {
             published.map_err(|error| Failure::with(&self.dest, &error))?
         };
         costs.tell(&self.remote);
+        self.tell(&place, &published, talk)
+    }
+
+    /// Publishes the package as one object, and says what that costs.
+    fn whole(
+        &self,
+        package: &Package,
+        place: &Place,
+        options: &PublishOptions,
+        talk: Talk,
+    ) -> Result<Outcome, Failure> {
+        if self.sign.is_some() || self.prefix.is_some() {
+            let message = "--sign signs the head of a package in parts, and --prefix names its \
+                           folder of parts: run again without them, or with --form parts";
+            return Err(Failure::Usage(message.into()));
+        }
+        let published = publish_whole(package, place, options);
+        let published = published.map_err(|error| Failure::with(&self.dest, &error))?;
         if self.json {
-            let json = json(place.shown(), &published);
+            return self.tell(place, &published, talk);
+        }
+        if talk >= Talk::Normal {
+            output::note(&format!(
+                "{}: {} uploaded as one object, and again at each publication; in parts, an update \
+                 uploads its new bytes and 64 KiB",
+                place.shown(),
+                bytes(published.bytes)
+            ));
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn tell(&self, place: &Place, published: &Published, talk: Talk) -> Result<Outcome, Failure> {
+        if self.json {
+            let json = json(place.shown(), published);
             output::json(&mut std::io::stdout().lock(), &json)?;
         } else if talk >= Talk::Normal {
-            output::note(&text(&place.shown(), &published));
+            output::note(&text(&place.shown(), published));
         }
         Ok(Outcome::Done)
     }

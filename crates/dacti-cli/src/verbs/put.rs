@@ -48,7 +48,7 @@ impl Args {
             return Err(Failure::Usage("standard input can be put once".into()));
         }
         let collector = Collector::new(&self.filters, &files_of(&inputs), &self.package)?;
-        let mut update = self.options.open(&self.package, &files_of(&inputs), self.force)?;
+        let mut update = self.options.open(&self.package, &files_of(&inputs), self.force, talk)?;
         let (mut count, mut filtered) = (0_usize, 0_u64);
         for Input { prefix, source } in inputs {
             let from = match source {

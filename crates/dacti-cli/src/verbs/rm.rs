@@ -29,7 +29,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let failed = |error| Failure::with(&self.package, &error);
-        let mut update = self.options.open(&self.package, &[], false)?;
+        let mut update = self.options.open(&self.package, &[], false, talk)?;
         let mut listed: Option<Vec<Listed>> = None;
         let mut chosen = BTreeSet::new();
         for text in &self.regions {

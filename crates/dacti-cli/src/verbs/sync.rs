@@ -51,7 +51,7 @@ impl Args {
         let Collected { files, left_out } = self.collect()?;
         let paths: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
         let inputs: Vec<&Path> = files.iter().map(|(_, file)| file.as_path()).collect();
-        let mut update = self.options.open(&self.package, &inputs, false)?;
+        let mut update = self.options.open(&self.package, &inputs, false, talk)?;
         for (path, file) in files {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));

@@ -52,6 +52,25 @@ pub enum PublishFault {
         /// The object's place, without credentials.
         place: String,
     },
+    /// The destination holds a package in parts, and one file was to take its place.
+    #[error(
+        "{place} holds a package in parts: publish in parts, or pass --replace to put one file in \
+         its place; its readers then see a replaced package"
+    )]
+    InParts {
+        /// The head's place, without credentials.
+        place: String,
+    },
+    /// A package that is too long for one object.
+    #[error(
+        "the package has {len} bytes, and one object takes {limit} at most: publish it in parts"
+    )]
+    WholeTooLong {
+        /// Length of the package, in bytes.
+        len: u64,
+        /// The most bytes of one object.
+        limit: u64,
+    },
     /// There is no head at the destination.
     #[error("{place} holds no package: publish one there first, with `dacti publish`")]
     NoHead {
@@ -140,6 +159,7 @@ impl PublishFault {
             Self::Conflict { .. } => ErrorKind::Unavailable,
             Self::Diverged { .. }
             | Self::OtherPackage { .. }
+            | Self::InParts { .. }
             | Self::UnsignedHead
             | Self::ExpiredHead { .. } => ErrorKind::Denied,
             Self::NotAHead { .. } | Self::PartLost { .. } => ErrorKind::Corrupt,
@@ -149,6 +169,7 @@ impl PublishFault {
             | Self::Prefix { .. }
             | Self::Grace { .. }
             | Self::NeedsKey { .. } => ErrorKind::Misuse,
+            Self::WholeTooLong { .. } => ErrorKind::Limit,
         }
     }
 }

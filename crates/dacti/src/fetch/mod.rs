@@ -27,6 +27,8 @@ pub use http::{
     Exchange, HttpAnswer, HttpClient, HttpEnd, HttpOptions, HttpRequest, HttpSent, PartCache,
     SessionOptions, is_presigned, open_remote,
 };
+#[cfg(feature = "http")]
+pub use http::{HttpAsker, PlainAnswer};
 pub use location::{Location, LocationKind};
 pub use parts::{PartObjects, PartsSource, open_file};
 #[cfg(any(feature = "http-client", feature = "store"))]

@@ -315,8 +315,10 @@ impl View {
 /// Returns whether this crate reads a component of this id and version.
 pub(crate) fn is_own(component: &Component) -> bool {
     use dacti_cdn::parts::{PARTS_ID, PARTS_VERSION};
+    use dacti_seal::{DIGEST_LIST_ID, DIGEST_LIST_VERSION};
     let parts = Requirement::new(PARTS_ID, PARTS_VERSION);
-    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts];
+    let list = Requirement::new(DIGEST_LIST_ID, DIGEST_LIST_VERSION);
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts, list];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }

@@ -15,13 +15,16 @@ use core::fmt;
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
-use dacti_seal::DIGEST_LEN;
+use dacti_seal::{DIGEST_LEN, DigestList, LISTED_LEN};
 use daicon_core::Span;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Bytes of each package that are compared at once; more if each read has a price of its own.
 const PIECE_LEN: usize = 1 << 16;
+
+/// Bytes of both packages that are read to compare one region by a digest list.
+const LISTED_READ: u64 = 32;
 
 /// One of two packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,8 @@ pub struct Differing {
     pub path: Option<String>,
     /// Its stored bytes in the old package; `None` if it is missing there.
     pub old_len: Option<u64>,
-    /// Its stored bytes in the new package; `None` if it is missing there.
+    /// Its stored bytes in the new package; `None` if it is missing there, or if the packages were
+    /// compared by the digest list of the new one, which has no lengths.
     pub new_len: Option<u64>,
 }
 
@@ -109,7 +113,8 @@ pub struct Evidence {
     /// Regions that differ in length or encoding, or are empty: nothing was read.
     pub by_entry: u64,
     /// Regions compared by the digests in their seals, which bind id, encoding, length and bytes.
-    /// Only 32 bytes of each were read, so this does not detect damage.
+    /// Only 32 bytes of each were read, so this does not detect damage. From afar, the digest list
+    /// of the new package gives the first 16 of them at once.
     pub by_digest: u64,
     /// Regions compared by their stored bytes, up to the first difference.
     pub by_content: u64,
@@ -133,7 +138,9 @@ pub struct Fetch {
     pub slices: u64,
     /// Index, tables and names list of another file that lie past its head.
     pub index: u64,
-    /// Stored bytes and seals of regions of another file that lie past its head.
+    /// Stored bytes and seals of regions of another file that lie past its head. If the packages
+    /// were compared by a digest list, those of the old package count, because the list has no
+    /// lengths.
     pub regions: u64,
 }
 
@@ -188,7 +195,8 @@ impl Difference {
         new: &Package,
         progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> Result<Self, DiffError> {
-        let (old, new) = (Listing::read(old, Side::Old)?, Listing::read(new, Side::New)?);
+        let old = Listing::read(old, Side::Old)?;
+        let new = Listing::read_new(new, &old)?;
         let is_same_file = same_file(old.package, new.package);
         let mut comparison = Comparison {
             old: &old,
@@ -280,6 +288,11 @@ struct Listing<'p> {
     scan: IndexScan,
     /// Every path by the id that it leads to.
     paths: Vec<(Uuid, &'p str)>,
+    /// The first bytes of digests that the package lists in one place.
+    listed: HashMap<Uuid, [u8; LISTED_LEN]>,
+    /// Whether the index was not read, because the list has all regions of the old package. Lengths
+    /// of regions that differ are not known then.
+    is_index_unread: bool,
 }
 
 impl<'p> Listing<'p> {
@@ -289,10 +302,47 @@ impl<'p> Listing<'p> {
         if let Some(fault) = scan.faults.pop() {
             return Err(failed(fault.into()));
         }
+        // On this machine digests are read as fast in their places.
+        let listed =
+            if is_far(package) { package.listed_digests(&scan) } else { Ok(HashMap::new()) };
+        Self::with(package, side, scan, listed.map_err(failed)?, false)
+    }
+
+    /// Reads the listing of the new package. From afar, its digest list replaces the index if it
+    /// lists the regions of the old package.
+    fn read_new(package: &'p Package, old: &Listing<'_>) -> Result<Self, DiffError> {
+        let failed = |error| DiffError { side: Side::New, region: None, error };
+        let is_fresh = package.view().delta_entries() == 0;
+        let has_seals = old.package.trust().seal_len() > 0;
+        if is_far(package) && !is_far(old.package) && is_fresh && has_seals {
+            let list = package.read_digest_list().map_err(failed)?;
+            let ids = || old.scan.found.iter().map(|located| located.id);
+            if let Some(Ok(list)) = list
+                && list.index_at == package.view().index().start
+                && list.digests.len() == old.scan.found.len()
+                && list.ids == DigestList::hash_ids(ids())
+            {
+                let listed = ids().zip(list.digests).collect();
+                let found = old.scan.found.clone();
+                let scan = IndexScan { found, ..IndexScan::default() };
+                return Self::with(package, Side::New, scan, listed, true);
+            }
+        }
+        Self::read(package, Side::New)
+    }
+
+    fn with(
+        package: &'p Package,
+        side: Side,
+        scan: IndexScan,
+        listed: HashMap<Uuid, [u8; LISTED_LEN]>,
+        is_index_unread: bool,
+    ) -> Result<Self, DiffError> {
+        let failed = |error| DiffError { side, region: None, error };
         let names = package.names().map_err(failed)?.all();
         let mut paths: Vec<_> = names.iter().map(|name| (name.id, name.path)).collect();
         paths.sort_unstable();
-        Ok(Self { package, side, scan, paths })
+        Ok(Self { package, side, scan, paths, listed, is_index_unread })
     }
 
     /// Returns the paths that lead to a region.
@@ -321,6 +371,14 @@ impl<'p> Listing<'p> {
     /// Returns the bytes to fetch from this package if all regions except `missing` are available.
     fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
         let failed = |error| DiffError { side: self.side, region: None, error };
+        let head = HEAD_LEN.min(self.package.view().len());
+        if self.is_index_unread {
+            let list = self.package.digest_list_span().unwrap_or_default();
+            let index = behind_head(self.package.view().index());
+            let index = index.saturating_add(behind_head(list));
+            let regions = missing.iter().map(|span| span.len()).fold(0, u64::saturating_add);
+            return Ok(Fetch { head, index, regions, ..Fetch::default() });
+        }
         let map = FileMap::claims_of(self.package, &self.scan).map_err(failed)?;
         let mut index = 0_u64;
         for claim in &map.claims {
@@ -355,9 +413,13 @@ impl<'p> Listing<'p> {
             regions = regions.saturating_add(behind_head(span));
             at = at.max(span.end);
         }
-        let head = HEAD_LEN.min(self.package.view().len());
         Ok(Fetch { head, index, regions, ..Fetch::default() })
     }
+}
+
+/// Returns whether each read of a package is a request.
+fn is_far(package: &Package) -> bool {
+    package.source().read_len() > PIECE_LEN
 }
 
 /// Returns the length of the part of a span that lies past the head.
@@ -473,12 +535,17 @@ impl<'c> Comparison<'c, '_> {
 
     /// Returns the evidence by which a region in both packages is compared.
     fn how(&self, old: &Located, new: &Located) -> How {
+        if self.new.is_index_unread {
+            return How::Listed;
+        }
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
         let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
         if !is_alike || old.span.is_empty() {
             How::Entry { is_alike }
         } else if self.is_same_file && old.span == new.span {
             How::Place
+        } else if self.new.listed.contains_key(&new.id) && seals.iter().all(|len| *len > 0) {
+            How::Listed
         } else if seals.iter().all(|len| *len > 0) {
             How::Digest
         } else {
@@ -513,7 +580,8 @@ impl<'c> Comparison<'c, '_> {
             (Some(_), None) => &mut self.found.removed,
             _ => &mut self.found.added,
         };
-        list.push(Differing { id, path, old_len: len(old), new_len: len(new) });
+        let new_len = len(new).filter(|_| !self.new.is_index_unread);
+        list.push(Differing { id, path, old_len: len(old), new_len });
         Ok(())
     }
 
@@ -567,6 +635,14 @@ impl<'c> Comparison<'c, '_> {
         let (count, is_same) = match how {
             How::Entry { is_alike } => (&mut evidence.by_entry, is_alike),
             How::Place => (&mut evidence.by_place, true),
+            How::Listed => {
+                // spec: R-DIG-04
+                let there = self.old.package.seal_start(old);
+                let there = there.map_err(|error| self.old.failed(old.id, error))?;
+                let listed = self.new.listed.get(&new.id).copied();
+                evidence.read = evidence.read.saturating_add(LISTED_READ);
+                (&mut evidence.by_digest, there.is_some() && there == listed)
+            }
             How::Digest => {
                 let [old_digests, new_digests] = &self.digests;
                 let old = read_digest(self.old, old, old_digests, evidence)?;
@@ -598,8 +674,12 @@ fn first_missing<'a, T: Ord>(own: &'a [T], others: &[T]) -> Option<&'a T> {
 /// The evidence that a region is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    Entry { is_alike: bool },
+    Entry {
+        is_alike: bool,
+    },
     Place,
+    /// By the digest list of the new package, which comes from afar.
+    Listed,
     Digest,
     Content,
 }

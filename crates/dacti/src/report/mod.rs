@@ -5,6 +5,8 @@
 pub(crate) mod difference;
 mod fences_check;
 pub(crate) mod gaps;
+#[cfg(feature = "http")]
+pub mod host;
 pub mod inspect;
 pub(crate) mod map;
 mod moves;

@@ -43,6 +43,8 @@ pub enum Finding {
     Fences(Arc<Error>),
     /// The seal component is wrong, so no region can be verified.
     Seals(dacti_seal::Error),
+    /// The digest list is wrong. Only those who compare packages use it.
+    DigestList(dacti_seal::DigestListFault),
     /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
     /// hashed.
     Names(Error),
@@ -121,6 +123,7 @@ impl fmt::Display for Finding {
             Self::Layout(fault) | Self::Fences(fault) => fault.fmt(f),
             Self::Names(Error::Names(error)) => write!(f, "names list: {error}"),
             Self::Seals(error) => error.fmt(f),
+            Self::DigestList(fault) => fault.fmt(f),
             Self::Names(error) => write!(f, "names list: {error}"),
             Self::Overlap(Overlap { first, second }) => write!(
                 f,
@@ -196,6 +199,7 @@ impl Package {
         report.findings.extend(view.layout_fault().cloned().map(Finding::Layout));
         let (scan, fences_fault) = self.scan_with_fences()?;
         report.findings.extend(view.seals_fault().map(Finding::Seals));
+        report.findings.extend(self.digest_list_fault(&scan)?.map(Finding::DigestList));
         let keys = view.fences_fault().cloned().or_else(|| fences_fault.map(Arc::new));
         report.findings.extend(keys.map(Finding::Fences));
         report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));

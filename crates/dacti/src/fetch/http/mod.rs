@@ -3,6 +3,8 @@
 //! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module sends its requests
 //! by an HTTP client.
 
+#[cfg(feature = "http")]
+mod asker;
 mod client;
 mod exchange;
 #[cfg(feature = "http")]
@@ -12,6 +14,8 @@ mod options;
 mod place;
 mod remote;
 
+#[cfg(feature = "http")]
+pub use asker::{HttpAsker, PlainAnswer};
 pub use dacti_http::{Options as SessionOptions, is_presigned};
 pub use exchange::{Exchange, HttpAnswer, HttpClient, HttpEnd, HttpRequest, HttpSent, PartCache};
 pub use open::open_remote;

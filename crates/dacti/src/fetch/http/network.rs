@@ -215,7 +215,7 @@ impl Bounds {
 }
 
 /// Returns the target of a redirect. A redirect from https to http is not followed.
-fn redirect(answer: &reqwest::Response, from: &Url) -> Option<Url> {
+pub(super) fn redirect(answer: &reqwest::Response, from: &Url) -> Option<Url> {
     if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
@@ -239,7 +239,7 @@ async fn drain(mut answer: reqwest::Response, bounds: &Bounds) {
     }
 }
 
-fn ended(error: reqwest::Error) -> HttpEnd {
+pub(super) fn ended(error: reqwest::Error) -> HttpEnd {
     let end = match () {
         () if error.is_timeout() => End::Timeout,
         () if error.is_connect() && is_tls(&error) => End::Tls,
@@ -271,16 +271,16 @@ const fn is_tls_kind(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-fn origin(url: &Url) -> String {
+pub(super) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-fn parse(url: &str) -> Result<Url, Error> {
+pub(super) fn parse(url: &str) -> Result<Url, Error> {
     // The library's error does not repeat the URL.
     Url::parse(url).map_err(|error| misuse(Location::from(url), &error.to_string()))
 }
 
-fn headers(given: &[(String, String)], place: &Location) -> Result<HeaderMap, Error> {
+pub(super) fn headers(given: &[(String, String)], place: &Location) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let (Ok(name_read), Ok(mut value)) =

@@ -6,7 +6,7 @@
 use super::output::Output;
 use super::plan::Plan;
 use super::write::Written;
-use super::{BuildOptions, LayoutChoice};
+use super::{BuildOptions, LayoutChoice, digest_list};
 use crate::Error;
 use crate::read::view::PACKAGE_FORMAT;
 use dacti_cdn::parts::{PARTS_AT, PARTS_ID, PARTS_LEN, PARTS_VERSION};
@@ -71,7 +71,8 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 fences: plan.index.fences,
             };
-            write_cdn_head(output, &layout, seals, &components)?;
+            let list = digest_list::write(plan, written, ids, output)?;
+            write_cdn_head(output, &layout, seals, list, &components)?;
             output.finish(fresh_end)?;
             Ok(fresh_end)
         }
@@ -84,6 +85,7 @@ fn write_cdn_head(
     output: &mut Output,
     layout: &Layout,
     seals: Option<&Seals>,
+    list: Option<ComponentSpec>,
     components: &[ComponentSpec],
 ) -> Result<(), Error> {
     let [place, _] = T2_PLACES;
@@ -95,6 +97,7 @@ fn write_cdn_head(
         own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
         output.write_at(SEAL_AT, &bytes)?;
     }
+    own.extend(list);
     // Zeros: the region counts once the package is published in parts.
     let at = Span { start: PARTS_AT, end: PARTS_AT.saturating_add(PARTS_LEN) };
     own.push(ComponentSpec::with_region(PARTS_ID, PARTS_VERSION, region(at)?));
@@ -243,7 +246,7 @@ fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
     id
 }
 
-fn region(span: Span) -> Result<Region, Error> {
+pub(super) fn region(span: Span) -> Result<Region, Error> {
     let groups = span.len().div_ceil(GROUP_LEN);
     let too_many = dacti_index::Error::from(Misuse::TooManyGroups { groups });
     Ok(Region::of(span, 0).map_err(|_| too_many)?)

@@ -5,6 +5,7 @@
 //! `docs/spec/dacti-package.md`.
 
 mod brotli;
+mod digest_list;
 pub(crate) mod encode;
 mod head;
 mod hot;
@@ -15,6 +16,7 @@ pub(crate) mod pipeline;
 mod plan;
 pub(crate) mod write;
 
+pub use digest_list::DigestListChoice;
 pub use input::{Content, InputName};
 pub(crate) use kept::{Kept, KeptFrom};
 
@@ -73,6 +75,9 @@ pub struct BuildOptions {
     /// For the `cdn` layout: whether each region gets a digest, by which a reader detects damaged
     /// and stale bytes. A digest costs 32 bytes for each region.
     pub seals: bool,
+    /// For the `cdn` layout with seals: whether the package lists its digests in one place, for
+    /// those who hold an earlier package.
+    pub digest_list: DigestListChoice,
     /// The encoding.
     pub encoding: EncodingChoice,
     /// Brotli's quality, 0 to 11.
@@ -90,6 +95,7 @@ impl Default for BuildOptions {
             slice_len: SLICE_LEN,
             expect: None,
             seals: true,
+            digest_list: DigestListChoice::default(),
             encoding: EncodingChoice::default(),
             quality: 5,
             threads: None,

@@ -6,14 +6,14 @@
 
 use super::hot::Hot;
 use super::input::Input;
-use super::{BuildOptions, LayoutChoice};
+use super::{BuildOptions, LayoutChoice, digest_list};
 use crate::Error;
 use dacti_cdn::{IndexPlace, padding};
 use dacti_index::{
     Encoding, GROUP_ENTRIES, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges,
 };
 use dacti_names::NAMES_ID;
-use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN};
+use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 
 /// All positions that are known before regions are encoded.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     /// The parts of `id_order` that have groups of their own.
     pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
+    /// The digest list, in front of the data, absolute; empty for none.
+    pub(super) digest_list: Span,
     /// Where the first region is stored, absolute.
     pub(super) data_at: u64,
     /// The length of all contents, with the names list.
@@ -109,8 +111,10 @@ impl Plan {
             let groups = u64::from(index.groups);
             return Err(dacti_index::Error::from(Misuse::TooManyGroups { groups }).into());
         }
-        let data_at = index.span.end.max(compact_tables_end(names_component));
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
+        let list_at = index.span.end.max(compact_tables_end(names_component));
+        let list_len = digest_list::len(options, entries, content_len, encoding, seal_len);
+        let data_at = list_at.saturating_add(list_len);
         Ok(Self {
             encoding,
             data_order,
@@ -119,6 +123,7 @@ impl Plan {
             id_order,
             parts,
             index,
+            digest_list: Span { start: list_at, end: data_at },
             data_at,
             content_len,
             names_component,

@@ -6,6 +6,7 @@ use super::head::{PublishedHead, check_key, emit, other_package};
 use super::update::PlaceObjects;
 use super::{Condition, Place, PublishFault, PublishOptions, StoredObject};
 use crate::fetch::parts::PartsSource;
+use crate::fetch::source::ReadAt;
 use crate::{Error, Limits, Package};
 use core::time::Duration;
 use dacti_cdn::HEAD_LEN;
@@ -114,10 +115,17 @@ pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
 /// # Errors
 /// [`PublishFault::NoVersion`]; faults of the package; errors of the store.
 pub fn open_version(place: &Place, sequence: u64, limits: Limits) -> Result<Package, Error> {
+    Package::from_source(version(place, sequence)?, limits)
+}
+
+/// Returns the source of such a version, for callers who count its reads.
+///
+/// # Errors
+/// The errors of [`open_version`].
+pub fn version(place: &Place, sequence: u64) -> Result<Arc<dyn ReadAt>, Error> {
     let head = read_version(place, Some(sequence))?;
     let objects = Arc::new(PlaceObjects(place.clone()));
-    let source = PartsSource::new(head.bytes.to_vec().into(), objects)?;
-    Package::from_source(Arc::new(source), limits)
+    Ok(Arc::new(PartsSource::new(head.bytes.to_vec().into(), objects)?))
 }
 
 /// Reads the published head, or the one with this sequence.

@@ -50,7 +50,8 @@ impl PartStore for FolderStore {
         let path = self.path(name);
         let failed = |error| Error::io("read", &path, error);
         let Some(file) = open(&path)? else { return Ok(None) };
-        let len = file.metadata().map_err(failed)?.len();
+        let metadata = file.metadata().map_err(failed)?;
+        let len = metadata.len();
         let whole = Span { start: 0, end: len };
         let wanted = range.unwrap_or(whole);
         let (start, end) = (wanted.start.min(len), wanted.end.min(len));
@@ -58,9 +59,14 @@ impl PartStore for FolderStore {
         let read = |at, buf: &mut [u8]| read_file_at(&file, at, buf);
         let filled = read_full_of(read, start, &mut bytes).map_err(failed)?;
         bytes.truncate(filled);
-        // The content of a head is its own tag. Parts never change, and nobody asks for theirs.
-        let tag = (range.is_none() && len <= dacti_cdn::HEAD_LEN)
-            .then(|| blake3::hash(&bytes).to_hex().to_string());
+        // The content of a head is its own tag. A longer file is told by its time.
+        let tag = if range.is_none() && len <= dacti_cdn::HEAD_LEN {
+            Some(blake3::hash(&bytes).to_hex().to_string())
+        } else {
+            let modified = metadata.modified().map_err(failed)?;
+            let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+            Some(format!("{len}-{}", since.as_nanos()))
+        };
         let tag = ObjectTag { tag, version: None };
         Ok(Some(StoredBytes { bytes: bytes.into(), len, tag }))
     }
@@ -79,7 +85,9 @@ impl PartStore for FolderStore {
         // The lock lasts from the check to the rename.
         let lock = HeadLock::take(&path)?;
         let conflict = || Error::from(PublishFault::Conflict { place: self.shown(name) });
-        let found = self.get(name, None)?;
+        let len = std::fs::metadata(&path).map_or(0, |found| found.len());
+        let range = (len > dacti_cdn::HEAD_LEN).then_some(Span { start: 0, end: 1 });
+        let found = self.get(name, range)?;
         match (condition, &found) {
             (Condition::Absent, None) | (Condition::Any, _) => {}
             (Condition::Unchanged(tag), Some(found)) if found.tag == *tag => {}

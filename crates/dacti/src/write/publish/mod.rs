@@ -5,21 +5,30 @@
 //! replaced it meanwhile. Nothing waits for caches. Specification: `docs/spec/dacti-parts.md`.
 
 mod archive;
+#[cfg(any(feature = "http", feature = "store"))]
+mod background;
 mod folder;
 mod head;
 #[cfg(feature = "store")]
 mod objects;
 mod package;
+mod partial;
 mod place;
 mod pull;
+mod reuse;
 mod store;
 mod update;
 mod upload;
+mod whole;
 
 pub use dacti_cdn::parts::is_in_parts;
 
 pub use crate::error::PublishFault;
-pub use archive::{ArchivedHead, Collected, collect, history, open_version, tag};
+pub use archive::{ArchivedHead, Collected, collect, history, open_version, tag, version};
+#[cfg(any(feature = "http", feature = "store"))]
+pub use background::{
+    Abandoned, collect_async, in_background, publish_async, pull_async, tag_async, update_async,
+};
 pub use folder::FolderStore;
 #[cfg(feature = "store")]
 pub use objects::HEAD_MAX_AGE;
@@ -28,3 +37,4 @@ pub use place::Place;
 pub use pull::{CopyState, Pulled, pull};
 pub use store::{Condition, ObjectTag, PartStore, StoredBytes, StoredKind, StoredObject};
 pub use upload::UploadProgress;
+pub use whole::publish_whole;

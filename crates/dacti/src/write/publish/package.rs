@@ -126,7 +126,8 @@ pub fn publish_with(
     let PartsRegion { prefix, list, sequence, .. } = &plan.region;
     let new = plan.new_entries();
     upload(place, prefix, new, source, options.concurrency, progress)?;
-    let head = emit(&own.one_file, own.parsed.region_at, &plan.region, options.key.as_ref())?;
+    let one_file = own.under_id_of(&plan, there.as_ref());
+    let head = emit(&one_file, own.parsed.region_at, &plan.region, options.key.as_ref())?;
     if let Some(there) = there.as_ref().filter(|_| plan.drops || options.archive) {
         there.archive(place)?;
     }
@@ -220,6 +221,31 @@ impl Own {
         Ok(Publication { standing, region, kept: kept.len(), drops })
     }
 
+    /// Returns the head of one file under the file id of the publication: the one that is there, if
+    /// the package goes on from it, and a new one, if it takes the place of another history.
+    ///
+    /// A reader whose parts were collected follows a later head of its file id. Two histories under
+    /// one id would mix for it.
+    fn under_id_of(&self, plan: &Publication, there: Option<&PublishedHead>) -> Vec<u8> {
+        // spec: R-PART-25, R-PART-33
+        let mut one_file = self.one_file.clone();
+        match (plan.standing, there) {
+            (Standing::Replaced, Some(there)) => {
+                self.parsed.write_new_file_id(&mut one_file, &there.parsed.region.digest.0);
+            }
+            (Standing::Continued, Some(there)) => {
+                let (parsed, own_name) = (&there.parsed, &plan.region.name_hash);
+                if parsed.region.name_hash == *own_name {
+                    self.parsed.write_file_id(&mut one_file, &parsed.layout.file_id);
+                } else {
+                    parsed.write_new_file_id(&mut one_file, own_name);
+                }
+            }
+            _ => {}
+        }
+        one_file
+    }
+
     /// Holds the package against the head that is there. Returns the entries that stay.
     fn held_against(
         &self,
@@ -231,7 +257,10 @@ impl Own {
         let replaced = |fault: PublishFault| {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
-        if self.parsed.layout.file_id != there.parsed.layout.file_id {
+        let is_other_id = self.parsed.layout.file_id != there.parsed.layout.file_id;
+        // A package that once replaced another history is published under another file id, and its
+        // parts tell it.
+        if is_other_id && !self.has_parts_of(source, there)? {
             return replaced(other_package(place, &self.parsed.layout, &there.parsed.layout));
         }
         let diverged = |theirs: String| PublishFault::Diverged {
@@ -251,7 +280,9 @@ impl Own {
         }
         let one_file = one_file_head(&there.bytes, there.parsed.region_at);
         let one_file = one_file.map_err(dacti_cdn::Error::from)?;
-        if one_file == self.one_file && region.list.end() == self.len && !there.is_copy(place) {
+        let mut own = self.one_file.clone();
+        self.parsed.write_file_id(&mut own, &there.parsed.layout.file_id);
+        if one_file == own && region.list.end() == self.len && !there.is_copy(place) {
             return Ok((Standing::Same, region.list.entries().to_vec()));
         }
         let objects = Arc::new(PlaceObjects(place.clone()));
@@ -260,6 +291,20 @@ impl Own {
             return replaced(diverged("a later state of the index".into()));
         }
         Ok((Standing::Continued, region.list.entries().to_vec()))
+    }
+
+    /// Returns whether the package has all bytes of the parts that are there.
+    fn has_parts_of(&self, source: &dyn ReadAt, there: &PublishedHead) -> Result<bool, Error> {
+        let list = &there.parsed.region.list;
+        if list.entries().is_empty() || list.end() > self.len {
+            return Ok(false);
+        }
+        for entry in list.entries() {
+            if digest_of(source, entry.span)? != entry.digest {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -3,11 +3,12 @@
 //! A copy is one file. While it is brought up to date, its readers see the old package or the new
 //! one. Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
 
+use super::partial::Partial;
+use super::reuse::{self, Filled, Wanted};
 use super::upload::{digest_of, read_whole};
-use crate::fetch::source::{ReadAt, write_file_at};
-use crate::read::view::read_failed;
+use crate::fetch::source::ReadAt;
 use crate::report::Finding;
-use crate::{AtomicFile, Error, Package};
+use crate::{Error, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{PartsError, PartsFault, PartsHead, is_in_parts, one_file_head};
@@ -42,9 +43,11 @@ pub enum CopyState {
 /// Makes `path` a copy of `package`, as one file, and tells `progress` how many bytes of how many
 /// are there, from this thread. It stops if `progress` returns `Break`.
 ///
-/// If `path` is an earlier state of the same package, only the bytes that it lacks are fetched, and
-/// the rest is copied on this machine. The copy appears under its name whole, in place of the old
-/// one, when its digests were checked. An interrupted pull leaves the old copy.
+/// If `path` is an earlier state of the same package, only the bytes that it lacks are fetched. If
+/// it is another package, the regions that both have are found by the digest list of the new one.
+/// The copy appears under its name whole, in place of the old one, when its digests were checked.
+/// An interrupted pull leaves the old copy, and an unfinished file beside it, with which the next
+/// pull goes on.
 ///
 /// # Errors
 /// Errors of the source and of the system; bytes that do not fit their digests.
@@ -57,66 +60,138 @@ pub fn pull(
     let head = read_whole(source, Span { start: 0, end: HEAD_LEN.min(source.len()) })?;
     let (one_file, parts) = as_one_file(head)?;
     let len = package_len(package, parts.as_ref());
-    let local = Package::open(path).ok().filter(|local| is_same_package(local, package));
-    if let Some(local) = &local
+    let local = Package::open(path).ok();
+    let is_same = local.as_ref().is_some_and(|local| is_same_package(local, package));
+    if let Some(local) = local.as_ref().filter(|_| is_same)
         && read_whole(&**local.source(), Span { start: 0, end: HEAD_LEN.min(len) })? == one_file
         && local.view().len() >= len
     {
         return Ok(Pulled { copy: CopyState::Same, len, fetched: 0 });
     }
-    let have = local.as_ref().map_or(0, |local| local.view().len().min(len));
-    let file = AtomicFile::create(path)?;
-    let failed = |error| Error::io("write", path, error);
-    file.file().set_len(len).map_err(failed)?;
-    write_file_at(file.file(), 0, &one_file).map_err(failed)?;
-    let mut copying = Copying { file: &file, path, done: 0, total: len, progress };
-    let old = Span { start: HEAD_LEN, end: have.max(HEAD_LEN) };
-    if let Some(local) = &local {
-        copying.copy(&**local.source(), &[old])?;
-    }
-    let missing = match &parts {
-        // Positions in no part are zeros in the file.
-        Some(parts) => parts.region.list.entries().iter().map(|entry| entry.span).collect(),
-        None => vec![Span { start: HEAD_LEN, end: len }],
+    let mut pull = Pull { package, path, one_file, parts, len, progress };
+    let (partial, fetched) = pull.fill(local.as_ref(), is_same)?;
+    let (partial, fetched) = match pull.prove(&partial) {
+        Ok(()) => (partial, fetched),
+        // Bytes of this machine may be damaged, so all are fetched once more.
+        Err(_) if fetched < len.saturating_sub(HEAD_LEN) => {
+            partial.discard()?;
+            let (partial, again) = pull.fill(None, false)?;
+            pull.prove(&partial)?;
+            (partial, fetched.saturating_add(again))
+        }
+        Err(error) => {
+            partial.discard()?;
+            return Err(error);
+        }
     };
-    let lacks = |span: Span| Span { start: span.start.max(old.end), end: span.end };
-    let missing: Vec<Span> =
-        missing.into_iter().map(lacks).filter(|span| span.start < span.end).collect();
-    copying.copy(source, &missing)?;
-    let fetched = missing.iter().fold(0, |sum: u64, span| sum.saturating_add(span.len()));
-    prove(&file, parts.as_ref(), package)?;
-    file.commit()?;
-    let copy = if local.is_some() { CopyState::Grown } else { CopyState::New };
+    partial.commit()?;
+    let copy = if is_same { CopyState::Grown } else { CopyState::New };
     Ok(Pulled { copy, len, fetched })
 }
 
-/// Holds the copy against the digests of its parts, or else against the seals of its regions.
-fn prove(file: &AtomicFile, parts: Option<&PartsHead>, package: &Package) -> Result<(), Error> {
-    let handle = file.file().try_clone().map_err(|e| Error::io("open", file.path(), e))?;
-    let source = crate::fetch::FileSource::of(handle).map_err(read_failed)?;
-    if let Some(parts) = parts {
-        for entry in parts.region.list.entries() {
-            if digest_of(&source, entry.span)? != entry.digest {
-                let fault = PartsError { at: entry.span.start, fault: PartsFault::PartDigest };
-                return Err(dacti_cdn::Error::from(fault).into());
-            }
-        }
-        return Ok(());
-    }
-    let copy = Package::from_source(std::sync::Arc::new(source), *package.limits())?;
-    let report = copy.verify(None, &mut |_| ControlFlow::Continue(()))?;
-    let region = report.findings.into_iter().find_map(|finding| match finding {
-        Finding::Region { name, error } => Some(Error::Pulled { name, error }),
-        Finding::Entry(error) | Finding::Names(error) => Some(error),
-        _ => None,
-    });
-    region.map_or(Ok(()), Err)
+/// A pull in progress.
+struct Pull<'p> {
+    package: &'p Package,
+    path: &'p Path,
+    one_file: Vec<u8>,
+    parts: Option<PartsHead>,
+    len: u64,
+    progress: &'p mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 }
 
-/// Copies ranges into the file.
+impl Pull<'_> {
+    /// Fills an unfinished copy, and returns it with the number of bytes that were fetched.
+    fn fill(&mut self, local: Option<&Package>, is_same: bool) -> Result<(Partial, u64), Error> {
+        let partial = Partial::open(self.path, &self.one_file, self.len)?;
+        let source = &**self.package.source();
+        let mut filled = Filled::default();
+        let mut copying = Copying {
+            partial: &partial,
+            done: HEAD_LEN.min(self.len),
+            total: self.len,
+            progress: self.progress,
+        };
+        if let Some(local) = local.filter(|_| is_same) {
+            // Published bytes never change.
+            let end = local.view().len().min(self.len);
+            let old = Span { start: HEAD_LEN.min(end), end };
+            copying.copy(&**local.source(), &[old])?;
+            filled.add([old]);
+        }
+        let all = match &self.parts {
+            // Positions in no part are zeros in the file.
+            Some(parts) => parts.region.list.entries().iter().map(|entry| entry.span).collect(),
+            None => vec![Span { start: HEAD_LEN.min(self.len), end: self.len }],
+        };
+        let mut fetched = 0_u64;
+        let others = local.filter(|_| !is_same);
+        if partial.is_resumed || others.is_some() {
+            let first = within(&reuse::first(self.package), &all);
+            let first = filled.missing(&first);
+            fetched = fetched.saturating_add(sum(&first));
+            copying.copy(source, &first)?;
+            filled.add(first);
+            if let Some(wanted) = Wanted::read(&partial, self.package)? {
+                if partial.is_resumed {
+                    filled.add(wanted.completed()?);
+                }
+                if let Some(local) = others {
+                    let shared = wanted.shared_with(local)?;
+                    reuse::copy(&partial, &**local.source(), &shared)?;
+                    filled.add(shared.into_iter().map(|(span, _)| span));
+                }
+            }
+        }
+        let missing = filled.missing(&all);
+        copying.done = copying.total.saturating_sub(sum(&missing));
+        copying.copy(source, &missing)?;
+        Ok((partial, fetched.saturating_add(sum(&missing))))
+    }
+
+    /// Holds the copy against the digests of its parts, or else against the seals of its regions.
+    fn prove(&self, partial: &Partial) -> Result<(), Error> {
+        let source = partial.source()?;
+        if let Some(parts) = &self.parts {
+            for entry in parts.region.list.entries() {
+                if digest_of(&source, entry.span)? != entry.digest {
+                    let fault = PartsError { at: entry.span.start, fault: PartsFault::PartDigest };
+                    return Err(dacti_cdn::Error::from(fault).into());
+                }
+            }
+            return Ok(());
+        }
+        let copy = Package::from_source(std::sync::Arc::new(source), *self.package.limits())?;
+        let report = copy.verify(None, &mut |_| ControlFlow::Continue(()))?;
+        let region = report.findings.into_iter().find_map(|finding| match finding {
+            Finding::Region { name, error } => Some(Error::Pulled { name, error }),
+            Finding::Entry(error) | Finding::Names(error) => Some(error),
+            _ => None,
+        });
+        region.map_or(Ok(()), Err)
+    }
+}
+
+fn sum(spans: &[Span]) -> u64 {
+    spans.iter().fold(0, |sum: u64, span| sum.saturating_add(span.len()))
+}
+
+/// Returns the parts of `spans` that lie in one of `all`, ascending.
+fn within(spans: &[Span], all: &[Span]) -> Vec<Span> {
+    let mut within: Vec<Span> = spans
+        .iter()
+        .flat_map(|span| {
+            all.iter()
+                .map(|one| Span { start: span.start.max(one.start), end: span.end.min(one.end) })
+        })
+        .filter(|span| span.start < span.end)
+        .collect();
+    within.sort_unstable_by_key(|span| span.start);
+    within
+}
+
+/// Copies ranges into the unfinished copy.
 struct Copying<'c> {
-    file: &'c AtomicFile,
-    path: &'c Path,
+    partial: &'c Partial,
     done: u64,
     total: u64,
     progress: &'c mut dyn FnMut(u64, u64) -> ControlFlow<()>,
@@ -128,9 +203,8 @@ impl Copying<'_> {
         source.will_read(&pieces);
         for piece in pieces {
             let bytes = read_whole(source, piece)?;
-            write_file_at(self.file.file(), piece.start, &bytes)
-                .map_err(|error| Error::io("write", self.path, error))?;
-            self.done = self.done.saturating_add(piece.len());
+            self.partial.write_at(piece.start, &bytes)?;
+            self.done = self.done.saturating_add(piece.len()).min(self.total);
             if (self.progress)(self.done, self.total).is_break() {
                 return Err(Error::Stopped);
             }

@@ -196,11 +196,35 @@ impl StagedEdits {
         self.names.is_none() && self.others.is_empty()
     }
 
-    /// Returns whether the edits fit a delta group without the entry of the names segment. Then the
-    /// names are published first: a name without an entry does no harm.
-    pub(super) fn names_go_ahead(&self) -> bool {
+    /// Returns the edits in groups of which each fits one delta group, if they do not fit one
+    /// together; empty if no such order spares a fold.
+    ///
+    /// Each turn of a file is published by a switch of its own, so only the names can go ahead
+    /// there: a name without an entry does no harm. A package in parts publishes all turns at once.
+    pub(super) fn turns(&self, is_in_parts: bool) -> Vec<Vec<StagedEdit>> {
         let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
-        puts && self.names.is_some() && self.others.len() == dacti_index::GROUP_ENTRIES
+        if let Some(names) = self.names.filter(|_| !is_in_parts && puts)
+            && self.others.len() == dacti_index::GROUP_ENTRIES
+        {
+            return vec![vec![names], self.others.clone()];
+        }
+        let all = self.all();
+        let kinds = all.iter().map(|edit| match edit.edit {
+            Edit::Put(put) => Some(put.encoding),
+            Edit::Remove(_) => Some(Encoding::GONE),
+            _ => None,
+        });
+        let Some(kinds) = kinds.collect::<Option<Vec<_>>>().filter(|_| is_in_parts) else {
+            return Vec::new();
+        };
+        // spec: R-PART-32
+        let mut by_kind: BTreeMap<[u8; 4], Vec<StagedEdit>> = BTreeMap::new();
+        for (edit, kind) in all.into_iter().zip(kinds) {
+            by_kind.entry(kind.tag()).or_default().push(edit);
+        }
+        let turns = by_kind.values().flat_map(|edits| edits.chunks(dacti_index::GROUP_ENTRIES));
+        let turns: Vec<_> = turns.map(<[_]>::to_vec).collect();
+        if turns.len() > 1 { turns } else { Vec::new() }
     }
 
     pub(super) fn all(&self) -> Vec<StagedEdit> {

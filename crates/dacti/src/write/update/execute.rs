@@ -141,7 +141,10 @@ impl Execution<'_, '_> {
                 self.patch(i, *at, before, after)?;
             }
             Action::Barrier(barrier) => {
-                self.file.barrier(barrier).map_err(failed("pass a barrier of"))?;
+                self.file.barrier(barrier).map_err(|error| match error.kind() {
+                    io::ErrorKind::Interrupted => Error::Stopped,
+                    _ => failed("pass a barrier of")(error),
+                })?;
             }
         }
         let found = state_of(self.file, &read_head(self.file)?)?;

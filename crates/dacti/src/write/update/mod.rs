@@ -12,6 +12,8 @@ mod file;
 mod overlay;
 mod planned;
 mod saved;
+#[cfg(feature = "http")]
+mod served;
 mod stage;
 mod times;
 
@@ -25,6 +27,8 @@ pub use execute::UpdateProgress;
 pub use file::{LockedFile, UpdateFile};
 pub use planned::PlannedUpdate;
 pub use saved::{Extent, SavedPlan, SavedStanding};
+#[cfg(feature = "http")]
+pub use served::{ServedAt, ServedFile};
 
 use crate::hash::HashPool;
 use crate::write::pack::encode::{Encoder, Sealing};

@@ -48,27 +48,32 @@ impl PlannedUpdate {
         let source: Arc<dyn ReadAt> = Arc::new(reading);
         let mut update =
             Self { file, path, stage, changes: Vec::new(), planned: Vec::new(), plans: Vec::new() };
-        if !edits.is_empty() && !update.plan_names_ahead(&source, &edits, policy)? {
+        if !edits.is_empty() && !update.plan_in_turns(&source, &edits, policy)? {
             update.plan(&*source, &edits.all(), policy)?;
         }
         update.changes = edits.changes;
         Ok(update)
     }
 
-    /// Plans the names before the regions, if that saves a fold. Returns whether it does.
-    fn plan_names_ahead(
+    /// Plans the edits in turns, each by entries in one delta group, if that saves a fold. Returns
+    /// whether it does.
+    fn plan_in_turns(
         &mut self,
         source: &Arc<dyn ReadAt>,
         edits: &StagedEdits,
         policy: &UpdatePolicy,
     ) -> Result<bool, Error> {
-        let Some(names) = edits.names.filter(|_| edits.names_go_ahead()) else { return Ok(false) };
-        self.plan(&**source, &[names], policy)?;
-        if let Some(first) = self.plans.first().filter(|plan| plan.strategy == Strategy::Delta) {
-            let overlay = Overlay::after(Arc::clone(source), first)?;
-            self.plan(&overlay, &edits.others, policy)?;
+        let turns = edits.turns(source.is_in_parts());
+        let mut source = Arc::clone(source);
+        for turn in &turns {
+            self.plan(&*source, turn, policy)?;
+            let Some(plan) = self.plans.last().filter(|plan| plan.strategy == Strategy::Delta)
+            else {
+                break;
+            };
+            source = Arc::new(Overlay::after(source, plan)?);
         }
-        let spares = self.plans.len() == 2;
+        let spares = !turns.is_empty() && self.plans.len() == turns.len();
         let spares = spares && self.plans.iter().all(|plan| plan.strategy == Strategy::Delta);
         if !spares {
             self.plans.clear();
@@ -107,7 +112,7 @@ impl PlannedUpdate {
 
     /// Returns the plans, which are carried out one after the other. There is none if nothing
     /// changes. There are two if the names of new regions go first, so that the regions fit one
-    /// switch.
+    /// switch. A package in parts may have more, because one new head publishes all of them.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
         &self.plans

@@ -1,0 +1,214 @@
+//! `dacti cdn-check`: whether a host and its caches will serve packages, and in which form.
+
+mod scratch;
+
+use crate::outcome::{Failure, Outcome};
+use crate::{Talk, interrupt, output};
+use core::time::Duration;
+use dacti::fetch::{HttpAsker, HttpOptions, Location};
+use dacti::report::host::{
+    HostFinding, HostSeen, HostVerdict, PublishedForm, judge, look, recommend,
+};
+use scratch::Scratch;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Check whether readers and updates of a package will work on a host and its caches, with which
+/// form and which settings.
+///
+/// A few requests ask for ranges as readers do, and for answers that show how caches act. The table
+/// has a verdict for each form: one file, which `dacti put` updates in place, and parts. A row that
+/// is not good says what to set.
+///
+/// Nothing is written without --write. Exit code: 0 if the package can stay as it is, 3 if
+/// something should be set or another form should be taken.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file to ask for: a package, or any other file. With --write, the URL of the scratch
+    /// package.
+    #[arg(value_name = "URL")]
+    url: String,
+    /// Ask this URL of the same file, too: a cache, or another of its addresses. May be given
+    /// several times.
+    #[arg(long = "edge", value_name = "URL")]
+    edges: Vec<String>,
+    /// Publish a scratch package at DEST, which URL serves, update it, read it back through all
+    /// URLs, and delete it. There must be nothing at DEST.
+    #[arg(long, value_name = "DEST")]
+    write: Option<PathBuf>,
+    /// How long an update may take until all URLs show it, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "write")]
+    patience: u32,
+    /// A header field for each request, as `Name: value`. It is sent to the servers of URL and of
+    /// --edge alone.
+    #[arg(long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// Print one JSON object, which docs/json.md describes.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Json {
+    url: String,
+    served: &'static str,
+    recommended: &'static str,
+    findings: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    url: String,
+    kind: &'static str,
+    seen: String,
+    one_file: &'static str,
+    in_parts: &'static str,
+    set: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        let urls: Vec<&str> =
+            [&self.url].into_iter().chain(&self.edges).map(String::as_str).collect();
+        let options = self.options()?;
+        let asker = HttpAsker::new(&urls, &options).map_err(|error| failed(&error))?;
+        interrupt::listen();
+        let scratch = self.write.as_deref().map(|dest| Scratch::publish(dest, talk)).transpose()?;
+        let looked = self.look(&asker, &urls);
+        let (served, mut findings) = match looked {
+            Ok(looked) => looked,
+            Err(error) => {
+                scratch.map(Scratch::remove).transpose()?;
+                return Err(error);
+            }
+        };
+        if let Some(scratch) = scratch {
+            let patience = Duration::from_secs(self.patience.into());
+            let updated = scratch.update(&asker, &options, &urls, patience);
+            scratch.remove()?;
+            findings.extend(updated?);
+        }
+        let recommended = recommend(served, &findings);
+        if self.json {
+            let json = Json {
+                url: Location::from(self.url.as_str()).to_string(),
+                served: form(served),
+                recommended: form(recommended),
+                findings: findings.iter().map(Line::from).collect(),
+            };
+            output::json(&mut io::stdout().lock(), &json)?;
+        } else {
+            print(&findings)?;
+            if talk >= Talk::Normal {
+                output::note(&advice(served, recommended));
+            }
+        }
+        let stays = match served {
+            PublishedForm::Neither => recommended != PublishedForm::Neither,
+            served => served == recommended,
+        };
+        Ok(Outcome::with_loss(!stays))
+    }
+
+    fn options(&self) -> Result<HttpOptions, Failure> {
+        let fields = self.headers.iter().map(|field| {
+            let (name, value) = field.split_once(':')?;
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        });
+        let usage = || Failure::Usage("a field of --header has the form `Name: value`".into());
+        let headers = fields.collect::<Option<_>>().ok_or_else(usage)?;
+        Ok(HttpOptions { headers, header_origins: self.edges.clone(), ..HttpOptions::default() })
+    }
+
+    /// Asks all places, and judges their answers.
+    fn look(
+        &self,
+        asker: &HttpAsker,
+        urls: &[&str],
+    ) -> Result<(PublishedForm, Vec<HostFinding>), Failure> {
+        let mut first: Option<HostSeen> = None;
+        let mut findings = Vec::new();
+        for url in urls {
+            interrupt::check()?;
+            let seen = look(asker, url, nonce()?).map_err(|error| failed(&error))?;
+            findings.extend(judge(&seen, first.as_ref()));
+            first = first.or(Some(seen));
+        }
+        let served = first.as_ref().map_or(PublishedForm::Neither, HostSeen::form);
+        Ok((served, findings))
+    }
+}
+
+/// Returns a number that nobody used before in a query.
+fn nonce() -> Result<u64, Failure> {
+    getrandom::u64().map_err(|error| Failure::Failed(format!("no random numbers: {error}")))
+}
+
+fn failed(error: &dacti::Error) -> Failure {
+    Failure::with("".as_ref(), error)
+}
+
+fn form(form: PublishedForm) -> &'static str {
+    match form {
+        PublishedForm::OneFile => "one file",
+        PublishedForm::InParts => "in parts",
+        PublishedForm::Neither => "neither",
+    }
+}
+
+fn advice(served: PublishedForm, recommended: PublishedForm) -> String {
+    match (served, recommended) {
+        (PublishedForm::Neither, PublishedForm::InParts | PublishedForm::OneFile) => {
+            format!("this is no package; publish yours {}", with_preposition(recommended))
+        }
+        (_, PublishedForm::Neither) => {
+            "no form works here before the rows marked bad are mended".into()
+        }
+        (served, recommended) if served == recommended => {
+            format!("recommended: {}, as it is", form(recommended))
+        }
+        (_, recommended) => {
+            format!("recommended: {} (`dacti publish`)", form(recommended))
+        }
+    }
+}
+
+fn with_preposition(form: PublishedForm) -> &'static str {
+    if form == PublishedForm::OneFile { "as one file" } else { "in parts: `dacti publish`" }
+}
+
+fn print(findings: &[HostFinding]) -> Result<(), Failure> {
+    let mut out = output::stdout();
+    let mut place = None;
+    for finding in findings {
+        if place.replace(&finding.place) != Some(&finding.place) {
+            writeln!(out, "{}", output::printable(&finding.place.to_string()))?;
+            writeln!(out, "  {:<17} {:<8} {:<8} seen", "check", "one file", "in parts")?;
+        }
+        let HostFinding { check, one_file, in_parts, seen, set, .. } = finding;
+        let [one_file, in_parts] = [one_file, in_parts].map(|verdict| verdict.name());
+        let seen = output::printable(seen);
+        writeln!(out, "  {:<17} {one_file:<8} {in_parts:<8} {seen}", check.name())?;
+        if let Some(set) = set {
+            writeln!(out, "  {:<17} to set:  {set}", "")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+impl From<&HostFinding> for Line {
+    fn from(finding: &HostFinding) -> Self {
+        let HostFinding { place, check, seen, one_file, in_parts, set } = finding;
+        let verdict = |verdict: &HostVerdict| verdict.name();
+        Self {
+            url: place.to_string(),
+            kind: check.name(),
+            seen: seen.clone(),
+            one_file: verdict(one_file),
+            in_parts: verdict(in_parts),
+            set: set.clone(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The requests of a check: those of a reader, and a few that show how caches are told to act.
+
+use super::PublishedForm;
+use crate::fetch::{PlainAnswer, HttpAsker, Location};
+use crate::{Error, HEAD_LEN};
+use dacti_cdn::parts::{PartsHead, is_in_parts};
+use dacti_http::Tag;
+use daicon_core::Span;
+
+/// The length of the ranges in the middle and at the end, in bytes.
+const RANGE_LEN: u64 = 1_000;
+/// The origin that a browser's page on another host would name.
+pub(super) const PAGE_ORIGIN: &str = "https://reader.example";
+
+/// The answers of one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSeen {
+    /// The place.
+    pub place: Location,
+    /// The head's range.
+    pub head: PlainAnswer,
+    /// The same once more, so that a cache can answer.
+    pub again: PlainAnswer,
+    /// The head's range under a query that nobody ever used.
+    pub nonce: PlainAnswer,
+    /// The head's range, asked for as a browser does that takes compressed answers.
+    pub coded: PlainAnswer,
+    /// A range in the middle of the file, with its place.
+    pub middle: Option<(Span, PlainAnswer)>,
+    /// The last range of the file, with its place.
+    pub last: Option<(Span, PlainAnswer)>,
+    /// A range after the end of the file.
+    pub past: Option<PlainAnswer>,
+    /// The first part, if the package is in parts and has one.
+    pub part: Option<PartSeen>,
+    /// The answer for a part that cannot be there, if the package is in parts.
+    pub missing: Option<PlainAnswer>,
+}
+
+/// The answers for a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartSeen {
+    /// The length that the object must have, in bytes.
+    pub len: u64,
+    /// The first range, with its place in the object.
+    pub first: (Span, PlainAnswer),
+    /// The last range, with its place in the object.
+    pub last: (Span, PlainAnswer),
+}
+
+impl HostSeen {
+    /// Returns the form of the package that the place serves.
+    #[must_use]
+    pub fn form(&self) -> PublishedForm {
+        let body = &self.head.body;
+        if is_in_parts(body) {
+            PublishedForm::InParts
+        } else if body.starts_with(&daicon_core::SIGNATURE) {
+            PublishedForm::OneFile
+        } else {
+            PublishedForm::Neither
+        }
+    }
+
+    /// Returns the length of the file, as far as the answers tell it.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        let stated = || self.head.field("content-length")?.parse().ok().filter(|_| self.is_whole());
+        self.head.total().or_else(stated)
+    }
+
+    /// Returns whether the file is known to be empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Returns whether the place answered the range with the whole file.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.head.status == 200
+    }
+}
+
+/// Asks the place at `url` for the ranges that readers use, and for a few that show how caches act.
+/// `nonce` is a number that nobody used before.
+///
+/// Cost: about ten requests, and some head's lengths of bytes.
+///
+/// # Errors
+/// `Remote` if the place does not answer.
+pub fn look(asker: &HttpAsker, url: &str, nonce: u64) -> Result<HostSeen, Error> {
+    let head_span = Span { start: 0, end: HEAD_LEN };
+    let head = asker.ask_range(url, head_span, &[])?;
+    let again = asker.ask_range(url, head_span, &[])?;
+    let tagged = Tag::Nonce { slice: 0, nonce }.append_to(url).into_owned();
+    let with_nonce = asker.ask_range(&tagged, head_span, &[])?;
+    let as_browser = [("accept-encoding", "gzip, br, zstd"), ("origin", PAGE_ORIGIN)];
+    let coded = asker.ask_range(url, head_span, &as_browser)?;
+    let mut seen = HostSeen {
+        place: Location::from(url),
+        head,
+        again,
+        nonce: with_nonce,
+        coded,
+        middle: None,
+        last: None,
+        past: None,
+        part: None,
+        missing: None,
+    };
+    if !matches!(seen.head.status, 200 | 206) {
+        return Ok(seen);
+    }
+    if let Some(len) = seen.len() {
+        let ask =
+            |span: Span| -> Result<_, Error> { Ok(Some((span, asker.ask_range(url, span, &[])?))) };
+        if len > HEAD_LEN.saturating_add(RANGE_LEN.saturating_mul(2)) {
+            let start = HEAD_LEN.midpoint(len);
+            seen.middle = ask(Span { start, end: start.saturating_add(RANGE_LEN).min(len) })?;
+        }
+        if len > 0 {
+            seen.last = ask(Span { start: len.saturating_sub(RANGE_LEN), end: len })?;
+        }
+        // Under a query of its own: a cache must not keep this answer for real readers.
+        let (start, nonce) = (len.saturating_add(1 << 30), nonce.wrapping_add(1));
+        let tagged = Tag::Nonce { slice: 0, nonce }.append_to(url).into_owned();
+        let past = Span { start, end: start.saturating_add(1) };
+        seen.past = Some(asker.ask_range(&tagged, past, &[])?);
+    }
+    look_at_parts(asker, url, nonce, &mut seen)?;
+    Ok(seen)
+}
+
+/// Asks for the first part, and for one that cannot be there.
+fn look_at_parts(
+    asker: &HttpAsker,
+    url: &str,
+    nonce: u64,
+    seen: &mut HostSeen,
+) -> Result<(), Error> {
+    let Some(head) = seen.head.body.get(..usize::try_from(HEAD_LEN).unwrap_or(usize::MAX)) else {
+        return Ok(());
+    };
+    let Some(parsed) = is_in_parts(head).then(|| PartsHead::parse(head).ok()).flatten() else {
+        return Ok(());
+    };
+    let region = &parsed.region;
+    let beside = |name: &str| beside(url, &format!("{}{name}", region.prefix));
+    // The digest of a part is never this number.
+    let missing = beside(&format!("{nonce:016x}{}", "0".repeat(48)));
+    seen.missing = Some(asker.ask(&missing, &[("accept-encoding", "identity")], 1)?);
+    if let Some(entry) = region.list.entries().first() {
+        let (part, len) = (beside(&entry.object_name(0)), entry.object_span(0).len());
+        let ask =
+            |span: Span| -> Result<_, Error> { Ok((span, asker.ask_range(&part, span, &[])?)) };
+        let first = ask(Span { start: 0, end: RANGE_LEN.min(len) })?;
+        let last = ask(Span { start: len.saturating_sub(RANGE_LEN), end: len })?;
+        seen.part = Some(PartSeen { len, first, last });
+    }
+    Ok(())
+}
+
+/// Returns the URL of an object beside the file at `url`.
+fn beside(url: &str, name: &str) -> String {
+    // spec: R-PART-09
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let path = url.get(..end).unwrap_or(url);
+    let folder = path.rfind('/').and_then(|last| path.get(..=last)).unwrap_or_default();
+    format!("{folder}{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn an_object_lies_beside_the_file() {
+        assert_eq!(beside("http://a/b/p?x=/y", "p.parts/1"), "http://a/b/p.parts/1");
+        assert_eq!(beside("http://a/p", "q"), "http://a/q");
+    }
+}

@@ -1,0 +1,127 @@
+//! Checks whether a host, and the caches in front of it, will serve a package to readers, and
+//! whether it can be updated there.
+//!
+//! [`look`] sends the requests, [`judge`] holds the answers against the rules of readers, and
+//! [`recommend`] names the form to publish in. Only the first of them does IO. Specification:
+//! `docs/spec/dacti-http.md`, `docs/spec/dacti-parts.md`; the reasons are in `docs/caches.md`.
+
+mod cache_control;
+mod judge;
+mod look;
+
+pub use cache_control::Lifetime;
+pub use judge::{judge, recommend};
+pub use look::{HostSeen, PartSeen, look};
+
+use crate::fetch::Location;
+
+/// One thing that a host does, and whether readers and updates can live with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFinding {
+    /// The place that answered.
+    pub place: Location,
+    /// The thing that was checked.
+    pub check: HostCheck,
+    /// The answer, in words.
+    pub seen: String,
+    /// The verdict for a package of one file that is updated in place.
+    pub one_file: HostVerdict,
+    /// The verdict for a package in parts.
+    pub in_parts: HostVerdict,
+    /// The setting that mends it, if any.
+    pub set: Option<String>,
+}
+
+/// The things that are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum HostCheck {
+    /// Whether the place answers at all.
+    Answer,
+    /// Redirects before the answer.
+    Redirects,
+    /// The version of HTTP.
+    Version,
+    /// Closed ranges: the first, a middle one, the last.
+    Ranges,
+    /// The whole file in place of a range.
+    WholeFile,
+    /// A range after the end of the file.
+    PastTheEnd,
+    /// Content codings, such as gzip.
+    Codings,
+    /// `ETag` and `Last-Modified`.
+    Validators,
+    /// How long caches may keep the head.
+    HeadLifetime,
+    /// How long caches may keep other bytes.
+    DataLifetime,
+    /// Whether a query is part of a cache's key.
+    Query,
+    /// Whether pages of other origins may read the answers.
+    Browsers,
+    /// The answer for a part that is not there.
+    MissingPart,
+    /// Whether the head is that of the first place.
+    SameHead,
+    /// An update that was published and read back.
+    Update,
+}
+
+impl HostCheck {
+    /// Returns its name in tables and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Redirects => "redirects",
+            Self::Version => "HTTP version",
+            Self::Ranges => "ranges",
+            Self::WholeFile => "whole file",
+            Self::PastTheEnd => "past the end",
+            Self::Codings => "content codings",
+            Self::Validators => "validators",
+            Self::HeadLifetime => "head's lifetime",
+            Self::DataLifetime => "data's lifetime",
+            Self::Query => "query in the key",
+            Self::Browsers => "browsers",
+            Self::MissingPart => "missing part",
+            Self::SameHead => "same head",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// How well a host does one thing, for one form of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostVerdict {
+    /// As it should be.
+    Good,
+    /// Readers get right bytes, at a cost or within limits that the finding names.
+    Fair,
+    /// Readers fail, or see updates late or never.
+    Bad,
+}
+
+impl HostVerdict {
+    /// Returns its name in tables and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Fair => "fair",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// The form of a file under a URL, or the form to publish in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PublishedForm {
+    /// One file, which is updated in place.
+    OneFile,
+    /// A head and immutable parts.
+    InParts,
+    /// No package, or no form that works.
+    Neither,
+}

@@ -1,0 +1,139 @@
+//! Publishing for async programs: the blocking functions, run on a thread of their own.
+//!
+//! Uploads spend their time in waiting, and their logic is the same for both kinds of callers. So
+//! there is no second implementation: each call starts one thread, and its future ends with the
+//! thread's result. It runs on any executor.
+
+use super::{
+    Collected, Place, PublishOptions, Published, Pulled, UploadProgress, collect, publish_with,
+    pull, tag,
+};
+use crate::read::view::read_failed;
+use crate::update::{Update, UpdateOptions};
+use crate::{Error, Package};
+use core::ops::ControlFlow;
+use core::time::Duration;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::oneshot;
+
+/// Whether the caller of a background call still waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    /// Returns `Break` if the future was dropped, for functions that ask whether to go on.
+    #[must_use]
+    pub fn go_on(&self) -> ControlFlow<()> {
+        if self.0.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// Tells the thread that nobody waits for it any more.
+struct Waiting(Abandoned);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs blocking `work` of this crate on a thread of its own, and waits for its result without
+/// blocking the caller's thread. If the future is dropped, `work` learns it by [`Abandoned`].
+///
+/// # Errors
+/// Those of `work`; `Io` if no thread can be started.
+pub async fn in_background<T: Send + 'static>(
+    work: impl FnOnce(&Abandoned) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (sender, receiver) = oneshot::channel();
+    let waiting = Waiting(Abandoned::default());
+    let abandoned = waiting.0.clone();
+    let thread = std::thread::Builder::new().name("dacti-publish".into()).spawn(move || {
+        // The caller may have gone.
+        let _ = sender.send(work(&abandoned));
+    });
+    thread.map_err(|error| Error::io("start a thread for", "".as_ref(), error))?;
+    let result = receiver.await;
+    drop(waiting);
+    result.unwrap_or_else(|_| Err(read_failed(io::ErrorKind::BrokenPipe.into())))
+}
+
+/// Publishes a package as [`publish_with`] does, on a thread of its own. If the future is dropped,
+/// the upload stops after the objects in progress, and the head stays as it was unless it was
+/// replaced already.
+///
+/// # Errors
+/// The errors of [`publish_with`].
+pub async fn publish_async(
+    package: Arc<Package>,
+    place: Place,
+    options: PublishOptions,
+    mut progress: impl FnMut(UploadProgress) -> ControlFlow<()> + Send + 'static,
+) -> Result<Published, Error> {
+    in_background(move |abandoned| {
+        publish_with(&package, &place, &options, &mut |at| {
+            if abandoned.go_on().is_break() { ControlFlow::Break(()) } else { progress(at) }
+        })
+    })
+    .await
+}
+
+/// Updates the package at `place` as [`Update::at_place`] does, on a thread of its own. `edit` puts
+/// and removes regions; then the update is planned and published.
+///
+/// # Errors
+/// The errors of [`Update`], and those of `edit`.
+pub async fn update_async(
+    place: Place,
+    options: UpdateOptions,
+    publish: PublishOptions,
+    edit: impl FnOnce(&mut Update) -> Result<(), Error> + Send + 'static,
+) -> Result<(), Error> {
+    in_background(move |abandoned| {
+        let mut update = Update::at_place(&place, options, publish)?;
+        edit(&mut update)?;
+        let planned = update.plan_with(&mut |_| abandoned.go_on())?;
+        planned.apply_with(&mut |_| abandoned.go_on())
+    })
+    .await
+}
+
+/// Makes or refreshes a copy as [`pull`] does, on a thread of its own.
+///
+/// # Errors
+/// The errors of [`pull`].
+pub async fn pull_async(package: Arc<Package>, path: PathBuf) -> Result<Pulled, Error> {
+    in_background(move |abandoned| pull(&package, &path, &mut |_, _| abandoned.go_on())).await
+}
+
+/// Copies a head as [`tag`] does, on a thread of its own.
+///
+/// # Errors
+/// The errors of [`tag`].
+pub async fn tag_async(
+    place: Place,
+    at: Option<u64>,
+    to: String,
+    options: PublishOptions,
+) -> Result<u64, Error> {
+    in_background(move |_| tag(&place, at, &to, &options)).await
+}
+
+/// Collects unused objects as [`collect`] does, on a thread of its own.
+///
+/// # Errors
+/// The errors of [`collect`].
+pub async fn collect_async(
+    place: Place,
+    grace: Duration,
+    dry_run: bool,
+) -> Result<Collected, Error> {
+    in_background(move |_| collect(&place, grace, dry_run)).await
+}

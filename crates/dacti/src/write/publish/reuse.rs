@@ -1,0 +1,190 @@
+//! The bytes of a new package that are on this machine already: in an unfinished copy, and in the
+//! package that the copy replaces.
+//!
+//! Regions of a package that was built anew are found by the digest list. Specification:
+//! `docs/spec/dacti-seal.md`, "The digest list".
+
+use super::partial::Partial;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::index::IndexScan;
+use crate::read::view::read_failed;
+use crate::{Error, Package};
+use dacti_index::Located;
+use dacti_seal::Kind;
+use daicon_core::Span;
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The index and the digest list of the wanted package, and its state in the unfinished copy.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    copy: Package,
+    scan: IndexScan,
+}
+
+/// Returns the spans to fetch before anything else: the index and the digest list.
+pub(super) fn first(package: &Package) -> Vec<Span> {
+    let mut first = vec![package.view().index()];
+    first.extend(package.digest_list_span());
+    first
+}
+
+impl Wanted {
+    /// Reads the index of the unfinished copy; `None` if it is not complete enough.
+    pub(super) fn read(partial: &Partial, package: &Package) -> Result<Option<Self>, Error> {
+        let source = Arc::new(partial.source()?);
+        let Ok(copy) = Package::from_source(source, *package.limits()) else { return Ok(None) };
+        let Ok(scan) = copy.scan_index() else { return Ok(None) };
+        Ok(Some(Self { copy, scan }))
+    }
+
+    /// Returns the places of regions that an earlier pull completed, with their seals.
+    pub(super) fn completed(&self) -> Result<Vec<Span>, Error> {
+        let mut completed = Vec::new();
+        if self.seal_len() == 0 {
+            return Ok(completed);
+        }
+        for located in &self.scan.found {
+            let span = self.sealed(located);
+            let bytes = read_span(&**self.copy.source(), span).map_err(read_failed)?;
+            let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
+            let Some((stored, seal)) = bytes.split_at_checked(len) else { continue };
+            if self.copy.trust().judge(&self.copy, *located, stored, seal).is_ok() {
+                completed.push(span);
+            }
+        }
+        Ok(completed)
+    }
+
+    /// Returns the regions that `local` has with the same digest: their places in the wanted
+    /// package, with their seals, and their starts in `local`.
+    pub(super) fn shared_with(&self, local: &Package) -> Result<Vec<(Span, u64)>, Error> {
+        // spec: R-DIG-04
+        let listed = self.copy.listed_digests(&self.scan)?;
+        if listed.is_empty() || !self.has_seals_of(local) {
+            return Ok(Vec::new());
+        }
+        let Ok(there) = local.scan_index() else { return Ok(Vec::new()) };
+        let there: HashMap<Uuid, &Located> =
+            there.found.iter().map(|located| (located.id, located)).collect();
+        let mut shared = Vec::new();
+        for located in &self.scan.found {
+            let (Some(digest), Some(old)) = (listed.get(&located.id), there.get(&located.id))
+            else {
+                continue;
+            };
+            let is_alike = old.encoding == located.encoding && old.span.len() == located.span.len();
+            if is_alike && local.seal_start(old)? == Some(*digest) {
+                shared.push((self.sealed(located), old.span.start));
+            }
+        }
+        Ok(shared)
+    }
+
+    /// Whether equal digests mean equal seals. A signature of the same digest by the same key is
+    /// the same, and other keys make others.
+    fn has_seals_of(&self, local: &Package) -> bool {
+        match (self.copy.view().seals(), local.view().seals()) {
+            (Some(new), Some(old)) if new.kind == Kind::Digest => old.kind == Kind::Digest,
+            (Some(new), Some(old)) => new == old && !new.keys.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn seal_len(&self) -> u64 {
+        self.copy.trust().seal_len()
+    }
+
+    fn sealed(&self, located: &Located) -> Span {
+        let Span { start, end } = located.span;
+        Span { start, end: end.saturating_add(self.seal_len()) }
+    }
+}
+
+/// The spans of a file that are there.
+#[derive(Debug, Default)]
+pub(super) struct Filled(Vec<Span>);
+
+/// Two missing spans are fetched as one if at most so many bytes lie between them.
+const GAP_LEN_MAX: u64 = 1024;
+
+impl Filled {
+    pub(super) fn add(&mut self, spans: impl IntoIterator<Item = Span>) {
+        self.0.extend(spans);
+    }
+
+    /// Returns the parts of `wanted`, which ascend, that are not filled. Short gaps between them
+    /// are filled again.
+    pub(super) fn missing(&mut self, wanted: &[Span]) -> Vec<Span> {
+        self.0.sort_unstable_by_key(|span| (span.start, span.end));
+        let mut missing: Vec<Span> = Vec::new();
+        let mut i = 0;
+        for span in wanted {
+            let (mut at, first) = (span.start, missing.len());
+            let mut add = |start: u64, end: u64| match missing.get_mut(first..) {
+                Some([.., last]) if start.saturating_sub(last.end) <= GAP_LEN_MAX => last.end = end,
+                _ if start < end => missing.push(Span { start, end }),
+                _ => {}
+            };
+            while let Some(filled) = self.0.get(i).filter(|filled| filled.start < span.end) {
+                if filled.start > at {
+                    add(at, filled.start);
+                }
+                at = at.max(filled.end);
+                if filled.end > span.end {
+                    break;
+                }
+                i = i.saturating_add(1);
+            }
+            if at < span.end {
+                add(at, span.end);
+            }
+        }
+        missing
+    }
+}
+
+/// Copies bytes of `local` to other places of the unfinished copy.
+pub(super) fn copy(
+    partial: &Partial,
+    local: &dyn ReadAt,
+    shared: &[(Span, u64)],
+) -> Result<(), Error> {
+    for (span, from) in shared {
+        let there = Span { start: *from, end: from.saturating_add(span.len()) };
+        partial.write_at(span.start, &super::upload::read_whole(local, there)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filled;
+    use daicon_core::Span;
+
+    #[test]
+    fn missing_spans_are_those_between_filled_ones() {
+        let span = |(start, end): (u64, u64)| Span { start, end };
+        let missing = |wanted: &[(u64, u64)], filled: &[(u64, u64)]| {
+            let mut spans = Filled::default();
+            spans.add(filled.iter().copied().map(span));
+            let wanted: Vec<_> = wanted.iter().copied().map(span).collect();
+            let found = spans.missing(&wanted);
+            found.into_iter().map(|span| (span.start, span.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&[(0, 9)], &[]), [(0, 9)]);
+        assert_eq!(missing(&[(0, 9)], &[(0, 9)]), []);
+        assert_eq!(missing(&[(0, 90_000)], &[(10_000, 20_000)]), [(0, 10_000), (20_000, 90_000)]);
+        // Unordered and overlapping ones, and one that passes the end.
+        let filled = [(50_000, 99_999), (10_000, 20_000), (15_000, 30_000)];
+        assert_eq!(missing(&[(0, 90_000)], &filled), [(0, 10_000), (30_000, 50_000)]);
+        // A short filled span does not cut a fetch in two.
+        assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_024)]), [(0, 90_000)]);
+        assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_025)]), [(0, 10_000), (11_025, 90_000)]);
+        // Two wanted spans stay two, and one filled span may reach from one into the other.
+        assert_eq!(missing(&[(0, 10), (20, 30)], &[]), [(0, 10), (20, 30)]);
+        assert_eq!(missing(&[(0, 10), (20, 30)], &[(5, 25)]), [(0, 5), (25, 30)]);
+        assert_eq!(missing(&[(0, 10), (20, 30)], &[(12, 15)]), [(0, 10), (20, 30)]);
+    }
+}

@@ -1,0 +1,229 @@
+//! A file that a server hands out and caches keep: barriers ask them for the new bytes, or wait.
+//!
+//! Specification: `docs/spec/dacti-cdn.md`, "Laws".
+
+use super::file::{LockedFile, UpdateFile};
+use crate::Error;
+use crate::fetch::{PlainAnswer, HttpAsker, HttpOptions, Location};
+use core::ops::ControlFlow;
+use core::time::Duration;
+use dacti_cdn::{Barrier, Digest, Probe};
+use daicon_core::Span;
+use std::io;
+use std::time::{Instant, SystemTime};
+
+/// The first and the longest time between two questions to one place.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];
+/// How often in a row a place must answer with the new bytes, because a cache has several servers.
+const PASSES: u32 = 2;
+/// The longest time that the origin may serve old bytes: its own caches of open files.
+const ORIGIN_TIME_MAX: Duration = Duration::from_mins(1);
+/// The longest time that an edge may serve old bytes, if the caller states no lifetime.
+const EDGE_TIME_MAX: Duration = Duration::from_hours(1);
+/// Beyond the lifetime of its answers, a cache gets so long to ask again.
+const EDGE_TIME_MORE: Duration = Duration::from_secs(10);
+
+/// Where a file is served, and how its barriers are passed.
+#[derive(Debug, Clone)]
+pub struct ServedAt {
+    /// The URL of the file at the origin, past all caches. It must answer with the new bytes before
+    /// any edge is asked, because a question can make a cache keep the answer that bytes are
+    /// missing.
+    pub origin: Option<String>,
+    /// URLs of the file at caches. A barrier passes when each of them has answered with the new
+    /// bytes.
+    pub edges: Vec<String>,
+    /// The longest time that caches keep an answer: the sum over all tiers. Without edges, a
+    /// barrier waits for so long. With edges, it fails if one of them is still stale after that
+    /// time.
+    pub max_age: Option<Duration>,
+    /// How requests are made. Its hook tells why a barrier waits.
+    pub http: HttpOptions,
+    /// Called while a barrier waits. `Break` ends the update.
+    pub go_on: fn() -> ControlFlow<()>,
+}
+
+/// A file on a disk, with caches in front of it.
+#[derive(Debug)]
+pub struct ServedFile {
+    file: LockedFile,
+    served_at: ServedAt,
+    asker: HttpAsker,
+}
+
+impl ServedFile {
+    /// Returns the file with the places that serve it.
+    ///
+    /// # Errors
+    /// `Remote` for a text that is no URL of a server.
+    pub fn new(file: LockedFile, served_at: ServedAt) -> Result<Self, Error> {
+        let urls: Vec<&str> =
+            served_at.origin.iter().chain(&served_at.edges).map(String::as_str).collect();
+        let asker = HttpAsker::new(&urls, &served_at.http)?;
+        Ok(Self { file, served_at, asker })
+    }
+
+    /// Waits until the place at `url` answers all probes with the new bytes, several times in a
+    /// row.
+    fn pass(&self, url: &str, probes: &[Probe], longest: Duration) -> io::Result<()> {
+        let [mut pause, pause_max] = PAUSES;
+        let started = Instant::now();
+        let (mut passes, mut told) = (0_u32, false);
+        loop {
+            let Some(stale) = self.first_stale(url, probes) else {
+                passes = passes.saturating_add(1);
+                if passes >= PASSES {
+                    return Ok(());
+                }
+                self.wait(pause)?;
+                continue;
+            };
+            passes = 0;
+            if started.elapsed() >= longest {
+                let shown = Location::from(url);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{shown}: {stale}")));
+            }
+            let why = "a barrier waits until this place has the new bytes";
+            if !core::mem::replace(&mut told, true) {
+                self.served_at.http.on_pause.tell(&Location::from(url), why, longest);
+            }
+            self.wait(pause)?;
+            pause = pause.saturating_mul(2).min(pause_max);
+        }
+    }
+
+    /// Returns what is wrong with the first answer that has other bytes than its probe.
+    fn first_stale(&self, url: &str, probes: &[Probe]) -> Option<String> {
+        probes.iter().find_map(|probe| {
+            let answer = match self.asker.ask_range(url, probe.span, &[]) {
+                Ok(answer) => answer,
+                Err(error) => return Some(error.to_string()),
+            };
+            stale(probe.span, probe.digest, &answer)
+        })
+    }
+
+    /// Waits, and looks now and then whether to go on.
+    fn wait(&self, time: Duration) -> io::Result<()> {
+        let started = Instant::now();
+        loop {
+            if (self.served_at.go_on)().is_break() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let [shortest, _] = PAUSES;
+            std::thread::sleep(left.min(shortest));
+        }
+    }
+}
+
+/// Returns what is wrong with an answer to a probe; `None` if it has the new bytes.
+fn stale(span: Span, digest: Digest, answer: &PlainAnswer) -> Option<String> {
+    // spec: R-CDN-18
+    let asked = format!("bytes {}-{}", span.start, span.end.saturating_sub(1));
+    if answer.field("content-encoding").is_some_and(|coding| coding != "identity") {
+        return Some(format!("it compresses {asked}"));
+    }
+    if !answer.is_range(span) {
+        return Some(format!("it answers with {} instead of {asked}", answer.status));
+    }
+    (Digest::of(&answer.body) != digest).then(|| format!("it has other bytes for {asked}"))
+}
+
+impl UpdateFile for ServedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(at, buf)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(at, bytes)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn reserve(&self, span: Span) -> io::Result<()> {
+        self.file.reserve(span)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.file.modified()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        self.file.is_in_place()
+    }
+
+    /// Asks the origin, then each edge, by the ranges that readers use; without edges, waits until
+    /// every answer that caches keep has ended.
+    fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
+        let ServedAt { origin, edges, max_age, .. } = &self.served_at;
+        if let Some(origin) = origin {
+            self.pass(origin, &barrier.probes, ORIGIN_TIME_MAX)?;
+        }
+        let longest = max_age.map_or(EDGE_TIME_MAX, |time| time.saturating_add(EDGE_TIME_MORE));
+        for edge in edges {
+            self.pass(edge, &barrier.probes, longest)?;
+        }
+        match max_age {
+            Some(time) if edges.is_empty() => {
+                let place = origin.as_deref().unwrap_or_default();
+                let why = "caches may keep old bytes for so long";
+                self.served_at.http.on_pause.tell(&Location::from(place), why, *time);
+                self.wait(*time)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stale;
+    use crate::fetch::PlainAnswer;
+    use dacti_cdn::Digest;
+    use daicon_core::Span;
+
+    #[test]
+    fn only_the_exact_bytes_pass_a_barrier() {
+        // spec: R-CDN-18
+        let span = Span { start: 10, end: 13 };
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let range = field("content-range", "bytes 10-12/99");
+        let right = PlainAnswer {
+            status: 206,
+            fields: vec![range.clone()],
+            body: b"new".to_vec(),
+            ..PlainAnswer::default()
+        };
+        let of = |answer: &PlainAnswer| stale(span, Digest::of(b"new"), answer);
+        assert_eq!(of(&right), None);
+        let gzip = vec![range, field("content-encoding", "gzip")];
+        for (answer, why) in [
+            (PlainAnswer { body: b"old".to_vec(), ..right.clone() }, "other bytes"),
+            (PlainAnswer { status: 416, ..right.clone() }, "416"),
+            (PlainAnswer { status: 200, ..right.clone() }, "200"),
+            (PlainAnswer { body: b"ne".to_vec(), ..right.clone() }, "206"),
+            (PlainAnswer { fields: gzip, ..right.clone() }, "compresses"),
+        ] {
+            let said = of(&answer).expect("it is stale");
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}
