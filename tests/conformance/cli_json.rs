@@ -132,6 +132,7 @@ fn every_object_is_as_the_page_says() {
     let served = Served::start(&scratch.at("parts"), &[]);
     check("Checked", &["cdn-check", &format!("http://{}/p", served.address), "--json"]);
     check("Inspection", &["inspect", "parts/p", "--json"]);
+    check("Site", &["site", "in", "-o", "site", "--json"]);
     for verb in ["ls", "verify", "inspect", "du", "unpack"] {
         check("Cost", &[verb, "p", "--dry-run", "--json"]);
     }

@@ -28,6 +28,7 @@ mod reads;
 mod serve;
 mod serve_more;
 mod sign;
+mod site_cli;
 mod stale;
 mod streams;
 mod support;

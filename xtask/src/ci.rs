@@ -23,6 +23,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("fuzz", &[]),
     ("test", &[]),
     ("web", &["--check"]),
+    ("browser", &[]),
     ("lab", &[]),
     ("snapshots", &["--check"]),
 ];

@@ -3,10 +3,13 @@
 //! This program uses the layout of the repository, and nothing of what the crates compute.
 
 mod bench;
+mod browser;
+mod bundle;
 mod check;
 mod ci;
 mod coverage;
 mod debian;
+mod embed;
 mod features;
 mod fixtures;
 mod fuzz;
@@ -112,10 +115,18 @@ const TASKS: &[Task] = &[
         run: lab::lab,
     },
     Task {
+        name: "browser",
+        args: "[--full] [TESTS]",
+        about: "sites and the inspector in Chromium and Firefox; --full: 1,000 navigations, and the \
+                toolchain's documentation",
+        run: browser::browser,
+    },
+    Task {
         name: "web",
-        args: "[--check|--demo]",
+        args: "[--check|--demo|--embed]",
         about: "build the reader for browsers and its npm package, into target/web/npm; --check: \
-                its sizes, and its tests in Node and Chromium; --demo: serve a page that uses it",
+                its sizes, and its tests in Node and Chromium; --demo: serve a page that uses \
+                it; --embed: put it into the program",
         run: web::web,
     },
     Task {

@@ -1,6 +1,7 @@
 //! `web`: builds the reader for browsers, and the npm package around it.
 
 use crate::debian::install_under_ci;
+use crate::embed;
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, judge, output, run, succeeds};
 use crate::test::of_workspace;
@@ -13,6 +14,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// The sources of the JavaScript, and the parts of the npm package that are written by hand.
 const SOURCES: &str = "crates/dacti-web/js";
+/// Folders of the sources that are folders of the npm package.
+const FOLDERS: &[&str] = &["inspector", "worker"];
 const NPM_SOURCES: &str = "crates/dacti-web/npm";
 /// Where the npm package is made.
 pub const NPM: &str = "target/web/npm";
@@ -38,7 +41,11 @@ pub fn web(context: &Context, args: &[String]) -> Result<Outcome> {
         [] => build(context),
         ["--check"] => check(context),
         ["--demo"] => demo(context),
-        _ => Err(format!("takes `--check` or `--demo`, not `{}`", args.join(" ")).into()),
+        ["--embed"] => embed_it(context),
+        _ => {
+            let args = args.join(" ");
+            Err(format!("takes `--check`, `--demo` or `--embed`, not `{args}`").into())
+        }
     }
 }
 
@@ -56,8 +63,18 @@ fn check(context: &Context) -> Result<Outcome> {
         return Ok(skipped);
     }
     check_sizes(&context.root.join(NPM))?;
+    embed::check(context, &context.root.join(NPM))?;
     let mut tests = of_workspace(context);
     run(tests.args(["--test", "web", "--", "--nocapture", "--test-threads", "2"]))?;
+    Ok(Outcome::Done)
+}
+
+/// Builds the npm package, and puts what the program needs of it into the program.
+fn embed_it(context: &Context) -> Result<Outcome> {
+    if let skipped @ Outcome::Skipped(_) = build(context)? {
+        return Ok(skipped);
+    }
+    embed::embed(context, &context.root.join(NPM))?;
     Ok(Outcome::Done)
 }
 
@@ -130,6 +147,9 @@ fn build(context: &Context) -> Result<Outcome> {
         optimize(&toolchain.module(context, features)?, &npm.join(name))?;
     }
     copy_files(&context.root.join(SOURCES), &npm)?;
+    for folder in FOLDERS {
+        copy_files(&context.root.join(SOURCES).join(folder), &npm.join(folder))?;
+    }
     copy_files(&context.root.join(NPM_SOURCES), &npm)?;
     for licence in LICENCES {
         copy(&context.root.join(licence), &npm.join(licence))?;
@@ -201,6 +221,7 @@ fn optimize(from: &Path, to: &Path) -> Result {
 
 /// Copies the files of a folder, but not its folders.
 fn copy_files(from: &Path, to: &Path) -> Result {
+    fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
     let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;
     for entry in entries {
         let path = entry.map_err(|error| format!("{}: {error}", from.display()))?.path();
@@ -230,7 +251,8 @@ fn write_inline(module: &Path, to: &Path) -> Result {
     fs::write(to, text).map_err(|error| format!("{}: {error}", to.display()).into())
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Writes bytes as RFC 4648 has it.
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + 4);
     for three in bytes.chunks(3) {

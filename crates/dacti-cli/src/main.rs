@@ -29,11 +29,13 @@ mod place;
 mod progress;
 mod remote;
 mod select;
+mod server;
 mod sniff;
 mod threads;
 mod total;
 mod update;
 mod verbs;
+mod web;
 
 use clap::Parser;
 use dacti::fetch::Location;

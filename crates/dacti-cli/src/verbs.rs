@@ -22,6 +22,7 @@ mod put;
 mod rm;
 mod serve;
 mod sign;
+mod site;
 mod sync;
 mod tag;
 mod unpack;
@@ -55,6 +56,7 @@ pub(crate) enum Verb {
     Du(du::Args),
     Diff(diff::Args),
     Serve(serve::Args),
+    Site(site::Args),
     Compact(compact::Args),
     Dar(dar::Args),
     Completions(completions::Args),
@@ -87,6 +89,7 @@ impl Verb {
             Self::Du(args) => args.run(talk),
             Self::Diff(args) => args.run(talk),
             Self::Serve(args) => args.run(talk),
+            Self::Site(args) => args.run(talk),
             Self::Compact(args) => args.run(talk),
             Self::Dar(args) => args.run(talk),
             Self::Completions(args) => args.run(),

@@ -190,6 +190,25 @@ pub(crate) fn page(
     answer
 }
 
+/// Answers with a page from memory, which the next start of the server may change.
+pub(crate) fn memory(content: Bytes, path: &str, request: &Request<'_>) -> Answer {
+    let len = content.len();
+    let body = if request.head { Body::empty() } else { Body::whole(content) };
+    let mut answer = whole(content_type(path), &NO_STORE, body);
+    let headers = answer.headers_mut();
+    headers.remove(ACCEPT_RANGES);
+    headers.insert(CONTENT_LENGTH, len.into());
+    answer
+}
+
+/// Makes an answer with a file one for a missing file.
+pub(crate) fn set_missing(answer: &mut Answer) {
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    let headers = answer.headers_mut();
+    headers.remove(ACCEPT_RANGES);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+}
+
 /// Answers that the client's copy is current.
 pub(crate) fn unchanged(lifetime: &HeaderValue) -> Answer {
     empty(StatusCode::NOT_MODIFIED, lifetime)

@@ -24,6 +24,8 @@ use tokio::time::timeout;
 /// The suffix of the URL of a copy of a package's head. Caches that hold whole objects keep the
 /// copy for a shorter time than the package.
 const SIDE_CAR: &str = ".head";
+/// The page of a site for missing files, as most static hosts have it.
+const MISSING: &str = "404.html";
 /// The longest wait of a request for a permit.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -54,6 +56,11 @@ impl Origin {
         self.site.only()
     }
 
+    /// Returns the start of all paths of the site.
+    pub(crate) fn start(&self) -> &str {
+        self.site.start()
+    }
+
     pub(crate) async fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
         let head = match *method {
             Method::GET => false,
@@ -66,15 +73,16 @@ impl Origin {
         };
         let request = Request::new(headers, head, &self.lifetimes);
         let query = uri.query().unwrap_or_default();
-        let found = match self.gateway.answer(uri.path(), query, &request).await {
+        let Some(path) = self.site.within(uri.path()) else { return missing() };
+        let found = match self.gateway.answer(path, query, &request).await {
             Ok(Some(answer)) => return answer,
-            Ok(None) => {
-                let Some(target) = Target::parse(uri.path(), self.only()) else { return missing() };
-                self.find(&target, uri.path(), &request).await
-            }
+            Ok(None) => match Target::parse(path, self.only()) {
+                Some(target) => self.find(&target, uri.path(), &request).await,
+                None => Ok(missing()),
+            },
             Err(error) => Err(error),
         };
-        match found {
+        let answer = match found {
             Ok(answer) => answer,
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound
@@ -85,7 +93,25 @@ impl Origin {
                 | io::ErrorKind::PermissionDenied => missing(),
                 _ => answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
             },
+        };
+        if answer.status() == StatusCode::NOT_FOUND {
+            return self.missing_page(head).await.unwrap_or(answer);
         }
+        answer
+    }
+
+    /// Returns the site's own page for missing files, if the site is a folder that has one.
+    async fn missing_page(&self, head: bool) -> Option<Answer> {
+        if self.only().is_some() {
+            return None;
+        }
+        let Ok(Found::File(file)) = self.site.find(MISSING) else { return None };
+        let opened = self.open(MISSING, file).await.ok()?;
+        let fields = HeaderMap::new();
+        let request = Request::new(&fields, head, &self.lifetimes);
+        let mut answer = answer::file(&opened, MISSING, &request).await;
+        answer::set_missing(&mut answer);
+        Some(answer)
     }
 
     async fn find(&self, target: &Target, path: &str, request: &Request<'_>) -> io::Result<Answer> {
@@ -94,7 +120,8 @@ impl Origin {
             Err(error) => return self.find_within(target, path, request, error).await,
         };
         match found {
-            Found::File(_) if target.directory => Ok(missing()),
+            Found::File(_) | Found::Page(_) if target.directory => Ok(missing()),
+            Found::Page(content) => Ok(answer::memory(content, &target.path, request)),
             Found::File(file) => {
                 let opened = self.open(&target.path, file).await?;
                 Ok(answer::file(&opened, &target.path, request).await)
@@ -261,7 +288,7 @@ impl Origin {
         let file = Arc::new(file);
         let len = file.metadata()?.len();
         let known = self.packages.open(path, &file).await?;
-        let kind = growth(&known);
+        let kind = if Kind::is_part(path) { Kind::Part } else { growth(&known) };
         let package = match known {
             Known::Package(served) => Some(served),
             Known::Other => None,

@@ -13,8 +13,22 @@ use hyper::header::HeaderValue;
 pub(crate) enum Kind {
     /// A package whose layout promises that it grows by appending.
     Grows,
+    /// A part of a package in parts, whose name is the hash of its bytes.
+    Part,
     /// Another file, which may be replaced at any time.
     Other,
+}
+
+impl Kind {
+    /// Returns whether a path is that of a part: a name of 64 hexadecimal digits, and perhaps the
+    /// number of a piece, in a folder `.parts`.
+    pub(crate) fn is_part(path: &str) -> bool {
+        let Some((folder, name)) = path.rsplit_once('/') else { return false };
+        let (digest, piece) = name.split_once('-').unwrap_or((name, "0"));
+        let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        let is_name = digest.len() == 64 && digest.bytes().all(is_digit);
+        is_name && folder.ends_with(".parts") && piece.bytes().all(|digit| digit.is_ascii_digit())
+    }
 }
 
 /// The values of `Cache-Control`.
@@ -44,6 +58,7 @@ impl Lifetimes {
             (_, Asked::Unsatisfiable | Asked::Several | Asked::Part { form: Form::Open, .. }) => {
                 &self.none
             }
+            (Kind::Part, Asked::Whole | Asked::Part { .. }) => &self.long,
             (Kind::Grows, Asked::Part { bytes, form }) if bytes.start >= HEAD_LEN => match form {
                 Form::Closed => &self.long,
                 // The file may have more bytes later.
@@ -92,6 +107,26 @@ mod tests {
         check(Kind::Grows, Some("bytes=65535-70000"), SHORT);
         check(Kind::Grows, None, SHORT);
         check(Kind::Other, Some("bytes=65536-65536"), SHORT);
+    }
+
+    #[test]
+    fn parts_never_change() {
+        check(Kind::Part, None, LONG);
+        check(Kind::Part, Some("bytes=0-9"), LONG);
+        check(Kind::Part, Some("bytes=2097152-2097153"), "no-store");
+        let digest = "0123456789abcdef".repeat(4);
+        assert!(Kind::is_part(&format!("sub/a.dacti-pack.parts/{digest}")));
+        assert!(Kind::is_part(&format!("a.parts/{digest}-12")));
+        for other in [
+            digest.clone(),
+            format!("a/{digest}"),
+            format!("a.parts/{digest}-x"),
+            format!("a.parts/heads/{digest}"),
+            format!("a.parts/{}", digest.to_uppercase()),
+            String::from("a.parts/index.html"),
+        ] {
+            assert!(!Kind::is_part(&other), "{other}");
+        }
     }
 
     #[test]

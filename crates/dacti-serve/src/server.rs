@@ -158,7 +158,7 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        format!("http://{address}/{name}")
+        format!("http://{address}/{}{name}", self.origin.start())
     }
 
     /// Returns the URL to open in a browser: the pages of the one package, or the directory.

@@ -1,8 +1,11 @@
 //! A site: one file, or the files of one directory and its directories.
 
 use crate::target::is_served;
+use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use dacti::Package;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -11,15 +14,23 @@ use std::path::Path;
 /// symbolic link.
 #[derive(Debug)]
 pub struct Site {
-    dir: Dir,
+    /// `None` in a site without files.
+    dir: Option<Dir>,
     /// The name of the one served file in `dir`; `None` if all files are served.
     only: Option<String>,
+    /// The folder of the one file's parts, with its last `/`, if the file is a package in parts.
+    parts: Option<String>,
+    /// The start of all paths of the site: empty, or with a `/` at its end.
+    below: String,
+    /// Pages from memory, by path. A page hides a file of the same path.
+    pages: BTreeMap<String, Bytes>,
 }
 
 /// The thing at a path.
 pub(crate) enum Found {
     File(File),
     Directory,
+    Page(Bytes),
 }
 
 impl Site {
@@ -30,8 +41,7 @@ impl Site {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         if path.metadata()?.is_dir() {
-            let dir = Dir::open_ambient_dir(path, ambient_authority())?;
-            return Ok(Self { dir, only: None });
+            return Ok(Self::new(Some(Dir::open_ambient_dir(path, ambient_authority())?)));
         }
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| {
@@ -39,7 +49,45 @@ impl Site {
         })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let dir = Dir::open_ambient_dir(folder.unwrap_or(Path::new(".")), ambient_authority())?;
-        Ok(Self { dir, only: Some(name.into()) })
+        let opened = Package::open(path).ok();
+        let parts = opened.and_then(|package| Some(package.view().parts()?.region.prefix.clone()));
+        Ok(Self { only: Some(name.into()), parts, ..Self::new(Some(dir)) })
+    }
+
+    /// Returns a site without files, for pages from memory.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self::new(None)
+    }
+
+    const fn new(dir: Option<Dir>) -> Self {
+        Self { dir, only: None, parts: None, below: String::new(), pages: BTreeMap::new() }
+    }
+
+    /// Serves all paths of the site below a folder, such as `7f3a`, and nothing beside it. A folder
+    /// that nobody can guess keeps the site from programs that are not told.
+    #[must_use]
+    pub fn below(self, folder: &str) -> Self {
+        Self { below: format!("{folder}/"), ..self }
+    }
+
+    /// Serves a page from memory at a path, such as `inspector/index.html`, in place of any file.
+    #[must_use]
+    pub fn with_page(mut self, path: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        self.pages.insert(path.into(), content.into());
+        self
+    }
+
+    /// Returns the path of a request within the site; `None` if it lies outside.
+    pub(crate) fn within<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix('/')?.strip_prefix(&self.below)?;
+        // The rest keeps the `/` before it.
+        path.len().checked_sub(rest.len())?.checked_sub(1).and_then(|at| path.get(at..))
+    }
+
+    /// Returns the start of all paths of the site, with a `/` at its end unless it is empty.
+    pub(crate) fn start(&self) -> &str {
+        &self.below
     }
 
     /// Returns the name of the one served file, if the site is one file.
@@ -52,16 +100,21 @@ impl Site {
     /// package.
     fn is_served(&self, path: &str) -> bool {
         match &self.only {
-            Some(only) => only == path,
+            Some(only) if only == path => true,
+            Some(_) => self.parts.as_ref().is_some_and(|parts| {
+                path.strip_prefix(parts).is_some_and(|part| part.split('/').all(is_served))
+            }),
             None => path.is_empty() || path.split('/').all(is_served),
         }
     }
 
     /// Finds the file or directory at `path`, relative to the site.
     pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
-        if !self.is_served(path) {
-            return Err(io::ErrorKind::NotFound.into());
+        if let Some(page) = self.pages.get(path) {
+            return Ok(Found::Page(page.clone()));
         }
+        let dir = self.dir.as_ref().filter(|_| self.is_served(path));
+        let dir = dir.ok_or(io::ErrorKind::NotFound)?;
         if path.is_empty() {
             return Ok(Found::Directory);
         }
@@ -74,7 +127,7 @@ impl Site {
             let nonblock = rustix::fs::OFlags::NONBLOCK.bits();
             options.custom_flags(i32::try_from(nonblock).unwrap_or_default());
         }
-        let file = self.dir.open_with(path, &options)?.into_std();
+        let file = dir.open_with(path, &options)?.into_std();
         let metadata = file.metadata()?;
         match (metadata.is_file(), metadata.is_dir()) {
             (true, _) => Ok(Found::File(file)),
@@ -98,12 +151,11 @@ impl Site {
     /// Lists the files and directories at `path`, directories first, then by name. It leaves out
     /// names that are not served.
     pub(crate) fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
-        if self.only.is_some() || !self.is_served(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        let is_listed = self.only.is_none() && self.is_served(path);
+        let dir = self.dir.as_ref().filter(|_| is_listed).ok_or(io::ErrorKind::NotFound)?;
         let path = if path.is_empty() { "." } else { path };
         let mut entries = Vec::new();
-        for entry in self.dir.read_dir(path)?.take(ENTRIES_MAX) {
+        for entry in dir.read_dir(path)?.take(ENTRIES_MAX) {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(kind) = entry.file_type() else { continue };
@@ -167,6 +219,51 @@ mod tests {
         let site = Site::open(dir.path().join("a")).unwrap();
         assert!(matches!(site.find("a"), Ok(Found::File(_))));
         assert!(site.find("b").is_err());
+    }
+
+    #[test]
+    fn parts_are_served_with_their_head() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = dacti::PackageBuilder::new(dacti::BuildOptions::default());
+        builder.add("a", dacti::Content::from(vec![7; 100_000])).unwrap();
+        let (bytes, _) = builder.build_to_vec().unwrap();
+        let package = dacti::Package::from_bytes(bytes).unwrap();
+        let head = dir.path().join("a.dacti-pack");
+        let place = dacti::publish::Place::in_folder(&head).unwrap();
+        dacti::publish::publish(&package, &place, &Default::default()).unwrap();
+        let parts = dir.path().join("a.dacti-pack.parts");
+        let part = fs::read_dir(&parts).unwrap().next().unwrap().unwrap().file_name();
+        fs::write(parts.join(".hidden"), b"h").unwrap();
+        fs::write(dir.path().join("b"), b"b").unwrap();
+        let site = Site::open(&head).unwrap();
+        let part = format!("a.dacti-pack.parts/{}", part.to_str().unwrap());
+        assert!(matches!(site.find(&part), Ok(Found::File(_))));
+        for path in ["b", "a.dacti-pack.parts", "a.dacti-pack.parts/.hidden"] {
+            assert!(site.find(path).is_err(), "{path}");
+        }
+        assert!(site.find("a.dacti-pack.parts/../b").is_err());
+    }
+
+    #[test]
+    fn a_site_below_a_folder_has_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = Site::open(dir.path()).unwrap();
+        assert_eq!(site.within("/a/b"), Some("/a/b"));
+        assert_eq!(site.within("/"), Some("/"));
+        let site = site.below("7f3a");
+        assert_eq!(site.within("/7f3a/a/b"), Some("/a/b"));
+        assert_eq!(site.within("/7f3a/"), Some("/"));
+        for outside in ["/", "/7f3a", "/7f3ab", "/a/7f3a/", "7f3a/a", ""] {
+            assert_eq!(site.within(outside), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn pages_from_memory_come_before_files() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), b"file").unwrap();
+        let site = Site::open(dir.path()).unwrap().with_page("a", "page");
+        assert!(matches!(site.find("a"), Ok(Found::Page(page)) if page == "page"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `dacti inspect`: the parts of a file, down to the use of every byte.
 
+mod serve;
 mod svg;
 mod text;
 
@@ -31,12 +32,21 @@ pub(crate) struct Args {
     /// Print a picture as SVG: each byte of the first 64 KiB, and the whole file to scale.
     #[arg(long, conflicts_with = "json")]
     svg: bool,
+    /// Show the file in a browser: a map of all bytes, regions with previews, and the requests that
+    /// reading takes. Serves the pages at a port of this machine, any free one by default, until
+    /// Ctrl-C. PKG may be a URL that pages of other sites may read (CORS).
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "0", conflicts_with_all = ["json", "svg", "dry_run"])]
+    serve: Option<u16>,
     #[command(flatten)]
     remote: Remote,
 }
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
+        if let Some(port) = self.serve {
+            return serve::run(&self.package, port, talk);
+        }
         if let Some(source) = self.other_format() {
             return self.show_container(&source);
         }

@@ -1,13 +1,11 @@
 //! `dacti serve`: serves packages over HTTP, for development and small sites.
 
 use crate::outcome::{Failure, Outcome};
-use crate::{Talk, output};
+use crate::{Talk, output, server};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use dacti_serve::{Options, Server, Site};
-use std::io::Write;
 use std::path::PathBuf;
-use tokio::signal;
 
 /// Serve a package, a file or a directory over HTTP.
 ///
@@ -63,15 +61,6 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed("start threads", &error))?;
-        let outcome = runtime.block_on(self.serve(talk));
-        // Threads that wait for a disk are not waited for.
-        runtime.shutdown_background();
-        outcome
-    }
-
-    async fn serve(&self, talk: Talk) -> Result<Outcome, Failure> {
         let site = Site::open(&self.path).map_err(|error| {
             Failure::Failed(format!("cannot open {}: {error}", output::shown(&self.path)))
         })?;
@@ -81,52 +70,8 @@ impl Args {
         options.index_pages = !self.no_index;
         options.head_max_age = self.head_max_age;
         options.data_max_age = self.data_max_age;
-        let server = Server::bind(site, self.listen, options).await.map_err(|error| {
-            Failure::Failed(format!("cannot listen at {}: {error}", self.listen))
-        })?;
-        let server = if talk == Talk::Verbose {
-            server.log_to(|request| output::note(request))
-        } else {
-            server
-        };
-        // Listens for signals before the address is printed, because a script may send one as soon
-        // as it reads the address.
-        let stop = stop().map_err(|error| failed("listen for signals", &error))?;
-        let mut out = std::io::stdout();
-        writeln!(out, "{}", server.url())?;
-        out.flush()?;
-        if talk != Talk::Quiet {
-            output::note(&format!("open {} in a browser; Ctrl-C stops", server.page_url()));
-        }
-        server.run(stop).await;
-        Ok(Outcome::Done)
+        let hint =
+            |server: &Server| format!("open {} in a browser; Ctrl-C stops", server.page_url());
+        server::run(site, (self.listen, options), talk, Server::url, hint)
     }
-}
-
-fn failed(what: &str, error: &std::io::Error) -> Failure {
-    Failure::Failed(format!("cannot {what}: {error}"))
-}
-
-/// Waits for a signal to stop the server.
-#[cfg(unix)]
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Without signals, the user ends the program by other means.
-        if signal::ctrl_c().await.is_err() {
-            core::future::pending().await
-        }
-    })
 }

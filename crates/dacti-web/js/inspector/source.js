@@ -1,0 +1,52 @@
+// A file under inspection: a package, or another daicon file, from a URL or from this machine.
+
+import { open, openContainer } from "../dacti.js";
+
+/** Kinds of errors after which the file is shown as a container, without its contents. */
+const READABLE = new Set(["unsupported", "corrupt", "truncated", "denied", "limit", "not found"]);
+
+/** The most bytes that are read for the map at once. */
+const BYTES_MAX = 4096;
+
+/**
+ * Opens a file. Returns the package if it is one, the error why it is none, its map, and a function
+ * that reads its bytes.
+ */
+export async function openSource(from, keys, log) {
+  const options = { keys, fetch: log.fetch, cache: false };
+  let opened;
+  let fault;
+  try {
+    opened = await open(from, options);
+  } catch (error) {
+    const kind = error?.kind;
+    if (!READABLE.has(kind)) throw error;
+    fault = error;
+  }
+  const container = opened ?? (await openContainer(from, options));
+  const map = await container.map();
+  return { opened, fault, map, read: (start, end) => read(from, map, log, start, end) };
+}
+
+/** Reads bytes of the file; undefined if they lie in several objects. */
+async function read(from, map, log, start, end) {
+  const length = Math.min(end - start, BYTES_MAX);
+  if (from instanceof Blob) {
+    return new Uint8Array(await from.slice(start, start + length).arrayBuffer());
+  }
+  const object = objectAt(String(from), map, start, start + length);
+  if (!object) return undefined;
+  const range = `bytes=${object.start}-${object.start + length - 1}`;
+  const answer = await log.fetch(object.url, { headers: { range }, cache: "no-store" });
+  if (answer.status !== 206) return undefined;
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** Returns the object that holds a range of positions: the head, a part, or the one file. */
+export function objectAt(url, map, start, end) {
+  if (!map.parts || end <= 65_536) return { url, start };
+  const part = map.parts.list.find(({ place }) => place.at <= start && end <= place.at + place.len);
+  if (!part || part.pieces > 1) return undefined;
+  const name = new URL(`${map.parts.prefix}${part.digest}`, url);
+  return { url: name.href, start: start - part.place.at };
+}

@@ -1,0 +1,34 @@
+// Reads regions ahead of time, so that the package's cache keeps them for offline use.
+
+/** Regions that are read at once. */
+const AT_ONCE = 8;
+/** Regions after which the state is saved: the browser may end the worker at any time. */
+const STEP = 64;
+
+/**
+ * Reads all regions of a view whose path has one of these prefixes, and goes on where an earlier
+ * call was stopped. `tell(done, total)` is called on the way.
+ */
+export async function precache(view, prefixes, store, tell) {
+  const name = `precached/${view.name}`;
+  let done = (await store.json(name)) ?? 0;
+  if (done === "all") return;
+  const listed = await view.package.list();
+  const wanted = listed.filter(({ path }) => path && prefixes.some((at) => path.startsWith(at)));
+  // In the order of the file, neighbours share requests and blocks.
+  wanted.sort((a, b) => a.offset - b.offset);
+  while (done < wanted.length) {
+    const step = wanted.slice(done, done + STEP);
+    const take = async () => {
+      for (let next = step.shift(); next; next = step.shift()) await view.package.get(next.path);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, take));
+    done = Math.min(done + STEP, wanted.length);
+    await store.putJson(name, done);
+    tell(done, wanted.length);
+  }
+  await store.putJson(name, "all");
+  for (const other of await store.below("precached/")) {
+    if (other !== view.name) await store.delete(`precached/${other}`);
+  }
+}

@@ -1,0 +1,226 @@
+// A service worker that serves a site out of one package.
+//
+// `serve` registers the listeners. It must be called while the worker's script runs for the first
+// time, because browsers take no listeners later.
+
+import { DactiError, open } from "../dacti.js";
+import { failure, missing } from "./answers.js";
+import { HeadFetch } from "./head.js";
+import { candidates } from "./paths.js";
+import { precache } from "./precache.js";
+import { Store } from "./store.js";
+import { Views } from "./views.js";
+
+/** The time between two removals of closed pages. */
+const TIDY_MS = 60_000;
+/** Kinds of requests that open a document inside of another one. */
+const INNER = new Set(["iframe", "frame", "embed", "object"]);
+
+const DEFAULTS = {
+  keys: [],
+  precache: [],
+  own: ["dacti-site/"],
+  headers: {},
+  refreshMs: 60_000,
+  patienceMs: 1000,
+};
+
+/**
+ * Serves the scope of this service worker out of a package.
+ *
+ * `options.package` is the URL of the package, relative to the worker's script. With `keys`, only
+ * regions that one of these public keys signed are served; a package of another origin needs them.
+ */
+export function serve(options) {
+  const settings = { ...DEFAULTS, ...options };
+  // `true` stands for all regions.
+  if (settings.precache === true) settings.precache = [""];
+  settings.precache ||= [];
+  const site = new Site(settings);
+  self.addEventListener("install", (event) => event.waitUntil(site.install()));
+  self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+  self.addEventListener("fetch", (event) => site.fetch(event));
+}
+
+class Site {
+  #settings;
+  #url;
+  #root;
+  #store;
+  #views;
+  #tidiedAt = -Infinity;
+  #precaching;
+  #module;
+
+  constructor(settings) {
+    this.#settings = settings;
+    this.#url = new URL(settings.package, self.location.href);
+    if (this.#url.origin !== self.location.origin && settings.keys.length === 0) {
+      throw new TypeError(
+        `${this.#url} is of another origin, whose server could send anything: give the public ` +
+          "key of its publisher in `keys`",
+      );
+    }
+    this.#root = new URL("./", self.registration?.scope ?? self.location.href);
+    const name = `dacti-site ${this.#root.pathname}`;
+    this.#store = new Store(name, new URL("dacti-site/-/", this.#root));
+    this.#views = new Views(this.#store, (head) => this.#open(head), settings);
+  }
+
+  /** Opens the package, by the bytes of a head if they are given. */
+  async #open(head) {
+    const { keys, maxBytes, maxAge, cache } = this.#settings;
+    const wasm = await this.#wasm();
+    const heads = new HeadFetch(this.#url, head);
+    const options = { keys, maxBytes, maxAge, cache, wasm, fetch: heads.fetch };
+    const opened = await open(this.#url.href, options);
+    if (opened.form !== "parts") {
+      throw new TypeError(`${this.#url} is one file: a site needs a package in parts`);
+    }
+    // Without this check, a head of nobody with a high sequence would lock out the publisher's.
+    if (keys.length > 0 && !opened.signer) {
+      throw new DactiError("denied", `${this.#url.pathname}: no pinned key has signed the head`);
+    }
+    return { package: opened, head: heads.head };
+  }
+
+  /** Returns the WebAssembly module, compiled once for each run of the worker. */
+  #wasm() {
+    const { wasm } = this.#settings;
+    if (!wasm?.url) return wasm;
+    this.#module ??= this.#compiled(wasm).catch((error) => {
+      this.#module = undefined;
+      throw error;
+    });
+    return this.#module;
+  }
+
+  /** Reads the module from the store or the network, and keeps it for offline use. */
+  async #compiled({ url, integrity }) {
+    const name = `wasm/${integrity}`;
+    let bytes = await this.#store.bytes(name);
+    if (!bytes) {
+      const answer = await fetch(new URL(url, self.location.href), { integrity });
+      if (!answer.ok) {
+        const message = `${url}: the server answers ${answer.status}`;
+        throw new DactiError("unavailable", message);
+      }
+      bytes = new Uint8Array(await answer.arrayBuffer());
+      await this.#store.put(name, bytes);
+    }
+    return WebAssembly.compile(bytes);
+  }
+
+  /** Opens the package once, so that its head and the module are kept, and takes over. */
+  async install() {
+    try {
+      await this.#views.refresh();
+    } catch (error) {
+      await this.#tellPages({
+        dacti: "failed",
+        kind: error?.kind,
+        message: String(error?.message),
+      });
+      throw error;
+    }
+    await self.skipWaiting();
+  }
+
+  async #tellPages(message) {
+    for (const page of await self.clients.matchAll({ includeUncontrolled: true })) {
+      page.postMessage(message);
+    }
+  }
+
+  /** Answers a request for a page or file of the site. The browser does all others. */
+  fetch(event) {
+    const { request } = event;
+    const url = new URL(request.url);
+    const isOurs = url.origin === this.#root.origin && url.pathname.startsWith(this.#root.pathname);
+    if (!isOurs || !["GET", "HEAD"].includes(request.method)) return;
+    const path = url.pathname.slice(this.#root.pathname.length);
+    if (this.#settings.own.some((own) => path.startsWith(own))) return;
+    event.respondWith(this.#answer(event, path));
+    if (request.mode === "navigate") event.waitUntil(this.#afterNavigation());
+  }
+
+  async #answer(event, path) {
+    const { request } = event;
+    const isPage = request.mode === "navigate";
+    try {
+      const view = await this.#viewOf(event);
+      const answer = await this.#region(view.package, path, request);
+      return this.#finished(answer, request);
+    } catch (error) {
+      return failure(error, isPage);
+    }
+  }
+
+  /** Returns the view for a request, and remembers it for the page that the request opens. */
+  async #viewOf(event) {
+    const { request, clientId, resultingClientId } = event;
+    const opens = request.mode === "navigate";
+    let view;
+    if (opens && INNER.has(request.destination)) {
+      // A page and the pages inside of it are of one view.
+      view = clientId ? await this.#views.ofPage(clientId) : undefined;
+      view ??= await this.#views.ofUrl(request.referrer);
+    }
+    view ??= opens ? await this.#views.forNavigation() : await this.#views.ofPage(clientId);
+    if (resultingClientId) await this.#views.pin(resultingClientId, view, request.url);
+    return view;
+  }
+
+  /** Finds the region for a path, and answers with it. */
+  async #region(found, path, request) {
+    const tried = candidates(path);
+    for (const name of tried?.regions ?? []) {
+      if (await found.has(name)) return found.response(name, request, { signal: request.signal });
+    }
+    if (tried?.folder && (await found.has(tried.folder))) {
+      const { search } = new URL(request.url);
+      return Response.redirect(`${new URL(`${path}/`, this.#root)}${search}`, 301);
+    }
+    if (!(await found.has("404.html"))) return missing();
+    const page = await found.response("404.html", undefined, { signal: request.signal });
+    return new Response(page.body, { status: 404, headers: page.headers });
+  }
+
+  /** Returns an answer with the fields of the site. */
+  #finished(answer, request) {
+    // Another status has no body, or is made by this worker.
+    if (![200, 206, 404].includes(answer.status)) return answer;
+    const headers = new Headers(answer.headers);
+    // Without this, a browser may show a new page with an old picture that it has in memory.
+    headers.set("cache-control", "no-cache");
+    headers.set("x-content-type-options", "nosniff");
+    for (const [name, value] of Object.entries(this.#settings.headers)) headers.set(name, value);
+    const body = request.method === "HEAD" ? null : answer.body;
+    return new Response(body, { status: answer.status, headers });
+  }
+
+  async #afterNavigation() {
+    if (performance.now() - this.#tidiedAt > TIDY_MS) {
+      this.#tidiedAt = performance.now();
+      const clients = await self.clients.matchAll({ includeUncontrolled: true, type: "all" });
+      await this.#views.forgetClosed(new Set(clients.map((client) => client.id)));
+    }
+    if (this.#settings.precache.length > 0) await this.#precache();
+  }
+
+  /** Reads all regions, or those below some prefixes, so that they are kept for offline use. */
+  #precache() {
+    this.#precaching ??= this.#precacheView().finally(() => {
+      this.#precaching = undefined;
+    });
+    return this.#precaching;
+  }
+
+  async #precacheView() {
+    const view = await this.#views.current();
+    if (!view) return;
+    await precache(view, this.#settings.precache, this.#store, (done, total) =>
+      this.#tellPages({ dacti: "precached", done, total }),
+    );
+  }
+}

@@ -1,0 +1,160 @@
+// Which view of the package each page of the site is served from.
+//
+// A navigation takes a view, and every later request of its page is served from the same view. The
+// browser may end the worker between two requests, so views and pages are kept in the store.
+
+/** How long a page without a client is remembered: its client may be about to appear. */
+const YOUNG_MS = 60_000;
+/** The most pages that are remembered. */
+const PAGES_MAX = 1000;
+
+/** Returns the name of a view: a digest of its head. */
+async function nameOf(head) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", head));
+  return Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The views of one package. */
+export class Views {
+  #store;
+  #open;
+  #refreshMs;
+  #patienceMs;
+  #opened = new Map();
+  #pages = new Map();
+  #current;
+  #checkedAt = -Infinity;
+  #check;
+
+  /**
+   * `open(head)` opens the package by the bytes of a head, or by the latest head that the network
+   * has. It returns the package and the bytes of its head.
+   */
+  constructor(store, open, { refreshMs, patienceMs }) {
+    this.#store = store;
+    this.#open = open;
+    this.#refreshMs = refreshMs;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Returns the view for a new page, after a look for a later one that takes little time. */
+  async forNavigation() {
+    const current = await this.current();
+    if (!current) return this.refresh();
+    if (performance.now() - this.#checkedAt < this.#refreshMs) return current;
+    // Without a connection the pages that were visited stay readable.
+    const refreshed = this.refresh().catch(() => current);
+    const patience = new Promise((done) => setTimeout(done, this.#patienceMs, current));
+    return Promise.race([refreshed, patience]);
+  }
+
+  /** Returns the view of a page, and remembers the current one for a page without any. */
+  async ofPage(id) {
+    const page = id && (this.#pages.get(id) ?? (await this.#store.json(`page/${id}`)));
+    if (page) {
+      this.#pages.set(id, page);
+      return this.#view(page.view);
+    }
+    const view = (await this.current()) ?? (await this.refresh());
+    if (id) await this.pin(id, view, "");
+    return view;
+  }
+
+  /** Returns the view of the newest page with this URL; undefined if no page has it. */
+  async ofUrl(url) {
+    const found = (await this.#kept()).filter(([, page]) => page.url === url);
+    return found.length > 0 ? this.#view(found[0][1].view) : undefined;
+  }
+
+  /** Returns all pages that are remembered with their ids, the newest first. */
+  async #kept() {
+    for (const id of await this.#store.below("page/")) {
+      const page = this.#pages.get(id) ?? (await this.#store.json(`page/${id}`));
+      if (page) this.#pages.set(id, page);
+    }
+    return [...this.#pages].sort(([, a], [, b]) => b.at - a.at);
+  }
+
+  /** Remembers the view of a page. */
+  async pin(id, view, url) {
+    const page = { view: view.name, url, at: Date.now() };
+    this.#pages.set(id, page);
+    await this.#store.putJson(`page/${id}`, page);
+  }
+
+  /** Returns the view in use; undefined before the first. */
+  async current() {
+    this.#current ??= this.#restore();
+    const current = await this.#current;
+    if (!current) this.#current = undefined;
+    return current;
+  }
+
+  async #restore() {
+    const name = await this.#store.json("current");
+    // A view that cannot be opened any more, such as one under another key, is given up.
+    return name && this.#view(name).catch(() => undefined);
+  }
+
+  /** Asks the network for a later view. Calls at the same time share one question. */
+  refresh() {
+    this.#check ??= this.#refresh().finally(() => {
+      this.#check = undefined;
+    });
+    return this.#check;
+  }
+
+  async #refresh() {
+    const current = await this.current();
+    const found = await this.#open();
+    this.#checkedAt = performance.now();
+    // A publisher's sequence never falls: a head with a lower one is stale or replayed.
+    if (current && BigInt(found.package.sequence) <= BigInt(current.package.sequence)) {
+      return current;
+    }
+    const name = await nameOf(found.head);
+    const view = { name, package: found.package };
+    await this.#store.put(`view/${name}`, found.head);
+    await this.#store.putJson("current", name);
+    this.#opened.set(name, Promise.resolve(view));
+    this.#current = Promise.resolve(view);
+    return view;
+  }
+
+  #view(name) {
+    let view = this.#opened.get(name);
+    if (!view) {
+      view = this.#reopen(name);
+      this.#opened.set(name, view);
+      view.catch(() => this.#opened.delete(name));
+    }
+    return view;
+  }
+
+  async #reopen(name) {
+    const head = await this.#store.bytes(`view/${name}`);
+    if (!head) throw new Error("the view of this page is no longer kept: load the page again");
+    return { name, package: (await this.#open(head)).package };
+  }
+
+  /** Forgets pages that are closed, and views that no page uses. `open` are the ids of clients. */
+  async forgetClosed(open) {
+    const used = new Set([(await this.current())?.name]);
+    const pages = await this.#kept();
+    for (const [at, [id, page]] of pages.entries()) {
+      const young = Date.now() - page.at < YOUNG_MS;
+      if (at < PAGES_MAX && (open.has(id) || young)) {
+        used.add(page.view);
+      } else {
+        this.#pages.delete(id);
+        await this.#store.delete(`page/${id}`);
+      }
+    }
+    for (const name of await this.#store.below("view/")) {
+      if (!used.has(name)) {
+        this.#opened.delete(name);
+        await this.#store.delete(`view/${name}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+//! The tests in real browsers: `tests/browser`, run by Node against the program of this tree.
+
+use crate::debian::install_under_ci;
+use crate::metadata::Metadata;
+use crate::run::{Context, Outcome, Result, run};
+use std::path::Path;
+use std::process::Command;
+
+/// Programs that the tests start, and Debian's packages of them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/firefox-esr", "firefox-esr"),
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/bin/node", "nodejs"),
+    ("/usr/bin/npm", "npm"),
+];
+const TESTS: &str = "tests/browser";
+/// Files of tests for Chromium, and those that need no protocol of Chromium's own.
+const CHROMIUM: &[&str] = &["worker", "site", "updates", "hostile", "inspector", "documentation"];
+const FIREFOX: &[&str] = &["site", "inspector"];
+/// Where screenshots and figures go.
+const OUT: &str = "target/web/browser";
+
+/// Runs the tests. `--full` takes the long forms: 1,000 navigations, and all of the toolchain's
+/// documentation. A name, such as `site`, chooses one file of tests.
+pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
+    let full = args.iter().any(|arg| arg == "--full");
+    let only: Vec<_> = args.iter().filter(|arg| *arg != "--full").map(String::as_str).collect();
+    let only = match only[..] {
+        [] => None,
+        [name] if CHROMIUM.contains(&name) => Some(name),
+        _ => return Err(format!("takes `--full` and one of {}", CHROMIUM.join(", ")).into()),
+    };
+    let missing = missing();
+    if !missing.is_empty() {
+        install_under_ci(&missing)?;
+    }
+    let missing = self::missing();
+    if !missing.is_empty() {
+        let install = missing.join(" ");
+        return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {install}`")));
+    }
+    run(&mut context.cargo(["build", "-p", "dacti-cli"]))?;
+    let folder = context.root.join(TESTS);
+    run(Command::new("npm").current_dir(&folder).args(["ci", "--silent", "--no-fund"]))?;
+    let program = Metadata::load(context)?.target_directory.join("debug/dacti");
+    let out = context.root.join(OUT);
+    for browser in ["chrome", "firefox"] {
+        let files = files(browser, only);
+        if files.is_empty() {
+            continue;
+        }
+        let mut command = Command::new("node");
+        command.current_dir(&folder).args(["--test", "--test-reporter=spec"]);
+        // The tests measure times, so one file runs after the other.
+        command.arg("--test-concurrency=1");
+        command.args(files);
+        command.env("DACTI", &program).env("DACTI_WEB_OUT", &out);
+        command.env("DACTI_WEB_BROWSER", browser);
+        command.env("DACTI_WEB_FULL", if full { "1" } else { "0" });
+        run(&mut command)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Returns the files of tests for a browser.
+fn files(browser: &str, only: Option<&str>) -> Vec<String> {
+    let all = if browser == "chrome" { CHROMIUM } else { FIREFOX };
+    let wanted = all.iter().filter(|name| only.is_none_or(|only| only == **name));
+    wanted.map(|name| format!("{name}.test.mjs")).collect()
+}
+
+fn missing() -> Vec<&'static str> {
+    PROGRAMS.iter().filter(|(file, _)| !Path::new(file).exists()).map(|&(_, name)| name).collect()
+}

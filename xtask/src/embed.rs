@@ -1,0 +1,140 @@
+//! `web --embed`: packs the browser files that the program carries into one package, which is
+//! committed, so that users build the program without a WebAssembly toolchain.
+
+use crate::bundle::bundle;
+use crate::run::{Context, Result, judge, run};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The committed package.
+const ASSET: &str = "crates/dacti-cli/assets/web.dacti-pack";
+/// The sources of the files that a site needs.
+const SITE: &str = "crates/dacti-web/js/site";
+/// Where the files are laid out.
+const FOLDER: &str = "target/web/embed";
+
+/// Files of the npm package that the inspector loads.
+const MODULE: &[&str] =
+    &["dacti.js", "dacti.wasm", "engine.js", "error.js", "inspect.wasm", "media.js"];
+
+/// Packs the files, from the npm package at `npm`.
+pub fn embed(context: &Context, npm: &Path) -> Result {
+    let folder = lay_out(context, npm)?;
+    let asset = context.root.join(ASSET);
+    let mut pack = context.cargo(["run", "--quiet", "-p", "dacti-cli", "--", "pack"]);
+    pack.args(["--layout", "compact", "--quality", "11"]).arg(folder).arg("-o").arg(asset);
+    run(&mut pack)
+}
+
+/// Compares the committed package with the sources. The module depends on the compiler, so another
+/// one is told and is no fault: the browser tests run with the committed one.
+pub fn check(context: &Context, npm: &Path) -> Result {
+    let fresh = files(&lay_out(context, npm)?)?;
+    let unpacked = context.root.join("target/web/embedded");
+    let _ = fs::remove_dir_all(&unpacked);
+    let mut unpack = context.cargo(["run", "--quiet", "-p", "dacti-cli", "--", "-q", "unpack"]);
+    run(unpack.arg(context.root.join(ASSET)).arg("-C").arg(&unpacked))?;
+    let committed = files(&unpacked)?;
+    let module = "module/dacti.wasm";
+    if fresh.get(module) != committed.get(module) {
+        eprintln!(
+            "web: the module in {ASSET} was built from other sources or by another compiler; \
+             before a release, run `cargo xtask web --embed`"
+        );
+    }
+    judge(
+        &format!("files that differ from {ASSET}; run `cargo xtask web --embed`"),
+        &differing(&fresh, &committed),
+    )
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Returns the names of files that differ, apart from those that depend on the compiler.
+fn differing(fresh: &Files, committed: &Files) -> Vec<String> {
+    let depends = |name: &str| name.ends_with(".wasm") || name == "site/module.json";
+    let names = fresh.keys().chain(committed.keys().filter(|name| !fresh.contains_key(*name)));
+    let differs = |name: &&String| !depends(name) && fresh.get(*name) != committed.get(*name);
+    names.filter(differs).cloned().collect()
+}
+
+/// Lays out the files: `site/` for `dacti site`, and `module/` for the inspector.
+fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
+    let folder = context.root.join(FOLDER);
+    let _ = fs::remove_dir_all(&folder);
+    for name in MODULE {
+        write(&folder.join("module").join(name), &read(&npm.join(name))?)?;
+    }
+    for (name, bytes) in files(&npm.join("inspector"))? {
+        write(&folder.join("module/inspector").join(name), &bytes)?;
+    }
+    for (name, bytes) in files(&context.root.join(SITE))? {
+        write(&folder.join("site").join(name), &bytes)?;
+    }
+    let mut source = |path: &Path| {
+        String::from_utf8(read(&npm.join(path))?)
+            .map_err(|_| format!("{}: is not text", path.display()).into())
+    };
+    let worker = bundle("dacti", Path::new("worker/serve.js"), &mut source)?;
+    write(&folder.join("site/worker.js"), worker.as_bytes())?;
+    let module = read(&npm.join("dacti.wasm"))?;
+    let digest = Sha256::digest(&module);
+    let start: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("dacti-{start}.wasm");
+    write(&folder.join("site").join(&name), &module)?;
+    let integrity = format!("sha256-{}", crate::web::base64(&digest));
+    let described = serde_json::json!({ "url": name, "integrity": integrity });
+    write(&folder.join("site/module.json"), described.to_string().as_bytes())?;
+    Ok(folder)
+}
+
+/// Returns the contents of all files below a folder.
+fn files(folder: &Path) -> Result<Files> {
+    let mut found = Files::new();
+    let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| failed(folder, &error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            let inner = files(&entry.path())?.into_iter();
+            found.extend(inner.map(|(path, bytes)| (format!("{name}/{path}"), bytes)));
+        } else {
+            found.insert(name, read(&entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    Ok(fs::read(path).map_err(|error| failed(path, &error))?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    Ok(fs::write(path, bytes).map_err(|error| failed(path, &error))?)
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Files, differing};
+
+    fn of(files: &[(&str, &str)]) -> Files {
+        let file = |(name, text): &(&str, &str)| ((*name).to_owned(), text.as_bytes().to_vec());
+        files.iter().map(file).collect()
+    }
+
+    #[test]
+    fn only_the_module_may_differ() {
+        let fresh = of(&[("a.js", "1"), ("b.js", "1"), ("m.wasm", "1"), ("site/module.json", "1")]);
+        let committed = of(&[("a.js", "1"), ("b.js", "2"), ("c.js", "1"), ("m.wasm", "2")]);
+        assert_eq!(differing(&fresh, &committed), ["b.js", "c.js"]);
+        assert_eq!(differing(&fresh, &fresh), [""; 0]);
+    }
+}
