@@ -76,6 +76,8 @@ fn of_the_index() {
             &Error::OutOfBounds { at, base: u64::MAX, offset: 1, size: 2 },
             &Error::UnsupportedEncoding { at, encoding: Encoding::from_tag(*b"zstd") },
             &Error::UnsupportedEncoding { at, encoding: Encoding::from_tag(*b"\xff\0z\n") },
+            &Error::NoDictionary { at },
+            &Error::PastWindow { at, window_len: 65_520 },
             &Error::Brotli { at, offset: 3 },
             &Error::Incomplete { at, size: 9 },
             &Error::TrailingBytes { at, used: 7, size: 9 },

@@ -63,7 +63,7 @@ fn index_of(file: &[u8], package: &Package) -> Result<String, String> {
     }
     for located in package.regions().map_err(told)? {
         let content = match located.encoding {
-            Encoding::NONE | Encoding::BROTLI => {
+            Encoding::NONE | Encoding::BROTLI | Encoding::BROTLI_DICTIONARY => {
                 Some(package.get_capped(located.id, dump::CAP).map_err(told)?)
             }
             _ => {
@@ -222,6 +222,7 @@ pub const PLAIN: BuildOptions = BuildOptions {
     digest_list: dacti::DigestListChoice::Never,
     encoding: EncodingChoice::None,
     quality: 5,
+    dictionary: dacti::DictionaryChoice::None,
     threads: None,
     in_flight_max: 64 << 20,
 };

@@ -6,6 +6,7 @@
 
 use crate::dump;
 use crate::reference as by;
+use crate::reference::dictionary::BROD;
 use crate::reference::formats::{Format, Needed, read_format};
 use crate::reference::lookup::{read_lookup, search};
 use crate::reference::seals::{
@@ -91,11 +92,18 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
     let seals = by::read_seals(file, container, &blake3);
     for (id, entry) in index.regions() {
         let span = by::stored_span(&entry, file.len() as u64)?;
+        let dictionary = match entry.encoding {
+            BROD => by::dictionary::read(file, container).transpose()?,
+            _ => None,
+        };
         if let Some(seal_len) = &seals {
-            by::check_seal(file, &entry, seal_len.clone()?, &blake3)?;
+            let (seal_len, dictionary) = (seal_len.clone()?, dictionary.as_deref());
+            by::check_seal_after(file, &entry, seal_len, dictionary, &blake3)?;
         }
         let content = match entry.encoding {
-            by::NONE | by::BROT => Some(by::content(file, &entry, dump::CAP)?),
+            by::NONE | by::BROT | BROD => {
+                Some(by::dictionary::content_in(file, container, &entry, dump::CAP)?)
+            }
             _ => None,
         };
         out += &dump::region(&id, span, entry.encoding, content.as_deref());

@@ -7,6 +7,7 @@
 //! shorter.
 
 pub mod compaction;
+pub mod dictionary;
 pub mod formats;
 pub mod lookup;
 pub mod parts;
@@ -514,11 +515,26 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
 /// Returns the digest after a region, from the hash of its stored bytes.
 #[must_use]
 pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8; 32]) -> [u8; 32] {
+    seal_after(id, encoding, bytes, None, hash)
+}
+
+/// Does the same for a region that may need the dictionary.
+#[must_use]
+pub fn seal_after(
+    id: Id,
+    encoding: [u8; 4],
+    bytes: &[u8],
+    dictionary: Option<&[u8]>,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> [u8; 32] {
     let mut input = b"dacti-seal digest v0".to_vec();
     input.extend(swap(id));
     input.extend(encoding);
     input.extend((bytes.len() as u64).to_le_bytes());
     input.extend(hash(bytes));
+    if let Some(dictionary) = dictionary.filter(|_| encoding == dictionary::BROD) {
+        input.extend(hash(dictionary));
+    }
     hash(&input)
 }
 
@@ -1390,6 +1406,20 @@ pub fn check_seal(
     seal_len: u64,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
 ) -> Result<(), Fault> {
+    check_seal_after(file, entry, seal_len, None, hash)
+}
+
+/// Does the same in a package that may have a dictionary.
+///
+/// # Errors
+/// The first fault.
+pub fn check_seal_after(
+    file: &[u8],
+    entry: &EntrySeen,
+    seal_len: u64,
+    dictionary: Option<&[u8]>,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Result<(), Fault> {
     let start = entry.base + u64::from(entry.offset);
     let end = start + u64::from(entry.size);
     match end.checked_add(seal_len) {
@@ -1399,7 +1429,10 @@ pub fn check_seal(
     }
     let stored = &file[start as usize..end as usize];
     let digest = &file[end as usize..end as usize + 32];
-    if digest != seal(entry.id, entry.encoding, stored, hash) {
+    if entry.encoding == dictionary::BROD && dictionary.is_none() {
+        return fault("unsupported", "stored region", start);
+    }
+    if digest != seal_after(entry.id, entry.encoding, stored, dictionary, hash) {
         return fault("corrupt", "stored region", start);
     }
     Ok(())

@@ -58,6 +58,7 @@ impl Found {
             Finding::Seals(_) => ("seals", None),
             Finding::DigestList(_) => ("digest list", None),
             Finding::Names(_) => ("names", None),
+            Finding::Dictionary(_) => ("dictionary", None),
             Finding::Overlap(_) => ("overlap", None),
             Finding::Entry(_) => ("entry", None),
             Finding::Region { name, .. } => ("region", Some(name)),

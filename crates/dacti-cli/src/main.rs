@@ -11,6 +11,7 @@
 
 mod barriers;
 mod collect;
+mod dictionary;
 mod dry_run;
 mod files;
 mod hint;

@@ -4,7 +4,9 @@
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
 #[cfg(feature = "brotli")]
-use crate::window::Heap;
+use crate::window::{Cells, Heap};
+#[cfg(feature = "brotli")]
+use crate::window_len;
 use crate::{Encoding, Error, Located, Structure};
 #[cfg(feature = "brotli")]
 use alloc::boxed::Box;
@@ -37,7 +39,10 @@ pub struct Progress {
 /// # Ok::<(), dacti_index::Error>(())
 /// ```
 ///
-/// Memory: none for `none`; for `brot` the window of the stream, at most 16 MiB.
+/// A `brod` region also needs the package's dictionary, by [`give_dictionary`](Self::give_dictionary).
+///
+/// Memory: none for `none`; for `brot` and `brod` the window of the stream, at most 16 MiB, and for
+/// `brod` a copy of the dictionary.
 #[derive(Debug)]
 pub struct Decoder {
     at: u64,
@@ -46,6 +51,8 @@ pub struct Decoder {
     decoded: u64,
     #[cfg(feature = "brotli")]
     decoded_len_max: u64,
+    #[cfg(feature = "brotli")]
+    window: Window,
     done: bool,
     codec: Codec,
 }
@@ -54,6 +61,21 @@ enum Codec {
     None,
     #[cfg(feature = "brotli")]
     Brotli(Box<BrotliState<Heap, Heap, Heap>>),
+    /// A `brod` region whose dictionary was not given yet.
+    #[cfg(feature = "brotli")]
+    Awaiting,
+}
+
+/// How much of a stream's window is left for content.
+#[cfg(feature = "brotli")]
+#[derive(Debug, Clone, Copy)]
+enum Window {
+    /// Any content fits: there is no dictionary.
+    Any,
+    /// The window is not known yet; the dictionary has this many bytes.
+    Unread(u64),
+    /// The most bytes of content, and how far the window reaches back.
+    Read(u64, u64),
 }
 
 impl core::fmt::Debug for Codec {
@@ -62,6 +84,8 @@ impl core::fmt::Debug for Codec {
             Self::None => "None",
             #[cfg(feature = "brotli")]
             Self::Brotli(_) => "Brotli",
+            #[cfg(feature = "brotli")]
+            Self::Awaiting => "Awaiting",
         })
     }
 }
@@ -71,8 +95,8 @@ impl Decoder {
     /// bytes.
     ///
     /// # Errors
-    /// `UnsupportedEncoding`, also for `brot` if the feature `brotli` is off. `TooLong` for a
-    /// region of encoding `none` that is longer than `decoded_len_max`.
+    /// `UnsupportedEncoding`, also for `brot` and `brod` if the feature `brotli` is off. `TooLong`
+    /// for a region of encoding `none` that is longer than `decoded_len_max`.
     pub fn new(located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
         let (at, stored_len) = (located.span.start, located.span.len());
         let codec = match located.encoding {
@@ -86,6 +110,8 @@ impl Decoder {
                 // Strict, because RFC 7932 has no windows past 16 MiB.
                 Codec::Brotli(Box::new(BrotliState::new_strict(Heap, Heap, Heap)))
             }
+            #[cfg(feature = "brotli")]
+            Encoding::BROTLI_DICTIONARY => Codec::Awaiting,
             encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
         };
         Ok(Self {
@@ -95,9 +121,37 @@ impl Decoder {
             decoded: 0,
             #[cfg(feature = "brotli")]
             decoded_len_max,
+            #[cfg(feature = "brotli")]
+            window: Window::Any,
             done: false,
             codec,
         })
+    }
+
+    /// Returns whether the region is a `brod` region whose dictionary was not given yet.
+    #[must_use]
+    pub const fn awaits_dictionary(&self) -> bool {
+        #[cfg(feature = "brotli")]
+        if matches!(self.codec, Codec::Awaiting) {
+            return true;
+        }
+        false
+    }
+
+    /// Gives the decoder of a `brod` region the package's dictionary, before the first byte is
+    /// decoded. Does nothing for a region that does not [await](Self::awaits_dictionary) one.
+    pub fn give_dictionary(&mut self, dictionary: &[u8]) {
+        #[cfg(feature = "brotli")]
+        if self.awaits_dictionary() {
+            let cells = Cells::of(dictionary);
+            let mut state = BrotliState::new_with_custom_dictionary(Heap, Heap, Heap, cells);
+            // As in a strict decoder.
+            state.large_window = false;
+            self.window = Window::Unread(to_u64(dictionary.len()));
+            self.codec = Codec::Brotli(Box::new(state));
+        }
+        #[cfg(not(feature = "brotli"))]
+        let _ = dictionary;
     }
 
     /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
@@ -106,7 +160,7 @@ impl Decoder {
     /// Call it until it is done. If it takes and writes nothing, it needs more input or more room.
     ///
     /// # Errors
-    /// `Brotli`, `TrailingBytes`, `TooLong`.
+    /// `Brotli`, `TrailingBytes`, `TooLong`; `NoDictionary` and `PastWindow` for `brod`.
     pub fn decode(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
         let left = self.stored_len.saturating_sub(self.taken);
         let stored = stored.get(..clamp(left, stored.len())).unwrap_or(stored);
@@ -114,6 +168,8 @@ impl Decoder {
             Codec::None => self.copy(stored, out),
             #[cfg(feature = "brotli")]
             Codec::Brotli(_) => self.decompress(stored, out)?,
+            #[cfg(feature = "brotli")]
+            Codec::Awaiting => return Err(Error::NoDictionary { at: self.at }),
         };
         self.taken = self.taken.saturating_add(to_u64(progress.read));
         self.decoded = self.decoded.saturating_add(to_u64(progress.written));
@@ -135,6 +191,10 @@ impl Decoder {
             return Ok(());
         }
         let at = self.at;
+        #[cfg(feature = "brotli")]
+        if matches!(self.codec, Codec::Awaiting) {
+            return Err(Error::NoDictionary { at });
+        }
         #[cfg(feature = "brotli")]
         if matches!(self.codec, Codec::Brotli(_)) && self.taken == self.stored_len {
             return Err(Error::Incomplete { at, size: self.stored_len });
@@ -166,7 +226,8 @@ impl Decoder {
 
     #[cfg(feature = "brotli")]
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
-        let room = self.decoded_len_max.saturating_sub(self.decoded);
+        let content_max = self.content_max(stored)?;
+        let room = content_max.saturating_sub(self.decoded);
         let room = clamp(room, out.len());
         // At the limit, one more byte shows whether the stream ends here or is too long.
         let mut probe = [0];
@@ -186,8 +247,7 @@ impl Decoder {
             state,
         );
         if at_cap && written > 0 {
-            let (what, limit) = (Structure::BrotliStream, self.decoded_len_max);
-            return Err(Error::TooLong { what, at: self.at, limit });
+            return Err(self.too_long());
         }
         match result {
             BrotliResult::ResultFailure => {
@@ -201,12 +261,47 @@ impl Decoder {
         }
     }
 
+    /// Returns the most bytes of content: the caller's limit, or what the dictionary leaves of the
+    /// stream's window.
+    #[cfg(feature = "brotli")]
+    fn content_max(&mut self, stored: &[u8]) -> Result<u64, Error> {
+        if let (Window::Unread(dictionary_len), Some(first)) = (self.window, stored.first()) {
+            // The decoder itself refuses a stream without a window of the RFC.
+            self.window = match window_len(*first) {
+                Some(window_len) => match window_len.checked_sub(dictionary_len) {
+                    Some(left) => Window::Read(left, window_len),
+                    None => return Err(Error::PastWindow { at: self.at, window_len }),
+                },
+                None => Window::Any,
+            };
+        }
+        Ok(match self.window {
+            Window::Read(left, _) => left.min(self.decoded_len_max),
+            Window::Any | Window::Unread(_) => self.decoded_len_max,
+        })
+    }
+
+    /// Returns the error for content that is longer than [`content_max`](Self::content_max).
+    #[cfg(feature = "brotli")]
+    const fn too_long(&self) -> Error {
+        let at = self.at;
+        match self.window {
+            Window::Read(left, window_len) if left < self.decoded_len_max => {
+                Error::PastWindow { at, window_len }
+            }
+            _ => {
+                let (what, limit) = (Structure::BrotliStream, self.decoded_len_max);
+                Error::TooLong { what, at, limit }
+            }
+        }
+    }
+
     #[cfg(feature = "alloc")]
     const fn what(&self) -> Structure {
         match self.codec {
             Codec::None => Structure::StoredRegion,
             #[cfg(feature = "brotli")]
-            Codec::Brotli(_) => Structure::BrotliStream,
+            Codec::Brotli(_) | Codec::Awaiting => Structure::BrotliStream,
         }
     }
 }
@@ -243,7 +338,8 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
 /// first reserves at most eight times the stored length, and never more than `decoded_len_max`.
 ///
 /// # Errors
-/// The errors of [`Decoder`]; `Truncated` if `stored` is too short.
+/// The errors of [`Decoder`]; `Truncated` if `stored` is too short; `NoDictionary` for a `brod`
+/// region: see [`decode_to_vec_with`].
 #[cfg(feature = "alloc")]
 pub fn decode_to_vec(
     located: &Located,
@@ -251,8 +347,26 @@ pub fn decode_to_vec(
     len_hint: Option<u64>,
     decoded_len_max: u64,
 ) -> Result<alloc::vec::Vec<u8>, Error> {
+    decode_to_vec_with(None, located, stored, len_hint, decoded_len_max)
+}
+
+/// Does the same as [`decode_to_vec`], with the dictionary of the package, if it has one.
+///
+/// # Errors
+/// The errors of [`Decoder`]; `Truncated` if `stored` is too short.
+#[cfg(feature = "alloc")]
+pub fn decode_to_vec_with(
+    dictionary: Option<&[u8]>,
+    located: &Located,
+    stored: &[u8],
+    len_hint: Option<u64>,
+    decoded_len_max: u64,
+) -> Result<alloc::vec::Vec<u8>, Error> {
     const STEP: usize = 16 * 1024;
     let mut decoder = Decoder::new(located, decoded_len_max)?;
+    if let Some(dictionary) = dictionary {
+        decoder.give_dictionary(dictionary);
+    }
     if located.encoding == Encoding::NONE {
         decoder.taken = to_u64(stored.len()).min(decoder.stored_len);
         decoder.done = decoder.taken == decoder.stored_len;
@@ -342,7 +456,14 @@ mod tests {
         cap: u64,
         pieces: (usize, usize),
     ) -> Result<Vec<u8>, Error> {
-        let mut decoder = Decoder::new(located, cap)?;
+        stream_by(Decoder::new(located, cap)?, stored, pieces)
+    }
+
+    fn stream_by(
+        mut decoder: Decoder,
+        stored: &[u8],
+        pieces: (usize, usize),
+    ) -> Result<Vec<u8>, Error> {
         let (mut read, mut content) = (0, Vec::new());
         loop {
             let input = &stored[read..stored.len().min(read + pieces.0)];
@@ -392,6 +513,103 @@ mod tests {
         }
         let error = decode_to_vec(&located(Encoding::BROTLI, &[0xff; 9]), &[0xff; 9], None, 99);
         assert!(matches!(error, Err(Error::Brotli { at: AT, .. })), "{error:?}");
+    }
+
+    /// Compresses with a window of 2^`bits` and a dictionary.
+    fn compress_with(dictionary: &[u8], content: &[u8], bits: i32) -> Vec<u8> {
+        let params = brotli::enc::BrotliEncoderParams {
+            quality: 5,
+            lgwin: bits,
+            ..brotli::enc::BrotliEncoderParams::default()
+        };
+        let mut stored = Vec::new();
+        brotli::BrotliCompressCustomIoCustomDict(
+            &mut brotli::IoReaderWrapper(&mut &content[..]),
+            &mut brotli::IoWriterWrapper(&mut stored),
+            &mut [0; 4096],
+            &mut [0; 4096],
+            &params,
+            brotli::enc::StandardAlloc::default(),
+            &mut |_, _, _, _| (),
+            dictionary,
+            std::io::Error::from(std::io::ErrorKind::UnexpectedEof),
+        )
+        .unwrap();
+        stored
+    }
+
+    /// Decodes with a dictionary, whole and in pieces, and compares the results.
+    #[track_caller]
+    fn check_with(dictionary: &[u8], stored: &[u8], cap: u64, expected: Result<&[u8], Error>) {
+        let located = located(Encoding::BROTLI_DICTIONARY, stored);
+        let whole = super::decode_to_vec_with(Some(dictionary), &located, stored, None, cap);
+        assert!(whole.as_deref() == expected.as_ref().copied(), "{:?}", whole.err());
+        for pieces in [(1, 7), (4096, 3), (1 << 20, 1 << 20)] {
+            let decoder = || {
+                let mut decoder = Decoder::new(&located, cap)?;
+                decoder.give_dictionary(dictionary);
+                Ok(decoder)
+            };
+            let streamed = decoder().and_then(|decoder| stream_by(decoder, stored, pieces));
+            assert!(streamed.as_deref() == expected.as_ref().copied(), "{pieces:?}");
+        }
+    }
+
+    /// Bytes that differ for each seed, and do not compress.
+    fn noise(seed: u32, len: usize) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        let step = |_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        };
+        (0..len).map(step).collect()
+    }
+
+    #[test]
+    fn regions_with_a_dictionary_come_back() {
+        // spec: R-ENC-06
+        let dictionary = noise(1, 30_000);
+        for content in [&b""[..], b"x", &dictionary[7..29_000], &noise(2, 5000)] {
+            let stored = compress_with(&dictionary, content, 17);
+            check_with(&dictionary, &stored, content.len() as u64, Ok(content));
+            if content.len() == 28_993 {
+                assert!(stored.len() < 100, "the dictionary has it");
+            }
+        }
+        let located = located(Encoding::BROTLI_DICTIONARY, b"\x06");
+        let expected = Error::NoDictionary { at: AT };
+        assert_eq!(decode_to_vec(&located, b"\x06", None, 9), Err(expected));
+        assert_eq!(decode_into(&located, b"\x06", &mut [0; 9]), Err(expected));
+        assert_eq!(Decoder::new(&located, 9).unwrap().finish(), Err(expected));
+        assert!(Decoder::new(&located, 9).unwrap().awaits_dictionary());
+    }
+
+    #[test]
+    fn content_and_dictionary_fit_the_window_or_are_refused() {
+        // spec: R-ENC-07
+        let window_len = (1 << 16) - 16;
+        let dictionary = noise(3, 20_000);
+        let long = noise(4, 1 << 16);
+        for (len, fits) in
+            [(window_len - 20_000, true), (window_len - 19_999, false), (50_000, false)]
+        {
+            let content = [&dictionary[..9000], &long[..len - 9000]].concat();
+            let stored = compress_with(&dictionary, &content, 16);
+            let at = AT;
+            let past = Error::PastWindow { at, window_len: window_len as u64 };
+            let expected = if fits { Ok(&content[..]) } else { Err(past) };
+            check_with(&dictionary, &stored, 1 << 20, expected);
+            // The caller's limit comes first.
+            let (what, limit) = (Structure::BrotliStream, 100);
+            check_with(&dictionary, &stored, 100, Err(Error::TooLong { what, at, limit }));
+        }
+        let stored = compress_with(b"", b"x", 16);
+        let past = Error::PastWindow { at: AT, window_len: window_len as u64 };
+        check_with(&noise(5, window_len), &stored, 9, Err(past));
+        check_with(&noise(5, window_len + 1), &stored, 9, Err(past));
+        check_with(&noise(5, window_len - 1), &stored, 9, Ok(b"x"));
     }
 
     #[test]

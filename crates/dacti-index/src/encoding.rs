@@ -15,6 +15,8 @@ impl Encoding {
     pub const NONE: Self = Self(*b"none");
     /// The stored bytes are one brotli stream.
     pub const BROTLI: Self = Self(*b"brot");
+    /// The stored bytes are one brotli stream that also refers to the package's dictionary.
+    pub const BROTLI_DICTIONARY: Self = Self(*b"brod");
     /// The group removes regions: the ids of its entries are absent.
     pub const GONE: Self = Self(*b"gone");
 
@@ -22,6 +24,12 @@ impl Encoding {
     #[must_use]
     pub const fn from_tag(tag: [u8; 4]) -> Self {
         Self(tag)
+    }
+
+    /// Returns whether content of this encoding needs the package's dictionary.
+    #[must_use]
+    pub const fn needs_dictionary(self) -> bool {
+        matches!(self, Self::BROTLI_DICTIONARY)
     }
 
     /// Returns the tag as it lies in the file.

@@ -18,7 +18,7 @@ pub enum Structure {
     Entry,
     /// The bytes that an entry names.
     StoredRegion,
-    /// The brotli stream of a `brot` region.
+    /// The brotli stream of a `brot` or `brod` region.
     BrotliStream,
 }
 
@@ -169,7 +169,27 @@ pub enum Error {
         /// The tag found.
         encoding: Encoding,
     },
-    /// A `brot` region that is not a brotli stream.
+    /// A `brod` region without the dictionary that it refers to.
+    #[error(
+        "stored region at {at:#x}: encoding \"brod\" needs the package's dictionary, but the \
+         package has none: read the stored bytes, or get the package anew"
+    )]
+    NoDictionary {
+        /// Start of the stored bytes, absolute.
+        at: u64,
+    },
+    /// A `brod` region whose content and dictionary are together longer than the stream's window.
+    #[error(
+        "brotli stream at {at:#x}: content and dictionary together are longer than the stream's \
+         window of {window_len} bytes: pack it again"
+    )]
+    PastWindow {
+        /// Start of the stored bytes, absolute.
+        at: u64,
+        /// How far the stream's window reaches back, in bytes.
+        window_len: u64,
+    },
+    /// A `brot` or `brod` region that is not a brotli stream.
     #[error("brotli stream at {at:#x}: damaged at its byte {offset}")]
     Brotli {
         /// Start of the stored bytes, absolute.
@@ -235,11 +255,12 @@ impl Error {
             | Self::OutOfBounds { .. }
             | Self::RemovalWithBytes { .. }
             | Self::Brotli { .. }
+            | Self::PastWindow { .. }
             | Self::TrailingBytes { .. } => ErrorKind::Corrupt,
             Self::Truncated { .. } | Self::Incomplete { .. } => ErrorKind::Truncated,
-            Self::UnsupportedVersion { .. } | Self::UnsupportedEncoding { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::UnsupportedVersion { .. }
+            | Self::UnsupportedEncoding { .. }
+            | Self::NoDictionary { .. } => ErrorKind::Unsupported,
             Self::TooLong { .. } | Self::OutOfMemory { .. } => ErrorKind::Limit,
             Self::Misuse(_) => ErrorKind::Misuse,
         }
@@ -253,10 +274,13 @@ impl Error {
                 Some(Structure::IndexHeader)
             }
             Self::OutOfBounds { .. } | Self::RemovalWithBytes { .. } => Some(Structure::Entry),
-            Self::UnsupportedEncoding { .. } => Some(Structure::StoredRegion),
-            Self::Brotli { .. } | Self::Incomplete { .. } | Self::TrailingBytes { .. } => {
-                Some(Structure::BrotliStream)
+            Self::UnsupportedEncoding { .. } | Self::NoDictionary { .. } => {
+                Some(Structure::StoredRegion)
             }
+            Self::Brotli { .. }
+            | Self::PastWindow { .. }
+            | Self::Incomplete { .. }
+            | Self::TrailingBytes { .. } => Some(Structure::BrotliStream),
             Self::Truncated { what, .. }
             | Self::TooLong { what, .. }
             | Self::OutOfMemory { what, .. } => Some(*what),
@@ -274,6 +298,8 @@ impl Error {
             | Self::OutOfBounds { at, .. }
             | Self::RemovalWithBytes { at, .. }
             | Self::UnsupportedEncoding { at, .. }
+            | Self::NoDictionary { at }
+            | Self::PastWindow { at, .. }
             | Self::Brotli { at, .. }
             | Self::Incomplete { at, .. }
             | Self::OutOfMemory { at, .. }

@@ -16,6 +16,7 @@ extern crate alloc;
 extern crate std;
 
 mod decode;
+mod dictionary;
 mod emit;
 mod encoding;
 mod error;
@@ -28,9 +29,10 @@ mod reader;
 mod window;
 mod wire;
 
-#[cfg(feature = "alloc")]
-pub use decode::decode_to_vec;
 pub use decode::{Decoder, Progress, decode_into};
+#[cfg(feature = "alloc")]
+pub use decode::{decode_to_vec, decode_to_vec_with};
+pub use dictionary::{DICTIONARY_ID, DICTIONARY_LEN_MAX, DICTIONARY_VERSION, window_len};
 pub use emit::{emit_group, emit_header};
 pub use encoding::Encoding;
 pub use error::{Error, Misuse, Structure};

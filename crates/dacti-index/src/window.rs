@@ -12,6 +12,13 @@ pub(crate) struct Heap;
 #[derive(Debug)]
 pub(crate) struct Cells<T>(Box<[T]>);
 
+impl<T: Clone> Cells<T> {
+    /// Returns a copy of `values`.
+    pub(crate) fn of(values: &[T]) -> Self {
+        Self(values.into())
+    }
+}
+
 impl<T> Default for Cells<T> {
     fn default() -> Self {
         Self(Box::default())

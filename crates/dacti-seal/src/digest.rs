@@ -1,4 +1,5 @@
-//! The digest of a region, over its id, its encoding, its size and its stored bytes.
+//! The digest of a region, over its id, its encoding, its size and its stored bytes, and over the
+//! dictionary that these refer to.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest".
 
@@ -11,10 +12,33 @@ use uuid::Uuid;
 pub const DIGEST_LEN: usize = 32;
 /// The prefix of the bytes that a region's digest hashes. No other use of BLAKE3 begins with it.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
-/// Number of bytes under a digest.
+/// Number of bytes under a digest, without the hash of a dictionary.
 const INPUT_LEN: usize = 80;
 
-/// Returns the digest of a region from the BLAKE3 hash of its stored bytes.
+/// The BLAKE3 hashes under a region's digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashes {
+    /// That of the stored bytes.
+    pub stored: [u8; DIGEST_LEN],
+    /// That of the package's dictionary, decoded. Only the digest of a region of the encoding
+    /// `brod` covers it.
+    pub dictionary: Option<[u8; DIGEST_LEN]>,
+}
+
+impl From<[u8; DIGEST_LEN]> for Hashes {
+    fn from(stored: [u8; DIGEST_LEN]) -> Self {
+        Self { stored, dictionary: None }
+    }
+}
+
+impl From<&[u8; DIGEST_LEN]> for Hashes {
+    fn from(stored: &[u8; DIGEST_LEN]) -> Self {
+        Self::from(*stored)
+    }
+}
+
+/// Returns the digest of a region from the BLAKE3 hash of its stored bytes and, for the encoding
+/// `brod`, that of the dictionary. Without the latter, the digest fits no seal of such a region.
 ///
 /// Use it if you hash the stored bytes yourself, for example with several threads.
 #[must_use]
@@ -22,11 +46,18 @@ pub fn digest_of_hash(
     id: Uuid,
     encoding: Encoding,
     stored_len: u64,
-    stored_hash: &[u8; DIGEST_LEN],
+    hashes: impl Into<Hashes>,
 ) -> [u8; DIGEST_LEN] {
+    let Hashes { stored, dictionary } = hashes.into();
     let (id, tag, len) = (id.to_bytes_le(), encoding.tag(), stored_len.to_le_bytes());
-    let input: [u8; INPUT_LEN] = concat(&[DIGEST_DOMAIN, &id, &tag, &len, stored_hash]);
-    *blake3::hash(&input).as_bytes()
+    let input: [u8; INPUT_LEN] = concat(&[DIGEST_DOMAIN, &id, &tag, &len, &stored]);
+    match dictionary.filter(|_| encoding.needs_dictionary()) {
+        None => *blake3::hash(&input).as_bytes(),
+        Some(dictionary) => {
+            let input: [u8; INPUT_LEN + DIGEST_LEN] = concat(&[&input, &dictionary]);
+            *blake3::hash(&input).as_bytes()
+        }
+    }
 }
 
 /// Joins parts whose total length is fixed.
@@ -40,11 +71,12 @@ pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
     out
 }
 
-/// Returns the digest of a region from all its stored bytes.
+/// Returns the digest of a region from all its stored bytes. For the encoding `brod`, use
+/// [`digest_of_hash`].
 #[must_use]
 pub fn digest(id: Uuid, encoding: Encoding, stored: &[u8]) -> [u8; DIGEST_LEN] {
     let len = to_u64(stored.len());
-    digest_of_hash(id, encoding, len, blake3::hash(stored).as_bytes())
+    digest_of_hash(id, encoding, len, *blake3::hash(stored).as_bytes())
 }
 
 /// The digest of a region whose stored bytes come in pieces.
@@ -85,16 +117,17 @@ impl Digester {
         *self.hasher.finalize().as_bytes()
     }
 
-    /// Returns the digest of region `id` with the stored bytes taken so far.
+    /// Returns the digest of region `id` with the stored bytes taken so far. For the encoding
+    /// `brod`, use [`digest_of_hash`] with the [hash](Self::stored_hash).
     #[must_use]
     pub fn finish(&self, id: Uuid, encoding: Encoding) -> [u8; DIGEST_LEN] {
-        digest_of_hash(id, encoding, self.given, &self.stored_hash())
+        digest_of_hash(id, encoding, self.given, self.stored_hash())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Digester, digest, digest_of_hash};
+    use super::{Digester, Hashes, digest, digest_of_hash};
     use crate::test_data::{EMPTY_DIGEST, HELLO_SEALED, LARGE_DIGEST, hello};
     use dacti_index::Encoding;
     use std::vec::Vec;
@@ -127,5 +160,23 @@ mod tests {
         input.extend([7; 32]);
         let digest = digest_of_hash(id, Encoding::NONE, 0x0102, &[7; 32]);
         assert_eq!(digest, *blake3::hash(&input).as_bytes());
+    }
+
+    #[test]
+    fn the_dictionary_ends_the_input_of_regions_that_need_it() {
+        // spec: R-SEAL-20
+        let id = Uuid::from_u128(0x00112233_4455_6677_8899_aabbccddeeff);
+        let mut input = b"dacti-seal digest v0".to_vec();
+        input.extend([0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66]);
+        input.extend([0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
+        input.extend(*b"brod\x02\x01\0\0\0\0\0\0");
+        input.extend([7; 32]);
+        input.extend([9; 32]);
+        let hashes = Hashes { stored: [7; 32], dictionary: Some([9; 32]) };
+        let digest = digest_of_hash(id, Encoding::BROTLI_DICTIONARY, 0x0102, hashes);
+        assert_eq!(digest, *blake3::hash(&input).as_bytes());
+        // The other encodings do not refer to it.
+        let digest = digest_of_hash(id, Encoding::BROTLI, 0x0102, hashes);
+        assert_eq!(digest, digest_of_hash(id, Encoding::BROTLI, 0x0102, [7; 32]));
     }
 }

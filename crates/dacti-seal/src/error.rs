@@ -243,6 +243,16 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
+    /// A region of the encoding `brod` cannot be judged, because its digest covers the dictionary,
+    /// and the package has none.
+    #[error(
+        "stored region at {at:#x}: its seal covers the package's dictionary, but the package has \
+         none: get the package anew"
+    )]
+    NoDictionary {
+        /// Start of the stored bytes, absolute.
+        at: u64,
+    },
     /// Signed with a key that the caller does not trust.
     #[error(
         "stored region at {at:#x}: wrong key: not signed with a key that is trusted here: \
@@ -284,9 +294,9 @@ impl Error {
                 ErrorKind::Corrupt
             }
             Self::Truncated { .. } => ErrorKind::Truncated,
-            Self::UnsupportedVersion { .. } | Self::UnsupportedKind { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::UnsupportedVersion { .. }
+            | Self::UnsupportedKind { .. }
+            | Self::NoDictionary { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::Limit,
             Self::Container(error) => match error.kind() {
                 daicon_core::ErrorKind::Truncated => ErrorKind::Truncated,
@@ -314,6 +324,7 @@ impl Error {
             Self::Swapped { .. }
             | Self::Unsealed { .. }
             | Self::Unsigned { .. }
+            | Self::NoDictionary { .. }
             | Self::WrongKey { .. }
             | Self::WrongPackage { .. } => Some(Structure::StoredRegion),
             Self::Truncated { what, .. } | Self::Altered { what, .. } => Some(*what),
@@ -338,6 +349,7 @@ impl Error {
             | Self::Swapped { at, .. }
             | Self::Unsealed { at }
             | Self::Unsigned { at }
+            | Self::NoDictionary { at }
             | Self::WrongKey { at }
             | Self::WrongPackage { at, .. } => Some(*at),
             Self::Container(error) => error.at(),

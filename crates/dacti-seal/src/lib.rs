@@ -27,7 +27,7 @@ mod test_data;
 mod verify;
 
 pub use component::{COMPONENT_DOMAIN, COMPONENT_LEN_MIN, Kind, Seals};
-pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, digest, digest_of_hash};
+pub use digest::{DIGEST_DOMAIN, DIGEST_LEN, Digester, Hashes, digest, digest_of_hash};
 pub use digest_list::{
     DIGEST_LIST_DOMAIN, DIGEST_LIST_HEADER_LEN, DIGEST_LIST_ID, DIGEST_LIST_VERSION, DigestList,
     DigestListFault, LISTED_LEN,

@@ -4,7 +4,7 @@
 //! Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::{
-    DIGEST_LEN, Digester, Error, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure,
+    DIGEST_LEN, Digester, Error, Hashes, Misuse, PublicKey, SIGNATURE_LEN, Seal, Seals, Structure,
     digest_of_hash,
 };
 use alloc::vec::Vec;
@@ -41,6 +41,8 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
+    /// The BLAKE3 of the package's dictionary.
+    dictionary: Option<[u8; DIGEST_LEN]>,
     /// `None` if the policy requires nothing.
     required: Option<(Required<'p>, Digester)>,
 }
@@ -66,7 +68,15 @@ impl<'p> Verifier<'p> {
         policy: &'p SealPolicy,
     ) -> Result<Self, Error> {
         let required = Required::new(&located, seals, policy)?;
-        Ok(Self { located, required: required.map(|required| (required, Digester::new())) })
+        let required = required.map(|required| (required, Digester::new()));
+        Ok(Self { located, dictionary: None, required })
+    }
+
+    /// Sets the BLAKE3 hash of the package's dictionary, decoded. The digest of a region of the
+    /// encoding `brod` covers it.
+    #[must_use]
+    pub fn with_dictionary(self, dictionary: Option<[u8; DIGEST_LEN]>) -> Self {
+        Self { dictionary, ..self }
     }
 
     /// Returns the span of the seal, right after the stored bytes; `None` if the policy does not
@@ -87,27 +97,26 @@ impl<'p> Verifier<'p> {
     /// [`seal_span`](Self::seal_span).
     ///
     /// # Errors
-    /// The refusal; `Misuse` if the number of stored bytes is wrong.
+    /// The refusal; `NoDictionary`; `Misuse` if the number of stored bytes is wrong.
     pub fn finish(&self, seal: &[u8]) -> Result<Verdict, Error> {
         let Some((required, digester)) = &self.required else { return Ok(Verdict::Unchecked) };
         let (len, given) = (self.located.span.len(), digester.given());
         if given != len {
             return Err(Misuse::Length { len, given }.into());
         }
-        required.judge(&self.located, &digester.stored_hash(), seal)
+        let hashes = Hashes { stored: digester.stored_hash(), dictionary: self.dictionary };
+        required.judge(&self.located, &hashes, seal)
     }
 
     /// Does the same as [`finish`](Self::finish), with the BLAKE3 hash of all stored bytes.
     ///
     /// # Errors
-    /// The refusal.
-    pub fn finish_with(
-        &self,
-        stored_hash: &[u8; DIGEST_LEN],
-        seal: &[u8],
-    ) -> Result<Verdict, Error> {
+    /// The refusal; `NoDictionary`.
+    pub fn finish_with(&self, hashes: impl Into<Hashes>, seal: &[u8]) -> Result<Verdict, Error> {
         let Some((required, _)) = &self.required else { return Ok(Verdict::Unchecked) };
-        required.judge(&self.located, stored_hash, seal)
+        let Hashes { stored, dictionary } = hashes.into();
+        let hashes = Hashes { stored, dictionary: dictionary.or(self.dictionary) };
+        required.judge(&self.located, &hashes, seal)
     }
 }
 
@@ -135,15 +144,13 @@ impl<'p> Required<'p> {
         Ok(Some(Self { seals, trusted, seal: Seal::span(located, seals.kind)? }))
     }
 
-    fn judge(
-        &self,
-        located: &Located,
-        stored_hash: &[u8; DIGEST_LEN],
-        seal: &[u8],
-    ) -> Result<Verdict, Error> {
+    fn judge(&self, located: &Located, hashes: &Hashes, seal: &[u8]) -> Result<Verdict, Error> {
         let at = located.span.start;
         let (id, encoding, len) = (located.id, located.encoding, located.span.len());
-        let digest = &digest_of_hash(id, encoding, len, stored_hash);
+        if encoding.needs_dictionary() && hashes.dictionary.is_none() {
+            return Err(Error::NoDictionary { at });
+        }
+        let digest = &digest_of_hash(id, encoding, len, *hashes);
         let seal = Seal::parse(seal, self.seals.kind, self.seal.start)?;
         if seal.digest != *digest {
             return Err(Error::Altered { what: Structure::StoredRegion, at });
@@ -217,7 +224,7 @@ pub fn seal_span(
 /// regions.
 ///
 /// # Errors
-/// The refusal.
+/// The refusal; `NoDictionary` for the encoding `brod`: see [`verify_hash`].
 pub fn verify(
     located: Located,
     bytes: &[u8],
@@ -233,23 +240,24 @@ pub fn verify(
         let end = at.saturating_add(to_u64(bytes.len()));
         return Err(Error::Truncated { what: Structure::StoredRegion, at, needed, end });
     };
-    required.judge(&located, blake3::hash(stored).as_bytes(), seal)
+    required.judge(&located, &blake3::hash(stored).as_bytes().into(), seal)
 }
 
 /// Does the same as [`verify`], with the BLAKE3 hash of the stored bytes and the bytes of
-/// [`seal_span`].
+/// [`seal_span`]. A region of the encoding `brod` also needs the hash of the dictionary.
 ///
 /// # Errors
-/// The refusal.
+/// The refusal; `NoDictionary`.
 pub fn verify_hash(
     located: &Located,
-    stored_hash: &[u8; DIGEST_LEN],
+    hashes: impl Into<Hashes>,
     seal: &[u8],
     seals: Option<&Seals>,
     policy: &SealPolicy,
 ) -> Result<Verdict, Error> {
     let required = Required::new(located, seals, policy)?;
-    required.map_or(Ok(Verdict::Unchecked), |required| required.judge(located, stored_hash, seal))
+    let judge = |required: Required<'_>| required.judge(located, &hashes.into(), seal);
+    required.map_or(Ok(Verdict::Unchecked), judge)
 }
 
 /// Turns [`Altered`](Error::Altered) into `Swapped` if the bytes match the digest of a region of
@@ -264,22 +272,23 @@ pub fn explain(
     seal: &[u8],
     others: impl IntoIterator<Item = Uuid>,
 ) -> Error {
-    explain_with(error, located, blake3::hash(stored).as_bytes(), seal, others)
+    explain_with(error, located, *blake3::hash(stored).as_bytes(), seal, others)
 }
 
-/// Does the same as [`explain`], with the BLAKE3 hash of all stored bytes.
+/// Does the same as [`explain`], with the hashes under the region's digest.
 #[must_use]
 pub fn explain_with(
     error: Error,
     located: &Located,
-    stored_hash: &[u8; DIGEST_LEN],
+    hashes: impl Into<Hashes>,
     seal: &[u8],
     others: impl IntoIterator<Item = Uuid>,
 ) -> Error {
+    let hashes = hashes.into();
     let Error::Altered { what: Structure::StoredRegion, at } = error else { return error };
     let Some(sealed) = seal.first_chunk::<DIGEST_LEN>() else { return error };
     let (asked, len) = (located.id, located.span.len());
-    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, stored_hash) == *sealed;
+    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, hashes) == *sealed;
     match others.into_iter().filter(|id| *id != asked).find(fits) {
         Some(sealed) => Error::Swapped { at, asked, sealed },
         None => error,

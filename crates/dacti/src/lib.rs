@@ -43,7 +43,7 @@ pub use remote::{AsyncPackage, AsyncReader, AsyncRegionReader, AsyncVerifiedRead
 pub use write::atomic::AtomicFile;
 #[cfg(feature = "write")]
 pub use write::pack::{
-    BuildOptions, Built, Content, DigestListChoice, EncodingChoice, InputName, LayoutChoice,
+    BuildOptions, Built, Content, DictionaryChoice, DigestListChoice, EncodingChoice, InputName, LayoutChoice,
     PackageBuilder, Progress,
 };
 #[cfg(feature = "write")]
@@ -73,7 +73,7 @@ pub mod fault {
 /// The index of a package: its groups and entries, and the components that hold them.
 pub mod index {
     pub use crate::find::index_scan::{GroupSummary, IndexScan};
-    pub use dacti_index::INDEX_ID;
+    pub use dacti_index::{DICTIONARY_ID, DICTIONARY_LEN_MAX, INDEX_ID};
     pub use dacti_lookup::LOOKUP_ID;
 }
 

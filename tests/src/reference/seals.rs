@@ -3,8 +3,8 @@
 //! Specification: `docs/spec/dacti-seal.md`. Another crate computes Ed25519.
 
 use super::{
-    Container, EntrySeen, Fault, Id, Index, SEAL, fault, id, id_at, region, seal, stored_span,
-    swap, text, u32_at,
+    Container, EntrySeen, Fault, Id, Index, SEAL, dictionary, fault, id, id_at, region, seal_after,
+    stored_span, swap, text, u32_at,
 };
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use std::fmt::Write as _;
@@ -238,9 +238,15 @@ pub fn judge(
     }
     let stored = &file[start as usize..seal_at as usize];
     let bytes = &file[seal_at as usize..(seal_at + seals.seal_len) as usize];
-    let digest = seal(entry.id, entry.encoding, stored, hash);
+    let dictionary = match dictionary::read(file, container) {
+        _ if entry.encoding != dictionary::BROD => None,
+        None => return refused("unsupported", "stored region", start, ""),
+        Some(read) => Some(read.map_err(plain)?),
+    };
+    let seal = |id| seal_after(id, entry.encoding, stored, dictionary.as_deref(), hash);
+    let digest = seal(entry.id);
     if bytes[..32] != digest {
-        let fits = |id: &Id| bytes[..32] == seal(*id, entry.encoding, stored, hash);
+        let fits = |id: &Id| bytes[..32] == seal(*id);
         let swapped = index.regions().keys().any(fits);
         let case = if swapped { "swapped" } else { "" };
         return refused("corrupt", "stored region", start, case);

@@ -52,6 +52,7 @@ struct Json {
 struct Parts {
     live: u64,
     seals: u64,
+    dictionary: u64,
     names: u64,
     index: u64,
     head: u64,
@@ -149,6 +150,9 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     };
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;
     part("seals", usage.seals, "")?;
+    if usage.dictionary > 0 {
+        part("dict", usage.dictionary, "the dictionary")?;
+    }
     part("names", usage.names, &segments)?;
     part("index", usage.index, "groups in use, fences")?;
     part("head", usage.head, "preamble, tables, components")?;
@@ -199,7 +203,8 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
 impl From<&Usage> for Json {
     fn from(usage: &Usage) -> Self {
         let total = usage.total();
-        let Usage { live, seals, names, index, head, reserve, padding, dead, .. } = *usage;
+        let Usage { live, seals, dictionary, names, index, head, reserve, padding, dead, .. } =
+            *usage;
         let (dead_replaced, dead_not_looked_at) = (usage.replaced, usage.not_looked_at);
         let dacti::report::ReserveLeft { entries, delta_groups, t1_slots, t2_slots, t2_place } =
             usage.reserve_left;
@@ -209,6 +214,7 @@ impl From<&Usage> for Json {
             bytes: Parts {
                 live,
                 seals,
+                dictionary,
                 names,
                 index,
                 head,

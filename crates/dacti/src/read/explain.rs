@@ -8,7 +8,7 @@ use crate::find::scan;
 use crate::{Error, Limits, View};
 use core::sync::atomic::{AtomicU64, Ordering};
 use dacti_index::Located;
-use dacti_seal::{DIGEST_LEN, Structure, explain_with};
+use dacti_seal::{Hashes, Structure, explain_with};
 use std::sync::Arc;
 
 /// The index of an open package, and how many of its entries may still be tried.
@@ -31,7 +31,7 @@ impl Explainer {
         &self,
         error: dacti_seal::Error,
         located: &Located,
-        stored_hash: &[u8; DIGEST_LEN],
+        hashes: &Hashes,
         seal: &[u8],
     ) -> dacti_seal::Error {
         let dacti_seal::Error::Altered { what: Structure::StoredRegion, .. } = error else {
@@ -46,7 +46,7 @@ impl Explainer {
         let _ = scan::groups(&*self.source, &self.view, |group| {
             let ids = group.entries().iter().map(|entry| entry.id.get());
             tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
-            explained = explain_with(error, located, stored_hash, seal, ids);
+            explained = explain_with(error, located, *hashes, seal, ids);
             if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
         });
         let spend = |left: u64| Some(left.saturating_sub(tried));

@@ -2,6 +2,7 @@
 //!
 //! No code here writes packages. Specification: `docs/spec/dacti-package.md`.
 
+pub(crate) mod dictionary;
 pub(crate) mod digest_list;
 pub(crate) mod explain;
 pub(crate) mod index_region;

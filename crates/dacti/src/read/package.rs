@@ -7,6 +7,7 @@ use crate::find::finder::Finder;
 use crate::find::scan;
 use crate::hash::HashPool;
 use crate::index::{GroupSummary, IndexScan};
+use crate::read::dictionary::PackageDictionary;
 use crate::read::explain::Explainer;
 use crate::read::listing;
 use crate::read::region::{region, stored};
@@ -34,6 +35,7 @@ pub struct Package {
     finder: Finder,
     limits: Limits,
     trust: Arc<Trust>,
+    dictionary: Arc<PackageDictionary>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
@@ -107,10 +109,11 @@ impl Package {
         let view = Arc::new(view);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
+        let dictionary = dictionary_of(&source, &view, &trust);
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
         let (proofs, refused) = (Arc::default(), None);
-        Self { finder, limits, trust, explainer, hash_pool, proofs, names, refused }
+        Self { finder, limits, trust, dictionary, explainer, hash_pool, proofs, names, refused }
     }
 
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
@@ -131,8 +134,9 @@ impl Package {
     pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
         self.refused = self.head_refused_by(&policy, now);
         Arc::make_mut(&mut self.trust).require(policy);
-        // Earlier proofs, and the names list, were accepted under another policy.
+        // Earlier proofs, the names list and the dictionary were accepted under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
+        self.dictionary = dictionary_of(self.source(), self.shared_view(), &self.trust);
         self
     }
 
@@ -171,6 +175,11 @@ impl Package {
     /// Returns the seals and the policy of the reader.
     pub(crate) const fn trust(&self) -> &Arc<Trust> {
         &self.trust
+    }
+
+    /// Returns the dictionary, which is read when a region needs it.
+    pub(crate) const fn dictionary(&self) -> &Arc<PackageDictionary> {
+        &self.dictionary
     }
 
     /// The view, to share.
@@ -215,6 +224,17 @@ impl Package {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
             None => read_span(&**self.source(), span).map(Cow::Owned).map_err(read_failed),
         }
+    }
+
+    /// Reads the dictionary to which regions of the encoding `brod` refer; `None` if the package has
+    /// none. Regions are decoded without this call.
+    ///
+    /// # Errors
+    /// A component region outside the file; a seal that does not fit the policy; bytes that do not
+    /// decode, or decode to more than 1 MiB.
+    pub fn read_dictionary(&self) -> Result<Option<Arc<[u8]>>, Error> {
+        self.check_head()?;
+        Ok(self.dictionary.get()?.map(|dictionary| Arc::clone(&dictionary.bytes)))
     }
 
     /// Checks once more that the source is still the file that was opened.
@@ -420,6 +440,15 @@ impl Package {
         });
         Ok(listing::join(&scan.found, names))
     }
+}
+
+fn dictionary_of(
+    source: &Arc<dyn ReadAt>,
+    view: &Arc<View>,
+    trust: &Arc<Trust>,
+) -> Arc<PackageDictionary> {
+    let (source, view, trust) = (Arc::clone(source), Arc::clone(view), Arc::clone(trust));
+    Arc::new(PackageDictionary::new(source, view, trust))
 }
 
 /// Returns whether a file was refused because it is the head of a package in parts.

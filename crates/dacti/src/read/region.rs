@@ -5,7 +5,7 @@ use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
 use core::fmt;
 use core::ops::Deref;
-use dacti_index::{Encoding, Located, Structure, decode_to_vec};
+use dacti_index::{Encoding, Located, Structure, decode_to_vec_with};
 use dacti_seal::Verdict;
 use daicon_core::Span;
 use std::borrow::Cow;
@@ -177,7 +177,11 @@ fn region_once(
     let located = located.within(package.view().bound())?;
     check_len(&located, len_max)?;
     if is_read_at_once(&located) {
-        let bytes = package.bytes(package.trust().span(located)?)?;
+        let span = package.trust().span(located)?;
+        if located.encoding.needs_dictionary() {
+            package.dictionary().get_with(span)?;
+        }
+        let bytes = package.bytes(span)?;
         return region_of(package, located, bytes, len_hint, len_max);
     }
     let mut reader = UnverifiedReader::new(package, located, located.encoding, len_max)?;
@@ -206,7 +210,13 @@ pub(crate) fn region_of<'p>(
     // Without encoding, the stored bytes are the content.
     let content = match located.encoding {
         Encoding::NONE => stored,
-        _ => decode_to_vec(&located, &stored, len_hint, len_max)?.into(),
+        encoding => {
+            let dictionary = match encoding.needs_dictionary() {
+                true => package.dictionary().get()?.map(|dictionary| &*dictionary.bytes),
+                false => None,
+            };
+            decode_to_vec_with(dictionary, &located, &stored, len_hint, len_max)?.into()
+        }
     };
     Ok(Region { located, content, verdict })
 }
@@ -223,8 +233,12 @@ fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
 /// Reads all stored bytes of a region, and verifies them by their seal.
 pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
     let located = located.within(package.view().bound())?;
+    let span = package.trust().span(located)?;
+    if located.encoding.needs_dictionary() && !package.trust().is_nothing() {
+        package.dictionary().get_with(span)?;
+    }
     loop {
-        let bytes = package.bytes(package.trust().span(located)?)?;
+        let bytes = package.bytes(span)?;
         match verified(package, located, bytes) {
             Err(fault) if doubted(package, located, &fault)? => {}
             result => return Ok(result?.0),

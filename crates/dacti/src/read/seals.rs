@@ -5,7 +5,7 @@
 use crate::{Error, Package};
 use dacti_index::{Encoding, Located};
 use dacti_names::NAMES_ID;
-use dacti_seal::{SealPolicy, Seals, Verdict, Verifier};
+use dacti_seal::{Hashes, SealPolicy, Seals, Verdict, Verifier};
 use daicon_core::Span;
 
 /// The seals of an open package and the policy of its reader.
@@ -75,9 +75,13 @@ impl Trust {
             // The policy requires no seal, or one that the package lacks.
             return Ok(dacti_seal::verify(located, stored, seals, policy)?);
         }
-        let hash = package.hash_pool().hash(stored);
-        let judged = dacti_seal::verify_hash(&located, &hash, seal, seals, policy);
-        Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hash, seal))?)
+        let dictionary = match located.encoding.needs_dictionary() {
+            true => package.dictionary().get()?.map(|dictionary| dictionary.hash),
+            false => None,
+        };
+        let hashes = Hashes { stored: package.hash_pool().hash(stored), dictionary };
+        let judged = dacti_seal::verify_hash(&located, hashes, seal, seals, policy);
+        Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hashes, seal))?)
     }
 
     /// Returns the seals and the current policy.

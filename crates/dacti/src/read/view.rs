@@ -10,7 +10,7 @@ use crate::read::index_region::IndexRegion;
 use core::fmt;
 use dacti_cdn::parts::{PARTS_FORMAT_VERSION, PartsHead, is_in_parts};
 use dacti_cdn::{HEAD_LEN, LAYOUT_ID, LAYOUT_LEN, LAYOUT_VERSION, Layout};
-use dacti_index::{INDEX_ID, INDEX_MINORS, INDEX_VERSION};
+use dacti_index::{DICTIONARY_ID, DICTIONARY_VERSION, INDEX_ID, INDEX_MINORS, INDEX_VERSION};
 use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{Kind, SEAL_ID, SEAL_VERSION, Seals};
@@ -36,6 +36,7 @@ const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION)
 const LOOKUP: Requirement<'static> = Requirement::new(LOOKUP_ID, LOOKUP_VERSION);
 const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
+const DICTIONARY: Requirement<'static> = Requirement::new(DICTIONARY_ID, DICTIONARY_VERSION);
 
 /// The format of a package in parts: see [`parts`](crate::publish).
 const PARTS_FORMAT: Format<'static> =
@@ -58,6 +59,8 @@ pub struct View {
     layout_fault: Option<Arc<Error>>,
     name_flags: Option<Flags>,
     seals: Option<Result<Seals, dacti_seal::Error>>,
+    /// The region of the dictionary component.
+    dictionary: Option<Result<Span, daicon_core::Error>>,
     parts: Option<Arc<PartsHead>>,
 }
 
@@ -134,6 +137,10 @@ impl View {
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
         };
         let seals = read_seals(source, head, components, len)?;
+        let dictionary = match DICTIONARY.find(components) {
+            ComponentMatch::Found(component) => Some(component.span_within(len)),
+            ComponentMatch::Incompatible(_) | ComponentMatch::Missing => None,
+        };
         let header = walker.format_header().copied().ok_or(daicon_core::Misuse::FedAfterEnd);
         Ok(Self {
             header: header.map_err(daicon_core::Error::from)?,
@@ -149,6 +156,7 @@ impl View {
             layout_fault,
             name_flags,
             seals,
+            dictionary,
             parts: None,
         })
     }
@@ -298,6 +306,16 @@ impl View {
         self.seals.as_ref()?.as_ref().err().copied()
     }
 
+    /// Returns the region of the dictionary component, without its seal; `None` if the package has
+    /// no dictionary.
+    ///
+    /// # Errors
+    /// A component region outside the file. It keeps no region of another encoding from being read.
+    #[must_use]
+    pub fn dictionary(&self) -> Option<Result<Span, daicon_core::Error>> {
+        self.dictionary
+    }
+
     /// Returns the flags of the names list; `None` without a names component.
     #[must_use]
     pub const fn name_flags(&self) -> Option<Flags> {
@@ -318,7 +336,7 @@ pub(crate) fn is_own(component: &Component) -> bool {
     use dacti_seal::{DIGEST_LIST_ID, DIGEST_LIST_VERSION};
     let parts = Requirement::new(PARTS_ID, PARTS_VERSION);
     let list = Requirement::new(DIGEST_LIST_ID, DIGEST_LIST_VERSION);
-    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, parts, list];
+    let known = [INDEX, LAYOUT, LOOKUP, SEALS, NAMES, DICTIONARY, parts, list];
     let component = core::slice::from_ref(component);
     known.iter().any(|own| matches!(own.find(component), ComponentMatch::Found(_)))
 }

@@ -391,6 +391,7 @@ impl<'p> Listing<'p> {
                 | Claimant::IndexHeader
                 | Claimant::Groups
                 | Claimant::GroupsRoom
+                | Claimant::Dictionary
                 | Claimant::Names => true,
                 Claimant::Regions
                 | Claimant::SealedRegions
@@ -539,18 +540,32 @@ impl<'c> Comparison<'c, '_> {
             return How::Listed;
         }
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
-        let is_alike = old.span.len() == new.span.len() && old.encoding == new.encoding;
+        let is_sealed = seals.iter().all(|len| *len > 0);
+        // A digest covers the dictionary; other stored bytes mean nothing without it.
+        let needs_same = old.encoding.needs_dictionary() && !self.is_same_file && !is_sealed;
+        let is_alike = old.span.len() == new.span.len()
+            && old.encoding == new.encoding
+            && (!needs_same || self.have_same_dictionary());
         if !is_alike || old.span.is_empty() {
             How::Entry { is_alike }
         } else if self.is_same_file && old.span == new.span {
             How::Place
-        } else if self.new.listed.contains_key(&new.id) && seals.iter().all(|len| *len > 0) {
+        } else if self.new.listed.contains_key(&new.id) && is_sealed {
             How::Listed
-        } else if seals.iter().all(|len| *len > 0) {
+        } else if is_sealed {
             How::Digest
         } else {
             How::Content
         }
+    }
+
+    /// Returns whether both packages have the same dictionary.
+    fn have_same_dictionary(&self) -> bool {
+        let hash = |listing: &Listing<'_>| {
+            let read = listing.package.dictionary().get().ok()?;
+            read.map(|dictionary| dictionary.hash)
+        };
+        hash(self.old).is_some_and(|old| hash(self.new) == Some(old))
     }
 
     /// Takes a region that is in one package or in both.

@@ -5,7 +5,9 @@ use crate::report::gaps::Gaps;
 use crate::{Error, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
-use dacti_index::{GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN, INDEX_HEADER_LEN, Located};
+use dacti_index::{
+    DICTIONARY_ID, GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN, INDEX_HEADER_LEN, Located,
+};
 use dacti_lookup::LOOKUP_ID;
 use dacti_names::NAMES_ID;
 use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
@@ -40,6 +42,8 @@ pub enum Claimant {
     SealedRegions,
     /// Stored bytes of the names list, and its seal if it has one.
     Names,
+    /// Stored bytes of the dictionary, and its seal if it has one.
+    Dictionary,
     /// Seals of removals: entries that say that a region is absent.
     Removals,
     /// Bytes of replaced entries, with their seals.
@@ -68,6 +72,7 @@ impl fmt::Display for Claimant {
             Self::Regions => "regions",
             Self::SealedRegions => "regions, each with its seal",
             Self::Names => "names list",
+            Self::Dictionary => "dictionary",
             Self::Removals => "seals of removals",
             Self::Replaced => "replaced regions",
             Self::Padding => "padding",
@@ -123,6 +128,8 @@ pub struct FileMap {
     seals_len: u64,
     /// The part of `seals_len` that belongs to the names list.
     names_seals_len: u64,
+    /// The part of `seals_len` that belongs to the dictionary.
+    dictionary_seal_len: u64,
 }
 
 impl FileMap {
@@ -189,6 +196,11 @@ impl FileMap {
         self.names_seals_len
     }
 
+    /// Returns the length of the dictionary's seal, which is a part of all seals.
+    pub(crate) const fn dictionary_seal_len(&self) -> u64 {
+        self.dictionary_seal_len
+    }
+
     /// Returns the length of unclaimed bytes that are not zero.
     #[must_use]
     pub fn unclaimed_len(&self) -> u64 {
@@ -226,12 +238,16 @@ impl FileMap {
     }
 
     fn push(&mut self, claim: Claim) {
-        if claim.is_regions() {
+        if claim.is_regions() || claim.claimant == Claimant::Dictionary {
             // A claim ends with its seal.
             let seal_len = self.seal_len.min(claim.span.len());
             self.seals_len = self.seals_len.saturating_add(seal_len);
-            if claim.claimant == Claimant::Names {
-                self.names_seals_len = self.names_seals_len.saturating_add(seal_len);
+            match claim.claimant {
+                Claimant::Names => {
+                    self.names_seals_len = self.names_seals_len.saturating_add(seal_len);
+                }
+                Claimant::Dictionary => self.dictionary_seal_len = seal_len,
+                _ => {}
             }
         }
         if let Some(before) = self.claims.last_mut()
@@ -302,6 +318,10 @@ fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
                 *outside = outside.saturating_add(1);
                 return None;
             };
+            if component.id == DICTIONARY_ID {
+                let len = span.len().saturating_add(package.trust().seal_len());
+                return Some(claim(span.start, len, Claimant::Dictionary, 1));
+            }
             Some(claim(span.start, span.len(), Claimant::Component(component.id), 1))
         })
         .collect()

@@ -45,6 +45,8 @@ pub enum Finding {
     Seals(dacti_seal::Error),
     /// The digest list is wrong. Only those who compare packages use it.
     DigestList(dacti_seal::DigestListFault),
+    /// The dictionary cannot be read, so no region that refers to it can be.
+    Dictionary(Error),
     /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
     /// hashed.
     Names(Error),
@@ -104,6 +106,7 @@ impl Finding {
         matches!(
             self,
             Self::Seals(_)
+                | Self::Dictionary(_)
                 | Self::Names(_)
                 | Self::Entry(_)
                 | Self::Region { .. }
@@ -125,6 +128,7 @@ impl fmt::Display for Finding {
             Self::Seals(error) => error.fmt(f),
             Self::DigestList(fault) => fault.fmt(f),
             Self::Names(error) => write!(f, "names list: {error}"),
+            Self::Dictionary(error) => write!(f, "dictionary: {error}"),
             Self::Overlap(Overlap { first, second }) => write!(
                 f,
                 "{} at {} overlaps {} at {}",
@@ -203,6 +207,7 @@ impl Package {
         let keys = view.fences_fault().cloned().or_else(|| fences_fault.map(Arc::new));
         report.findings.extend(keys.map(Finding::Fences));
         report.findings.extend(scan.faults.iter().map(|fault| Finding::Entry((*fault).into())));
+        report.findings.extend(self.dictionary().get().err().map(Finding::Dictionary));
         let overlaps = FileMap::claims_of(self, &scan)?.overlaps;
         report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
         let none = Names::default();

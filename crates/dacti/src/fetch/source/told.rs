@@ -15,6 +15,11 @@ impl<'s> Told<'s> {
         source.will_read(&spans);
         Self { source, spans }
     }
+
+    /// Leaves the announcement to the code that makes the rest of the reads.
+    pub(crate) fn keep(mut self) {
+        self.spans.clear();
+    }
 }
 
 impl Drop for Told<'_> {

@@ -106,7 +106,11 @@ impl Package {
 
     fn visit(&self, found: Vec<Result<Located, Error>>, len_max: &mut u64, visit: &mut Visit<'_>) {
         let mut early = Vec::new();
-        let reads = Reads::of(self, Manner::Whole, found, |i, found| early.push((i, found)));
+        let reads = Reads::of(self, Manner::Whole, true, found, |i, found| early.push((i, found)));
+        let announce = || Told::new(&**self.source(), reads.ahead(self));
+        // Regions in memory may need the dictionary, which is read together with the others.
+        let mut announced = reads.needs_dictionary().then(announce);
+        reads.read_dictionary(self);
         for (i, early) in early {
             let told = match early {
                 Early::InHand(located) => region(self, located, None, *len_max),
@@ -116,7 +120,7 @@ impl Package {
                 return;
             }
         }
-        let _told = Told::new(&**self.source(), reads.ahead(self));
+        let _told = announced.take().unwrap_or_else(announce);
         // A fault of the server concerns all regions, so the run ends and does not repeat it for
         // each.
         let (mut streak, mut ended) = (FaultStreak::default(), None);

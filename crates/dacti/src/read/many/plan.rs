@@ -138,7 +138,7 @@ impl GetPlan {
         manner: Manner,
         found: impl IntoIterator<Item = Located>,
     ) {
-        let reads = Reads::of(package, manner, found.into_iter().map(Ok), |_, early| {
+        let reads = Reads::of(package, manner, true, found.into_iter().map(Ok), |_, early| {
             self.count_early(&early);
         });
         self.add_reads(package, &reads);

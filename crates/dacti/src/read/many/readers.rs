@@ -172,7 +172,7 @@ impl<'p, R> Readers<'p, R> {
         let total = Arc::new(Total::of(package, &found));
         let mut plan = GetPlan::default();
         let mut early = Vec::new();
-        let reads = Reads::of(package, manner, found.into_iter().map(Ok), |i, found| {
+        let reads = Reads::of(package, manner, decodes, found.into_iter().map(Ok), |i, found| {
             plan.count_early(&found);
             early.push((i, found));
         });
@@ -202,6 +202,10 @@ impl<'p, R> Readers<'p, R> {
             return None;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.reads.needs_dictionary() {
+            // Regions in memory may need it, too.
+            self.announce(&mut state);
+        }
         if let Some((i, early)) = state.early.next() {
             return Some((
                 i,
@@ -214,10 +218,7 @@ impl<'p, R> Readers<'p, R> {
             ));
         }
         let source = self.package.source();
-        if state.told.is_none() {
-            self.reads.note(self.package);
-            state.told = Some(Told::new(&**source, self.reads.ahead(self.package)));
-        }
+        self.announce(&mut state);
         let mut read = self.reads.joined.get(state.read)?;
         if state.next >= self.reads.together(read).len() {
             state.read = state.read.saturating_add(1);
@@ -243,6 +244,16 @@ impl<'p, R> Readers<'p, R> {
         };
         drop(state);
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
+    }
+
+    /// Announces all reads, once, and makes the first of them, that of the dictionary.
+    fn announce(&self, state: &mut State<'p>) {
+        if state.told.is_none() {
+            self.reads.note(self.package);
+            let ahead = self.reads.ahead(self.package);
+            state.told = Some(Told::new(&**self.package.source(), ahead));
+            self.reads.read_dictionary(self.package);
+        }
     }
 
     /// Checks once more that the source is still the file that was opened. Call it after the last

@@ -34,6 +34,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Reads {
     manner: Manner,
+    /// The read of the dictionary, which comes first; `None` if no region needs it.
+    dictionary: Option<Span>,
     pub(super) wanted: Vec<Wanted>,
     pub(super) joined: Vec<Joined>,
 }
@@ -48,19 +50,22 @@ pub(super) enum Early {
 }
 
 impl Reads {
-    /// Chooses the reads of the regions in `found`. `early` takes, in order, the regions that need
-    /// no read.
+    /// Chooses the reads of the regions in `found`, which are decoded if `decodes`. `early` takes,
+    /// in order, the regions that need no read.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
+        decodes: bool,
         found: impl IntoIterator<Item = Result<Located, Error>>,
         mut early: impl FnMut(usize, Early),
     ) -> Self {
         let len = package.view().bound();
-        let mut wanted = Vec::new();
+        let (mut wanted, mut needs_dictionary) = (Vec::new(), false);
+        let uses_dictionary = decodes || !package.trust().is_nothing();
         for (i, found) in found.into_iter().enumerate() {
             let span = found.and_then(|located| {
                 let located = located.within(len)?;
+                needs_dictionary |= uses_dictionary && located.encoding.needs_dictionary();
                 Ok((located, package.trust().span(located)?))
             });
             match span {
@@ -74,7 +79,21 @@ impl Reads {
         wanted.sort_by_key(|wanted| (wanted.span, wanted.i));
         let spans: Vec<Span> = wanted.iter().map(|wanted| wanted.span).collect();
         let joined = coalesce(&spans, joining(package)).collect();
-        Self { manner, wanted, joined }
+        let dictionary = package.dictionary().unread().filter(|_| needs_dictionary);
+        Self { manner, dictionary, wanted, joined }
+    }
+
+    /// Returns whether the dictionary has to be read.
+    pub(super) const fn needs_dictionary(&self) -> bool {
+        self.dictionary.is_some()
+    }
+
+    /// Reads the dictionary, after the reads were announced. Each region that needs it reports its
+    /// fault.
+    pub(super) fn read_dictionary(&self, package: &Package) {
+        if self.dictionary.is_some() {
+            drop(package.dictionary().get());
+        }
     }
 
     /// Returns the regions that a read brings.
@@ -89,7 +108,8 @@ impl Reads {
             [alone] => self.pieces(package, alone).nth(1).is_none(),
             _ => true,
         };
-        self.joined.iter().filter(at_once).map(|read| read.span).collect()
+        let regions = self.joined.iter().filter(at_once).map(|read| read.span);
+        self.dictionary.into_iter().chain(regions).collect()
     }
 
     /// Tells the source which regions are read alone, maybe piece by piece.
@@ -103,6 +123,7 @@ impl Reads {
 
     /// Adds the reads to a plan.
     pub(super) fn tell(&self, package: &Package, plan: &mut GetPlan) {
+        plan.reads.extend(self.dictionary.filter(|read| !plan.reads.contains(read)));
         for read in &self.joined {
             let together = self.together(read);
             if let [alone] = together {

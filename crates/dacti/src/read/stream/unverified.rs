@@ -4,12 +4,13 @@
 use super::proof::read_len;
 use crate::fetch::source::{Doubt, ReadAt, read_full, read_span};
 use crate::hash::{HashPool, PARALLEL_LEN_MIN};
+use crate::read::dictionary::PackageDictionary;
 use crate::read::explain::Explainer;
 use crate::read::seals::Trust;
 use crate::read::total::Total;
 use crate::{Error, Package, RegionName, View};
 use dacti_index::{Decoder, Encoding, Located};
-use dacti_seal::Verdict;
+use dacti_seal::{Hashes, Verdict};
 use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -94,6 +95,9 @@ pub struct UnverifiedReader {
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
+    /// `None` if neither the seal nor the decoder needs it, or once both have it.
+    dictionary: Option<Arc<PackageDictionary>>,
+    dictionary_hash: Option<[u8; 32]>,
     located: Located,
     decoder: Decoder,
     piece: Vec<u8>,
@@ -172,12 +176,16 @@ impl UnverifiedReader {
         source.note_region(all);
         let seal = Span { start: located.span.end, end: all.end };
         let seal = Some(seal).filter(|seal| !seal.is_empty());
+        let needs_dictionary =
+            located.encoding.needs_dictionary() && (seal.is_some() || decoder.awaits_dictionary());
         Ok(Self {
             source,
             view: Arc::clone(package.shared_view()),
             trust,
             explainer: package.explainer().clone(),
             hash_pool: Arc::clone(package.hash_pool()),
+            dictionary: needs_dictionary.then(|| Arc::clone(package.dictionary())),
+            dictionary_hash: None,
             located,
             decoder,
             piece: Vec::new(),
@@ -272,6 +280,7 @@ impl UnverifiedReader {
         self.rewind();
         self.source = bytes;
         self.seal = None;
+        self.dictionary = self.dictionary.take().filter(|_| self.decoder.awaits_dictionary());
         self.verdict = Some(verdict);
     }
 
@@ -286,10 +295,26 @@ impl UnverifiedReader {
         read_full(&*self.source, at, out)
     }
 
+    /// Reads the dictionary if the region needs it, and announces the first piece of the region.
+    fn take_dictionary(&mut self) -> io::Result<()> {
+        let Some(dictionary) = &self.dictionary else { return Ok(()) };
+        let all = Span { start: self.next_at, end: self.end() };
+        let stored = Span { start: self.next_at, end: self.located.span.end };
+        let first = pieces(&*self.source, stored, all, false).next().unwrap_or(all);
+        let read = dictionary.get_with(first).map_err(io::Error::other)?;
+        if let Some(read) = read {
+            self.decoder.give_dictionary(&read.bytes);
+            self.dictionary_hash = Some(read.hash);
+        }
+        self.dictionary = None;
+        Ok(())
+    }
+
     /// Reads the next piece of stored bytes; false at their end. If this piece has all stored
     /// bytes, it is checked at once with its seal. If it is wrong, it is read again while the
     /// source has another way to read it.
     fn refill(&mut self) -> io::Result<bool> {
+        self.take_dictionary()?;
         let at = self.next_at;
         let all = Span { start: self.located.span.start, end: self.end() };
         loop {
@@ -362,6 +387,7 @@ impl UnverifiedReader {
 
     /// Decodes into `out`; 0 at the content's end.
     fn decode(&mut self, out: &mut [u8]) -> Result<usize, Stop> {
+        self.take_dictionary()?;
         loop {
             let stored = self.piece.get(self.taken..).unwrap_or_default();
             let progress = self.decoder.decode(stored, out)?;
@@ -442,9 +468,10 @@ impl UnverifiedReader {
             let (what, end) = (dacti_index::Structure::StoredRegion, self.next_at);
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
         }
-        let hash = *self.hasher.finalize().as_bytes();
-        let explained = |error| self.explainer.explain(error, &self.located, &hash, seal);
-        let verdict = verifier.finish_with(&hash, seal).map_err(|error| invalid(explained(error)));
+        let stored = *self.hasher.finalize().as_bytes();
+        let hashes = Hashes { stored, dictionary: self.dictionary_hash };
+        let explained = |error| self.explainer.explain(error, &self.located, &hashes, seal);
+        let verdict = verifier.finish_with(hashes, seal).map_err(|error| invalid(explained(error)));
         self.verdict = Some(verdict?);
         Ok(())
     }

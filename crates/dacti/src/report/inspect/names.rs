@@ -14,6 +14,7 @@ pub fn name_of(id: Uuid) -> Option<&'static str> {
     match id {
         id if id == crate::PACKAGE_FORMAT.id => Some("dacti package"),
         id if id == crate::index::INDEX_ID => Some("dacti-index"),
+        id if id == crate::index::DICTIONARY_ID => Some("dacti-dictionary"),
         id if id == crate::layout::LAYOUT_ID => Some("dacti-layout"),
         id if id == crate::layout::PARTS_ID => Some("dacti-parts"),
         id if id == crate::seal::SEAL_ID => Some("dacti-seal"),

@@ -24,14 +24,16 @@ const PAYS_FROM: u64 = 4;
 
 /// The bytes of a package by their use.
 ///
-/// Each byte of the file is in exactly one of the first eight numbers, so their sum is the file's
+/// Each byte of the file is in exactly one of the first nine numbers, so their sum is the file's
 /// length. All are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Stored bytes of the regions that the index lists, without the names list.
     pub live: u64,
-    /// The seals of these regions, of the names list and of removals.
+    /// The seals of these regions, of the dictionary, of the names list and of removals.
     pub seals: u64,
+    /// Stored bytes of the dictionary.
+    pub dictionary: u64,
     /// Stored bytes of the names list, in all segments.
     pub names: u64,
     /// Index header, groups in use and fences, of the current index.
@@ -113,8 +115,9 @@ impl Usage {
     /// Returns the sum of the parts, which is the file's length.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { live, seals, names, index, head, reserve, padding, dead, .. } = *self;
-        let parts = [live, seals, names, index, head, reserve, padding, dead];
+        let Self { live, seals, dictionary, names, index, head, reserve, padding, dead, .. } =
+            *self;
+        let parts = [live, seals, dictionary, names, index, head, reserve, padding, dead];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 }
@@ -157,6 +160,7 @@ fn parts(map: &FileMap) -> Usage {
     let mut usage = Usage {
         live: 0,
         seals: map.seals_len(),
+        dictionary: 0,
         names: 0,
         index: 0,
         head: 0,
@@ -177,6 +181,7 @@ fn parts(map: &FileMap) -> Usage {
         let part = match claim.claimant {
             Claimant::Regions | Claimant::SealedRegions => &mut usage.live,
             Claimant::Names => &mut usage.names,
+            Claimant::Dictionary => &mut usage.dictionary,
             Claimant::Component(LOOKUP_ID) | Claimant::IndexHeader | Claimant::Groups => {
                 &mut usage.index
             }
@@ -192,9 +197,11 @@ fn parts(map: &FileMap) -> Usage {
     }
     usage.dead = usage.dead.saturating_add(usage.replaced).saturating_add(usage.not_looked_at);
     // The claims of sealed regions include their seals.
-    let names_seals = map.names_seals_len();
+    let (names_seals, dictionary_seal) = (map.names_seals_len(), map.dictionary_seal_len());
     usage.names = usage.names.saturating_sub(names_seals);
-    usage.live = usage.live.saturating_sub(map.seals_len().saturating_sub(names_seals));
+    usage.dictionary = usage.dictionary.saturating_sub(dictionary_seal);
+    let others = names_seals.saturating_add(dictionary_seal);
+    usage.live = usage.live.saturating_sub(map.seals_len().saturating_sub(others));
     usage
 }
 
@@ -249,13 +256,14 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
     }
     let groups = entries.values().map(|count| count.div_ceil(GROUP_ENTRIES));
     let groups = u32::try_from(groups.fold(0_usize, usize::saturating_add)).unwrap_or(u32::MAX);
-    let data = usage.live.saturating_add(usage.seals).saturating_add(usage.names);
+    let data = [usage.live, usage.seals, usage.dictionary, usage.names];
+    let data = data.into_iter().fold(0, u64::saturating_add);
     let (len, slice_len) = if let Some(layout) = view.layout() {
         let index = IndexPlace::cdn(groups, to_u64(scan.found.len()));
         let end = index.span.end.saturating_add(data);
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
-        // The layout has one table of at most two components.
+        // The layout has one table, in most cases of two components.
         let tables =
             PREAMBLE_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(COMPONENT_ENTRY_LEN * 2);
         (IndexPlace::compact(groups, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)

@@ -12,6 +12,7 @@ pub use proof::Proof;
 use crate::index::IndexScan;
 use crate::read::total::check_copy;
 use crate::read::view::is_own;
+use crate::write::pack::dictionary::NewDictionary;
 use crate::write::pack::{Kept, KeptFrom};
 use crate::{
     BuildOptions, Built, EncodingChoice, Error, LayoutChoice, Names, Package, PackageBuilder,
@@ -208,6 +209,7 @@ impl Rewrite<'_> {
         let mut builder = PackageBuilder::new(build_options);
         let from = Arc::new(KeptFrom::new(package));
         builder.keep_seals(seals.clone());
+        keep_dictionary(&mut builder, &from, reseal)?;
         keep_regions(&mut builder, &from, scan, names, hot, reseal);
         if let Some(key) = signer {
             builder.sign(key.clone());
@@ -255,8 +257,14 @@ impl<'n> LiveNames<'n> {
         Self {
             dropped,
             explicit_ids: alive.iter().any(Name::is_explicit),
-            encoding: newest.map_or(Encoding::NONE, |newest| newest.encoding),
-            kept: kept.map(|(located, _)| located),
+            encoding: newest.map_or(Encoding::NONE, |newest| match newest.encoding {
+                // An update gives a segment the encoding of its regions, a packer does not.
+                Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
+                encoding => encoding,
+            }),
+            kept: kept
+                .map(|(located, _)| located)
+                .filter(|located| !located.encoding.needs_dictionary()),
             alive,
         }
     }
@@ -341,6 +349,22 @@ fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
     let limit = room.saturating_sub(Seals::DIGESTS.emitted_len()).checked_div(32).unwrap_or(0);
     let (found, limit) = (seals.keys.len(), usize::try_from(limit).unwrap_or(usize::MAX));
     Err(CompactionFault::TooManyKeys { found, limit }.into())
+}
+
+/// Adds the dictionary, if there is one.
+fn keep_dictionary(
+    builder: &mut PackageBuilder,
+    from: &Arc<KeptFrom>,
+    reseal: bool,
+) -> Result<(), Error> {
+    let dictionary = from.dictionary();
+    let (Some(located), Some(read)) = (dictionary.located()?, dictionary.get()?) else {
+        return Ok(());
+    };
+    let name = "dictionary".into();
+    let kept = Kept { from: Arc::clone(from), located, name, reseal };
+    builder.keep_dictionary(NewDictionary::kept(&kept, read.clone())?);
+    Ok(())
 }
 
 /// Adds every region except the names list, each under its first path.

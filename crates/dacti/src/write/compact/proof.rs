@@ -12,7 +12,7 @@ use crate::write::pack::Draft;
 use crate::{Error, Package};
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, Name};
-use dacti_seal::{Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash};
+use dacti_seal::{Hashes, Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -74,6 +74,7 @@ pub(super) fn prove(
     for (before, after) in pairs {
         prove_region((old, before), (&new, after), &hashes, policy.as_ref(), &mut proof)?;
     }
+    prove_dictionary(old, &new)?;
     if new.names()?.all() != names {
         return Err(unproven("the names differ".into()));
     }
@@ -122,14 +123,16 @@ fn prove_region(
     proof.bytes = proof.bytes.saturating_add(after.span.len());
     let Some(seals) = new.view().seals() else { return Ok(()) };
     let seal = read_seal(new, after, seals.kind)?;
-    if seal.digest != digest_of_hash(after.id, after.encoding, after.span.len(), &hash) {
+    let dictionary = new.dictionary().get()?.map(|dictionary| dictionary.hash);
+    let hashes = Hashes { stored: hash, dictionary };
+    if seal.digest != digest_of_hash(after.id, after.encoding, after.span.len(), hashes) {
         return Err(unproven(format!("region {} has another digest", after.id)));
     }
     proof.digests = proof.digests.saturating_add(1);
     if let Some(policy) = signed_by {
         let mut bytes = [0; 96];
         seal.emit(seals.kind, &mut bytes)?;
-        verify_hash(after, &hash, &bytes, Some(seals), policy)?;
+        verify_hash(after, hashes, &bytes, Some(seals), policy)?;
         proof.signatures = proof.signatures.saturating_add(1);
     } else if seals.kind == Kind::Signature {
         if seal != read_seal(old, before, seals.kind)? {
@@ -138,6 +141,15 @@ fn prove_region(
         proof.signatures = proof.signatures.saturating_add(u64::from(seal.signature.is_some()));
     }
     Ok(())
+}
+
+/// Compares the dictionaries, without which stored bytes mean nothing.
+fn prove_dictionary(old: &Package, new: &Package) -> Result<(), Error> {
+    let hash = |package: &Package| {
+        let read = package.dictionary().get()?;
+        Ok::<_, Error>(read.map(|dictionary| dictionary.hash))
+    };
+    if hash(old)? == hash(new)? { Ok(()) } else { Err(unproven("the dictionaries differ".into())) }
 }
 
 fn read_seal(package: &Package, located: &Located, kind: Kind) -> Result<Seal, Error> {

@@ -1,18 +1,35 @@
-//! Compresses contents with Brotli: a short one at once, a long one as a stream.
+//! Compresses contents with Brotli: a short one at once, a long one as a stream, each with the
+//! package's dictionary if there is one.
 
 use brotli::enc::encode::{
     BrotliEncoderDestroyInstance, BrotliEncoderMaxCompressedSize,
     BrotliEncoderOperation::BROTLI_OPERATION_FINISH, BrotliEncoderStateStruct,
 };
 use brotli::enc::{BrotliEncoderParams, StandardAlloc};
+use daicon_core::to_u64;
 use std::io::{self, Read, Write};
+
+/// Bytes that a stream reads and writes at once, as the encoder's own functions do.
+const STREAM_LEN: usize = 4096;
+
+/// The encoder uses no dictionary below this quality.
+pub(crate) const DICTIONARY_QUALITY_MIN: u8 = 2;
 
 /// Appends `content`, compressed, to `out`.
 ///
 /// An encoder that gets the whole content at once takes 4 % less time than one that gets pieces.
-pub(super) fn compress(content: &[u8], quality: u8, out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn compress(
+    content: &[u8],
+    quality: u8,
+    dictionary: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     let mut encoder = BrotliEncoderStateStruct::new(StandardAlloc::default());
-    encoder.params = params(u64::try_from(content.len()).unwrap_or(u64::MAX), quality);
+    let dictionary = dictionary.unwrap_or_default();
+    encoder.params = params(to_u64(content.len()), quality, dictionary);
+    if !dictionary.is_empty() {
+        encoder.set_custom_dictionary(dictionary.len(), dictionary);
+    }
     let (mut left, mut read, mut end) = (content.len(), 0, out.len());
     let room_len = BrotliEncoderMaxCompressedSize(content.len());
     while !encoder.is_finished() {
@@ -45,15 +62,30 @@ pub(super) fn compress_stream(
     content: &mut impl Read,
     len: u64,
     quality: u8,
+    dictionary: Option<&[u8]>,
     sink: &mut impl Write,
 ) -> io::Result<()> {
-    brotli::BrotliCompress(content, sink, &params(len, quality)).map(drop)
+    let dictionary = dictionary.unwrap_or_default();
+    let (mut input, mut output) = (vec![0; STREAM_LEN], vec![0; STREAM_LEN]);
+    brotli::BrotliCompressCustomIoCustomDict(
+        &mut brotli::IoReaderWrapper(content),
+        &mut brotli::IoWriterWrapper(sink),
+        &mut input,
+        &mut output,
+        &params(len, quality, dictionary),
+        StandardAlloc::default(),
+        &mut |_, _, _, _| (),
+        dictionary,
+        io::ErrorKind::UnexpectedEof.into(),
+    )
+    .map(drop)
 }
 
-fn params(len: u64, quality: u8) -> BrotliEncoderParams {
+fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
     BrotliEncoderParams {
         quality: quality.into(),
-        lgwin: window_bits(len),
+        // The dictionary stands before the content, in the same window.
+        lgwin: window_bits(len.saturating_add(to_u64(dictionary.len()))),
         size_hint: usize::try_from(len).unwrap_or(usize::MAX),
         ..BrotliEncoderParams::default()
     }
@@ -95,9 +127,9 @@ mod tests {
             for len in [0, 1, 15, 4096, 65_535, 65_536, 65_537, 300_000] {
                 for content in [noise(len), texts(len).collect()] {
                     let (mut at_once, mut stream) = (b"before".to_vec(), Vec::new());
-                    compress(&content, quality, &mut at_once).unwrap();
+                    compress(&content, quality, None, &mut at_once).unwrap();
                     let len = u64::try_from(len).unwrap();
-                    compress_stream(&mut &content[..], len, quality, &mut stream).unwrap();
+                    compress_stream(&mut &content[..], len, quality, None, &mut stream).unwrap();
                     let at_once = at_once.strip_prefix(b"before").unwrap();
                     for compressed in [at_once, &stream] {
                         let mut decompressed = Vec::new();

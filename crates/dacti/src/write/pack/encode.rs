@@ -1,12 +1,13 @@
 //! Turns inputs into stored bytes: a batch of short ones at once, a long one piece by piece.
 
 use super::brotli;
+use super::dictionary::NewDictionary;
 use super::input::Input;
 use super::pipeline::{Lane, Stopped, Weigh};
 use crate::Error;
 use crate::hash::HashPool;
 use dacti_index::Encoding;
-use dacti_seal::{Kind, Seal, SecretKey, digest_of_hash};
+use dacti_seal::{Hashes, Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 use uuid::Uuid;
 
@@ -56,7 +57,11 @@ impl Sealing<'_> {
 
     /// Returns the bytes of the seal of a removal: that of a region without bytes.
     pub(crate) fn of_removal(self, id: Uuid) -> Result<Vec<u8>, Error> {
-        let digest = dacti_seal::digest(id, Encoding::GONE, b"");
+        self.bytes(dacti_seal::digest(id, Encoding::GONE, b""))
+    }
+
+    /// Returns the bytes of the seal with this digest.
+    pub(super) fn bytes(self, digest: [u8; 32]) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; usize::try_from(self.kind.seal_len()).unwrap_or_default()];
         self.seal(digest).emit(self.kind, &mut bytes)?;
         Ok(bytes)
@@ -73,6 +78,8 @@ impl Sealing<'_> {
 pub(crate) struct Encoder<'k> {
     pub(crate) encoding: Encoding,
     pub(crate) quality: u8,
+    /// The dictionary of regions of the encoding `brod`.
+    pub(crate) dictionary: Option<&'k NewDictionary>,
     /// The kind of seal after stored bytes; `None` for no seal.
     pub(crate) sealing: Option<Sealing<'k>>,
     /// Whether stored bytes are hashed even if no seal needs it.
@@ -81,7 +88,7 @@ pub(crate) struct Encoder<'k> {
     pub(crate) hash_pool: &'k HashPool,
 }
 
-impl Encoder<'_> {
+impl<'k> Encoder<'k> {
     /// Encodes adjacent inputs: several short ones, or one of any length.
     pub(crate) fn encode(
         self,
@@ -135,7 +142,7 @@ impl Encoder<'_> {
                 input.read_into(&mut piece.bytes)?;
             } else {
                 let content = input.content(&mut buf)?;
-                brotli::compress(content, self.quality, &mut piece.bytes)
+                brotli::compress(content, self.quality, self.dictionary(input), &mut piece.bytes)
                     .map_err(|error| input.failed(error))?;
             }
             let end = piece.bytes.len();
@@ -190,6 +197,12 @@ impl Encoder<'_> {
             return Ok(Err(error));
         }
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
+    }
+
+    /// Returns the dictionary with which an input is encoded.
+    fn dictionary(self, input: &Input) -> Option<&'k [u8]> {
+        let needs = input.encoding(self.encoding).needs_dictionary();
+        self.dictionary.filter(|_| needs).map(|new| &*new.dictionary.bytes)
     }
 
     /// Returns whether an input's bytes are stored unchanged.
@@ -257,7 +270,9 @@ impl Encoder<'_> {
             place.copy_from_slice(&seal);
         } else {
             let encoding = input.encoding(self.encoding);
-            let digest = digest_of_hash(input.id, encoding, *stored_len, digest);
+            let dictionary = self.dictionary.map(|new| new.dictionary.hash);
+            let hashes = Hashes { stored: *digest, dictionary };
+            let digest = digest_of_hash(input.id, encoding, *stored_len, hashes);
             sealing.seal(digest).emit(sealing.kind, place)?;
         }
         Ok(())
@@ -278,7 +293,8 @@ impl Encoder<'_> {
                 sink.write_all(bytes).map_err(|error| input.failed(error))?;
             }
         } else {
-            brotli::compress_stream(&mut limited, input.len, self.quality, sink)
+            let dictionary = self.dictionary(input);
+            brotli::compress_stream(&mut limited, input.len, self.quality, dictionary, sink)
                 .map_err(|error| input.failed(error))?;
         }
         input.check_unchanged(reader.read)

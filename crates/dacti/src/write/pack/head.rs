@@ -15,8 +15,8 @@ use dacti_cdn::{
     T2_PLACES, T2_SLOTS,
 };
 use dacti_index::{
-    Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader, INDEX_ID, INDEX_VERSION, IndexHeader, Misuse,
-    emit_group, emit_header,
+    DICTIONARY_ID, DICTIONARY_VERSION, Encoding, Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader,
+    INDEX_ID, INDEX_VERSION, IndexHeader, Misuse, emit_group, emit_header,
 };
 use dacti_lookup::{
     LOOKUP_ID, LOOKUP_VERSION, RUNS_MAX, RunSpec, emit_lookup, lookup_len, stride_for,
@@ -51,9 +51,12 @@ pub(super) fn write(
         components.push(names);
     }
     components.extend(write_fences(plan, &firsts, output)?);
+    let dictionary =
+        written.dictionary.map(|(len, _)| dictionary(plan.data_at, len)).transpose()?;
     output.write_at(plan.index.hot.start, &plan.hot.bytes)?;
     match options.layout {
         LayoutChoice::Compact => {
+            components.extend(dictionary);
             write_tables(output, &[TableSpec { components: &components, ..TableSpec::default() }])?;
             let len = output.end();
             output.finish(len)?;
@@ -62,7 +65,7 @@ pub(super) fn write(
         LayoutChoice::Cdn => {
             let fresh_end = output.end().next_multiple_of(options.slice_len);
             let layout = Layout {
-                file_id: file_id(index_digest, written),
+                file_id: file_id(index_digest, written, plan.hot.order.len()),
                 slice_len: options.slice_len,
                 fresh_end,
                 delta_groups: plan.index.delta_groups,
@@ -72,7 +75,8 @@ pub(super) fn write(
                 fences: plan.index.fences,
             };
             let list = digest_list::write(plan, written, ids, output)?;
-            write_cdn_head(output, &layout, seals, list, &components)?;
+            let others = dictionary.into_iter().chain(list);
+            write_cdn_head(output, &layout, seals, others, &components)?;
             output.finish(fresh_end)?;
             Ok(fresh_end)
         }
@@ -85,7 +89,7 @@ fn write_cdn_head(
     output: &mut Output,
     layout: &Layout,
     seals: Option<&Seals>,
-    list: Option<ComponentSpec>,
+    others: impl Iterator<Item = ComponentSpec>,
     components: &[ComponentSpec],
 ) -> Result<(), Error> {
     let [place, _] = T2_PLACES;
@@ -97,7 +101,7 @@ fn write_cdn_head(
         own.push(ComponentSpec::with_region(SEAL_ID, SEAL_VERSION, region(at)?));
         output.write_at(SEAL_AT, &bytes)?;
     }
-    own.extend(list);
+    own.extend(others);
     // Zeros: the region counts once the package is published in parts.
     let at = Span { start: PARTS_AT, end: PARTS_AT.saturating_add(PARTS_LEN) };
     own.push(ComponentSpec::with_region(PARTS_ID, PARTS_VERSION, region(at)?));
@@ -154,7 +158,12 @@ fn write_index(
         hot.sort_unstable_by_key(|i| ids.get(*i));
         let entries = entries(&hot, 0, written, ids)?;
         let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
-        let header = GroupHeader::new(0, plan.encoding, length);
+        // Hot regions do without the dictionary, which the first request does not bring.
+        let encoding = match plan.encoding {
+            Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
+            encoding => encoding,
+        };
+        let header = GroupHeader::new(0, encoding, length);
         emit_group(&header, &entries, buffer.next())?;
     }
     for part in &plan.parts {
@@ -234,16 +243,26 @@ fn entries(
     inputs.iter().map(|i| entry(i).ok_or_else(|| too_long(i).into())).collect()
 }
 
-/// Returns the file id. It is a hash of the index and then of the digests of all stored regions in
-/// data order. Without seals, one digest of all their bytes takes the place of the digests.
-fn file_id(mut hasher: blake3::Hasher, written: &Written) -> [u8; 16] {
-    let digests = written.whole.as_ref().map_or(&written.digests[..], core::slice::from_ref);
-    for digest in digests {
-        hasher.update(digest);
+/// Returns the file id. It is a hash of the index and then of the digests of all stored regions:
+/// the hot ones, the dictionary, and the others in data order. Without seals, one digest of all
+/// their bytes takes the place of the digests.
+fn file_id(mut hasher: blake3::Hasher, written: &Written, hot: usize) -> [u8; 16] {
+    let (hot, others) = written.digests.split_at_checked(hot).unwrap_or((&written.digests, &[]));
+    let dictionary = written.dictionary.as_ref().map(|(_, digest)| digest);
+    let each = hot.iter().chain(dictionary).chain(others);
+    match &written.whole {
+        Some(whole) => _ = hasher.update(whole),
+        None => each.for_each(|digest| _ = hasher.update(digest)),
     }
     let mut id = [0; 16];
     hasher.finalize_xof().fill(&mut id);
     id
+}
+
+/// Returns the component of the dictionary, whose stored bytes are at `at`.
+fn dictionary(at: u64, len: u64) -> Result<ComponentSpec, Error> {
+    let region = region(Span { start: at, end: at.saturating_add(len) })?;
+    Ok(ComponentSpec::with_region(DICTIONARY_ID, DICTIONARY_VERSION, region))
 }
 
 pub(super) fn region(span: Span) -> Result<Region, Error> {

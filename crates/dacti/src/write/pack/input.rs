@@ -214,6 +214,8 @@ pub(crate) struct Input {
     attributes: Attributes,
     /// Whether it lies in the head.
     pub(super) hot: bool,
+    /// Whether it is encoded with the package's dictionary, if that is how the package is encoded.
+    has_dictionary: bool,
     source: Source,
 }
 
@@ -259,15 +261,16 @@ impl Input {
             Repr::Reader(mut reader) => spool.take(&mut *reader)?,
         };
         let (path, attributes, decoded_len) = (name.path, name.attributes, Some(len));
-        Self { path, id, len, decoded_len, attributes, hot: false, source }.checked()
+        let (hot, has_dictionary) = (false, false);
+        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
     }
 
     /// Creates the names list of a package as an input.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
-        let attributes = Attributes::default();
-        Self { path: None, id: NAMES_ID, len, decoded_len: None, attributes, hot: false, source }
-            .checked()
+        let (attributes, hot, has_dictionary) = (Attributes::default(), false, false);
+        let (path, id, decoded_len) = (None, NAMES_ID, None);
+        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
     }
 
     /// Creates an input from a region of another package, stored as it is there. Its length is that
@@ -275,7 +278,8 @@ impl Input {
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
         let (source, attributes) = (Source::Kept(Box::new(kept)), Attributes::default());
-        Self { path, id, len, decoded_len: None, attributes, hot: false, source }
+        let (decoded_len, hot, has_dictionary) = (None, false, false);
+        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }
     }
 
     /// Returns the region of another package that this input is.
@@ -288,7 +292,22 @@ impl Input {
 
     /// Returns its encoding in a package whose default encoding is `encoding`.
     pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
-        self.as_kept().map_or(encoding, |kept| kept.located.encoding)
+        match self.as_kept() {
+            Some(kept) => kept.located.encoding,
+            None if encoding.needs_dictionary() && !self.has_dictionary => Encoding::BROTLI,
+            None => encoding,
+        }
+    }
+
+    /// Returns whether a packer may encode it with the package's dictionary: not the names list, so
+    /// that a listing does without, and not what lies in the head.
+    pub(super) fn may_need_dictionary(&self) -> bool {
+        self.as_kept().is_none() && self.id != NAMES_ID && !self.hot
+    }
+
+    /// Encodes it with the package's dictionary.
+    pub(crate) const fn use_dictionary(&mut self) {
+        self.has_dictionary = true;
     }
 
     fn checked(self) -> Result<Self, Error> {

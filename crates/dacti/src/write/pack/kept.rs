@@ -3,11 +3,13 @@
 //! Nothing is encoded here. Specification: `docs/spec/dacti-package.md`, "Compaction".
 
 use crate::fetch::source::{ReadAt, read_full, read_span};
+use crate::read::dictionary::{Dictionary, PackageDictionary};
 use crate::read::explain::Explainer;
 use crate::read::seals::Trust;
 use crate::read::view::read_failed;
 use crate::{Error, Package};
 use dacti_index::{Decoder, Encoding, Located, Structure};
+use dacti_seal::Hashes;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -19,18 +21,27 @@ const DECODED_LEN: usize = 64 * 1024;
 pub(crate) struct KeptFrom {
     source: Arc<dyn ReadAt>,
     trust: Arc<Trust>,
+    dictionary: PackageDictionary,
     explainer: Explainer,
     /// The most bytes that an unsealed region may decode to.
     decoded_len_max: u64,
 }
 
 impl KeptFrom {
+    /// Returns the dictionary of the package.
+    pub(crate) const fn dictionary(&self) -> &PackageDictionary {
+        &self.dictionary
+    }
+
     pub(crate) fn new(package: &Package) -> Self {
+        // The policy of the package's reader is ignored: if a region has a digest, the digest is
+        // checked.
+        let trust = Arc::new(Trust::new(package.view().seals_read().cloned()));
+        let (source, view) = (Arc::clone(package.source()), Arc::clone(package.shared_view()));
         Self {
-            source: Arc::clone(package.source()),
-            // The policy of the package's reader is ignored: if a region has a digest, the digest
-            // is checked.
-            trust: Arc::new(Trust::new(package.view().seals_read().cloned())),
+            dictionary: PackageDictionary::new(Arc::clone(&source), view, Arc::clone(&trust)),
+            source,
+            trust,
             explainer: package.explainer().clone(),
             decoded_len_max: package.limits().stream_len_max,
         }
@@ -49,6 +60,14 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Returns the dictionary that the region needs.
+    fn dictionary(&self) -> Result<Option<&Dictionary>, Error> {
+        if !self.located.encoding.needs_dictionary() {
+            return Ok(None);
+        }
+        self.from.dictionary.get().map_err(|error| self.damaged(error))
+    }
+
     /// Opens the stored bytes as a stream. If they are found to be damaged, it ends with an error.
     pub(super) fn open(&self) -> Result<KeptReader<'_>, Error> {
         let located = self.located.within(self.from.source.len());
@@ -56,10 +75,14 @@ impl Kept {
         let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
         // A digest proves more than a decoder. A region without a digest and in an unknown encoding
         // cannot be checked.
-        let decoder = (sealed.seal_span().is_none() && located.encoding == Encoding::BROTLI)
+        let is_brotli = [Encoding::BROTLI, Encoding::BROTLI_DICTIONARY].contains(&located.encoding);
+        let decoder = (sealed.seal_span().is_none() && is_brotli)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
             .transpose();
-        let decoder = decoder.map_err(|error| self.damaged(error.into()))?;
+        let mut decoder = decoder.map_err(|error| self.damaged(error.into()))?;
+        if let (Some(decoder), Some(dictionary)) = (&mut decoder, self.dictionary()?) {
+            decoder.give_dictionary(&dictionary.bytes);
+        }
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
@@ -70,11 +93,13 @@ impl Kept {
             self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
         let Some(span) = verifier.seal_span() else { return Ok(Vec::new()) };
         let seal = read_span(&*self.from.source, span).map_err(read_failed)?;
-        match verifier.finish_with(hash, &seal) {
+        let dictionary = self.dictionary()?.map(|dictionary| dictionary.hash);
+        let hashes = Hashes { stored: *hash, dictionary };
+        match verifier.finish_with(hashes, &seal) {
             Ok(_) if self.reseal => Ok(Vec::new()),
             Ok(_) => Ok(seal),
             Err(error) => {
-                let error = self.from.explainer.explain(error, &self.located, hash, &seal);
+                let error = self.from.explainer.explain(error, &self.located, &hashes, &seal);
                 Err(self.damaged(error.into()))
             }
         }

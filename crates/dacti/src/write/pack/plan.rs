@@ -32,8 +32,10 @@ pub(super) struct Plan {
     pub(super) index: IndexPlace,
     /// The digest list, in front of the data, absolute; empty for none.
     pub(super) digest_list: Span,
-    /// Where the first region is stored, absolute.
+    /// Where the data start, absolute: the dictionary, and then the first region.
     pub(super) data_at: u64,
+    /// The stored dictionary with its seal; empty if there is none.
+    pub(super) dictionary: Vec<u8>,
     /// The length of all contents, with the names list.
     pub(super) content_len: u64,
     /// Whether the package gets the names component.
@@ -67,6 +69,7 @@ impl Plan {
         options: &BuildOptions,
         seal_len: u64,
         encoding: Encoding,
+        dictionary: Vec<u8>,
     ) -> Result<Self, Error> {
         let mut id_order = id_order(inputs)?;
         if !hot.order.is_empty() {
@@ -89,6 +92,9 @@ impl Plan {
         let entries = u64::try_from(id_order.len()).unwrap_or(u64::MAX);
         let has_names = inputs.iter().any(|input| input.id == NAMES_ID);
         let names_component = has_names || options.layout == LayoutChoice::Cdn;
+        let components = 1_u64
+            .saturating_add(names_component.into())
+            .saturating_add((!dictionary.is_empty()).into());
         let index = match options.layout {
             LayoutChoice::Cdn if hot.order.is_empty() => match &options.expect {
                 Some(expected) => {
@@ -103,16 +109,14 @@ impl Plan {
                     bytes_max: IndexPlace::hot_len_max(filled, entries),
                 })?
             }
-            LayoutChoice::Compact => {
-                IndexPlace::compact(filled, compact_tables_end(names_component))
-            }
+            LayoutChoice::Compact => IndexPlace::compact(filled, compact_tables_end(components)),
         };
         if index.groups > GROUPS_MAX {
             let groups = u64::from(index.groups);
             return Err(dacti_index::Error::from(Misuse::TooManyGroups { groups }).into());
         }
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
-        let list_at = index.span.end.max(compact_tables_end(names_component));
+        let list_at = index.span.end.max(compact_tables_end(components));
         let list_len = digest_list::len(options, entries, content_len, encoding, seal_len);
         let data_at = list_at.saturating_add(list_len);
         Ok(Self {
@@ -125,6 +129,7 @@ impl Plan {
             index,
             digest_list: Span { start: list_at, end: data_at },
             data_at,
+            dictionary,
             content_len,
             names_component,
         })
@@ -132,8 +137,7 @@ impl Plan {
 }
 
 /// Returns where the one table of the `compact` layout ends.
-fn compact_tables_end(names_component: bool) -> u64 {
-    let components = if names_component { 2 } else { 1 };
+fn compact_tables_end(components: u64) -> u64 {
     COMPONENT_ENTRY_LEN
         .saturating_mul(components)
         .saturating_add(PREAMBLE_LEN)

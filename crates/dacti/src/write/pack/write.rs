@@ -1,5 +1,6 @@
 //! Writes the data of a package: every region's stored bytes, in data order.
 
+use super::dictionary::NewDictionary;
 use super::encode::{Encoded, Encoder, PIECE_LEN, Piece, Sealing};
 use super::hot::Hot;
 use super::input::Input;
@@ -23,6 +24,8 @@ pub(super) struct Written {
     /// Digests of the stored bytes: first those of hot regions, then the others in data order. They
     /// are zeros if they are not used.
     pub(super) digests: Vec<[u8; 32]>,
+    /// The length of the stored dictionary, and its BLAKE3.
+    pub(super) dictionary: Option<(u64, [u8; 32])>,
     /// The digest of all stored bytes as one, for a package without seals that has a file id.
     pub(super) whole: Option<[u8; 32]>,
     pub(super) stored_len: u64,
@@ -47,6 +50,7 @@ pub(super) fn data(
     let is_whole = encoder.sealing.is_none() && options.layout == LayoutChoice::Cdn;
     writer.whole = is_whole.then(blake3::Hasher::new);
     writer.take_hot(inputs);
+    writer.take_dictionary(encoder.dictionary)?;
     run(
         batches.len(),
         threads,
@@ -119,6 +123,7 @@ impl<'w> DataWriter<'w> {
             spans: vec![Span::default(); regions],
             bases: Vec::with_capacity(plan.ranges.len()),
             digests: Vec::with_capacity(regions),
+            dictionary: None,
             whole: None,
             stored_len: 0,
             shared_len: 0,
@@ -168,6 +173,20 @@ impl<'w> DataWriter<'w> {
             told.bytes = told.bytes.saturating_add(content_len);
             told.regions = told.regions.saturating_add(1);
         }
+    }
+
+    /// Writes the dictionary, in front of all regions.
+    fn take_dictionary(&mut self, dictionary: Option<&NewDictionary>) -> Result<(), Error> {
+        let Some(dictionary) = dictionary else { return Ok(()) };
+        let len = u64::try_from(dictionary.stored().len()).unwrap_or(u64::MAX);
+        self.written.dictionary = Some((len, *dictionary.stored_hash()));
+        self.written.stored_len = self.written.stored_len.saturating_add(len);
+        if let Some(whole) = &mut self.whole {
+            whole.update(&self.plan.dictionary);
+        }
+        self.output.append(&self.plan.dictionary)?;
+        self.region_at = self.output.end();
+        Ok(())
     }
 
     fn take(&mut self, piece: &Piece) -> Result<(), Error> {

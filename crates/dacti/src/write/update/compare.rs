@@ -3,17 +3,26 @@
 use super::stage::Effort;
 use crate::hash::HashPool;
 use crate::read::many::Digests;
+use crate::write::pack::dictionary::NewDictionary;
 use crate::write::pack::encode::{Encoder, PIECE_LEN};
 use crate::write::pack::input::Input;
 use crate::write::pack::pipeline::{Weigh, run};
 use crate::write::pack::write::batches;
 use crate::{Encoding, Error, Located, Package};
 use dacti_index::IdRange;
-use dacti_seal::digest_of_hash;
+use dacti_seal::{Hashes, digest_of_hash};
+use daicon_core::to_u64;
 use std::io::{self, Read};
 
 /// Bytes of content that are compared at once.
 const BUF_LEN: usize = 64 * 1024;
+
+/// How an update encodes its regions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoded<'e> {
+    pub(super) quality: u8,
+    pub(super) dictionary: Option<&'e NewDictionary>,
+}
 
 /// The results for a batch of inputs: whether each is unchanged.
 #[derive(Debug)]
@@ -32,7 +41,7 @@ impl Weigh for Verdicts {
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
-    quality: u8,
+    encoded: Encoded<'_>,
     effort: Effort,
 ) -> Result<Vec<bool>, Error> {
     let is_sealed = package.view().seals().is_some();
@@ -49,7 +58,7 @@ pub(super) fn unchanged(
             let batch = batches.get(job).and_then(|batch| inputs.get(batch.clone()));
             let verdicts = batch.unwrap_or_default().iter().map(|(input, found)| match found {
                 Some(found) => match &digests {
-                    Some(digests) => has_digest(input, *found, digests, quality),
+                    Some(digests) => has_digest(input, *found, digests, encoded),
                     None => is_unchanged(package, input, *found),
                 },
                 None => Ok(false),
@@ -73,7 +82,7 @@ fn has_digest(
     input: &Input,
     found: Located,
     digests: &Digests,
-    quality: u8,
+    encoded: Encoded<'_>,
 ) -> Result<bool, Error> {
     let Some(digest) = digests.get(found.span.end) else { return Ok(false) };
     if found.encoding == Encoding::NONE {
@@ -93,9 +102,22 @@ fn has_digest(
     }
     let hash_pool = &HashPool::new(None);
     let encoding = found.encoding;
-    let encoder = Encoder { encoding, quality, sealing: None, hashes: false, hash_pool };
+    let dictionary = encoded.dictionary.filter(|_| encoding.needs_dictionary());
+    if encoding.needs_dictionary() && dictionary.is_none() {
+        return Ok(false);
+    }
+    let encoder = Encoder {
+        encoding,
+        quality: encoded.quality,
+        dictionary,
+        sealing: None,
+        hashes: false,
+        hash_pool,
+    };
     let stored = encoder.stored(input)?;
-    Ok(dacti_seal::digest(found.id, encoding, &stored) == *digest)
+    let dictionary = dictionary.map(|new| new.dictionary.hash);
+    let hashes = Hashes { stored: *blake3::hash(&stored).as_bytes(), dictionary };
+    Ok(digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes) == *digest)
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as

@@ -6,9 +6,10 @@
 
 use super::UpdateFault;
 use super::chain::Chain;
-use super::compare;
+use super::compare::{self, Encoded};
 use super::stage::{Effort, Stage};
 use super::{Removed, UpdateOptions};
+use crate::write::pack::dictionary::{DICTIONARY_QUALITY_MIN, NewDictionary};
 use crate::write::pack::encode::{Encoder, Sealing};
 use crate::write::pack::input::Input;
 use crate::{Encoding, Error, Located, Package, Progress};
@@ -58,6 +59,8 @@ pub(super) struct Edits {
     explicit_ids: bool,
     /// `None` if the package has no region yet.
     encoding: Option<Encoding>,
+    /// The dictionary of the package.
+    dictionary: Option<NewDictionary>,
     changes: Vec<Change>,
 }
 
@@ -99,11 +102,19 @@ impl Edits {
         let explicit_ids = resolve_ids(package, &chain, &mut inputs, &mut removed)? && !explicit;
         refuse_clashes(&inputs, &removed)?;
         let found = find_all(package, &inputs)?;
+        let dictionary = match inputs.is_empty() {
+            true => None,
+            false => dictionary_of(package, options)?,
+        };
+        if dictionary.is_some() {
+            inputs.iter_mut().for_each(Input::use_dictionary);
+        }
         let inputs: Vec<_> = inputs.into_iter().zip(found).collect();
         let unchanged = if options.force {
             vec![false; inputs.len()]
         } else {
-            compare::unchanged(package, &inputs, options.quality, effort)?
+            let (quality, dictionary) = (options.quality, dictionary.as_ref());
+            compare::unchanged(package, &inputs, Encoded { quality, dictionary }, effort)?
         };
         let encoding = match options.encoding {
             Some(encoding) => Some(encoding),
@@ -111,7 +122,10 @@ impl Edits {
         };
         let names = names_to_write(&chain, &inputs, &unchanged, encoding);
         let names = (!names.is_empty()).then(|| chain.next(&names)).transpose()?;
-        let names = names.map(Input::names_list).transpose()?;
+        let mut names = names.map(Input::names_list).transpose()?;
+        if dictionary.is_some() {
+            names.iter_mut().for_each(Input::use_dictionary);
+        }
         let names = match names {
             Some(names) => Some((names, package.find(NAMES_ID)?)),
             None => None,
@@ -119,8 +133,18 @@ impl Edits {
         let mut changes: Vec<_> = removed.iter().map(change_of_removed).collect();
         changes.extend(inputs.iter().zip(&unchanged).map(change_of));
         let puts = inputs.into_iter().zip(unchanged).filter(|(_, unchanged)| !unchanged);
-        let puts = puts.map(|(put, _)| put).collect();
-        Ok(Self { puts, removed, names, explicit_ids, encoding, changes })
+        let puts: Vec<Replacing> = puts.map(|(put, _)| put).collect();
+        let encoding = match &dictionary {
+            // A delta group has one encoding, so the regions of an update and its names have the
+            // dictionary together, or not at all.
+            Some(dictionary) if encoding == Some(Encoding::BROTLI) => {
+                let mut all = puts.iter().chain(&names);
+                let fit = all.all(|(input, _)| dictionary.fits(input.len));
+                Some(if fit { Encoding::BROTLI_DICTIONARY } else { Encoding::BROTLI })
+            }
+            _ => encoding,
+        };
+        Ok(Self { puts, removed, names, explicit_ids, encoding, dictionary, changes })
     }
 
     /// Encodes and seals the new regions.
@@ -134,7 +158,8 @@ impl Edits {
     ) -> Result<StagedEdits, Error> {
         let puts = || self.names.iter().chain(&self.puts);
         let inputs: Vec<&Input> = puts().map(|(input, _)| input).collect();
-        let encoder = |encoding| Encoder { encoding, ..encoder };
+        let dictionary = self.dictionary.as_ref();
+        let encoder = |encoding| Encoder { encoding, dictionary, ..encoder };
         let first = self.encoding.unwrap_or(Encoding::BROTLI);
         stage.add(&inputs, encoder(first), effort, progress)?;
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
@@ -294,8 +319,21 @@ fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
         let groups = package.groups()?;
         groups.iter().find(|group| group.length > 0).map(|group| group.encoding)
     };
-    let known = |encoding| [Encoding::NONE, Encoding::BROTLI].contains(&encoding);
-    Ok(encoding.map(|encoding| if known(encoding) { encoding } else { Encoding::NONE }))
+    Ok(encoding.map(|encoding| match encoding {
+        Encoding::BROTLI | Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
+        _ => Encoding::NONE,
+    }))
+}
+
+/// Returns the dictionary of the package, for its new regions.
+fn dictionary_of(
+    package: &Package,
+    options: &UpdateOptions,
+) -> Result<Option<NewDictionary>, Error> {
+    if options.quality < DICTIONARY_QUALITY_MIN {
+        return Ok(None);
+    }
+    Ok(package.dictionary().get()?.cloned().map(NewDictionary::of_package))
 }
 
 /// Returns the names that the list lacks, or has with another length or other attributes.

@@ -1,0 +1,117 @@
+//! The dictionary of an open package: read once, with the first region that needs it.
+//!
+//! Specification: `docs/spec/dacti-index.md`, "The dictionary".
+
+use crate::fetch::source::{ReadAt, Told, read_span};
+use crate::read::seals::Trust;
+use crate::read::view::read_failed;
+use crate::{Error, View};
+use dacti_index::{DICTIONARY_ID, DICTIONARY_LEN_MAX, Encoding, Located, decode_to_vec};
+use dacti_seal::Hashes;
+use daicon_core::Span;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+/// A dictionary, decoded, with its BLAKE3.
+#[derive(Debug, Clone)]
+pub(crate) struct Dictionary {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) hash: [u8; 32],
+}
+
+impl Dictionary {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self { hash: blake3::hash(&bytes).into(), bytes: bytes.into() }
+    }
+}
+
+/// The dictionary of an open package, as far as it was read.
+#[derive(Debug)]
+pub(crate) struct PackageDictionary {
+    source: Arc<dyn ReadAt>,
+    view: Arc<View>,
+    trust: Arc<Trust>,
+    read: OnceLock<Dictionary>,
+}
+
+impl PackageDictionary {
+    pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, trust: Arc<Trust>) -> Self {
+        Self { source, view, trust, read: OnceLock::new() }
+    }
+
+    /// Returns the place of the stored dictionary; `None` if the package has none.
+    ///
+    /// # Errors
+    /// A component region outside the file.
+    pub(crate) fn located(&self) -> Result<Option<Located>, Error> {
+        let Some(span) = self.view.dictionary() else { return Ok(None) };
+        let (id, encoding) = (DICTIONARY_ID, Encoding::BROTLI);
+        let span = span?;
+        Ok(Some(Located { id, span, encoding, at: span.start }))
+    }
+
+    /// Returns the span that [`get`](Self::get) reads; `None` if it reads nothing.
+    pub(crate) fn unread(&self) -> Option<Span> {
+        if self.read.get().is_some() {
+            return None;
+        }
+        let span = self.trust.span(self.located().ok()??).ok()?;
+        self.lent(span).is_none().then_some(span)
+    }
+
+    fn lent(&self, span: Span) -> Option<&[u8]> {
+        self.source.slice(span).or_else(|| self.view.head().answer(span))
+    }
+
+    /// Returns the dictionary, and reads it at the first call; `None` if the package has none.
+    ///
+    /// # Errors
+    /// A component region outside the file; a seal that does not fit; bytes that do not decode, or
+    /// decode to more than a dictionary may have; errors of the source.
+    pub(crate) fn get(&self) -> Result<Option<&Dictionary>, Error> {
+        if let Some(read) = self.read.get() {
+            return Ok(Some(read));
+        }
+        let Some(located) = self.located()? else { return Ok(None) };
+        let span = self.trust.span(located)?;
+        loop {
+            let bytes = match self.lent(span) {
+                Some(bytes) => Cow::Borrowed(bytes),
+                None => read_span(&*self.source, span).map(Cow::Owned).map_err(read_failed)?,
+            };
+            let is_lent = matches!(bytes, Cow::Borrowed(_));
+            match self.judged(&located, &bytes) {
+                Ok(read) => return Ok(Some(self.read.get_or_init(|| read))),
+                Err(fault) => match fault.doubt().filter(|_| !is_lent) {
+                    // Wrong bytes are read again while the source has another way to read them.
+                    Some(why) if self.source.doubt(span, why).map_err(read_failed)? => {}
+                    _ => return Err(fault),
+                },
+            }
+        }
+    }
+
+    /// Returns the dictionary, and announces the first read of the region that needs it. So a
+    /// remote source fetches both in one round trip.
+    ///
+    /// # Errors
+    /// The errors of [`get`](Self::get).
+    pub(crate) fn get_with(&self, region: Span) -> Result<Option<&Dictionary>, Error> {
+        let Some(span) = self.unread() else { return self.get() };
+        // If the dictionary cannot be read, the region is not read either.
+        let told = Told::new(&*self.source, vec![span, region]);
+        let read = self.get()?;
+        told.keep();
+        Ok(read)
+    }
+
+    /// Returns the dictionary of stored bytes, which a seal follows if the policy needs it.
+    fn judged(&self, located: &Located, bytes: &[u8]) -> Result<Dictionary, Error> {
+        let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
+        let (stored, seal) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+        let verifier = self.trust.verifier(*located)?;
+        verifier.finish_with(Hashes::from(*blake3::hash(stored).as_bytes()), seal)?;
+        let decoded = decode_to_vec(located, stored, None, DICTIONARY_LEN_MAX)?;
+        Ok(Dictionary::new(decoded))
+    }
+}

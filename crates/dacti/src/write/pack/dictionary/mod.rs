@@ -1,0 +1,119 @@
+//! The dictionary of a new package: given by the caller, taken over from another package, or
+//! trained on a sample of the contents.
+//!
+//! Specification: `docs/spec/dacti-index.md`, "The dictionary".
+
+mod sample;
+mod train;
+
+pub(super) use sample::choose;
+
+pub(crate) use super::brotli::DICTIONARY_QUALITY_MIN;
+
+use super::brotli;
+use super::encode::Sealing;
+use super::kept::Kept;
+use crate::Error;
+use crate::read::dictionary::Dictionary;
+use dacti_index::{DICTIONARY_ID, DICTIONARY_LEN_MAX, Encoding};
+use dacti_seal::digest_of_hash;
+use daicon_core::to_u64;
+
+/// Whether a new package gets a dictionary that is trained on its contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DictionaryChoice {
+    /// No.
+    #[default]
+    None,
+    /// Yes, if the package gets at least 5 % smaller by it, as a sample of its contents shows.
+    Auto,
+}
+
+/// The longest window of a stream that a packer writes reaches back so far, in bytes.
+const WINDOW_LEN_MAX: u64 = (1 << 22) - 16;
+
+/// The dictionary of a package that is written, decoded and as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct NewDictionary {
+    pub(crate) dictionary: Dictionary,
+    /// The stored bytes, and their BLAKE3.
+    stored: Vec<u8>,
+    stored_hash: [u8; 32],
+    /// The seal that is copied with it; `None` for a new seal.
+    seal: Option<Vec<u8>>,
+    is_kept: bool,
+}
+
+impl NewDictionary {
+    /// Compresses a dictionary.
+    ///
+    /// # Errors
+    /// `Option` if it has no bytes, or more than readers take.
+    pub(crate) fn new(bytes: Vec<u8>, quality: u8) -> Result<Self, Error> {
+        let len = to_u64(bytes.len());
+        if len == 0 || len > DICTIONARY_LEN_MAX {
+            let (what, expected) = ("length of the dictionary", "1 to 1,048,576 bytes are");
+            return Err(Error::Option { what, found: len, expected });
+        }
+        let mut stored = Vec::new();
+        let failed = |error| Error::io("compress", "the dictionary".as_ref(), error);
+        brotli::compress(&bytes, quality, None, &mut stored).map_err(failed)?;
+        let stored_hash = blake3::hash(&stored).into();
+        let dictionary = Dictionary::new(bytes);
+        Ok(Self { dictionary, stored, stored_hash, seal: None, is_kept: false })
+    }
+
+    /// Takes over the dictionary of another package, as it is stored there.
+    ///
+    /// # Errors
+    /// Damaged bytes; errors of the source.
+    pub(crate) fn kept(kept: &Kept, dictionary: Dictionary) -> Result<Self, Error> {
+        let mut stored = Vec::new();
+        let read = std::io::Read::read_to_end(&mut kept.open()?, &mut stored);
+        read.map_err(|error| kept.failed(error))?;
+        let stored_hash = blake3::hash(&stored).into();
+        let seal = Some(kept.seal(&stored_hash)?).filter(|seal| !seal.is_empty());
+        Ok(Self { dictionary, stored, stored_hash, seal, is_kept: true })
+    }
+
+    /// Returns the dictionary of a package that is updated. It is not stored again.
+    pub(crate) const fn of_package(dictionary: Dictionary) -> Self {
+        Self { dictionary, stored: Vec::new(), stored_hash: [0; 32], seal: None, is_kept: true }
+    }
+
+    /// Returns whether it was taken over, so that regions which were copied with it may need it.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Returns whether content of `len` bytes and the dictionary fit a window of a packer.
+    pub(crate) fn fits(&self, len: u64) -> bool {
+        let used = len.saturating_add(to_u64(self.dictionary.bytes.len()));
+        used <= WINDOW_LEN_MAX
+    }
+
+    /// Returns the stored bytes, without the seal.
+    pub(crate) fn stored(&self) -> &[u8] {
+        &self.stored
+    }
+
+    /// Returns the BLAKE3 of the stored bytes.
+    pub(crate) const fn stored_hash(&self) -> &[u8; 32] {
+        &self.stored_hash
+    }
+
+    /// Returns the stored bytes, followed by their seal.
+    pub(super) fn sealed(&self, sealing: Option<Sealing<'_>>) -> Result<Vec<u8>, Error> {
+        let mut out = self.stored.clone();
+        let Some(sealing) = sealing else { return Ok(out) };
+        match &self.seal {
+            Some(seal) => out.extend_from_slice(seal),
+            None => {
+                let (len, hash) = (to_u64(self.stored.len()), self.stored_hash);
+                let digest = digest_of_hash(DICTIONARY_ID, Encoding::BROTLI, len, hash);
+                out.extend(sealing.bytes(digest)?);
+            }
+        }
+        Ok(out)
+    }
+}

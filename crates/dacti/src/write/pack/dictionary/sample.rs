@@ -1,0 +1,156 @@
+//! Chooses the dictionary of a new package by a sample of its contents, and decides whether the
+//! package is better off with it.
+//!
+//! The sample depends on the inputs alone, so the same input gives the same dictionary.
+
+use super::{NewDictionary, WINDOW_LEN_MAX};
+use super::train::train;
+use crate::Error;
+use crate::write::pack::brotli;
+use crate::write::pack::input::Input;
+use daicon_core::to_u64;
+
+/// Bytes of contents on which a dictionary is trained, at most and at least. In between, it is one
+/// part in `TRAINED_PART` of all contents.
+const TRAINED_LEN_MAX: u64 = 8 << 20;
+const TRAINED_LEN_MIN: u64 = 512 << 10;
+const TRAINED_PART: u64 = 16;
+/// Bytes of contents that are compressed to judge a dictionary, at most and at least. In between,
+/// it is one part in `JUDGED_PART` of all contents.
+const JUDGED_LEN_MAX: u64 = 1 << 20;
+const JUDGED_LEN_MIN: u64 = 64 << 10;
+const JUDGED_PART: u64 = 128;
+/// The most bytes of one content that are in a sample.
+const PIECE_LEN_MAX: u64 = 64 << 10;
+/// Less content gets no dictionary.
+const CONTENT_LEN_MIN: u64 = 128 << 10;
+/// The lengths of dictionaries that are tried.
+const LENS: [usize; 3] = [8 << 10, 32 << 10, 96 << 10];
+/// A longer dictionary is taken if it makes the package smaller by one part in this many.
+const LONGER_PART: u64 = 100;
+/// A dictionary is used if it makes the package smaller by one part in this many.
+const USED_PART: u64 = 20;
+/// Bytes that a region takes besides its stored bytes: an entry of the index, a digest, a name.
+const REGION_LEN: u64 = 120;
+
+/// Contents in a sample, one after the other.
+#[derive(Debug, Default)]
+struct Sample {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Sample {
+    /// Takes about `len` bytes of the inputs, evenly, and removes those inputs from the list.
+    fn take(inputs: &mut Vec<&Input>, len: u64) -> Result<Self, Error> {
+        let piece_len = |input: &Input| input.len.min(PIECE_LEN_MAX);
+        let all = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(piece_len(input)));
+        // One piece is taken for so many bytes of others.
+        let step = all.div_ceil(len.max(1)).max(1);
+        let (mut passed, mut taken) = (0_u64, Vec::new());
+        inputs.retain(|input| {
+            passed = passed.saturating_add(piece_len(input));
+            let cost = piece_len(input).saturating_mul(step);
+            let is_taken = passed >= cost;
+            if is_taken {
+                passed = passed.saturating_sub(cost);
+                taken.push(*input);
+            }
+            !is_taken
+        });
+        let (mut sample, mut content) = (Self::default(), Vec::new());
+        for input in taken {
+            let bytes = input.content(&mut content)?;
+            let piece = usize::try_from(piece_len(input)).unwrap_or(usize::MAX);
+            sample.bytes.extend_from_slice(bytes.get(..piece).unwrap_or(bytes));
+            sample.ends.push(sample.bytes.len());
+        }
+        Ok(sample)
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = core::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
+    }
+
+    /// Returns the length of the pieces, each compressed by itself.
+    fn compressed_len(&self, quality: u8, dictionary: Option<&[u8]>) -> Result<u64, Error> {
+        let (mut len, mut out) = (0_u64, Vec::new());
+        for piece in self.pieces() {
+            out.clear();
+            brotli::compress(piece, quality, dictionary, &mut out)
+                .map_err(|error| Error::io("compress", "a sample".as_ref(), error))?;
+            len = len.saturating_add(to_u64(out.len()));
+        }
+        Ok(len)
+    }
+}
+
+/// Trains a dictionary for inputs, in the order of their paths; `None` if it would not make the
+/// package small enough.
+///
+/// # Errors
+/// An input that cannot be read.
+pub(in crate::write::pack) fn choose(
+    inputs: &[Input],
+    quality: u8,
+) -> Result<Option<NewDictionary>, Error> {
+    let [.., longest] = LENS;
+    let fits = |len: u64| (1..=WINDOW_LEN_MAX.saturating_sub(to_u64(longest))).contains(&len);
+    let may_need = |input: &&Input| input.may_need_dictionary() && fits(input.len);
+    let mut eligible: Vec<&Input> = inputs.iter().filter(may_need).collect();
+    let sum = |sum: u64, input: &&Input| sum.saturating_add(input.len);
+    let content_len = eligible.iter().fold(0, sum);
+    let all_len = inputs.iter().fold(0, |all, input| sum(all, &input));
+    if content_len < CONTENT_LEN_MIN || quality < brotli::DICTIONARY_QUALITY_MIN {
+        return Ok(None);
+    }
+    let judged_len = (content_len / JUDGED_PART).clamp(JUDGED_LEN_MIN, JUDGED_LEN_MAX);
+    let trained_len = (content_len / TRAINED_PART).clamp(TRAINED_LEN_MIN, TRAINED_LEN_MAX);
+    let judged = Sample::take(&mut eligible, judged_len)?;
+    let trained = Sample::take(&mut eligible, trained_len)?;
+    let dictionary = train(&trained.bytes, &trained.ends, longest);
+    let overhead = to_u64(inputs.len()).saturating_mul(REGION_LEN);
+    let estimate = Estimate {
+        sampled_len: to_u64(judged.bytes.len()).max(1),
+        content_len,
+        others: all_len.saturating_sub(content_len).saturating_add(overhead),
+    };
+    let mut best_len = estimate.package_len(judged.compressed_len(quality, None)?);
+    let mut best = None;
+    for len in LENS {
+        let bytes = dictionary.get(dictionary.len().saturating_sub(len)..).unwrap_or(&dictionary);
+        if bytes.is_empty() {
+            break;
+        }
+        let tried = NewDictionary::new(bytes.into(), quality)?;
+        let with = estimate.package_len(judged.compressed_len(quality, Some(bytes))?);
+        let with = with.saturating_add(to_u64(tried.stored().len()));
+        let part = if best.is_none() { USED_PART } else { LONGER_PART };
+        if with <= best_len.saturating_sub(best_len.checked_div(part).unwrap_or_default()) {
+            (best_len, best) = (with, Some(tried));
+        }
+        if bytes.len() == dictionary.len() {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// Estimates the length of a package from a sample.
+struct Estimate {
+    sampled_len: u64,
+    /// The length of the contents that may have the dictionary.
+    content_len: u64,
+    /// The length of everything else. Contents that cannot have the dictionary count as they are.
+    others: u64,
+}
+
+impl Estimate {
+    /// Returns the length if all contents compress as the sample does.
+    fn package_len(&self, compressed_len: u64) -> u64 {
+        let scaled = u128::from(compressed_len).saturating_mul(self.content_len.into());
+        let scaled = scaled.checked_div(self.sampled_len.into()).unwrap_or_default();
+        u64::try_from(scaled).unwrap_or(u64::MAX).saturating_add(self.others)
+    }
+}

@@ -1,0 +1,216 @@
+//! Trains a dictionary: chooses the segments of samples whose short strings are in most samples.
+//!
+//! The method is that of FASTCOVER in zstd's `lib/dictBuilder/fastcover.c`, after Liao, Petri,
+//! Moffat and Wirth, "Effective Construction of Relative Lempel-Ziv Dictionaries" (WWW 2016).
+//! Unlike there, a string counts once for each sample that has it, because a compressor finds
+//! repetitions within one content by itself. Only integers are used, so every machine chooses the
+//! same segments.
+
+/// The length of the strings that are counted.
+const STRING_LEN: usize = 8;
+/// The counts are in a table of 2 to this power. Strings that share a count are rare.
+const TABLE_BITS: u32 = 20;
+/// The length of the segments that are chosen.
+const SEGMENT_LEN: usize = 256;
+/// An epoch, the part of the samples from which a segment is chosen, has at least this length.
+const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
+
+/// Returns a dictionary of at most `len` bytes for contents like the samples, each of which ends at
+/// the next of `ends`. The best segments are at its end, where they are cheap to refer to.
+///
+/// Memory: 8 MiB for the counts, and the places of the strings, at most the length of the samples
+/// times four.
+pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
+    let slots = slots(samples);
+    let mut counts = counts(&slots, ends);
+    let epochs = epochs(slots.len(), len);
+    let mut window = Window { in_window: vec![0; 1 << TABLE_BITS] };
+    let mut chosen: Vec<&[u8]> = Vec::new();
+    let (mut left, mut idle) = (len, 0_usize);
+    for (start, end) in epochs.iter().copied().cycle() {
+        let found = window.best(&slots, &counts, start..end.min(slots.len()));
+        let Some((start, end)) = found else {
+            idle = idle.saturating_add(1);
+            // No epoch has another string that is worth its place.
+            if idle >= epochs.len() {
+                break;
+            }
+            continue;
+        };
+        idle = 0;
+        for slot in slots.get(start..end).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(to_index(*slot)) {
+                *count = 0;
+            }
+        }
+        let end = end.saturating_add(STRING_LEN.saturating_sub(1));
+        let segment = samples.get(start..end).unwrap_or_default();
+        let segment = segment.get(segment.len().saturating_sub(left)..).unwrap_or_default();
+        left = left.saturating_sub(segment.len());
+        chosen.push(segment);
+        if left == 0 {
+            break;
+        }
+    }
+    chosen.reverse();
+    chosen.concat()
+}
+
+/// Returns the slot of the string at each position.
+fn slots(samples: &[u8]) -> Vec<u32> {
+    let slot = |string: &[u8]| {
+        let string: [u8; STRING_LEN] = string.try_into().unwrap_or_default();
+        // The multiplier of zstd's hash of eight bytes.
+        let hash = u64::from_le_bytes(string).wrapping_mul(0xcf1b_bcdc_b7a5_6463);
+        u32::try_from(hash >> (64 - TABLE_BITS)).unwrap_or_default()
+    };
+    samples.windows(STRING_LEN).map(slot).collect()
+}
+
+/// Returns, for each slot, the number of samples that have a string of it, less one: a string of
+/// one sample is worth nothing.
+fn counts(slots: &[u32], ends: &[usize]) -> Vec<u32> {
+    let mut counts = vec![0_u32; 1 << TABLE_BITS];
+    let mut seen = vec![0_u32; 1 << TABLE_BITS];
+    let mut start = 0;
+    for (number, end) in (1_u32..).zip(ends) {
+        // The strings that reach into the next sample are left out.
+        let whole = end.saturating_sub(STRING_LEN.saturating_sub(1)).max(start);
+        for slot in slots.get(start..whole).unwrap_or_default() {
+            let slot = to_index(*slot);
+            if let (Some(seen), Some(count)) = (seen.get_mut(slot), counts.get_mut(slot))
+                && *seen != number
+            {
+                *count = count.saturating_add(1);
+                *seen = number;
+            }
+        }
+        start = *end;
+    }
+    counts.iter_mut().for_each(|count| *count = count.saturating_sub(1));
+    counts
+}
+
+/// Returns the starts and ends of the epochs.
+fn epochs(strings: usize, len: usize) -> Vec<(usize, usize)> {
+    let segments = len.div_ceil(SEGMENT_LEN).max(1);
+    let epoch_len = strings.div_ceil(segments).max(EPOCH_LEN_MIN.min(strings)).max(1);
+    let starts = (0..strings).step_by(epoch_len);
+    starts.map(|start| (start, start.saturating_add(epoch_len))).collect()
+}
+
+/// Slides over an epoch, and counts how often each slot is in the window.
+struct Window {
+    in_window: Vec<u16>,
+}
+
+impl Window {
+    /// Returns the part of an epoch whose distinct strings have the largest sum of counts, without
+    /// worthless strings at its ends; `None` if all are worthless.
+    fn best(
+        &mut self,
+        slots: &[u32],
+        counts: &[u32],
+        epoch: core::ops::Range<usize>,
+    ) -> Option<(usize, usize)> {
+        let count = |slot: u32| counts.get(to_index(slot)).copied().unwrap_or_default();
+        let strings = SEGMENT_LEN.saturating_sub(STRING_LEN.saturating_sub(1));
+        let in_epoch = slots.get(epoch.clone()).unwrap_or_default();
+        let (mut score, mut best, mut best_at) = (0_u64, 0, 0);
+        for (i, slot) in in_epoch.iter().enumerate() {
+            if self.enter(*slot) {
+                score = score.saturating_add(u64::from(count(*slot)));
+            }
+            if let Some(old) = i.checked_sub(strings).and_then(|old| in_epoch.get(old))
+                && self.leave(*old)
+            {
+                score = score.saturating_sub(u64::from(count(*old)));
+            }
+            if score > best {
+                (best, best_at) = (score, i);
+            }
+        }
+        for slot in in_epoch {
+            if let Some(times) = self.in_window.get_mut(to_index(*slot)) {
+                *times = 0;
+            }
+        }
+        if best == 0 {
+            return None;
+        }
+        let start = best_at.saturating_sub(strings.saturating_sub(1));
+        let part = in_epoch.get(start..=best_at).unwrap_or_default();
+        let is_worth = |slot: &u32| count(*slot) > 0;
+        let first = part.iter().position(is_worth)?;
+        let last = part.iter().rposition(is_worth)?;
+        let at = epoch.start.saturating_add(start);
+        Some((at.saturating_add(first), at.saturating_add(last).saturating_add(1)))
+    }
+
+    /// Counts a string that comes into the window. Returns whether it is the first of its slot.
+    fn enter(&mut self, slot: u32) -> bool {
+        let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
+        *times = times.saturating_add(1);
+        *times == 1
+    }
+
+    /// Counts a string that leaves the window. Returns whether it was the last of its slot.
+    fn leave(&mut self, slot: u32) -> bool {
+        let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
+        *times = times.saturating_sub(1);
+        *times == 0
+    }
+}
+
+fn to_index(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "the numbers in tests are small")]
+mod tests {
+    use super::train;
+
+    /// Returns samples one after the other, and their ends.
+    fn joined(samples: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
+        let ends = samples.iter().scan(0, |end, sample| {
+            *end += sample.len();
+            Some(*end)
+        });
+        (samples.concat(), ends.collect())
+    }
+
+    fn noise(seed: u8, len: usize) -> Vec<u8> {
+        let mut out = vec![0; len];
+        blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut out);
+        out
+    }
+
+    #[test]
+    fn the_text_that_samples_share_is_chosen_and_the_rest_is_not() {
+        let shared = b"<html><head><title>The same beginning of each page</title></head>";
+        let samples: Vec<Vec<u8>> = (0..40)
+            .map(|i| [noise(i, 900), shared.to_vec(), noise(i + 100, 900)].concat())
+            .collect();
+        let (samples, ends) = joined(&samples);
+        let dictionary = train(&samples, &ends, 4096);
+        assert_eq!(dictionary, shared, "only the shared text is worth its place");
+    }
+
+    #[test]
+    fn what_one_sample_repeats_is_not_worth_a_place() {
+        let (samples, ends) = joined(&[b"again and again, ".repeat(200), noise(1, 3000)]);
+        assert_eq!(train(&samples, &ends, 4096), b"");
+        assert_eq!(train(b"", &[], 4096), b"");
+        assert_eq!(train(b"short", &[5], 4096), b"");
+    }
+
+    #[test]
+    fn a_dictionary_has_at_most_the_wanted_length() {
+        let texts: Vec<Vec<u8>> = (0..20).map(|_| noise(7, 20_000)).collect();
+        let (samples, ends) = joined(&texts);
+        for len in [1, 100, 4096, 10_000] {
+            assert_eq!(train(&samples, &ends, len).len(), len);
+        }
+    }
+}

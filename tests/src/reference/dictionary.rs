@@ -1,0 +1,127 @@
+//! The dictionary: its component, the contents that refer to it, and the digests that cover it.
+//!
+//! Specification: `docs/spec/dacti-index.md`, "The dictionary".
+
+use super::{Container, EntrySeen, Fault, Id, content, fault, id, region, stored_span, unbrotli};
+
+/// The dictionary component.
+pub const DICTIONARY: Id = id("58bc9b0a-a4fc-45f4-b4e5-efea35336faf");
+/// The encoding tag of regions that refer to the dictionary.
+pub const BROD: [u8; 4] = *b"brod";
+/// The most bytes of a dictionary.
+pub const LEN_MAX: u64 = 1 << 20;
+
+/// The place of a container's stored dictionary; `None` if there is none.
+///
+/// # Errors
+/// A region outside the file.
+#[must_use]
+pub fn place_of(file: &[u8], container: &Container) -> Option<Result<(u64, u64), Fault>> {
+    let named =
+        |found: &&super::Found| found.id == DICTIONARY && (found.major, found.minor) == (0, 1);
+    let found = container.components.iter().find(named)?;
+    Some(region(found, file.len() as u64))
+}
+
+/// Reads a container's dictionary; `None` if there is none.
+///
+/// # Errors
+/// A region outside the file, or bytes that do not decode.
+#[must_use]
+pub fn read(file: &[u8], container: &Container) -> Option<Result<Vec<u8>, Fault>> {
+    let place = place_of(file, container)?;
+    Some(place.and_then(|(at, len)| {
+        let stored = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
+        unbrotli(stored, LEN_MAX).or_else(|kind| fault(kind, "brotli stream", at))
+    }))
+}
+
+/// The decoded content of an entry, which may need the dictionary of the container.
+///
+/// # Errors
+/// The first fault.
+pub fn content_in(
+    file: &[u8],
+    container: &Container,
+    entry: &EntrySeen,
+    cap: u64,
+) -> Result<Vec<u8>, Fault> {
+    if entry.encoding != BROD {
+        return content(file, entry, cap);
+    }
+    let (at, size) = stored_span(entry, file.len() as u64)?;
+    let Some(dictionary) = read(file, container) else {
+        return fault("unsupported", "stored region", at);
+    };
+    let bytes = if size == 0 { &[] } else { &file[at as usize..(at + size) as usize] };
+    unbrotli_after(&dictionary?, bytes, cap).or_else(|kind| fault(kind, "brotli stream", at))
+}
+
+/// How far back the window of a stream reaches, by RFC 7932, section 9.1; `None` if it has no
+/// such window.
+fn reach(stream: &[u8]) -> Option<u64> {
+    let first = *stream.first()?;
+    let codes: [(u8, u8, u32); 15] = [
+        (0b0, 1, 16),
+        (0b000_0001, 7, 17),
+        (0b0011, 4, 18),
+        (0b0101, 4, 19),
+        (0b0111, 4, 20),
+        (0b1001, 4, 21),
+        (0b1011, 4, 22),
+        (0b1101, 4, 23),
+        (0b1111, 4, 24),
+        (0b010_0001, 7, 10),
+        (0b011_0001, 7, 11),
+        (0b100_0001, 7, 12),
+        (0b101_0001, 7, 13),
+        (0b110_0001, 7, 14),
+        (0b111_0001, 7, 15),
+    ];
+    let of = |(code, len, _): &&(u8, u8, u32)| first & ((1 << len) - 1) == *code;
+    codes.iter().find(of).map(|(_, _, bits)| (1 << bits) - 16)
+}
+
+/// Decodes one Brotli stream that must end with the last byte, after a dictionary.
+///
+/// # Errors
+/// The kind of the fault.
+pub fn unbrotli_after(dictionary: &[u8], stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
+    use brotli::enc::StandardAlloc;
+    use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+    let left = match reach(stream).map(|reach| reach.checked_sub(dictionary.len() as u64)) {
+        Some(None) => return Err("corrupt"),
+        Some(Some(left)) => left,
+        None => cap,
+    };
+    let mut state = BrotliState::new_with_custom_dictionary(
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+        dictionary.to_vec().into(),
+    );
+    state.large_window = false;
+    let mut out = vec![0; cap.min(left) as usize + 1];
+    let (mut unused, mut used, mut room, mut written) = (stream.len(), 0, out.len(), 0);
+    let result = BrotliDecompressStream(
+        &mut unused,
+        &mut used,
+        stream,
+        &mut room,
+        &mut written,
+        &mut out,
+        &mut 0,
+        &mut state,
+    );
+    if written as u64 > cap.min(left) {
+        return Err(if left < cap { "corrupt" } else { "limit" });
+    }
+    match result {
+        BrotliResult::ResultSuccess if unused == 0 => {
+            out.truncate(written);
+            Ok(out)
+        }
+        BrotliResult::NeedsMoreInput => Err("truncated"),
+        _ => Err("corrupt"),
+    }
+}
