@@ -2,10 +2,10 @@
 
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use dacti::compact::CompactOptions;
+use dacti::compact::{CompactOptions, Recompress};
 use dacti::fetch::ReadAt;
 use dacti::report::Finding;
-use dacti::seal::SealPolicy;
+use dacti::seal::{SealPolicy, SecretKey};
 use dacti::update::{Update, UpdateOptions};
 use dacti::{
     BuildOptions, Content, DictionaryChoice, Encoding, EncodingChoice, Error, ErrorKind,
@@ -14,6 +14,7 @@ use dacti::{
 use dacti_index::DICTIONARY_ID;
 use dacti_tests::reference::{self as by, dictionary as reference};
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 const OPTIONS: BuildOptions = BuildOptions {
@@ -474,5 +475,66 @@ fn a_package_built_anew_with_the_old_dictionary_keeps_its_stored_bytes() {
         let (old_place, new_place) = (old.locate(&path).expect("there"), new.locate(&path));
         let new_place = new_place.expect("it is there");
         assert_eq!(old.stored(&old_place).expect("sound"), new.stored(&new_place).expect("sound"));
+    }
+}
+
+#[test]
+fn contents_are_encoded_anew_with_another_dictionary() {
+    // spec: R-CMP-12, R-DICT-03
+    for options in [OPTIONS, UNSEALED] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let out = dir.path().join("new");
+        let old = open(&packed_with(300, options, |_| {}));
+        assert_eq!(old.read_dictionary().expect("sound"), None);
+        let recompress = |package: &Package, recompress: Recompress, out: &Path| {
+            let options =
+                CompactOptions { recompress: Some(recompress), ..CompactOptions::default() };
+            let compacted = package.compact(out, &options, &mut |_| ControlFlow::Continue(()));
+            compacted.expect("it can be compacted")
+        };
+        let compacted = recompress(&old, Recompress::Auto, &out);
+        assert_eq!(compacted.proof.regions, 300);
+        let new = Package::open(&out).expect("it is sound");
+        assert!(new.read_dictionary().expect("sound").is_some(), "it pays");
+        for (n, path) in paths(300).iter().enumerate() {
+            assert!(new.get(path.as_str()).expect("sound") == page(n));
+        }
+        // A packer makes the same file.
+        let auto = BuildOptions { dictionary: DictionaryChoice::Auto, ..options };
+        assert!(std::fs::read(&out).expect("it is there") == packed_with(300, auto, |_| {}));
+        let plain = dir.path().join("plain");
+        recompress(&new, Recompress::Plain, &plain);
+        // Without a dictionary, Brotli does not make these pages smaller.
+        let by_choice = BuildOptions { encoding: EncodingChoice::Auto, ..options };
+        assert!(std::fs::read(&plain).expect("it is there") == packed_with(300, by_choice, |_| {}));
+        let with = dir.path().join("with");
+        recompress(&new, Recompress::With(shared()), &with);
+        assert!(std::fs::read(&with).expect("it is there") == packed(300, options));
+    }
+}
+
+#[test]
+fn a_signed_package_is_encoded_anew_only_with_a_key() {
+    // spec: R-CMP-12
+    let key = SecretKey::from_seed(&[7; 32], uuid::Uuid::from_u128(9));
+    let file = packed_with(20, OPTIONS, |builder| {
+        builder.sign(key.clone());
+    });
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("new");
+    let options = CompactOptions {
+        recompress: Some(Recompress::With(shared())),
+        ..CompactOptions::default()
+    };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let error = open(&file).compact(&out, &options, go_on).expect_err("it needs the key");
+    assert!(error.to_string().contains("all regions have to be signed again"), "{error}");
+    let options = CompactOptions { key: Some(key.clone()), ..options };
+    let compacted = open(&file).compact(&out, &options, go_on).expect("it has the key");
+    assert_eq!((compacted.proof.regions, compacted.proof.signatures), (20, 20));
+    let signed = Package::open(&out).expect("it is sound");
+    let signed = signed.require(SealPolicy::Signature(vec![key.public()]));
+    for (n, path) in paths(20).iter().enumerate() {
+        assert!(signed.get(path.as_str()).expect("it is signed") == page(n));
     }
 }

@@ -438,3 +438,74 @@ fn packages_of_many_regions_are_compared_by_few_requests() {
         assert!(seen.len() <= 6, "{seen:?}");
     }
 }
+
+/// Regions of 1 KiB that share most of their bytes with a dictionary, all of them after the head.
+fn packed_with_dictionary(count: u32) -> Vec<u8> {
+    let mut shared = vec![0; 900];
+    blake3::Hasher::new().finalize_xof().fill(&mut shared);
+    let options = BuildOptions { encoding: EncodingChoice::Brotli, ..BuildOptions::default() };
+    let mut builder = PackageBuilder::new(options);
+    builder.set_dictionary(shared.clone()).expect("it is short enough");
+    for n in 0..count {
+        let content = [&shared[..], &n.to_le_bytes()].concat();
+        builder.add(format!("{n:06}"), content).expect("a good path");
+    }
+    builder.build_to_vec().expect("it can be built").0
+}
+
+#[test]
+fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
+    let tail = |got: Vec<u8>| got[900..].to_vec();
+    let server = Server::start(packed_with_dictionary(100), |_, _| ());
+    let (package, source) = open(&server, 0, 16);
+    let place = package.view().dictionary().expect("it has one").expect("it is inside");
+    let sealed = Span { start: place.start, end: place.end + 32 };
+    // Each of these is answered only once both requests are there.
+    server.expect(2, 2);
+    assert_eq!(tail(package.get("000003").expect("it is sound")), 3_u32.to_le_bytes());
+    let (seen, rounds) = server.expect(1, 1);
+    assert_eq!((rounds, seen.len(), seen[0]), (1, 2, sealed));
+    assert_eq!(tail(package.get("000070").expect("it is sound")), 70_u32.to_le_bytes());
+    let (seen, _) = server.expect(0, 1);
+    assert_eq!((seen.len(), source.stats().requests), (1, 4));
+
+    // A stream reads both in one round, too.
+    let (package, _) = open(&server, 0, 16);
+    server.expect(2, 2);
+    let mut content = Vec::new();
+    let mut reader = package.reader("000009").expect("it is there");
+    std::io::Read::read_to_end(&mut reader, &mut content).expect("it is sound");
+    assert_eq!(tail(content), 9_u32.to_le_bytes());
+    let (seen, rounds) = server.expect(0, 1);
+    assert_eq!((rounds, seen.len(), seen[0]), (1, 2, sealed));
+
+    // Many regions: the plan has the request, and it is one of those that run at once.
+    let (package, source) = open(&server, 0, 16);
+    let keys = ["000001", "000050", "000099"];
+    let plan = package.plan_get(keys);
+    assert_eq!((plan.reads.len(), plan.reads[0]), (4, sealed));
+    server.expect(4, 4);
+    for (key, got) in keys.iter().zip(package.get_many(keys)) {
+        let n: u32 = key.parse().expect("it is a number");
+        assert_eq!(tail(got.expect("it is sound")), n.to_le_bytes());
+    }
+    let (seen, rounds) = server.expect(1, 1);
+    // The last look at the head is a round of its own.
+    assert_eq!((rounds, seen.len()), (2, 5));
+    assert_eq!(source.stats().bytes, plan.bytes() + HEAD.len());
+    drop((package, source));
+
+    // An async package does the same.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("it starts").block_on(async {
+        let package = AsyncPackage::open_url(&server.url).await.expect("it is good");
+        server.expect(2, 2);
+        let got = package.get("000003").await.expect("it is sound");
+        assert_eq!(tail(got), 3_u32.to_le_bytes());
+        let (seen, rounds) = server.expect(1, 1);
+        assert_eq!((rounds, seen.len(), seen[0]), (1, 2, sealed));
+        package.get("000004").await.expect("it is sound");
+        assert_eq!(package.stats().requests, 4);
+        server.expect(0, 1);
+    });
+}

@@ -398,6 +398,12 @@ pub enum CompactionFault {
          --sign KEY, or leave the names list unsigned with --unsigned-names"
     )]
     NamesUnsigned,
+    /// Regions are encoded anew, so they must be signed again.
+    #[error(
+        "the package is signed, and all regions have to be signed again: give the key with \
+         --sign KEY"
+    )]
+    RegionsUnsigned,
     /// A key was given, but there is no names list to sign with it.
     #[error(
         "the package is not signed, and compaction signs only the names list: pack again with \

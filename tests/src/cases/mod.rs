@@ -6,6 +6,7 @@
 
 mod compact;
 mod container;
+mod dictionary;
 mod format;
 mod index;
 mod key;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Case> {
         index::CASES,
         names::CASES,
         package::CASES,
+        dictionary::CASES,
         format::CASES,
         path::CASES,
         lookup::CASES,

@@ -1,5 +1,6 @@
 //! `dacti compact`: writes a new file with only those bytes of a package that are in use.
 
+use crate::dictionary::Dictionary;
 use crate::layout::{Layout, slice_len};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted, shown};
@@ -10,15 +11,15 @@ use crate::{Talk, interrupt, keys, output, threads};
 use clap::ValueEnum;
 use core::num::NonZeroUsize;
 use dacti::Limits;
-use dacti::compact::{CompactOptions, Compacted, SealsChoice};
+use dacti::compact::{CompactOptions, Compacted, Recompress, SealsChoice};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Write a package into a new file: sorted, without dead bytes, and with room for updates.
 ///
-/// Regions move with their stored bytes and seals: none is encoded or signed again. The names list
-/// becomes one segment. The new file is read back, and gets its name only if it holds the same
+/// Regions move with their stored bytes and seals: none is encoded or signed again, except with
+/// --recompress. The names list becomes one segment. The new file is read back, and gets its name only if it holds the same
 /// regions. It has a new file id, so publish it under another URL.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Seals::Keep)]
     seals: Seals,
     /// Sign the names list with the private key in this file, if a signed package needs a new names
-    /// list. Nothing else is signed.
+    /// list. Nothing else is signed, except with --recompress.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
     sign: Option<PathBuf>,
     /// The publisher's package to sign for, instead of the one that the key's file names.
@@ -53,7 +54,20 @@ pub(crate) struct Args {
     /// Leave out this component of another project. May be given several times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
-    /// Brotli's quality for a new names list: 0 is fast, 11 is small.
+    /// Encode the contents of all regions anew, and train a new dictionary. A signed package is
+    /// signed anew, so it needs --sign.
+    #[arg(long)]
+    recompress: bool,
+    /// The dictionary with which contents are encoded anew: see `dacti pack`.
+    #[arg(
+        long,
+        value_name = "auto|none|FILE|OLD",
+        default_value = "auto",
+        requires = "recompress"
+    )]
+    dictionary: Dictionary,
+    /// Brotli's quality for a new names list, and with --recompress for all regions: 0 is fast, 11
+    /// is small.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
@@ -85,6 +99,7 @@ struct Json<'p> {
     regions: u64,
     stored_len: u64,
     names_len: u64,
+    dictionary_len: u64,
     shared_len: u64,
     names_kept: bool,
     names_dropped: u64,
@@ -109,7 +124,8 @@ impl Args {
             return Err(Failure::Usage(message.into()));
         }
         let from = &self.package;
-        let inputs: Vec<&Path> = self.sign.as_deref().into_iter().collect();
+        let inputs: Vec<&Path> =
+            self.sign.as_deref().into_iter().chain(self.dictionary.file()).collect();
         let rewritten = Rewritten::new(from, self.output.as_deref(), &self.publish, &inputs)?;
         let to = rewritten.path();
         let options = self.options()?;
@@ -129,9 +145,21 @@ impl Args {
         if self.json {
             output::json(&mut std::io::stdout().lock(), &json(to, &compacted))?;
         } else if talk >= Talk::Normal {
-            tell(to, &compacted);
+            tell(to, &compacted, self.recompress);
         }
         Ok(Outcome::Done)
+    }
+
+    /// Returns how contents are encoded anew.
+    fn recompress(&self) -> Result<Option<Recompress>, Failure> {
+        if !self.recompress {
+            return Ok(None);
+        }
+        Ok(Some(match (&self.dictionary, self.dictionary.read()?) {
+            (_, Some(dictionary)) => Recompress::With(dictionary),
+            (Dictionary::None, _) => Recompress::Plain,
+            _ => Recompress::Auto,
+        }))
     }
 
     fn options(&self) -> Result<CompactOptions, Failure> {
@@ -146,13 +174,14 @@ impl Args {
             key: keys::signing(self.sign.as_deref(), self.package_id)?,
             unsigned_names: self.unsigned_names,
             drop_components: self.drop_component.clone(),
+            recompress: self.recompress()?,
             quality: Some(self.quality),
             threads: self.threads,
         })
     }
 }
 
-fn tell(to: &Path, compacted: &Compacted) {
+fn tell(to: &Path, compacted: &Compacted, recompressed: bool) {
     let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
     let (to, len) = (shown(to), bytes(built.len));
     let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
@@ -180,9 +209,9 @@ fn tell(to: &Path, compacted: &Compacted) {
             format!(", {digests} digests are right, {signed} signatures are kept")
         }
     };
+    let by = if recompressed { "content" } else { "encoding, length and hash" };
     output::note(&format!(
-        "both files have the same {} (by id, encoding, length and hash) and {}; {proven} were \
-         read back{seals}",
+        "both files have the same {} (by id, {by}) and {}; {proven} were read back{seals}",
         counted(proof.regions, "region", "regions"),
         counted(proof.names, "name", "names"),
     ));
@@ -198,6 +227,7 @@ fn json<'p>(package: &'p Path, compacted: &Compacted) -> Json<'p> {
         regions: built.regions,
         stored_len: built.stored_len,
         names_len: built.names_len,
+        dictionary_len: built.dictionary_len,
         shared_len: built.shared_len,
         names_kept: *names_kept,
         names_dropped: *names_dropped,

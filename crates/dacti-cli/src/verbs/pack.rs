@@ -122,7 +122,9 @@ struct Summary<'p> {
     stored_len: u64,
     names_len: u64,
     dictionary_len: u64,
+    dictionary_saves: u64,
     shared_len: u64,
+    first_get_len: u64,
     encoding: String,
 }
 
@@ -270,7 +272,9 @@ impl Args {
             stored_len,
             names_len,
             dictionary_len,
+            dictionary_saves,
             shared_len,
+            first_get_len,
             encoding,
         } = *built;
         if self.json {
@@ -283,7 +287,9 @@ impl Args {
                 stored_len,
                 names_len,
                 dictionary_len,
+                dictionary_saves,
                 shared_len,
+                first_get_len,
                 encoding,
             };
             return Ok(output::json(&mut std::io::stdout().lock(), &summary)?);
@@ -295,21 +301,28 @@ impl Args {
                     format!(", {} saved by storing equal contents once", output::bytes(len))
                 }
             };
-            let dictionary = match dictionary_len {
-                0 => String::new(),
-                len => format!(", dictionary of {}", output::bytes(len)),
+            let dictionary = match (dictionary_len, dictionary_saves) {
+                (0, _) => String::new(),
+                (len, 0) => format!(", dictionary of {}", output::bytes(len)),
+                (len, saves) => format!(
+                    ", about {} saved by a dictionary of {}",
+                    output::bytes(saves),
+                    output::bytes(len)
+                ),
             };
             let names = match names_len {
                 0 => String::new(),
                 len => format!(", names list of {}", output::bytes(len)),
             };
             output::note(&format!(
-                "{}: {}, {} stored as {} ({encoding}){shared}{dictionary}{names}, file of {}{}",
+                "{}: {}, {} stored as {} ({encoding}){dictionary}{shared}{names}, file of {}; the \
+                 first region of average length costs a reader {}{}",
                 output::shown(package),
                 output::counted(regions, "region", "regions"),
                 output::bytes(content_len),
                 output::bytes(stored_len),
                 output::bytes(len),
+                output::bytes(first_get_len),
                 self.keep.dropped(),
             ));
         }

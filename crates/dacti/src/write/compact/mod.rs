@@ -1,13 +1,15 @@
 //! Compaction: a new file with the live regions of a package, stored as before, and a proof that
 //! both files hold the same. Signing a package works the same way, with new seals.
 //!
-//! No region is encoded again, and no region is signed unless the caller asks for it.
+//! No region is encoded or signed again unless the caller asks for it.
 //! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
 
 mod proof;
+mod recompress;
 
 pub use crate::error::CompactionFault;
 pub use proof::Proof;
+pub use recompress::Recompress;
 
 use crate::index::IndexScan;
 use crate::read::total::check_copy;
@@ -15,8 +17,8 @@ use crate::read::view::is_own;
 use crate::write::pack::dictionary::NewDictionary;
 use crate::write::pack::{Kept, KeptFrom};
 use crate::{
-    BuildOptions, Built, EncodingChoice, Error, LayoutChoice, Names, Package, PackageBuilder,
-    Progress,
+    BuildOptions, Built, DictionaryChoice, EncodingChoice, Error, LayoutChoice, Names, Package,
+    PackageBuilder, Progress,
 };
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
@@ -51,14 +53,19 @@ pub struct CompactOptions {
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
-    /// The key that signs the names list, if a signed package needs a new one. It signs no region.
+    /// The key that signs the names list, if a signed package needs a new one. It signs no region
+    /// that is not encoded anew.
     pub key: Option<SecretKey>,
     /// Whether a new names list of a signed package may stay unsigned.
     pub unsigned_names: bool,
     /// Unknown components to leave out. Any other unknown component is an error, because its data
     /// may be positions in the file.
     pub drop_components: Vec<Uuid>,
-    /// Brotli's quality for a new names list; by default that of a new package.
+    /// Whether the contents of all regions are encoded anew, and with which dictionary. A signed
+    /// package then needs the key.
+    pub recompress: Option<Recompress>,
+    /// Brotli's quality for a new names list and for contents that are encoded anew; by default that
+    /// of a new package.
     pub quality: Option<u8>,
     /// Threads that copy and hash; by default one for each core. Their number does not change the
     /// file.
@@ -142,14 +149,16 @@ impl Package {
         if options.layout != Some(LayoutChoice::Compact) {
             check_copy(self, &scan.found)?;
         }
-        let names = LiveNames::of(names, &scan);
+        let mut names = LiveNames::of(names, &scan);
+        names.kept = names.kept.filter(|_| options.recompress.is_none());
         let work = Rewrite { package: self, options, signer, scan: &scan, names: &names };
         let mut hot = work.hot();
         let was_hot = hot.len();
         let mut proof = Proof::default();
         let built = loop {
             let built = work.builder(&hot)?.build_checked(path, &mut *progress, |draft| {
-                proof = proof::prove(self, &scan, &names.alive, draft, signer)?;
+                let (key, anew) = (work.key(), options.recompress.is_some());
+                proof = proof::prove(self, &scan, &names.alive, draft, key, anew)?;
                 Ok(())
             });
             match built {
@@ -199,19 +208,30 @@ impl Rewrite<'_> {
         if hot.len() > GROUP_ENTRIES { Vec::new() } else { hot }
     }
 
+    /// Returns the key that signs each region anew.
+    fn key(&self) -> Option<&SecretKey> {
+        let own = self.options.key.as_ref().filter(|_| self.options.recompress.is_some());
+        self.signer.or(own)
+    }
+
     /// Returns a builder that has all inputs.
     fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
         let Self { package, options, signer, scan, names } = *self;
         let by_signer = signer.map(signed_by);
-        let reseal = by_signer.is_some();
+        // A names list that is copied gets the seal of the others.
+        let reseal = self.key().is_some();
         let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
         check_keys(seals.as_ref())?;
         let mut builder = PackageBuilder::new(build_options);
         let from = Arc::new(KeptFrom::new(package));
         builder.keep_seals(seals.clone());
-        keep_dictionary(&mut builder, &from, reseal)?;
-        keep_regions(&mut builder, &from, scan, names, hot, reseal);
-        if let Some(key) = signer {
+        if let Some(choice) = &options.recompress {
+            self.recode_regions(&mut builder, choice, seals.as_ref(), hot)?;
+        } else {
+            keep_dictionary(&mut builder, &from, reseal)?;
+            keep_regions(&mut builder, &from, scan, names, hot, reseal);
+        }
+        if let Some(key) = self.key() {
             builder.sign(key.clone());
         }
         if let Some(located) = names.kept {
@@ -270,6 +290,24 @@ impl<'n> LiveNames<'n> {
     }
 }
 
+/// The first path of each region, with the length that the names list tells.
+struct FirstPaths<'n>(Vec<(Uuid, &'n str, Option<u64>)>);
+
+impl<'n> FirstPaths<'n> {
+    fn of(names: &LiveNames<'n>) -> Self {
+        let alive = names.alive.iter();
+        let mut paths: Vec<_> = alive.map(|name| (name.id, name.path, name.decoded_len)).collect();
+        paths.sort_unstable();
+        Self(paths)
+    }
+
+    fn get(&self, id: Uuid) -> Option<(&'n str, Option<u64>)> {
+        let first = self.0.partition_point(|(of, ..)| *of < id);
+        let found = self.0.get(first).filter(|(of, ..)| *of == id);
+        found.map(|(_, path, len)| (*path, *len))
+    }
+}
+
 fn check_components(package: &Package, options: &CompactOptions) -> Result<(), Error> {
     if let Some(fault) = package.view().seals_fault() {
         return Err(fault.into());
@@ -320,8 +358,13 @@ fn build_options(
             .unwrap_or_else(|| view.layout().map_or(SLICE_LEN, |layout| layout.slice_len)),
         seals: seals.is_some(),
         encoding: match names_encoding {
+            _ if options.recompress.is_some() => EncodingChoice::Auto,
             Encoding::BROTLI => EncodingChoice::Brotli,
             _ => EncodingChoice::None,
+        },
+        dictionary: match options.recompress {
+            Some(Recompress::Auto) => DictionaryChoice::Auto,
+            _ => DictionaryChoice::None,
         },
         quality: options.quality.unwrap_or(defaults.quality),
         threads: options.threads,
@@ -376,13 +419,9 @@ fn keep_regions(
     hot: &[Uuid],
     reseal: bool,
 ) {
-    let mut paths: Vec<(Uuid, &str)> =
-        names.alive.iter().map(|name| (name.id, name.path)).collect();
-    paths.sort_unstable();
+    let paths = FirstPaths::of(names);
     for located in scan.found.iter().filter(|found| found.id != NAMES_ID) {
-        let first = paths.partition_point(|(id, _)| *id < located.id);
-        let path = paths.get(first).filter(|(id, _)| *id == located.id);
-        let path = path.map(|(_, path)| (*path).to_owned());
+        let path = paths.get(located.id).map(|(path, _)| path.to_owned());
         let name = path.clone().unwrap_or_else(|| located.id.to_string());
         let is_hot = hot.binary_search(&located.id).is_ok();
         builder.keep(

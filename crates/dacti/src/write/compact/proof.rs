@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
     /// Regions with the same id, encoding, length and BLAKE3 of stored bytes, without the names
-    /// list.
+    /// list. If contents were encoded anew: regions with the same id and content.
     pub regions: u64,
     /// Stored bytes that were read back.
     pub bytes: u64,
@@ -34,13 +34,15 @@ pub struct Proof {
     pub signatures: u64,
 }
 
-/// Reads the new file back and compares it with `old`, whose index and names are given.
+/// Reads the new file back and compares it with `old`, whose index and names are given. If regions
+/// were encoded `anew`, their contents are compared.
 pub(super) fn prove(
     old: &Package,
     scan: &IndexScan,
     names: &[Name<'_>],
     draft: &Draft<'_>,
     signer: Option<&SecretKey>,
+    anew: bool,
 ) -> Result<Proof, Error> {
     let file = draft.file.try_clone().map_err(read_failed)?;
     let source = FileSource::of(file).map_err(read_failed)?;
@@ -68,13 +70,18 @@ pub(super) fn prove(
     let mut hashes: Vec<(Uuid, [u8; 32])> = draft.hashes().collect();
     hashes.sort_unstable();
     let mut proof = Proof::default();
-    let mut pairs = pairs(scan, &found)?;
+    let mut pairs = pairs(scan, &found, anew)?;
     // In the order of the file.
     pairs.sort_by_key(|(_, new)| new.span.start);
     for (before, after) in pairs {
+        if anew {
+            prove_content((old, before), (&new, after))?;
+        }
         prove_region((old, before), (&new, after), &hashes, policy.as_ref(), &mut proof)?;
     }
-    prove_dictionary(old, &new)?;
+    if !anew {
+        prove_dictionary(old, &new)?;
+    }
     if new.names()?.all() != names {
         return Err(unproven("the names differ".into()));
     }
@@ -91,13 +98,15 @@ pub(super) fn prove(
 fn pairs<'s>(
     old: &'s IndexScan,
     new: &'s IndexScan,
+    anew: bool,
 ) -> Result<Vec<(&'s Located, &'s Located)>, Error> {
     let regions = |scan: &'s IndexScan| scan.found.iter().filter(|found| found.id != NAMES_ID);
     if regions(old).count() != regions(new).count() {
         return Err(unproven("the numbers of regions differ".into()));
     }
     let alike = |(old, new): &(&Located, &Located)| {
-        old.id == new.id && old.encoding == new.encoding && old.span.len() == new.span.len()
+        let is_same = old.encoding == new.encoding && old.span.len() == new.span.len();
+        old.id == new.id && (anew || is_same)
     };
     let pairs: Vec<_> = regions(old).zip(regions(new)).collect();
     match pairs.iter().find(|pair| !alike(pair)) {
@@ -141,6 +150,20 @@ fn prove_region(
         proof.signatures = proof.signatures.saturating_add(u64::from(seal.signature.is_some()));
     }
     Ok(())
+}
+
+/// Compares the contents of a region in both files.
+fn prove_content(old: (&Package, &Located), new: (&Package, &Located)) -> Result<(), Error> {
+    let hash = |(package, located): (&Package, &Located)| {
+        let mut hasher = blake3::Hasher::new();
+        let read = hasher.update_reader(package.reader_at(*located)?).map(drop);
+        read.map_err(Error::from_read)?;
+        Ok::<_, Error>(hasher.finalize())
+    };
+    if hash(old)? == hash(new)? {
+        return Ok(());
+    }
+    Err(unproven(format!("region {} has another content", new.1.id)))
 }
 
 /// Compares the dictionaries, without which stored bytes mean nothing.

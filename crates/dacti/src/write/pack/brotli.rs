@@ -1,5 +1,5 @@
-//! Compresses contents with Brotli: a short one at once, a long one as a stream, each with the
-//! package's dictionary if there is one.
+//! Compresses contents with Brotli: a short one at once, with the package's dictionary if there is
+//! one, and a long one as a stream.
 
 use brotli::enc::encode::{
     BrotliEncoderDestroyInstance, BrotliEncoderMaxCompressedSize,
@@ -7,10 +7,8 @@ use brotli::enc::encode::{
 };
 use brotli::enc::{BrotliEncoderParams, StandardAlloc};
 use daicon_core::to_u64;
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
-
-/// Bytes that a stream reads and writes at once, as the encoder's own functions do.
-const STREAM_LEN: usize = 4096;
 
 /// The encoder uses no dictionary below this quality.
 pub(crate) const DICTIONARY_QUALITY_MIN: u8 = 2;
@@ -27,8 +25,11 @@ pub(super) fn compress(
     let mut encoder = BrotliEncoderStateStruct::new(StandardAlloc::default());
     let dictionary = dictionary.unwrap_or_default();
     encoder.params = params(to_u64(content.len()), quality, dictionary);
-    if !dictionary.is_empty() {
-        encoder.set_custom_dictionary(dictionary.len(), dictionary);
+    match shown(dictionary, content) {
+        Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
+        Some(_) => {}
+        // A stream that refers to no dictionary at all means the same with any dictionary.
+        None => encoder.params.use_dictionary = false,
     }
     let (mut left, mut read, mut end) = (content.len(), 0, out.len());
     let room_len = BrotliEncoderMaxCompressedSize(content.len());
@@ -57,28 +58,40 @@ pub(super) fn compress(
     Ok(())
 }
 
+/// Returns the dictionary as the encoder is shown it; `None` if the content is better compressed
+/// without one.
+///
+/// The encoder (crate `brotli` 8.0.4) panics if a match begins with the last byte of the dictionary
+/// and goes on in the content: it cuts the match to one byte, which no stream can express. So it is
+/// shown another last byte, one that the content lacks: then no match contains that byte, and the
+/// stream means the same with the true dictionary.
+fn shown<'d>(dictionary: &'d [u8], content: &[u8]) -> Option<Cow<'d, [u8]>> {
+    let (Some(last), Some(first)) = (dictionary.last(), content.first()) else {
+        return Some(Cow::Borrowed(dictionary));
+    };
+    if !content.windows(2).any(|pair| pair == [*last, *first]) {
+        return Some(Cow::Borrowed(dictionary));
+    }
+    let mut is_used = [false; 256];
+    for byte in content {
+        if let Some(is_used) = is_used.get_mut(usize::from(*byte)) {
+            *is_used = true;
+        }
+    }
+    let unused = is_used.iter().position(|is_used| !is_used)?;
+    let mut shown = dictionary.to_vec();
+    *shown.last_mut()? = u8::try_from(unused).ok()?;
+    Some(Cow::Owned(shown))
+}
+
 /// Writes the compressed `content`, of about `len` bytes, to `sink`.
 pub(super) fn compress_stream(
     content: &mut impl Read,
     len: u64,
     quality: u8,
-    dictionary: Option<&[u8]>,
     sink: &mut impl Write,
 ) -> io::Result<()> {
-    let dictionary = dictionary.unwrap_or_default();
-    let (mut input, mut output) = (vec![0; STREAM_LEN], vec![0; STREAM_LEN]);
-    brotli::BrotliCompressCustomIoCustomDict(
-        &mut brotli::IoReaderWrapper(content),
-        &mut brotli::IoWriterWrapper(sink),
-        &mut input,
-        &mut output,
-        &params(len, quality, dictionary),
-        StandardAlloc::default(),
-        &mut |_, _, _, _| (),
-        dictionary,
-        io::ErrorKind::UnexpectedEof.into(),
-    )
-    .map(drop)
+    brotli::BrotliCompress(content, sink, &params(len, quality, &[])).map(drop)
 }
 
 fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
@@ -103,7 +116,7 @@ fn window_bits(len: u64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{compress, compress_stream, window_bits};
+    use super::{DICTIONARY_QUALITY_MIN, compress, compress_stream, window_bits};
     use std::io::Read;
 
     #[test]
@@ -120,6 +133,37 @@ mod tests {
         out
     }
 
+    /// Compresses with a dictionary and compares what comes out again.
+    #[track_caller]
+    fn check(content: &[u8], dictionary: &[u8], quality: u8) {
+        let mut stored = Vec::new();
+        compress(content, quality, Some(dictionary), &mut stored).unwrap();
+        let span = daicon_core::Span::new(0, stored.len() as u64).unwrap();
+        let encoding = dacti_index::Encoding::BROTLI_DICTIONARY;
+        let located = dacti_index::Located { id: uuid::Uuid::nil(), span, encoding, at: 0 };
+        let len = content.len() as u64;
+        let decoded =
+            dacti_index::decode_to_vec_with(Some(dictionary), &located, &stored, None, len);
+        assert!(decoded.as_deref() == Ok(content), "quality {quality}: {:?}", decoded.err());
+    }
+
+    #[test]
+    fn a_match_across_the_end_of_the_dictionary_does_no_harm() {
+        // spec: R-ENC-09
+        // The dictionary's last byte and the start of the content come again and again.
+        let dictionary = [&noise(500)[..], b"<"].concat();
+        let text = b"html><p>some <html><p>words <html><p>and more <html><p>".repeat(20);
+        let mut all = text.clone();
+        all.extend(0..=255);
+        for quality in DICTIONARY_QUALITY_MIN..=11 {
+            for content in [&text[..], &all, &all[..300], b"", b"h", b"<h"] {
+                check(content, &dictionary, quality);
+                check(content, b"<", quality);
+                check(content, b"x<", quality);
+            }
+        }
+    }
+
     #[test]
     fn what_is_compressed_at_once_and_as_a_stream_decompresses_to_the_same() {
         let texts = |len: usize| b"some text, more text; ".iter().copied().cycle().take(len);
@@ -129,7 +173,7 @@ mod tests {
                     let (mut at_once, mut stream) = (b"before".to_vec(), Vec::new());
                     compress(&content, quality, None, &mut at_once).unwrap();
                     let len = u64::try_from(len).unwrap();
-                    compress_stream(&mut &content[..], len, quality, None, &mut stream).unwrap();
+                    compress_stream(&mut &content[..], len, quality, &mut stream).unwrap();
                     let at_once = at_once.strip_prefix(b"before").unwrap();
                     for compressed in [at_once, &stream] {
                         let mut decompressed = Vec::new();

@@ -97,7 +97,10 @@ impl<'k> Encoder<'k> {
     ) -> Result<Result<(), Error>, Stopped> {
         let len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         match inputs {
-            [input] if len > PIECE_LEN => self.encode_long(input, lane),
+            // A region with the dictionary is short enough to be in memory.
+            [input] if len > PIECE_LEN && self.dictionary(input).is_none() => {
+                self.encode_long(input, lane)
+            }
             _ => match self.encode_short(inputs, lane.spare().unwrap_or_default()) {
                 Ok(piece) => lane.put(piece).map(Ok),
                 Err(error) => Ok(Err(error)),
@@ -293,8 +296,7 @@ impl<'k> Encoder<'k> {
                 sink.write_all(bytes).map_err(|error| input.failed(error))?;
             }
         } else {
-            let dictionary = self.dictionary(input);
-            brotli::compress_stream(&mut limited, input.len, self.quality, dictionary, sink)
+            brotli::compress_stream(&mut limited, input.len, self.quality, sink)
                 .map_err(|error| input.failed(error))?;
         }
         input.check_unchanged(reader.read)

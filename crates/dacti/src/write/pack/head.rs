@@ -210,6 +210,14 @@ fn write_fences(
     Ok(Some(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, region)))
 }
 
+/// Returns the length of the index block that a look-up reads; 0 if the head has the whole index,
+/// or there are no fences.
+pub(super) fn block_len(plan: &Plan) -> u64 {
+    let stride = stride_for(&runs(plan), plan.index.fences.len());
+    let stride = stride.filter(|_| !plan.index.fences.is_empty()).unwrap_or_default();
+    GROUP_LEN.saturating_mul(stride.into())
+}
+
 /// Returns the groups after the delta groups: a run for each encoding.
 fn runs(plan: &Plan) -> Vec<RunSpec> {
     let mut runs = Vec::new();

@@ -1,5 +1,6 @@
 //! The inputs of a package: a name and the source of the content.
 
+use super::decoded::Decoded;
 use super::kept::Kept;
 use crate::Error;
 use crate::fetch::source::{read_file_at, write_file_at};
@@ -224,6 +225,7 @@ enum Source {
     /// Boxed, because it is larger than the other variants, and all inputs are walked several
     /// times.
     Kept(Box<Kept>),
+    Decoded(Box<Decoded>),
     File {
         path: PathBuf,
         modified: Option<SystemTime>,
@@ -282,6 +284,14 @@ impl Input {
         Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }
     }
 
+    /// Creates an input from the content of a region of another package, of `len` bytes.
+    pub(crate) fn decoded(path: Option<String>, decoded: Decoded, len: u64) -> Result<Self, Error> {
+        let (id, attributes) = (decoded.located.id, Attributes::default());
+        let (decoded_len, hot, has_dictionary) = (Some(len), false, false);
+        let source = Source::Decoded(Box::new(decoded));
+        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
+    }
+
     /// Returns the region of another package that this input is.
     pub(crate) const fn as_kept(&self) -> Option<&Kept> {
         match &self.source {
@@ -328,7 +338,9 @@ impl Input {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
             Source::Shared(shared) => Some(shared.bytes()),
-            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) => None,
+            Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) | Source::Decoded(_) => {
+                None
+            }
         }
     }
 
@@ -371,6 +383,7 @@ impl Input {
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         let reader: Box<dyn Read + '_> = match &self.source {
             Source::Kept(kept) => return Ok(Box::new(kept.open()?)),
+            Source::Decoded(decoded) => return Ok(Box::new(decoded.open()?)),
             Source::Bytes(bytes) => Box::new(&bytes[..]),
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
@@ -400,6 +413,9 @@ impl Input {
     /// Checks that the content, of which `read` bytes were read, has not changed since it was
     /// added.
     pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), Error> {
+        if let Source::Decoded(decoded) = &self.source {
+            return decoded.check_len(self.len, read);
+        }
         let Source::File { path, modified } = &self.source else { return Ok(()) };
         if read != self.len {
             let (path, expected) = (path.clone(), self.len);
@@ -428,7 +444,7 @@ impl Input {
             Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
                 "the caller's bytes".into()
             }
-            Source::Kept(_) => "a package".into(),
+            Source::Kept(_) | Source::Decoded(_) => "a package".into(),
         }
     }
 
@@ -443,6 +459,7 @@ impl Input {
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
             Source::Kept(kept) => kept.failed(error),
+            Source::Decoded(decoded) => decoded.failed(error),
             Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
                 Error::io("read", Path::new("a temporary file"), error)
             }

@@ -5,6 +5,7 @@
 //! `docs/spec/dacti-package.md`.
 
 mod brotli;
+mod decoded;
 pub(crate) mod dictionary;
 mod digest_list;
 pub(crate) mod encode;
@@ -17,6 +18,7 @@ pub(crate) mod pipeline;
 mod plan;
 pub(crate) mod write;
 
+pub(crate) use decoded::Decoded;
 pub use dictionary::DictionaryChoice;
 pub use digest_list::DigestListChoice;
 pub use input::{Content, InputName};
@@ -29,6 +31,7 @@ use core::ops::ControlFlow;
 use dacti_cdn::{ExpectedUpdates, SLICE_LEN, check_slice_len};
 use dacti_names::{NAMES_ID, Name, emit_segment};
 use dacti_seal::{Kind, Seals, SecretKey};
+use daicon_core::to_u64;
 use dictionary::NewDictionary;
 use encode::{Encoder, Sealing};
 use hot::Hot;
@@ -139,6 +142,12 @@ pub struct Built {
     pub names_len: u64,
     /// The stored bytes of the dictionary; 0 if there is none.
     pub dictionary_len: u64,
+    /// Bytes that the dictionary saves, less its own, by the estimate of a sample; 0 if no dictionary
+    /// was trained.
+    pub dictionary_saves: u64,
+    /// Bytes that a reader fetches for the first region of average length: the head, one block of
+    /// the index if it continues after the head, the dictionary and the region.
+    pub first_get_len: u64,
     /// The stored bytes that were not written, because an equal region was written before.
     pub shared_len: u64,
     /// The encoding of the regions.
@@ -147,6 +156,8 @@ pub struct Built {
 
 /// A package that was written, and how.
 struct Assembled {
+    /// The length of one block of the index; 0 if the head has the whole index.
+    block_len: u64,
     plan: Plan,
     written: write::Written,
     ids: Vec<Uuid>,
@@ -375,7 +386,8 @@ impl PackageBuilder {
         let (options, seals) = (&self.options, self.seals());
         let seals = seals.as_ref();
         let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, output)?;
-        Ok(Assembled { plan, written, ids, len })
+        let block_len = head::block_len(&plan);
+        Ok(Assembled { block_len, plan, written, ids, len })
     }
 
     /// Stores with Brotli if that makes the package smaller, and otherwise without encoding. If hot
@@ -502,6 +514,20 @@ impl PackageBuilder {
         self.inputs.push(input);
     }
 
+    /// Encodes the content of a region of another package anew, of `len` bytes.
+    pub(crate) fn recode(
+        &mut self,
+        path: Option<String>,
+        decoded: Decoded,
+        len: u64,
+        hot: bool,
+    ) -> Result<(), Error> {
+        let mut input = Input::decoded(path, decoded, len)?;
+        input.hot = hot;
+        self.inputs.push(input);
+        Ok(())
+    }
+
     /// Copies a names list as it is stored in another package. `explicit_ids` tells whether it
     /// gives explicit ids.
     pub(crate) fn keep_names(&mut self, kept: Kept, explicit_ids: bool) {
@@ -528,6 +554,8 @@ impl PackageBuilder {
             stored_len: 0,
             names_len: 0,
             dictionary_len: written.dictionary.map_or(0, |(len, _)| len),
+            dictionary_saves: 0,
+            first_get_len: 0,
             shared_len: written.shared_len,
             encoding: plan.encoding,
         };
@@ -540,7 +568,25 @@ impl PackageBuilder {
                 built.stored_len = built.stored_len.saturating_add(stored.len());
             }
         }
+        if built.dictionary_len > 0 {
+            built.dictionary_saves = self.dictionary.as_ref().map_or(0, |new| new.saves);
+        }
+        built.first_get_len = self.first_get_len(&built, assembled);
         built
+    }
+
+    /// Returns what a reader fetches for the first region of average length.
+    fn first_get_len(&self, built: &Built, assembled: &Assembled) -> u64 {
+        let seal_len = Sealing::len_of(self.sealing());
+        let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
+        let dictionary = to_u64(assembled.plan.dictionary.len());
+        let parts = [
+            built.len.min(dacti_cdn::HEAD_LEN),
+            assembled.block_len,
+            dictionary,
+            mean.saturating_add(seal_len),
+        ];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     fn check_options(&self) -> Result<(), Error> {

@@ -42,6 +42,8 @@ pub(crate) struct NewDictionary {
     /// The seal that is copied with it; `None` for a new seal.
     seal: Option<Vec<u8>>,
     is_kept: bool,
+    /// Bytes that it saves, less its own, by the estimate of a sample; 0 if there was none.
+    pub(super) saves: u64,
 }
 
 impl NewDictionary {
@@ -60,7 +62,7 @@ impl NewDictionary {
         brotli::compress(&bytes, quality, None, &mut stored).map_err(failed)?;
         let stored_hash = blake3::hash(&stored).into();
         let dictionary = Dictionary::new(bytes);
-        Ok(Self { dictionary, stored, stored_hash, seal: None, is_kept: false })
+        Ok(Self { dictionary, stored, stored_hash, seal: None, is_kept: false, saves: 0 })
     }
 
     /// Takes over the dictionary of another package, as it is stored there.
@@ -73,12 +75,13 @@ impl NewDictionary {
         read.map_err(|error| kept.failed(error))?;
         let stored_hash = blake3::hash(&stored).into();
         let seal = Some(kept.seal(&stored_hash)?).filter(|seal| !seal.is_empty());
-        Ok(Self { dictionary, stored, stored_hash, seal, is_kept: true })
+        Ok(Self { dictionary, stored, stored_hash, seal, is_kept: true, saves: 0 })
     }
 
     /// Returns the dictionary of a package that is updated. It is not stored again.
-    pub(crate) const fn of_package(dictionary: Dictionary) -> Self {
-        Self { dictionary, stored: Vec::new(), stored_hash: [0; 32], seal: None, is_kept: true }
+    pub(crate) fn of_package(dictionary: Dictionary) -> Self {
+        let (stored, stored_hash) = (Vec::new(), [0; 32]);
+        Self { dictionary, stored, stored_hash, seal: None, is_kept: true, saves: 0 }
     }
 
     /// Returns whether it was taken over, so that regions which were copied with it may need it.

@@ -3,8 +3,8 @@
 //!
 //! The sample depends on the inputs alone, so the same input gives the same dictionary.
 
-use super::{NewDictionary, WINDOW_LEN_MAX};
 use super::train::train;
+use super::{NewDictionary, WINDOW_LEN_MAX};
 use crate::Error;
 use crate::write::pack::brotli;
 use crate::write::pack::input::Input;
@@ -116,18 +116,19 @@ pub(in crate::write::pack) fn choose(
         content_len,
         others: all_len.saturating_sub(content_len).saturating_add(overhead),
     };
-    let mut best_len = estimate.package_len(judged.compressed_len(quality, None)?);
-    let mut best = None;
+    let without = estimate.package_len(judged.compressed_len(quality, None)?);
+    let (mut best_len, mut best) = (without, None);
     for len in LENS {
         let bytes = dictionary.get(dictionary.len().saturating_sub(len)..).unwrap_or(&dictionary);
         if bytes.is_empty() {
             break;
         }
-        let tried = NewDictionary::new(bytes.into(), quality)?;
+        let mut tried = NewDictionary::new(bytes.into(), quality)?;
         let with = estimate.package_len(judged.compressed_len(quality, Some(bytes))?);
         let with = with.saturating_add(to_u64(tried.stored().len()));
         let part = if best.is_none() { USED_PART } else { LONGER_PART };
         if with <= best_len.saturating_sub(best_len.checked_div(part).unwrap_or_default()) {
+            tried.saves = without.saturating_sub(with);
             (best_len, best) = (with, Some(tried));
         }
         if bytes.len() == dictionary.len() {

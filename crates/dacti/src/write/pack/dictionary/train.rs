@@ -11,7 +11,7 @@ const STRING_LEN: usize = 8;
 /// The counts are in a table of 2 to this power. Strings that share a count are rare.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
-const SEGMENT_LEN: usize = 256;
+const SEGMENT_LEN: usize = 512;
 /// An epoch, the part of the samples from which a segment is chosen, has at least this length.
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 

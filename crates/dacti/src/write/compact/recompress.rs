@@ -1,0 +1,60 @@
+//! Compaction that encodes the contents of all regions anew, with another dictionary or none.
+//!
+//! Specification: `docs/spec/dacti-package.md`, "Compaction".
+
+use super::{FirstPaths, Rewrite};
+use crate::error::CompactionFault;
+use crate::read::total::Total;
+use crate::write::pack::Decoded;
+use crate::{Error, Package, PackageBuilder};
+use dacti_names::NAMES_ID;
+use dacti_seal::{Kind, Seals};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The dictionary with which contents are encoded anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recompress {
+    /// One that is trained on the contents, if the package gets at least 5 % smaller by it.
+    Auto,
+    /// None.
+    Plain,
+    /// This one, as by [`PackageBuilder::set_dictionary`].
+    With(Vec<u8>),
+}
+
+impl Rewrite<'_> {
+    /// Adds the content of every region except the names list, each under its first path.
+    pub(super) fn recode_regions(
+        &self,
+        builder: &mut PackageBuilder,
+        choice: &Recompress,
+        seals: Option<&Seals>,
+        hot: &[Uuid],
+    ) -> Result<(), Error> {
+        if self.key().is_none() && seals.is_some_and(|seals| seals.kind == Kind::Signature) {
+            return Err(CompactionFault::RegionsUnsigned.into());
+        }
+        if let Recompress::With(dictionary) = choice {
+            builder.set_dictionary(dictionary.clone())?;
+        }
+        let old = self.package;
+        let (source, view) = (Arc::clone(old.source()), old.view().clone());
+        let package = Arc::new(Package::from_view(source, view, *old.limits()));
+        let paths = FirstPaths::of(self.names);
+        // A small file can decode to far more than a new file should take.
+        let total = Total::of(old, &self.scan.found);
+        for located in self.scan.found.iter().filter(|found| found.id != NAMES_ID) {
+            let (path, hint) = paths.get(located.id).unzip();
+            let path = path.map(str::to_owned);
+            let name = path.clone().unwrap_or_else(|| located.id.to_string());
+            let decoded = Decoded { package: Arc::clone(&package), located: *located, name };
+            let len = hint.flatten().map_or_else(|| decoded.len(), Ok)?;
+            let spent = total.spend(usize::try_from(len).unwrap_or(usize::MAX));
+            spent.map_err(Error::from_read)?;
+            let is_hot = hot.binary_search(&located.id).is_ok();
+            builder.recode(path, decoded, len, is_hot)?;
+        }
+        Ok(())
+    }
+}

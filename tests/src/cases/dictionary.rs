@@ -1,0 +1,156 @@
+//! Fixtures of packages with a dictionary.
+
+use super::{Case, bad, good};
+use crate::reference::dictionary::{BROD, DICTIONARY};
+use crate::reference::{
+    BROT, Component, Entry, GROUP, Group, INDEX, PACKAGE, SEAL, Table, brotli_stored, component,
+    head, index, seal, seal_after, seal_component, small, table,
+};
+
+/// The dictionary, of 45 bytes.
+const SHARED: &[u8] = b"The beginning that all of these pages share. ";
+/// A stream that refers to it, as the crate `brotli` 8 writes it at quality 5. It decodes to the
+/// dictionary and `And the end.`, and Google's library agrees.
+const STREAM: &[u8] =
+    b"\x81\xc0\x01\0 \xb0\x01G:\xd0\xe0\x93\xb7\x96\x9a\xa8bLU\xd7\x17L\xa8\\\x0a";
+/// The start of the dictionary in a package of two components and one group.
+const AT: u64 = 108 + 8 + GROUP;
+
+fn blake3(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// A package of one region and a component beside the index. `data` starts with the dictionary.
+fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
+    let entries = vec![region];
+    let groups = [Group { base: AT, encoding: BROD, entries, ..Group::default() }];
+    let region = index(&groups);
+    let mut out = head(PACKAGE, 0, 1);
+    let components = vec![component(INDEX, 108, region.len() as u32), dictionary];
+    out.extend(table(&Table { components, ..Table::default() }));
+    out.extend(region);
+    out.extend(data);
+    out
+}
+
+/// A package of these stored bytes of the dictionary and of the region.
+fn stored(dictionary: &[u8], stream: &[u8]) -> Vec<u8> {
+    let size = dictionary.len() as u32;
+    let region = Entry { id: small(1), offset: size, size: stream.len() as u32 };
+    let data = [dictionary, stream].concat();
+    package(component(DICTIONARY, AT as u32, size), region, &data)
+}
+
+fn sound() -> Vec<u8> {
+    stored(&brotli_stored(SHARED), STREAM)
+}
+
+/// A sealed package, whose region was sealed with `sealed_with` as the dictionary.
+fn sealed(sealed_with: &[u8]) -> Vec<u8> {
+    let dictionary = brotli_stored(SHARED);
+    let component_bytes = seal_component(&blake3);
+    // One component more moves all by 28 bytes, and the seal component stands after the index.
+    let at = AT + 28;
+    let size = dictionary.len() as u32;
+    let entries = vec![Entry { id: small(1), offset: 64 + size + 32, size: STREAM.len() as u32 }];
+    let groups = [Group { base: at, encoding: BROD, entries, ..Group::default() }];
+    let region = index(&groups);
+    let components = vec![
+        component(INDEX, 136, region.len() as u32),
+        component(SEAL, at as u32, 64),
+        component(DICTIONARY, at as u32 + 64, size),
+    ];
+    let mut out = head(PACKAGE, 0, 1);
+    out.extend(table(&Table { components, ..Table::default() }));
+    out.extend(region);
+    out.extend(component_bytes);
+    out.extend(&dictionary);
+    out.extend(seal(DICTIONARY, BROT, &dictionary, &blake3));
+    out.extend(STREAM);
+    out.extend(seal_after(small(1), BROD, STREAM, Some(sealed_with), &blake3));
+    out
+}
+
+/// A dictionary of 1,000 bytes, and a stream of nine bytes with a window that reaches back 1,008.
+fn past_the_window() -> Vec<u8> {
+    let dictionary = brotli_stored(&[b'x'; 1000]);
+    // Seven bits for a window of 2^10. Then a block that is not the last one: four nibbles of
+    // length, which is nine less one, and "not compressed". At the end, an empty last block.
+    let bits: u32 = 0b010_0001 | 8 << (7 + 3) | 1 << (7 + 19);
+    let stream = [&bits.to_le_bytes()[..], b"nine long", &[0b11]].concat();
+    stored(&dictionary, &stream)
+}
+
+pub(super) const CASES: &[Case] = &[
+    good("package_dictionary", "R-ENC-06, R-DICT-01", sound),
+    good("package_dictionary_sealed", "R-SEAL-20, R-DICT-01", || sealed(SHARED)),
+    good(
+        "package_dictionary_component_of_a_later_version_is_skipped_without_regions",
+        "R-VER-02",
+        || {
+            let named = Component { minor: 2, ..component(DICTIONARY, AT as u32, 3) };
+            let groups: [Group; 0] = [];
+            let region = index(&groups);
+            let mut out = head(PACKAGE, 0, 1);
+            let components = vec![component(INDEX, 108, region.len() as u32), named];
+            out.extend(table(&Table { components, ..Table::default() }));
+            out.extend(region);
+            out.resize(AT as usize + 3, 0);
+            out
+        },
+    ),
+    bad(
+        "package_dictionary_missing",
+        // 116 + 6,136 + 49: after the bytes of the dictionary, which no component names.
+        "error unsupported stored region at 0x189d",
+        "R-ENC-08",
+        || {
+            let dictionary = brotli_stored(SHARED);
+            let size = dictionary.len() as u32;
+            let region = Entry { id: small(1), offset: size, size: STREAM.len() as u32 };
+            let data = [&dictionary[..], STREAM].concat();
+            package(component(small(9), AT as u32, size), region, &data)
+        },
+    ),
+    bad(
+        "package_dictionary_that_is_no_stream",
+        "error corrupt brotli stream at 0x186c",
+        "R-DICT-01",
+        || stored(&[0x11; 9], STREAM),
+    ),
+    bad(
+        "package_dictionary_that_ends_too_early",
+        "error truncated brotli stream at 0x186c",
+        "R-DICT-01",
+        || stored(&brotli_stored(SHARED)[..20], STREAM),
+    ),
+    bad(
+        "package_dictionary_outside_the_file",
+        "error truncated component region at 0x7fffffff",
+        "R-DICT-02",
+        || {
+            let region = Entry { id: small(1), offset: 0, size: STREAM.len() as u32 };
+            package(component(DICTIONARY, 0x7fff_ffff, 9), region, STREAM)
+        },
+    ),
+    bad(
+        "package_dictionary_and_content_past_the_window",
+        // 116 + 6,136 + 1,004: after the dictionary.
+        "error corrupt brotli stream at 0x1c58",
+        "R-ENC-07",
+        past_the_window,
+    ),
+    bad(
+        "package_dictionary_region_that_is_no_stream",
+        "error corrupt brotli stream at 0x189d",
+        "R-ENC-03",
+        || stored(&brotli_stored(SHARED), &[0x11; 9]),
+    ),
+    bad(
+        "package_dictionary_region_sealed_with_another",
+        // 136 + 8 + 6,136 + 64 + 49 + 32.
+        "error corrupt stored region at 0x1919",
+        "R-SEAL-20",
+        || sealed(b"another dictionary"),
+    ),
+];
