@@ -8,8 +8,8 @@ use dacti::report::Finding;
 use dacti::seal::{SealPolicy, SecretKey};
 use dacti::update::{Update, UpdateOptions};
 use dacti::{
-    BuildOptions, Content, DictionaryChoice, Encoding, EncodingChoice, Error, ErrorKind,
-    LayoutChoice, Limits, Package, PackageBuilder, Span,
+    BuildOptions, Content, DictionaryChoice, DigestListChoice, Encoding, EncodingChoice, Error,
+    ErrorKind, LayoutChoice, Limits, Package, PackageBuilder, Span,
 };
 use dacti_index::DICTIONARY_ID;
 use dacti_tests::reference::{self as by, dictionary as reference};
@@ -22,6 +22,7 @@ const OPTIONS: BuildOptions = BuildOptions {
     slice_len: 4096,
     expect: None,
     seals: true,
+    digest_list: DigestListChoice::Never,
     encoding: EncodingChoice::Brotli,
     quality: 5,
     dictionary: DictionaryChoice::None,

@@ -43,8 +43,8 @@ pub use remote::{AsyncPackage, AsyncReader, AsyncRegionReader, AsyncVerifiedRead
 pub use write::atomic::AtomicFile;
 #[cfg(feature = "write")]
 pub use write::pack::{
-    BuildOptions, Built, Content, DictionaryChoice, DigestListChoice, EncodingChoice, InputName, LayoutChoice,
-    PackageBuilder, Progress,
+    BuildOptions, Built, Content, DictionaryChoice, DigestListChoice, EncodingChoice, InputName,
+    LayoutChoice, PackageBuilder, Progress,
 };
 #[cfg(feature = "write")]
 pub use write::{compact, publish, update};

@@ -203,7 +203,12 @@ impl Asking {
         unavailable(self.place.clone(), &why)
     }
 
-    async fn read(&self, mut answer: reqwest::Response, url: &Url, redirects: usize) -> PlainAnswer {
+    async fn read(
+        &self,
+        mut answer: reqwest::Response,
+        url: &Url,
+        redirects: usize,
+    ) -> PlainAnswer {
         let fields = answer.headers().iter();
         let fields = fields.map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())

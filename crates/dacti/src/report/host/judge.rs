@@ -332,7 +332,7 @@ fn wrong_range(at: Span, answer: &PlainAnswer) -> String {
 mod tests {
     use super::{judge, recommend};
     use crate::HEAD_LEN;
-    use crate::fetch::{PlainAnswer, Location};
+    use crate::fetch::{Location, PlainAnswer};
     use crate::report::host::{HostCheck, HostSeen, HostVerdict, PublishedForm};
     use HostVerdict::{Bad, Fair, Good};
     use daicon_core::Span;

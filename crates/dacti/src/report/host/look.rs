@@ -1,7 +1,7 @@
 //! The requests of a check: those of a reader, and a few that show how caches are told to act.
 
 use super::PublishedForm;
-use crate::fetch::{PlainAnswer, HttpAsker, Location};
+use crate::fetch::{HttpAsker, Location, PlainAnswer};
 use crate::{Error, HEAD_LEN};
 use dacti_cdn::parts::{PartsHead, is_in_parts};
 use dacti_http::Tag;

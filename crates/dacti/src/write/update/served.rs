@@ -4,7 +4,7 @@
 
 use super::file::{LockedFile, UpdateFile};
 use crate::Error;
-use crate::fetch::{PlainAnswer, HttpAsker, HttpOptions, Location};
+use crate::fetch::{HttpAsker, HttpOptions, Location, PlainAnswer};
 use core::ops::ControlFlow;
 use core::time::Duration;
 use dacti_cdn::{Barrier, Digest, Probe};
