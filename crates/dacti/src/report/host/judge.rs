@@ -64,7 +64,7 @@ impl Judged<'_> {
         self.redirects();
         self.version();
         self.ranges();
-        self.past_the_end();
+        self.past_the_end(first.is_some());
         self.codings();
         self.validators();
         self.head_lifetime();
@@ -146,30 +146,29 @@ impl Judged<'_> {
             None => "200 with a file of unknown length".into(),
         };
         // A head is no longer than its range. Its parts show whether the host has ranges.
-        let is_head = self.seen.form() == PublishedForm::InParts && len == Some(HEAD_LEN);
         let part = self.seen.part.as_ref();
-        let ranges_of_parts = part.is_some_and(|part| part.first.1.is_range(part.first.0));
-        let verdict = match len {
-            Some(len) if len <= WHOLE_LEN_MAX => Fair,
+        let verdict = match part {
+            Some(part) if len == Some(HEAD_LEN) && part.first.1.is_range(part.first.0) => Good,
+            Some(part) if part.len > WHOLE_LEN_MAX => Bad,
+            _ if len.is_some_and(|len| len <= WHOLE_LEN_MAX) => Fair,
             _ => Bad,
         };
-        let in_parts = match part {
-            Some(_) if is_head && ranges_of_parts => Good,
-            Some(part) if is_head && part.len > WHOLE_LEN_MAX => Bad,
-            _ => verdict,
-        };
         let set = "serve closed ranges with 206; without them readers take files of 1 MiB at most";
-        self.add(HostCheck::WholeFile, text, (verdict, in_parts), Some(set));
+        self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 
-    fn past_the_end(&mut self) {
+    /// At an edge, a lifetime of a 416 harms only caches that ask the edge.
+    fn past_the_end(&mut self, is_edge: bool) {
         let Some(past) = &self.seen.past else { return };
         let lifetime = Lifetime::of(past);
         let (text, verdict) = match past.status {
             416 => match lifetime {
                 // Without a lifetime no cache may keep a 416.
                 Lifetime::None | Lifetime::Unsaid => ("416, not kept by caches".into(), Good),
-                Lifetime::Seconds(_) => (format!("416, kept for {}", lifetime.text()), Bad),
+                Lifetime::Seconds(_) => {
+                    let verdict = if is_edge { Fair } else { Bad };
+                    (format!("416, kept for {}", lifetime.text()), verdict)
+                }
             },
             200 => ("200 with the whole file".into(), Fair),
             206 => ("206 with bytes that do not exist".into(), Bad),
@@ -333,7 +332,7 @@ mod tests {
     use super::{judge, recommend};
     use crate::HEAD_LEN;
     use crate::fetch::{Location, PlainAnswer};
-    use crate::report::host::{HostCheck, HostSeen, HostVerdict, PublishedForm};
+    use crate::report::host::{HostCheck, HostSeen, HostVerdict, PartSeen, PublishedForm};
     use HostVerdict::{Bad, Fair, Good};
     use daicon_core::Span;
 
@@ -473,6 +472,16 @@ mod tests {
         };
         check(&whole(1 << 20), HostCheck::WholeFile, (Fair, Fair));
         check(&whole((1 << 20) + 1), HostCheck::WholeFile, (Bad, Bad));
+        // A head is taken whole by its range. Its parts tell whether the host has ranges.
+        let in_parts = |status: u16, len: u64| {
+            let span = Span { start: 0, end: 1_000 };
+            let answer = PlainAnswer { status, ..range(span, "public, max-age=31536000") };
+            let (first, last) = ((span, answer.clone()), (span, answer));
+            HostSeen { part: Some(PartSeen { len, first, last }), ..whole(HEAD_LEN) }
+        };
+        check(&in_parts(206, 5 << 20), HostCheck::WholeFile, (Good, Good));
+        check(&in_parts(200, 5 << 20), HostCheck::WholeFile, (Bad, Bad));
+        check(&in_parts(200, 1_000), HostCheck::WholeFile, (Fair, Fair));
     }
 
     #[test]
@@ -502,6 +511,10 @@ mod tests {
             findings.last().map(|finding| (finding.check, finding.one_file))
         };
         assert_eq!(of(&good()), Some((HostCheck::SameHead, Good)));
+        let kept = with(&PlainAnswer { status: 416, ..good().head }, "cache-control", "max-age=9");
+        let edge = HostSeen { past: Some(kept), ..good() };
+        let bad = |first| judge(&edge, first).iter().filter(|f| f.one_file == Bad).count();
+        assert_eq!((bad(None), bad(Some(&good()))), (1, 0), "no cache asks the last edge");
         assert_eq!(of(&other), Some((HostCheck::SameHead, Fair)));
         other.head.body[0] = 0;
         assert_eq!(of(&other), Some((HostCheck::SameHead, Bad)));

@@ -25,9 +25,7 @@ impl Partial {
     /// earlier pull of another state left is dropped.
     pub(super) fn open(path: &Path, head: &[u8], len: u64) -> Result<Self, Error> {
         AtomicFile::check(path)?;
-        let mut name = std::ffi::OsString::from(".dacti-pull-");
-        name.push(path.file_name().unwrap_or_default());
-        let own_path = path.with_file_name(name);
+        let own_path = own_path(path);
         let failed = |error| Error::io("create", path, error);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
@@ -49,6 +47,12 @@ impl Partial {
             write_file_at(&file, 0, head).map_err(failed)?;
         }
         Ok(Self { file, own_path, path: path.into(), is_resumed })
+    }
+
+    /// Deletes what an interrupted pull left, if the copy needs it no more.
+    pub(super) fn forget(path: &Path) {
+        // There is none, most often.
+        let _ = std::fs::remove_file(own_path(path));
     }
 
     pub(super) fn write_at(&self, at: u64, bytes: &[u8]) -> Result<(), Error> {
@@ -79,4 +83,11 @@ impl Partial {
         let failed = |error| Error::io("delete", &self.own_path, error);
         std::fs::remove_file(&self.own_path).map_err(failed)
     }
+}
+
+/// Returns the path of the unfinished copy for `path`.
+fn own_path(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".dacti-pull-");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }

@@ -66,6 +66,7 @@ pub fn pull(
         && read_whole(&**local.source(), Span { start: 0, end: HEAD_LEN.min(len) })? == one_file
         && local.view().len() >= len
     {
+        Partial::forget(path);
         return Ok(Pulled { copy: CopyState::Same, len, fetched: 0 });
     }
     let mut pull = Pull { package, path, one_file, parts, len, progress };
