@@ -66,10 +66,11 @@ impl Args {
             let file = self.file.to_string_lossy().into_owned();
             output::json(&mut std::io::stdout().lock(), &Json { file, copy, len, fetched })?;
         } else if talk >= Talk::Normal {
+            let is_whole = fetched >= len.saturating_sub(dacti::HEAD_LEN);
             let (len, fetched) = (bytes(len), bytes(fetched));
             output::note(&match copy {
-                CopyState::New => format!("{file}: {len}, all of them fetched"),
-                CopyState::Grown => format!("{file}: {len}, {fetched} fetched"),
+                CopyState::New if is_whole => format!("{file}: {len}, all of them fetched"),
+                CopyState::New | CopyState::Grown => format!("{file}: {len}, {fetched} fetched"),
                 CopyState::Same => format!("{file} is up to date"),
             });
         }

@@ -23,10 +23,14 @@ pub(super) struct Wanted {
     scan: IndexScan,
 }
 
-/// Returns the spans to fetch before anything else: the index and the digest list.
+/// Returns the spans to fetch before anything else: the index, the digest list, and the dictionary
+/// with its seal, which seals of regions bind.
 pub(super) fn first(package: &Package) -> Vec<Span> {
     let mut first = vec![package.view().index()];
     first.extend(package.digest_list_span());
+    if let Some(Ok(Span { start, end })) = package.view().dictionary() {
+        first.push(Span { start, end: end.saturating_add(package.trust().seal_len()) });
+    }
     first
 }
 
