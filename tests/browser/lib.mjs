@@ -1,8 +1,8 @@
 // What the browser tests share: the program, servers, a browser, and sites to serve.
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
@@ -31,10 +31,12 @@ export function dacti(...args) {
 
 /** Writes files into a folder. */
 export async function write(root, files) {
+  const made = new Set();
   for (const [path, content] of Object.entries(files)) {
     const file = join(root, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content);
+    if (!made.has(dirname(file))) mkdirSync(dirname(file), { recursive: true });
+    made.add(dirname(file));
+    writeFileSync(file, content);
   }
 }
 

@@ -111,12 +111,30 @@ test("views of closed pages are forgotten", async (t) => {
   server.sequence = 2;
   await views.pin("b", await views.forNavigation(), "/b");
   assert.equal((await store.below("view/")).length, 2);
-  // The client of a young page may be about to appear.
+  // The client of a page may be about to appear.
+  await views.forgetClosed(new Set());
   await views.forgetClosed(new Set());
   assert.deepEqual(await store.below("page/"), ["a", "b"]);
-  t.mock.timers.tick(120_000);
+  assert.equal((await store.below("view/")).length, 2);
+  t.mock.timers.tick(16 * 60_000);
   await views.forgetClosed(new Set(["b"]));
   assert.deepEqual(await store.below("page/"), ["b"]);
+  // A page may be about to take a view that looks unused.
+  assert.equal((await store.below("view/")).length, 2);
+  await views.forgetClosed(new Set(["b"]));
   assert.equal((await store.below("view/")).length, 1);
   assert.equal(await sequence(views.ofPage("b")), 2);
+});
+
+test("a page that takes a view while others are forgotten keeps it", async () => {
+  const [server, store] = [{ sequence: 1 }, new Memory()];
+  const views = worker(server, store);
+  for (let turn = 2; turn < 50; turn += 1) {
+    const forgotten = views.forgetClosed(new Set());
+    server.sequence = turn;
+    const view = await views.forNavigation();
+    await forgotten;
+    await views.pin(`page ${turn}`, view, "/");
+    assert.ok(await store.bytes(`view/${view.name}`), `view ${turn}`);
+  }
 });

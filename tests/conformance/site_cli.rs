@@ -207,7 +207,7 @@ fn the_inspector_is_served_below_a_folder_that_nobody_can_guess() {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let (page, file) = line.trim().split_once("#url=").unwrap();
+    let (page, file) = line.trim().split_once("#served=").unwrap();
     let (address, path) = page.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let folder = path.split('/').next().unwrap();
     assert_eq!(folder.len(), 32, "{folder}");

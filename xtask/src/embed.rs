@@ -15,9 +15,10 @@ const SITE: &str = "crates/dacti-web/js/site";
 /// Where the files are laid out.
 const FOLDER: &str = "target/web/embed";
 
-/// Files of the npm package that the inspector loads.
+/// Files of the npm package that the inspector loads. It needs no `inspect.wasm`: the program makes
+/// the map.
 const MODULE: &[&str] =
-    &["dacti.js", "dacti.wasm", "engine.js", "error.js", "inspect.wasm", "media.js"];
+    &["codec.wasm", "dacti.js", "dacti.wasm", "engine.js", "error.js", "media.js"];
 
 /// Packs the files, from the npm package at `npm`.
 pub fn embed(context: &Context, npm: &Path) -> Result {
@@ -37,10 +38,10 @@ pub fn check(context: &Context, npm: &Path) -> Result {
     let mut unpack = context.cargo(["run", "--quiet", "-p", "dacti-cli", "--", "-q", "unpack"]);
     run(unpack.arg(context.root.join(ASSET)).arg("-C").arg(&unpacked))?;
     let committed = files(&unpacked)?;
-    let module = "module/dacti.wasm";
-    if fresh.get(module) != committed.get(module) {
+    let is_other = |name: &str| fresh.get(name) != committed.get(name);
+    if is_other("module/dacti.wasm") || is_other("module/codec.wasm") {
         eprintln!(
-            "web: the module in {ASSET} was built from other sources or by another compiler; \
+            "web: a module in {ASSET} was built from other sources or by another compiler; \
              before a release, run `cargo xtask web --embed`"
         );
     }
@@ -54,7 +55,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// Returns the names of files that differ, apart from those that depend on the compiler.
 fn differing(fresh: &Files, committed: &Files) -> Vec<String> {
-    let depends = |name: &str| name.ends_with(".wasm") || name == "site/module.json";
+    let depends = |name: &str| name.ends_with(".wasm") || name == "site/modules.json";
     let names = fresh.keys().chain(committed.keys().filter(|name| !fresh.contains_key(*name)));
     let differs = |name: &&String| !depends(name) && fresh.get(*name) != committed.get(*name);
     names.filter(differs).cloned().collect()
@@ -79,15 +80,23 @@ fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
     };
     let worker = bundle("dacti", Path::new("worker/serve.js"), &mut source)?;
     write(&folder.join("site/worker.js"), worker.as_bytes())?;
-    let module = read(&npm.join("dacti.wasm"))?;
+    let modules = serde_json::json!({
+        "wasm": add_module(&folder, npm, "dacti")?,
+        "tools": add_module(&folder, npm, "codec")?,
+    });
+    write(&folder.join("site/modules.json"), modules.to_string().as_bytes())?;
+    Ok(folder)
+}
+
+/// Adds a module under a name with its digest. Returns its name and the digest that browsers check.
+fn add_module(folder: &Path, npm: &Path, name: &str) -> Result<serde_json::Value> {
+    let module = read(&npm.join(format!("{name}.wasm")))?;
     let digest = Sha256::digest(&module);
     let start: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("dacti-{start}.wasm");
+    let name = format!("{name}-{start}.wasm");
     write(&folder.join("site").join(&name), &module)?;
     let integrity = format!("sha256-{}", crate::web::base64(&digest));
-    let described = serde_json::json!({ "url": name, "integrity": integrity });
-    write(&folder.join("site/module.json"), described.to_string().as_bytes())?;
-    Ok(folder)
+    Ok(serde_json::json!({ "url": name, "integrity": integrity }))
 }
 
 /// Returns the contents of all files below a folder.
@@ -132,7 +141,8 @@ mod tests {
 
     #[test]
     fn only_the_module_may_differ() {
-        let fresh = of(&[("a.js", "1"), ("b.js", "1"), ("m.wasm", "1"), ("site/module.json", "1")]);
+        let fresh =
+            of(&[("a.js", "1"), ("b.js", "1"), ("m.wasm", "1"), ("site/modules.json", "1")]);
         let committed = of(&[("a.js", "1"), ("b.js", "2"), ("c.js", "1"), ("m.wasm", "2")]);
         assert_eq!(differing(&fresh, &committed), ["b.js", "c.js"]);
         assert_eq!(differing(&fresh, &fresh), [""; 0]);

@@ -34,7 +34,8 @@ pub(crate) struct Args {
     svg: bool,
     /// Show the file in a browser: a map of all bytes, regions with previews, and the requests that
     /// reading takes. Serves the pages at a port of this machine, any free one by default, until
-    /// Ctrl-C. PKG may be a URL that pages of other sites may read (CORS).
+    /// Ctrl-C. PKG may be a URL that pages of other sites may read (CORS). The page shows other
+    /// files, too, but the map only of PKG.
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
         default_missing_value = "0", conflicts_with_all = ["json", "svg", "dry_run"])]
     serve: Option<u16>,
@@ -45,7 +46,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if let Some(port) = self.serve {
-            return serve::run(&self.package, port, talk);
+            return serve::run(&self.package, port, &self.inspection(talk)?, talk);
         }
         if let Some(source) = self.other_format() {
             return self.show_container(&source);
@@ -99,13 +100,33 @@ impl Args {
         is_other_format(&bytes).then_some(source)
     }
 
-    fn show_container(&self, source: &dyn ReadAt) -> Result<Outcome, Failure> {
-        let container = ContainerMap::read(source).map_err(|error| match error {
+    /// Describes the file. A package on disk that cannot be opened is described as a container.
+    fn inspection(&self, talk: Talk) -> Result<Inspection, Failure> {
+        if let Some(source) = self.other_format() {
+            return Ok(Inspection::of_container(&self.container(&source)?));
+        }
+        let failed = |error| Failure::with(&self.package, &error);
+        match self.remote.open(&self.package, Limits::default(), false, talk) {
+            Ok((package, _)) => Inspection::read(&package).map_err(failed),
+            Err(failure) if remote::url(&self.package).is_some() => Err(failure),
+            Err(failure) => {
+                let source = FileSource::open(&self.package).map_err(|_| failure)?;
+                Ok(Inspection::of_container(&self.container(&source)?))
+            }
+        }
+    }
+
+    fn container(&self, source: &dyn ReadAt) -> Result<ContainerMap, Failure> {
+        ContainerMap::read(source).map_err(|error| match error {
             Error::Io { source, .. } => {
                 Failure::Failed(format!("cannot read {}: {source}", output::shown(&self.package)))
             }
             error => Failure::with(&self.package, &error),
-        })?;
+        })
+    }
+
+    fn show_container(&self, source: &dyn ReadAt) -> Result<Outcome, Failure> {
+        let container = self.container(source)?;
         let mut out = output::stdout();
         if self.json {
             output::json(&mut out, &Inspection::of_container(&container))?;

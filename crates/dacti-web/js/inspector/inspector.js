@@ -13,6 +13,8 @@ const at = (id) => document.getElementById(id);
 
 /** The start of a fragment of this page's address that names a file. */
 const GIVEN = "#url=";
+/** The same, from `dacti inspect --serve`, which makes the map of its file. */
+const SERVED = "#served=";
 
 const view = at("view");
 const status = at("status");
@@ -31,17 +33,17 @@ function say(text, isFault = false) {
 }
 
 /** Opens a file and shows it, unless another one was opened meanwhile. */
-async function show(from, name, keys = []) {
+async function show(from, name, { keys = [], isServed = false } = {}) {
   const turn = (shown += 1);
   say(`Reading ${visible(name)}.`);
   log.clear();
   requests.update(log);
   const start = performance.now();
   try {
-    const source = await openSource(from, keys, log);
+    const source = await openSource(from, keys, log, isServed);
     const regions = source.opened ? await source.opened.list() : [];
     if (turn !== shown) return;
-    fill({ ...source, regions, from, name, keys });
+    fill({ ...source, regions, from, name, keys, isServed });
     const time = Math.round(performance.now() - start);
     say(`${visible(name)}: ${bytes(source.map.length)}, read in ${time} ms.`);
   } catch (error) {
@@ -70,7 +72,7 @@ function fill(source) {
     source,
     (position) => map.goTo(position),
     (keys) => {
-      show(source.from, source.name, keys);
+      show(source.from, source.name, { keys, isServed: source.isServed });
     },
   );
   tabs.push({ name: "requests", title: "Requests", content: [requests.element] });
@@ -104,7 +106,7 @@ function showFile(file) {
   show(file, file.name);
 }
 
-function showUrl(text) {
+function showUrl(text, isServed = false) {
   let url;
   try {
     url = new URL(text, location.href);
@@ -112,7 +114,7 @@ function showUrl(text) {
     return say(`${text} is not a URL`, true);
   }
   at("url").value = text;
-  show(url.href, text);
+  show(url.href, url.pathname.split("/").pop() || url.host, { isServed });
 }
 
 at("open").addEventListener("submit", (event) => {
@@ -159,4 +161,6 @@ function theme() {
 }
 
 theme();
-if (location.hash.startsWith(GIVEN)) showUrl(location.hash.slice(GIVEN.length));
+const { hash } = location;
+if (hash.startsWith(GIVEN)) showUrl(hash.slice(GIVEN.length));
+if (hash.startsWith(SERVED)) showUrl(hash.slice(SERVED.length), true);

@@ -12,7 +12,7 @@ const BYTES_MAX = 4096;
  * Opens a file. Returns the package if it is one, the error why it is none, its map, and a function
  * that reads its bytes.
  */
-export async function openSource(from, keys, log) {
+export async function openSource(from, keys, log, isServed) {
   const options = { keys, fetch: log.fetch, cache: false };
   let opened;
   let fault;
@@ -23,9 +23,29 @@ export async function openSource(from, keys, log) {
     if (!READABLE.has(kind)) throw error;
     fault = error;
   }
-  const container = opened ?? (await openContainer(from, options));
-  const map = await container.map();
+  const map = isServed ? await served() : await described(opened, from, options);
   return { opened, fault, map, read: (start, end) => read(from, map, log, start, end) };
+}
+
+/** Returns the map that `dacti inspect --serve` made of its file. */
+async function served() {
+  const answer = await fetch(new URL("map.json", import.meta.url));
+  if (!answer.ok) throw new Error(`the map of this file: the server answers ${answer.status}`);
+  return answer.json();
+}
+
+/** Returns the map that the reader makes. */
+async function described(opened, from, options) {
+  const container = opened ?? (await openContainer(from, options));
+  try {
+    return await container.map();
+  } catch (error) {
+    if (error?.kind !== "unavailable" || !/inspect\.wasm/.test(error.message)) throw error;
+    const message =
+      "this program makes the map of one file: run `dacti inspect --serve` with this one, or use " +
+      "the inspector of the npm package";
+    throw new Error(message, { cause: error });
+  }
 }
 
 /** Reads bytes of the file; undefined if they lie in several objects. */

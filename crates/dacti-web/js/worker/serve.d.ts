@@ -21,8 +21,10 @@ export interface ServeOptions {
   maxAge?: number;
   /** The name of the cache of ranges in Cache Storage; "dacti" by default. */
   cache?: string;
-  /** The WebAssembly module, compiled or as bytes; or its URL and digest, as `integrity` has it. */
-  wasm?: WebAssembly.Module | BufferSource | { url: string; integrity: string };
+  /** The place of `dacti.wasm`, and its digest as `integrity` of a script has it. */
+  wasm?: { url: string; integrity?: string };
+  /** The same for `codec.wasm`. */
+  tools?: { url: string; integrity?: string };
 }
 
 /** Registers the worker's listeners. It must be called while the script runs for the first time. */

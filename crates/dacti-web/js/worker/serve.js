@@ -4,6 +4,7 @@
 // time, because browsers take no listeners later.
 
 import { DactiError, open } from "../dacti.js";
+import { defaults } from "../engine.js";
 import { failure, missing } from "./answers.js";
 import { HeadFetch } from "./head.js";
 import { candidates } from "./paths.js";
@@ -21,6 +22,8 @@ const DEFAULTS = {
   precache: [],
   own: ["dacti-site/"],
   headers: {},
+  wasm: { url: new URL("../dacti.wasm", import.meta.url).href },
+  tools: { url: new URL("../codec.wasm", import.meta.url).href },
   refreshMs: 60_000,
   patienceMs: 1000,
 };
@@ -50,7 +53,6 @@ class Site {
   #views;
   #tidiedAt = -Infinity;
   #precaching;
-  #module;
 
   constructor(settings) {
     this.#settings = settings;
@@ -64,15 +66,17 @@ class Site {
     this.#root = new URL("./", self.registration?.scope ?? self.location.href);
     const name = `dacti-site ${this.#root.pathname}`;
     this.#store = new Store(name, new URL("dacti-site/-/", this.#root));
+    // The reader loads its modules through the store, so that it can start offline.
+    defaults.load = () => this.#module(settings.wasm);
+    defaults.loadTools = () => this.#module(settings.tools);
     this.#views = new Views(this.#store, (head) => this.#open(head), settings);
   }
 
   /** Opens the package, by the bytes of a head if they are given. */
   async #open(head) {
     const { keys, maxBytes, maxAge, cache } = this.#settings;
-    const wasm = await this.#wasm();
     const heads = new HeadFetch(this.#url, head);
-    const options = { keys, maxBytes, maxAge, cache, wasm, fetch: heads.fetch };
+    const options = { keys, maxBytes, maxAge, cache, fetch: heads.fetch };
     const opened = await open(this.#url.href, options);
     if (opened.form !== "parts") {
       throw new TypeError(`${this.#url} is one file: a site needs a package in parts`);
@@ -84,36 +88,28 @@ class Site {
     return { package: opened, head: heads.head };
   }
 
-  /** Returns the WebAssembly module, compiled once for each run of the worker. */
-  #wasm() {
-    const { wasm } = this.#settings;
-    if (!wasm?.url) return wasm;
-    this.#module ??= this.#compiled(wasm).catch((error) => {
-      this.#module = undefined;
-      throw error;
-    });
-    return this.#module;
-  }
-
-  /** Reads the module from the store or the network, and keeps it for offline use. */
-  async #compiled({ url, integrity }) {
-    const name = `wasm/${integrity}`;
-    let bytes = await this.#store.bytes(name);
-    if (!bytes) {
-      const answer = await fetch(new URL(url, self.location.href), { integrity });
-      if (!answer.ok) {
-        const message = `${url}: the server answers ${answer.status}`;
-        throw new DactiError("unavailable", message);
-      }
-      bytes = new Uint8Array(await answer.arrayBuffer());
-      await this.#store.put(name, bytes);
+  /**
+   * Returns the bytes of a WebAssembly module, from the store or the network. `isFresh` asks the
+   * network.
+   */
+  async #module({ url, integrity = "" }, isFresh = false) {
+    const name = `wasm/${integrity || url}`;
+    const kept = isFresh && !integrity ? undefined : await this.#store.bytes(name);
+    if (kept) return kept;
+    const answer = await fetch(new URL(url, self.location.href), { integrity });
+    if (!answer.ok) {
+      throw new DactiError("unavailable", `${url}: the server answers ${answer.status}`);
     }
-    return WebAssembly.compile(bytes);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    await this.#store.put(name, bytes);
+    return bytes;
   }
 
   /** Opens the package once, so that its head and the module are kept, and takes over. */
   async install() {
     try {
+      const { wasm, tools } = this.#settings;
+      await Promise.all([wasm, tools].map((module) => this.#module(module, true)));
       await this.#views.refresh();
     } catch (error) {
       await this.#tellPages({

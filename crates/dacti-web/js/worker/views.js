@@ -3,10 +3,13 @@
 // A navigation takes a view, and every later request of its page is served from the same view. The
 // browser may end the worker between two requests, so views and pages are kept in the store.
 
-/** How long a page without a client is remembered: its client may be about to appear. */
-const YOUNG_MS = 60_000;
+/**
+ * How long a page is remembered after its navigation though no client has it: its client may be about
+ * to appear, or the browser may keep the page to go back to.
+ */
+const KEPT_MS = 15 * 60_000;
 /** The most pages that are remembered. */
-const PAGES_MAX = 1000;
+const PAGES_MAX = 300;
 
 /** Returns the name of a view: a digest of its head. */
 async function nameOf(head) {
@@ -25,6 +28,7 @@ export class Views {
   #current;
   #checkedAt = -Infinity;
   #check;
+  #unused = new Set();
 
   /**
    * `open(head)` opens the package by the bytes of a head, or by the latest head that the network
@@ -140,21 +144,20 @@ export class Views {
   /** Forgets pages that are closed, and views that no page uses. `open` are the ids of clients. */
   async forgetClosed(open) {
     const used = new Set([(await this.current())?.name]);
-    const pages = await this.#kept();
-    for (const [at, [id, page]] of pages.entries()) {
-      const young = Date.now() - page.at < YOUNG_MS;
-      if (at < PAGES_MAX && (open.has(id) || young)) {
+    for (const [at, [id, page]] of (await this.#kept()).entries()) {
+      if (open.has(id) || (at < PAGES_MAX && Date.now() - page.at < KEPT_MS)) {
         used.add(page.view);
       } else {
         this.#pages.delete(id);
         await this.#store.delete(`page/${id}`);
       }
     }
-    for (const name of await this.#store.below("view/")) {
-      if (!used.has(name)) {
-        this.#opened.delete(name);
-        await this.#store.delete(`view/${name}`);
-      }
+    // A page may be about to take a view that looks unused, so a view goes the second time only.
+    const unused = (await this.#store.below("view/")).filter((name) => !used.has(name));
+    for (const name of unused.filter((name) => this.#unused.has(name))) {
+      this.#opened.delete(name);
+      await this.#store.delete(`view/${name}`);
     }
+    this.#unused = new Set(unused);
   }
 }

@@ -6,6 +6,7 @@ use crate::web::WebFiles;
 use crate::{Talk, server};
 use core::net::{Ipv4Addr, SocketAddr};
 use dacti::fetch::{Location, LocationKind};
+use dacti::report::inspect::Inspection;
 use dacti_serve::{Options, Server, Site};
 use daicon_core::Hex;
 use std::path::Path;
@@ -14,7 +15,12 @@ use std::path::Path;
 const PAGES: &str = "-inspector";
 
 /// Serves the inspector on a loopback port, for a file or for a URL that the browser fetches.
-pub(super) fn run(file: &Path, port: u16, talk: Talk) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    file: &Path,
+    port: u16,
+    inspection: &Inspection,
+    talk: Talk,
+) -> Result<Outcome, Failure> {
     let location = Location::from(file);
     let (site, target) = match (location.kind(), location.secret_url()) {
         (LocationKind::Store, Some(_)) => {
@@ -44,6 +50,9 @@ pub(super) fn run(file: &Path, port: u16, talk: Talk) -> Result<Outcome, Failure
         let content = files.get(&format!("module/{path}"))?;
         site = site.with_page(format!("{PAGES}/{path}"), content);
     }
+    // The map is made here, so that this program needs no module for it.
+    let map = serde_json::to_vec(inspection).map_err(std::io::Error::other)?;
+    site = site.with_page(format!("{PAGES}/inspector/map.json"), map);
     let mut options = Options::default();
     // A file under inspection may change, and then under the same name.
     options.head_max_age = 0;
@@ -51,7 +60,7 @@ pub(super) fn run(file: &Path, port: u16, talk: Talk) -> Result<Outcome, Failure
     let start = |server: &Server| {
         let own = server.url();
         let folder = own.rsplit_once('/').map_or(&*own, |(folder, _)| folder);
-        format!("{folder}/{PAGES}/inspector/index.html#url={}", target.unwrap_or(&own))
+        format!("{folder}/{PAGES}/inspector/index.html#served={}", target.unwrap_or(&own))
     };
     let hint = |_: &Server| String::from("open this address in a browser; Ctrl-C stops");
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -26,9 +26,17 @@ struct Options<'o> {
     keys: &'o [String],
     precache: &'o [String],
     wasm: Module,
+    tools: Module,
 }
 
-/// The WebAssembly module: its name, and the digest that browsers check.
+/// The modules of the reader, in the embedded files.
+#[derive(Debug, Deserialize)]
+struct Modules {
+    wasm: Module,
+    tools: Module,
+}
+
+/// A WebAssembly module: its name, and the digest that browsers check.
 #[derive(Debug, Serialize, Deserialize)]
 struct Module {
     url: String,
@@ -40,17 +48,19 @@ impl Pages<'_> {
     /// pages come last.
     pub(super) fn write(&self, files: &WebFiles, out: &Path) -> Result<(), Failure> {
         let own = out.join(FOLDER);
-        let text = files.text("site/module.json")?;
-        let Module { url, integrity } =
-            serde_json::from_str(&text).map_err(std::io::Error::other)?;
-        write(&own.join(&url), &files.get(&format!("site/{url}"))?)?;
-        let wasm = Module { url: format!("{FOLDER}/{url}"), integrity };
+        let text = files.text("site/modules.json")?;
+        let mut modules: Modules = serde_json::from_str(&text).map_err(std::io::Error::other)?;
+        for Module { url, .. } in [&mut modules.wasm, &mut modules.tools] {
+            write(&own.join(&*url), &files.get(&format!("site/{url}"))?)?;
+            *url = format!("{FOLDER}/{url}");
+        }
+        let Modules { wasm, tools } = modules;
         for name in ["boot.js", "boot.css"] {
             write(&own.join(name), &files.get(&format!("site/{name}"))?)?;
         }
         let package = format!("{FOLDER}/{PACKAGE}");
         let (keys, precache) = (&*self.keys, self.precache);
-        let options = Options { package, keys, precache, wasm };
+        let options = Options { package, keys, precache, wasm, tools };
         let options = serde_json::to_string(&options).map_err(std::io::Error::other)?;
         let worker = format!("{}\ndacti.serve({options});\n", files.text("site/worker.js")?);
         write(&out.join(WORKER), worker.as_bytes())?;
