@@ -20,7 +20,11 @@ const NPM_SOURCES: &str = "crates/dacti-web/npm";
 /// Where the npm package is made.
 pub const NPM: &str = "target/web/npm";
 /// The modules, and the features of `dacti-web` in them.
-const MODULES: &[(&str, &str)] = &[("dacti.wasm", ""), ("inspect.wasm", "map")];
+const MODULES: &[(&str, &str)] =
+    &[("dacti.wasm", "reader"), ("codec.wasm", "codec"), ("inspect.wasm", "map")];
+/// A panic would be a fault of ours: it stops the module without a text. Nothing shows `Debug`.
+const SMALL_FLAGS: &str =
+    "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=shallow";
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Programs that the check starts, and Debian's packages of them.
@@ -154,7 +158,7 @@ fn build(context: &Context) -> Result<Outcome> {
     for licence in LICENCES {
         copy(&context.root.join(licence), &npm.join(licence))?;
     }
-    write_inline(&npm.join("dacti.wasm"), &npm.join("inline.js"))?;
+    write_inline(&npm)?;
     eprintln!("web: {}", npm.display());
     Ok(Outcome::Done)
 }
@@ -189,19 +193,34 @@ impl Toolchain {
     /// Builds the module, and returns its place.
     fn module(&self, context: &Context, features: &str) -> Result<PathBuf> {
         let mut command = context.cargo(["build", "--release", "--lib", "-p", "dacti-web"]);
-        command.args(["--target", TARGET, "--features", features]);
-        // A page loads this: it is built small, and its errors carry their own texts.
+        command.args(["--target", TARGET, "--no-default-features", "--features", features]);
+        // A page loads this, so every crate is built small, those of the exceptions too.
+        for setting in small(&context.root)? {
+            command.args(["--config", &setting]);
+        }
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
         command.env("CARGO_PROFILE_RELEASE_PANIC", "abort");
         if let Self::Debian { linker } = self {
             command.arg("-Zbuild-std=std,panic_abort");
             command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+            command.env("RUSTFLAGS", SMALL_FLAGS);
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
         run(&mut command)?;
         let target = Metadata::load(context)?.target_directory;
         Ok(target.join(TARGET).join("release/dacti_web.wasm"))
     }
+}
+
+/// Returns the settings that build small what the release profile builds fast.
+fn small(root: &Path) -> Result<Vec<String>> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"));
+    let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
+    let exceptions = manifest.lines().filter_map(|line| {
+        let name = line.strip_prefix("[profile.release.package.")?.strip_suffix(']')?;
+        Some(format!("profile.release.package.{name}.opt-level=\"z\""))
+    });
+    Ok(exceptions.collect())
 }
 
 /// Makes a module small.
@@ -237,18 +256,24 @@ fn copy(from: &Path, to: &Path) -> Result {
     Ok(())
 }
 
-/// Writes the entry that has the module inside.
-fn write_inline(module: &Path, to: &Path) -> Result {
-    let bytes = fs::read(module).map_err(|error| format!("{}: {error}", module.display()))?;
+/// Writes the entry that has the modules of the reader inside.
+fn write_inline(npm: &Path) -> Result {
+    let text_of = |name: &str| {
+        let path = npm.join(name);
+        fs::read(&path).map(|bytes| base64(&bytes)).map_err(|e| format!("{}: {e}", path.display()))
+    };
     let text = format!(
-        "// The entry with the WebAssembly module inside, for systems that load one file only.\n\n\
+        "// The entry with the modules inside, for systems that load one file only.\n\n\
          import {{ defaults }} from \"./engine.js\";\n\n\
-         const text = atob(\"{}\");\n\
-         defaults.load = async () => Uint8Array.from(text, (c) => c.charCodeAt(0));\n\n\
+         const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n\
+         defaults.load = async () => bytes(\"{}\");\n\
+         defaults.loadTools = async () => bytes(\"{}\");\n\n\
          export * from \"./dacti.js\";\n",
-        base64(&bytes)
+        text_of("dacti.wasm")?,
+        text_of("codec.wasm")?,
     );
-    fs::write(to, text).map_err(|error| format!("{}: {error}", to.display()).into())
+    let to = npm.join("inline.js");
+    fs::write(&to, text).map_err(|error| format!("{}: {error}", to.display()).into())
 }
 
 /// Writes bytes as RFC 4648 has it.

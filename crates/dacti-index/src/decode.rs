@@ -3,16 +3,13 @@
 //!
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
-#[cfg(feature = "brotli")]
-use crate::window::{Cells, Heap};
-#[cfg(feature = "brotli")]
-use crate::window_len;
 use crate::{Encoding, Error, Located, Structure};
-#[cfg(feature = "brotli")]
-use alloc::boxed::Box;
-#[cfg(feature = "brotli")]
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
 use daicon_core::to_u64;
+#[cfg(feature = "alloc")]
+use {
+    crate::{BrotliStanding, BrotliStep, BrotliStream, OpenBrotli, window_len},
+    alloc::boxed::Box,
+};
 
 /// The progress of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,9 +46,9 @@ pub struct Decoder {
     stored_len: u64,
     taken: u64,
     decoded: u64,
-    #[cfg(feature = "brotli")]
+    #[cfg(feature = "alloc")]
     decoded_len_max: u64,
-    #[cfg(feature = "brotli")]
+    #[cfg(feature = "alloc")]
     window: Window,
     done: bool,
     codec: Codec,
@@ -59,15 +56,15 @@ pub struct Decoder {
 
 enum Codec {
     None,
-    #[cfg(feature = "brotli")]
-    Brotli(Box<BrotliState<Heap, Heap, Heap>>),
+    #[cfg(feature = "alloc")]
+    Brotli(Box<dyn BrotliStream>),
     /// A `brod` region whose dictionary was not given yet.
-    #[cfg(feature = "brotli")]
-    Awaiting,
+    #[cfg(feature = "alloc")]
+    Awaiting(OpenBrotli),
 }
 
 /// How much of a stream's window is left for content.
-#[cfg(feature = "brotli")]
+#[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy)]
 enum Window {
     /// Any content fits: there is no dictionary.
@@ -82,10 +79,10 @@ impl core::fmt::Debug for Codec {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::None => "None",
-            #[cfg(feature = "brotli")]
+            #[cfg(feature = "alloc")]
             Self::Brotli(_) => "Brotli",
-            #[cfg(feature = "brotli")]
-            Self::Awaiting => "Awaiting",
+            #[cfg(feature = "alloc")]
+            Self::Awaiting(_) => "Awaiting",
         })
     }
 }
@@ -98,30 +95,50 @@ impl Decoder {
     /// `UnsupportedEncoding`, also for `brot` and `brod` if the feature `brotli` is off. `TooLong`
     /// for a region of encoding `none` that is longer than `decoded_len_max`.
     pub fn new(located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
-        let (at, stored_len) = (located.span.start, located.span.len());
+        #[cfg(feature = "brotli")]
+        return Self::with_brotli(crate::open_brotli, located, decoded_len_max);
+        #[cfg(not(feature = "brotli"))]
+        match located.encoding {
+            Encoding::NONE => Self::by(Codec::None, located, decoded_len_max),
+            encoding => Err(Error::UnsupportedEncoding { at: located.span.start, encoding }),
+        }
+    }
+
+    /// Does the same as [`new`](Self::new), with a decoder of the caller's for Brotli.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Self::new).
+    #[cfg(feature = "alloc")]
+    pub fn with_brotli(
+        open: OpenBrotli,
+        located: &Located,
+        decoded_len_max: u64,
+    ) -> Result<Self, Error> {
         let codec = match located.encoding {
-            Encoding::NONE if stored_len > decoded_len_max => {
-                let what = Structure::StoredRegion;
-                return Err(Error::TooLong { what, at, limit: decoded_len_max });
-            }
             Encoding::NONE => Codec::None,
-            #[cfg(feature = "brotli")]
-            Encoding::BROTLI => {
-                // Strict, because RFC 7932 has no windows past 16 MiB.
-                Codec::Brotli(Box::new(BrotliState::new_strict(Heap, Heap, Heap)))
+            Encoding::BROTLI => Codec::Brotli(open(None)),
+            Encoding::BROTLI_DICTIONARY => Codec::Awaiting(open),
+            encoding => {
+                return Err(Error::UnsupportedEncoding { at: located.span.start, encoding });
             }
-            #[cfg(feature = "brotli")]
-            Encoding::BROTLI_DICTIONARY => Codec::Awaiting,
-            encoding => return Err(Error::UnsupportedEncoding { at, encoding }),
         };
+        Self::by(codec, located, decoded_len_max)
+    }
+
+    fn by(codec: Codec, located: &Located, decoded_len_max: u64) -> Result<Self, Error> {
+        let (at, stored_len) = (located.span.start, located.span.len());
+        if matches!(codec, Codec::None) && stored_len > decoded_len_max {
+            let what = Structure::StoredRegion;
+            return Err(Error::TooLong { what, at, limit: decoded_len_max });
+        }
         Ok(Self {
             at,
             stored_len,
             taken: 0,
             decoded: 0,
-            #[cfg(feature = "brotli")]
+            #[cfg(feature = "alloc")]
             decoded_len_max,
-            #[cfg(feature = "brotli")]
+            #[cfg(feature = "alloc")]
             window: Window::Any,
             done: false,
             codec,
@@ -131,8 +148,8 @@ impl Decoder {
     /// Returns whether the region is a `brod` region whose dictionary was not given yet.
     #[must_use]
     pub const fn awaits_dictionary(&self) -> bool {
-        #[cfg(feature = "brotli")]
-        if matches!(self.codec, Codec::Awaiting) {
+        #[cfg(feature = "alloc")]
+        if matches!(self.codec, Codec::Awaiting(_)) {
             return true;
         }
         false
@@ -141,16 +158,12 @@ impl Decoder {
     /// Gives the decoder of a `brod` region the package's dictionary, before the first byte is
     /// decoded. Does nothing for a region that does not [await](Self::awaits_dictionary) one.
     pub fn give_dictionary(&mut self, dictionary: &[u8]) {
-        #[cfg(feature = "brotli")]
-        if self.awaits_dictionary() {
-            let cells = Cells::of(dictionary);
-            let mut state = BrotliState::new_with_custom_dictionary(Heap, Heap, Heap, cells);
-            // As in a strict decoder.
-            state.large_window = false;
+        #[cfg(feature = "alloc")]
+        if let Codec::Awaiting(open) = self.codec {
             self.window = Window::Unread(to_u64(dictionary.len()));
-            self.codec = Codec::Brotli(Box::new(state));
+            self.codec = Codec::Brotli(open(Some(dictionary)));
         }
-        #[cfg(not(feature = "brotli"))]
+        #[cfg(not(feature = "alloc"))]
         let _ = dictionary;
     }
 
@@ -166,10 +179,10 @@ impl Decoder {
         let stored = stored.get(..clamp(left, stored.len())).unwrap_or(stored);
         let mut progress = match &mut self.codec {
             Codec::None => self.copy(stored, out),
-            #[cfg(feature = "brotli")]
+            #[cfg(feature = "alloc")]
             Codec::Brotli(_) => self.decompress(stored, out)?,
-            #[cfg(feature = "brotli")]
-            Codec::Awaiting => return Err(Error::NoDictionary { at: self.at }),
+            #[cfg(feature = "alloc")]
+            Codec::Awaiting(_) => return Err(Error::NoDictionary { at: self.at }),
         };
         self.taken = self.taken.saturating_add(to_u64(progress.read));
         self.decoded = self.decoded.saturating_add(to_u64(progress.written));
@@ -191,11 +204,11 @@ impl Decoder {
             return Ok(());
         }
         let at = self.at;
-        #[cfg(feature = "brotli")]
-        if matches!(self.codec, Codec::Awaiting) {
+        #[cfg(feature = "alloc")]
+        if matches!(self.codec, Codec::Awaiting(_)) {
             return Err(Error::NoDictionary { at });
         }
-        #[cfg(feature = "brotli")]
+        #[cfg(feature = "alloc")]
         if matches!(self.codec, Codec::Brotli(_)) && self.taken == self.stored_len {
             return Err(Error::Incomplete { at, size: self.stored_len });
         }
@@ -224,7 +237,7 @@ impl Decoder {
         Progress { read: len, written: len, done }
     }
 
-    #[cfg(feature = "brotli")]
+    #[cfg(feature = "alloc")]
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> Result<Progress, Error> {
         let content_max = self.content_max(stored)?;
         let room = content_max.saturating_sub(self.decoded);
@@ -233,37 +246,24 @@ impl Decoder {
         let mut probe = [0];
         let at_cap = room == 0 && !out.is_empty();
         let out = if at_cap { &mut probe[..] } else { out.get_mut(..room).unwrap_or_default() };
-        let Codec::Brotli(state) = &mut self.codec else { return Ok(Progress::default()) };
-        let (mut available_in, mut read) = (stored.len(), 0);
-        let (mut available_out, mut written) = (out.len(), 0);
-        let result = BrotliDecompressStream(
-            &mut available_in,
-            &mut read,
-            stored,
-            &mut available_out,
-            &mut written,
-            out,
-            &mut 0,
-            state,
-        );
+        let Codec::Brotli(stream) = &mut self.codec else { return Ok(Progress::default()) };
+        let BrotliStep { read, written, standing } = stream.decompress(stored, out);
         if at_cap && written > 0 {
             return Err(self.too_long());
         }
-        match result {
-            BrotliResult::ResultFailure => {
+        match standing {
+            BrotliStanding::Wrong => {
                 let offset = self.taken.saturating_add(to_u64(read));
                 Err(Error::Brotli { at: self.at, offset })
             }
-            BrotliResult::ResultSuccess => Ok(Progress { read, written, done: true }),
-            BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
-                Ok(Progress { read, written, done: false })
-            }
+            BrotliStanding::Done => Ok(Progress { read, written, done: true }),
+            BrotliStanding::More => Ok(Progress { read, written, done: false }),
         }
     }
 
     /// Returns the most bytes of content: the caller's limit, or what the dictionary leaves of the
     /// stream's window.
-    #[cfg(feature = "brotli")]
+    #[cfg(feature = "alloc")]
     fn content_max(&mut self, stored: &[u8]) -> Result<u64, Error> {
         if let (Window::Unread(dictionary_len), Some(first)) = (self.window, stored.first()) {
             // The decoder itself refuses a stream without a window of the RFC.
@@ -282,7 +282,7 @@ impl Decoder {
     }
 
     /// Returns the error for content that is longer than [`content_max`](Self::content_max).
-    #[cfg(feature = "brotli")]
+    #[cfg(feature = "alloc")]
     const fn too_long(&self) -> Error {
         let at = self.at;
         match self.window {
@@ -300,8 +300,8 @@ impl Decoder {
     const fn what(&self) -> Structure {
         match self.codec {
             Codec::None => Structure::StoredRegion,
-            #[cfg(feature = "brotli")]
-            Codec::Brotli(_) | Codec::Awaiting => Structure::BrotliStream,
+            #[cfg(feature = "alloc")]
+            Codec::Brotli(_) | Codec::Awaiting(_) => Structure::BrotliStream,
         }
     }
 }
@@ -362,8 +362,37 @@ pub fn decode_to_vec_with(
     len_hint: Option<u64>,
     decoded_len_max: u64,
 ) -> Result<alloc::vec::Vec<u8>, Error> {
+    let decoder = Decoder::new(located, decoded_len_max)?;
+    decode_all(decoder, dictionary, located, stored, len_hint, decoded_len_max)
+}
+
+/// Does the same as [`decode_to_vec_with`], with a decoder of the caller's for Brotli.
+///
+/// # Errors
+/// The errors of [`Decoder`]; `Truncated` if `stored` is too short.
+#[cfg(feature = "alloc")]
+pub fn decode_to_vec_by(
+    open: OpenBrotli,
+    dictionary: Option<&[u8]>,
+    located: &Located,
+    stored: &[u8],
+    len_hint: Option<u64>,
+    decoded_len_max: u64,
+) -> Result<alloc::vec::Vec<u8>, Error> {
+    let decoder = Decoder::with_brotli(open, located, decoded_len_max)?;
+    decode_all(decoder, dictionary, located, stored, len_hint, decoded_len_max)
+}
+
+#[cfg(feature = "alloc")]
+fn decode_all(
+    mut decoder: Decoder,
+    dictionary: Option<&[u8]>,
+    located: &Located,
+    stored: &[u8],
+    len_hint: Option<u64>,
+    decoded_len_max: u64,
+) -> Result<alloc::vec::Vec<u8>, Error> {
     const STEP: usize = 16 * 1024;
-    let mut decoder = Decoder::new(located, decoded_len_max)?;
     if let Some(dictionary) = dictionary {
         decoder.give_dictionary(dictionary);
     }
@@ -610,6 +639,37 @@ mod tests {
         check_with(&noise(5, window_len), &stored, 9, Err(past));
         check_with(&noise(5, window_len + 1), &stored, 9, Err(past));
         check_with(&noise(5, window_len - 1), &stored, 9, Ok(b"x"));
+    }
+
+    /// A decoder whose streams are content after one byte.
+    struct Plain(bool);
+
+    impl crate::BrotliStream for Plain {
+        fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> crate::BrotliStep {
+            let skip = usize::from(!core::mem::replace(&mut self.0, true));
+            let len = out.len().min(stored.len().saturating_sub(skip));
+            out[..len].copy_from_slice(&stored[skip..skip + len]);
+            let standing = match stored.get(skip..).and_then(<[u8]>::last) {
+                Some(b'!') => crate::BrotliStanding::Wrong,
+                Some(b'.') if skip + len == stored.len() => crate::BrotliStanding::Done,
+                _ => crate::BrotliStanding::More,
+            };
+            crate::BrotliStep { read: skip + len, written: len, standing }
+        }
+    }
+
+    #[test]
+    fn a_caller_brings_a_decoder_of_its_own() {
+        let open = |_: Option<&[u8]>| std::boxed::Box::new(Plain(false)) as _;
+        let decoded = |stored: &[u8], cap| {
+            let located = located(Encoding::BROTLI, stored);
+            super::decode_to_vec_by(open, None, &located, stored, None, cap)
+        };
+        assert_eq!(decoded(b"<content.", 100), Ok(b"content.".to_vec()));
+        assert_eq!(decoded(b"<content!", 100), Err(Error::Brotli { at: AT, offset: 9 }));
+        assert_eq!(decoded(b"<content", 100), Err(Error::Incomplete { at: AT, size: 8 }));
+        let (what, limit) = (Structure::BrotliStream, 3);
+        assert_eq!(decoded(b"<content.", 3), Err(Error::TooLong { what, at: AT, limit }));
     }
 
     #[test]

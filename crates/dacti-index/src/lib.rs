@@ -15,6 +15,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod brotli;
 mod decode;
 mod dictionary;
 mod emit;
@@ -29,9 +31,13 @@ mod reader;
 mod window;
 mod wire;
 
+#[cfg(feature = "brotli")]
+pub use brotli::open_brotli;
+#[cfg(feature = "alloc")]
+pub use brotli::{BrotliStanding, BrotliStep, BrotliStream, OpenBrotli};
 pub use decode::{Decoder, Progress, decode_into};
 #[cfg(feature = "alloc")]
-pub use decode::{decode_to_vec, decode_to_vec_with};
+pub use decode::{decode_to_vec, decode_to_vec_by, decode_to_vec_with};
 pub use dictionary::{DICTIONARY_ID, DICTIONARY_LEN_MAX, DICTIONARY_VERSION, window_len};
 pub use emit::{emit_group, emit_header};
 pub use encoding::Encoding;

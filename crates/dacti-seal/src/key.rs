@@ -60,8 +60,15 @@ impl SignatureCheck for VerifyingKey {
     }
 
     fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>> {
-        checks_of(key).map(|checks| Arc::new(checks) as Arc<dyn SignatureCheck>)
+        check_of_key(key)
     }
+}
+
+/// Returns the checks of a key by `ed25519-dalek`; `None` if the bytes are not a key, or are one of
+/// the few keys under which signatures prove nothing.
+#[must_use]
+pub fn check_of_key(key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>> {
+    checks_of(key).map(|checks| Arc::new(checks) as Arc<dyn SignatureCheck>)
 }
 
 fn checks_of(key: &[u8; 32]) -> Option<VerifyingKey> {

@@ -35,7 +35,7 @@ pub use digest_list::{
 pub use error::{Error, ErrorKind, KeyFault, Misuse, Structure};
 pub use key::{
     HEAD_SIGNATURE_DOMAIN, KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN,
-    SIGNATURE_LEN, SecretKey, SignatureCheck, signed_message,
+    SIGNATURE_LEN, SecretKey, SignatureCheck, check_of_key, signed_message,
 };
 pub use limits::KEYS_MAX;
 pub use seal::Seal;

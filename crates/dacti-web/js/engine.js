@@ -15,6 +15,8 @@ export const OPEN = 0, GET = 1, STREAM = 2, NEXT = 3, LOCATE = 4, LIST = 5, REFR
 const BEGUN = 0, BYTES = 1, END = 2, FAILED = 3;
 /** Ways in which an exchange fails. */
 const RESET = 0, TIMEOUT = 1, UNREACHABLE = 2;
+/** The answer of a tool that is not there. */
+const ABSENT = 3;
 /** The longest time that a timer of JavaScript can run. */
 const TIMER_MAX = 0x7fffffff;
 /** An origin that nobody serves, for the keys of the cache. */
@@ -23,6 +25,8 @@ const CACHE_ORIGIN = "https://dacti.invalid/";
 /** How the module is found if the caller does not say. Entries for other systems replace it. */
 export const defaults = {
   load: () => fetched(new URL("./dacti.wasm", import.meta.url)),
+  /** The decoder of Brotli and the checks of signatures. */
+  loadTools: () => fetched(new URL("./codec.wasm", import.meta.url)),
   /** The same module, which also describes files. */
   loadInspector: () => fetched(new URL("./inspect.wasm", import.meta.url)),
 };
@@ -69,6 +73,35 @@ async function fetched(url) {
       `${response.status}`);
   }
   return response.arrayBuffer();
+}
+
+let tools;
+let loadingTools;
+
+/** Loads the second module once, for all engines. */
+async function loadTools() {
+  loadingTools ??= load(defaults.loadTools)
+    .then((module) => WebAssembly.instantiate(module))
+    .then((instance) => { tools = instance.exports; });
+  try {
+    await loadingTools;
+  } catch (error) {
+    // The next region that needs it tries again.
+    loadingTools = undefined;
+    throw error;
+  }
+}
+
+/** Hands bytes to the second module. */
+function give(...parts) {
+  const at = tools.input(parts.reduce((sum, part) => sum + part.length, 0));
+  if (at === 0) return false;
+  let offset = at;
+  for (const part of parts) {
+    new Uint8Array(tools.memory.buffer, offset, part.length).set(part);
+    offset += part.length;
+  }
+  return true;
 }
 
 /** One instance of the module. */
@@ -173,6 +206,28 @@ class Engine {
       keep: (client, name, length, start, end, bytes, bytesLength) => {
         const key = `${this.#text(name, length)}/${start}-${end}`;
         this.#clients.get(client)?.cache?.keep(key, this.#bytes(bytes, bytesLength).slice());
+      },
+      load_tools: (slot) => {
+        loadTools().then(() => this.#feed(slot, END), (error) => this.#fail(slot, RESET, error.message));
+      },
+      brotli_open: (at, length, hasDictionary) => {
+        if (!tools || !give(this.#bytes(at, length))) return 0;
+        return tools.open(hasDictionary);
+      },
+      brotli_run: (stream, stored, storedLength, out, outLength, progress) => {
+        if (!tools || stream === 0 || !give(this.#bytes(stored, storedLength))) return ABSENT;
+        const code = tools.decompress(stream, outLength);
+        const written = tools.written();
+        this.#bytes(out, written).set(new Uint8Array(tools.memory.buffer, tools.output(), written));
+        new Uint32Array(this.#exports.memory.buffer, progress, 2).set([tools.read(), written]);
+        return code;
+      },
+      brotli_close: (stream) => tools?.close(stream),
+      is_key: (key) => (tools && give(this.#bytes(key, 32)) ? tools.is_key() : ABSENT),
+      is_signed: (key, signature, message, length) => {
+        if (!tools) return ABSENT;
+        const parts = [this.#bytes(key, 32), this.#bytes(signature, 64), this.#bytes(message, length)];
+        return give(...parts) ? tools.is_signed() : ABSENT;
       },
       random: () => crypto.getRandomValues(new Uint32Array(1))[0],
       done: (task, kind, bytes, length) => this.#done(task, kind, bytes, length),

@@ -5,6 +5,7 @@ import { defaults } from "./engine.js";
 
 const beside = (name) => readFile(new URL(name, import.meta.url));
 defaults.load = () => beside("./dacti.wasm");
+defaults.loadTools = () => beside("./codec.wasm");
 defaults.loadInspector = () => beside("./inspect.wasm");
 
 export * from "./dacti.js";

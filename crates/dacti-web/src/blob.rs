@@ -31,7 +31,10 @@ async fn read(slots: &Arc<Slots>, client: u32, span: Span) -> Result<Vec<u8>, Er
     let slot = slots.open();
     slot.host().read_blob(slot.number(), client, span);
     let cause = match slot.next().await {
-        Message::Bytes(bytes) => return Ok(bytes),
+        Message::Bytes(bytes) => {
+            slots.tools_if_wanted().await;
+            return Ok(bytes);
+        }
         Message::Failed(_, cause) => cause,
         _ => String::new(),
     };

@@ -19,7 +19,10 @@ impl PartCache for HostCache {
         slot.host().cached(slot.number(), self.client, name, span);
         Box::pin(async move {
             match slot.next().await {
-                Message::Bytes(bytes) => Some(bytes),
+                Message::Bytes(bytes) => {
+                    slot.slots().tools_if_wanted().await;
+                    Some(bytes)
+                }
                 _ => None,
             }
         })

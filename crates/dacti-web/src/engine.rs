@@ -1,9 +1,9 @@
 //! The tasks of the host: started by an order, polled when answers come, ended by an outcome.
 
 use crate::outcome::{Outcome, described};
-use crate::reader::{Opening, Reader, region_name};
+use crate::reader::{Opening, Reader};
 use crate::slot::Slots;
-use crate::{Host, Message, OutcomeKind};
+use crate::{Host, Message, OutcomeKind, Tools};
 use core::cell::RefCell;
 use core::fmt;
 use core::pin::Pin;
@@ -103,9 +103,9 @@ impl Wake for Flag {
 impl Engine {
     /// Returns an engine without tasks.
     #[must_use]
-    pub fn new(host: Arc<dyn Host>) -> Self {
+    pub fn new(host: Arc<dyn Host>, tools: Tools) -> Self {
         Self {
-            slots: Arc::new(Slots::new(host)),
+            slots: Arc::new(Slots::new(host, tools)),
             objects: Rc::default(),
             tasks: FuturesUnordered::new(),
             handles: Rc::default(),
@@ -168,9 +168,16 @@ impl Engine {
 
 /// Does a task, and hands its outcome to the host.
 async fn done(slots: Arc<Slots>, objects: Rc<RefCell<Objects>>, task: u32, order: Order) {
-    let outcome = outcome(&slots, &objects, &order).await;
+    let mut done = outcome(&slots, &objects, &order).await;
+    // Bytes that were in memory already did not wait for the tools.
+    if (slots.tools().take_missed)() {
+        done = match slots.load_tools().await {
+            Ok(()) => outcome(&slots, &objects, &order).await,
+            Err(error) => Err(error),
+        };
+    }
     let host = slots.host();
-    match outcome {
+    match done {
         Ok(Outcome::Bytes(bytes)) => host.done(task, OutcomeKind::Bytes, &bytes),
         Ok(Outcome::Json(text)) => host.done(task, OutcomeKind::Json, text.as_bytes()),
         Ok(Outcome::End) => host.done(task, OutcomeKind::End, &[]),
@@ -190,7 +197,7 @@ async fn outcome(
     let Order { verb, object, text, .. } = order;
     match verb {
         Verb::Open => {
-            let reader = Opening::parse(*object, text)?.open(slots).await?;
+            let reader = Opening::parse(*object, text, slots.tools())?.open(slots).await?;
             let mut objects = objects.borrow_mut();
             let number = objects.next();
             let described = reader.described(number);
@@ -198,7 +205,7 @@ async fn outcome(
             Ok(Outcome::Json(described))
         }
         Verb::Map => {
-            let remote = Opening::parse(*object, text)?.remote(slots).await?;
+            let remote = Opening::parse(*object, text, slots.tools())?.remote(slots).await?;
             described_file(remote).await.map(Outcome::Json)
         }
         Verb::Next => {
@@ -225,10 +232,10 @@ async fn of_package(
 ) -> Result<Outcome, Error> {
     let Order { verb, object, text, range } = order;
     match verb {
-        Verb::Get => reader.get(text, *range).await.map(Outcome::Bytes),
-        Verb::GetMany => reader.get_many(text).await.map(Outcome::Bytes),
+        Verb::Get => reader.get(slots, text, *range).await.map(Outcome::Bytes),
+        Verb::GetMany => reader.get_many(slots, text).await.map(Outcome::Bytes),
         Verb::Locate => reader.located(text).await.map(Outcome::Json),
-        Verb::List => reader.list(text).await.map(Outcome::Json),
+        Verb::List => reader.list(slots, text).await.map(Outcome::Json),
         Verb::Refresh => {
             let now = range.map_or(0, |(now, _)| now);
             let Some(fresh) = reader.refreshed(slots, now).await? else {
@@ -242,7 +249,10 @@ async fn of_package(
             Ok(Outcome::Json(described))
         }
         Verb::Stream => {
-            let stream = reader.package.reader(region_name(text)).await?;
+            let located = reader.located_region(slots, text).await?;
+            // A stream that was begun without its tools could not be begun again.
+            slots.tools_if_wanted().await;
+            let stream = reader.package.reader_at(located)?;
             let mut objects = objects.borrow_mut();
             let number = objects.next();
             objects.streams.insert(number, Rc::new(Mutex::new(stream)));
@@ -279,7 +289,7 @@ fn closed() -> Error {
 pub(crate) mod tests {
     use super::{Engine, Order, Verb};
     use crate::slot::Slots;
-    use crate::{Host, Message, OutcomeKind};
+    use crate::{Host, Message, OutcomeKind, Tools};
     use core::time::Duration;
     use dacti::Span;
     use std::sync::{Arc, Mutex};
@@ -327,6 +337,10 @@ pub(crate) mod tests {
             self.note(format!("keep {name} {}..{} {}", span.start, span.end, bytes.len()));
         }
 
+        fn load_tools(&self, slot: u32) {
+            self.note(format!("load {slot}"));
+        }
+
         fn random(&self) -> u32 {
             7
         }
@@ -336,8 +350,15 @@ pub(crate) mod tests {
         }
     }
 
+    /// The tools of this program, which are always there.
+    const TOOLS: Tools = Tools {
+        open_brotli: dacti_index::open_brotli,
+        checks_of: dacti_seal::check_of_key,
+        take_missed: || false,
+    };
+
     pub(crate) fn silent_slots() -> Arc<Slots> {
-        Arc::new(Slots::new(Arc::new(Recorder::default())))
+        Arc::new(Slots::new(Arc::new(Recorder::default()), TOOLS))
     }
 
     fn open(url: &str) -> Order {
@@ -350,7 +371,7 @@ pub(crate) mod tests {
     #[test]
     fn a_head_is_asked_for_and_a_wrong_one_is_refused() {
         let host = Arc::new(Recorder::default());
-        let mut engine = Engine::new(Arc::clone(&host) as _);
+        let mut engine = Engine::new(Arc::clone(&host) as _, TOOLS);
         engine.start(3, open("http://h/p"));
         assert_eq!(host.taken(), [format!("send 1 8 http://h/p {RANGE}")]);
         engine.feed(1, Message::Begun(404, "\n".into()));
@@ -362,7 +383,7 @@ pub(crate) mod tests {
     #[test]
     fn a_cancelled_task_stops_its_request_and_has_no_outcome() {
         let host = Arc::new(Recorder::default());
-        let mut engine = Engine::new(Arc::clone(&host) as _);
+        let mut engine = Engine::new(Arc::clone(&host) as _, TOOLS);
         engine.start(3, open("http://h/p"));
         host.taken();
         engine.cancel(3);
@@ -376,7 +397,7 @@ pub(crate) mod tests {
     #[test]
     fn a_closed_package_is_an_error() {
         let host = Arc::new(Recorder::default());
-        let mut engine = Engine::new(Arc::clone(&host) as _);
+        let mut engine = Engine::new(Arc::clone(&host) as _, TOOLS);
         engine.start(1, Order { verb: Verb::List, object: 9, text: String::new(), range: None });
         let calls = host.taken();
         assert!(calls[0].starts_with("done 1 Failed {\"kind\":\"misuse\""), "{calls:?}");

@@ -1,30 +1,49 @@
 //! Reads dacti packages in browsers, workers, Node and Deno, over `fetch`.
 //!
-//! This crate is compiled to WebAssembly, and the npm package `dacti` wraps it. It has no rule of
+//! This crate is compiled to WebAssembly, and the npm package `dacti` wraps it. It makes two
+//! modules: the reader, and the tools that it loads when the first region needs them (feature
+//! `codec`). It has no rule of
 //! its own: packages are read by `dacti`, and the rules of HTTP are those of `dacti-http`. This
-//! crate sends their requests through its [`Host`], the JavaScript around it.
+//! crate sends their requests through its host, the JavaScript around it.
 //!
 //! The boundary is free of callbacks into WebAssembly: the host starts a task, does the requests
-//! that the [`Engine`] asks for, feeds their answers, and receives the task's outcome.
+//! that the engine asks for, feeds their answers, and receives the task's outcome.
 
 #![expect(
     clippy::std_instead_of_alloc,
     reason = "this crate needs std; alloc's paths would gain nothing"
 )]
 
+#[cfg(feature = "reader")]
 mod blob;
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "reader", target_family = "wasm"))]
 mod boundary;
+#[cfg(feature = "reader")]
 mod cache;
+#[cfg(all(feature = "codec", target_family = "wasm"))]
+mod codec;
+#[cfg(feature = "reader")]
 mod engine;
+#[cfg(feature = "reader")]
 mod host;
+#[cfg(feature = "reader")]
 mod json;
+#[cfg(feature = "reader")]
 mod network;
+#[cfg(feature = "reader")]
 mod outcome;
+#[cfg(feature = "reader")]
 mod reader;
+#[cfg(feature = "reader")]
 mod slot;
+#[cfg(feature = "reader")]
+mod tools;
 
-pub use engine::{Engine, Order, Verb};
-pub use host::Host;
-pub use outcome::OutcomeKind;
-pub use slot::Message;
+#[cfg(feature = "reader")]
+pub use {
+    engine::{Engine, Order, Verb},
+    host::Host,
+    outcome::OutcomeKind,
+    slot::Message,
+    tools::Tools,
+};

@@ -117,6 +117,7 @@ impl HttpAnswer for Answer {
                 Message::Bytes(bytes) => Ok(Some(bytes.into())),
                 Message::End => {
                     self.slot.stop_when_dropped(false);
+                    self.slot.slots().tools_if_wanted().await;
                     Ok(None)
                 }
                 other => Err(ended(&mut self.slot, other)),

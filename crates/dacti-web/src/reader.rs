@@ -5,10 +5,11 @@ use crate::cache::HostCache;
 use crate::json::Object;
 use crate::network::Network;
 use crate::outcome::described;
+use crate::Tools;
 use crate::slot::Slots;
 use dacti::fetch::{HttpOptions, Location, Remote, open_remote};
 use dacti::seal::{PublicKey, SealPolicy};
-use dacti::{AsyncPackage, Error, ErrorKind, Listed, Located, RegionName, Uuid};
+use dacti::{AsyncPackage, Encoding, Error, ErrorKind, HEAD_LEN, Listed, Located, RegionName, Uuid};
 use std::sync::Arc;
 
 /// The place of a package.
@@ -45,7 +46,7 @@ pub(crate) struct Reader {
 impl Opening {
     /// Reads the options, which NULs separate: URL, URL of the head, budget in bytes, seconds after
     /// the expiry, time, whether ranges are cached, length of a blob, and the keys.
-    pub(crate) fn parse(client: u32, text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(client: u32, text: &str, tools: &Tools) -> Result<Self, Error> {
         let mut fields = text.split('\0');
         let mut next = || fields.next().unwrap_or_default();
         let (url, head_url, bytes_max, late_max) = (next(), next(), next(), next());
@@ -53,7 +54,7 @@ impl Opening {
         let number = |text: &str| text.parse::<u64>().ok();
         let place = number(blob_len).map_or_else(|| Place::Url(url.to_owned()), Place::Blob);
         let key = |text: &str| {
-            PublicKey::from_text(text).map_err(|fault| {
+            PublicKey::from_text_checked_by(text, tools.checks_of).map_err(|fault| {
                 let why = format!("{fault}: give the text that `dacti key show` prints");
                 let (place, kind) = (Location::from("keys"), ErrorKind::Misuse);
                 Error::Remote { place, kind, source: why.into() }
@@ -97,7 +98,8 @@ impl Opening {
     /// Opens the package.
     pub(crate) async fn open(self, slots: &Arc<Slots>) -> Result<Reader, Error> {
         let remote = self.remote(slots).await?;
-        let package = AsyncPackage::from_remote(remote, HttpOptions::default().limits).await?;
+        let (limits, open) = (HttpOptions::default().limits, slots.tools().open_brotli);
+        let package = AsyncPackage::from_remote_decoded_by(remote, limits, open).await?;
         let package = self.trusted(package)?;
         Ok(Reader { opening: self, package })
     }
@@ -165,21 +167,42 @@ impl Reader {
         object.end()
     }
 
+    /// Finds a region, and makes the host load the tools that it needs beside its bytes.
+    pub(crate) async fn located_region(
+        &self,
+        slots: &Arc<Slots>,
+        name: &str,
+    ) -> Result<Located, Error> {
+        let located = self.package.locate(region_name(name)).await?;
+        if located.encoding != Encoding::NONE {
+            slots.want_tools();
+            // Bytes that are fetched come no sooner than the tools, but those of the head are here.
+            if located.span.end <= HEAD_LEN {
+                slots.tools_if_wanted().await;
+            }
+        }
+        Ok(located)
+    }
+
     /// Reads a region, or a range of its content.
     pub(crate) async fn get(
         &self,
+        slots: &Arc<Slots>,
         name: &str,
         range: Option<(u64, u64)>,
     ) -> Result<Vec<u8>, Error> {
-        let Some((start, end)) = range else { return self.package.get(region_name(name)).await };
-        let located = self.package.locate(region_name(name)).await?;
+        let located = self.located_region(slots, name).await?;
+        let Some((start, end)) = range else { return self.package.get_at(located).await };
         let limit = start.saturating_add(self.package.limits().region_len_max);
         self.package.range_at(located, start..end.min(limit)).await
     }
 
     /// Reads many regions: see [`Verb::GetMany`](crate::Verb::GetMany).
-    pub(crate) async fn get_many(&self, text: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn get_many(&self, slots: &Arc<Slots>, text: &str) -> Result<Vec<u8>, Error> {
         let names: Vec<&str> = text.split('\0').collect();
+        // Nearly every package has encoded regions, and some of them may be in the head.
+        slots.want_tools();
+        slots.tools_if_wanted().await;
         let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;
         let mut out = Vec::new();
         for (name, region) in names.into_iter().zip(regions) {
@@ -203,7 +226,10 @@ impl Reader {
 
     /// Lists the regions whose paths begin with `prefix`. Regions without a path are listed only if
     /// the prefix is empty.
-    pub(crate) async fn list(&self, prefix: &str) -> Result<String, Error> {
+    pub(crate) async fn list(&self, slots: &Arc<Slots>, prefix: &str) -> Result<String, Error> {
+        // A names list is encoded, unless it is very short, and it may be in the head.
+        slots.want_tools();
+        slots.tools_if_wanted().await;
         let listed = self.package.list().await?;
         let mut text = String::from("[");
         for Listed { path, located, decoded_len, .. } in &listed {

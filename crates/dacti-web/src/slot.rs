@@ -1,7 +1,10 @@
 //! Answers of the host that are waited for.
 
-use crate::Host;
+use crate::{Host, Tools};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
+use dacti::fetch::Location;
+use dacti::{Error, ErrorKind};
 use futures_util::future::poll_fn;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +24,13 @@ pub enum Message {
     Failed(u32, String),
 }
 
-/// The slots of an engine, and its host.
+/// The slots of an engine, its host, and the host's tools.
 #[derive(Debug)]
 pub(crate) struct Slots {
     host: Arc<dyn Host>,
+    tools: Tools,
+    /// Whether the tools are needed from now on.
+    are_tools_wanted: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -41,8 +47,41 @@ struct State {
 }
 
 impl Slots {
-    pub(crate) fn new(host: Arc<dyn Host>) -> Self {
-        Self { host, waiting: Mutex::default() }
+    pub(crate) fn new(host: Arc<dyn Host>, tools: Tools) -> Self {
+        Self { host, tools, are_tools_wanted: AtomicBool::new(false), waiting: Mutex::default() }
+    }
+
+    pub(crate) const fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// Makes the host load the tools beside the next requests.
+    pub(crate) fn want_tools(self: &Arc<Self>) {
+        if !self.are_tools_wanted.swap(true, Ordering::Relaxed) {
+            let slot = self.open();
+            self.host.load_tools(slot.number());
+        }
+    }
+
+    /// Waits for the tools if they are wanted. Each fetch ends with this, so that they are there
+    /// when its bytes are decoded.
+    pub(crate) async fn tools_if_wanted(self: &Arc<Self>) {
+        if self.are_tools_wanted.load(Ordering::Relaxed) {
+            // A failure is reported once a tool is missed.
+            let _ = self.load_tools().await;
+        }
+    }
+
+    /// Waits until the tools are there.
+    ///
+    /// # Errors
+    /// `Remote` of the kind `Unavailable` if they cannot be loaded.
+    pub(crate) async fn load_tools(self: &Arc<Self>) -> Result<(), Error> {
+        let slot = self.open();
+        self.host.load_tools(slot.number());
+        let Message::Failed(_, cause) = slot.next().await else { return Ok(()) };
+        let (place, kind) = (Location::from("codec.wasm"), ErrorKind::Unavailable);
+        Err(Error::Remote { place, kind, source: cause.into() })
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -104,6 +143,10 @@ impl Slot {
 
     pub(crate) fn host(&self) -> &dyn Host {
         self.slots.host()
+    }
+
+    pub(crate) const fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     /// Makes the host end its work if the slot is closed before.

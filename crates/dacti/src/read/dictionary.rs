@@ -6,7 +6,9 @@ use crate::fetch::source::{ReadAt, Told, read_span};
 use crate::read::seals::Trust;
 use crate::read::view::read_failed;
 use crate::{Error, View};
-use dacti_index::{DICTIONARY_ID, DICTIONARY_LEN_MAX, Encoding, Located, decode_to_vec};
+use dacti_index::{
+    DICTIONARY_ID, DICTIONARY_LEN_MAX, Encoding, Located, OpenBrotli, decode_to_vec_by,
+};
 use dacti_seal::Hashes;
 use daicon_core::Span;
 use std::borrow::Cow;
@@ -31,12 +33,18 @@ pub(crate) struct PackageDictionary {
     source: Arc<dyn ReadAt>,
     view: Arc<View>,
     trust: Arc<Trust>,
+    brotli: OpenBrotli,
     read: OnceLock<Dictionary>,
 }
 
 impl PackageDictionary {
-    pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, trust: Arc<Trust>) -> Self {
-        Self { source, view, trust, read: OnceLock::new() }
+    pub(crate) fn new(
+        source: Arc<dyn ReadAt>,
+        view: Arc<View>,
+        trust: Arc<Trust>,
+        brotli: OpenBrotli,
+    ) -> Self {
+        Self { source, view, trust, brotli, read: OnceLock::new() }
     }
 
     /// Returns the place of the stored dictionary; `None` if the package has none.
@@ -111,7 +119,8 @@ impl PackageDictionary {
         let (stored, seal) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
         let verifier = self.trust.verifier(*located)?;
         verifier.finish_with(Hashes::from(*blake3::hash(stored).as_bytes()), seal)?;
-        let decoded = decode_to_vec(located, stored, None, DICTIONARY_LEN_MAX)?;
+        let max = DICTIONARY_LEN_MAX;
+        let decoded = decode_to_vec_by(self.brotli, None, located, stored, None, max)?;
         Ok(Dictionary::new(decoded))
     }
 }

@@ -16,7 +16,7 @@ use crate::read::stream::Proofs;
 use crate::read::view::read_failed;
 use crate::{Error, Limits, Listed, Names, Region, RegionName, View};
 use dacti_cdn::parts::PARTS_FORMAT_VERSION;
-use dacti_index::Located;
+use dacti_index::{Located, OpenBrotli};
 use dacti_names::{NAMES_ID, region_id};
 use dacti_seal::{PublicKey, SealPolicy};
 use daicon_core::Span;
@@ -34,6 +34,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Package {
     finder: Finder,
     limits: Limits,
+    /// Begins to decode a Brotli stream.
+    brotli: OpenBrotli,
     trust: Arc<Trust>,
     dictionary: Arc<PackageDictionary>,
     explainer: Explainer,
@@ -99,21 +101,39 @@ impl Package {
     /// # Errors
     /// Errors of the source; faults of the head and the tables.
     pub fn from_source(source: Arc<dyn ReadAt>, limits: Limits) -> Result<Self, Error> {
-        let view = View::read(&*source)?;
-        Ok(Self::from_view(source, view, limits))
+        Self::from_source_decoded_by(source, limits, dacti_index::open_brotli)
     }
 
-    /// Does the same as [`from_source`](Self::from_source), with the view that was read from
-    /// `source`.
-    pub(crate) fn from_view(source: Arc<dyn ReadAt>, view: View, limits: Limits) -> Self {
+    /// Does the same as [`from_source`](Self::from_source), with a decoder of the caller's for
+    /// Brotli, such as one that is loaded when the first region needs it.
+    ///
+    /// # Errors
+    /// The errors of [`from_source`](Self::from_source).
+    pub fn from_source_decoded_by(
+        source: Arc<dyn ReadAt>,
+        limits: Limits,
+        brotli: OpenBrotli,
+    ) -> Result<Self, Error> {
+        let view = View::read(&*source)?;
+        Ok(Self::from_view(source, view, limits, brotli))
+    }
+
+    /// Does the same as [`from_source_decoded_by`](Self::from_source_decoded_by), with the view that
+    /// was read from `source`.
+    pub(crate) fn from_view(
+        source: Arc<dyn ReadAt>,
+        view: View,
+        limits: Limits,
+        brotli: OpenBrotli,
+    ) -> Self {
         let view = Arc::new(view);
         let trust = Arc::new(Trust::new(view.seals_read().cloned()));
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
-        let dictionary = dictionary_of(&source, &view, &trust);
+        let dictionary = dictionary_of(&source, &view, &trust, brotli);
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
         let (proofs, refused) = (Arc::default(), None);
-        Self { finder, limits, trust, dictionary, explainer, hash_pool, proofs, names, refused }
+        Self { finder, limits, brotli, trust, dictionary, explainer, hash_pool, proofs, names, refused }
     }
 
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
@@ -136,7 +156,8 @@ impl Package {
         Arc::make_mut(&mut self.trust).require(policy);
         // Earlier proofs, the names list and the dictionary were accepted under another policy.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
-        self.dictionary = dictionary_of(self.source(), self.shared_view(), &self.trust);
+        self.dictionary =
+            dictionary_of(self.source(), self.shared_view(), &self.trust, self.brotli);
         self
     }
 
@@ -180,6 +201,11 @@ impl Package {
     /// Returns the dictionary, which is read when a region needs it.
     pub(crate) const fn dictionary(&self) -> &Arc<PackageDictionary> {
         &self.dictionary
+    }
+
+    /// Returns the function that begins to decode a Brotli stream.
+    pub(crate) const fn open_brotli(&self) -> OpenBrotli {
+        self.brotli
     }
 
     /// The view, to share.
@@ -446,9 +472,10 @@ fn dictionary_of(
     source: &Arc<dyn ReadAt>,
     view: &Arc<View>,
     trust: &Arc<Trust>,
+    brotli: OpenBrotli,
 ) -> Arc<PackageDictionary> {
     let (source, view, trust) = (Arc::clone(source), Arc::clone(view), Arc::clone(trust));
-    Arc::new(PackageDictionary::new(source, view, trust))
+    Arc::new(PackageDictionary::new(source, view, trust, brotli))
 }
 
 /// Returns whether a file was refused because it is the head of a package in parts.

@@ -5,7 +5,7 @@ use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
 use core::fmt;
 use core::ops::Deref;
-use dacti_index::{Encoding, Located, Structure, decode_to_vec_with};
+use dacti_index::{Encoding, Located, Structure, decode_to_vec_by};
 use dacti_seal::Verdict;
 use daicon_core::Span;
 use std::borrow::Cow;
@@ -215,7 +215,8 @@ pub(crate) fn region_of<'p>(
                 true => package.dictionary().get()?.map(|dictionary| &*dictionary.bytes),
                 false => None,
             };
-            decode_to_vec_with(dictionary, &located, &stored, len_hint, len_max)?.into()
+            let open = package.open_brotli();
+            decode_to_vec_by(open, dictionary, &located, &stored, len_hint, len_max)?.into()
         }
     };
     Ok(Region { located, content, verdict })

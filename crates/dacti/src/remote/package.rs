@@ -15,6 +15,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::ops::Range;
 use dacti_http::Stats;
+use dacti_index::OpenBrotli;
 use daicon_core::Span;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -48,11 +49,24 @@ impl AsyncPackage {
     /// # Errors
     /// An error of the transport; a wrong head or table of the package.
     pub async fn from_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
+        Self::from_remote_decoded_by(remote, limits, dacti_index::open_brotli).await
+    }
+
+    /// Does the same as [`from_remote`](Self::from_remote), with a decoder of the caller's for
+    /// Brotli: see [`Package::from_source_decoded_by`].
+    ///
+    /// # Errors
+    /// The errors of [`from_remote`](Self::from_remote).
+    pub async fn from_remote_decoded_by(
+        remote: Arc<dyn Remote>,
+        limits: Limits,
+        brotli: OpenBrotli,
+    ) -> Result<Self, Error> {
         let mut remote = remote;
         // A head that makes no sense may come from a stale cache, or from a file whose upload is
         // not complete.
         for n in 0.. {
-            let opened = Self::of_head(Arc::clone(&remote), limits).await;
+            let opened = Self::of_head(Arc::clone(&remote), limits, brotli).await;
             if !opened.as_ref().is_err_and(is_odd) {
                 return opened;
             }
@@ -61,7 +75,7 @@ impl AsyncPackage {
                 None => return opened,
             }
         }
-        Self::of_head(remote, limits).await
+        Self::of_head(remote, limits, brotli).await
     }
 
     /// Does the same as [`from_remote`](Self::from_remote), for a transport that needs a runtime of
@@ -75,10 +89,14 @@ impl AsyncPackage {
     }
 
     /// Opens the package by the head that `remote` has.
-    async fn of_head(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
+    async fn of_head(
+        remote: Arc<dyn Remote>,
+        limits: Limits,
+        brotli: OpenBrotli,
+    ) -> Result<Self, Error> {
         let gathered = Arc::new(Gathered::new(Arc::clone(&remote)));
         let source: Arc<dyn ReadAt> = Arc::clone(&gathered) as _;
-        let open = || Package::from_source(Arc::clone(&source), limits);
+        let open = || Package::from_source_decoded_by(Arc::clone(&source), limits, brotli);
         let package = run(&gathered, &Arc::default(), open).await?;
         remote.opened(package.view());
         Ok(Self { package, gathered })

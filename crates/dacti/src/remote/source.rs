@@ -113,7 +113,12 @@ impl RemoteSource {
             n = n.saturating_add(1);
         };
         let source = Arc::new(self);
-        let package = Package::from_view(Arc::clone(&source) as Arc<dyn ReadAt>, view, limits);
+        let package = Package::from_view(
+            Arc::clone(&source) as Arc<dyn ReadAt>,
+            view,
+            limits,
+            dacti_index::open_brotli,
+        );
         source.remote.opened(package.view());
         Ok((package, source))
     }

@@ -171,7 +171,8 @@ impl UnverifiedReader {
         decoded_len_max: u64,
     ) -> Result<Self, Error> {
         let trust = Arc::clone(package.trust());
-        let decoder = Decoder::new(&Located { encoding: decode_as, ..located }, decoded_len_max)?;
+        let as_stored = Located { encoding: decode_as, ..located };
+        let decoder = Decoder::with_brotli(package.open_brotli(), &as_stored, decoded_len_max)?;
         let all = trust.span(located)?;
         source.note_region(all);
         let seal = Span { start: located.span.end, end: all.end };

@@ -39,7 +39,12 @@ impl KeptFrom {
         let trust = Arc::new(Trust::new(package.view().seals_read().cloned()));
         let (source, view) = (Arc::clone(package.source()), Arc::clone(package.shared_view()));
         Self {
-            dictionary: PackageDictionary::new(Arc::clone(&source), view, Arc::clone(&trust)),
+            dictionary: PackageDictionary::new(
+                Arc::clone(&source),
+                view,
+                Arc::clone(&trust),
+                dacti_index::open_brotli,
+            ),
             source,
             trust,
             explainer: package.explainer().clone(),
