@@ -32,28 +32,29 @@ async function contents(pack) {
   return regions;
 }
 
-/** Reads every package of a list, by URL and as a file. */
-export async function packages({ open }, base, names) {
+/** Reads packages as files, and those of `remote` by URL too. Many are read at once. */
+export async function packages({ open }, base, names, remote) {
   const found = {};
-  for (const name of names) {
-    found[name] = await tried(async () => {
-      const pack = await open(new URL(name, base), { cache: false });
+  const read = async (key, place) => {
+    found[key] = await tried(async () => {
+      const pack = await open(await place(), { cache: false });
       try {
         return await contents(pack);
       } finally {
         pack.close();
       }
     });
-    found[`${name} as a file`] = await tried(async () => {
-      const blob = await (await fetch(new URL(name, base))).blob();
-      const pack = await open(blob);
-      try {
-        return await contents(pack);
-      } finally {
-        pack.close();
-      }
-    });
-  }
+  };
+  const url = (name) => new URL(name, base);
+  const blob = async (name) => (await fetch(url(name))).blob();
+  const work = [
+    ...names.map((name) => () => read(`${name} as a file`, () => blob(name))),
+    ...remote.map((name) => () => read(name, () => url(name))),
+  ];
+  const next = async () => {
+    for (let job = work.pop(); job; job = work.pop()) await job();
+  };
+  await Promise.all(Array.from({ length: 24 }, next));
   return found;
 }
 
@@ -89,7 +90,7 @@ export async function aborts({ open }, url, path) {
   const pack = await open(url, { cache: false, fetch: slow });
   const calls = {
     get: (options) => pack.get(path, options),
-    stream: async (options) => new Response(await pack.stream(path, options)).arrayBuffer(),
+    stream: async (options) => (await pack.stream(path, options)).getReader().read(),
     response: async (options) => (await pack.response(path, undefined, options)).arrayBuffer(),
     refresh: (options) => pack.refresh(options),
     open: (options) => open(url, { cache: false, fetch: slow, ...options }),

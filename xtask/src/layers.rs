@@ -227,6 +227,7 @@ const UNSAFE: &[&str] = &[
     "benches/peers/benches/peers/mapped.rs",
     "crates/dacti-web/src/boundary.rs",
     "crates/dacti-web/src/codec.rs",
+    "crates/dacti-web/src/far_tools.rs",
     "tests/google/library.rs",
 ];
 

@@ -355,6 +355,7 @@ pub(crate) mod tests {
         open_brotli: dacti_index::open_brotli,
         checks_of: dacti_seal::check_of_key,
         take_missed: || false,
+        are_here: true,
     };
 
     pub(crate) fn silent_slots() -> Arc<Slots> {

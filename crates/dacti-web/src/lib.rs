@@ -2,7 +2,7 @@
 //!
 //! This crate is compiled to WebAssembly, and the npm package `dacti` wraps it. It makes two
 //! modules: the reader, and the tools that it loads when the first region needs them (feature
-//! `codec`). It has no rule of
+//! `codec`). With both features, one module has everything. It has no rule of
 //! its own: packages are read by `dacti`, and the rules of HTTP are those of `dacti-http`. This
 //! crate sends their requests through its host, the JavaScript around it.
 //!
@@ -20,10 +20,12 @@ mod blob;
 mod boundary;
 #[cfg(feature = "reader")]
 mod cache;
-#[cfg(all(feature = "codec", target_family = "wasm"))]
+#[cfg(all(feature = "codec", not(feature = "reader"), target_family = "wasm"))]
 mod codec;
 #[cfg(feature = "reader")]
 mod engine;
+#[cfg(all(feature = "reader", not(feature = "codec"), target_family = "wasm"))]
+mod far_tools;
 #[cfg(feature = "reader")]
 mod host;
 #[cfg(feature = "reader")]

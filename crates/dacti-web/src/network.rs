@@ -114,10 +114,12 @@ impl HttpAnswer for Answer {
         Box::pin(async {
             self.slot.host().more(self.slot.number());
             match self.slot.next().await {
-                Message::Bytes(bytes) => Ok(Some(bytes.into())),
+                Message::Bytes(bytes) => {
+                    self.slot.slots().tools_if_wanted().await;
+                    Ok(Some(bytes.into()))
+                }
                 Message::End => {
                     self.slot.stop_when_dropped(false);
-                    self.slot.slots().tools_if_wanted().await;
                     Ok(None)
                 }
                 other => Err(ended(&mut self.slot, other)),

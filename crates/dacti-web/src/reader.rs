@@ -1,15 +1,17 @@
 //! An open package, and how it was opened.
 
+use crate::Tools;
 use crate::blob::Blob;
 use crate::cache::HostCache;
 use crate::json::Object;
 use crate::network::Network;
 use crate::outcome::described;
-use crate::Tools;
 use crate::slot::Slots;
 use dacti::fetch::{HttpOptions, Location, Remote, open_remote};
 use dacti::seal::{PublicKey, SealPolicy};
-use dacti::{AsyncPackage, Encoding, Error, ErrorKind, HEAD_LEN, Listed, Located, RegionName, Uuid};
+use dacti::{
+    AsyncPackage, Encoding, Error, ErrorKind, HEAD_LEN, Listed, Located, RegionName, Uuid,
+};
 use std::sync::Arc;
 
 /// The place of a package.

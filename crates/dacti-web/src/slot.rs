@@ -31,6 +31,8 @@ pub(crate) struct Slots {
     tools: Tools,
     /// Whether the tools are needed from now on.
     are_tools_wanted: AtomicBool,
+    /// Whether they are there.
+    are_tools_here: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -48,7 +50,9 @@ struct State {
 
 impl Slots {
     pub(crate) fn new(host: Arc<dyn Host>, tools: Tools) -> Self {
-        Self { host, tools, are_tools_wanted: AtomicBool::new(false), waiting: Mutex::default() }
+        let are_tools_wanted = AtomicBool::new(false);
+        let are_tools_here = AtomicBool::new(tools.are_here);
+        Self { host, tools, are_tools_wanted, are_tools_here, waiting: Mutex::default() }
     }
 
     pub(crate) const fn tools(&self) -> &Tools {
@@ -57,16 +61,18 @@ impl Slots {
 
     /// Makes the host load the tools beside the next requests.
     pub(crate) fn want_tools(self: &Arc<Self>) {
-        if !self.are_tools_wanted.swap(true, Ordering::Relaxed) {
+        let is_here = self.are_tools_here.load(Ordering::Relaxed);
+        if !is_here && !self.are_tools_wanted.swap(true, Ordering::Relaxed) {
             let slot = self.open();
             self.host.load_tools(slot.number());
         }
     }
 
-    /// Waits for the tools if they are wanted. Each fetch ends with this, so that they are there
-    /// when its bytes are decoded.
+    /// Waits for the tools if they are wanted. Each fetch does so when bytes have come, so that the
+    /// tools are there when the bytes are decoded.
     pub(crate) async fn tools_if_wanted(self: &Arc<Self>) {
-        if self.are_tools_wanted.load(Ordering::Relaxed) {
+        let is_wanted = self.are_tools_wanted.load(Ordering::Relaxed);
+        if is_wanted && !self.are_tools_here.load(Ordering::Relaxed) {
             // A failure is reported once a tool is missed.
             let _ = self.load_tools().await;
         }
@@ -79,7 +85,10 @@ impl Slots {
     pub(crate) async fn load_tools(self: &Arc<Self>) -> Result<(), Error> {
         let slot = self.open();
         self.host.load_tools(slot.number());
-        let Message::Failed(_, cause) = slot.next().await else { return Ok(()) };
+        let Message::Failed(_, cause) = slot.next().await else {
+            self.are_tools_here.store(true, Ordering::Relaxed);
+            return Ok(());
+        };
         let (place, kind) = (Location::from("codec.wasm"), ErrorKind::Unavailable);
         Err(Error::Remote { place, kind, source: cause.into() })
     }

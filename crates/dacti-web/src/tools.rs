@@ -15,4 +15,6 @@ pub struct Tools {
     /// Returns whether the module of these functions was asked for and is not there, and forgets
     /// it.
     pub take_missed: fn() -> bool,
+    /// Whether they are part of this module, so that nothing is loaded.
+    pub are_here: bool,
 }

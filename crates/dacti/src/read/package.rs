@@ -133,7 +133,18 @@ impl Package {
         let finder = Finder::new(source, view, &limits);
         let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
         let (proofs, refused) = (Arc::default(), None);
-        Self { finder, limits, brotli, trust, dictionary, explainer, hash_pool, proofs, names, refused }
+        Self {
+            finder,
+            limits,
+            brotli,
+            trust,
+            dictionary,
+            explainer,
+            hash_pool,
+            proofs,
+            names,
+            refused,
+        }
     }
 
     /// Returns the package with a policy: it hands out a region only if the region's seal satisfies

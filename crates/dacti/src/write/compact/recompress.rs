@@ -40,12 +40,8 @@ impl Rewrite<'_> {
         }
         let old = self.package;
         let (source, view) = (Arc::clone(old.source()), old.view().clone());
-        let package = Arc::new(Package::from_view(
-            source,
-            view,
-            *old.limits(),
-            dacti_index::open_brotli,
-        ));
+        let package =
+            Arc::new(Package::from_view(source, view, *old.limits(), dacti_index::open_brotli));
         let paths = FirstPaths::of(self.names);
         // A small file can decode to far more than a new file should take.
         let total = Total::of(old, &self.scan.found);
