@@ -33,8 +33,8 @@ pub trait Host: fmt::Debug + Send + Sync {
     /// Gives bytes of a part to the cache of a client.
     fn keep(&self, client: u32, name: &str, span: Span, bytes: &[u8]);
 
-    /// Loads the module of the [`Tools`](crate::Tools), if it is not there yet. It is there once the
-    /// slot's answer has come.
+    /// Loads the module of the [`Tools`](crate::Tools), if it is not there yet. It is there once
+    /// the slot's answer has come.
     fn load_tools(&self, slot: u32);
 
     /// Returns 32 random bits.

@@ -118,8 +118,8 @@ impl Package {
         Ok(Self::from_view(source, view, limits, brotli))
     }
 
-    /// Does the same as [`from_source_decoded_by`](Self::from_source_decoded_by), with the view that
-    /// was read from `source`.
+    /// Does the same as [`from_source_decoded_by`](Self::from_source_decoded_by), with the view
+    /// that was read from `source`.
     pub(crate) fn from_view(
         source: Arc<dyn ReadAt>,
         view: View,
