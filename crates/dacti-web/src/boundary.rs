@@ -9,9 +9,11 @@
     reason = "only the attributes of imports and exports: no other way leads out of WebAssembly"
 )]
 
+#[cfg(feature = "codec")]
+use crate::Tools;
 #[cfg(not(feature = "codec"))]
 use crate::far_tools::TOOLS;
-use crate::{Engine, Host, Message, Order, OutcomeKind, Tools, Verb};
+use crate::{Engine, Host, Message, Order, OutcomeKind, Verb};
 use core::cell::RefCell;
 use core::time::Duration;
 use dacti::Span;
