@@ -36,7 +36,8 @@ pub struct Progress {
 /// # Ok::<(), dacti_index::Error>(())
 /// ```
 ///
-/// A `brod` region also needs the package's dictionary, by [`give_dictionary`](Self::give_dictionary).
+/// A `brod` region also needs the package's dictionary:
+/// [`give_dictionary`](Self::give_dictionary).
 ///
 /// Memory: none for `none`; for `brot` and `brod` the window of the stream, at most 16 MiB, and for
 /// `brod` a copy of the dictionary.

@@ -19,8 +19,8 @@ use uuid::Uuid;
 /// Write a package into a new file: sorted, without dead bytes, and with room for updates.
 ///
 /// Regions move with their stored bytes and seals: none is encoded or signed again, except with
-/// --recompress. The names list becomes one segment. The new file is read back, and gets its name only if it holds the same
-/// regions. It has a new file id, so publish it under another URL.
+/// --recompress. The names list becomes one segment. The new file is read back, and gets its name
+/// only if it holds the same regions. It has a new file id, so publish it under another URL.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, which is not changed.

@@ -263,8 +263,8 @@ impl Package {
         }
     }
 
-    /// Reads the dictionary to which regions of the encoding `brod` refer; `None` if the package has
-    /// none. Regions are decoded without this call.
+    /// Reads the dictionary to which regions of the encoding `brod` refer; `None` if the package
+    /// has none. Regions are decoded without this call.
     ///
     /// # Errors
     /// A component region outside the file; a seal that does not fit the policy; bytes that do not

@@ -64,8 +64,8 @@ pub struct CompactOptions {
     /// Whether the contents of all regions are encoded anew, and with which dictionary. A signed
     /// package then needs the key.
     pub recompress: Option<Recompress>,
-    /// Brotli's quality for a new names list and for contents that are encoded anew; by default that
-    /// of a new package.
+    /// Brotli's quality for a new names list and for contents that are encoded anew; by default
+    /// that of a new package.
     pub quality: Option<u8>,
     /// Threads that copy and hash; by default one for each core. Their number does not change the
     /// file.

@@ -142,8 +142,8 @@ pub struct Built {
     pub names_len: u64,
     /// The stored bytes of the dictionary; 0 if there is none.
     pub dictionary_len: u64,
-    /// Bytes that the dictionary saves, less its own, by the estimate of a sample; 0 if no dictionary
-    /// was trained.
+    /// Bytes that the dictionary saves, less its own, by the estimate of a sample; 0 if no
+    /// dictionary was trained.
     pub dictionary_saves: u64,
     /// Bytes that a reader fetches for the first region of average length: the head, one block of
     /// the index if it continues after the head, the dictionary and the region.
@@ -213,9 +213,10 @@ impl PackageBuilder {
         self
     }
 
-    /// Uses this dictionary for all regions that Brotli encodes: a file of strings that many of them
-    /// have, or the [dictionary](crate::Package::read_dictionary) of an earlier package, so that
-    /// equal contents are stored as the same bytes again. It is written even if it saves nothing.
+    /// Uses this dictionary for all regions that Brotli encodes: a file of strings that many of
+    /// them have, or the [dictionary](crate::Package::read_dictionary) of an earlier package, so
+    /// that equal contents are stored as the same bytes again. It is written even if it saves
+    /// nothing, unless no region is encoded by Brotli.
     ///
     /// # Errors
     /// A dictionary without bytes or of more than 1 MiB; a quality below 2.

@@ -75,15 +75,7 @@ impl Plan {
         if !hot.order.is_empty() {
             id_order.retain(|i| inputs.get(*i).is_some_and(|input| !input.hot));
         }
-        // One pass in input order: in id order, each access to an input would wait for memory.
-        let lens: Vec<u64> = inputs
-            .iter()
-            .map(|input| {
-                // A copied region keeps its stored length, whatever its encoding is.
-                let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
-                taken_len_max(input.len, encoding, seal_len)
-            })
-            .collect();
+        let lens = lens_max(inputs, encoding, seal_len);
         let ranges = id_ranges(id_order.iter().map(|i| lens.get(*i).copied().unwrap_or(0)))?;
         let data_order = data_order(&id_order, &ranges);
         let (id_order, parts) = parts(inputs, id_order, &ranges, encoding);
@@ -134,6 +126,17 @@ impl Plan {
             names_component,
         })
     }
+}
+
+/// Returns the most bytes that each region may take.
+fn lens_max(inputs: &[Input], encoding: Encoding, seal_len: u64) -> Vec<u64> {
+    // One pass in input order: in id order, each access to an input would wait for memory.
+    let len_max = |input: &Input| {
+        // A copied region keeps its stored length, whatever its encoding is.
+        let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
+        taken_len_max(input.len, encoding, seal_len)
+    };
+    inputs.iter().map(len_max).collect()
 }
 
 /// Returns where the one table of the `compact` layout ends.
