@@ -165,7 +165,7 @@ fn a_directory_is_packed_as_the_reference_writes_it() {
     assert_eq!(built.code, Some(0), "{built:?}");
     assert!(scratch.bytes() == by::compact_package(&files, &names, NONE));
     let blake3 = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
-    for (slice, length) in [("64KiB", 1 << 16), ("4096", 4096), ("auto", 1 << 20)] {
+    for (slice, length) in [("1MiB", 1 << 20), ("4096", 4096), ("auto", 65_536)] {
         let built = scratch.pack(&["--encoding", "none", "--slice", slice]);
         assert_eq!(built.code, Some(0), "{built:?}");
         assert!(

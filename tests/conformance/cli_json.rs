@@ -155,6 +155,22 @@ fn every_object_is_as_the_page_says() {
     assert_eq!((&lost["kind"], &lost["path"]), (&"region".into(), &"x/y".into()), "{lost}");
     assert_eq!(lost["place"], place);
     check("Inspection", &["inspect", "--json", note(&scratch).as_str()]);
+    check("DarCreated", &["dar", "create", "in", "-o", "x.dar", "--json"]);
+    let root = objects(&run(&["dar", "roots", "x.dar", "--json"])).remove(0);
+    let cid = root["cid"].as_str().expect("a CID").to_owned();
+    check("DarRoot", &["dar", "roots", "x.dar", "--json"]);
+    check("DarBlock", &["dar", "ls", "x.dar", "--json"]);
+    check("DarCounts", &["dar", "verify", "x.dar", "--json"]);
+    check("DarInspection", &["dar", "inspect", "x.dar", "--json"]);
+    check("DarGot", &["dar", "get", "x.dar", &cid, "-o", "block", "--json"]);
+    check("DarCounts", &["dar", "extract", "x.dar", &cid, "-o", "y.dar", "--json"]);
+    let files = ["dar", "extract", "x.dar", &cid, "--files", "-C", "files", "--json"];
+    check("DarFiles", &files);
+    check("DarFiles", &files); // They exist now, and are refused.
+    check("DarToCar", &["dar", "to-car", "x.dar", "-o", "x.car", "--json"]);
+    check("DarFromCar", &["dar", "from-car", "x.car", "-o", "z.dar", "--json"]);
+    check("DarSalvaged", &["dar", "salvage", "x.dar", "-o", "s.dar", "--json"]);
+    check("DarCost", &["dar", "verify", "x.dar", "--dry-run", "--json"]);
     // Rejected strategies occur only with a plan that is not the cheapest.
     let all: BTreeSet<_> = schema.0.keys().cloned().collect();
     let missing: Vec<_> = all.difference(&seen).filter(|name| *name != "Rejected").collect();

@@ -217,8 +217,9 @@ fn what_is_wrong_is_said_and_where() {
     let parts = json["parts"].as_array().expect("a list");
     let mut at = 0;
     for part in parts {
-        assert_eq!(part["at"].as_u64(), Some(at));
-        at += part["len"].as_u64().expect("a number");
+        let place = &part["place"];
+        assert_eq!(place["at"].as_u64(), Some(at));
+        at += place["len"].as_u64().expect("a number");
     }
     assert_eq!(at, bytes.len() as u64);
     assert_eq!(json["index"][0]["blocks"], 22);

@@ -145,7 +145,9 @@ fn content(n: usize) -> Vec<u8> {
 fn packed(regions: usize, content: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("p.dacti-pack");
-    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    // One slice holds a small package, so that all its regions get the same tag.
+    let (encoding, slice_len) = (EncodingChoice::None, 1 << 20);
+    let options = BuildOptions { encoding, slice_len, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
     for n in 0..regions {
         builder.add(format!("{n}.bin"), Content::from(content(n))).expect("the path is good");
@@ -231,6 +233,32 @@ fn a_large_package_takes_one_request_more() {
     assert_eq!(source.stats().requests, 3);
     assert_eq!(package.find("no such").expect("it is sound"), None);
     assert!(source.stats().requests <= 4);
+}
+
+/// The index of 100,000 regions has 393 groups and stays after the head. Each random look-up wants
+/// another of its blocks.
+#[test]
+fn look_ups_one_by_one_soon_read_the_index_in_few_requests() {
+    let file = packed(100_000, |n| vec![n as u8; 16]);
+    let looked_up: Vec<_> = (0..100).map(|n| (n * 7919) % 100_000).collect();
+    let server = Server::start(file, Box::new(|seen, _, file| right(seen, file)));
+    let (package, source) = open(&server, &options()).expect("it is good");
+    for n in &looked_up {
+        assert_eq!(package.get(&format!("{n}.bin")).expect("it is there"), vec![*n as u8; 16]);
+    }
+    let asked_freely = source.stats();
+    assert!(asked_freely.requests <= 110, "{asked_freely:?}");
+
+    // With a budget of bytes, only what is wanted is read.
+    let mut options = options();
+    options.session.bytes_max = 1 << 24;
+    let (package, source) = open(&server, &options).expect("it is good");
+    for n in &looked_up {
+        package.get(&format!("{n}.bin")).expect("it is there");
+    }
+    let asked_sparingly = source.stats();
+    assert!(asked_sparingly.requests > 150, "{asked_sparingly:?}");
+    assert!(asked_sparingly.bytes < asked_freely.bytes / 2, "{asked_sparingly:?}");
 }
 
 #[test]

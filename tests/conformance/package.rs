@@ -333,17 +333,36 @@ fn an_index_longer_than_the_head_starts_in_it() {
 }
 
 #[test]
+fn an_index_longer_than_the_head_has_fences_in_the_compact_layout_too() {
+    // spec: R-LAY-10, R-LKP-19
+    for (count, has_fences) in [(2549, false), (2550, true), (5000, true)] {
+        let files = some_files(count);
+        let ours = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
+        let expected = by::compact_package(&files, &by::names_of(&files), NONE);
+        assert_same(&ours, &expected, &format!("{count} files"));
+        let package = Package::from_bytes(ours).unwrap();
+        assert_eq!(package.view().has_fences(), has_fences, "{count} files");
+        assert!(package.view().fences_fault().is_none(), "{count} files");
+        let verified = package.verify(None, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(verified.findings.is_empty(), "{count} files: {:?}", verified.findings);
+        for file in files.iter().step_by(97) {
+            assert_eq!(package.get(&file.path).unwrap(), file.bytes, "{count} files");
+        }
+    }
+}
+
+#[test]
 fn the_specifications_example_has_the_hash_that_it_says() {
     // spec: R-LAY-07, R-LAY-09, R-LAY-10
     let files = [stored("a.txt", b"hello\n")];
     let names = by::names_of(&files);
-    let cdn = "f33e811461d29698bec3a9e89d4db2081194e252ba6ad22f7475e56f17f93275";
+    let cdn = "ff8e59cc5fa07ec06711c90cc3a06f7510f14e66996721bc67a2d7ac5daa67fb";
     let compact = "8ff78a2fd1938935307be1aa40031a6a8481da9b59fb0d501eb87553c1ef2be3";
-    let hot = "8e670f4c8da9d06200664b3de0c1693d4176eaee78b2cf2a600bce2f082b0523";
+    let hot = "598b61af14e843110860d6bd7c35a5447c3fab380d380b33df7f9f925dea3d5b";
     let hot_reference =
-        by::cdn_package_hot(&files, &names, NONE, 1 << 20, &blake3, true, &["a.txt"]);
+        by::cdn_package_hot(&files, &names, NONE, 65_536, &blake3, true, &["a.txt"]);
     assert_eq!(hex(&blake3(&hot_reference)), hot, "the reference's");
-    let reference = by::cdn_package(&files, &names, NONE, 1 << 20, &blake3);
+    let reference = by::cdn_package(&files, &names, NONE, 65_536, &blake3);
     assert_eq!(hex(&blake3(&reference)), cdn, "the reference's");
     assert_eq!(
         hex(&blake3(&by::compact_package(&files, &names, NONE))),

@@ -480,8 +480,20 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     let regions = regions(files, names_list);
     let groups = regions.len().div_ceil(255) as u64;
     let components = 1 + usize::from(!files.is_empty());
-    let index_at = 28 + 24 + 28 * components as u64;
+    let mut index_at = 28 + 24 + 28 * components as u64;
     let index_len = if regions.is_empty() { 0 } else { 8 + GROUP * groups };
+    let mut fences = Vec::new();
+    if index_at + index_len > 65_536 {
+        let mut ids: Vec<Id> = regions.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        let firsts: Vec<Id> = ids.chunks(255).map(|group| group[0]).collect();
+        let fences_at = index_at + 28;
+        let room = 65_536 - fences_at;
+        // The position of the index does not change the length.
+        let len = lookup_within(0, 0, &firsts, room).len() as u64;
+        index_at = fences_at + len;
+        fences = lookup_within(index_at, 0, &firsts, room);
+    }
     let base = index_at + index_len;
     let mut data: Vec<u8> = Vec::new();
     let mut places: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
@@ -503,8 +515,13 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     if !files.is_empty() {
         listed.push(names_component(files));
     }
+    if !fences.is_empty() {
+        let at = index_at as u32 - fences.len() as u32;
+        listed.push(component(LOOKUP, at, fences.len() as u32));
+    }
     let mut out = head(PACKAGE, 0, 1);
     out.extend(table(&Table { components: listed, ..Table::default() }));
+    out.extend(&fences);
     if index_len > 0 {
         out.extend(index(&sorted_groups(base, encoding, entries)));
     }

@@ -7,8 +7,10 @@
 use crate::{Error, LayoutFault, Misuse};
 use bytemuck::{Pod, Zeroable};
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN, index_len};
-use dacti_lookup::{RunSpec, lookup_len, stride_for};
-use daicon_core::{HEAD_LEN, Span, U32Le, U64Le, Version, bytes_of, struct_at, to_u64};
+use dacti_lookup::{RUNS_MAX, RunSpec, lookup_len, stride_for};
+use daicon_core::{
+    COMPONENT_ENTRY_LEN, HEAD_LEN, Span, U32Le, U64Le, Version, bytes_of, struct_at, to_u64,
+};
 use uuid::Uuid;
 
 /// The UUID of the layout component.
@@ -17,9 +19,9 @@ pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed4
 pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 /// Length of the layout component's region, in bytes.
 pub const LAYOUT_LEN: u64 = 80;
-/// The default slice length: the largest of common caches, so appends share no cached slice with
-/// old bytes.
-pub const SLICE_LEN: u64 = 1 << 20;
+/// The default slice length. Behind caches with longer slices readers stay right, and take more
+/// requests.
+pub const SLICE_LEN: u64 = 65_536;
 /// The shortest and the longest slice length.
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
 
@@ -269,16 +271,27 @@ impl IndexPlace {
         Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
-    /// Returns the place of an index in the `compact` layout: it starts at `at` and has no room.
-    /// Without regions the index is empty.
+    /// Returns the place of an index in the `compact` layout: it starts at `at`, where the table
+    /// ends, and has no room. Without regions the index is empty. An index that would not end in
+    /// the head comes after its fences, whose component makes the table longer.
     #[must_use]
-    pub fn compact(filled: u32, at: u64) -> Self {
-        let len = if filled == 0 { 0 } else { index_len(filled) };
+    pub fn compact(runs: &[RunSpec], at: u64) -> Self {
+        let groups = runs.iter().fold(0_u32, |sum, run| sum.saturating_add(run.groups));
+        let len = if groups == 0 { 0 } else { index_len(groups) };
+        let mut fences = Span::default();
         // An empty region has offset 0.
-        let start = if filled == 0 { 0 } else { at };
+        let mut start = if groups == 0 { 0 } else { at };
+        if start.saturating_add(len) > HEAD_LEN {
+            let fences_at = at.saturating_add(COMPONENT_ENTRY_LEN);
+            let stride = stride_for(runs, HEAD_LEN.saturating_sub(fences_at));
+            // Each search asks every run, so readers accept only a limited number of runs.
+            if let Some(stride) = stride.filter(|_| runs.len() <= RUNS_MAX) {
+                start = fences_at.saturating_add(lookup_len(runs, stride));
+                fences = Span { start: fences_at, end: start };
+            }
+        }
         let span = Span { start, end: start.saturating_add(len) };
-        let (fences, hot) = (Span::default(), Span::default());
-        Self { span, groups: filled, delta_groups: 0, fences, hot }
+        Self { span, groups, delta_groups: 0, fences, hot: Span::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 //! updates".
 
 use crate::layout::{fences_room, stride_in};
-use crate::{SLICE_LEN, T1_SLOTS, T2_SLOTS};
+use crate::{T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 use daicon_core::to_u64;
 
@@ -13,6 +13,8 @@ use daicon_core::to_u64;
 const STRIDE_MAX: u32 = 10;
 /// The shortest common slice length of caches.
 const SLICE_LEN_MIN: u64 = 65_536;
+/// The longest one: a longer update takes several slices.
+const SLICE_LEN_MAX: u64 = 1 << 20;
 /// Length of the digest after each region.
 const SEAL_LEN: u64 = 32;
 
@@ -48,7 +50,7 @@ pub struct Padding {
 ///   of at most ten. Updates of more than 254 regions always fold, so they get one delta group.
 /// - Tables have 16 and 8 slots, because their places are fixed and free slots cost nothing.
 /// - The slice length is the smallest power of two that holds the bytes of an update, from 64 KiB
-///   to the default of 1 MiB.
+///   to 1 MiB.
 #[must_use]
 pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -> Padding {
     let per_update = expected.regions.saturating_add(1);
@@ -65,8 +67,8 @@ pub fn padding(expected: &ExpectedUpdates, entries: u64, stored_len_mean: u64) -
     let most = (1..=10).rev().find(fits).unwrap_or(1);
     let delta_groups = u32::try_from(groups).unwrap_or(u32::MAX).clamp(1, most);
     let region = stored_len_mean.saturating_add(SEAL_LEN);
-    let update = expected.regions.saturating_mul(region).min(SLICE_LEN);
-    let slice_len = update.next_power_of_two().clamp(SLICE_LEN_MIN, SLICE_LEN);
+    let update = expected.regions.saturating_mul(region).min(SLICE_LEN_MAX);
+    let slice_len = update.next_power_of_two().clamp(SLICE_LEN_MIN, SLICE_LEN_MAX);
     Padding { delta_groups, t1_slots: T1_SLOTS, t2_slots: T2_SLOTS, slice_len }
 }
 

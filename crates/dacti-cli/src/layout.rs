@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn slices_are_read_with_units() {
-        assert_eq!(slice_len("auto"), Ok(1 << 20));
+        assert_eq!(slice_len("auto"), Ok(65_536));
         assert_eq!(slice_len("4096"), Ok(4096));
         assert_eq!(slice_len("64KiB"), Ok(65_536));
         assert_eq!(slice_len("2M"), Ok(2 << 20));

@@ -58,11 +58,9 @@ impl KeySearch {
             }
             if self.matched == 0 && self.window == 0 {
                 // Almost all bytes are passed here.
-                let Some(start) = rest.iter().position(|byte| byte | 0x20 == MARKER[0]) else {
-                    return;
-                };
+                let Some(start) = first_of_marker(rest) else { return };
                 rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
-                self.matched = 1;
+                self.matched = usize::from(rest.first().is_none_or(is_second_of_marker));
                 continue;
             }
             self.take(*byte);
@@ -100,6 +98,22 @@ impl KeySearch {
         }
         self.matched = matched;
     }
+}
+
+/// Returns the place of the marker's first letter, in any case. Blocks without it are passed by a
+/// few instructions, because no byte of a block decides whether the next one is looked at.
+fn first_of_marker(bytes: &[u8]) -> Option<usize> {
+    let is_first = |byte: &u8| byte | 0x20 == MARKER[0];
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let is_in = |block: &[u8; 32]| block.iter().fold(false, |any, byte| any | is_first(byte));
+    let passed = blocks.iter().position(is_in).unwrap_or(blocks.len()).saturating_mul(32);
+    let rest = bytes.get(passed..).unwrap_or_default();
+    rest.iter().position(is_first).map(|i| passed.saturating_add(i))
+}
+
+/// Returns whether a byte may come after the marker's first letter.
+const fn is_second_of_marker(byte: &u8) -> bool {
+    *byte == 0 || *byte | 0x20 == MARKER[1]
 }
 
 #[cfg(test)]

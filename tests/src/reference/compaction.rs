@@ -63,7 +63,7 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
     }
     match layout {
         Some(layout) => Ok(cdn(parts, layout.slice, hash)),
-        None if signer.is_some() || seals.is_some() => Ok(cdn(parts, 1 << 20, hash)),
+        None if signer.is_some() || seals.is_some() => Ok(cdn(parts, 65_536, hash)),
         None => Ok(compact_layout(&parts)),
     }
 }

@@ -16,7 +16,8 @@ pub struct Effort {
     pub rounds: usize,
     /// Time for one store's openings in a round.
     pub opening: Duration,
-    /// Time for one store's look-ups of a kind in a round, after a warm-up of the same length.
+    /// Time for one store's look-ups of a kind in a round, after a warm-up of four times that
+    /// length, and longer until there was a look-up for every eight regions.
     pub looking: Duration,
 }
 
@@ -66,8 +67,8 @@ pub fn measure(
             let path = dir.join(store.file());
             measured.open_get.push(open_get(work, &**store, &path, effort, round));
             store.open(&path, &mut |open| {
-                measured.hit.push(look_ups(open, &work.hits, effort, round, true));
-                measured.miss.push(look_ups(open, &work.misses, effort, round, false));
+                measured.hit.push(look_ups(open, (&work.hits, work.count()), effort, round, true));
+                measured.miss.push(look_ups(open, (&work.misses, work.count()), effort, round, false));
             });
         }
     }
@@ -167,14 +168,23 @@ fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round:
 }
 
 /// Returns the time of one look-up in an open store, measured over as many as fit the round.
-fn look_ups(open: &mut dyn Look, keys: &[Key], effort: &Effort, round: usize, hit: bool) -> f64 {
+fn look_ups(
+    open: &mut dyn Look,
+    (keys, regions): (&[Key], usize),
+    effort: &Effort,
+    round: usize,
+    hit: bool,
+) -> f64 {
     let start_at = round * 7919 % keys.len();
     let mut next = start_at;
     let mut out = Vec::with_capacity(4096);
-    // A first pass brings all of the file's pages into memory, as in a program that runs for long.
+    // A first pass brings all of the file's pages into memory, and a store that learns from its
+    // look-ups has learned, as in a program that runs for long.
     let began = Instant::now();
-    for keys in keys.chunks(64) {
-        if began.elapsed() > 4 * effort.looking {
+    for (i, keys) in keys.chunks(64).enumerate() {
+        let has_learned = i * 64 > regions / 8;
+        let limit = effort.looking * if has_learned { 4 } else { 16 };
+        if began.elapsed() > limit {
             break;
         }
         ask(open, keys, &mut out, hit);

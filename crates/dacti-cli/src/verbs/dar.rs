@@ -273,7 +273,7 @@ fn watched(
     Ok(Box::new(Watched::new(bytes, what, total, talk)))
 }
 
-/// Counts as JSON. Fields may be added, and none is ever removed.
+/// Counts as JSON.
 #[derive(Debug, Serialize)]
 struct Counts {
     blocks: u64,

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     layout: Layout,
     /// The length of the slices in which caches hold the package. The end of the package is padded
     /// to a multiple of this length, and updates begin there. A power of two from 4KiB to 1GiB;
-    /// auto is 1MiB.
+    /// auto is 64KiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
     /// Leave room in the head for N updates of REGIONS regions each, so that they need no new

@@ -344,12 +344,13 @@ fn write_some<'j>(
     stop: &AtomicBool,
     tell: &Sender<Told>,
 ) {
+    let mut writer = place.writer();
     while !stop.load(Ordering::Relaxed) && !interrupt::asked() {
         let Some((n, reader)) = readers.next() else { return };
         let Some((index, job)) = job(n) else { return };
         let written = reader
             .map_err(|error| Refusal::Refused(Reason::new("content", region_fault(&error))))
-            .and_then(|mut content| place.write(&job.name, &mut content, &job.recorded));
+            .and_then(|mut content| writer.write(&job.name, &mut content, &job.recorded));
         let told = match written {
             Ok(len) => Told::Written { index, stored_len: job.located.span.len(), len },
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },

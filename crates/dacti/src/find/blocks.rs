@@ -9,11 +9,17 @@
 use crate::Error;
 use crate::threads::known;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use dacti_index::GROUP_LEN;
+use dacti_index::{GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN};
 use dacti_lookup::{Lookup, Search, SearchOutcome};
 use daicon_core::Span;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
+
+/// Look-ups that have read so many blocks read more blocks at once.
+const ASKED_OFTEN: usize = 2;
+
+/// How many times the blocks that were read before are read at once.
+const GROWTH: usize = 4;
 
 /// The blocks of an index, as far as they are remembered.
 #[derive(Debug, Default)]
@@ -28,6 +34,8 @@ pub(crate) struct Blocks {
     kept: OnceLock<Box<[Place]>>,
     /// One more than the number of the block of which a part was read last; 0 if there is none.
     in_part: AtomicUsize,
+    /// How many blocks were read whole.
+    read: AtomicUsize,
 }
 
 /// The place of a kept block. No thread waits for its lock.
@@ -46,7 +54,8 @@ impl Blocks {
     pub(crate) fn new(lookup: &Lookup<'_>, kept_len_max: u64) -> Self {
         let stride = lookup.runs().map(|run| run.stride.min(run.groups)).max().unwrap_or(0);
         // A block ends with the first entry of the next one.
-        let len_max = GROUP_LEN.saturating_mul(u64::from(stride).saturating_add(1));
+        let next_len = GROUP_HEADER_LEN.saturating_add(INDEX_ENTRY_LEN);
+        let len_max = GROUP_LEN.saturating_mul(stride.into()).saturating_add(next_len);
         let count = lookup.fence_count();
         let places = kept_len_max.checked_div(len_max).unwrap_or(0);
         let places = usize::try_from(places).unwrap_or(usize::MAX).min(count);
@@ -97,6 +106,7 @@ impl Blocks {
         let bytes = bytes.into_owned();
         let kept = Kept { block, bytes, checked: AtomicBool::new(false) };
         kept.feed(search)?;
+        self.read.fetch_add(1, Ordering::Relaxed);
         if let Ok(mut place) = place.try_lock() {
             *place = Some(Arc::new(kept));
         }
@@ -111,6 +121,49 @@ impl Blocks {
         let block = block.saturating_add(1);
         let is_neighbour = self.in_part.swap(block, Ordering::Relaxed) == block;
         (!is_neighbour || self.places == 0).then_some(span)
+    }
+
+    /// Returns the span to read for the wanted block. Look-ups that have asked often read the blocks
+    /// around it too, if all blocks can be kept: more each time, so that a few reads bring them all,
+    /// and the bytes stay in proportion to those that were wanted.
+    pub(crate) fn around(&self, lookup: &Lookup<'_>, search: &Search<'_>) -> Option<Span> {
+        let (block, read) = (search.block()?, self.read.load(Ordering::Relaxed));
+        if read < ASKED_OFTEN || self.places < self.count {
+            return None;
+        }
+        let blocks = read.saturating_mul(GROWTH).min(self.count);
+        let last_start = self.count.saturating_sub(blocks);
+        let start = block.saturating_sub(blocks.div_euclid(2)).min(last_start);
+        let last = start.saturating_add(blocks).saturating_sub(1);
+        let (first, last) = (lookup.block_span(start)?, lookup.block_span(last)?);
+        Some(Span { start: first.start, end: last.end })
+    }
+
+    /// Feeds `search` the bytes of `span`, which [`around`](Self::around) returned, and keeps all
+    /// blocks in them. The blocks around the wanted one are checked when they are searched.
+    pub(crate) fn feed_around(
+        &self,
+        lookup: &Lookup<'_>,
+        search: &mut Search<'_>,
+        span: Span,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let part = |of: Span| of.slice_of(bytes, span.start);
+        let wanted = search.want().and_then(part).unwrap_or_default();
+        let wanted_block = search.block();
+        self.feed_read(search, wanted.into())?;
+        let kept = self.kept.get().into_iter().flatten().enumerate();
+        for (block, place) in kept.filter(|(block, _)| Some(*block) != wanted_block) {
+            let Some(bytes) = lookup.block_span(block).and_then(part) else { continue };
+            let kept = Kept { block, bytes: bytes.into(), checked: AtomicBool::new(false) };
+            if let Ok(mut place) = place.try_lock()
+                && place.is_none()
+            {
+                *place = Some(Arc::new(kept));
+                self.read.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the number and the place of the wanted block; `None` if no block is kept.

@@ -148,7 +148,7 @@ impl Finder {
         self.count_search(lookup);
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
-            self.feed(&mut search, want)?;
+            self.feed(lookup, &mut search, want)?;
         }
         Ok(found_by(&search))
     }
@@ -160,7 +160,7 @@ impl Finder {
     }
 
     /// Feeds `search` the bytes that it wants.
-    fn feed(&self, search: &mut Search<'_>, want: Span) -> Result<(), Error> {
+    fn feed(&self, lookup: &Lookup<'_>, search: &mut Search<'_>, want: Span) -> Result<(), Error> {
         if self.feed_in_hand(search, want)? {
             return Ok(());
         }
@@ -173,9 +173,16 @@ impl Finder {
         if let Some(kept) = self.view.index_region().kept() {
             return self.feed_kept(search, want, kept);
         }
+        let around = self.source.may_read_around().then(|| self.blocks.around(lookup, search));
+        let span = around.flatten().unwrap_or(want);
         loop {
-            match self.blocks.feed_read(search, self.read(want)?.into()) {
-                Err(fault) if self.is_read_otherwise(want, &fault)? => {}
+            let bytes = self.read(span)?;
+            let fed = match around.flatten() {
+                Some(_) => self.blocks.feed_around(lookup, search, span, &bytes),
+                None => self.blocks.feed_read(search, bytes.into()),
+            };
+            match fed {
+                Err(fault) if self.is_read_otherwise(span, &fault)? => {}
                 fed => return fed,
             }
         }

@@ -28,8 +28,9 @@ pub struct Limits {
     /// swapped bytes from altered ones. 4,000,000 by default, which is 96 MB of index and half a
     /// second. With 0, no index is read, and all such bytes are reported as altered.
     pub explained_entries_max: u64,
-    /// The most bytes of index blocks that look-ups read and keep. 512 KiB by default; 0 keeps
-    /// none.
+    /// The most bytes of index blocks that look-ups read and keep. 4 MiB by default; 0 keeps none.
+    /// From the third block on, look-ups in a remote package whose blocks all fit read several
+    /// blocks at once, at most four times as many as were read before.
     pub blocks_len_max: u64,
     /// The most bytes of the guide, a table to the entries of an index that the source lends. It is
     /// built after one look-up for every 16 entries, and takes two to four bytes for each entry. 16
@@ -51,7 +52,7 @@ impl Default for Limits {
             total_len_max: None,
             names_len_max: 1 << 30,
             explained_entries_max: 4_000_000,
-            blocks_len_max: 512 << 10,
+            blocks_len_max: 4 << 20,
             guide_len_max: 16 << 20,
             gap_len_max: 16 << 10,
             read_len_max: 1 << 20,

@@ -3,6 +3,8 @@
 use crate::Names;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
+use rayon::slice::ParallelSliceMut;
+use uuid::Uuid;
 
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +75,7 @@ pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
 /// Hands each region out with its paths, in the order of [`join`].
 pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl FnMut(Listing<'n>)) {
     let mut shown = vec![false; regions.len()];
-    for name in names {
-        let Ok(i) = regions.binary_search_by_key(&name.id, |located| located.id) else { continue };
+    for (name, i) in names.iter().zip(places(regions, names)) {
         if let (Some(located), Some(shown)) = (regions.get(i), shown.get_mut(i)) {
             *shown = true;
             take(Listing::new(Some(name), *located));
@@ -83,4 +84,24 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
     let unnamed =
         regions.iter().zip(shown).filter(|(located, shown)| !shown && located.id != NAMES_ID);
     unnamed.for_each(|(located, _)| take(Listing::new(None, *located)));
+}
+
+/// Returns for each name the place of its region in `regions`, which ascend by id; `usize::MAX` if
+/// there is none. The names are sorted by id and then merged with the regions: a search for each
+/// name would wait for memory at each of its steps.
+fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<usize> {
+    let mut by_id: Vec<(Uuid, usize)> =
+        names.iter().enumerate().map(|(n, name)| (name.id, n)).collect();
+    by_id.par_sort_unstable();
+    let mut places = vec![usize::MAX; names.len()];
+    let mut regions = regions.iter().enumerate().peekable();
+    for (id, n) in by_id {
+        while regions.next_if(|(_, located)| located.id < id).is_some() {}
+        if let (Some((i, located)), Some(place)) = (regions.peek(), places.get_mut(n))
+            && located.id == id
+        {
+            *place = *i;
+        }
+    }
+    places
 }

@@ -216,6 +216,10 @@ impl ReadAt for Gathered {
         self.remote.file().len_is_hint
     }
 
+    fn may_read_around(&self) -> bool {
+        !self.remote.file().has_budget
+    }
+
     fn is_in_parts(&self) -> bool {
         self.remote.is_in_parts()
     }

@@ -68,8 +68,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         let head = of_head.head.clone();
         let parsed = PartsHead::parse(&head).ok();
         let len = parsed.as_ref().map_or(HEAD_LEN, |parsed| parsed.len);
-        let (read_len, concurrency) = (of_head.read_len, of_head.concurrency);
-        let file = RemoteFile { read_len, concurrency, ..RemoteFile::new(head, len) };
+        let RemoteFile { read_len, concurrency, has_budget, .. } = *of_head;
+        let file = RemoteFile { read_len, concurrency, has_budget, ..RemoteFile::new(head, len) };
         let region = sync::Mutex::new(parsed.map(|parsed| Arc::new(parsed.region)));
         let (doubted, look_lock) = (sync::Mutex::default(), Mutex::default());
         Self { transport, file, region, doubted, look_lock }

@@ -26,6 +26,8 @@ pub struct RemoteFile {
     pub read_len: usize,
     /// Fetches that may be in progress at once.
     pub concurrency: usize,
+    /// Whether the caller has set a budget of bytes. If so, only wanted bytes are fetched.
+    pub has_budget: bool,
 }
 
 impl RemoteFile {
@@ -35,7 +37,8 @@ impl RemoteFile {
     /// Creates a file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
     #[must_use]
     pub const fn new(head: Vec<u8>, len: u64) -> Self {
-        Self { head, len, len_is_hint: false, read_len: 4 << 20, concurrency: 16 }
+        let (read_len, concurrency) = (4 << 20, 16);
+        Self { head, len, len_is_hint: false, read_len, concurrency, has_budget: false }
     }
 }
 

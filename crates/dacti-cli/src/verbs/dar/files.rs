@@ -8,7 +8,7 @@ use crate::keep;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::verbs::unpack::names::{FolderLimits, Portability, refusals};
-use crate::verbs::unpack::place::{Place, Recorded, Refusal};
+use crate::verbs::unpack::place::{Place, Recorded, Refusal, Writer};
 use crate::{Talk, interrupt, output};
 use dacti_dar::unixfs::{self, FileReader, Kind, Node, UnixFsError};
 use dacti_dar::{Archive, BlockStore, Cid, ReadError, WriteOptions};
@@ -109,7 +109,8 @@ impl Files {
             .map_err(|error| Failure::Failed(format!("cannot open {shown}: {error}")))?;
         interrupt::listen();
         let total = self.max_total.unwrap_or(len.saturating_mul(256).max(1 << 30));
-        let mut writing = Writing { place: &place, left: total, max_len: self.max_len };
+        let writer = place.writer();
+        let mut writing = Writing { place: &place, writer, left: total, max_len: self.max_len };
         let bar = Bar::bytes("writing", 0, talk);
         writing.all(&jobs, &mut store, &mut summary, bar)?;
         interrupt::check()?;
@@ -292,6 +293,7 @@ fn modified(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
 /// The state of writing.
 struct Writing<'a> {
     place: &'a Place,
+    writer: Writer<'a>,
     /// The bytes that may still be written.
     left: u64,
     max_len: u64,
@@ -345,7 +347,7 @@ impl Writing<'_> {
         let node = node(store, &job.cid).map_err(refused)?;
         let reader = FileReader::new(store, &job.cid, node).map_err(refused)?;
         let mut bounded = Bounded { reader, len: self.max_len, total: self.left, done: 0 };
-        let len = self.place.write(&job.path, &mut bounded, &job.recorded)?;
+        let len = self.writer.write(&job.path, &mut bounded, &job.recorded)?;
         self.left = self.left.saturating_sub(len);
         Ok(len)
     }

@@ -37,7 +37,7 @@ pub(crate) struct Get {
     reading: Reading,
 }
 
-/// The output of `get --json`. Fields may be added, and none is ever removed.
+/// The output of `get --json`.
 #[derive(Debug, Serialize)]
 struct Gotten {
     cid: String,

@@ -1,5 +1,6 @@
 //! `dacti dar inspect`: the parts of an archive and their places. Reads only both ends.
 
+use super::plan::Place;
 use super::source::Source;
 use super::{Reading, Texts, failed, open_archive, plan};
 use crate::outcome::{Failure, Outcome};
@@ -35,12 +36,10 @@ struct Json {
     index_fault: Option<String>,
 }
 
-/// A part: `len` bytes from `at`.
 #[derive(Debug, Serialize)]
 struct Part {
-    at: u64,
-    len: u64,
-    what: &'static str,
+    kind: &'static str,
+    place: Place,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,7 +112,7 @@ fn look(archive: &Archive<Source>) -> Result<Json, ReadError> {
     let parts = ends
         .iter()
         .zip(next)
-        .map(|(&(at, what), end)| Part { at, len: end.saturating_sub(at), what })
+        .map(|(&(at, kind), end)| Part { kind, place: Place { at, len: end.saturating_sub(at) } })
         .collect();
     let hex = |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16));
     let digest = archive.digest().iter().flat_map(hex).flatten().collect();
@@ -131,8 +130,8 @@ fn look(archive: &Archive<Source>) -> Result<Json, ReadError> {
 }
 
 fn print(out: &mut impl Write, seen: &Json) -> std::io::Result<()> {
-    for Part { at, len, what } in &seen.parts {
-        writeln!(out, "{at:#012x} {len:>12} {what}")?;
+    for Part { kind, place: Place { at, len } } in &seen.parts {
+        writeln!(out, "{at:#012x} {len:>12} {kind}")?;
     }
     writeln!(out, "{:#012x}              end", seen.len)?;
     if !seen.marks {

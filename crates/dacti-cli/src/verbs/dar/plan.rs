@@ -21,13 +21,13 @@ pub(super) struct Plan {
     then: Option<&'static str>,
 }
 
-/// The output with `--json`. Fields may be added, and none is ever removed.
+/// The output with `--json`.
 #[derive(Debug, Serialize)]
 struct Json<'p> {
     archive: &'p str,
     spent: Spent,
     bytes: u64,
-    ranges: Vec<Range>,
+    ranges: Vec<Place>,
     then: Option<&'static str>,
 }
 
@@ -37,10 +37,11 @@ struct Spent {
     bytes: u64,
 }
 
+/// Bytes of the archive.
 #[derive(Debug, Serialize)]
-struct Range {
-    at: u64,
-    len: u64,
+pub(super) struct Place {
+    pub(super) at: u64,
+    pub(super) len: u64,
 }
 
 /// Plans a run that reads the whole file: an archive or a CAR.
@@ -120,7 +121,7 @@ impl Plan {
                 archive: &path.to_string_lossy(),
                 spent: Spent { requests, bytes: spent },
                 bytes: len,
-                ranges: ranges.map(|range| Range { at: range.start, len: range.len }).collect(),
+                ranges: ranges.map(|range| Place { at: range.start, len: range.len }).collect(),
                 then: self.then,
             };
             output::json(&mut out, &json)?;

@@ -12,8 +12,11 @@ use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 pub(in crate::verbs) use tree::Recorded;
+
+/// Bytes of a region that are copied at once.
+const COPY_LEN: usize = 64 * 1024;
 
 /// Why a region was not written.
 #[derive(Debug)]
@@ -43,29 +46,9 @@ impl Place {
         Ok(Self { dir: Dir::open_ambient_dir(path, ambient_authority())?, overwrite })
     }
 
-    /// Writes a file, whole or not at all. Returns its length.
-    pub(in crate::verbs) fn write(
-        &self,
-        path: &str,
-        content: &mut dyn Read,
-        recorded: &Recorded,
-    ) -> Result<u64, Refusal> {
-        let path = Path::new(path);
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let opened;
-        let folder = match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            None => &self.dir,
-            Some(folder) => {
-                opened = self.folder(folder).map_err(|error| refusal(&error))?;
-                &opened
-            }
-        };
-        self.check_free(folder, name)?;
-        let mut file = TempFile::new(folder).map_err(|error| refusal(&error))?;
-        let len = copy(content, &mut file)?;
-        recorded.apply(file.as_file()).map_err(|error| refusal(&error))?;
-        file.replace(name).map_err(|error| refusal(&error))?;
-        Ok(len)
+    /// Returns a writer of files below the folder.
+    pub(in crate::verbs) fn writer(&self) -> Writer<'_> {
+        Writer { place: self, last: None, buf: vec![0; COPY_LEN] }
     }
 
     /// Returns whether the folder has no entries, so that no place in it is taken.
@@ -104,17 +87,63 @@ impl Place {
 
     /// Opens the folder at `path` without following links. It is made if it does not exist.
     fn folder(&self, path: &Path) -> io::Result<Dir> {
-        if let Ok(dir) = self.dir.open_dir_nofollow_all(path) {
-            return Ok(dir);
+        path.iter().try_fold(self.dir.try_clone()?, |dir, part| enter(&dir, Path::new(part)))
+    }
+}
+
+/// Writes files below a folder, one after the other.
+///
+/// The folder of the last file stays open, because the next file most often lies in it or below.
+#[derive(Debug)]
+pub(in crate::verbs) struct Writer<'p> {
+    place: &'p Place,
+    /// The folder of the last file, with its path.
+    last: Option<(PathBuf, Dir)>,
+    buf: Vec<u8>,
+}
+
+impl Writer<'_> {
+    /// Writes a file, whole or not at all. Returns its length.
+    pub(in crate::verbs) fn write(
+        &mut self,
+        path: &str,
+        content: &mut dyn Read,
+        recorded: &Recorded,
+    ) -> Result<u64, Refusal> {
+        let path = Path::new(path);
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let last = self.folder(folder).map_err(|error| refusal(&error))?;
+        let folder = &self.last.insert(last).1;
+        self.place.check_free(folder, name)?;
+        let mut file = TempFile::new(folder).map_err(|error| refusal(&error))?;
+        let len = copy(content, &mut file, &mut self.buf)?;
+        recorded.apply(file.as_file()).map_err(|error| refusal(&error))?;
+        file.replace(name).map_err(|error| refusal(&error))?;
+        Ok(len)
+    }
+
+    /// Opens the folder at `path`, from the last one if that is the same or leads to it.
+    fn folder(&mut self, path: &Path) -> io::Result<(PathBuf, Dir)> {
+        if let Some((last, dir)) = self.last.take()
+            && let Ok(rest) = path.strip_prefix(&last)
+        {
+            let dir = rest.iter().try_fold(dir, |dir, part| enter(&dir, Path::new(part)))?;
+            return Ok((path.into(), dir));
         }
-        let mut dir = self.dir.try_clone()?;
-        for part in path {
-            match dir.create_dir(part) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => dir = open_nofollow(&dir, Path::new(part))?,
-            }
-        }
-        Ok(dir)
+        Ok((path.into(), self.place.folder(path)?))
+    }
+}
+
+/// Opens a folder in `dir` without following a link. It is made if it does not exist.
+fn enter(dir: &Dir, part: &Path) -> io::Result<Dir> {
+    match open_nofollow(dir, part) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match dir.create_dir(part) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => open_nofollow(dir, part),
     }
 }
 
@@ -139,14 +168,14 @@ fn open_nofollow(dir: &Dir, part: &Path) -> io::Result<Dir> {
     dir.open_dir(part)
 }
 
-fn copy(content: &mut dyn Read, file: &mut TempFile<'_>) -> Result<u64, Refusal> {
-    let (mut buf, mut len) = (vec![0; 64 * 1024], 0_u64);
+fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Result<u64, Refusal> {
+    let mut len = 0_u64;
     loop {
         if crate::interrupt::asked() {
             return Err(Refusal::Failed(Failure::Interrupted));
         }
         // A fault of reading concerns this region; a fault of writing may concern the disk.
-        let read = content.read(&mut buf).map_err(|error| match content_fault(&error) {
+        let read = content.read(buf).map_err(|error| match content_fault(&error) {
             // No other region would be written either.
             fault if is_total(&error) => Refusal::Failed(Failure::Failed(fault)),
             fault => Refusal::Refused(Reason::new("content", fault)),

@@ -62,6 +62,7 @@ impl HttpRemote {
                 len_is_hint: true,
                 read_len: options.read_len.max(1),
                 concurrency: options.concurrency.max(1),
+                has_budget: options.session.bytes_max < u64::MAX,
             },
             whole: OnceLock::new(),
             whole_lock: Mutex::default(),

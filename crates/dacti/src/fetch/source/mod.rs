@@ -104,6 +104,12 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns whether look-ups that ask often may read index blocks around the wanted one, so that
+    /// later look-ups need no read. A source with a budget of bytes reads only what is wanted.
+    fn may_read_around(&self) -> bool {
+        false
+    }
+
     /// Returns whether the bytes are those of a package in parts, whose head has format version
     /// 0.2. The length is then that of the package, and not that of any object.
     fn is_in_parts(&self) -> bool {

@@ -54,6 +54,7 @@ impl StoreRemote {
                 len_is_hint: false,
                 read_len: options.read_len.max(1),
                 concurrency: options.concurrency.max(1),
+                has_budget: options.bytes_max < u64::MAX,
             },
             file_id: OnceLock::new(),
             tag: Mutex::default(),

@@ -13,7 +13,7 @@ use crate::{Error, HEAD_LEN, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
 use dacti_index::{Encoding, GROUP_ENTRIES, INDEX_HEADER_LEN};
-use dacti_lookup::LOOKUP_ID;
+use dacti_lookup::{LOOKUP_ID, RunSpec};
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
 
@@ -263,10 +263,11 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         let end = index.span.end.saturating_add(data);
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
-        // The layout has one table, in most cases of two components.
+        // The layout has one table, in most cases of two components, and fences of its own.
         let tables =
             PREAMBLE_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(COMPONENT_ENTRY_LEN * 2);
-        (IndexPlace::compact(groups, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)
+        let runs = [RunSpec { first_group: 0, groups }];
+        (IndexPlace::compact(&runs, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)
     };
     let saved = view.len().saturating_sub(len);
     let folded = view.layout().is_some() && view.index().start >= HEAD_LEN;

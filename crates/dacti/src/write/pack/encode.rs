@@ -139,13 +139,15 @@ impl<'k> Encoder<'k> {
             piece.bytes.reserve_exact(len);
         }
         let mut buf = Vec::new();
+        let mut compressor = brotli::Compressor::default();
         for input in inputs {
             let start = piece.bytes.len();
             if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;
             } else {
                 let content = input.content(&mut buf)?;
-                brotli::compress(content, self.quality, self.dictionary(input), &mut piece.bytes)
+                compressor
+                    .compress(content, self.quality, self.dictionary(input), &mut piece.bytes)
                     .map_err(|error| input.failed(error))?;
             }
             let end = piece.bytes.len();

@@ -4,7 +4,7 @@
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
 use super::output::Output;
-use super::plan::Plan;
+use super::plan::{Plan, runs};
 use super::write::Written;
 use super::{BuildOptions, LayoutChoice, digest_list};
 use crate::Error;
@@ -18,9 +18,7 @@ use dacti_index::{
     DICTIONARY_ID, DICTIONARY_VERSION, Encoding, Entry, GROUP_ENTRIES, GROUP_LEN, GroupHeader,
     INDEX_ID, INDEX_VERSION, IndexHeader, Misuse, emit_group, emit_header,
 };
-use dacti_lookup::{
-    LOOKUP_ID, LOOKUP_VERSION, RUNS_MAX, RunSpec, emit_lookup, lookup_len, stride_for,
-};
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, RUNS_MAX, emit_lookup, lookup_len, stride_for};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{ComponentSpec, Region, Span, TableSpec, emit_container};
@@ -193,7 +191,7 @@ fn write_fences(
     output: &mut Output,
 ) -> Result<Option<ComponentSpec>, Error> {
     let IndexPlace { span, delta_groups, fences, .. } = plan.index;
-    let runs = runs(plan);
+    let runs = runs(&plan.parts, delta_groups);
     // Each search asks every run, so readers accept only a limited number of runs.
     let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
     let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
@@ -213,22 +211,10 @@ fn write_fences(
 /// Returns the length of the index block that a look-up reads; 0 if the head has the whole index,
 /// or there are no fences.
 pub(super) fn block_len(plan: &Plan) -> u64 {
-    let stride = stride_for(&runs(plan), plan.index.fences.len());
+    let runs = runs(&plan.parts, plan.index.delta_groups);
+    let stride = stride_for(&runs, plan.index.fences.len());
     let stride = stride.filter(|_| !plan.index.fences.is_empty()).unwrap_or_default();
     GROUP_LEN.saturating_mul(stride.into())
-}
-
-/// Returns the groups after the delta groups: a run for each encoding.
-fn runs(plan: &Plan) -> Vec<RunSpec> {
-    let mut runs = Vec::new();
-    let mut next = plan.index.delta_groups;
-    for run in plan.parts.chunk_by(|a, b| a.encoding == b.encoding) {
-        let groups = run.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
-        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
-        runs.push(RunSpec { first_group: next, groups });
-        next = next.saturating_add(groups);
-    }
-    runs
 }
 
 fn entries(

@@ -10,7 +10,7 @@ use dacti_index::{Encoding, REGION_LEN_MAX};
 use dacti_names::{Attributes, NAMES_ID, Name, region_id};
 use dacti_seal::KeySearch;
 use daicon_core::to_u64;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use dacti_cdn::{IndexPlace, padding};
 use dacti_index::{
     Encoding, GROUP_ENTRIES, GROUPS_MAX, IdRange, Misuse, REGION_LEN_MAX, id_ranges,
 };
+use dacti_lookup::RunSpec;
 use dacti_names::NAMES_ID;
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 
@@ -101,7 +102,9 @@ impl Plan {
                     bytes_max: IndexPlace::hot_len_max(filled, entries),
                 })?
             }
-            LayoutChoice::Compact => IndexPlace::compact(filled, compact_tables_end(components)),
+            LayoutChoice::Compact => {
+                IndexPlace::compact(&runs(&parts, 0), compact_tables_end(components))
+            }
         };
         if index.groups > GROUPS_MAX {
             let groups = u64::from(index.groups);
@@ -139,7 +142,19 @@ fn lens_max(inputs: &[Input], encoding: Encoding, seal_len: u64) -> Vec<u64> {
     inputs.iter().map(len_max).collect()
 }
 
-/// Returns where the one table of the `compact` layout ends.
+/// Returns the groups of `parts` as runs, one for each encoding, from group number `next` on.
+pub(super) fn runs(parts: &[Part], mut next: u32) -> Vec<RunSpec> {
+    let mut runs = Vec::new();
+    for run in parts.chunk_by(|a, b| a.encoding == b.encoding) {
+        let groups = run.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
+        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+        runs.push(RunSpec { first_group: next, groups });
+        next = next.saturating_add(groups);
+    }
+    runs
+}
+
+/// Returns where the one table of the `compact` layout ends, without fences.
 fn compact_tables_end(components: u64) -> u64 {
     COMPONENT_ENTRY_LEN
         .saturating_mul(components)

@@ -10,9 +10,10 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
-/// The most bytes of segments that are read to find out whether a path is listed. A path that they
-/// do not have is written again. This costs a record, and changes nothing else.
-const READ_MAX: u64 = 64 << 20;
+/// A segment of at most this many bytes is read to find out whether it lists a path. A longer one is
+/// read only if it can be merged. A path of the segments that were not read is written again: a
+/// record takes less time than a long list.
+const READ_MAX: u64 = 1 << 20;
 /// A segment is merged into the next one if it is at most this many times as long.
 const MERGE_RATIO: u64 = 2;
 /// The most segments of a chain; readers follow 64.
@@ -39,14 +40,19 @@ impl Chain {
     pub(super) fn read(package: &Package, whole: bool) -> Result<Self, Error> {
         let Some(located) = package.find(NAMES_ID)? else { return Ok(Self::default()) };
         let mut chain = Self::default();
+        if !whole && located.encoding == Encoding::NONE && located.span.len() > READ_MAX {
+            chain.rest = Some(link_to(&located, located.span.len()));
+            return Ok(chain);
+        }
         let limit = package.limits().names_len_max;
         let mut left = limit;
         let mut next = Some((located, None));
         while let Some((located, linked)) = next {
             let linked_len = linked.map(|link: Link| link.decoded_len);
             let read = limit.saturating_sub(left);
-            let is_far = read.saturating_add(linked_len.unwrap_or_default()) > READ_MAX;
-            if chain.loaded.len() >= SEGMENTS_MAX || (is_far && !whole && linked.is_some()) {
+            let read_max = READ_MAX.max(read.saturating_mul(MERGE_RATIO));
+            let is_long = linked_len.is_some_and(|len| len > read_max);
+            if chain.loaded.len() >= SEGMENTS_MAX || (is_long && !whole) {
                 chain.rest = linked;
                 break;
             }
@@ -102,17 +108,19 @@ impl Chain {
     /// Returns the link to a segment by its number, newest first.
     fn link_to(&self, i: usize) -> Option<Link> {
         let Some(Loaded { located, content }) = self.loaded.get(i) else { return self.rest };
-        Some(Link {
-            at: located.span.start,
-            size: u32::try_from(located.span.len()).unwrap_or(u32::MAX),
-            encoding: located.encoding.tag(),
-            decoded_len: u64::try_from(content.len()).unwrap_or(u64::MAX),
-        })
+        Some(link_to(located, u64::try_from(content.len()).unwrap_or(u64::MAX)))
     }
 
     fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
         self.loaded.iter().filter_map(|loaded| Segment::reopen(&loaded.content).ok())
     }
+}
+
+/// Returns the link to a segment whose content has `decoded_len` bytes.
+fn link_to(located: &Located, decoded_len: u64) -> Link {
+    let size = u32::try_from(located.span.len()).unwrap_or(u32::MAX);
+    let (at, encoding) = (located.span.start, located.encoding.tag());
+    Link { at, size, encoding, decoded_len }
 }
 
 /// Returns the bytes of a name's record in a segment.

@@ -12,7 +12,7 @@ use super::{Removed, UpdateOptions};
 use crate::write::pack::dictionary::{DICTIONARY_QUALITY_MIN, NewDictionary};
 use crate::write::pack::encode::{Encoder, Sealing};
 use crate::write::pack::input::Input;
-use crate::{Encoding, Error, Located, Package, Progress};
+use crate::{Encoding, Error, HEAD_LEN, Located, Package, Progress};
 use core::ops::ControlFlow;
 use dacti_cdn::{ComponentContent, Digest, Edit, NewComponent, Put, Remove};
 use dacti_names::{NAMES_ID, Name};
@@ -88,14 +88,16 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
-        // In parts, the index is fetched block by block, and a fold alone needs all of it.
-        if !package.source().is_in_parts() {
+        // A longer index is looked at only by a fold, which reads it anyway.
+        if package.view().index().end <= HEAD_LEN {
             package.refuse_part_overlaps(&package.scan_index()?.found)?;
         }
         crate::write::pack::input::sort(&mut inputs)?;
-        let explicit = package.view().name_flags().is_some_and(|flags| flags.explicit_ids);
+        let flags = package.view().name_flags();
+        let explicit = flags.is_some_and(|flags| flags.explicit_ids);
         let chain = if inputs.iter().any(|input| input.path.is_some()) {
-            Chain::read(package, explicit)?
+            // Without flags, any path may have an explicit id.
+            Chain::read(package, flags.is_none_or(|flags| flags.explicit_ids))?
         } else {
             Chain::default()
         };
@@ -356,7 +358,10 @@ fn names_to_write<'i>(
                 listed.id == name.id && len_is_right && attributes_are_right
             }
             // The rest of the list was not read, and most likely has the name.
-            None => *unchanged && found.is_some() && !chain.is_whole(),
+            None => {
+                let is_there = *unchanged && found.is_some() && !chain.is_whole();
+                is_there && name.attributes.is_empty()
+            }
         };
         (!is_listed).then_some(name)
     });

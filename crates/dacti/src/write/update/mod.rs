@@ -274,7 +274,12 @@ impl Update {
         let encoder =
             Encoder { encoding, quality, dictionary: None, sealing, hashes: false, hash_pool };
         let edits = edits.stage(encoder, &self.components, &mut stage, effort, progress)?;
-        PlannedUpdate::new(self.file, self.path, stage, edits, &self.options.policy)
+        let policy = &self.options.policy;
+        let planned = PlannedUpdate::new(self.file, self.path, stage, edits, policy)?;
+        if planned.folds() && !self.package.source().is_in_parts() {
+            self.package.refuse_part_overlaps(&self.package.scan_index()?.found)?;
+        }
+        Ok(planned)
     }
 }
 

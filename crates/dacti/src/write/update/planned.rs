@@ -118,6 +118,11 @@ impl PlannedUpdate {
         &self.plans
     }
 
+    /// Returns whether the update writes the whole index anew.
+    pub(super) fn folds(&self) -> bool {
+        self.plans.iter().any(|plan| plan.strategy == Strategy::Fold)
+    }
+
     /// Returns whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -59,7 +59,8 @@ impl NewDictionary {
         }
         let mut stored = Vec::new();
         let failed = |error| Error::io("compress", "the dictionary".as_ref(), error);
-        brotli::compress(&bytes, quality, None, &mut stored).map_err(failed)?;
+        let mut compressor = brotli::Compressor::default();
+        compressor.compress(&bytes, quality, None, &mut stored).map_err(failed)?;
         let stored_hash = blake3::hash(&stored).into();
         let dictionary = Dictionary::new(bytes);
         Ok(Self { dictionary, stored, stored_hash, seal: None, is_kept: false, saves: 0 })

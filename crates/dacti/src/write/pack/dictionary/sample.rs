@@ -76,9 +76,11 @@ impl Sample {
     /// Returns the length of the pieces, each compressed by itself.
     fn compressed_len(&self, quality: u8, dictionary: Option<&[u8]>) -> Result<u64, Error> {
         let (mut len, mut out) = (0_u64, Vec::new());
+        let mut compressor = brotli::Compressor::default();
         for piece in self.pieces() {
             out.clear();
-            brotli::compress(piece, quality, dictionary, &mut out)
+            compressor
+                .compress(piece, quality, dictionary, &mut out)
                 .map_err(|error| Error::io("compress", "a sample".as_ref(), error))?;
             len = len.saturating_add(to_u64(out.len()));
         }
