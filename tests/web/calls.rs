@@ -133,7 +133,10 @@ fn responses_are_those_of_a_server() {
 fn a_range_that_is_cached_costs_no_request() {
     let site = Site::new(publish);
     let arguments = json!([site.url("q.dacti-pack"), "text-3.txt"]);
-    let cost = |requests: u32, hits: u32| json!({ "content": digest(&text(3)), "requests": requests, "cacheHits": hits });
+    let cost = |requests: u32, hits: u32| {
+        let content = digest(&text(3));
+        json!({ "content": content, "requests": requests, "cacheHits": hits })
+    };
     // Chromium has Cache Storage, for a page of this machine. Node has none.
     let in_chromium = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(in_chromium, json!([cost(2, 0), cost(1, 1)]));

@@ -117,8 +117,8 @@ const TASKS: &[Task] = &[
     Task {
         name: "browser",
         args: "[--full] [TESTS]",
-        about: "sites and the inspector in Chromium and Firefox; --full: 1,000 navigations, and the \
-                toolchain's documentation",
+        about: "sites and the inspector in Chromium and Firefox; --full: 1,000 navigations, and \
+                the toolchain's documentation",
         run: browser::browser,
     },
     Task {

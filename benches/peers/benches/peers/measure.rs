@@ -67,8 +67,10 @@ pub fn measure(
             let path = dir.join(store.file());
             measured.open_get.push(open_get(work, &**store, &path, effort, round));
             store.open(&path, &mut |open| {
-                measured.hit.push(look_ups(open, (&work.hits, work.count()), effort, round, true));
-                measured.miss.push(look_ups(open, (&work.misses, work.count()), effort, round, false));
+                let keys = (&work.hits[..], work.count());
+                measured.hit.push(look_ups(open, keys, effort, round, true));
+                let keys = (&work.misses[..], work.count());
+                measured.miss.push(look_ups(open, keys, effort, round, false));
             });
         }
     }

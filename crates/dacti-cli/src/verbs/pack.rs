@@ -53,8 +53,8 @@ pub(crate) struct Args {
     #[arg(long)]
     no_seals: bool,
     /// List the first bytes of all digests in one place. By it, `dacti pull` and `dacti diff` of a
-    /// package that was built anew find the regions that did not change. auto: if there are at least a
-    /// thousand regions, and the list takes less than about 1 % of the package.
+    /// package that was built anew find the regions that did not change. auto: if there are at
+    /// least a thousand regions, and the list takes less than about 1 % of the package.
     #[arg(long, value_enum, default_value_t = DigestList::Auto)]
     digest_list: DigestList,
     /// Sign every region with the private key in this file, made with `dacti key new`. Only for

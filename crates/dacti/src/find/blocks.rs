@@ -123,9 +123,9 @@ impl Blocks {
         (!is_neighbour || self.places == 0).then_some(span)
     }
 
-    /// Returns the span to read for the wanted block. Look-ups that have asked often read the blocks
-    /// around it too, if all blocks can be kept: more each time, so that a few reads bring them all,
-    /// and the bytes stay in proportion to those that were wanted.
+    /// Returns the span to read for the wanted block, if it is more than the block. Look-ups that
+    /// have asked often read the blocks around it too, if all blocks can be kept: more each time,
+    /// so that a few reads bring them all, and the bytes stay in proportion to the wanted ones.
     pub(crate) fn around(&self, lookup: &Lookup<'_>, search: &Search<'_>) -> Option<Span> {
         let (block, read) = (search.block()?, self.read.load(Ordering::Relaxed));
         if read < ASKED_OFTEN || self.places < self.count {

@@ -10,8 +10,8 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
-/// A segment of at most this many bytes is read to find out whether it lists a path. A longer one is
-/// read only if it can be merged. A path of the segments that were not read is written again: a
+/// A segment of at most this many bytes is read to find out whether it lists a path. A longer one
+/// is read only if it can be merged. A path of the segments that were not read is written again: a
 /// record takes less time than a long list.
 const READ_MAX: u64 = 1 << 20;
 /// A segment is merged into the next one if it is at most this many times as long.
