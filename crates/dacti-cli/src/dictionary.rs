@@ -55,15 +55,12 @@ impl Dictionary {
             return Ok(Some(bytes));
         }
         let read = Package::open(path).and_then(|package| package.read_dictionary());
-        match read.map_err(|error| Failure::with(path, &error))? {
-            Some(dictionary) => Ok(Some(dictionary.to_vec())),
-            None => {
-                let message = format!(
-                    "{}: the package has no dictionary: use --dictionary auto",
-                    shown(path)
-                );
-                Err(Failure::Failed(message))
-            }
+        if let Some(dictionary) = read.map_err(|error| Failure::with(path, &error))? {
+            Ok(Some(dictionary.to_vec()))
+        } else {
+            let message =
+                format!("{}: the package has no dictionary: use --dictionary auto", shown(path));
+            Err(Failure::Failed(message))
         }
     }
 }

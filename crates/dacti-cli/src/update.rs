@@ -266,7 +266,7 @@ impl Options {
         } else {
             self.carry_out(package, planned, &summary, talk)?;
         }
-        self.barriers.purge(talk)
+        Ok(self.barriers.purge(talk))
     }
 
     fn show(&self, summary: &show::Summary, planned: &PlannedUpdate) -> Result<Outcome, Failure> {

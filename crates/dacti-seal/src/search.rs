@@ -60,7 +60,8 @@ impl KeySearch {
                 // Almost all bytes are passed here.
                 let Some(start) = first_of_marker(rest) else { return };
                 rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
-                self.matched = usize::from(rest.first().is_none_or(is_second_of_marker));
+                self.matched =
+                    usize::from(rest.first().is_none_or(|byte| is_second_of_marker(*byte)));
                 continue;
             }
             self.take(*byte);
@@ -112,8 +113,8 @@ fn first_of_marker(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Returns whether a byte may come after the marker's first letter.
-const fn is_second_of_marker(byte: &u8) -> bool {
-    *byte == 0 || *byte | 0x20 == MARKER[1]
+const fn is_second_of_marker(byte: u8) -> bool {
+    byte == 0 || byte | 0x20 == MARKER[1]
 }
 
 #[cfg(test)]

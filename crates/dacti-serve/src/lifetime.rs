@@ -27,7 +27,8 @@ impl Kind {
         let (digest, piece) = name.split_once('-').unwrap_or((name, "0"));
         let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
         let is_name = digest.len() == 64 && digest.bytes().all(is_digit);
-        is_name && folder.ends_with(".parts") && piece.bytes().all(|digit| digit.is_ascii_digit())
+        let is_piece = piece.bytes().all(|digit| digit.is_ascii_digit());
+        is_name && is_piece && folder.strip_suffix(".parts").is_some()
     }
 }
 

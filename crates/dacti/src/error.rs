@@ -549,16 +549,14 @@ impl Error {
     pub fn expected_and_found(&self) -> Option<(String, String)> {
         let numbers = |expected: &u64, found: &u64| (expected.to_string(), found.to_string());
         match self {
-            Self::Container(daicon_core::Error::WrongFormat { expected, found }) => {
+            Self::Container(daicon_core::Error::WrongFormat { expected, found })
+            | Self::Seal(dacti_seal::Error::WrongPackage { expected, found, .. }) => {
                 Some((expected.to_string(), found.to_string()))
             }
             Self::Container(
                 daicon_core::Error::UnsupportedFormatVersion { required, found }
                 | daicon_core::Error::IncompatibleComponent { required, found, .. },
             ) => Some((required.to_string(), found.to_string())),
-            Self::Seal(dacti_seal::Error::WrongPackage { expected, found, .. }) => {
-                Some((expected.to_string(), found.to_string()))
-            }
             Self::Names(dacti_names::Error::Mismatch { expected, found, .. }) => {
                 Some(numbers(expected, found))
             }

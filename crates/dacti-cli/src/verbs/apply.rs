@@ -62,6 +62,6 @@ impl Args {
             let package = output::shown(&self.package);
             output::note(&format!("{package}: {}", text(standing)));
         }
-        if standing.is_done() { self.barriers.purge(talk) } else { Ok(Outcome::Done) }
+        Ok(if standing.is_done() { self.barriers.purge(talk) } else { Outcome::Done })
     }
 }

@@ -75,7 +75,7 @@ impl Args {
         let asker = HttpAsker::new(&urls, &options).map_err(|error| failed(&error))?;
         interrupt::listen();
         let scratch = self.write.as_deref().map(|dest| Scratch::publish(dest, talk)).transpose()?;
-        let looked = self.look(&asker, &urls);
+        let looked = look_at_all(&asker, &urls);
         let (served, mut findings) = match looked {
             Ok(looked) => looked,
             Err(error) => {
@@ -120,24 +120,23 @@ impl Args {
         let headers = fields.collect::<Option<_>>().ok_or_else(usage)?;
         Ok(HttpOptions { headers, header_origins: self.edges.clone(), ..HttpOptions::default() })
     }
+}
 
-    /// Asks all places, and judges their answers.
-    fn look(
-        &self,
-        asker: &HttpAsker,
-        urls: &[&str],
-    ) -> Result<(PublishedForm, Vec<HostFinding>), Failure> {
-        let mut first: Option<HostSeen> = None;
-        let mut findings = Vec::new();
-        for url in urls {
-            interrupt::check()?;
-            let seen = look(asker, url, nonce()?).map_err(|error| failed(&error))?;
-            findings.extend(judge(&seen, first.as_ref()));
-            first = first.or(Some(seen));
-        }
-        let served = first.as_ref().map_or(PublishedForm::Neither, HostSeen::form);
-        Ok((served, findings))
+/// Asks all places, and judges their answers.
+fn look_at_all(
+    asker: &HttpAsker,
+    urls: &[&str],
+) -> Result<(PublishedForm, Vec<HostFinding>), Failure> {
+    let mut first: Option<HostSeen> = None;
+    let mut findings = Vec::new();
+    for url in urls {
+        interrupt::check()?;
+        let seen = look(asker, url, nonce()?).map_err(|error| failed(&error))?;
+        findings.extend(judge(&seen, first.as_ref()));
+        first = first.or(Some(seen));
     }
+    let served = first.as_ref().map_or(PublishedForm::Neither, HostSeen::form);
+    Ok((served, findings))
 }
 
 /// Returns a number that nobody used before in a query.

@@ -211,9 +211,10 @@ pub(crate) fn region_of<'p>(
     let content = match located.encoding {
         Encoding::NONE => stored,
         encoding => {
-            let dictionary = match encoding.needs_dictionary() {
-                true => package.dictionary().get()?.map(|dictionary| &*dictionary.bytes),
-                false => None,
+            let dictionary = if encoding.needs_dictionary() {
+                package.dictionary().get()?.map(|dictionary| &*dictionary.bytes)
+            } else {
+                None
             };
             let open = package.open_brotli();
             decode_to_vec_by(open, dictionary, &located, &stored, len_hint, len_max)?.into()

@@ -75,9 +75,10 @@ impl Trust {
             // The policy requires no seal, or one that the package lacks.
             return Ok(dacti_seal::verify(located, stored, seals, policy)?);
         }
-        let dictionary = match located.encoding.needs_dictionary() {
-            true => package.dictionary().get()?.map(|dictionary| dictionary.hash),
-            false => None,
+        let dictionary = if located.encoding.needs_dictionary() {
+            package.dictionary().get()?.map(|dictionary| dictionary.hash)
+        } else {
+            None
         };
         let hashes = Hashes { stored: package.hash_pool().hash(stored), dictionary };
         let judged = dacti_seal::verify_hash(&located, hashes, seal, seals, policy);

@@ -376,7 +376,7 @@ impl<'p> Listing<'p> {
             let list = self.package.digest_list_span().unwrap_or_default();
             let index = behind_head(self.package.view().index());
             let index = index.saturating_add(behind_head(list));
-            let regions = missing.iter().map(|span| span.len()).fold(0, u64::saturating_add);
+            let regions = missing.iter().map(Span::len).fold(0, u64::saturating_add);
             return Ok(Fetch { head, index, regions, ..Fetch::default() });
         }
         let map = FileMap::claims_of(self.package, &self.scan).map_err(failed)?;

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 /// Redirects that one request may follow.
 const HOPS_MAX: usize = 10;
 /// The longest time for one answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Sends single requests, and returns the answers as they are.
 #[derive(Debug)]

@@ -65,6 +65,7 @@ pub trait HttpAnswer: fmt::Debug + Send {
 
     /// Gives up an answer that is of no use. A client may read a short rest, to use the connection
     /// again.
+    #[must_use]
     fn refuse(self: Box<Self>) -> Exchange<'static, ()> {
         Box::pin(ready(()))
     }

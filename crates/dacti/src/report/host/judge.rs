@@ -268,8 +268,8 @@ impl Judged<'_> {
         let is_allowed = allowed.is_some_and(|origin| origin == "*" || origin == PAGE_ORIGIN);
         let exposed = coded.field("access-control-expose-headers").unwrap_or_default();
         let exposed: Vec<_> = exposed.split(',').map(|name| name.trim().to_lowercase()).collect();
-        let exposes = exposed.iter().any(|name| name == "content-range" || name == "*");
-        let (text, verdict) = match (is_allowed, exposes) {
+        let is_shown = exposed.iter().any(|name| name == "content-range" || name == "*");
+        let (text, verdict) = match (is_allowed, is_shown) {
             (false, _) => ("pages of other origins may not read it", Fair),
             (true, false) => ("Content-Range is hidden from pages of other origins", Fair),
             (true, true) => ("pages of all origins may read it", Good),

@@ -98,11 +98,8 @@ impl ContainerMap {
 #[must_use]
 pub fn is_other_format(head: &[u8]) -> bool {
     let mut walker: TableWalker = TableWalker::new(None);
-    let header = match walker.feed(head) {
-        Ok(Some(Event::Preamble(header))) => header,
-        // The reader of packages reports every fault.
-        _ => return false,
-    };
+    // The reader of packages reports every fault.
+    let Ok(Some(Event::Preamble(header))) = walker.feed(head) else { return false };
     header.id.get() != crate::PACKAGE_FORMAT.id
 }
 

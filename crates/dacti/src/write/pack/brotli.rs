@@ -138,9 +138,7 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
 
     fn alloc_cell(&mut self, len: usize) -> Cell<T> {
         let cells = self.0.get_mut(&TypeId::of::<T>());
-        let mut cell = cells
-            .and_then(|cells| take_fitting(cells, len))
-            .map_or_else(Vec::new, |cell: Box<Vec<T>>| *cell);
+        let mut cell = cells.and_then(|cells| take_fitting(cells, len)).unwrap_or_default();
         // The encoder relies on zeros.
         cell.clear();
         cell.resize(len, T::default());
@@ -157,12 +155,12 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
 impl BrotliAlloc for Memory {}
 
 /// Takes the shortest cell that has room for `len` elements, or the last one.
-fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option<Box<Vec<T>>> {
+fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option<Vec<T>> {
     let room = |cell: &Box<dyn Any>| cell.downcast_ref::<Vec<T>>().map(Vec::capacity);
     let fitting = cells.iter().enumerate().filter(|(_, cell)| room(cell) >= Some(len));
     let shortest = fitting.min_by_key(|(_, cell)| room(cell)).map(|(i, _)| i);
     let i = shortest.or(cells.len().checked_sub(1))?;
-    cells.swap_remove(i).downcast().ok()
+    cells.swap_remove(i).downcast().ok().map(|cell| *cell)
 }
 
 /// The longest content after which the match finder is kept. Longer ones get other parameters.

@@ -12,11 +12,11 @@ use crate::read::view::read_failed;
 use crate::update::{Update, UpdateOptions};
 use crate::{Error, Package};
 use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
 /// Whether the caller of a background call still waits for it.
@@ -25,7 +25,6 @@ pub struct Abandoned(Arc<AtomicBool>);
 
 impl Abandoned {
     /// Returns `Break` if the future was dropped, for functions that ask whether to go on.
-    #[must_use]
     pub fn go_on(&self) -> ControlFlow<()> {
         if self.0.load(Ordering::Relaxed) {
             ControlFlow::Break(())

@@ -106,7 +106,7 @@ fn has_digest(
     if encoding.needs_dictionary() && dictionary.is_none() {
         return Ok(false);
     }
-    let encoder = Encoder {
+    let again = Encoder {
         encoding,
         quality: encoded.quality,
         dictionary,
@@ -114,7 +114,7 @@ fn has_digest(
         hashes: false,
         hash_pool,
     };
-    let stored = encoder.stored(input)?;
+    let stored = again.stored(input)?;
     let dictionary = dictionary.map(|new| new.dictionary.hash);
     let hashes = Hashes { stored: *blake3::hash(&stored).as_bytes(), dictionary };
     Ok(digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes) == *digest)

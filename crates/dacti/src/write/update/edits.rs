@@ -104,10 +104,7 @@ impl Edits {
         let explicit_ids = resolve_ids(package, &chain, &mut inputs, &mut removed)? && !explicit;
         refuse_clashes(&inputs, &removed)?;
         let found = find_all(package, &inputs)?;
-        let dictionary = match inputs.is_empty() {
-            true => None,
-            false => dictionary_of(package, options)?,
-        };
+        let dictionary = if inputs.is_empty() { None } else { dictionary_of(package, options)? };
         if dictionary.is_some() {
             inputs.iter_mut().for_each(Input::use_dictionary);
         }
@@ -347,21 +344,18 @@ fn names_to_write<'i>(
 ) -> Vec<Name<'i>> {
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
-        let is_listed = match chain.find(name.path) {
+        let is_listed = if let Some(listed) = chain.find(name.path) {
             // The length of a region without encoding needs no hint.
-            Some(listed) => {
-                let is_told = encoding == Some(Encoding::NONE) || *unchanged;
-                let len_is_right = is_told || listed.decoded_len == name.decoded_len;
-                // Attributes that are kept stay as long as the content does.
-                let attributes_are_right = listed.attributes == name.attributes
-                    || (*unchanged && name.attributes.is_empty());
-                listed.id == name.id && len_is_right && attributes_are_right
-            }
+            let is_told = encoding == Some(Encoding::NONE) || *unchanged;
+            let len_is_right = is_told || listed.decoded_len == name.decoded_len;
+            // Attributes that are kept stay as long as the content does.
+            let attributes_are_right =
+                listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
+            listed.id == name.id && len_is_right && attributes_are_right
+        } else {
             // The rest of the list was not read, and most likely has the name.
-            None => {
-                let is_there = *unchanged && found.is_some() && !chain.is_whole();
-                is_there && name.attributes.is_empty()
-            }
+            let is_there = *unchanged && found.is_some() && !chain.is_whole();
+            is_there && name.attributes.is_empty()
         };
         (!is_listed).then_some(name)
     });

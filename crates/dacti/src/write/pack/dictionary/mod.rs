@@ -110,13 +110,12 @@ impl NewDictionary {
     pub(super) fn sealed(&self, sealing: Option<Sealing<'_>>) -> Result<Vec<u8>, Error> {
         let mut out = self.stored.clone();
         let Some(sealing) = sealing else { return Ok(out) };
-        match &self.seal {
-            Some(seal) => out.extend_from_slice(seal),
-            None => {
-                let (len, hash) = (to_u64(self.stored.len()), self.stored_hash);
-                let digest = digest_of_hash(DICTIONARY_ID, Encoding::BROTLI, len, hash);
-                out.extend(sealing.bytes(digest)?);
-            }
+        if let Some(seal) = &self.seal {
+            out.extend_from_slice(seal)
+        } else {
+            let (len, hash) = (to_u64(self.stored.len()), self.stored_hash);
+            let digest = digest_of_hash(DICTIONARY_ID, Encoding::BROTLI, len, hash);
+            out.extend(sealing.bytes(digest)?);
         }
         Ok(out)
     }
