@@ -280,7 +280,8 @@ fn room_is_left_for_the_updates_that_are_expected() {
     }
     // 255 / 21 = 12 updates of 20 regions fit a group. So 30 updates take three groups, and the
     // index begins at 65,528 - 3 * 6,136 = 47,120.
-    let packed = scratch.pack(&["--expect-updates", "30/20", "--encoding", "none"]);
+    let options = ["--expect-updates", "30/20", "--encoding", "none", "--slice", "1MiB"];
+    let packed = scratch.pack(&options);
     assert_eq!(packed.code, Some(0), "{packed:?}");
     assert!(packed.err.contains("--slice 65536 does"), "{}", packed.err);
     let file = scratch.bytes();

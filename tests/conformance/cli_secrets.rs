@@ -42,6 +42,8 @@ const RUNS: &[(&str, &[&str])] = &[
     ("dar", &["ls @", "verify @", "inspect @", "inspect @ --json", "roots @", "create @ -o OUT"]),
     ("dar", &["create DIR -o @", "to-car @ -o OUT", "from-car @ -o OUT", "salvage @ -o OUT"]),
     ("dar", &["get @ CID", "extract @ CID -o OUT", "get DIR CID -o @", "index @", "@"]),
+    ("cdn-check", &["@", "@ --json", "PKG @", "@ --edge @", "@ --write @"]),
+    ("site", &["DIR -o @", "@ -o NEW", "DIR -o NEW --sign @"]),
     ("completions", &["@"]),
     ("man", &["@", "@ @"]),
 ];

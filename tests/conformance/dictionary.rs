@@ -300,7 +300,7 @@ fn no_flipped_bit_gives_wrong_bytes() {
     let (mut refused, mut read) = (0, 0);
     // Most bytes of the head are zeros that nothing reads. One bit of each is enough.
     for at in 0..end {
-        let is_used = file[at] != 0 || at < 1600 || at >= 65_536;
+        let is_used = file[at] != 0 || !(1600..65_536).contains(&at);
         for bit in if is_used { 0..8 } else { at % 8..at % 8 + 1 } {
             if !is_used && !at.is_multiple_of(7) {
                 continue;

@@ -159,7 +159,7 @@ fn a_package_that_was_built_anew_costs_its_new_regions() {
     damaged[region.span.start as usize] ^= 1;
     fs::write(&copy, damaged).unwrap();
     pull(
-        &Package::open(at(&dir, "www/p")).map_or_else(|_| open_parts(&place), |p| p),
+        &Package::open(at(&dir, "www/p")).unwrap_or_else(|_| open_parts(&place)),
         &copy,
         &mut go_on,
     )

@@ -158,7 +158,7 @@ mod tests {
         input.extend([0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
         input.extend(*b"none\x02\x01\0\0\0\0\0\0");
         input.extend([7; 32]);
-        let digest = digest_of_hash(id, Encoding::NONE, 0x0102, &[7; 32]);
+        let digest = digest_of_hash(id, Encoding::NONE, 0x0102, [7; 32]);
         assert_eq!(digest, *blake3::hash(&input).as_bytes());
     }
 

@@ -510,7 +510,7 @@ mod tests {
             let seals = signed();
             let verifier = Verifier::new(located, Some(&seals), &policy).unwrap();
             let digest = if right { *blake3::hash(&stored).as_bytes() } else { [0; 32] };
-            let verdict = verifier.finish_with(&digest, &seal);
+            let verdict = verifier.finish_with(digest, &seal);
             prop_assert_eq!(verdict.is_ok(), right);
         }
     }

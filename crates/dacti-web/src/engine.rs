@@ -157,10 +157,9 @@ impl Engine {
             self.flag.0.store(false, Ordering::Relaxed);
             match Pin::new(&mut self.tasks).poll_next_unpin(&mut context) {
                 Poll::Ready(Some(())) => {}
-                Poll::Ready(None) => return,
                 // A task may have woken another one.
                 Poll::Pending if self.flag.0.load(Ordering::Relaxed) => {}
-                Poll::Pending => return,
+                Poll::Ready(None) | Poll::Pending => return,
             }
         }
     }

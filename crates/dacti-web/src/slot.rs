@@ -126,12 +126,11 @@ impl Slots {
     fn poll(&self, number: u32, context: &Context<'_>) -> Poll<Message> {
         let mut waiting = self.waiting();
         let Some(state) = waiting.slots.get_mut(&number) else { return Poll::Pending };
-        match state.messages.pop_front() {
-            Some(message) => Poll::Ready(message),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(message) = state.messages.pop_front() {
+            Poll::Ready(message)
+        } else {
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
         }
     }
 }

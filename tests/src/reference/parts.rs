@@ -122,7 +122,8 @@ pub fn read_head(head: &[u8], hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Result<Head, 
         return fault("truncated", "parts", at);
     }
     let seen = read_region(&head[at as usize..(at + REGION) as usize], at)?;
-    let (layout, _) = place(find(LAYOUT).expect("every fixture has a layout"));
+    let Some(found) = find(LAYOUT) else { return fault("unsupported", "component", 28) };
+    let (layout, _) = place(found);
     let mut zeroed = head.to_vec();
     zeroed[at as usize + 1952..at as usize + 2048].fill(0);
     if hash(&zeroed) != seen.digest {

@@ -46,7 +46,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if let Some(port) = self.serve {
-            return serve::run(&self.package, port, &self.inspection(talk)?, talk);
+            return serve::run(&self.package, port, || self.inspection(talk), talk);
         }
         if let Some(source) = self.other_format() {
             return self.show_container(&source);

@@ -18,7 +18,7 @@ const PAGES: &str = "-inspector";
 pub(super) fn run(
     file: &Path,
     port: u16,
-    inspection: &Inspection,
+    inspection: impl FnOnce() -> Result<Inspection, Failure>,
     talk: Talk,
 ) -> Result<Outcome, Failure> {
     let location = Location::from(file);
@@ -51,7 +51,7 @@ pub(super) fn run(
         site = site.with_page(format!("{PAGES}/{path}"), content);
     }
     // The map is made here, so that this program needs no module for it.
-    let map = serde_json::to_vec(inspection).map_err(std::io::Error::other)?;
+    let map = serde_json::to_vec(&inspection()?).map_err(std::io::Error::other)?;
     site = site.with_page(format!("{PAGES}/inspector/map.json"), map);
     let mut options = Options::default();
     // A file under inspection may change, and then under the same name.

@@ -111,7 +111,7 @@ impl NewDictionary {
         let mut out = self.stored.clone();
         let Some(sealing) = sealing else { return Ok(out) };
         if let Some(seal) = &self.seal {
-            out.extend_from_slice(seal)
+            out.extend_from_slice(seal);
         } else {
             let (len, hash) = (to_u64(self.stored.len()), self.stored_hash);
             let digest = digest_of_hash(DICTIONARY_ID, Encoding::BROTLI, len, hash);
