@@ -230,7 +230,8 @@ mod tests {
         let package = dacti::Package::from_bytes(bytes).unwrap();
         let head = dir.path().join("a.dacti-pack");
         let place = dacti::publish::Place::in_folder(&head).unwrap();
-        dacti::publish::publish(&package, &place, &PublishOptions::default()).unwrap();
+        dacti::publish::publish(&package, &place, &dacti::publish::PublishOptions::default())
+            .unwrap();
         let parts = dir.path().join("a.dacti-pack.parts");
         let part = fs::read_dir(&parts).unwrap().next().unwrap().unwrap().file_name();
         fs::write(parts.join(".hidden"), b"h").unwrap();

@@ -4,7 +4,6 @@ use crate::Names;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
 use rayon::slice::ParallelSliceMut;
-use uuid::Uuid;
 
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +75,7 @@ pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
 pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl FnMut(Listing<'n>)) {
     let mut shown = vec![false; regions.len()];
     for (name, i) in names.iter().zip(places(regions, names)) {
+        let i = usize::try_from(i).unwrap_or(usize::MAX);
         if let (Some(located), Some(shown)) = (regions.get(i), shown.get_mut(i)) {
             *shown = true;
             take(Listing::new(Some(name), *located));
@@ -86,19 +86,24 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
     unnamed.for_each(|(located, _)| take(Listing::new(None, *located)));
 }
 
-/// Returns for each name the place of its region in `regions`, which ascend by id; `usize::MAX` if
+/// Returns for each name the place of its region in `regions`, which ascend by id; `u32::MAX` if
 /// there is none. The names are sorted by id and then merged with the regions: a search for each
 /// name would wait for memory at each of its steps.
-fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<usize> {
-    let mut by_id: Vec<(Uuid, usize)> =
-        names.iter().enumerate().map(|(n, name)| (name.id, n)).collect();
-    by_id.par_sort_unstable();
-    let mut places = vec![usize::MAX; names.len()];
-    let mut regions = regions.iter().enumerate().peekable();
-    for (id, n) in by_id {
-        while regions.next_if(|(_, located)| located.id < id).is_some() {}
-        if let (Some((i, located)), Some(place)) = (regions.peek(), places.get_mut(n))
-            && located.id == id
+fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
+    // The first bytes of an id nearly always decide, and take less memory than all of it.
+    let id = |n: u32| names.get(usize::try_from(n).unwrap_or(usize::MAX)).map(|name| name.id);
+    let lead = |name: &Name<'_>| name.id.as_bytes().first_chunk::<8>().copied();
+    let mut by_id: Vec<([u8; 8], u32)> =
+        names.iter().map(|name| lead(name).unwrap_or_default()).zip(0..).collect();
+    by_id.par_sort_unstable_by(|(a, n), (b, m)| a.cmp(b).then_with(|| id(*n).cmp(&id(*m))));
+    let mut places = vec![u32::MAX; names.len()];
+    let mut regions = regions.iter().zip(0_u32..).peekable();
+    for (_, n) in by_id {
+        let Some(wanted) = id(n) else { continue };
+        while regions.next_if(|(located, _)| located.id < wanted).is_some() {}
+        if let Some((located, i)) = regions.peek()
+            && located.id == wanted
+            && let Some(place) = places.get_mut(usize::try_from(n).unwrap_or(usize::MAX))
         {
             *place = *i;
         }

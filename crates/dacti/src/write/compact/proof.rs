@@ -77,7 +77,9 @@ pub(super) fn prove(
         if anew {
             prove_content((old, before), (&new, after))?;
         }
-        prove_region((old, before), (&new, after), &hashes, policy.as_ref(), &mut proof)?;
+        // A packer hashes new stored bytes one by one only for their seals.
+        let hashes = (!anew || new.view().seals().is_some()).then_some(&hashes[..]);
+        prove_region((old, before), (&new, after), hashes, policy.as_ref(), &mut proof)?;
     }
     if !anew {
         prove_dictionary(old, &new)?;
@@ -118,14 +120,16 @@ fn pairs<'s>(
 fn prove_region(
     (old, before): (&Package, &Located),
     (new, after): (&Package, &Located),
-    hashes: &[(Uuid, [u8; 32])],
+    hashes: Option<&[(Uuid, [u8; 32])]>,
     signed_by: Option<&SealPolicy>,
     proof: &mut Proof,
 ) -> Result<(), Error> {
     let hash = hash(new, after)?;
-    let expected = hashes.binary_search_by_key(&after.id, |(id, _)| *id).ok();
-    let expected = expected.and_then(|i| hashes.get(i)).map(|(_, hash)| *hash);
-    if expected != Some(hash) {
+    let is_other = |hashes: &[(Uuid, [u8; 32])]| {
+        let found = hashes.binary_search_by_key(&after.id, |(id, _)| *id).ok();
+        found.and_then(|i| hashes.get(i)).is_none_or(|(_, expected)| *expected != hash)
+    };
+    if hashes.is_some_and(is_other) {
         return Err(unproven(format!("region {} has other bytes", after.id)));
     }
     proof.regions = proof.regions.saturating_add(1);
