@@ -3,7 +3,6 @@
 use crate::Names;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
-use rayon::slice::ParallelSliceMut;
 
 /// A region as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +94,7 @@ fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
     let lead = |name: &Name<'_>| name.id.as_bytes().first_chunk::<8>().copied();
     let mut by_id: Vec<([u8; 8], u32)> =
         names.iter().map(|name| lead(name).unwrap_or_default()).zip(0..).collect();
-    by_id.par_sort_unstable_by(|(a, n), (b, m)| a.cmp(b).then_with(|| id(*n).cmp(&id(*m))));
+    by_id.sort_unstable_by(|(a, n), (b, m)| a.cmp(b).then_with(|| id(*n).cmp(&id(*m))));
     let mut places = vec![u32::MAX; names.len()];
     let mut regions = regions.iter().zip(0_u32..).peekable();
     for (_, n) in by_id {

@@ -344,18 +344,19 @@ fn names_to_write<'i>(
 ) -> Vec<Name<'i>> {
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
+        // The length of a region without encoding needs no hint.
+        let is_told = encoding == Some(Encoding::NONE) || *unchanged;
         let is_listed = if let Some(listed) = chain.find(name.path) {
-            // The length of a region without encoding needs no hint.
-            let is_told = encoding == Some(Encoding::NONE) || *unchanged;
             let len_is_right = is_told || listed.decoded_len == name.decoded_len;
             // Attributes that are kept stay as long as the content does.
             let attributes_are_right =
                 listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
             listed.id == name.id && len_is_right && attributes_are_right
         } else {
-            // The rest of the list was not read, and most likely has the name.
-            let is_there = *unchanged && found.is_some() && !chain.is_whole();
-            is_there && name.attributes.is_empty()
+            // The rest of the list was not read, and most likely has the name of a region that is
+            // there.
+            let is_in_rest = found.is_some() && !chain.is_whole();
+            is_in_rest && is_told && name.attributes.is_empty()
         };
         (!is_listed).then_some(name)
     });
