@@ -18,6 +18,9 @@ fn packages(into: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dacti_tests::FIXTURES).expect("the fixtures are committed") {
         let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            continue;
+        }
         let bytes = fs::read(&path).expect("a file");
         let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
         let is_package = bytes.get(8..24) == Some(&PACKAGE) || name.starts_with("package_");

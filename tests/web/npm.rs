@@ -37,9 +37,12 @@ fn the_package_is_installed_and_runs() {
         pack.args(["pack", "files", "-o", "p.dacti-pack"]).current_dir(folder);
         assert!(pack.status().expect("it starts").success());
     });
-    let project = tempfile::tempdir().expect("a temporary folder");
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    // The folder's name becomes that of the project.
+    let project = &temporary.path().join("project");
+    fs::create_dir(project).expect("a folder");
     let package = npm();
-    let packed = npm_in(project.path(), &["pack", "--json", &package.to_string_lossy()]);
+    let packed = npm_in(project, &["pack", "--json", &package.to_string_lossy()]);
     let packed: Value = serde_json::from_str(&packed).expect("it prints JSON");
     let files: Vec<_> = packed[0]["files"]
         .as_array()
@@ -61,16 +64,16 @@ fn the_package_is_installed_and_runs() {
     ] {
         assert!(files.contains(&wanted), "{wanted} is missing in {files:?}");
     }
-    npm_in(project.path(), &["init", "--yes"]);
+    npm_in(project, &["init", "--yes"]);
     let tarball = packed[0]["filename"].as_str().expect("a name");
-    npm_in(project.path(), &["install", &format!("./{tarball}")]);
+    npm_in(project, &["install", &format!("./{tarball}")]);
     for entry in ["dacti", "dacti/inline"] {
-        let script = project.path().join("program.mjs");
+        let script = project.join("program.mjs");
         fs::write(&script, PROGRAM.replace("ENTRY", entry)).expect("a file");
         let output = Command::new("node")
             .arg(&script)
             .arg(site.url("p.dacti-pack"))
-            .current_dir(project.path())
+            .current_dir(project)
             .output()
             .expect("node is installed");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -240,7 +240,6 @@ impl View {
 
     /// Returns the number of entries in those groups of the index that lie in the head. Together
     /// with the index's start, it tells which of two states of a package is later.
-    #[cfg(any(feature = "http-client", feature = "store", feature = "write"))]
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
         let mut at = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
