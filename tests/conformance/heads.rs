@@ -48,6 +48,12 @@ pub fn fuzz(head: &[u8]) {
         zeroed[DIGEST.start..SIGNATURE_END].fill(0);
         head[DIGEST].copy_from_slice(&Digest::of(&zeroed).0);
     }
+    // The rules of the layout region have fixtures and a fuzzer of their own.
+    if let Err(error) = PartsHead::parse(&head)
+        && !matches!(error, dacti_cdn::Error::Container(_) | dacti_cdn::Error::Parts(_))
+    {
+        return;
+    }
     let expected = expect::dump_of("parts", &head).map_err(|fault| fault.to_string());
     assert_eq!(parts(&head), expected);
     let Ok(parsed) = PartsHead::parse(&head) else { return };
