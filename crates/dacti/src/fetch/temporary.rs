@@ -21,6 +21,7 @@ impl Temporary {
         tempfile::tempfile().map(Self)
     }
 
+    #[cfg(feature = "http-client")]
     pub(crate) fn len(&self) -> u64 {
         self.0.metadata().map_or(0, |metadata| metadata.len())
     }
@@ -36,6 +37,7 @@ impl Temporary {
     }
 
     /// Drops all bytes.
+    #[cfg(feature = "http-client")]
     pub(crate) fn clear(&mut self) -> io::Result<()> {
         self.0.set_len(0)
     }
