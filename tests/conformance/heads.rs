@@ -55,6 +55,10 @@ pub fn fuzz(head: &[u8]) {
         return;
     }
     let expected = expect::dump_of("parts", &head).map_err(|fault| fault.to_string());
+    // A table after the head is cut for the reference, which takes the head for the whole file.
+    if expected.as_ref().is_err_and(|verdict| verdict.contains("truncated table")) {
+        return;
+    }
     assert_eq!(parts(&head), expected);
     let Ok(parsed) = PartsHead::parse(&head) else { return };
     let list = &parsed.region.list;
