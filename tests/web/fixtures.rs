@@ -36,7 +36,9 @@ fn packages(into: &Path) -> Vec<String> {
 
 /// Returns what a program can tell of an error.
 fn fault(error: &Error) -> Value {
-    json!({ "kind": error.kind().to_string(), "what": error.what(), "at": error.at() })
+    // Numbers that JavaScript cannot hold are texts.
+    let at = error.at().map(|at| if at > 1 << 53 { json!(at.to_string()) } else { json!(at) });
+    json!({ "kind": error.kind().to_string(), "what": error.what(), "at": at })
 }
 
 /// Returns every region of a package by its digest, or its error.
@@ -80,8 +82,11 @@ fn check(system: System) {
     let site = Site::new(|folder| names = packages(folder));
     let remote = remote(&names);
     let found = site.run(system, "packages", &json!([site.url(""), names, remote]));
-    let by_file =
-        |name: &String| (format!("{name} as a file"), read(Package::open(site.path().join(name))));
+    // A file that a person drops has no folder beside it, so its parts cannot be read.
+    let by_file = |name: &String| {
+        let bytes = fs::read(site.path().join(name)).expect("it was copied");
+        (format!("{name} as a file"), read(Package::from_bytes(bytes)))
+    };
     let by_url = |name: &&String| {
         let opened = Package::open_url_with(&site.url(name), &HttpOptions::default());
         ((*name).clone(), read(opened.map(|(package, _)| package)))
