@@ -89,6 +89,24 @@ fn an_aborted_call_ends_its_requests_and_nothing_else() {
     }
 }
 
+/// A package lives as long as something reads through it. Its look-up takes two requests here, and
+/// the garbage collector runs before each.
+#[test]
+fn a_package_that_is_dropped_or_closed_ends_its_reads() {
+    let site = Site::new(|folder| {
+        let files = folder.join("files");
+        fs::create_dir(&files).expect("a folder");
+        for n in 0..3000 {
+            fs::write(files.join(format!("{n}.txt")), text(n)).expect("a file");
+        }
+        run(folder, &["pack", "files", "-o", "p.dacti-pack"]);
+    });
+    let found = site.run(System::Node, "dropped", &json!([site.url("p.dacti-pack"), "1234.txt"]));
+    let content = digest(&text(1234));
+    let expected = json!({ "content": content, "stream": content, "closed": "unavailable" });
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn responses_are_those_of_a_server() {
     let site = Site::new(publish);
@@ -216,19 +234,11 @@ fn a_stale_head_leads_to_an_old_package_and_never_back() {
     }
 }
 
-/// A daicon file that is not a package: a text note of 86 bytes.
-const NOTE: &[u8; 86] = b"\xffdaicon0\
-    \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\
-    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
-    \xa4\x72\xcb\x37\xab\xca\x0c\x44\x8b\x7c\x86\x90\x19\xed\x34\x8e\0\0\x01\0\
-    \x50\0\0\0\x03\0\0\0\
-    hi\n\0\0\0";
-
 #[test]
 fn a_file_is_described_as_the_program_describes_it() {
     let site = Site::new(|folder| {
         publish(folder);
-        fs::write(folder.join("other.bin"), NOTE).expect("a file");
+        fs::write(folder.join("other.bin"), dacti_tests::NOTE).expect("a file");
     });
     for name in ["p.dacti-pack", "q.dacti-pack", "other.bin"] {
         let output = Command::new(program())

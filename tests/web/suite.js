@@ -113,6 +113,27 @@ export async function aborts({ open }, url, path) {
   return found;
 }
 
+/** Reads through packages that nothing refers to any more while they read: one region, and a stream
+ * in pieces. `collect` runs the garbage collector. The third package is closed before its answer. */
+export async function dropped({ open }, url, path) {
+  const slow = async (...request) => {
+    for (let turn = 0; turn < 3; turn += 1) {
+      globalThis.collect();
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    return fetch(...request);
+  };
+  const options = { cache: false, fetch: slow };
+  const content = await digest(await (await open(url, options)).get(path));
+  const stream = await (await open(url, options)).stream(path);
+  const pieces = await digest(await new Response(stream).arrayBuffer());
+  const pack = await open(url, options);
+  const reading = pack.get(path);
+  pack.close();
+  const closed = await reading.then(() => "read", (error) => error.kind);
+  return { content, stream: pieces, closed };
+}
+
 /** Reads all regions through a server that damages answers in a way that the seed fixes. */
 export async function tampered({ open }, url, seed, options = {}) {
   let state = seed >>> 0 || 1;

@@ -146,6 +146,7 @@ export class Package {
   #clientNumber;
   #client;
   #info;
+  #running = 0;
 
   constructor(module, clientNumber, client, info) {
     this.#module = module;
@@ -164,13 +165,24 @@ export class Package {
   get form() { return this.#info.form; }
   get stats() { return { ...this.#client.stats }; }
 
+  /** Runs a task. The count is changed after it, so that a package that nothing else refers to is
+   * not collected meanwhile. */
+  async #run(verb, text, options, object = this.#number) {
+    this.#running += 1;
+    try {
+      return await this.#module.run(verb, object, text, options);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
   /** Reads a region, whole or from `start` to `end`. */
   get(path, { signal, start, end } = {}) {
     const range = start === undefined && end === undefined ? {} : { start: start ?? 0, end: end ?? Infinity };
     if (range.end < range.start) {
       return Promise.reject(new DactiError("misuse", `the range ends at ${end}, before it starts`, { path }));
     }
-    return this.#module.run(GET, this.#number, String(path), { signal, ...range });
+    return this.#run(GET, String(path), { signal, ...range });
   }
 
   /** Reads many regions, of which neighbours share requests. Each has a result of its own: its
@@ -180,7 +192,7 @@ export class Package {
     if (names.length === 0) return [];
     const wrong = names.find((name) => name.includes("\0"));
     if (wrong !== undefined) throw new DactiError("misuse", "a path has no NUL", { path: wrong });
-    const bytes = await this.#module.run(GET_MANY, this.#number, names.join("\0"), { signal });
+    const bytes = await this.#run(GET_MANY, names.join("\0"), { signal });
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     let at = 0;
     return names.map(() => {
@@ -194,14 +206,15 @@ export class Package {
   /** Reads a region as a stream, whose pieces are verified before they are handed out. */
   async stream(path, { signal, start = 0, end = Infinity } = {}) {
     const module = this.#module;
-    const number = await module.run(STREAM, this.#number, String(path), { signal });
+    const number = await this.#run(STREAM, String(path), { signal });
+    const next = () => this.#run(NEXT, "", { signal }, number);
     let at = 0;
     return new ReadableStream({
       async pull(controller) {
         for (;;) {
           let piece;
           try {
-            piece = at < end ? await module.run(NEXT, number, "", { signal }) : undefined;
+            piece = at < end ? await next() : undefined;
           } catch (error) {
             module.close(number);
             throw error;
@@ -273,7 +286,7 @@ export class Package {
 
   /** Lists the regions whose paths begin with a prefix. */
   list(prefix = "", { signal } = {}) {
-    return this.#module.run(LIST, this.#number, prefix, { signal });
+    return this.#run(LIST, prefix, { signal });
   }
 
   /** Tells whether there is a region of this path. */
@@ -283,13 +296,13 @@ export class Package {
 
   /** Finds the stored bytes of a region; null if there is none. */
   locate(path, { signal } = {}) {
-    return this.#module.run(LOCATE, this.#number, String(path), { signal });
+    return this.#run(LOCATE, String(path), { signal });
   }
 
   /** Takes the view that is published now. True if it is a later one. */
   async refresh({ signal } = {}) {
     const now = seconds();
-    const info = await this.#module.run(REFRESH, this.#number, "", { signal, start: now, end: now });
+    const info = await this.#run(REFRESH, "", { signal, start: now, end: now });
     if (info) this.#info = info;
     return info !== null;
   }

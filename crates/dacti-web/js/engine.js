@@ -251,8 +251,12 @@ class Engine {
   }
 
   async #blob(slot, number, start, end) {
+    const client = this.#clients.get(number);
+    // The module is not called while it calls.
+    await null;
     try {
-      const part = this.#clients.get(number).blob.slice(start, end);
+      if (!client) throw new Error("the package was closed");
+      const part = client.blob.slice(start, end);
       this.#feed(slot, BYTES, 0, new Uint8Array(await part.arrayBuffer()));
     } catch (error) {
       this.#fail(slot, RESET, String(error?.message ?? error));
@@ -272,6 +276,12 @@ class Engine {
 
   async #send(slot, number, url, lines, [first, silence, all]) {
     const client = this.#clients.get(number);
+    if (!client) {
+      // The module is not called while it calls.
+      await null;
+      this.#fail(slot, UNREACHABLE, "the package was closed");
+      return;
+    }
     const exchange = new Exchange(client, silence, all);
     this.#exchanges.set(slot, exchange);
     let response;
