@@ -1,6 +1,7 @@
 //! `dacti cdn-check` tells good hosts from bad ones: nginx with good and with six bad settings,
 //! Varnish, Squid, Python's server, `dacti serve`, and moto as a bucket.
 
+use crate::stores::moto;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Server, Tool, free_port, missing};
@@ -202,31 +203,23 @@ fn a_bucket_of_moto() {
     if missing(&[Tool::MOTO]) {
         return;
     }
-    let (mut moto, address) = (Tool::MOTO.command().unwrap(), free_port().unwrap());
-    moto.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(moto, dir.path(), address).unwrap();
+    let (server, settings) = moto(dir.path());
     let address = server.address().to_string();
-    let created = ask(&address, "PUT", "/bucket", "Content-Length: 0\r\n").unwrap();
-    assert_eq!(created.status, 200, "{created:?}");
     let folder = dir.path().join("data");
     std::fs::create_dir(&folder).unwrap();
     fill(&folder);
     let endpoint = format!("http://{address}");
-    let settings = [
-        ("AWS_ENDPOINT", endpoint.as_str()),
-        ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "key"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-    ];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     run(&["publish", "one", "s3://bucket/one", "--form", "whole"], &folder, &settings);
     run(&["publish", "one", "s3://bucket/p"], &folder, &settings);
-    // Everybody may read the objects, as in a bucket that a CDN serves.
+    // Everybody may read the objects, as in a bucket that a CDN serves. Their owner says so: moto
+    // asks for a header `Authorization` and takes any.
     let listed = ask(&address, "GET", "/bucket?list-type=2", "").unwrap();
     let listed = String::from_utf8(listed.body).unwrap();
     for key in listed.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
-        let public = "x-amz-acl: public-read\r\nContent-Length: 0\r\n";
+        let public = "Authorization: AWS key:signature\r\nx-amz-acl: public-read\r\n\
+                      Content-Length: 0\r\n";
         let set = ask(&address, "PUT", &format!("/bucket/{key}?acl"), public).unwrap();
         assert_eq!(set.status, 200, "{set:?}");
     }

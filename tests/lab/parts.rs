@@ -2,7 +2,7 @@
 //! with settings that break packages of one file among them. No reader gets a wrong byte or an
 //! error, and no publication waits.
 
-use crate::updates::{Over, content, path, version_of};
+use crate::updates::{Over, content, path, read_next};
 use dacti::compact::CompactOptions;
 use dacti::fetch::HttpOptions;
 use dacti::publish::{Place, PublishOptions, publish, tag};
@@ -153,11 +153,7 @@ fn read(url: &str, over: &AtomicBool, seed: usize, read: &AtomicU64) {
         let (package, _) = Package::open_url_with(url, &options).unwrap();
         let mut seen = None;
         for _ in 0..6 {
-            pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
-            let region = pick / 7 % REGIONS;
-            let bytes = package.get(path(region).as_str()).unwrap();
-            let version = version_of(region, &bytes)
-                .unwrap_or_else(|| panic!("wrong bytes of region {region}: {bytes:?}"));
+            let (_, version) = read_next(&package, REGIONS, &mut pick);
             assert_eq!(*seen.get_or_insert(version), version, "half an update");
             read.fetch_add(1, Ordering::Relaxed);
         }
@@ -218,7 +214,7 @@ fn publish_and_read(name: &str, cache: Cache, deploy: Deploy) {
                 publisher.compact();
                 publisher.tag_and_roll_back(version + 1_000);
             }
-            // Readers meet each version, however busy the machine is.
+            // Readers see each version, also on a busy machine.
             while count.load(Ordering::Relaxed) < before + 16 && !over.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }

@@ -69,25 +69,33 @@ impl Client {
     }
 }
 
-#[test]
-fn moto_takes_packages() {
-    if missing(&[Tool::MOTO]) {
-        return;
-    }
+/// Starts moto with an empty bucket `bucket`, and its output in `dir`. Returns it with the settings
+/// by which the program finds it.
+pub(super) fn moto(dir: &Path) -> (Server, [(&'static str, String); 5]) {
     let (mut moto, address) = (Tool::MOTO.command().unwrap(), free_port().unwrap());
     moto.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(moto, dir.path(), address).unwrap();
+    let server = Server::start(moto, dir, address).unwrap();
     let address = server.address().to_string();
     let created = ask(&address, "PUT", "/bucket", "Content-Length: 0\r\n").unwrap();
     assert_eq!(created.status, 200, "{created:?}");
-    let client = Client::new(vec![
+    let settings = [
         ("AWS_ENDPOINT", format!("http://{address}")),
         ("AWS_ALLOW_HTTP", "true".into()),
         ("AWS_REGION", "us-east-1".into()),
         ("AWS_ACCESS_KEY_ID", "key".into()),
         ("AWS_SECRET_ACCESS_KEY", "secret".into()),
-    ]);
+    ];
+    (server, settings)
+}
+
+#[test]
+fn moto_takes_packages() {
+    if missing(&[Tool::MOTO]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (_server, settings) = moto(dir.path());
+    let client = Client::new(settings.into());
     client.publishes("s3://bucket/folder/p.dacti-pack");
 }
 

@@ -53,6 +53,16 @@ pub(super) fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
     (bytes == content(region, version)).then_some(version)
 }
 
+/// Reads the next of the `regions` of a view, chosen by `pick`. Returns its number and its version.
+pub(super) fn read_next(package: &Package, regions: usize, pick: &mut usize) -> (usize, u64) {
+    *pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
+    let region = *pick / 7 % regions;
+    let bytes = package.get(path(region).as_str()).unwrap();
+    let version = version_of(region, &bytes)
+        .unwrap_or_else(|| panic!("wrong bytes of region {region}: {bytes:?}"));
+    (region, version)
+}
+
 pub(super) fn path(region: usize) -> String {
     format!("files/{region:03}")
 }
@@ -178,11 +188,7 @@ fn read(
         // One update replaces all regions, so all regions of a view have one version.
         let mut seen = None;
         for _ in 0..12 {
-            pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
-            let region = pick / 7 % REGIONS;
-            let bytes = package.get(path(region).as_str()).unwrap();
-            let version = version_of(region, &bytes)
-                .unwrap_or_else(|| panic!("wrong bytes of region {region}: {bytes:?}"));
+            let (region, version) = read_next(&package, REGIONS, &mut pick);
             assert_eq!(*seen.get_or_insert(version), version, "half an update");
             // The update in progress may be visible before it is announced as published.
             assert!(version <= *published.read().unwrap() + 1, "from the future");

@@ -1,8 +1,10 @@
 //! The program `dacti`, for tests that run it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use tempfile::TempDir;
 
 /// The program, built once in the profile and the target directory of this test.
 pub fn program() -> &'static Path {
@@ -21,4 +23,40 @@ pub fn program() -> &'static Path {
         assert!(build.status().expect("cargo runs").success(), "the program does not compile");
         profile.join("dacti")
     })
+}
+
+/// A temporary folder in which the program runs.
+pub struct Folder(TempDir);
+
+impl Folder {
+    /// Makes an empty one.
+    #[expect(clippy::new_without_default, reason = "it makes a folder on disk")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// Returns the place of `path` in it.
+    #[must_use]
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    /// Writes a file, and makes its folders.
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let file = self.at(path);
+        fs::create_dir_all(file.parent().expect("it is in a folder")).expect("a new folder");
+        fs::write(file, bytes).expect("a new file");
+    }
+
+    /// Runs the program, and returns its exit code, and its output and errors as text.
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(program());
+        let output = command.args(arguments).current_dir(self.0.path()).output();
+        let output = output.expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        assert!(!err.contains("panicked"), "{err}");
+        (output.status.code(), out, err)
+    }
 }

@@ -1,9 +1,8 @@
 //! The tests in real browsers: `tests/browser`, run by Node against the program of this tree.
 
-use crate::debian::install_under_ci;
+use crate::debian::need;
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, run};
-use std::path::Path;
 use std::process::Command;
 
 /// Programs that the tests start, and Debian's packages of them.
@@ -31,14 +30,8 @@ pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
         [name] if CHROMIUM.contains(&name) => Some(name),
         _ => return Err(format!("takes `--full` and one of {}", CHROMIUM.join(", ")).into()),
     };
-    let missing = missing();
-    if !missing.is_empty() {
-        install_under_ci(&missing)?;
-    }
-    let missing = self::missing();
-    if !missing.is_empty() {
-        let install = missing.join(" ");
-        return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {install}`")));
+    if let skipped @ Outcome::Skipped(_) = need(PROGRAMS)? {
+        return Ok(skipped);
     }
     run(&mut context.cargo(["build", "-p", "dacti-cli"]))?;
     let folder = context.root.join(TESTS);
@@ -68,8 +61,4 @@ fn files(browser: &str, only: Option<&str>) -> Vec<String> {
     let all = if browser == "chrome" { CHROMIUM } else { FIREFOX };
     let wanted = all.iter().filter(|name| only.is_none_or(|only| only == **name));
     wanted.map(|name| format!("{name}.test.mjs")).collect()
-}
-
-fn missing() -> Vec<&'static str> {
-    PROGRAMS.iter().filter(|(file, _)| !Path::new(file).exists()).map(|&(_, name)| name).collect()
 }

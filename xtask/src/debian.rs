@@ -1,6 +1,6 @@
 //! Installs Debian's packages of programs that the chores need and cargo does not provide.
 
-use crate::run::{Result, output, run, under_ci};
+use crate::run::{Outcome, Result, output, run, under_ci};
 use std::path::Path;
 use std::process::Command;
 
@@ -19,6 +19,25 @@ pub fn install_under_ci(packages: &[&str]) -> Result {
         // own.
         .env("RUNLEVEL", "1")
         .env(noninteractive.0, noninteractive.1))
+}
+
+/// Sees to it that programs are there: each a file, and Debian's package of it. In CI, missing ones
+/// are installed. Returns `Skipped` if one is still missing.
+pub fn need(programs: &[(&str, &str)]) -> Result<Outcome> {
+    let missing = || -> Vec<&str> {
+        let missing = programs.iter().filter(|(file, _)| !Path::new(file).exists());
+        missing.map(|&(_, package)| package).collect()
+    };
+    let install = missing();
+    if !install.is_empty() {
+        install_under_ci(&install)?;
+    }
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let install = missing.join(" ");
+    Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {install}`")))
 }
 
 fn is_root() -> bool {

@@ -2,11 +2,10 @@
 //!
 //! The tests start the servers, on loopback ports of their own, and stop them.
 
-use crate::debian::install_under_ci;
+use crate::debian::need;
 use crate::page::{Begun, Page};
 use crate::run::{Context, Outcome, Result, run};
 use crate::test::of_workspace;
-use std::path::Path;
 use std::process::Command;
 
 /// Programs that the lab starts, and Debian's packages of them.
@@ -47,14 +46,8 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     if write && !full {
         return Err("--write is for the table of --full".into());
     }
-    let missing = missing();
-    if !missing.is_empty() {
-        install_under_ci(&missing)?;
-    }
-    let missing = self::missing();
-    if !missing.is_empty() {
-        let install = missing.join(" ");
-        return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {install}`")));
+    if let skipped @ Outcome::Skipped(_) = need(SERVERS)? {
+        return Ok(skipped);
     }
     let begun = Begun::now(context)?;
     let rows = context.root.join("target/xtask-lab-rows");
@@ -122,8 +115,4 @@ fn first_line(command: &mut Command) -> Result<String> {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     Ok(said.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-fn missing() -> Vec<&'static str> {
-    SERVERS.iter().filter(|(file, _)| !Path::new(file).exists()).map(|&(_, name)| name).collect()
 }

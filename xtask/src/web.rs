@@ -1,6 +1,6 @@
 //! `web`: builds the reader for browsers, and the npm package around it.
 
-use crate::debian::install_under_ci;
+use crate::debian::{install_under_ci, need};
 use crate::embed;
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, judge, output, run, succeeds};
@@ -35,9 +35,9 @@ const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 const PROGRAMS: &[(&str, &str)] =
     &[("/usr/bin/chromium", "chromium"), ("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")];
 
-/// The most bytes after Brotli of the files that a page loads before its first region, and of all
-/// that reading can need. The aims are 60,000 and 200,000: docs/guide/browser.md tells what is in
-/// the way.
+/// The most bytes, after Brotli, of the files that a page loads before its first region, and of all
+/// files for reading. The aims are 60,000 and 200,000; docs/guide/browser.md explains the
+/// difference.
 const FIRST_LEN_MAX: u64 = 240_000;
 const READER_LEN_MAX: u64 = 315_000;
 /// The files that a page loads first. `codec.wasm` comes when it is needed.
@@ -60,13 +60,8 @@ pub fn web(context: &Context, args: &[String]) -> Result<Outcome> {
 
 /// Builds the npm package, and runs its tests in Node and Chromium.
 fn check(context: &Context) -> Result<Outcome> {
-    let missing = || PROGRAMS.iter().filter(|(file, _)| !Path::new(file).exists());
-    let install: Vec<_> = missing().map(|&(_, name)| name).collect();
-    if !install.is_empty() {
-        install_under_ci(&install)?;
-    }
-    if let Some((_, name)) = missing().next() {
-        return Ok(Outcome::Skipped(format!("on Debian, as root: `apt-get install {name}`")));
+    if let skipped @ Outcome::Skipped(_) = need(PROGRAMS)? {
+        return Ok(skipped);
     }
     if let skipped @ Outcome::Skipped(_) = build(context)? {
         return Ok(skipped);
