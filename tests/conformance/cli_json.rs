@@ -179,16 +179,10 @@ fn every_object_is_as_the_page_says() {
     assert!(missing.is_empty(), "never printed: {missing:?}");
 }
 
-/// A daicon file that is not a package: a text note, by hand from the tables of the specification.
+/// Writes a daicon file that is not a package.
 fn note(scratch: &Scratch) -> String {
-    const NOTE: &[u8; 86] = b"\xffdaicon0\
-        \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\
-        \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
-        \xa4\x72\xcb\x37\xab\xca\x0c\x44\x8b\x7c\x86\x90\x19\xed\x34\x8e\0\0\x01\0\
-        \x50\0\0\0\x03\0\0\0\
-        hi\n\0\0\0";
     let file = scratch.at("note");
-    fs::write(&file, NOTE).expect("a new file");
+    fs::write(&file, dacti_tests::NOTE).expect("a new file");
     file.to_str().expect("it is text").into()
 }
 

@@ -2,45 +2,33 @@
 
 use crate::store::NAME;
 use crate::updates::content;
-use dacti_tests::program::program;
+use dacti_tests::program::Folder;
 use dacti_tests::reference::parts::assemble;
 use dacti_tests::served::Served;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-use tempfile::TempDir;
+use std::ops::Deref;
 
-struct Site(TempDir);
+struct Site(Folder);
+
+impl Deref for Site {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
 
 impl Site {
     /// A published package of ten files.
     fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
+        let site = Self(Folder::new());
         for n in 0..10 {
             site.write(&format!("in/file/{n}"), &content(n, 0));
         }
         site.ok(&["pack", "in", "-o", "one", "--encoding", "none"]);
         site.ok(&["publish", "one", "www/p.dacti-pack"]);
         site
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn write(&self, path: &str, bytes: &[u8]) {
-        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
-        fs::write(self.at(path), bytes).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output =
-            Command::new(program()).args(arguments).current_dir(self.0.path()).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        assert!(!err.contains("panicked"), "{err}");
-        (output.status.code(), out, err)
     }
 
     #[track_caller]

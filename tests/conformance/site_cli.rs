@@ -3,45 +3,35 @@
 
 use dacti::Package;
 use dacti_tests::http;
-use dacti_tests::program::program;
+use dacti_tests::program::{Folder, program};
 use dacti_tests::served::Served;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use tempfile::TempDir;
 
-struct Site(TempDir);
+struct Site(Folder);
+
+impl Deref for Site {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
 
 impl Site {
     fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
+        let site = Self(Folder::new());
         for n in 0..20 {
             site.write(&format!("in/docs/{n}.html"), &[b'a' + n; 5000]);
         }
         site.write("in/index.html", b"<h1>Home</h1>");
         assert_eq!(site.run(&["key", "new", "-o", "key"]).0, Some(0));
         site
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn write(&self, path: &str, bytes: &[u8]) {
-        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
-        fs::write(self.at(path), bytes).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output =
-            Command::new(program()).args(arguments).current_dir(self.0.path()).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        assert!(!err.contains("panicked"), "{err}");
-        (output.status.code(), out, err)
     }
 
     #[track_caller]
@@ -201,7 +191,7 @@ fn the_inspector_is_served_below_a_folder_that_nobody_can_guess() {
     site.made(&[]);
     let mut child = Command::new(program())
         .args(["-q", "inspect", "--serve", PACKAGE])
-        .current_dir(site.0.path())
+        .current_dir(site.at(""))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

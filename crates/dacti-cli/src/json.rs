@@ -3,23 +3,11 @@
 use crate::hint;
 use crate::overlap::Overlapping;
 use dacti::Span;
+pub(crate) use dacti::report::inspect::Place;
 use dacti::report::{Finding, Overlap};
 use serde::Serialize;
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// Bytes of a file.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Place {
-    at: u64,
-    len: u64,
-}
-
-impl From<Span> for Place {
-    fn from(span: Span) -> Self {
-        Self { at: span.start, len: span.len() }
-    }
-}
 
 /// One finding of a check.
 #[derive(Debug, Serialize)]

@@ -16,6 +16,7 @@ use core::time::Duration;
 use dacti::Encoding;
 use dacti::seal::SecretKey;
 use dacti::update::{PlannedUpdate, Update, UpdateFault, UpdateOptions};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -67,6 +68,24 @@ pub(crate) struct Options {
 
 /// The time between two tries to get the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Returns the paths in a package that are not among `paths`.
+pub(crate) fn others(
+    update: &Update,
+    paths: &BTreeSet<String>,
+) -> Result<Vec<String>, dacti::Error> {
+    let named = update.package().list()?.into_iter().filter_map(|region| region.path);
+    Ok(named.filter(|path| !paths.contains(path)).collect())
+}
+
+/// Plans an update, with a progress bar.
+pub(crate) fn plan(update: Update, talk: Talk) -> Result<PlannedUpdate, dacti::Error> {
+    let mut bar = Bar::bytes("encoding", 0, talk);
+    update.plan_with(&mut |at| {
+        bar.set(at.bytes, at.bytes_total);
+        interrupt::go_on()
+    })
+}
 
 /// Returns the failure of an update, with the option that helps.
 fn failed(package: &Path, error: &dacti::Error) -> Failure {
@@ -244,14 +263,7 @@ impl Options {
     ) -> Result<Outcome, Failure> {
         let failed = |error| failed(package, &error);
         interrupt::listen();
-        let planned = {
-            let mut bar = Bar::bytes("encoding", 0, talk);
-            update.plan_with(&mut |at| {
-                bar.set(at.bytes, at.bytes_total);
-                interrupt::go_on()
-            })
-        };
-        let planned = planned.map_err(failed)?;
+        let planned = plan(update, talk).map_err(failed)?;
         let summary = show::Summary::new(package, &planned);
         if self.dry_run {
             return self.show(&summary, &planned);

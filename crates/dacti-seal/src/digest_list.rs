@@ -23,7 +23,7 @@ pub const DIGEST_LIST_DOMAIN: &[u8; 19] = b"dacti-digestlist v0";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestListFault {
-    /// The region ends before the list does.
+    /// The region is shorter than the list.
     #[error("digest list: needs {needed} bytes, but its region has {len}")]
     Short {
         /// Bytes needed.

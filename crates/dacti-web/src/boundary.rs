@@ -2,8 +2,8 @@
 //!
 //! Rust marks the attributes of such functions as unsafe, because the names could collide with
 //! others in one program. No function here has an unsafe body, and none reads memory through a
-//! pointer: JavaScript writes into [`input`]'s buffer, and copies what it is handed while it is
-//! called.
+//! pointer: JavaScript writes into the buffer of [`input`], and copies the bytes that it gets
+//! before its function returns.
 #![expect(
     unsafe_code,
     reason = "only the attributes of imports and exports: no other way leads out of WebAssembly"

@@ -94,7 +94,7 @@ extern "C" fn written() -> usize {
     with_state(|state| state.written)
 }
 
-/// Returns where the written bytes are.
+/// Returns the address of the written bytes.
 #[unsafe(no_mangle)]
 extern "C" fn output() -> *const u8 {
     with_state(|state| state.output.as_ptr())

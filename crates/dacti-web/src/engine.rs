@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
 
-/// What a task does.
+/// The kinds of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// Opens a package. The text is the options, and the object the host's number of the client.
@@ -46,10 +46,10 @@ pub enum Verb {
     Map,
 }
 
-/// What the host asks for.
+/// A request of the host.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// What to do.
+    /// The kind of the task.
     pub verb: Verb,
     /// The number of the package, the stream or the client.
     pub object: u32,

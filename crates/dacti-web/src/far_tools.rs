@@ -36,7 +36,7 @@ unsafe extern "C" {
 /// The answer of a tool that is not there.
 const ABSENT: u32 = 3;
 
-/// The tools that the second module has.
+/// The tools in the second module.
 pub(crate) const TOOLS: Tools = Tools {
     open_brotli: |dictionary| {
         let bytes = dictionary.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the engine needs of the JavaScript around it.
+//! The functions of the JavaScript around the engine.
 
 use crate::OutcomeKind;
 use core::fmt;

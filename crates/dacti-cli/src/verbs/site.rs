@@ -8,6 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes, counted, shown};
 use crate::place::PublishArgs;
 use crate::progress::Bar;
+use crate::update::{others, plan};
 use crate::web::WebFiles;
 use crate::{Talk, interrupt, keys, threads};
 use core::num::NonZeroUsize;
@@ -267,20 +268,10 @@ impl Args {
             Self::tell(&path, talk);
             update.put(path, Content::file(file)).map_err(failed)?;
         }
-        let listed = update.package().list().map_err(failed)?;
-        for path in listed.into_iter().filter_map(|region| region.path) {
-            if !paths.contains(&path) {
-                update.remove(RegionName::Path(&path)).map_err(failed)?;
-            }
+        for path in others(&update, &paths).map_err(failed)? {
+            update.remove(RegionName::Path(&path)).map_err(failed)?;
         }
-        let planned = {
-            let mut bar = Bar::bytes("encoding", 0, talk);
-            update.plan_with(&mut |at| {
-                bar.set(at.bytes, at.bytes_total);
-                interrupt::go_on()
-            })
-        };
-        let planned = planned.map_err(failed)?;
+        let planned = plan(update, talk).map_err(failed)?;
         let is_same = planned.is_empty();
         let before = Self::state(package)?;
         planned.apply().map_err(failed)?;

@@ -6,8 +6,7 @@ use crate::ids::IdsFile;
 use crate::keep::Keep;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, counted, shown};
-use crate::update::Options;
-use dacti::update::Update;
+use crate::update::{Options, others};
 use dacti::{Content, RegionName};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,7 +59,8 @@ impl Args {
             ids.put(&mut update, path, attributes, Content::file(file))?;
         }
         ids.end()?;
-        let others = self.others(&update, &paths)?;
+        let others = others(&update, &paths);
+        let others = others.map_err(|error| Failure::with(&self.package, &error))?;
         if self.delete {
             for path in &others {
                 let removed = update.remove(RegionName::Path(path));
@@ -90,13 +90,5 @@ impl Args {
             )));
         }
         Ok(collected)
-    }
-
-    /// Returns the paths in the package for which the folder has no file.
-    fn others(&self, update: &Update, paths: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
-        let listed = update.package().list();
-        let listed = listed.map_err(|error| Failure::with(&self.package, &error))?;
-        let named = listed.into_iter().filter_map(|region| region.path);
-        Ok(named.filter(|path| !paths.contains(path)).collect())
     }
 }

@@ -173,11 +173,12 @@ impl Finder {
         if let Some(kept) = self.view.index_region().kept() {
             return self.feed_kept(search, want, kept);
         }
-        let around = self.source.may_read_around().then(|| self.blocks.around(lookup, search));
-        let span = around.flatten().unwrap_or(want);
+        let reads_around = self.source.may_read_around();
+        let around = if reads_around { self.blocks.around(lookup, search) } else { None };
+        let span = around.unwrap_or(want);
         loop {
             let bytes = self.read(span)?;
-            let fed = match around.flatten() {
+            let fed = match around {
                 Some(_) => self.blocks.feed_around(lookup, search, span, &bytes),
                 None => self.blocks.feed_read(search, bytes.into()),
             };

@@ -29,9 +29,9 @@ pub struct Inspection {
     map: Vec<Stretch>,
 }
 
-/// Bytes of the file.
+/// Bytes of a file, as JSON shows them.
 #[derive(Debug, Clone, Copy, Serialize)]
-struct Place {
+pub struct Place {
     at: u64,
     len: u64,
 }

@@ -10,7 +10,7 @@ mod outline;
 mod remote;
 
 #[cfg(feature = "serde")]
-pub use inspection::Inspection;
+pub use inspection::{Inspection, Place};
 pub use names::{label, name_of};
 pub use odd::oddities;
 pub use outline::{ContainerMap, Outline, is_other_format, named_region, table_entries};

@@ -51,7 +51,8 @@ impl Compressor {
         let dictionary = dictionary.unwrap_or_default();
         encoder.params = params(to_u64(content.len()), quality, dictionary);
         let made_for = (quality, encoder.params.lgwin);
-        if let Some(kept) = self.kept.take().filter(|kept| kept.made_for == made_for) {
+        let is_short = content.len() <= SHORT_LEN_MAX;
+        if let Some(kept) = self.kept.take().filter(|kept| is_short && kept.made_for == made_for) {
             encoder.params.hasher = kept.params;
             encoder.hasher_ = kept.hasher;
         }
@@ -63,7 +64,7 @@ impl Compressor {
         }
         let compressed = compress_with(&mut encoder, content, out);
         // These finders count the places that are in use, so that clearing the counts is enough.
-        if (5..=9).contains(&quality) && content.len() <= SHORT_LEN_MAX {
+        if (5..=9).contains(&quality) && is_short {
             let mut hasher = core::mem::take(&mut encoder.hasher_);
             if !matches!(hasher, UnionHasher::Uninit) {
                 hasher.GetHasherCommon().is_prepared_ = 0;

@@ -134,7 +134,7 @@ impl Pull<'_> {
             filled.add(first);
             if let Some(wanted) = Wanted::read(&partial, self.package)? {
                 if partial.is_resumed {
-                    filled.add(wanted.completed()?);
+                    filled.add(wanted.completed());
                 }
                 if let Some(local) = others {
                     let shared = wanted.shared_with(local)?;
@@ -214,8 +214,8 @@ impl Copying<'_> {
     }
 }
 
-/// Returns the pieces in which a span is fetched.
-fn pieces(span: Span) -> impl Iterator<Item = Span> {
+/// Returns the pieces in which a span is fetched, or copied.
+pub(super) fn pieces(span: Span) -> impl Iterator<Item = Span> {
     let mut at = span.start;
     core::iter::from_fn(move || {
         let start = at;

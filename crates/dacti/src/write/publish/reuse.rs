@@ -5,12 +5,13 @@
 //! `docs/spec/dacti-seal.md`, "The digest list".
 
 use super::partial::Partial;
-use crate::fetch::source::{ReadAt, read_span};
+use super::pull::pieces;
+use super::upload::read_whole;
+use crate::fetch::source::ReadAt;
 use crate::index::IndexScan;
-use crate::read::view::read_failed;
 use crate::{Error, Package};
 use dacti_index::Located;
-use dacti_seal::Kind;
+use dacti_seal::{Kind, Verdict};
 use daicon_core::Span;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,21 +45,18 @@ impl Wanted {
     }
 
     /// Returns the places of regions that an earlier pull completed, with their seals.
-    pub(super) fn completed(&self) -> Result<Vec<Span>, Error> {
+    pub(super) fn completed(&self) -> Vec<Span> {
         let mut completed = Vec::new();
         if self.seal_len() == 0 {
-            return Ok(completed);
+            return completed;
         }
         for located in &self.scan.found {
-            let span = self.sealed(located);
-            let bytes = read_span(&**self.copy.source(), span).map_err(read_failed)?;
-            let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
-            let Some((stored, seal)) = bytes.split_at_checked(len) else { continue };
-            if self.copy.trust().judge(&self.copy, *located, stored, seal).is_ok() {
-                completed.push(span);
+            let verified = self.copy.stored_reader_at(*located).and_then(|mut r| r.verify());
+            if verified.is_ok_and(|verdict| verdict != Verdict::Unchecked) {
+                completed.push(self.sealed(located));
             }
         }
-        Ok(completed)
+        completed
     }
 
     /// Returns the regions that `local` has with the same digest: their places in the wanted
@@ -157,7 +155,10 @@ pub(super) fn copy(
 ) -> Result<(), Error> {
     for (span, from) in shared {
         let there = Span { start: *from, end: from.saturating_add(span.len()) };
-        partial.write_at(span.start, &super::upload::read_whole(local, there)?)?;
+        for piece in pieces(there) {
+            let at = span.start.saturating_add(piece.start.saturating_sub(there.start));
+            partial.write_at(at, &read_whole(local, piece)?)?;
+        }
     }
     Ok(())
 }

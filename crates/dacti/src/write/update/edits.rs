@@ -348,7 +348,7 @@ fn names_to_write<'i>(
         let is_told = encoding == Some(Encoding::NONE) || *unchanged;
         let is_listed = if let Some(listed) = chain.find(name.path) {
             let len_is_right = is_told || listed.decoded_len == name.decoded_len;
-            // Attributes that are kept stay as long as the content does.
+            // An update of the same content keeps the attributes of the file.
             let attributes_are_right =
                 listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
             listed.id == name.id && len_is_right && attributes_are_right

@@ -56,7 +56,7 @@ impl PlannedUpdate {
     }
 
     /// Plans the edits in turns, each by entries in one delta group, if that saves a fold. Returns
-    /// whether it does.
+    /// whether the edits were planned so.
     fn plan_in_turns(
         &mut self,
         source: &Arc<dyn ReadAt>,

@@ -92,7 +92,7 @@ impl ServedFile {
         }
     }
 
-    /// Returns what is wrong with the first answer that has other bytes than its probe.
+    /// Returns the fault of the first answer that has other bytes than its probe.
     fn first_stale(&self, url: &str, probes: &[Probe]) -> Option<String> {
         probes.iter().find_map(|probe| {
             let answer = match self.asker.ask_range(url, probe.span, &[]) {
@@ -120,7 +120,7 @@ impl ServedFile {
     }
 }
 
-/// Returns what is wrong with an answer to a probe; `None` if it has the new bytes.
+/// Returns the fault of an answer to a probe; `None` if it has the new bytes.
 fn stale(span: Span, digest: Digest, answer: &PlainAnswer) -> Option<String> {
     // spec: R-CDN-18
     let asked = format!("bytes {}-{}", span.start, span.end.saturating_sub(1));

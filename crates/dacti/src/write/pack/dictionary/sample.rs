@@ -145,7 +145,8 @@ struct Estimate {
     sampled_len: u64,
     /// The length of the contents that may have the dictionary.
     content_len: u64,
-    /// The length of everything else. Contents that cannot have the dictionary count as they are.
+    /// The other bytes of the package: the contents that cannot use the dictionary, without
+    /// compression, and the index, digests and names.
     others: u64,
 }
 
