@@ -1,9 +1,9 @@
-//! The look-up of one region, from an id to the place of its stored bytes, read top-down.
+//! The look-up of one region, from an id to the place of its stored bytes.
 //!
-//! Each step is cheaper than the next: the results of earlier look-ups, the groups in the head, the
-//! block that the fences lead to, and a scan of the index. The parts that do the steps do not use
-//! each other, and only the scan uses the source. Specification: `docs/spec/dacti-index.md`, "Which
-//! entry counts"; `docs/spec/dacti-lookup.md`.
+//! A look-up tries the cheapest step first. The steps are the results of earlier look-ups, the
+//! groups in the head, the block that the fences lead to, and a scan of the index. The modules of
+//! the steps do not use each other, and only the scan uses the source. Specification:
+//! `docs/spec/dacti-index.md`, "Which entry counts"; `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, read_span};
 use crate::find::blocks::Blocks;
@@ -36,7 +36,7 @@ pub(crate) struct Finder {
     blocks: Blocks,
     /// The number of searches by fences, until there is a guide.
     searches: AtomicU32,
-    /// The number of searches from which on a guide pays; `None` if there can be no guide.
+    /// The number of searches after which the guide is built; `None` if there can be no guide.
     guide_from: Option<u32>,
     guide_len_max: u64,
     guide: OnceLock<Option<Guide>>,
@@ -47,12 +47,19 @@ pub(crate) struct Finder {
 pub(crate) enum Begun<'f> {
     /// The result is known: the place of the region, or its absence.
     Known(Result<Option<Located>, Error>),
-    /// A search wants bytes that have to be read.
+    /// A search waits for bytes that must be read.
     Search(Search<'f>),
     /// The index has no fences and must be scanned.
     Scan,
-    /// There is a fault, which a look-up of this region alone handles.
+    /// There is a fault. The caller must look up this region alone, which handles the fault.
     Alone,
+}
+
+/// The answer of a search.
+#[derive(Debug)]
+enum Answer {
+    Found(Located),
+    Absent,
 }
 
 impl Finder {
@@ -87,34 +94,45 @@ impl Finder {
         &self.lent
     }
 
-    /// Finds the entry of `id` that counts, whose stored bytes lie within the file.
-    #[inline]
+    /// Finds the region of `id` by its newest entry. A region outside the file is an error.
+    #[expect(
+        clippy::inline_always,
+        reason = "a result that passes through memory makes a hit take twice the time"
+    )]
+    #[inline(always)]
     pub(crate) fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
-        match self.recall(id) {
-            Some(found) => Ok(found),
-            None => self.search(id),
-        }
-    }
-
-    /// Returns the answer that earlier look-ups allow; `None` if they do not suffice.
-    #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
-    #[inline]
-    fn recall(&self, id: Uuid) -> Option<Option<Located>> {
+        // Bytes that are stored in small parts and loaded in large ones wait for all loads before
+        // them. So the usual answer stays in registers, and a search returns a type of its own,
+        // which is not copied as a whole.
         match self.head_groups.recall(id) {
-            Recalled::Found(found) if found.is_removal() => Some(None),
-            Recalled::Found(found) => (found.span.end <= self.view.bound()).then_some(Some(*found)),
-            Recalled::Absent if self.is_all_in_head => Some(None),
-            Recalled::Absent => self.guide.get()?.as_ref()?.find(id),
-            Recalled::Nothing => None,
+            Recalled::Absent if self.is_all_in_head => return Ok(None),
+            Recalled::Absent => {
+                if let Some(Some(guide)) = self.guide.get()
+                    && let Some(found) = guide.find(id)
+                {
+                    return Ok(found);
+                }
+            }
+            Recalled::Found(found) if found.is_removal() => return Ok(None),
+            Recalled::Found(found) if found.span.end <= self.view.bound() => {
+                return Ok(Some(Located { id, ..*found }));
+            }
+            Recalled::Found(_) | Recalled::Nothing => {}
+        }
+        match self.search(id.as_u128()) {
+            Ok(Answer::Found(found)) => Ok(Some(Located { id, ..found })),
+            Ok(Answer::Absent) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     #[inline(never)]
-    fn search(&self, id: Uuid) -> Result<Option<Located>, Error> {
+    fn search(&self, id: u128) -> Result<Answer, Error> {
+        let id = Uuid::from_u128(id);
         let (index, head) = (self.view.index_region(), self.view.head());
         let found = match index.lookup(&head) {
             Some(lookup) => match self.search_by_fences(&lookup, id) {
-                // The entry that counts names no valid place. A scan would find the same entry.
+                // The newest entry has an invalid span. A scan would find the same entry.
                 Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
                 Err(fault @ Error::Lookup(_)) => {
                     index.note_contradiction(fault);
@@ -127,10 +145,10 @@ impl Finder {
                 None => scan::find(&*self.source, &self.view, id)?,
             },
         };
-        self.told(found)
+        Ok(self.told(found)?.map_or(Answer::Absent, Answer::Found))
     }
 
-    /// Returns the place of the entry that counts for an id, or absence if it is a removal.
+    /// Returns the place of the found entry; `None` if it is a removal.
     fn told(&self, found: Option<Located>) -> Result<Option<Located>, Error> {
         // spec: R-GONE-01
         let found = found.filter(|found| !found.is_removal());
@@ -216,7 +234,7 @@ impl Finder {
     }
 
     /// Feeds `search` from memory: lent bytes, the head, or a kept block. Returns false if the
-    /// wanted bytes have to be read.
+    /// wanted bytes must be read.
     fn feed_in_hand(&self, search: &mut Search<'_>, want: Span) -> Result<bool, Error> {
         match self.source.slice(want).or_else(|| self.view.head().answer(want)) {
             Some(bytes) => self.blocks.feed_lent(search, bytes).map(|()| true),
@@ -235,8 +253,8 @@ impl Finder {
         self.source.doubt(span, why).map_err(read_failed)
     }
 
-    /// Counts a search by fences. The search from which on a guide pays builds it; others go on
-    /// without one.
+    /// Counts a search by fences, and builds the guide once there were enough searches. Searches of
+    /// other threads do not wait for the guide.
     fn count_search(&self, lookup: &Lookup<'_>) {
         let Some(from) = self.guide_from else { return };
         if self.guide.get().is_none() && self.searches.fetch_add(1, Ordering::Relaxed) == from {
@@ -249,7 +267,7 @@ impl Finder {
     pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
         let (index, head) = (self.view.index_region(), self.view.head());
         if let Some(kept) = index.kept() {
-            // One read brings the index to all look-ups.
+            // The first scan reads the whole index once, for all look-ups.
             return if kept.bytes().is_some() { Begun::Known(self.find(id)) } else { Begun::Scan };
         }
         let Some(lookup) = index.lookup(&head) else {
@@ -271,7 +289,7 @@ impl Finder {
         }
     }
 
-    /// Goes on with a search that [`begin`](Self::begin) returned, after `bytes` were read for it.
+    /// Continues a search that [`begin`](Self::begin) returned, after `bytes` were read for it.
     pub(crate) fn feed_begun<'f>(&'f self, mut search: Search<'f>, bytes: &[u8]) -> Begun<'f> {
         // Another search may have kept the block meanwhile.
         if self.blocks.feed_kept(&mut search) {
@@ -303,7 +321,7 @@ fn found_by(search: &Search<'_>) -> Option<Located> {
     }
 }
 
-/// Returns the fault that a look-up met in the groups, as a fault of the index.
+/// Returns a fault of the groups as a fault of the index.
 fn of_index(error: dacti_lookup::Error) -> Error {
     match error {
         dacti_lookup::Error::Index(fault) => fault.into(),
@@ -343,7 +361,7 @@ mod tests {
     #[test]
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
-        // The names list is a region, too: 12 groups of 255 places.
+        // The names list is a region, too. So 3,001 entries fill 12 groups of 255 places.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());
@@ -363,7 +381,7 @@ mod tests {
                 }
             });
             assert!(matches!(finder.guide.get(), Some(Some(_))), "round {round}");
-            // Nothing more is searched for.
+            // Once there is a guide, no look-up searches by fences.
             let before = finder.searches.load(Ordering::Relaxed);
             for n in 0..3000 {
                 assert!(finder.find(id(n)).unwrap().is_some(), "{n}");

@@ -28,8 +28,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An open package.
 ///
-/// It reads by the [`View`] that it took when it was opened. So if a package grows meanwhile, its
-/// contents stay the same. Threads share a package without waiting for each other.
+/// All reads use the [`View`] that was read at the opening. So if an update changes the file
+/// meanwhile, this package still returns the old contents. Threads share a package without waiting
+/// for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -42,7 +43,7 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
-    /// Why the policy refuses the head, and all that it leads to.
+    /// Why the policy refuses the head; `None` if it does not. A refused head is not used to read.
     refused: Option<PublishFault>,
 }
 
@@ -76,7 +77,8 @@ impl Package {
         source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
     ) -> Result<Self, Error> {
         let opened = match Self::from_source(source(path)?, Limits::default()) {
-            // A head in parts is met here, so that files that are whole need no look before.
+            // Opening the head of a package in parts as a whole file fails here. So whole files
+            // need no check in advance.
             Err(error) if is_head_in_parts(&error) => {
                 Self::from_source(open_file(path)?, Limits::default())
             }
@@ -104,8 +106,8 @@ impl Package {
         Self::from_source_decoded_by(source, limits, dacti_index::open_brotli)
     }
 
-    /// Does the same as [`from_source`](Self::from_source), with a decoder of the caller's for
-    /// Brotli, such as one that is loaded when the first region needs it.
+    /// Does the same as [`from_source`](Self::from_source), but decodes Brotli with the caller's
+    /// decoder. The caller can load that decoder when the first region needs it.
     ///
     /// # Errors
     /// The errors of [`from_source`](Self::from_source).
@@ -159,8 +161,8 @@ impl Package {
         self.require_at(policy, now)
     }
 
-    /// Does the same as [`require`](Self::require), at a time that the caller tells, in seconds
-    /// since 1970. A browser gives WebAssembly no clock.
+    /// Does the same as [`require`](Self::require), at the time `now`, in seconds since 1970.
+    /// WebAssembly in a browser has no clock.
     #[must_use]
     pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
         self.refused = self.head_refused_by(&policy, now);
@@ -172,7 +174,7 @@ impl Package {
         self
     }
 
-    /// Returns why a policy refuses the head of a package in parts. Files of one piece have no
+    /// Returns why a policy refuses the head of a package in parts. A package of one file has no
     /// signed head.
     fn head_refused_by(&self, policy: &SealPolicy, now: u64) -> Option<PublishFault> {
         // spec: R-PART-18, R-PART-19
@@ -195,12 +197,12 @@ impl Package {
         self.view().expired_by(now).map_or(Ok(self), |fault| Err(fault.into()))
     }
 
-    /// Refuses to lead anywhere by a head that the policy refuses.
+    /// Refuses to read by a head that the policy refuses.
     #[inline]
     pub(crate) fn check_head(&self) -> Result<(), Error> {
         match &self.refused {
             None => Ok(()),
-            Some(fault) => Err(fault.clone().into()),
+            Some(fault) => Err(refusal(fault)),
         }
     }
 
@@ -229,7 +231,7 @@ impl Package {
         &self.finder
     }
 
-    /// Returns the code that tells swapped bytes from altered ones.
+    /// Returns the code that finds out whether wrong bytes were swapped or altered.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
     }
@@ -264,11 +266,11 @@ impl Package {
     }
 
     /// Reads the dictionary to which regions of the encoding `brod` refer; `None` if the package
-    /// has none. Regions are decoded without this call.
+    /// has none. You need not call this to decode regions.
     ///
     /// # Errors
-    /// A component region outside the file; a seal that does not fit the policy; bytes that do not
-    /// decode, or decode to more than 1 MiB.
+    /// A component region outside the file; a seal that does not satisfy the policy; bytes that do
+    /// not decode, or decode to more than 1 MiB.
     pub fn read_dictionary(&self) -> Result<Option<Arc<[u8]>>, Error> {
         self.check_head()?;
         Ok(self.dictionary.get()?.map(|dictionary| Arc::clone(&dictionary.bytes)))
@@ -311,14 +313,26 @@ impl Package {
     /// A path is hashed to an id, without any table. The names list is read only if the package
     /// gives explicit ids. Cost: no read if the head has the whole index; one read of an index
     /// block in a package with fences; otherwise a scan of the index up to the group with the id.
-    /// From a local file, a part of the block is read first, and it has nearly every region.
+    /// In a local file, a part of the block is read first. Nearly every region is found in this
+    /// part.
     ///
     /// # Errors
     /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.
     #[inline]
     pub fn find<'a>(&self, name: impl Into<RegionName<'a>>) -> Result<Option<Located>, Error> {
-        self.check_head()?;
         match name.into() {
+            RegionName::Id(id) if self.refused.is_none() => self.finder.find(id),
+            name => self.find_named(name),
+        }
+    }
+
+    /// Does the same as [`find`](Self::find), also for a path and for a head that the policy
+    /// refuses. It is out of line, see `Finder::find`.
+    #[cold]
+    #[inline(never)]
+    fn find_named(&self, name: RegionName<'_>) -> Result<Option<Located>, Error> {
+        self.check_head()?;
+        match name {
             RegionName::Id(id) => self.finder.find(id),
             RegionName::Path(path) => self.find_path(path),
         }
@@ -396,12 +410,13 @@ impl Package {
     /// Reads the stored bytes of a region that was found before, verified but not decoded.
     ///
     /// # Errors
-    /// Stored bytes outside the file; a seal that does not fit; errors of the source.
+    /// Stored bytes outside the file; a seal that does not match; errors of the source.
     pub fn stored(&self, located: &Located) -> Result<Vec<u8>, Error> {
         stored(self, *located).map(Cow::into_owned)
     }
 
-    /// Reads every region by the entry that counts, ascending by id, including the names list.
+    /// Reads the list of all regions, ascending by id. It includes the names list. If an id has
+    /// several entries, the newest one is used.
     ///
     /// Cost: the whole index is read; 56 bytes of memory for each entry.
     ///
@@ -462,8 +477,8 @@ impl Package {
     }
 
     /// Lists the readable part of a damaged package, and puts the losses into `faults`. If the
-    /// names list cannot be read, the regions are listed by id. An entry that names no valid place
-    /// is left out.
+    /// names list cannot be read, the regions are listed by id. A region whose entry has an invalid
+    /// span is left out.
     ///
     /// # Errors
     /// An index that cannot be read at all.
@@ -487,6 +502,14 @@ fn dictionary_of(
 ) -> Arc<PackageDictionary> {
     let (source, view, trust) = (Arc::clone(source), Arc::clone(view), Arc::clone(trust));
     Arc::new(PackageDictionary::new(source, view, trust, brotli))
+}
+
+/// Returns a fault of the head as an error. If this function were inlined, a look-up would keep its
+/// result in memory instead of registers.
+#[cold]
+#[inline(never)]
+fn refusal(fault: &PublishFault) -> Error {
+    fault.clone().into()
 }
 
 /// Returns whether a file was refused because it is the head of a package in parts.
