@@ -1,6 +1,6 @@
-//! The cost of parts of a DAR archive through a real nginx, beside a CAR v2 with an index of the
-//! same blocks. The CAR is read by the rules of its specification: the header, the index whole,
-//! then one range for each block, because an index entry tells no length of what is below a block.
+//! The cost of reading parts of a DAR archive through a real nginx, compared with an indexed CAR v2
+//! of the same blocks. The CAR is read by the rules of its specification: the header, the whole
+//! index, then one range for each block. Its index does not tell where a block's descendants lie.
 
 use super::counts::Relay;
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
@@ -16,13 +16,13 @@ use std::process::Command;
 
 type Blocks = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Files in each folder, so that a folder and its files are 1,000 blocks.
+/// The number of files in each folder. A folder and its files are 1,000 blocks.
 const FILES: usize = 999;
 
 struct Dag {
     root: Cid,
     blocks: Blocks,
-    /// The folders and the files in one of them.
+    /// The folders. `files` are the files in one of them.
     folders: Vec<Cid>,
     files: Vec<Cid>,
 }
@@ -103,11 +103,13 @@ impl<'r> Car<'r> {
         let number = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap());
         let (data_at, index_at) = (number(27), number(43));
         let index = get(relay, index_at, 1 << 40);
-        // The codec of two bytes; counts of hash functions and widths; code, width and length.
+        // Skips the codec of two bytes, the counts of hash functions and widths, and the hash code,
+        // width and length.
         Self { relay, index: index[2 + 4 + 8 + 4 + 4 + 8..].to_vec(), data_at }
     }
 
-    /// Reads a block. Its length is in the section, so that a guess is read, and perhaps the rest.
+    /// Reads a block. The length of its section is in the section, so a first read guesses it, and
+    /// a second read completes a longer block.
     fn block(&self, cid: &Cid) -> Vec<u8> {
         let records: Vec<&[u8]> = self.index.chunks(40).collect();
         let at = records.binary_search_by(|record| record[..32].cmp(cid.digest())).unwrap();
@@ -179,7 +181,7 @@ fn parts_of_an_archive_take_few_requests() {
     let arguments = ["extract", "--path", &path, "--files", "-C", "files"];
     let dar_cost = dar(&relay, out.path(), &arguments);
     assert_eq!(fs::read(out.path().join("files").join(file.to_string())).unwrap(), expected);
-    // The leaves are one range.
+    // All leaves of the file are read as one range.
     assert!(dar_cost.0 <= 6 + 1, "{dar_cost:?}");
     let car = Car::open(&relay);
     for cid in [&dag.root, folder, file] {

@@ -2,6 +2,7 @@
 //! Varnish, Squid, Python's server, `dacti serve`, and moto as a bucket.
 
 use crate::stores::moto;
+use crate::updates::tell;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Server, Tool, free_port, missing};
@@ -62,14 +63,15 @@ fn verdict(host: &str, url: &str, edge: Option<&str>) -> Verdict {
         kinds
     };
     let recommended = found["recommended"].as_str().unwrap().to_owned();
-    eprintln!(
+    let (one_file, in_parts) = (with("one_file", "bad"), with("in_parts", "bad"));
+    let row = format!(
         "| {host} | {} | {} | {} | {recommended} | {} |",
         found["served"].as_str().unwrap(),
-        with("one_file", "bad").join(", "),
-        with("in_parts", "bad").join(", "),
+        one_file.join(", "),
+        in_parts.join(", "),
         code.unwrap_or_default()
     );
-    let (one_file, in_parts) = (with("one_file", "bad"), with("in_parts", "bad"));
+    tell("hosts", &row);
     Verdict { one_file, in_parts, recommended, code }
 }
 

@@ -1,5 +1,5 @@
-//! The cost of one region of a package by `dacti get`, through a real nginx: requests and bytes, as
-//! the program prints them and as a relay in between counts them.
+//! The requests and bytes of `dacti get` for one region, through a real nginx. Compares the numbers
+//! that the program prints with those that a relay in between counts.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
@@ -22,7 +22,7 @@ struct Wire {
     bytes: AtomicU64,
 }
 
-/// Passes connections on to a server, and counts requests and bytes of answers.
+/// Forwards connections to a server, and counts requests and the bytes of answers.
 pub(super) struct Relay {
     address: SocketAddr,
     wire: Arc<Wire>,
@@ -33,7 +33,7 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, wire) = (listener.local_addr().unwrap(), Arc::<Wire>::default());
         let counted = Arc::clone(&wire);
-        // It ends with the process that tests it.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) else { return };
@@ -58,7 +58,8 @@ impl Relay {
 }
 
 impl Wire {
-    /// The program sends a request in one piece, and none has a body.
+    /// Counts the requests in `bytes`. The program sends each request in one piece and without a
+    /// body.
     fn asked(&self, bytes: &[u8]) {
         let starts = bytes.windows(5).filter(|window| window == b"GET /").count();
         self.requests.fetch_add(starts as u64, Ordering::SeqCst);
@@ -77,13 +78,13 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, count: impl Fn(&[u8])) {
             if read == 0 {
                 return Ok(());
             }
-            // It is counted before it is passed on, so that the count is complete when the other
-            // end has it.
+            // Count before forwarding, so that the count is complete when the other end has the
+            // bytes.
             count(&piece[..read]);
             to.write_all(&piece[..read])?;
         }
     })();
-    // One side has ended its connection, and the other must be informed.
+    // One side has closed its connection, so close the other one, too.
     drop(copied);
     let _ = to.shutdown(Shutdown::Write);
 }
@@ -94,7 +95,7 @@ fn content(n: usize, len: usize) -> Vec<u8> {
     content
 }
 
-/// A package of `regions` regions, one of them hot, all but a few of `len` bytes.
+/// Packs `regions` regions. One of them is hot, and all but a few have `len` bytes.
 fn pack(at: &Path, regions: usize, len: usize) {
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
@@ -106,8 +107,8 @@ fn pack(at: &Path, regions: usize, len: usize) {
     builder.build(at).unwrap();
 }
 
-/// Runs `dacti get --stats` without any kept state. Returns the content, and the requests and bytes
-/// that the program prints.
+/// Runs `dacti get --stats` without kept state. Returns the content, and the numbers of requests
+/// and bytes that the program prints.
 fn get(relay: &Relay, path: &str) -> (Option<Vec<u8>>, u64, u64) {
     let url = format!("http://{}/p.dacti-pack", relay.address);
     let output = Command::new(program()).args(["get", &url, path, "--stats"]).output().unwrap();
@@ -130,12 +131,12 @@ fn check(relay: &Relay, path: &str, expected: Option<&[u8]>, requests: u64, byte
     assert!(found.as_deref() == expected, "{path}");
     assert_eq!((told, asked), (requests, requests), "requests for {path}");
     assert!(bytes <= bytes_max, "{bytes} bytes for {path}, not {bytes_max}");
-    // The fields of an answer take less than 1 KiB.
+    // The header fields of an answer take less than 1 KiB.
     assert!((bytes..bytes + 1_024 * requests).contains(&sent), "{bytes} bytes told, {sent} sent");
     eprintln!("{path}: {requests} requests, {bytes} bytes");
 }
 
-/// Checks the promises of the table of costs in `docs/performance.md` for `regions` regions.
+/// Checks the table of costs in `docs/performance.md` for `regions` regions.
 fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
     if missing(&[Tool::NGINX]) {
         return;
@@ -150,7 +151,7 @@ fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
         let asked_for = format!("region/{n:07}");
         check(&relay, &asked_for, Some(&content(n, 1_024)), requests, bytes_max);
         check(&relay, "hot.txt", Some(b"in the head"), 1, HEAD);
-        // The head or one group of the index shows that the region is missing.
+        // The head or one group of the index proves that the region is missing.
         check(&relay, "no such region", None, requests - 1, bytes_max - REGION);
     }
 }

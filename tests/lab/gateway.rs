@@ -1,5 +1,5 @@
-//! Clients of the gateway that others wrote: `@ipld/car` and `ipfs-unixfs-exporter` from npm read
-//! and verify what it serves, and files come back as they were.
+//! Other projects' clients of the gateway: `@ipld/car` and `ipfs-unixfs-exporter` from npm read and
+//! verify its answers. The files that they write equal the original ones.
 
 use dacti_tests::lab::{Tool, full, missing};
 use dacti_tests::program::program;
@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs a command to its end. Returns what it printed.
+/// Runs a command to its end. Returns its output.
 #[track_caller]
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -18,7 +18,8 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// The folder of the clients, with the packages that they need, which npm fetches once.
+/// Returns the folder of the clients and their npm packages. npm downloads the packages at the
+/// first use.
 fn clients() -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/npm");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm");
@@ -35,8 +36,8 @@ fn clients() -> PathBuf {
     folder
 }
 
-/// Makes a folder of files: empty and short ones, names that need escapes, 6,000 entries, which
-/// sharding takes, and a long file.
+/// Creates a folder of files: empty and short ones, names that need escapes, 6,000 entries, which
+/// make the folder sharded, and a long file.
 fn input(folder: &Path, long: usize) {
     fs::create_dir_all(folder.join("many")).unwrap();
     fs::create_dir_all(folder.join("deep/er/st")).unwrap();
@@ -51,7 +52,7 @@ fn input(folder: &Path, long: usize) {
     for _ in 0..long {
         let mut mebibyte = Vec::with_capacity(1 << 20);
         while mebibyte.len() < 1 << 20 {
-            // A generator of Knuth's: no two leaves are alike.
+            // A pseudorandom generator (Knuth), so that no two leaves are equal.
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
@@ -69,7 +70,7 @@ fn clients_of_others_read_and_verify_what_the_gateway_serves() {
     let clients = clients();
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    // A gibibyte takes a while, and its place.
+    // A file of 1 GiB needs time and space, so only the full lab has it.
     input(&at("in"), if full() { 1024 } else { 48 });
     fs::create_dir(at("site")).unwrap();
     let mut create = Command::new(program());
@@ -83,22 +84,22 @@ fn clients_of_others_read_and_verify_what_the_gateway_serves() {
         node.current_dir(&clients).args(["gateway.mjs", mode, &gateway, root]).args(more);
         serde_json::from_str::<serde_json::Value>(&run(&mut node)).unwrap()
     };
-    // One CAR, whose every block fits its CID.
+    // Reads one CAR, in which every block must match its CID.
     assert_eq!(client("car", &[])["blocks"], *blocks);
     let same = |name: &str| {
         let told = run(Command::new("diff").arg("-r").arg(at("in")).arg(at(name)));
         assert_eq!(told, "", "{name}");
         fs::remove_dir_all(at(name)).unwrap();
     };
-    // Each block by itself.
+    // Reads each block by its own request.
     assert_eq!(client("raw", &[at("raw").to_str().unwrap()])["files"], 6_003);
     same("raw");
     if !full() {
-        // The blocks of a CAR, held in memory.
+        // Reads a CAR, and keeps its blocks in memory.
         assert_eq!(client("tree", &[at("tree").to_str().unwrap()])["files"], 6_003);
         same("tree");
     }
-    // This project's own client, from the file and over HTTP.
+    // This project's own client reads the archive from the file and over HTTP.
     for source in ["site/x.dar".to_owned(), format!("{gateway}/x.dar")] {
         let mut extract = Command::new(program());
         extract.current_dir(dir.path()).args(["dar", "extract", &source, "--files", "-C", "out"]);

@@ -1,4 +1,5 @@
-//! `dacti serve` under load: compared with nginx on the same file, and killed in the middle of it.
+//! `dacti serve` under load: its speed compared with nginx on the same file, and readers while it
+//! is killed repeatedly.
 
 use dacti::fetch::HttpOptions;
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
@@ -22,7 +23,7 @@ fn bytes(span: Range<usize>) -> Vec<u8> {
     span.map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// Requests random ranges over 64 connections. Returns the answers per second.
+/// Requests random ranges over 64 connections. Returns the number of answers per second.
 fn load(at: &str, script: &Path) -> f64 {
     let seconds = if full() { "30s" } else { "3s" };
     let mut wrk = Tool::WRK.command().unwrap();
@@ -55,7 +56,7 @@ fn serve_answers_64_connections_without_an_error() {
         fs::write(&script, code).unwrap();
         let nginx = load(&lab.origin().to_string(), &script);
         let serve = load(&served.address, &script);
-        // The figure is only printed, because it depends on the other load of the machine.
+        // The number is only printed, because it depends on other programs on the machine.
         eprintln!(
             "ranges of {len} bytes: dacti serve {serve:.0} a second, nginx {nginx:.0}: {:.2} x",
             serve / nginx
@@ -69,15 +70,15 @@ fn region(n: usize) -> Vec<u8> {
     bytes(n * 1_000..n * 9_000 + 300_000)
 }
 
-/// The results of readers of a package whose server was killed again and again.
+/// The results of the readers while their server is killed repeatedly.
 #[derive(Debug, Default)]
 struct Read {
     right: AtomicU64,
     failed: AtomicU64,
 }
 
-/// Reads regions by the program or by the library. A reader may give up because the server does not
-/// answer, but the bytes that it hands out are right.
+/// Reads regions by the program or by the library. A reader may fail because the server does not
+/// answer, but every byte that it returns must be right.
 fn read_package(url: &str, by_program: bool, over: &AtomicBool, read: &Read) {
     let mut n = usize::from(by_program);
     while !over.load(Ordering::Relaxed) {
@@ -86,7 +87,8 @@ fn read_package(url: &str, by_program: bool, over: &AtomicBool, read: &Read) {
             let output = Command::new(program()).args(["get", url, &n.to_string()]).output();
             let output = output.unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            // The output is complete, or the run failed and the output is the start of the content.
+            // Either the output is complete, or the run failed and the output is the start of the
+            // content.
             assert!(region(n).starts_with(&output.stdout), "wrong bytes of {n}: {said}");
             assert!(output.status.success() || said.contains("error: "), "{said}");
             output.status.success().then_some(output.stdout)
@@ -138,7 +140,7 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
                             assert!(answer.body == content[start..start + len], "wrong bytes");
                             right.fetch_add(1, Ordering::Relaxed);
                         }
-                        // The connection broke, and the client sees that.
+                        // The connection broke, and the client detects this.
                         Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
                     }
                 }

@@ -1,4 +1,4 @@
-//! Checks that every cache of the lab hands out the origin's bytes.
+//! Checks that every cache of the lab returns the origin's bytes.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
@@ -14,7 +14,7 @@ fn ranges_come_through(kind: Edge) {
     fs::write(lab.data().join("file"), &file).unwrap();
     let edge = lab.edge(kind).unwrap();
     for at in [lab.origin(), edge] {
-        // Twice, because the second answer comes from the cache.
+        // The first range is requested twice. The second answer comes from the cache.
         for (start, end) in [(0, 65_536), (1_000_000, 1_200_000), (0, 65_536), (5, 6)] {
             let fields = format!("Range: bytes={start}-{}\r\n", end - 1);
             let answer = ask(&at.to_string(), "GET", "/file", &fields).unwrap();
@@ -22,7 +22,7 @@ fn ranges_come_through(kind: Edge) {
             assert_eq!(answer.body, file[start..end]);
         }
         let behind = ask(&at.to_string(), "GET", "/file", "Range: bytes=4000000-4000001\r\n");
-        // Squid says 200 and sends all that it has instead.
+        // Squid answers 200 instead, and sends the whole object.
         let expected = if at == edge && kind == Edge::SquidWhole { 200 } else { 416 };
         assert_eq!(behind.unwrap().status, expected);
     }
@@ -63,7 +63,8 @@ fn a_range_is_kept_by_itself() {
     let edge = lab.edge(Edge::VarnishRanges).unwrap().to_string();
     let get = |fields: &str| ask(&edge, "GET", "/file", fields).unwrap();
     let first = get("Range: bytes=100000-100999\r\n");
-    // Other bytes of the same length, so that the answer shows whether it was cached before.
+    // Replaces the file with other bytes of the same length, so that an answer shows whether it was
+    // cached before.
     fs::write(lab.data().join("file"), vec![2; 200_000]).unwrap();
     let kept = get("Range: bytes=100000-100999\r\n");
     assert_eq!((kept.status, &kept.body), (206, &first.body));
@@ -91,8 +92,8 @@ fn through_traffic_server() {
     ranges_come_through(Edge::Ats);
 }
 
-/// Both origins allow caches to keep a closed range in the head for seconds, a closed range after
-/// it for the longer time, and answers that depend on the length not at all.
+/// Both origins let caches keep closed ranges of a package: for seconds within the head, and for
+/// the longer time after the head. Answers that depend on the length must not be cached.
 #[test]
 fn origins_say_the_same_of_a_package() {
     if missing(&[Tool::NGINX]) {

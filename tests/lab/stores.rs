@@ -1,4 +1,4 @@
-//! Packages published to stores that others wrote: moto for S3, and azurite for Azure.
+//! Packages published to stores of other projects: moto for S3, and azurite for Azure.
 
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Server, Tool, free_port, missing};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The account and the key that azurite has from the start. They are public.
+/// The default account and key of azurite, which are public.
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
@@ -37,7 +37,7 @@ impl Client {
     #[track_caller]
     fn ok(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(program());
-        // Nothing but the program and these variables, as in a job of a CI.
+        // Run the program with only these variables, as a CI job does.
         command.env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
         let output = command.args(arguments).current_dir(self.dir.path()).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -69,8 +69,8 @@ impl Client {
     }
 }
 
-/// Starts moto with an empty bucket `bucket`, and its output in `dir`. Returns it with the settings
-/// by which the program finds it.
+/// Starts moto with an empty bucket `bucket`, and with its output in `dir`. Returns the server, and
+/// the settings by which the program finds it.
 pub(super) fn moto(dir: &Path) -> (Server, [(&'static str, String); 5]) {
     let (mut moto, address) = (Tool::MOTO.command().unwrap(), free_port().unwrap());
     moto.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
@@ -99,7 +99,7 @@ fn moto_takes_packages() {
     client.publishes("s3://bucket/folder/p.dacti-pack");
 }
 
-/// Returns azurite's program, which npm fetches once.
+/// Returns azurite's program. npm downloads it at the first use.
 fn azurite() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("azurite");
     let program = folder.join("node_modules/azurite/dist/src/blob/main.js");

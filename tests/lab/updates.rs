@@ -118,10 +118,11 @@ fn put_by_program(package: &Path, folder: &Path, version: u64) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Prints a row, and keeps it for the page if that is wanted.
-pub(super) fn tell(row: &str) {
+/// Prints a row of a table, and keeps it for the page if that is wanted.
+pub(super) fn tell(table: &str, row: &str) {
     eprintln!("{row}");
     if let Some(rows) = std::env::var_os("DACTI_LAB_ROWS") {
+        let rows = Path::new(&rows).join(table);
         let mut rows = fs::OpenOptions::new().create(true).append(true).open(rows).unwrap();
         writeln!(rows, "{row}").unwrap();
     }
@@ -245,7 +246,7 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
         }
     });
     assert!(updates > 0 && met.opened.load(Ordering::Relaxed) > 8);
-    tell(&met.row(&cache, start, lifetimes, updates));
+    tell("updates", &met.row(&cache, start, lifetimes, updates));
 }
 
 /// Ends the other threads when one ends, even by a panic.

@@ -19,17 +19,40 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/bin/npm", "npm"),
 ];
 
-/// The page that has the table of the full form.
-const PAGE: Page<'_> = Page { path: "docs/caches.md", verb: "lab --full" };
-/// The head of the table. The tests make the rows.
-const COLUMNS: &str = "\
+/// A table of a page. The tests write its rows into a file of its name.
+struct Table {
+    rows: &'static str,
+    columns: &'static str,
+    page: Page<'static>,
+}
+
+const TABLES: [Table; 3] = [
+    Table {
+        rows: "updates",
+        columns: "\
 | cache | package | heads kept | updates | opened | regions read | requests | resumes | retries \
 | stale answers | 416 | whole files | escalations |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-";
+",
+        page: Page { path: "docs/caches.md", verb: "lab --full" },
+    },
+    Table {
+        rows: "parts",
+        columns: "| cache | updates | regions read |\n| --- | ---: | ---: |\n",
+        page: Page { path: "docs/caches.md", verb: "lab --full --parts" },
+    },
+    Table {
+        rows: "hosts",
+        columns: "\
+| host | checked package | bad for one file | bad in parts | recommended | exit code |
+| --- | --- | --- | --- | --- | ---: |
+",
+        page: Page { path: "docs/caches.md", verb: "lab --full --hosts" },
+    },
+];
 
-/// `--full` runs the whole matrix, which takes a quarter of an hour, and `--write` puts its table
-/// into the page. `--parts` runs the tests of packages in parts alone, `--stores` those of object
+/// `--full` runs the whole matrix, which takes half an hour, and `--write` puts its tables into
+/// their page. `--parts` runs the tests of packages in parts alone, `--stores` those of object
 /// stores, `--hosts` those of `dacti cdn-check`. All other arguments go to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
@@ -44,7 +67,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let rest: Vec<String> = rest.collect();
     let is_chosen = rest.iter().any(|arg| [PARTS, STORES, HOSTS].contains(&arg.as_str()));
     if write && !full {
-        return Err("--write is for the table of --full".into());
+        return Err("--write is for the tables of --full".into());
     }
     if let skipped @ Outcome::Skipped(_) = need(SERVERS)? {
         return Ok(skipped);
@@ -52,7 +75,8 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let begun = Begun::now(context)?;
     let rows = context.root.join("target/xtask-lab-rows");
     // The rows of an earlier run are removed.
-    let _ = std::fs::remove_file(&rows);
+    let _ = std::fs::remove_dir_all(&rows);
+    std::fs::create_dir_all(&rows).map_err(|error| format!("{}: {error}", rows.display()))?;
     if full && is_chosen {
         let mut command = context.cargo(["test", "--release", "-p", "dacti-tests"]);
         command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
@@ -72,9 +96,14 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
         run(&mut tests(of_workspace(context), &["1"], &rest))?;
     }
     if write {
-        let rows = std::fs::read_to_string(&rows).map_err(|error| format!("the rows: {error}"))?;
-        let found = format!("{}\n{COLUMNS}{}", versions()?, sorted(&rows));
-        PAGE.write(context, &begun, "", &found)?;
+        let versions = versions()?;
+        for table in &TABLES {
+            // The chosen tests may leave a table out.
+            if let Ok(rows) = std::fs::read_to_string(rows.join(table.rows)) {
+                let found = format!("{versions}\n{}{}", table.columns, sorted(&rows));
+                table.page.write(context, &begun, "", &found)?;
+            }
+        }
     }
     Ok(Outcome::Done)
 }
